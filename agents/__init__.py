@@ -1,0 +1,1 @@
+"""Models, the harness, and one episode. Knows no particular environment."""

@@ -1,0 +1,113 @@
+"""Fetch one large file over HTTP: resumed where it broke off, complete and verified before it gets its name.
+
+Knows nothing of models. What is checked: the size that the server announced, and the SHA-256 where the server names one (the hub of
+Hugging Face does, in ``X-Linked-Etag``). A file that does not match is deleted.
+"""
+
+import hashlib
+import os
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from email.message import Message
+from http.client import HTTPException
+from pathlib import Path
+from typing import IO
+
+from homebody.agents.errors import DownloadError
+
+Progress = Callable[[int, int], None]
+"""Called with bytes on disk and bytes in all (0 where the server does not say)."""
+
+_BLOCK = 1 << 20
+_TIMEOUT_S = 30.0
+
+
+def fetch(url: str, target: Path, progress: Progress | None = None) -> Path:
+    """Download a file, unless it is there already; what is fetched lies in ``<target>.part`` until it is whole.
+
+    Args:
+        url: http or https address; redirects are followed.
+        target: where the file goes; its folder exists.
+        progress: told after each block.
+
+    Returns:
+        The target.
+
+    Raises:
+        DownloadError: the server refuses or breaks off, or the file is not what the server announced. What was fetched of a good file
+            is kept, and the next call goes on from there.
+    """
+    if target.exists():
+        return target
+    part = target.with_name(target.name + ".part")
+    links = _Links()
+    try:
+        total = _transfer(url, part, links, progress)
+    except (OSError, HTTPException) as error:  # URLError and time-outs are OSErrors, a broken body is an HTTPException.
+        raise DownloadError(url, str(error) or type(error).__name__) from error
+    size = part.stat().st_size
+    if total and size != total:
+        if size > total:
+            part.unlink()
+        raise DownloadError(url, f"got {size} bytes of {total}")
+    if links.sha256:
+        with part.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != links.sha256:
+            part.unlink()
+            raise DownloadError(url, f"its SHA-256 is {found}, announced was {links.sha256}; the file was deleted")
+    os.replace(part, target)
+    return target
+
+
+class _Links(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, and remembers the SHA-256 that one of the answers named."""
+
+    sha256 = ""
+
+    def note(self, headers: Message) -> None:
+        named = re.fullmatch(r'(?:W/)?"?([0-9a-f]{64})"?', headers.get("X-Linked-Etag", ""))
+        if named:
+            self.sha256 = named[1]
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> urllib.request.Request | None:
+        self.note(headers)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+
+
+def _transfer(url: str, part: Path, links: _Links, progress: Progress | None) -> int:
+    """Append to the part what is missing of it; return the size that the whole file should have, 0 if the server does not say."""
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"User-Agent": "homebody"} | ({"Range": f"bytes={have}-"} if have else {}))
+    opener = urllib.request.build_opener(links)
+    try:
+        response = opener.open(request, timeout=_TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        error.close()
+        links.note(error.headers)
+        if error.code == 416:  # Nothing lies beyond what we have: either it is whole, or it is another file.
+            return _total(error.headers) or have
+        raise
+    with response:
+        links.note(response.headers)
+        if response.status != 206:
+            have = 0  # The server sends the file from its start.
+        length = int(response.headers.get("Content-Length") or 0)
+        total = _total(response.headers) or (have + length if length else 0)
+        with part.open("ab" if have else "wb") as file:
+            while block := response.read(_BLOCK):
+                file.write(block)
+                have += len(block)
+                if progress:
+                    progress(have, total)
+    return total
+
+
+def _total(headers: Message) -> int:
+    """Return the whole size from a Content-Range header, 0 if there is none."""
+    found = re.search(r"/(\d+)$", headers.get("Content-Range", ""))
+    return int(found[1]) if found else 0

@@ -1,0 +1,117 @@
+"""What the harness remembers: within an episode (where it has looked) and from training (where things were)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from homebody.agents import wording
+from homebody.agents.hooks import BeforeModel, Changes, StepEnd
+from homebody.agents.processors.base import Processor, Score, register
+from homebody.agents.processors.control import keep_only
+
+FORMS = {
+    "type": "array",
+    "items": {"type": "string"},
+    "default": [],
+    "description": "forms of the commands that reveal something, with # for an instance; none given: every command counts",
+}
+
+
+@register
+class Visited(Processor):
+    """Takes commands off the menu that have already shown what they show. Helps an agent that looks at the same places again."""
+
+    name = "visited"
+    hook = "before_model"
+    dimension = "memory"
+    group = "visited"
+    schema = {"forms": FORMS}
+
+    def __init__(self, params: Mapping[str, Any], score: Score | None) -> None:
+        super().__init__(params, score)
+        self._done: set[str] = set()
+
+    def observe(self, step: StepEnd) -> None:
+        """Remember a look."""
+        if step.accepted and (not self.params["forms"] or wording.template(step.command)[0] in self.params["forms"]):
+            self._done.add(step.command)
+
+    def process(self, event: BeforeModel) -> Changes | None:
+        """Drop what was looked at, unless nothing else is left or the agent goes to a place that it knows."""
+        if event.focus is not None and event.focus.phase != "search":
+            return None
+        return keep_only(event, [command not in self._done for command in event.menu])
+
+
+@register
+class SeenWhere(Processor):
+    """Ranks the places to search by how often the wanted kind stood there in training, divided by the steps a look costs.
+
+    The rate of a kind of place is (hits + k * prior) / (looks + k). The prior is the mean rate over the places on offer, shaped by the bias
+    that the menu already has (from a model, say): with no counts the bias decides, with many the counts do. Acts only while the focus is
+    `search`, which `playbook` sets. Helps where knowledge of the usual places saves steps.
+    """
+
+    name = "seen_where"
+    hook = "before_model"
+    dimension = "memory"
+    group = "seen_where"
+    schema = {
+        "hits": {
+            "type": "object",
+            "additionalProperties": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
+            "default": {},
+            "description": "hits[wanted][place]: looks at such a place that showed the wanted kind",
+        },
+        "looks": {
+            "type": "object",
+            "additionalProperties": {"type": "integer", "minimum": 1},
+            "default": {},
+            "description": "looks[place]: looks at such a place in training",
+        },
+        "cost": {
+            "type": "object",
+            "additionalProperties": {"type": "number", "minimum": 1},
+            "default": {},
+            "description": "cost[place]: mean number of commands until such a place has shown everything",
+        },
+        "finishing": {
+            "type": "array",
+            "items": {"type": "string"},
+            "default": [],
+            "description": "forms of the commands that end a look which another command has begun",
+        },
+        "pseudo": {"type": "number", "exclusiveMinimum": 0, "default": 2.0, "description": "k, the weight of the prior in looks"},
+    }
+
+    def process(self, event: BeforeModel) -> Changes | None:
+        """Replace the bias by the log of rate / cost."""
+        if event.focus is None or event.focus.phase != "search":
+            return None
+        hits, looks = self.params["hits"].get(event.focus.wanted, {}), self.params["looks"]
+        places = [wording.kind(entity[-1]) if (entity := wording.entities(command)) else "" for command in event.menu]
+        known = sorted({place for place in places if place in looks})
+        if not known:
+            return None
+        mean = sum(hits.get(place, 0) for place in known) / sum(looks[place] for place in known)
+        total = sum(looks.values())
+        prior = shares(event.bias)
+        k, bias = self.params["pseudo"], []
+        for command, place, share in zip(event.menu, places, prior, strict=True):
+            expected = max(mean, 0.5 / total) * share
+            rate = (hits.get(place, 0) + k * expected) / (looks.get(place, 0) + k)
+            # Such a command ends a look whose first step is already paid for.
+            finishing = wording.template(command)[0] in self.params["finishing"]
+            cost = 1.0 if finishing else self.params["cost"].get(place, 1.0)
+            bias.append(math.log(rate / cost))
+        return {"bias": tuple(bias)}
+
+
+def shares(bias: tuple[float, ...]) -> list[float]:
+    """Return exp(bias) scaled to a mean of 1; shape (len(bias),)."""
+    top = max(bias)
+    weights = [math.exp(value - top) for value in bias]
+    mean = sum(weights) / len(weights)
+    return [weight / mean for weight in weights]

@@ -1,0 +1,156 @@
+"""Many episodes: one after another, or on worker processes, with the same records either way.
+
+Each worker process holds one environment and one decider with one thread; the weights are mapped, so workers share them. Results come
+back in the order of the jobs, and do not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import gymnasium
+
+from homebody.agents.decider import CONTROLS, Decider, ExpertDecider, FlatDecider, ModelDecider, RandomDecider
+from homebody.agents.episode import EpisodeRecord, run_episode
+from homebody.agents.errors import AgentError
+from homebody.agents.spec import HarnessSpec
+from homebody.envs import TaskSpec
+
+
+class WorkerDiedError(AgentError):
+    """A worker process ended without an answer."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where episodes are played: everything about a run but the harness and the task."""
+
+    env_id: str
+    decider: str
+    """A model name or path, or one of `CONTROLS`."""
+    max_steps: int = 50
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    gpu_layers: int = 0
+    n_ctx: int | None = None
+    """Context of the model in tokens; None takes the backend's default."""
+
+    def make_env(self) -> gymnasium.Env[str, str]:
+        """Make the environment."""
+        kwargs = dict(self.env_kwargs)
+        if self.env_id.startswith("homebody/"):
+            kwargs["max_steps"] = self.max_steps
+        env: gymnasium.Env[str, str] = gymnasium.make(self.env_id, disable_env_checker=True, **kwargs)
+        return env
+
+    def make_decider(self) -> Decider:
+        """Make the decider; a model is loaded here.
+
+        Raises:
+            AgentError: there is no such model, or it cannot be loaded.
+        """
+        controls: dict[str, type[RandomDecider | FlatDecider | ExpertDecider]] = {
+            "random": RandomDecider,
+            "flat": FlatDecider,
+            "expert": ExpertDecider,
+        }
+        assert set(controls) == set(CONTROLS)
+        if self.decider in controls:
+            return controls[self.decider]()
+        from homebody.agents.models import load
+
+        settings: dict[str, Any] = {"gpu_layers": self.gpu_layers}
+        if self.n_ctx is not None:
+            settings["n_ctx"] = self.n_ctx
+        return ModelDecider(load(self.decider, **settings))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One episode to play."""
+
+    spec: HarnessSpec
+    task: TaskSpec
+    seed: int = 0
+    attempt: int = 0
+
+
+_worker: tuple[gymnasium.Env[str, str], Decider, int] | None = None
+
+
+def _start_worker(stage: Stage) -> None:
+    global _worker
+    for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    _worker = (stage.make_env(), stage.make_decider(), stage.max_steps)
+
+
+def _play(job: Job) -> EpisodeRecord:
+    assert _worker is not None
+    env, decider, max_steps = _worker
+    return run_episode(env, job.spec, decider, job.task, job.seed, attempt=job.attempt, max_steps=max_steps)
+
+
+class Rollouts:
+    """A stage with its workers; a context manager.
+
+    Args:
+        stage: where to play.
+        workers: number of processes; 1 plays in this process.
+    """
+
+    def __init__(self, stage: Stage, workers: int = 1) -> None:
+        self.stage = stage
+        self.decider = stage.make_decider()
+        """The decider of this process: plays when there is one worker, and names the fingerprint."""
+        self._env = stage.make_env() if workers == 1 else None
+        self._pool: ProcessPoolExecutor | None = None
+        if workers > 1:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stage,))
+
+    def __enter__(self) -> Rollouts:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers and free the model."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        if isinstance(self.decider, ModelDecider):
+            self.decider.backend.close()
+        if self._env is not None:
+            self._env.close()
+
+    def play(self, jobs: Sequence[Job], on_step: Callable[[dict[str, Any]], None] | None = None) -> Iterator[EpisodeRecord]:
+        """Play the jobs; yield their records in the order of the jobs, each as soon as it and those before it are done.
+
+        Args:
+            jobs: what to play.
+            on_step: called with each step's trace entry; only with one worker.
+
+        Raises:
+            WorkerDiedError: a worker process was killed or crashed.
+        """
+        if self._pool is None:
+            assert self._env is not None
+            for job in jobs:
+                yield run_episode(
+                    self._env, job.spec, self.decider, job.task, job.seed,
+                    attempt=job.attempt, max_steps=self.stage.max_steps, on_step=on_step,
+                )  # fmt: skip
+            return
+        try:
+            yield from self._pool.map(_play, jobs)
+        except BrokenProcessPool:
+            raise WorkerDiedError(
+                "a worker process died (killed, or out of memory); what was done is stored: run again with --resume, or with --workers 1"
+            ) from None

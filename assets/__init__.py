@@ -1,0 +1,1 @@
+"""Prompts, schemas, seed harnesses and small data. Imports nothing of homebody."""

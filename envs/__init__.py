@@ -1,0 +1,66 @@
+"""Text planning environments for Gymnasium, and their tasks: importing this registers every id, and loads none of their engines."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import gymnasium
+from gymnasium.envs.registration import load_env_creator
+
+from homebody.envs.check import ContractError, check_env
+from homebody.envs.core import SPLITS, EnvError, NoTaskSourceError, TaskSource, TaskSpec, UnknownEnvError
+
+__all__ = ["ENV_IDS", "SPLITS", "ContractError", "EnvError", "TaskSource", "TaskSpec", "check_env", "task_source", "tasks"]
+
+_ENTRY_POINTS: Final = {
+    "homebody/Household-v0": "homebody.envs.household.env:ProceduralEnv",
+    "homebody/AlfWorld-v0": "homebody.envs.household.env:AlfWorldEnv",
+}
+ENV_IDS: Final = tuple(_ENTRY_POINTS)
+"""The ids that `gymnasium.make` knows once this package is imported."""
+
+for _env_id, _entry_point in _ENTRY_POINTS.items():
+    if _env_id not in gymnasium.registry:
+        gymnasium.register(_env_id, entry_point=_entry_point)
+
+
+def task_source(env_id: str, **make_kwargs: Any) -> TaskSource:
+    """Return where a registered environment's tasks come from.
+
+    Args:
+        env_id: An id of `gymnasium.make`, of this package or of anybody's; `module:id` imports the module first.
+        **make_kwargs: What would be given to `gymnasium.make`, as `data_dir`.
+
+    Raises:
+        UnknownEnvError: There is no such id.
+        NoTaskSourceError: The environment's class has no classmethod `task_source`.
+        EnvError: The class refuses the arguments.
+    """
+    try:
+        spec = gymnasium.spec(env_id)
+    except (gymnasium.error.Error, ImportError, ValueError):
+        raise UnknownEnvError(env_id, ENV_IDS) from None
+    entry_point = spec.entry_point
+    if entry_point is None:
+        raise NoTaskSourceError(env_id, "it has no entry point")
+    creator: Any = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    make_source = getattr(creator, "task_source", None)
+    if make_source is None:
+        raise NoTaskSourceError(env_id, f"{getattr(creator, '__name__', creator)} does not offer one")
+    source: TaskSource = make_source(**{**spec.kwargs, **make_kwargs})
+    return source
+
+
+def tasks(env_id: str, split: str, n: int | None = None, **make_kwargs: Any) -> list[TaskSpec]:
+    """Return the first `n` tasks of a split (all, if `None`): a fair sample of the task types, in an order that never changes.
+
+    Args:
+        env_id: As in `task_source`.
+        split: One of `SPLITS`, or a name that the environment knows besides.
+        n: How many, at least 1.
+        **make_kwargs: What would be given to `gymnasium.make`, as `data_dir`.
+
+    Raises:
+        EnvError: The id, the split, `n`, or an argument is not usable.
+    """
+    return task_source(env_id, **make_kwargs).tasks(split, n)

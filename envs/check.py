@@ -1,0 +1,167 @@
+"""The contract of a text planning environment, as a test that anybody can run on their own."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, Final
+
+import gymnasium
+from gymnasium.spaces import Text
+
+from homebody.envs.core import EnvError
+
+FREE_SLOT: Final = "{text}"
+"""Where a command, as `search[{text}]`, leaves a text to the agent."""
+
+_INFO_TYPES: Final = {"goal": str, "admissible_commands": list, "won": bool, "task_id": str}
+_JUNK: Final = ("", " ", "\n", "\0", "{", "{text}", "%s %d", "go to nowhere 99", "GO", "\u2603 \U0001f9f9", "\ud800", "x" * 10_000)
+_NO_TASK: Final = "no such task"
+
+
+class ContractError(EnvError):
+    """An environment breaks the contract of text planning environments."""
+
+    def __init__(self, env: object, what: str) -> None:
+        super().__init__(f"{env} breaks the contract of text planning environments: {what}")
+
+
+def check_env(env: gymnasium.Env[Any, Any], *, n_steps: int = 20, seed: int = 0) -> None:
+    """Test the contract: `Text` in and out; complete `info` after reset and every step; junk is answered, not raised; all repeatable.
+
+    `info` holds `goal: str`, `admissible_commands: list[str]` (sorted, without repetition), `won: bool` and `task_id: str`;
+    `reset(options={"task": task_id})` plays that task; the same task and actions give the same values; admissible commands are not refused.
+
+    Args:
+        env: The environment; it is reset and stepped.
+        n_steps: Length of the random walk that is compared with its repetition.
+        seed: Seed of the first reset and of the walk.
+
+    Raises:
+        ContractError: The first breach that was found.
+    """
+    _Checker(env, n_steps, seed).run()
+
+
+class _Checker:
+    def __init__(self, env: gymnasium.Env[Any, Any], n_steps: int, seed: int) -> None:
+        self.env = env
+        self.n_steps = n_steps
+        self.seed = seed
+
+    def run(self) -> None:
+        for name in ("observation_space", "action_space"):
+            if not isinstance(getattr(self.env, name, None), Text):
+                self.fail(f"its {name} is {getattr(self.env, name, None)!r}, not a gymnasium.spaces.Text")
+        first = self.reset(seed=self.seed)
+        task_id = first[1]["task_id"]
+        self.same(first, self.reset(seed=self.seed), f"two resets with seed={self.seed}")
+        self.same(
+            first, self.reset(options={"task": task_id}), f"a reset with options={{'task': {task_id!r}}} and the reset that drew this task"
+        )
+        self.unknown_task()
+        actions, walked = self.walk(task_id)
+        self.same(walked, self.replay(task_id, actions), f"two plays of {actions!r}")
+        self.junk(task_id, actions[: len(actions) // 2])
+        self.admissible(task_id, [])
+        self.admissible(task_id, actions[: len(actions) // 2])
+
+    def fail(self, what: str) -> None:
+        raise ContractError(self.env, what)
+
+    def same(self, one: object, other: object, what: str) -> None:
+        if one != other:
+            self.fail(f"{what} differ: {_short(one)} and {_short(other)}")
+
+    def reset(self, **kwargs: Any) -> tuple[str, dict[str, Any]]:
+        observation, info = self.env.reset(**kwargs)
+        self.observed(observation, info, f"reset({', '.join(f'{k}={v!r}' for k, v in kwargs.items())})")
+        if "task" in (kwargs.get("options") or {}) and info["task_id"] != kwargs["options"]["task"]:
+            self.fail(f"task {kwargs['options']['task']!r} was asked for and info['task_id'] is {info['task_id']!r}")
+        return observation, info
+
+    def step(self, action: str, task: tuple[str, str] | None = None) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        try:
+            result = self.env.step(action)
+        except Exception as error:
+            raise ContractError(self.env, f"step({_short(action)}) raised {type(error).__name__}: {error}") from error
+        observation, reward, terminated, truncated, info = result
+        where = f"step({_short(action)})"
+        self.observed(observation, info, where)
+        if not isinstance(reward, int | float) or not isinstance(terminated, bool) or not isinstance(truncated, bool):
+            self.fail(
+                f"{where} returned reward, terminated, truncated = {reward!r}, {terminated!r}, {truncated!r}, not a number and two bools"
+            )
+        if task is not None and (info["task_id"], info["goal"]) != task:
+            self.fail(f"task and goal changed within an episode, at {where}: from {task!r} to {(info['task_id'], info['goal'])!r}")
+        return observation, float(reward), terminated, truncated, info
+
+    def observed(self, observation: object, info: object, where: str) -> None:
+        if observation not in self.env.observation_space:
+            self.fail(f"the observation of {where} is not in the observation space: {_short(observation)}")
+        if not isinstance(info, dict):
+            self.fail(f"the info of {where} is a {type(info).__name__}, not a dict")
+            return
+        for key, kind in _INFO_TYPES.items():
+            if not isinstance(info.get(key), kind):
+                self.fail(f"info[{key!r}] of {where} is {_short(info.get(key, 'missing'))}, not a {kind.__name__}")
+        commands = info["admissible_commands"]
+        if not all(isinstance(command, str) for command in commands):
+            self.fail(f"info['admissible_commands'] of {where} holds something other than texts")
+        if commands != sorted(set(commands)):
+            self.fail(f"info['admissible_commands'] of {where} is not sorted, or has a command twice: {_short(commands)}")
+
+    def unknown_task(self) -> None:
+        try:
+            self.env.reset(options={"task": _NO_TASK})
+        except Exception:
+            return
+        self.fail(f"reset(options={{'task': {_NO_TASK!r}}}) was accepted; it must raise an error")
+
+    def walk(self, task_id: str) -> tuple[list[str], list[object]]:
+        """Take random admissible commands until the episode ends."""
+        draw = random.Random(self.seed)
+        observation, info = self.reset(options={"task": task_id})
+        actions: list[str] = []
+        results: list[object] = [(observation, info)]
+        for _ in range(self.n_steps):
+            commands = info["admissible_commands"]
+            if not commands:
+                break
+            actions.append(draw.choice(commands).replace(FREE_SLOT, "a"))
+            result = self.step(actions[-1], (task_id, info["goal"]))
+            results.append(result)
+            info = result[4]
+            if result[2] or result[3]:
+                break
+        return actions, results
+
+    def replay(self, task_id: str, actions: list[str]) -> list[object]:
+        return [self.reset(options={"task": task_id}), *(self.step(action) for action in actions)]
+
+    def situation(self, task_id: str, actions: list[str]) -> tuple[str, list[str]]:
+        """Play `actions` and return the last observation and the admissible commands after it."""
+        observation, info = self.reset(options={"task": task_id})
+        for action in actions:
+            observation, _, _, _, info = self.step(action)
+        return observation, info["admissible_commands"]
+
+    def junk(self, task_id: str, actions: list[str]) -> None:
+        self.replay(task_id, actions)
+        for action in _JUNK:
+            if self.step(action)[2:4] != (False, False):
+                self.replay(task_id, actions)
+
+    def admissible(self, task_id: str, actions: list[str]) -> None:
+        """Compare each admissible command's answer with the one to junk, where the environment has such an answer of its own."""
+        before, commands = self.situation(task_id, actions)
+        refusal = self.step(_JUNK[3])[0]
+        for command in commands:
+            self.situation(task_id, actions)
+            observation = self.step(command.replace(FREE_SLOT, "a"))[0]
+            if observation == refusal != before:
+                self.fail(f"the admissible command {command!r} is refused after {actions!r}")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."

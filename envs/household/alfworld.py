@@ -1,0 +1,151 @@
+"""ALFWorld's own game files as a source of tasks: which there are, in which split, and how to load one."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from homebody.envs.core import SPLITS, EnvError, NoTasksError, TaskSpec, UnknownSplitError, UnknownTaskError, take_tasks
+from homebody.envs.household.game import Game, compile_game
+from homebody.envs.household.gamefile import load_game_file, read_game_file
+from homebody.envs.household.problem import TASK_TYPES, Logic
+
+GAME_FILE: Final = "game.tw-pddl"
+UPSTREAM_SPLITS: Final = {"train": "train", "validation": "valid_seen", "test": "valid_unseen"}
+"""ALFWorld's folder for each split; the folders' names are accepted as splits too."""
+
+_GAMES_FOLDER: Final = "json_2.1.1"
+# Read from the bytes: decoding the whole JSON of thousands of games only to skip some would take a minute.
+_SOLVABLE: Final = re.compile(rb'"solvable"\s*:\s*true\b')
+
+
+class DataDirError(EnvError):
+    """There is no folder of ALFWorld games to read."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}; give data_dir=, or set ALFWORLD_DATA, to the folder that holds {_GAMES_FOLDER}/ (`alfworld-download` makes one); "
+            "homebody/Household-v0 needs no data"
+        )
+
+
+@dataclass(frozen=True)
+class LoadedGame:
+    """A game file, compiled."""
+
+    game: Game
+    logic: Logic
+    """What the file's grammar says."""
+    type: str
+    """One of `TASK_TYPES`, by the file's goal."""
+    walkthrough: tuple[str, ...]
+
+
+class AlfWorldSource:
+    """The games below a data folder. A task id is a game file's path below it, with `/` between the parts.
+
+    Listings leave out what ALFWorld leaves out: paths with `movable` or `Sliced`, and games whose file does not say that they are solvable.
+    Any game file below the folder can be loaded by its id, listed or not.
+    """
+
+    def __init__(self, data_dir: str | os.PathLike[str] | None = None) -> None:
+        """Find the folder.
+
+        Args:
+            data_dir: The folder; `None` takes the environment variable `ALFWORLD_DATA`.
+
+        Raises:
+            DataDirError: Neither is given, or it is no folder.
+        """
+        given = data_dir if data_dir is not None else os.environ.get("ALFWORLD_DATA")
+        if not given:
+            raise DataDirError("no ALFWorld data: neither data_dir nor ALFWORLD_DATA is given")
+        self.root = Path(given).expanduser()
+        if not self.root.is_dir():
+            raise DataDirError(f"no ALFWorld data: {str(self.root)!r} is not a folder")
+        self._listed: dict[str, list[TaskSpec]] = {}
+
+    def tasks(self, split: str, n: int | None = None) -> list[TaskSpec]:
+        """Return the first `n` tasks of a split, ordered by the SHA-256 of their ids, so that the first n are a fair sample.
+
+        Args:
+            split: One of `SPLITS`, or ALFWorld's name for it (`valid_seen`, `valid_unseen`).
+            n: How many; `None` for all.
+
+        Raises:
+            UnknownSplitError: There is no such split.
+            NoTasksError: The folder has no game of this split.
+            TaskCountError: `n` is not from 1 to the number of games.
+            GameFileError: A game's path does not tell its task type, and its file cannot be read.
+        """
+        canonical = canonical_split(split)
+        if canonical not in self._listed:
+            self._listed[canonical] = self._list(canonical)
+        return take_tasks(list(self._listed[canonical]), split, n)
+
+    def load(self, task_id: str) -> LoadedGame:
+        """Read and compile a game; a file that did not change is read once a process.
+
+        Raises:
+            UnknownTaskError: There is no such file below the folder.
+            GameFileError: The file cannot be used.
+        """
+        if not self._is_id(task_id):
+            raise UnknownTaskError(task_id, sorted(self._ids(self.root)), str(self.root))
+        path = self.root / task_id
+        status = path.stat()
+        return _load(path.absolute(), status.st_mtime_ns, status.st_size)
+
+    def _is_id(self, task_id: object) -> bool:
+        if not isinstance(task_id, str) or PurePosixPath(task_id).is_absolute() or ".." in PurePosixPath(task_id).parts:
+            return False
+        try:
+            return PurePosixPath(task_id).name == GAME_FILE and (self.root / task_id).is_file()
+        except (OSError, ValueError):  # a name that no file can have: too long, or with characters that paths cannot hold
+            return False
+
+    def _ids(self, folder: Path) -> list[str]:
+        return [path.relative_to(self.root).as_posix() for path in folder.rglob(GAME_FILE) if path.is_file()]
+
+    def _list(self, split: str) -> list[TaskSpec]:
+        games = self.root / _GAMES_FOLDER
+        folder = (games if games.is_dir() else self.root) / UPSTREAM_SPLITS[split]
+        ids = [i for i in self._ids(folder) if "movable" not in i and "Sliced" not in i]
+        solvable = [i for i in ids if _SOLVABLE.search(read_game_file(self.root / i))]
+        if not solvable:
+            remedy = "check data_dir, and that its game files are ALFWorld's current ones, which have the key 'solvable'"
+            raise NoTasksError(split, f"{str(folder)!r} ({len(ids)} game files, none said to be solvable)", remedy)
+        ordered = sorted(solvable, key=lambda i: hashlib.sha256(i.encode()).digest())
+        return [TaskSpec(i, self._type(i), split) for i in ordered]
+
+    def _type(self, task_id: str) -> str:
+        # ALFWorld's folders are named TYPE-OBJECT-...; a folder named otherwise has to be read.
+        for part in reversed(Path(task_id).parts[:-1]):
+            if part.partition("-")[0] in TASK_TYPES:
+                return part.partition("-")[0]
+        return self.load(task_id).type
+
+
+def canonical_split(split: str) -> str:
+    """Return one of `SPLITS` for a split's name, ours or ALFWorld's.
+
+    Raises:
+        UnknownSplitError: It is neither.
+    """
+    for ours, theirs in UPSTREAM_SPLITS.items():
+        if split in (ours, theirs):
+            return ours
+    raise UnknownSplitError(split, [*SPLITS, *(name for name in UPSTREAM_SPLITS.values() if name not in SPLITS)])
+
+
+@functools.lru_cache(maxsize=512)
+def _load(path: Path, mtime_ns: int, size: int) -> LoadedGame:
+    """Load a file; its time and size are arguments only to tell a changed file from the one that is cached."""
+    file = load_game_file(path)
+    game = compile_game(file.problem)
+    return LoadedGame(game=game, logic=file.logic, type=TASK_TYPES[game.goal.kind], walkthrough=file.walkthrough)

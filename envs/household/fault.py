@@ -1,0 +1,74 @@
+"""What can be wrong with a game file: one class for each cause, each message with the file, the fault, and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from homebody.envs.core import EnvError
+
+
+class GameFileError(EnvError):
+    """A game file cannot be used."""
+
+    remedy = "get the file again with ALFWorld's own download, or correct it"
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{path}: {what}; {self.remedy}")
+
+
+class GameFileMissingError(GameFileError):
+    """There is no such file, or it cannot be opened."""
+
+    remedy = "check the path and data_dir (or ALFWORLD_DATA)"
+
+
+class GameFileSizeError(GameFileError):
+    """The file is too large to be a game."""
+
+
+class GameFileEncodingError(GameFileError):
+    """The file's bytes are not UTF-8 text."""
+
+    remedy = "save it as UTF-8"
+
+
+class GameFileJsonError(GameFileError):
+    """The file is no JSON object."""
+
+
+class GameFileKeyError(GameFileError):
+    """A key of the JSON object is missing, or its value has the wrong type."""
+
+    remedy = "a game.tw-pddl file has the texts pddl_problem and grammar; make it again from its traj_data.json, or get it again"
+
+
+class GrammarError(GameFileError):
+    """The grammar has no usable task sentence, or is of neither known logic."""
+
+    remedy = "the grammar must hold one printable ASCII line 'Your task is to: ...' and ALFWorld's PutObject template"
+
+
+class PddlSyntaxError(GameFileError):
+    """The PDDL text is not a well-formed problem: parentheses, characters, or sections."""
+
+
+class PddlDeclarationError(GameFileError):
+    """An id is used that `:objects` does not declare, or declares otherwise."""
+
+    remedy = "declare each id once in (:objects ...), with the type that its facts need"
+
+
+class PddlFactError(GameFileError):
+    """An initial fact is none of the household domain's, or says what this engine has no place for."""
+
+
+class IncompleteHouseError(GameFileError):
+    """A fact is missing without which there is no game: an object's type, a receptacle's location, the agent's location."""
+
+    remedy = "add the missing fact to (:init ...)"
+
+
+class UnknownGoalError(GameFileError):
+    """The goal is none of the six known forms."""
+
+    remedy = "the known forms are place, look in light, clean, heat, cool, and place two; movable and sliced tasks are not supported"

@@ -1,0 +1,119 @@
+"""ALFWorld's `game.tw-pddl` files: JSON around a PDDL problem and a grammar. The file's path is never looked at for what it means."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from homebody.envs.household.fault import (
+    GameFileEncodingError,
+    GameFileJsonError,
+    GameFileKeyError,
+    GameFileMissingError,
+    GameFileSizeError,
+    GrammarError,
+)
+from homebody.envs.household.pddl import read_problem
+from homebody.envs.household.problem import Logic, Problem
+
+MAX_BYTES: Final = 16 * 2**20
+"""A larger file is refused; ALFWorld's take about 140 kB."""
+
+
+@dataclass(frozen=True)
+class GameFile:
+    """What a `game.tw-pddl` file says."""
+
+    problem: Problem
+    logic: Logic
+    walkthrough: tuple[str, ...]
+    """The planner's commands to the goal; empty where the file has none."""
+    solvable: bool
+    """What the file says of itself; `False` where it says nothing."""
+
+
+def load_game_file(path: Path) -> GameFile:
+    """Read and check one game file.
+
+    Raises:
+        GameFileError: The file cannot be used; the subclass names the cause.
+    """
+    data = _read_json(path)
+    texts = []
+    for key in ("pddl_problem", "grammar"):
+        value = data.get(key)
+        if not isinstance(value, str):
+            raise GameFileKeyError(
+                path, f"key {key!r} is missing" if key not in data else f"key {key!r} is no text but {type(value).__name__}"
+            )
+        texts.append(value)
+    walkthrough = data.get("walkthrough", [])
+    if not isinstance(walkthrough, list) or not all(isinstance(c, str) for c in walkthrough):
+        raise GameFileKeyError(path, "key 'walkthrough' is no list of commands")
+    problem_text, grammar = texts
+    return GameFile(
+        problem=read_problem(path, problem_text, _task_sentence(path, grammar)),
+        logic=_logic(path, grammar),
+        walkthrough=tuple(walkthrough),
+        solvable=data.get("solvable") is True,
+    )
+
+
+def read_game_file(path: Path) -> bytes:
+    """Return the bytes of a game file.
+
+    Raises:
+        GameFileMissingError: It is missing or cannot be opened.
+        GameFileSizeError: It has more than `MAX_BYTES`.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise GameFileSizeError(path, f"has {size} bytes, more than the {MAX_BYTES} allowed")
+        return path.read_bytes()
+    except OSError as error:
+        raise GameFileMissingError(path, f"cannot be read: {error.strerror}") from None
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    try:
+        data = json.loads(read_game_file(path).decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise GameFileEncodingError(path, f"is not UTF-8: {error.reason} at byte {error.start}") from None
+    except ValueError as error:
+        raise GameFileJsonError(path, f"is not JSON: {error}") from None
+    except RecursionError:
+        raise GameFileJsonError(path, "is nested too deep for JSON") from None
+    if not isinstance(data, dict):
+        raise GameFileJsonError(path, f"holds a JSON {type(data).__name__}, not an object")
+    return data
+
+
+_TASK: Final = re.compile(r'Your task is to: ((?:[^"\\]|\\.)*)"')
+
+
+def _task_sentence(path: Path, grammar: str) -> str:
+    found = sorted(set(_TASK.findall(grammar)))
+    if len(found) != 1:
+        raise GrammarError(path, f"the grammar has {len(found)} task sentences")
+    try:
+        sentence = str(json.loads(f'"{found[0]}"', strict=False))
+    except ValueError:
+        sentence = found[0]
+    if not (sentence.isascii() and sentence.isprintable() and sentence.strip()):
+        raise GrammarError(path, f"the task sentence {sentence!r} is empty or has characters other than printable ASCII")
+    return sentence
+
+
+_PUT_TEMPLATES: Final[tuple[tuple[Logic, str], ...]] = (("current", '"move {o} to {r}"'), ("2.1.1", '"put {o} in/on {r}"'))
+
+
+def _logic(path: Path, grammar: str) -> Logic:
+    found = [logic for logic, template in _PUT_TEMPLATES if template in grammar]
+    if len(found) != 1:
+        raise GrammarError(path, f"the grammar has {len(found)} of the templates {' and '.join(t for _, t in _PUT_TEMPLATES)}")
+    return found[0]

@@ -1,0 +1,1 @@
+"""Traces in, better harness out: digests, edits, the gate, controls and figures."""

@@ -1,0 +1,116 @@
+"""Play a harness on a split and say how well it does, with an interval."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from homebody.agents.episode import EpisodeRecord
+from homebody.agents.rollout import Job, Rollouts, Stage
+from homebody.agents.spec import HarnessSpec, digest
+from homebody.envs import tasks as list_tasks
+from homebody.evolution.stats import pass_at_k, wilson
+from homebody.evolution.store import Store, episode_key
+
+
+def evaluate(
+    stage: Stage,
+    spec: HarnessSpec,
+    split: str,
+    *,
+    tasks: int | None = None,
+    attempts: int = 1,
+    seed: int = 0,
+    workers: int = 1,
+    run_dir: str | Path | None = None,
+    on_record: Callable[[int, int, EpisodeRecord], None] | None = None,
+) -> dict[str, Any]:
+    """Play the first `tasks` tasks of a split.
+
+    Args:
+        stage: environment, decider and step limit.
+        spec: the harness.
+        split: `train`, `validation`, `test`, or another name that the environment knows.
+        tasks: number of tasks; None plays all.
+        attempts: tries at each task; the first is greedy, the others sample.
+        seed: of the episodes.
+        workers: number of worker processes; the result does not depend on it.
+        run_dir: keeps episodes and result there, and plays only what is not there yet.
+        on_record: told after each episode: number done, number of all, the record.
+
+    Returns:
+        The result as DESIGN describes it for `homebody evaluate --json`.
+    """
+    started = time.monotonic()
+    chosen = list_tasks(stage.env_id, split, tasks, **stage.env_kwargs)
+    store_or_none = Store(run_dir) if run_dir is not None else nullcontext(None)
+    with store_or_none as store, Rollouts(stage, workers) as rollouts:
+        jobs = [Job(spec, task, seed, attempt) for task in chosen for attempt in range(attempts)]
+        fingerprint = rollouts.decider.fingerprint
+        keys = [episode_key(spec.behaviour_hash, job.task, fingerprint, stage.max_steps, seed, job.attempt) for job in jobs]
+        known = {key: record for key in keys if store and (record := store.episode(key))}
+        missing = [(key, job) for key, job in zip(keys, jobs, strict=True) if key not in known]
+        for (key, _), record in zip(missing, rollouts.play([job for _, job in missing]), strict=True):
+            known[key] = record
+            if store:
+                store.add_episode(key, record)
+            if on_record:
+                on_record(len(known), len(jobs), record)
+        result = summarize([known[key] for key in keys], attempts)
+        result = {"env": stage.env_id, "split": split, "max_steps": stage.max_steps, "harness": spec.name, **result}
+        result |= {"decider": rollouts.decider.name, "fingerprint": rollouts.decider.fingerprint}
+        result["wall_s"] = round(time.monotonic() - started, 2)
+        if store:
+            store.append("evaluation", {key: value for key, value in result.items() if key != "episodes"} | {"won": _won(result)})
+    return result
+
+
+def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, Any]:
+    """Reduce episodes to figures.
+
+    Args:
+        records: the attempts at each task side by side, the greedy one first.
+        attempts: number of records a task.
+    """
+    first = records[::attempts]
+    won = sum(record.won for record in first)
+    result: dict[str, Any] = {
+        "n": len(first),
+        "success": won / len(first),
+        "ci95": list(wilson(won, len(first))),
+        "steps_mean": sum(record.steps for record in first) / len(first),
+        "invalid_actions": sum(record.invalid_actions for record in records),
+        "prompt_tokens": _total(records, "prompt_tokens"),
+        "cached_tokens": _total(records, "cached_tokens"),
+        "generated_tokens": _total(records, "generated_tokens"),
+        "decisions": sum(record.steps for record in records),
+        "behaviour_hash": first[0].behaviour_hash,
+        "trace_hash": digest([record.trace_hash for record in records]),
+        "by_type": _by_type(first),
+        "episodes": [
+            {key: getattr(record, key) for key in ("task_id", "type", "won", "steps", "seed", "attempt", "trace_hash", "error")}
+            for record in records
+        ],
+    }
+    if attempts > 1:
+        wins = [sum(record.won for record in records[i : i + attempts]) for i in range(0, len(records), attempts)]
+        result["pass_at_k"] = {str(k): sum(pass_at_k(attempts, c, k) for c in wins) / len(wins) for k in range(1, attempts + 1)}
+    return result
+
+
+def _total(records: Iterable[EpisodeRecord], counter: str) -> int:
+    return int(sum(record.usage.get(counter, 0) for record in records))
+
+
+def _by_type(records: Sequence[EpisodeRecord]) -> dict[str, dict[str, float]]:
+    types: dict[str, list[bool]] = {}
+    for record in records:
+        types.setdefault(record.type, []).append(record.won)
+    return {name: {"n": len(types[name]), "success": sum(types[name]) / len(types[name])} for name in sorted(types)}
+
+
+def _won(result: dict[str, Any]) -> dict[str, bool]:
+    return {episode["task_id"]: episode["won"] for episode in result["episodes"] if not episode["attempt"]}

@@ -1,0 +1,137 @@
+"""Model-free play of training tasks: cheap experience, because the simulators are fast.
+
+Knows commands and observations only as text. Every step is counted, and the count is reported with every figure that rests on it.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+import gymnasium
+import numpy as np
+
+from homebody.agents import wording
+from homebody.envs import TaskSpec
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One step of a walk."""
+
+    command: str
+    observation: str
+    admissible: tuple[str, ...]
+    """The admissible commands after the step."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One training episode played without a model."""
+
+    task: TaskSpec
+    goal: str
+    opening: tuple[str, ...]
+    """The admissible commands at the start."""
+    moments: tuple[Moment, ...]
+    won: bool
+
+
+@dataclass
+class Explorer:
+    """Plays training tasks and counts the steps.
+
+    Args:
+        env: the environment.
+        seed: of the random choices.
+    """
+
+    env: gymnasium.Env[str, str]
+    seed: int = 0
+    steps: int = field(default=0, init=False)
+    """Steps taken so far, replays included."""
+    _forms: Counter[str] = field(default_factory=Counter, init=False)
+    """How often commands of each form were taken."""
+
+    def wander(self, task: TaskSpec, number: int, length: int) -> Walk:
+        """Play at random, in favour of commands new in this episode, of forms that are seldom taken, and of words that stand in the goal.
+
+        Args:
+            task: a training task.
+            number: tells repeated walks of one task apart.
+            length: most steps.
+        """
+        rng = np.random.Generator(np.random.PCG64([self.seed, number, int(task.hash[:12], 16)]))
+        goal, admissible = self._reset(task)
+        goal_words = frozenset(wording.words(goal))
+        opening, done, moments, won = admissible, set[str](), list[Moment](), False
+        while len(moments) < length and not won:
+            sums = list(accumulate(self._interest(command, goal_words, done) for command in admissible))
+            command = admissible[bisect(sums, float(rng.random()) * sums[-1])]
+            self._forms[wording.template(command)[0]] += 1
+            observation, admissible, won = self._step(command)
+            done.add(command)
+            moments.append(Moment(command, observation, admissible))
+        return Walk(task, goal, opening, tuple(moments), won)
+
+    def tour(self, task: TaskSpec, forms: Sequence[str], length: int) -> Walk:
+        """Look at everything once: take the commands of the given forms, in random order, what is begun first."""
+        rng = np.random.Generator(np.random.PCG64([self.seed, int(task.hash[:12], 16)]))
+        goal, admissible = self._reset(task)
+        opening, done, moments, won = admissible, set[str](), list[Moment](), False
+        here: tuple[str, ...] = ()
+        while len(moments) < length and not won:
+            fresh = [c for c in admissible if c not in done and wording.template(c)[0] in forms]
+            if not fresh:
+                break
+            begun = [c for c in fresh if here and wording.entities(c) == here]
+            command = begun[0] if begun else fresh[int(rng.integers(len(fresh)))]
+            observation, admissible, won = self._step(command)
+            here = wording.entities(command)
+            done.add(command)
+            moments.append(Moment(command, observation, admissible))
+        return Walk(task, goal, opening, tuple(moments), won)
+
+    def shorten(self, task: TaskSpec, commands: Sequence[str]) -> list[str] | None:
+        """Leave out commands as long as the rest still wins.
+
+        Returns:
+            A list from which no single command can be left out, or None if `commands` does not win.
+        """
+        plan = self._winning_prefix(task, commands)
+        if plan is None:
+            return None
+        size = len(plan) // 2 + 1
+        while size:
+            length = len(plan)
+            for start in range(len(plan) - size, -1, -size):
+                shorter = self._winning_prefix(task, plan[:start] + plan[start + size :])
+                if shorter is not None:
+                    plan = shorter
+            # Single commands are tried again until none can go: one may have been needed only because of another.
+            size = size // 2 if size > 1 or len(plan) == length else 1
+        return plan
+
+    def _winning_prefix(self, task: TaskSpec, commands: Sequence[str]) -> list[str] | None:
+        self._reset(task)
+        for number, command in enumerate(commands, 1):
+            if self._step(command)[2]:
+                return list(commands[:number])
+        return None
+
+    def _reset(self, task: TaskSpec) -> tuple[str, tuple[str, ...]]:
+        _, info = self.env.reset(seed=0, options={"task": task.task_id})
+        return info["goal"], tuple(info["admissible_commands"])
+
+    def _step(self, command: str) -> tuple[str, tuple[str, ...], bool]:
+        observation, _, _, _, info = self.env.step(command)
+        self.steps += 1
+        return observation, tuple(info["admissible_commands"]), bool(info["won"])
+
+    def _interest(self, command: str, goal_words: frozenset[str], done: set[str]) -> float:
+        seldom = 1 / math.sqrt(1 + self._forms[wording.template(command)[0]])
+        return seldom * (1 + 6 * len(wording.kinds(command) & goal_words)) * (1 if command in done else 5)

@@ -1,0 +1,52 @@
+"""The gate: what an edit must pass to be shipped. Code, not judgement.
+
+In order: schema and build (the patch applies and every processor lives), novelty (the behaviour was not tried before), a smoke run on one
+training task, then paired rollouts on the validation split.
+
+HarnessX's seesaw lets no solved task regress. On a validation *sample* that literal rule refuses an edit with twenty wins and one loss, so
+here a loss is let through only where the wins outweigh it beyond chance (exact sign test); without a loss one win is enough, since greedy
+decoding in a deterministic environment has no run-to-run noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from homebody.agents.episode import EpisodeRecord
+from homebody.evolution.stats import sign_test
+
+LEVEL = 0.05
+"""Largest p-value at which wins outweigh losses."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says of an edit."""
+
+    accepted: bool
+    reason: str
+    wins: int = 0
+    """Validation tasks that only the edited harness solves."""
+    losses: int = 0
+    """Validation tasks that only the present harness solves."""
+
+
+def compare(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], signature: str) -> Verdict:
+    """Judge paired rollouts.
+
+    Args:
+        before: validation episodes of the present harness.
+        after: episodes of the edited harness on the same tasks, in the same order.
+        signature: the processor whose activations show that the edit was at work; empty where the edit removes one.
+    """
+    wins = sum(new.won and not old.won for old, new in zip(before, after, strict=True))
+    losses = sum(old.won and not new.won for old, new in zip(before, after, strict=True))
+    if signature and not any(key.partition(":")[2] == signature for record in after for key in record.activations):
+        return Verdict(False, f"never at work: {signature} changed nothing in {len(after)} episodes", wins, losses)
+    if wins <= losses:
+        return Verdict(False, f"no gain: {wins} tasks won, {losses} lost", wins, losses)
+    p = sign_test(wins, losses)
+    if losses and p > LEVEL:
+        return Verdict(False, f"regression not outweighed: {wins} tasks won, {losses} lost, p = {p:.3f}", wins, losses)
+    return Verdict(True, f"{wins} tasks won, {losses} lost" + (f", p = {p:.2g}" if losses else ""), wins, losses)

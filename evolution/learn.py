@@ -1,0 +1,167 @@
+"""What training traces teach: which commands reveal things, where things usually are, and the milestones of success.
+
+All of it becomes data in a harness. Nothing here knows a domain: names are found by their wording, and what they mean is counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium
+
+from homebody.agents import wording
+from homebody.envs import TaskSpec
+from homebody.evolution.explore import Explorer, Walk
+from homebody.evolution.milestone import Plan, suggest, try_out
+
+WALK_LENGTH = 50
+REVEALING = 0.2
+"""A form of command explores if its first use reveals at least this share of what the most revealing form does."""
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What was learned; every part is JSON and goes into a harness as it is."""
+
+    explore: tuple[str, ...] = ()
+    """Forms of commands that reveal or give access to things, most revealing first."""
+    frames: tuple[dict[str, Any], ...] = ()
+    """The playbook: see `homebody.agents.processors.playbook`."""
+    support: Mapping[str, float] = field(default_factory=dict)
+    """Share of trials on training tasks that each frame won, by its goal."""
+    hits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    looks: Mapping[str, int] = field(default_factory=dict)
+    cost: Mapping[str, float] = field(default_factory=dict)
+    finishing: tuple[str, ...] = ()
+    steps: int = 0
+    """Environment steps that exploration took."""
+    tasks: tuple[str, ...] = ()
+    """Ids of the training tasks that were played."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready data."""
+        return {key: getattr(self, key) for key in self.__dataclass_fields__}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Lessons:
+        """Read what `to_json` wrote."""
+        fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
+        return cls(**fields)
+
+
+def learn(env: gymnasium.Env[str, str], tasks: Sequence[TaskSpec], budget: int, seed: int = 0) -> Lessons:
+    """Explore training tasks and learn from what happened.
+
+    About a third of the budget goes to wandering and to the shortening of what succeeded, a sixth to looking around, and half to trying
+    out what the successes suggest.
+
+    Args:
+        env: the environment.
+        tasks: training tasks, at least one.
+        budget: about how many environment steps to take.
+        seed: of the exploration.
+    """
+    explorer = Explorer(env.unwrapped, seed)
+    walks: list[Walk] = []
+    wins: list[tuple[str, list[str]]] = []
+    repeats = max(1, budget // (3 * len(tasks) * WALK_LENGTH))
+    # One task at a time, whatever is done with it, since loading a task may cost more than playing it.
+    for task in tasks:
+        for number in range(repeats):
+            if explorer.steps < budget // 3:
+                walks.append(explorer.wander(task, number, WALK_LENGTH))
+                if walks[-1].won and (plan := explorer.shorten(task, [moment.command for moment in walks[-1].moments])):
+                    wins.append((walks[-1].goal, plan))
+    explore = exploring_forms(walks)
+    tours = [explorer.tour(task, explore, 2 * WALK_LENGTH) for task in tasks if explorer.steps < budget // 2]
+    kinds = frozenset(wording.kind(entity) for walk in (*walks, *tours) for entity in entities_of(walk))
+    hits, looks, cost, finishing = places(tours, explore)
+    ideas = suggest([Plan.of(goal, commands, kinds, explore) for goal, commands in wins])
+    goals = {walk.task.task_id: wording.frame(walk.goal, kinds)[0] for walk in walks}
+    playable = [task for task in tasks if task.task_id in goals]
+    frames, support, steps = try_out(env, playable, goals, ideas, acting_forms(walks, explore), explore, budget // 2)
+    return Lessons(explore, frames, support, hits, looks, cost, finishing, explorer.steps + steps, tuple(sorted(goals)))
+
+
+def entities_of(walk: Walk) -> set[str]:
+    """Return all instance names that a walk met."""
+    met = {entity for command in walk.opening for entity in wording.entities(command)}
+    for moment in walk.moments:
+        met.update(wording.entities(moment.observation))
+        for command in moment.admissible:
+            met.update(wording.entities(command))
+    return met
+
+
+def exploring_forms(walks: Iterable[Walk]) -> tuple[str, ...]:
+    """Return the forms of commands with one argument that bring new names to light, most revealing first.
+
+    A command counts at its first use in a walk; what it reveals are the names in its answer, and in the commands that become
+    admissible, that the walk had not met before.
+    """
+    revealed: dict[str, list[int]] = defaultdict(list)
+    for walk in walks:
+        met = {entity for command in walk.opening for entity in wording.entities(command)}
+        done: set[str] = set()
+        for moment in walk.moments:
+            now = set(wording.entities(moment.observation))
+            now.update(entity for command in moment.admissible for entity in wording.entities(command))
+            form, args = wording.template(moment.command)
+            if moment.command not in done and len(args) == 1:
+                revealed[form].append(len(now - met))
+            done.add(moment.command)
+            met |= now
+    means = {form: sum(values) / len(values) for form, values in revealed.items()}
+    top = max(means.values(), default=0.0)
+    return tuple(sorted((form for form, mean in means.items() if top and mean >= REVEALING * top), key=lambda form: (-means[form], form)))
+
+
+def acting_forms(walks: Iterable[Walk], explore: Sequence[str]) -> dict[str, list[frozenset[str]]]:
+    """Return the forms of commands with arguments that do not explore, with the kinds seen at each argument."""
+    kinds: dict[str, list[set[str]]] = {}
+    for walk in walks:
+        for moment in walk.moments:
+            form, args = wording.template(moment.command)
+            if args and form not in explore:
+                seen = kinds.setdefault(form, [set() for _ in args])
+                for position, entity in enumerate(args):
+                    seen[position].add(wording.kind(entity))
+    return {form: [frozenset(some) for some in seen] for form, seen in sorted(kinds.items())}
+
+
+def places(
+    tours: Iterable[Walk], explore: Sequence[str]
+) -> tuple[dict[str, dict[str, int]], dict[str, int], dict[str, float], tuple[str, ...]]:
+    """Count where things stood.
+
+    A look at a place is complete when no exploring command on it is left to do; what its last answer names stood there.
+
+    Returns:
+        hits[thing][place], looks[place], cost[place] (mean number of commands of a look), and the forms of commands that mostly
+        finish a look that another command began.
+    """
+    hits: dict[str, Counter[str]] = defaultdict(Counter)
+    looks: Counter[str] = Counter()
+    commands: Counter[str] = Counter()
+    order: dict[str, list[int]] = defaultdict(list)
+    for walk in tours:
+        done: set[str] = set()
+        spent: Counter[str] = Counter()
+        for moment in walk.moments:
+            form, (place, *_) = wording.template(moment.command)
+            done.add(moment.command)
+            order[form].append(spent[place])
+            spent[place] += 1
+            if any(c not in done and wording.template(c)[0] in explore and wording.entities(c) == (place,) for c in moment.admissible):
+                continue
+            kind = wording.kind(place)
+            looks[kind] += 1
+            commands[kind] += spent[place]
+            for thing in {wording.kind(entity) for entity in wording.entities(moment.observation) if entity != place}:
+                hits[thing][kind] += 1
+    cost = {kind: round(commands[kind] / looks[kind], 3) for kind in sorted(looks)}
+    finishing = tuple(sorted(form for form, before in order.items() if 2 * sum(map(bool, before)) > len(before)))
+    return {thing: dict(sorted(hits[thing].items())) for thing in sorted(hits)}, dict(sorted(looks.items())), cost, finishing

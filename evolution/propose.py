@@ -1,0 +1,247 @@
+"""Proposers: they read digests and write candidate edits. None of them sees a validation or test task.
+
+`rules` needs no model: it looks up which levers of the processor library answer the failures that the digests show, and sets their
+parameters from the lessons of training. `random` and `noop` are controls that pass through the same gate.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from typing import Any, Protocol
+
+import numpy as np
+
+from homebody.agents.processors import REGISTRY, find
+from homebody.agents.spec import HarnessSpec, Patch, PatchError, entry
+from homebody.evolution.digest import Digest, landscape
+from homebody.evolution.learn import Lessons
+
+ORDER = ("system_prompt", "history_window", "playbook", "visited", "loop_guard", "where_prior", "seen_where", "decide", "show_menu")
+"""Where a new processor goes: what narrows the menu comes before what ranks it, what shows it comes last."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A proposed edit with its manifest."""
+
+    id: str
+    dimension: str
+    patch: Patch
+    manifest: Mapping[str, Any]
+    """`lever`, `evidence` (category -> failing training tasks), `predicted_impact` (`will_unlock`, `at_risk`: training tasks) and
+    `attribution_signature` (the processor whose activations show that the edit is at work)."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a proposer may know."""
+
+    round: int
+    digests: Sequence[Digest]
+    """Of the present harness on training tasks."""
+    lessons: Lessons
+    tried: frozenset[str]
+    """Behaviour hashes that went through the gate before."""
+    seed: int
+
+
+class Proposer(Protocol):
+    """Writes at most `k` candidate edits of a harness."""
+
+    def __call__(self, spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
+        """Propose."""
+        ...
+
+
+@dataclass(frozen=True)
+class Lever:
+    """One thing that the rules can do."""
+
+    name: str
+    answers: frozenset[str]
+    """Failure categories against which it helps."""
+    use: str
+    """The processor at work."""
+    build: Callable[[HarnessSpec, Lessons], Mapping[str, Mapping[str, Any]] | None]
+    """Parameters by processor that the edit sets, or None where it does not apply."""
+
+
+def rules(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
+    """Propose the levers that answer most of the failures, those first that answer more."""
+    groups = landscape(evidence.digests)
+    ranked = sorted(
+        levers(), key=lambda lever: -sum(len(tasks) for category, tasks in groups.items() if category in lever.answers)
+    )  # stable: the table's order breaks ties
+    found: list[Candidate] = []
+    seen = set(evidence.tried)
+    for lever in ranked:
+        shown = {category: tasks for category, tasks in groups.items() if category in lever.answers}
+        settings = lever.build(spec, evidence.lessons) if shown else None
+        if settings is None:
+            continue
+        patch = set_processors(spec, settings)
+        behaviour = spec.patch(patch).behaviour_hash
+        if behaviour in seen:
+            continue
+        seen.add(behaviour)
+        unlocks = sorted(task for tasks in shown.values() for task in tasks)
+        manifest = {
+            "lever": lever.name,
+            "evidence": shown,
+            "predicted_impact": {"will_unlock": unlocks, "at_risk": sorted(d.task_id for d in evidence.digests if d.won)},
+            "attribution_signature": lever.use,
+        }
+        found.append(Candidate(f"r{evidence.round}c{len(found) + 1}", find(lever.use).dimension, patch, manifest))
+        if len(found) == k:
+            break
+    return found
+
+
+def noop(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
+    """Propose no change, k times: a control."""
+    return [_control(f"r{evidence.round}c{number}", "noop", [], "", "control") for number in range(1, k + 1)]
+
+
+def random(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
+    """Propose valid edits at random: add a processor, take one away, or draw a parameter anew. A control."""
+    rng = np.random.Generator(np.random.PCG64([evidence.seed, evidence.round]))
+    found: list[Candidate] = []
+    for _ in range(100 * k):
+        patch, use = _random_edit(spec, rng)
+        try:
+            spec.patch(patch)
+        except PatchError:
+            continue
+        found.append(_control(f"r{evidence.round}c{len(found) + 1}", "random", patch, use, find(use).dimension if use else "control"))
+        if len(found) == k:
+            break
+    return found
+
+
+PROPOSERS: Mapping[str, Proposer] = {"rules": rules, "random": random, "noop": noop}
+
+
+def set_processors(spec: HarnessSpec, settings: Mapping[str, Mapping[str, Any]]) -> Patch:
+    """Return the patch that gives processors these parameters, adding those that are not there at their place in `ORDER`."""
+    entries = [dict(item) for item in spec.processors]
+    for use, params in settings.items():
+        position = next((i for i, item in enumerate(entries) if item["use"] == use), None)
+        if position is not None:
+            entries[position] = entry(use, {**entries[position]["params"], **params})
+            continue
+        later = ORDER[ORDER.index(use) + 1 :]
+        position = next((i for i, item in enumerate(entries) if item["use"] in later), len(entries))
+        entries.insert(position, entry(use, params))
+    return spec.diff(HarnessSpec({**spec.document, "processors": entries}))
+
+
+def levers() -> list[Lever]:
+    """Return the table of levers, the simplest first."""
+    sentences = json.loads((resources.files("homebody.assets") / "prompts" / "where.json").read_text("utf-8"))
+    searching = frozenset({"searching"})
+    stuck = frozenset({"unusable_answers", "loop", "goal_untouched", "ceiling"})
+    table = [
+        Lever("choose by score", frozenset({"unusable_answers", "loop"}), "decide", lambda spec, _: {"decide": {"method": "score"}}),
+        Lever("playbook", stuck, "playbook", _playbook),
+        Lever("guard against loops", frozenset({"loop", "unusable_answers"}), "loop_guard", lambda spec, _: {"loop_guard": {}}),
+        Lever("do not look twice", searching | {"loop"}, "visited", _visited),
+        Lever("remember where things were", searching, "seen_where", _seen_where),
+    ]
+    for number, sentence in enumerate(sentences, 1):
+        table.append(Lever(f"ask where things are, sentence {number}", searching, "where_prior", _where_prior(sentence)))
+    table += [
+        Lever("ask and remember", searching, "seen_where", _both(sentences[0])),
+        Lever("trust the prior more", searching, "seen_where", _scale("seen_where", "pseudo", 4.0)),
+        Lever("trust the prior less", searching, "seen_where", _scale("seen_where", "pseudo", 0.25)),
+        Lever("trust the model more", searching, "where_prior", _scale("where_prior", "weight", 2.0)),
+        Lever("trust the model less", searching, "where_prior", _scale("where_prior", "weight", 0.5)),
+        Lever("short history", frozenset({"unusable_answers", "loop"}), "history_window", lambda spec, _: {"history_window": {"turns": 4}}),
+    ]
+    return table
+
+
+def _playbook(spec: HarnessSpec, lessons: Lessons) -> Mapping[str, Mapping[str, Any]] | None:
+    if not lessons.frames:
+        return None
+    settings: dict[str, Mapping[str, Any]] = {"playbook": {"frames": list(lessons.frames), "explore": list(lessons.explore)}}
+    if _param(spec, "decide", "method") in (None, "generate"):
+        settings["decide"] = {"method": "score"}
+    return settings
+
+
+def _visited(spec: HarnessSpec, lessons: Lessons) -> Mapping[str, Mapping[str, Any]] | None:
+    return {"visited": {"forms": list(lessons.explore)}} if lessons.explore else None
+
+
+def _seen_where(spec: HarnessSpec, lessons: Lessons) -> Mapping[str, Mapping[str, Any]] | None:
+    if not lessons.looks:
+        return None
+    memory = {"hits": lessons.hits, "looks": lessons.looks, "cost": lessons.cost, "finishing": list(lessons.finishing)}
+    return {"seen_where": memory, "decide": {"method": "rank"}}
+
+
+def _where_prior(sentence: Mapping[str, str]) -> Callable[[HarnessSpec, Lessons], Mapping[str, Mapping[str, Any]]]:
+    return lambda spec, lessons: {"where_prior": sentence, "decide": {"method": "rank"}}
+
+
+def _both(sentence: Mapping[str, str]) -> Callable[[HarnessSpec, Lessons], Mapping[str, Mapping[str, Any]] | None]:
+    def build(spec: HarnessSpec, lessons: Lessons) -> Mapping[str, Mapping[str, Any]] | None:
+        memory = _seen_where(spec, lessons)
+        return {**memory, "where_prior": sentence} if memory else None
+
+    return build
+
+
+def _scale(use: str, param: str, factor: float) -> Callable[[HarnessSpec, Lessons], Mapping[str, Mapping[str, Any]] | None]:
+    def build(spec: HarnessSpec, lessons: Lessons) -> Mapping[str, Mapping[str, Any]] | None:
+        value = _param(spec, use, param)
+        return None if value is None else {use: {param: value * factor}}
+
+    return build
+
+
+def _param(spec: HarnessSpec, use: str, param: str) -> Any:
+    position = spec.index(use)
+    if position is None:
+        return None
+    return spec.processors[position]["params"].get(param, find(use).schema[param].get("default"))
+
+
+def _control(name: str, lever: str, patch: Patch, use: str, dimension: str) -> Candidate:
+    manifest = {"lever": lever, "evidence": {}, "predicted_impact": {"will_unlock": [], "at_risk": []}, "attribution_signature": use}
+    return Candidate(name, dimension, patch, manifest)
+
+
+def _random_edit(spec: HarnessSpec, rng: np.random.Generator) -> tuple[Patch, str]:
+    """Draw an edit; returns it and the processor that is at work afterwards (none after a removal)."""
+    present = [item["use"] for item in spec.processors]
+    kind = rng.choice(["add", "remove", "change"])
+    if kind == "add":
+        use = str(rng.choice(sorted(set(REGISTRY) - set(present)) or present))
+        return set_processors(spec, {use: _draw(use, rng)}), use
+    position = int(rng.integers(len(present)))
+    if kind == "remove":
+        return [{"op": "remove", "path": f"/processors/{position}"}], ""
+    return set_processors(spec, {present[position]: _draw(present[position], rng)}), present[position]
+
+
+def _draw(use: str, rng: np.random.Generator) -> dict[str, Any]:
+    """Draw a value for each parameter that has a finite or bounded choice; the others keep theirs."""
+    params: dict[str, Any] = {}
+    for name, rule in sorted(find(use).schema.items()):
+        if "enum" in rule:
+            params[name] = rule["enum"][int(rng.integers(len(rule["enum"])))]
+        elif rule.get("type") == "integer" and "maximum" in rule:
+            params[name] = int(rng.integers(rule["minimum"], rule["maximum"] + 1))
+        elif rule.get("type") == "boolean":
+            params[name] = bool(rng.integers(2))
+        elif rule.get("type") == "number":
+            params[name] = float(rule["default"] * 2.0 ** rng.integers(-3, 4))
+    return params

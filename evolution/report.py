@@ -1,0 +1,151 @@
+"""What a run says, read from its store: rounds, edits, verdicts, and the final figures beside their controls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from homebody.evolution.stats import paired_gain
+from homebody.evolution.store import Store
+
+ROWS = (
+    ("seed harness", "seed_hash", "model"),
+    ("evolved harness", "final_hash", "model"),
+    ("evolved, no model (its own ranking)", "final_hash", "flat"),
+    ("evolved, random choice", "final_hash", "random"),
+    ("expert (privileged)", None, "expert"),
+)
+"""Rows of the table: label, which harness, which decider."""
+
+
+def read_run(run_dir: str | Path) -> dict[str, Any]:
+    """Read a run.
+
+    Returns:
+        `start`, `lessons` (counts only), `rounds`, `end` (None while the run goes on), `evaluations`, and `table`: the final figures by
+        split, the latest of each kind.
+
+    Raises:
+        RunError: there is no run.
+    """
+    with Store(run_dir, readonly=True) as store:
+        start = (store.events("start") or [None])[0]
+        lessons = (store.events("lessons") or [None])[0]
+        end = (store.events("end") or [None])[-1]
+        evaluations = store.events("evaluation")
+        return {
+            "start": start,
+            "lessons": _outline(lessons),
+            "rounds": store.events("round"),
+            "end": end,
+            "evaluations": [{key: value for key, value in item.items() if key != "won"} for item in evaluations],
+            "table": table(start, end, evaluations),
+        }
+
+
+def table(
+    start: Mapping[str, Any] | None, end: Mapping[str, Any] | None, evaluations: list[dict[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Line up the evaluations of the seed and the final harness with the controls, by split and step limit."""
+    result: dict[str, list[dict[str, Any]]] = {}
+    if not start or not end:
+        return result
+    for split in dict.fromkeys(f"{item['split']}, {item['max_steps']} steps" for item in evaluations):
+        here = [item for item in evaluations if f"{item['split']}, {item['max_steps']} steps" == split]
+        rows: list[dict[str, Any]] = []
+        for label, harness, decider in ROWS:
+            wanted = start["model"] if decider == "model" else decider
+            found = [item for item in here if item["decider"] == wanted and harness in (None, _which(item, end))]
+            if found:
+                rows.append({"row": label, **{key: found[-1][key] for key in _SHOWN}})
+        result[split] = rows + _gains(rows, here, end, start["model"])
+    return result
+
+
+_SHOWN = ("n", "success", "ci95", "steps_mean", "prompt_tokens", "generated_tokens", "decider", "behaviour_hash", "trace_hash")
+
+
+def _which(item: Mapping[str, Any], end: Mapping[str, Any]) -> str | None:
+    return next((key for key in ("final_hash", "seed_hash") if item["behaviour_hash"] == end[key]), "")
+
+
+def _gains(rows: list[dict[str, Any]], here: list[dict[str, Any]], end: Mapping[str, Any], model: str) -> list[dict[str, Any]]:
+    """Return the gain row: points and share of the headroom closed, tasks paired."""
+    seed = [item for item in here if item["decider"] == model and item["behaviour_hash"] == end["seed_hash"]]
+    final = [item for item in here if item["decider"] == model and item["behaviour_hash"] == end["final_hash"]]
+    if not seed or not final or end["seed_hash"] == end["final_hash"]:
+        return []
+    common = sorted(seed[-1]["won"].keys() & final[-1]["won"].keys())
+    before, after = [seed[-1]["won"][task] for task in common], [final[-1]["won"][task] for task in common]
+    if not common:
+        return []
+    gain, low, high = paired_gain(before, after)
+    headroom = 1.0 - sum(before) / len(before)
+    return [{"row": "gain", "n": len(common), "gain": gain, "ci95": [low, high], "headroom_closed": gain / headroom if headroom else None}]
+
+
+def markdown(run: Mapping[str, Any]) -> str:
+    """Write a run as Markdown."""
+    lines = ["# " + (f"{run['start']['env_id']}, {run['start']['model']}" if run["start"] else "Evaluations"), ""]
+    if run["lessons"]:
+        lesson = run["lessons"]
+        lines += [
+            f"Exploration: {lesson['steps']} environment steps on {lesson['tasks']} training tasks, {lesson['frames']} forms of goal.",
+            "",
+        ]
+    for item in run["rounds"]:
+        train, validation = item["train"], item["validation"]
+        lines += [f"## Round {item['round']}", ""]
+        lines += [
+            f"Training {_percent(train['success'])} of {train['n']}, validation {_percent(validation['success'])} of {validation['n']}."
+        ]
+        failures = ", ".join(f"{category} {number}" for category, number in item["failures"].items())
+        lines += [f"Failures on training: {failures or 'none'}.", ""]
+        if item["candidates"]:
+            lines += ["| edit | dimension | lever | verdict | reason |", "|---|---|---|---|---|"]
+        for edit in item["candidates"]:
+            shipped = " (shipped)" if edit["id"] == item["shipped"] else ""
+            lines.append(
+                f"| {edit['id']} | {edit['dimension']} | {edit['manifest']['lever']} | {edit['verdict']}{shipped} | {edit['reason']} |"
+            )
+        lines.append("")
+    for split, rows in run["table"].items():
+        lines += [
+            f"## Result: {split}",
+            "",
+            "| | n | success (95% interval) | steps | prompt tokens | generated tokens |",
+            "|---|---|---|---|---|---|",
+        ]
+        lines += [_row(row) for row in rows] + [""]
+    if not run["table"]:
+        for item in run["evaluations"]:
+            lines.append(
+                f"- {item['harness']}, {item['decider']}, {item['split']}: {_interval(item)} of {item['n']}, {item['max_steps']} steps"
+            )
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    if row["row"] == "gain":
+        low, high = row["ci95"]
+        closed = f", {_percent(row['headroom_closed'])} of the headroom" if row["headroom_closed"] is not None else ""
+        return f"| **gain** | {row['n']} | **{100 * row['gain']:+.1f} points** ({100 * low:+.1f} to {100 * high:+.1f}){closed} | | | |"
+    return (
+        f"| {row['row']} | {row['n']} | {_interval(row)} | {row['steps_mean']:.1f} | {row['prompt_tokens']} | {row['generated_tokens']} |"
+    )
+
+
+def _interval(item: Mapping[str, Any]) -> str:
+    low, high = item["ci95"]
+    return f"{_percent(item['success'])} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}%"
+
+
+def _outline(lessons: Mapping[str, Any] | None) -> dict[str, int] | None:
+    if lessons is None:
+        return None
+    return {"steps": lessons["steps"], "tasks": len(lessons["tasks"]), "frames": len(lessons["frames"]), "places": len(lessons["looks"])}

@@ -1,0 +1,52 @@
+"""The few statistics that the figures need, in closed form; scipy is their oracle in the tests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+Z95 = 1.959963984540054
+"""97.5% quantile of the standard normal distribution."""
+
+
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    """Return the 95% Wilson score interval of a proportion (Wilson 1927), within [0, 1].
+
+    Args:
+        successes: at least 0, at most n.
+        n: number of trials, at least 1.
+    """
+    p, z2 = successes / n, Z95 * Z95
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """Return the one-sided exact p-value of a paired comparison (McNemar): P(at least `wins` of wins + losses under a fair coin)."""
+    n = wins + losses
+    return float(sum(math.comb(n, k) for k in range(wins, n + 1)) / 2**n)
+
+
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """Return the unbiased estimate of pass@k from n attempts of which c succeeded (Chen et al. 2021, arXiv 2107.03374)."""
+    if n - c < k:
+        return 1.0
+    return 1.0 - math.comb(n - c, k) / math.comb(n, k)
+
+
+def paired_gain(before: Sequence[bool], after: Sequence[bool], resamples: int = 10_000) -> tuple[float, float, float]:
+    """Return the mean gain of paired outcomes with its 95% bootstrap percentile interval, tasks resampled with a fixed seed.
+
+    Args:
+        before: outcome of each task under the first harness; shape (n,).
+        after: outcome of the same tasks under the second; shape (n,).
+        resamples: number of bootstrap samples.
+    """
+    change = np.asarray(after, dtype=float) - np.asarray(before, dtype=float)
+    rng = np.random.Generator(np.random.PCG64(0))
+    means = change[rng.integers(len(change), size=(resamples, len(change)))].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(change.mean()), float(low), float(high)

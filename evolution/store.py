@@ -1,0 +1,128 @@
+"""The run directory: one SQLite file that events and episodes are only ever added to.
+
+Everything else (resume, report, figures) is read from it. An acknowledged write survives a killed process (WAL, synchronous=NORMAL).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from homebody.agents.episode import EpisodeRecord
+from homebody.agents.errors import AgentError
+from homebody.agents.spec import canonical, digest
+from homebody.envs import TaskSpec
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS episodes (key TEXT PRIMARY KEY, behaviour_hash TEXT NOT NULL, data TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS events_by_kind ON events (kind, id);
+"""
+
+
+def episode_key(
+    behaviour_hash: str, task: TaskSpec, fingerprint: Mapping[str, str], max_steps: int, seed: int = 0, attempt: int = 0
+) -> str:
+    """Return the key of an episode: everything that its outcome depends on, so that nothing needs to be played twice."""
+    return digest([behaviour_hash, task.to_json(), dict(fingerprint), max_steps, seed, attempt])
+
+
+class RunError(AgentError):
+    """A run directory that cannot be used as asked."""
+
+
+class Store:
+    """The store of one run; a context manager. One process at a time may write.
+
+    Args:
+        run_dir: the directory; made if missing.
+        readonly: open an existing run to read only; needs no lock.
+
+    Raises:
+        RunError: another process writes to it, there is no run to read, or the file is no store.
+    """
+
+    def __init__(self, run_dir: str | Path, readonly: bool = False) -> None:
+        self.run_dir = Path(run_dir)
+        path = self.run_dir / "run.sqlite"
+        self._lock: sqlite3.Connection | None = None
+        if readonly and not path.is_file():
+            raise RunError(f"{self.run_dir} holds no run (no run.sqlite); give the --run-dir of an earlier evolve or evaluate")
+        try:
+            self.run_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot make the run directory {self.run_dir}: {error.strerror}; choose another with --run-dir") from None
+        if not readonly:
+            self._lock = self._take_lock()
+        try:
+            self._db = sqlite3.connect(path)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(SCHEMA)
+        except sqlite3.DatabaseError as error:
+            self._release()
+            raise RunError(f"{path} cannot be used: {error}; move it away or choose another --run-dir") from None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and give the directory back."""
+        self._db.close()
+        self._release()
+
+    def append(self, kind: str, data: Any) -> None:
+        """Add an event."""
+        with self._db:
+            self._db.execute("INSERT INTO events (time, kind, data) VALUES (?, ?, ?)", (time.time(), kind, canonical(data)))
+
+    def events(self, kind: str) -> list[Any]:
+        """Return the data of all events of a kind, oldest first."""
+        return [json.loads(data) for (data,) in self._db.execute("SELECT data FROM events WHERE kind = ? ORDER BY id", (kind,))]
+
+    def add_episode(self, key: str, record: EpisodeRecord) -> None:
+        """Keep an episode; the first one under a key stays."""
+        with self._db:
+            self._db.execute(
+                "INSERT OR IGNORE INTO episodes (key, behaviour_hash, data) VALUES (?, ?, ?)",
+                (key, record.behaviour_hash, json.dumps(record.to_json())),
+            )
+
+    def episode(self, key: str) -> EpisodeRecord | None:
+        """Return the episode under a key, if it was played."""
+        row = self._db.execute("SELECT data FROM episodes WHERE key = ?", (key,)).fetchone()
+        return EpisodeRecord.from_json(json.loads(row[0])) if row else None
+
+    def episodes(self, behaviour_hash: str) -> Iterator[EpisodeRecord]:
+        """Yield all episodes of a harness, in the order in which they were kept."""
+        query = "SELECT data FROM episodes WHERE behaviour_hash = ? ORDER BY rowid"
+        for (data,) in self._db.execute(query, (behaviour_hash,)):
+            yield EpisodeRecord.from_json(json.loads(data))
+
+    def count_episodes(self) -> int:
+        """Return the number of episodes kept."""
+        return int(self._db.execute("SELECT COUNT(*) FROM episodes").fetchone()[0])
+
+    def _take_lock(self) -> sqlite3.Connection:
+        # An open exclusive transaction: portable, and the system ends it when the process dies, however it dies.
+        lock = sqlite3.connect(self.run_dir / "run.lock", timeout=0.2, isolation_level=None)
+        try:
+            lock.execute("PRAGMA locking_mode=EXCLUSIVE")
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.DatabaseError:
+            lock.close()
+            raise RunError(f"run directory {self.run_dir} is in use by another process; wait for it, or choose another --run-dir") from None
+        return lock
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None

@@ -1,0 +1,230 @@
+"""What the command line prints: colours and bars on a terminal, plain lines elsewhere.
+
+Results go to standard output, progress and errors to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import rich.console
+from rich.markdown import Markdown
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.syntax import Syntax
+from rich.table import Table
+
+Advance = Callable[[int, int, str], None]
+
+
+def error_line(message: str) -> None:
+    """Print an error as one line on standard error."""
+    click.echo("homebody: " + " ".join(message.split()), err=True)
+
+
+def write_json(path: str | None, value: Any) -> None:
+    """Write a value as JSON; the file gets its name when it is whole. Does nothing without a path.
+
+    Raises:
+        click.UsageError: the file cannot be written.
+    """
+    if path is None:
+        return
+    target = Path(path)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise click.UsageError(f"cannot write {path}: {error.strerror}; give a file in a folder that exists and can be written") from None
+
+
+class Console:
+    """Prints the results of commands."""
+
+    def __init__(self) -> None:
+        self.out = rich.console.Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self.err = rich.console.Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+    def episode_head(self, task: Any, spec: Any, decider: str) -> None:
+        """Print what is about to be played."""
+        self.out.rule(f"[bold]{escape(task.task_id)}")
+        self.out.print(
+            f"[dim]harness[/] {escape(spec.name)}  [dim]behaviour[/] {spec.behaviour_hash[:12]}  [dim]decider[/] {escape(decider)}"
+        )
+        self._first = True
+
+    def step(self, entry: Mapping[str, Any]) -> None:
+        """Print a step: what was on offer, what was chosen and why, what happened."""
+        focus = entry["focus"]
+        aim = f" · {focus['phase']} {focus['wanted']}" if focus else ""
+        mark = "[bold green]>[/]" if entry["accepted"] else "[bold red]✗[/]"
+        self.out.print(f"\n[dim]{entry['step']:>3}[/] {mark} [bold]{escape(entry['command'] or '(nothing)')}[/]")
+        self.out.print(f"      [dim]{entry['offered']} of {entry['admissible']} commands on offer, {entry['method']}{escape(aim)}[/]")
+        if len(entry["scores"]) > 1:
+            best = "   ".join(f"{escape(command)} {score:+.2f}" for command, score in entry["scores"][:3])
+            self.out.print(f"      [dim]{best}[/]")
+        self.out.print(f"      {escape(entry['observation'])}")
+
+    def episode_end(self, record: Any) -> None:
+        """Print how it ended."""
+        if record.error:
+            self.out.print(f"\n[bold red]failed[/] {record.error['kind']} at {record.error['boundary']}: {escape(record.error['message'])}")
+            return
+        verdict = "[bold green]won[/]" if record.won else "[bold red]not won[/]"
+        refused = f", {record.invalid_actions} not possible" if record.invalid_actions else ""
+        usage = record.usage
+        self.out.print(f"\nGoal: {escape(record.goal)}")
+        self.out.print(f"{verdict} in {record.steps} steps{refused}  [dim]trace {record.trace_hash[:12]}[/]")
+        if usage.get("prompt_tokens"):
+            cached = usage["cached_tokens"] / usage["prompt_tokens"]
+            self.out.print(
+                f"[dim]{usage['prompt_tokens']} prompt tokens ({100 * cached:.0f}% from cache), "
+                f"{usage['generated_tokens']} generated, {usage['seconds']:.1f} s in the model[/]"
+            )
+
+    def evaluation(self, result: Mapping[str, Any]) -> None:
+        """Print the result of an evaluation."""
+        low, high = result["ci95"]
+        where = f"{result['env']} {result['split']}, {result['max_steps']} steps"
+        self.out.print(f"[bold]{escape(result['harness'])}[/], {escape(result['decider'])}, {where}")
+        table = Table("type", "n", "success", box=None, pad_edge=False)
+        for kind, row in result["by_type"].items():
+            table.add_row(kind, str(row["n"]), f"{100 * row['success']:.1f}%")
+        table.add_row("[bold]all", f"[bold]{result['n']}", f"[bold]{100 * result['success']:.1f}%[/] ({100 * low:.1f} to {100 * high:.1f})")
+        self.out.print(table)
+        for k, value in result.get("pass_at_k", {}).items():
+            self.out.print(f"pass@{k} {100 * value:.1f}%")
+        self.out.print(
+            f"[dim]{result['steps_mean']:.1f} steps a task, {result['invalid_actions']} commands not possible, "
+            f"{result['prompt_tokens']} prompt and {result['generated_tokens']} generated tokens, {result['wall_s']:.1f} s, "
+            f"trace {result['trace_hash'][:12]}[/]"
+        )
+        errors = [episode for episode in result["episodes"] if episode["error"]]
+        if errors:
+            first = errors[0]["error"]
+            self.err.print(
+                f"{len(errors)} of {len(result['episodes'])} episodes failed; the first, {errors[0]['task_id']}: "
+                f"{first['kind']} at {first['boundary']}: {escape(first['message'])}"
+            )
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Advance]:
+        """Show how many of how many are done."""
+        if self.err.is_terminal:
+            with self._bars() as bars:
+                bar = bars.add_task(what, total=None)
+                yield lambda done, total, note: bars.update(bar, completed=done, total=total, description=f"{what} ({note})")
+            return
+        last = [time.monotonic()]
+
+        def line(done: int, total: int, note: str) -> None:
+            if done == total or time.monotonic() - last[0] > 10:
+                last[0] = time.monotonic()
+                self.err.print(f"{what}: {done} of {total}")
+
+        yield line
+
+    @contextmanager
+    def evolution(self) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
+        """Show an evolution at work."""
+        if not self.err.is_terminal:
+            yield lambda kind, data: self._evolution_line(kind, data, None)
+            return
+        with self._bars() as bars:
+            bar = bars.add_task("starting", total=None)
+
+            def update(kind: str, data: Mapping[str, Any]) -> None:
+                if kind == "play":
+                    bars.update(bar, description=data["what"], completed=data["done"], total=data["total"] or None)
+                else:
+                    self._evolution_line(kind, data, bars.console)
+
+            yield update
+
+    def evolution_end(self, result: Mapping[str, Any]) -> None:
+        """Print the result of an evolution."""
+        rounds = result["rounds"]
+        shipped = [edit["manifest"]["lever"] for item in rounds for edit in item["candidates"] if edit["id"] == item["shipped"]]
+        self.out.print(
+            f"[bold]{len(rounds)} rounds, {len(shipped)} edits shipped[/]" + "".join(f"\n  + {escape(lever)}" for lever in shipped)
+        )
+        self.out.print(
+            f"{result['episodes']} model episodes, {result['tokens']} tokens, {result['exploration_steps']} exploration steps, "
+            f"{result['wall_s']:.0f} s"
+        )
+        self.out.print(f"final harness: {escape(result['final_harness'])}  [dim]behaviour {result['final_hash'][:12]}[/]")
+
+    def markdown(self, text: str) -> None:
+        """Print Markdown: laid out on a terminal, as it is elsewhere."""
+        self.out.print(Markdown(text) if self.out.is_terminal else escape(text))
+
+    def harness_list(self, found: Mapping[str, Any]) -> None:
+        """Print harnesses and processors."""
+        table = Table("harness", "what it is", box=None, pad_edge=False)
+        for item in found["harnesses"]:
+            table.add_row(item["name"], escape(item["description"]))
+        self.out.print(table)
+        self.out.print()
+        table = Table("processor", "hook", "dimension", "what it does", "parameters", box=None, pad_edge=False)
+        for item in found["processors"]:
+            table.add_row(item["name"], item["hook"], item["dimension"], escape(item["does"]), ", ".join(item["params"]))
+        self.out.print(table)
+
+    def harness(self, spec: Any) -> None:
+        """Print a harness; long memories are cut, the file holds them whole."""
+        self.out.print(f"[bold]{escape(spec.name)}[/]  [dim]behaviour {spec.behaviour_hash}[/]")
+        self.out.print(escape(spec.document.get("description", "")))
+        for entry in spec.processors:
+            self.out.print(f"\n[bold]{entry['use']}[/] [dim]{entry['hook']}, {entry['dimension']}[/]")
+            for name, value in entry["params"].items():
+                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+                if not isinstance(value, str) and len(text) > 1500:
+                    text = f"{text[:1500]} ... ({len(text)} characters)"
+                self.out.print(f"  [cyan]{name}[/] {escape(text)}")
+
+    def patch(self, patch: Sequence[Mapping[str, Any]]) -> None:
+        """Print a JSON Patch."""
+        text = json.dumps(patch, indent=2, ensure_ascii=False)
+        self.out.print(Syntax(text, "json", word_wrap=True) if self.out.is_terminal else escape(text))
+
+    def models(self, found: Sequence[Mapping[str, Any]]) -> None:
+        """Print the known models."""
+        table = Table("name", "model", "state", "size", "quantization", "licence", box=None, pad_edge=False)
+        for item in found:
+            size = f"{item['size_bytes'] / 1e6:.0f} MB"
+            table.add_row(
+                *(escape(str(v)) for v in (item["name"], item["title"], item["state"], size, item["quantization"], item["licence"]))
+            )
+        self.out.print(table)
+
+    def pairs(self, found: Mapping[str, Any]) -> None:
+        """Print names and values."""
+        for name, value in found.items():
+            self.out.print(f"[dim]{name:>16}[/]  {escape(str(value))}")
+
+    def _bars(self) -> Progress:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        return Progress(*columns, console=self.err, transient=True)
+
+    def _evolution_line(self, kind: str, data: Mapping[str, Any], console: rich.console.Console | None) -> None:
+        lines: dict[str, Callable[[], str | None]] = {
+            "explore": lambda: f"exploring {data['tasks']} training tasks without a model, about {data['steps']} steps",
+            "round": lambda: f"round {data['round']}, behaviour {data['behaviour_hash'][:12]}",
+            "candidate": lambda: f"  {data['id']}: {data['manifest']['lever']}",
+            "verdict": lambda: f"  {data['id']}: {'accepted' if data['accepted'] else 'rejected'}: {data['reason']}",
+            "ship": lambda: f"  shipped {data['id']}: {data['lever']}",
+            "play": lambda: f"  {data['what']}: {data['total']} episodes" if data["total"] and data["done"] == 0 else None,
+        }
+        line = lines[kind]()
+        if line is not None:
+            (console or self.err).print(escape(line))

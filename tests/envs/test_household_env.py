@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import pytest
+from gymnasium.utils.env_checker import check_env as gymnasium_check_env
+
+import homebody.envs
+from homebody.envs.core import (
+    EnvError,
+    NoTasksError,
+    NoTaskSourceError,
+    TaskCountError,
+    TaskSpec,
+    UnknownEnvError,
+    UnknownSplitError,
+    UnknownTaskError,
+)
+from homebody.envs.household.alfworld import AlfWorldSource, DataDirError
+from homebody.envs.household.env import AlfWorldEnv, HouseholdEnv, LogicError, MaxStepsError, NotResetError, ProceduralEnv, ResetOptionError
+from homebody.envs.household.fault import GameFileMissingError, UnknownGoalError
+
+HEAT = "json_2.1.1/train/pick_heat_then_place_in_recep-Apple-None-Cabinet-1/trial_T1/game.tw-pddl"
+OLD = "json_2.1.1/valid_seen/pick_and_place_simple-Spoon-None-Cabinet-1/trial_T3/game.tw-pddl"
+
+
+@pytest.fixture(params=homebody.envs.ENV_IDS)
+def any_env(request: pytest.FixtureRequest, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> gymnasium.Env[Any, Any]:
+    monkeypatch.setenv("ALFWORLD_DATA", str(data_dir))
+    return gymnasium.make(request.param)
+
+
+def household(env: gymnasium.Env[Any, Any]) -> HouseholdEnv:
+    assert isinstance(env.unwrapped, HouseholdEnv)
+    return env.unwrapped
+
+
+def test_registered_envs_keep_our_contract(any_env: gymnasium.Env[Any, Any]) -> None:
+    homebody.envs.check_env(any_env)
+
+
+def test_registered_envs_keep_gymnasiums_contract(any_env: gymnasium.Env[Any, Any]) -> None:
+    gymnasium_check_env(any_env.unwrapped)
+
+
+def test_expert_wins_what_registered_envs_draw(any_env: gymnasium.Env[Any, Any]) -> None:
+    for seed in range(12):
+        any_env.reset(seed=seed)
+        result: Any = None
+        for command in household(any_env).expert():
+            result = any_env.step(command)
+        assert result[1:4] == (1.0, True, False)
+        assert household(any_env).expert() == []
+
+
+def test_seed_draws_the_task(any_env: gymnasium.Env[Any, Any]) -> None:
+    def draw(seed: int) -> list[str]:
+        return [any_env.reset(seed=seed)[1]["task_id"], *(any_env.reset()[1]["task_id"] for _ in range(5))]
+
+    assert draw(1) == draw(1)
+    assert len({tuple(draw(seed)) for seed in range(5)}) > 1
+
+
+def test_split_says_where_reset_draws(data_dir: Path) -> None:
+    env = AlfWorldEnv(data_dir, split="valid_seen")
+    assert env.reset()[1]["task_id"] == OLD
+    assert ProceduralEnv(split="test").reset()[1]["task_id"].startswith("test/")
+
+
+def test_info_after_reset_and_step(data_dir: Path) -> None:
+    env = AlfWorldEnv(data_dir)
+    observation, info = env.reset(options={"task": HEAT})
+    assert observation.endswith("Your task is to: put a hot apple in cabinet.")
+    assert {key: value for key, value in info.items() if key != "admissible_commands"} == {
+        "goal": "put a hot apple in cabinet.",
+        "won": False,
+        "task_id": HEAT,
+    }
+    observation, reward, terminated, truncated, info = env.step("go to desk 1")
+    assert (observation, reward, terminated, truncated) == ("You arrive at desk 1. On the desk 1, you see a desklamp 1.", 0.0, False, False)
+    assert sorted(info) == ["admissible_commands", "goal", "task_id", "won"]
+    assert "use desklamp 1" in info["admissible_commands"]
+
+
+def test_episode_goes_on_after_its_end(data_dir: Path) -> None:
+    env = AlfWorldEnv(data_dir, max_steps=8)
+    env.reset(options={"task": HEAT})
+    plan = env.expert()
+    ends = [env.step(command)[1:4] for command in plan]
+    assert ends == [(0.0, False, False)] * 5 + [(1.0, True, False)]
+    cabinet = plan[-1].partition(" to ")[2]
+    assert env.step(f"take apple 2 from {cabinet}")[1:4] == (0.0, False, False)
+    assert env.step("look")[1:4] == (0.0, False, True)
+    assert env.step("look")[1:4] == (0.0, False, True)
+
+
+def test_info_lists_are_fresh(data_dir: Path) -> None:
+    env = AlfWorldEnv(data_dir)
+    commands = env.reset(options={"task": HEAT})[1]["admissible_commands"]
+    commands.clear()
+    assert env.step("look")[4]["admissible_commands"]
+
+
+@pytest.mark.parametrize(("logic", "answer"), [("auto", "loc 1"), ("2.1.1", "loc 1"), ("current", "countertop 1")])
+def test_logic(data_dir: Path, logic: Any, answer: str) -> None:
+    env = AlfWorldEnv(data_dir, logic=logic)
+    env.reset(options={"task": OLD})
+    assert env.step("go to countertop 1")[0].startswith(f"You arrive at {answer}.")
+
+
+def test_explain_says_why(data_dir: Path) -> None:
+    env = AlfWorldEnv(data_dir, explain=True)
+    assert env.reset(options={"task": HEAT})[1]["why"] == ""
+    assert env.step("open fridge 1")[4]["why"] == "You are not at fridge 1: go there first."
+    assert env.step("look")[4]["why"] == ""
+
+
+def test_more_games_than_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("homebody.envs.household.env._MAX_GAMES", 2)
+    env = ProceduralEnv()
+    first = [env.reset(options={"task": f"train/kitchen-clean-00000{i}"})[0] for i in range(4)]
+    assert first == [env.reset(options={"task": f"train/kitchen-clean-00000{i}"})[0] for i in range(4)]
+
+
+def test_changed_file_is_read_again(data_dir: Path, write_game: Callable[..., Path]) -> None:
+    AlfWorldSource(data_dir).load(HEAT)
+    write_game((data_dir / HEAT).parent, pddl=("(isHot ?o)", "(isSliced ?o)"))
+    with pytest.raises(UnknownGoalError):
+        AlfWorldSource(data_dir).load(HEAT)
+
+
+def test_data_dir_may_be_the_games_folder_itself(data_dir: Path) -> None:
+    source = AlfWorldSource(data_dir / "json_2.1.1")
+    assert [task.task_id.split("/")[0] for task in source.tasks("train")] == ["train", "train"]
+    assert source.load(source.tasks("train")[0].task_id).walkthrough == ("look",)
+
+
+def test_listing(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = homebody.envs.tasks("homebody/AlfWorld-v0", "train", data_dir=data_dir, max_steps=3, logic="current")
+    assert sorted((task.task_id.split("/")[2], task.type) for task in train) == [
+        ("my-own-name", "pick_and_place_simple"),
+        ("pick_heat_then_place_in_recep-Apple-None-Cabinet-1", "pick_heat_then_place_in_recep"),
+    ]
+    monkeypatch.setenv("ALFWORLD_DATA", str(data_dir))
+    assert homebody.envs.tasks("homebody/AlfWorld-v0", "train", 1) == train[:1]
+    for name in ("validation", "valid_seen"):
+        assert homebody.envs.tasks("homebody/AlfWorld-v0", name) == [TaskSpec(OLD, "pick_and_place_simple", "validation")]
+    assert [task.task_id.split("/")[3] for task in homebody.envs.tasks("homebody/AlfWorld-v0", "test")] == ["trial_T4"]
+
+
+def test_unlisted_game_can_be_played(data_dir: Path) -> None:
+    hidden = "json_2.1.1/valid_unseen/pick_and_place_simple-Spoon-None-Cabinet-3/trial_T7/game.tw-pddl"
+    assert AlfWorldEnv(data_dir).reset(options={"task": hidden})[1]["task_id"] == hidden
+
+
+def test_procedural_options() -> None:
+    tasks = homebody.envs.tasks("homebody/Household-v0", "test", 6, rooms=["bedroom"], max_steps=15)
+    assert all(task.task_id.startswith("test/bedroom-") for task in tasks)
+    env = ProceduralEnv(rooms=["bedroom"], logic="2.1.1")
+    env.reset(options={"task": tasks[0].task_id})
+    assert "help" not in env.play.admissible()
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "nope",
+        "",
+        HEAT.replace("T1", "T9"),
+        "/etc/passwd",
+        f"../x/{HEAT}",
+        "json_2.1.1",
+        "x" * 5000 + "/game.tw-pddl",
+        "\0/game.tw-pddl",
+        3,
+        None,
+        ["x"],
+    ],
+)
+def test_unknown_task_is_named(data_dir: Path, task: object) -> None:
+    with pytest.raises(UnknownTaskError, match="unknown task"):
+        AlfWorldEnv(data_dir).reset(options={"task": task})
+
+
+def test_unknown_task_names_the_nearest(data_dir: Path) -> None:
+    with pytest.raises(UnknownTaskError, match=f"did you mean {HEAT}"):
+        AlfWorldEnv(data_dir).reset(options={"task": HEAT.replace("T1", "T11")})
+
+
+def test_absolute_path_is_no_task_id(data_dir: Path) -> None:
+    with pytest.raises(UnknownTaskError):
+        AlfWorldEnv(data_dir).reset(options={"task": str(data_dir / HEAT)})
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "message"),
+    [
+        (lambda d: AlfWorldEnv(d, logic="3"), LogicError, "unknown logic '3'; choose one of: auto, current, 2.1.1"),
+        (lambda d: ProceduralEnv(logic="auto"), LogicError, "unknown logic 'auto'"),
+        (lambda d: AlfWorldEnv(d, max_steps=0), MaxStepsError, "max_steps=0 is not possible"),
+        (lambda d: ProceduralEnv(max_steps=True), MaxStepsError, "max_steps=True is not possible"),
+        (lambda d: AlfWorldEnv(d / "no"), DataDirError, "is not a folder; give data_dir="),
+        (lambda d: AlfWorldEnv(), DataDirError, "neither data_dir nor ALFWORLD_DATA is given"),
+        (lambda d: AlfWorldEnv(d).reset(options={"tasks": HEAT}), ResetOptionError, "unknown reset option 'tasks'; did you mean task?"),
+        (lambda d: AlfWorldEnv(d).step("look"), NotResetError, "was called before reset"),
+        (lambda d: AlfWorldEnv(d).expert(), NotResetError, "was called before reset"),
+        (
+            lambda d: AlfWorldEnv(d, split="dev").reset(),
+            UnknownSplitError,
+            "unknown split 'dev'; choose one of: train, validation, test, valid_seen",
+        ),
+        (lambda d: AlfWorldSource(d).tasks("train", 3), TaskCountError, "at most 2"),
+        (lambda d: AlfWorldSource(d / "json_2.1.1" / "train").tasks("test"), NoTasksError, "split 'test' has no tasks"),
+        (lambda d: homebody.envs.tasks("homebody/Hausehold-v0", "test"), UnknownEnvError, "did you mean homebody/Household-v0"),
+        (lambda d: homebody.envs.tasks("no.such.module:X-v0", "test"), UnknownEnvError, "unknown environment"),
+        (lambda d: homebody.envs.tasks("CartPole-v1", "test"), NoTaskSourceError, "CartPoleEnv does not offer one"),
+    ],
+)
+def test_mistakes_are_named(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, act: Callable[[Path], object], error: type[EnvError], message: str
+) -> None:
+    monkeypatch.delenv("ALFWORLD_DATA", raising=False)
+    with pytest.raises(error) as caught:
+        act(data_dir)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_env_without_entry_point_has_no_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(gymnasium.registry, "Odd-v0", gymnasium.envs.registration.EnvSpec("Odd-v0", entry_point=None))
+    with pytest.raises(NoTaskSourceError, match="no entry point"):
+        homebody.envs.tasks("Odd-v0", "test")
+
+
+def test_users_own_env_offers_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own(gymnasium.Env[str, str]):
+        @classmethod
+        def task_source(cls, n: int) -> Any:
+            class Source:
+                def tasks(self, split: str, limit: int | None = None) -> list[TaskSpec]:
+                    return [TaskSpec(str(i), "t", split) for i in range(n)]
+
+            return Source()
+
+    spec = gymnasium.envs.registration.EnvSpec("Own-v0", entry_point=Own, kwargs={"n": 2})
+    monkeypatch.setitem(gymnasium.registry, "Own-v0", spec)
+    assert len(homebody.envs.tasks("Own-v0", "test")) == 2
+    assert len(homebody.envs.tasks("Own-v0", "test", n=None)) == 2
+
+
+def test_unreadable_file_in_a_listing_is_named(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(GameFileMissingError, match="cannot be read: Permission denied"):
+        AlfWorldSource(data_dir).tasks("train")
+
+
+SCRIPT = """
+import hashlib, random, sys
+import gymnasium, homebody.envs
+digest = hashlib.sha256()
+for env_id, kwargs in (("homebody/AlfWorld-v0", {"data_dir": sys.argv[1]}), ("homebody/Household-v0", {})):
+    tasks = homebody.envs.tasks(env_id, "train", 2, **kwargs)
+    digest.update(repr([task.hash for task in tasks]).encode())
+    env = gymnasium.make(env_id, explain=True, **kwargs)
+    dice = random.Random(0)
+    for seed in range(3):
+        observation, info = env.reset(seed=seed)
+        digest.update(repr((observation, info, env.unwrapped.expert())).encode())
+        for _ in range(30):
+            step = env.step(dice.choice([*info["admissible_commands"], "junk"]))
+            info = step[4]
+            digest.update(repr(step).encode())
+        env.action_space.seed(seed)
+        digest.update(env.action_space.sample().encode())
+print(digest.hexdigest())
+"""
+
+
+def test_fresh_processes_give_the_same_bytes_whatever_the_hash_seed(data_dir: Path) -> None:
+    def run(hash_seed: str) -> str:
+        # -P: the repository's folders must not shadow the installed package.
+        command = [sys.executable, "-P", "-W", "error", "-c", SCRIPT, str(data_dir)]
+        return subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, text=True, check=True).stdout
+
+    assert run("0") == run("1") != ""
+
+
+def test_import_of_the_package_is_light() -> None:
+    code = "import sys, homebody.envs; sys.exit('numba' in sys.modules or 'homebody.envs.household.env' in sys.modules)"
+    assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0

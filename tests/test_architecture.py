@@ -1,0 +1,163 @@
+"""Rules of the code base that no linter knows: where domain words may stand, who imports what is heavy, what no file may contain."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("agents", "assets", "envs", "evolution", "scripts")
+
+# --- no domain words in agents/ and evolution/: what an evolved harness knows of a domain it must have learned
+
+# What the class names of assets/household leave out: rooms, kinds of things, tasks and worlds.
+# A phrase counts however it is joined (`living room`, `living_room`, `LivingRoom`, `livingroom`).
+PHRASES = """
+house, household, room, kitchen, bedroom, bathroom, living room, furniture, appliance, receptacle, lamp, counter top, shelves, knives, dish,
+heat, alfworld, alfred, textworld, pick and place, pick two, mini wob, web shop, shopping, buy now, add to cart, browser, web page, pddl,
+footstool, glass bottle, painting hanger, paper towel, toilet paper roll
+"""
+# Domain words with another, ordinary sense that agents and evolution need; in this very form, so not the plural.
+ALLOWED = {
+    "fork": "a change that helps some tasks and hurts others forks a variant",
+    "room": "what a context window has left",
+    "safe": "safe to call, safe to load",
+    "watch": "the command that shows an episode",
+    "window": "the part of a text that a model sees",
+}
+
+
+def words(text: str) -> list[str]:
+    """Split at everything but letters, and inside an identifier where its words meet; lower case."""
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", text)]
+
+
+def strings(value: object) -> Iterator[str]:
+    """Yield every string of a JSON value, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from strings(item)
+    elif isinstance(value, dict):
+        yield from value
+        for item in value.values():
+            yield from strings(item)
+
+
+def class_names() -> set[str]:
+    """Return the names of the object and receptacle types (CamelCase) in the assets of the household."""
+    files = (ROOT / "assets" / "household").glob("*.json")
+    found = {string for file in files for string in strings(json.loads(file.read_text(encoding="utf-8")))}
+    return {string for string in found if re.fullmatch(r"CD|TVStand|([A-Z][a-z]+)+", string)}
+
+
+def vocabulary() -> set[tuple[str, ...]]:
+    """Return the domain words and phrases, each as its words; a plural by `s` is found without being listed."""
+    phrases = {tuple(words(name)) for name in (*PHRASES.split(","), *class_names())}
+    return phrases | {("".join(phrase),) for phrase in phrases}
+
+
+def domain_words(text: str, vocabulary: set[tuple[str, ...]]) -> set[str]:
+    found = set()
+    longest = max(map(len, vocabulary))
+    tokens = words(text)
+    for start in range(len(tokens)):
+        for length in range(1, longest + 1):
+            phrase = tuple(tokens[start : start + length])
+            singular = (*phrase[:-1], phrase[-1].removesuffix("s"))
+            if phrase in vocabulary or singular in vocabulary:
+                found.add(" ".join(phrase))
+    return found - ALLOWED.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("def cool_the_mugs(fridgeDoor): ...", {"mugs", "fridge"}),
+        ("LivingRoom living_room livingroom", {"living room", "livingroom"}),
+        ('"go to coffeetable 1"  # or AlarmClock', {"coffeetable", "alarm clock"}),
+        ("homebody: a template, some pancakes, headroom, mugging, safe, a history window", set()),
+    ],
+)
+def test_domain_words_are_found_as_whole_words(text: str, found: set[str]) -> None:
+    assert domain_words(text, vocabulary()) == found
+
+
+def test_class_names_are_found_in_the_assets() -> None:
+    names = class_names()
+    assert {"Fridge", "Mug", "SinkBasin", "DeskLamp", "CD", "TVStand"} <= names
+    assert len(names) > 90
+
+
+@pytest.mark.parametrize("folder", ["agents", "evolution"])
+def test_no_domain_words_outside_the_environments(folder: str) -> None:
+    known = vocabulary()
+    lines = [
+        (file, number, domain_words(line, known))
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+    ]
+    hits = [f"{file.relative_to(ROOT).as_posix()}:{number}: {', '.join(sorted(found))}" for file, number, found in lines if found]
+    assert "\n".join(hits) == ""
+
+
+# --- one importer for each heavy or optional dependency
+
+
+def imported(module: Path) -> set[str]:
+    """Return the top-level names of everything that a module imports, at its top or inside a function."""
+    names = set()
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("dependency", ["llama_cpp", "matplotlib", "playwright", "pydantic_monty", "pygame", "ray"])
+def test_heavy_dependency_has_one_importer(dependency: str) -> None:
+    modules = (path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py")))
+    importers = [path.relative_to(ROOT).as_posix() for path in modules if dependency in imported(path)]
+    assert len(importers) <= 1, importers
+
+
+# --- what no file may contain
+
+
+def project_files(folder: Path, ignored: list[str]) -> Iterator[Path]:
+    """Yield the files below `folder` whose path holds no name that .gitignore lists."""
+    for path in sorted(folder.iterdir()):
+        if path.name == ".git" or any(path.match(pattern) for pattern in ignored):
+            continue
+        if path.is_dir():
+            yield from project_files(path, ignored)
+        else:
+            yield path
+
+
+def test_no_file_names_a_place_of_one_machine() -> None:
+    # Text that stands for any path, as /path/to/x, is fine; so is a temporary folder in a test.
+    place = re.compile(r"(?<![\w.)}$])/(?:work|root|home/\w+|Users/\w+)/|(?<![\w.)}$])/(?P<tmp>tmp)/")
+    ignored = [line.rstrip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").split()]
+    found = []
+    for file in project_files(ROOT, ignored):
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue  # an image or a font
+        for hit in place.finditer(text):
+            if not (hit["tmp"] and file.is_relative_to(ROOT / "tests")):
+                found.append(f"{file.relative_to(ROOT).as_posix()}: {hit[0]}")
+    assert "\n".join(found) == ""
+
+
+def test_pre_commit_runs_the_commands_of_the_test_script() -> None:
+    hooks = re.findall(r"entry: (.+)", (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    script = (ROOT / "scripts" / "test").read_text(encoding="utf-8")
+    sections = re.findall(r'^section "[^"]+" (.+)$', script, flags=re.MULTILINE)
+    assert [*hooks, '.venv/bin/pytest -n 2 --dist worksteal "$@"'] == sections
