@@ -19,7 +19,7 @@ from homebody.agents.spec import HarnessSpec, PatchError, digest
 from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.evolution.digest import digest_episode, landscape
-from homebody.evolution.gate import Verdict, compare
+from homebody.evolution.gate import RACE, Verdict, compare, hopeless
 from homebody.evolution.learn import Lessons, learn
 from homebody.evolution.propose import PROPOSERS, Candidate, Evidence
 from homebody.evolution.stats import wilson
@@ -49,7 +49,7 @@ class EvolveConfig:
     """Key of `PROPOSERS`."""
     rounds: int = 6
     """Most rounds."""
-    candidates: int = 4
+    candidates: int = 3
     """Candidates a round."""
     train_tasks: int = 24
     """Training tasks whose traces the proposer reads, a round."""
@@ -188,7 +188,8 @@ class _Evolution:
         judged: list[tuple[Candidate, Verdict, HarnessSpec, float]] = []
         for candidate in candidates:
             self.progress("candidate", candidate.to_json())
-            verdict, edited, steps = self._gate(spec, candidate, before, tried)
+            to_beat = max((item[1].wins - item[1].losses for item in judged if item[1].accepted), default=0)
+            verdict, edited, steps = self._gate(spec, candidate, before, tried, to_beat)
             self.progress("verdict", {"id": candidate.id, **asdict(verdict)})
             judged.append((candidate, verdict, edited, steps))
         passed = [item for item in judged if item[1].accepted]
@@ -219,7 +220,7 @@ class _Evolution:
         return report, best[0] if best else None, best[2] if best else spec
 
     def _gate(
-        self, spec: HarnessSpec, candidate: Candidate, before: Sequence[EpisodeRecord], tried: set[str]
+        self, spec: HarnessSpec, candidate: Candidate, before: Sequence[EpisodeRecord], tried: set[str], to_beat: int
     ) -> tuple[Verdict, HarnessSpec, float]:
         """Judge a candidate; returns the verdict, the edited harness, and its mean number of steps on validation."""
         try:
@@ -234,7 +235,13 @@ class _Evolution:
         if smoke.error or smoke.failures:
             failure = smoke.error or smoke.failures[0]
             return Verdict(False, f"smoke run: {failure['kind']} at {failure['boundary']}: {failure['message']}"), spec, 0.0
-        after = self._play(edited, self.validation, f"{candidate.id}: validation")
+        after: list[EpisodeRecord] = []
+        while len(after) < len(before):
+            after += self._play(
+                edited, self.validation[len(after) : len(after) + RACE], f"{candidate.id}: validation from {len(after) + 1}"
+            )
+            if reason := hopeless(before, after, to_beat):
+                return Verdict(False, reason), edited, 0.0
         verdict = compare(before, after, candidate.manifest["attribution_signature"])
         return verdict, edited, sum(record.steps for record in after) / len(after)
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from homebody.agents.episode import EpisodeRecord
 from homebody.evolution.stats import sign_test
 
+RACE = 4
+"""Validation tasks that are played between two looks at whether a candidate can still win its round."""
 LEVEL = 0.05
 """Largest p-value at which wins outweigh losses."""
 
@@ -50,3 +52,21 @@ def compare(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], sig
     if losses and p > LEVEL:
         return Verdict(False, f"regression not outweighed: {wins} tasks won, {losses} lost, p = {p:.3f}", wins, losses)
     return Verdict(True, f"{wins} tasks won, {losses} lost" + (f", p = {p:.2g}" if losses else ""), wins, losses)
+
+
+def hopeless(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], to_beat: int) -> str:
+    """Tell, in the midst of the validation run, whether a candidate can no longer be shipped, whatever the rest brings.
+
+    Args:
+        before: validation episodes of the present harness, all of them.
+        after: those of the edited harness so far, on the first of the same tasks.
+        to_beat: wins minus losses of the best candidate of the round so far, or 0.
+
+    Returns:
+        The reason, or nothing while there is hope.
+    """
+    net = sum(int(new.won) - int(old.won) for old, new in zip(before, after, strict=False))
+    possible = net + sum(not old.won for old in before[len(after) :])
+    if possible > to_beat:
+        return ""
+    return f"dropped after {len(after)} of {len(before)} tasks: it can gain {possible} tasks at most, and {to_beat} are to be beaten"

@@ -41,6 +41,11 @@ class Lessons:
     tasks: tuple[str, ...] = ()
     """Ids of the training tasks that were played."""
 
+    @property
+    def memory(self) -> dict[str, Any]:
+        """The parameters of `homebody.agents.processors.memory.SeenWhere`."""
+        return {"hits": self.hits, "looks": self.looks, "cost": self.cost, "finishing": list(self.finishing)}
+
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready data."""
         return {key: getattr(self, key) for key in self.__dataclass_fields__}
@@ -82,7 +87,8 @@ def learn(env: gymnasium.Env[str, str], tasks: Sequence[TaskSpec], budget: int, 
     ideas = suggest([Plan.of(goal, commands, kinds, explore) for goal, commands in wins])
     goals = {walk.task.task_id: wording.frame(walk.goal, kinds)[0] for walk in walks}
     playable = [task for task in tasks if task.task_id in goals]
-    frames, support, steps = try_out(env, playable, goals, ideas, acting_forms(walks, explore), explore, budget // 2)
+    memory = {"hits": hits, "looks": looks, "cost": cost, "finishing": list(finishing)}
+    frames, support, steps = try_out(env, playable, goals, ideas, acting_forms(walks, explore), explore, memory, budget // 2)
     return Lessons(explore, frames, support, hits, looks, cost, finishing, explorer.steps + steps, tuple(sorted(goals)))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import gymnasium
 
 from homebody.agents import wording
-from homebody.agents.decider import RandomDecider
+from homebody.agents.decider import FlatDecider
 from homebody.agents.episode import run_episode
 from homebody.agents.spec import HarnessSpec, entry
 from homebody.envs import TaskSpec
@@ -23,7 +23,7 @@ from homebody.envs import TaskSpec
 TRIALS = 5
 """Training tasks on which an idea is tried for a form of goal."""
 TRIAL_STEPS = 50
-"""Steps a trial: generous, since a trial searches at random."""
+"""Steps a trial: generous, since an idea is judged by where it leads, not by how fast."""
 KEPT = 0.4
 """Share of trials that an idea has to win to be kept for a form of goal."""
 IDEAS = 12
@@ -132,9 +132,10 @@ def try_out(
     ideas: Sequence[Steps],
     forms: Mapping[str, Sequence[frozenset[str]]],
     explore: Sequence[str],
+    memory: Mapping[str, Any],
     budget: int,
 ) -> tuple[tuple[dict[str, Any], ...], dict[str, float], int]:
-    """Find the idea that serves each form of goal by playing training tasks at random within it.
+    """Find the idea that serves each form of goal by playing training tasks within it, without a model.
 
     Args:
         env: the environment.
@@ -143,6 +144,7 @@ def try_out(
         ideas: what to try, in order of preference among equals.
         forms: forms of commands for variations; see `vary`.
         explore: forms of commands that explore.
+        memory: parameters of `seen_where`, by which the trials search.
         budget: environment steps after which no further idea is tried.
 
     Returns:
@@ -161,7 +163,8 @@ def try_out(
                 break
             if goal.count("{") != len({arg[:3] for step in idea for arg in step["args"] if arg.startswith("{")}):
                 continue
-            records = [run_episode(env, _harness(goal, idea, explore), RandomDecider(), task, max_steps=TRIAL_STEPS) for task in sample]
+            harness = _harness(goal, idea, explore, memory)
+            records = [run_episode(env, harness, FlatDecider(), task, max_steps=TRIAL_STEPS) for task in sample]
             taken += sum(record.steps for record in records)
             won = [record.steps for record in records if record.won]
             result = (-len(won) / len(sample), sum(won) / max(1, len(won)), idea)
@@ -172,9 +175,10 @@ def try_out(
     return tuple(frames), support, taken
 
 
-def _harness(goal: str, idea: Steps, explore: Sequence[str]) -> HarnessSpec:
+def _harness(goal: str, idea: Steps, explore: Sequence[str], memory: Mapping[str, Any]) -> HarnessSpec:
     entries = [
         entry("playbook", {"frames": [{"goal": goal, "steps": idea}], "explore": list(explore)}),
         entry("visited", {"forms": list(explore)}),
+        entry("seen_where", memory),
     ]
     return HarnessSpec.from_json({"format": 1, "name": "trial", "processors": entries})

@@ -143,28 +143,26 @@ def set_processors(spec: HarnessSpec, settings: Mapping[str, Mapping[str, Any]])
 
 
 def levers() -> list[Lever]:
-    """Return the table of levers, the simplest first."""
+    """Return the table of levers: what the model knows is asked before what training showed is remembered."""
     sentences = json.loads((resources.files("homebody.assets") / "prompts" / "where.json").read_text("utf-8"))
     searching = frozenset({"searching"})
     stuck = frozenset({"unusable_answers", "loop", "goal_untouched", "ceiling"})
-    table = [
-        Lever("choose by score", frozenset({"unusable_answers", "loop"}), "decide", lambda spec, _: {"decide": {"method": "score"}}),
+    return [
         Lever("playbook", stuck, "playbook", _playbook),
+        Lever("choose by score", frozenset({"unusable_answers", "loop"}), "decide", lambda spec, _: {"decide": {"method": "score"}}),
         Lever("guard against loops", frozenset({"loop", "unusable_answers"}), "loop_guard", lambda spec, _: {"loop_guard": {}}),
         Lever("do not look twice", searching | {"loop"}, "visited", _visited),
+        *(
+            Lever(f"ask the model where things are, sentence {number}", searching, "where_prior", _where_prior(sentence))
+            for number, sentence in enumerate(sentences, 1)
+        ),
         Lever("remember where things were", searching, "seen_where", _seen_where),
-    ]
-    for number, sentence in enumerate(sentences, 1):
-        table.append(Lever(f"ask where things are, sentence {number}", searching, "where_prior", _where_prior(sentence)))
-    table += [
-        Lever("ask and remember", searching, "seen_where", _both(sentences[0])),
         Lever("trust the prior more", searching, "seen_where", _scale("seen_where", "pseudo", 4.0)),
         Lever("trust the prior less", searching, "seen_where", _scale("seen_where", "pseudo", 0.25)),
         Lever("trust the model more", searching, "where_prior", _scale("where_prior", "weight", 2.0)),
         Lever("trust the model less", searching, "where_prior", _scale("where_prior", "weight", 0.5)),
         Lever("short history", frozenset({"unusable_answers", "loop"}), "history_window", lambda spec, _: {"history_window": {"turns": 4}}),
     ]
-    return table
 
 
 def _playbook(spec: HarnessSpec, lessons: Lessons) -> Mapping[str, Mapping[str, Any]] | None:
@@ -183,20 +181,16 @@ def _visited(spec: HarnessSpec, lessons: Lessons) -> Mapping[str, Mapping[str, A
 def _seen_where(spec: HarnessSpec, lessons: Lessons) -> Mapping[str, Mapping[str, Any]] | None:
     if not lessons.looks:
         return None
-    memory = {"hits": lessons.hits, "looks": lessons.looks, "cost": lessons.cost, "finishing": list(lessons.finishing)}
-    return {"seen_where": memory, "decide": {"method": "rank"}}
+    return {**_ranked_search(lessons), "seen_where": lessons.memory}
 
 
 def _where_prior(sentence: Mapping[str, str]) -> Callable[[HarnessSpec, Lessons], Mapping[str, Mapping[str, Any]]]:
-    return lambda spec, lessons: {"where_prior": sentence, "decide": {"method": "rank"}}
+    return lambda spec, lessons: {**_ranked_search(lessons), "where_prior": sentence}
 
 
-def _both(sentence: Mapping[str, str]) -> Callable[[HarnessSpec, Lessons], Mapping[str, Mapping[str, Any]] | None]:
-    def build(spec: HarnessSpec, lessons: Lessons) -> Mapping[str, Mapping[str, Any]] | None:
-        memory = _seen_where(spec, lessons)
-        return {**memory, "where_prior": sentence} if memory else None
-
-    return build
+def _ranked_search(lessons: Lessons) -> dict[str, Mapping[str, Any]]:
+    """A ranking names the best place again and again unless places that were looked at are gone from the menu."""
+    return {"decide": {"method": "rank"}, "visited": {"forms": list(lessons.explore)}}
 
 
 def _scale(use: str, param: str, factor: float) -> Callable[[HarnessSpec, Lessons], Mapping[str, Mapping[str, Any]] | None]:

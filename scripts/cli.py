@@ -171,7 +171,7 @@ def evaluate(
 @click.option("--run-dir", required=True, type=click.Path(), metavar="DIR", help="Where the run is kept.")
 @click.option("--rounds", type=click.IntRange(1, 100), default=6, show_default=True, metavar="N", help="Most rounds.")
 @click.option("--proposer", default="rules", show_default=True, metavar="P", help="rules, or a control: random, noop.")
-@click.option("--candidates", type=click.IntRange(1, 20), default=4, show_default=True, metavar="K", help="Edits tried a round.")
+@click.option("--candidates", type=click.IntRange(1, 20), default=3, show_default=True, metavar="K", help="Edits tried a round.")
 @click.option("--train-tasks", type=click.IntRange(min=1), default=24, show_default=True, metavar="N", help="Tasks whose traces are read.")
 @click.option("--validation-tasks", type=click.IntRange(min=1), default=40, show_default=True, metavar="N", help="Tasks of the gate.")
 @click.option("--exploration-steps", type=click.IntRange(min=0), default=200_000, show_default=True, metavar="N",

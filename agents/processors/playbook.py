@@ -156,8 +156,10 @@ class Playbook(Processor):
         return found
 
     def _is_free(self, entity: str, kind: str, variable: str, slots: tuple[str, ...]) -> bool:
-        """Tell whether no other variable of the same kind stands for this instance already."""
+        """Tell whether no other variable of the same named kind stands for this instance already."""
         assert self._goal is not None
+        if kind == "*":
+            return True
         others = {fill(rule, slots) for step in self._goal[1] for rule in step["args"]}
         return not any(k == kind and v != variable and self._bound.get(v) == entity for k, v in others)
 
