@@ -51,10 +51,10 @@ class Harness:
                 if changes and (forbidden := sorted(set(changes) - event.CHANGES)):
                     allowed = ", ".join(sorted(event.CHANGES)) or "nothing"
                     raise ContractError(f"{processor.name} changed {', '.join(forbidden)} at {hook}, which lets it change {allowed}")
+                changes = {key: value for key, value in (changes or {}).items() if value != getattr(event, key)}
             except Exception as error:
                 self._note(f"{processor.name} at {hook}", error)
                 continue
-            changes = {key: value for key, value in (changes or {}).items() if value != getattr(event, key)}
             if changes:
                 event = replace(event, **changes)
                 self.activations[f"{position}:{processor.name}"] += 1

@@ -19,7 +19,7 @@ import jsonpatch
 import jsonschema
 
 from homebody.agents.errors import AgentError
-from homebody.agents.processors import REGISTRY, UnknownProcessorError, defaults, find, params_schema
+from homebody.agents.processors import UnknownProcessorError, defaults, find, params_schema
 
 Patch = list[dict[str, Any]]
 
@@ -166,15 +166,17 @@ def harness_names() -> list[str]:
     )
 
 
+# JSON Schema takes 5.0 for an integer; code that counts or slices does not.
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int),
+)
+
+
 @lru_cache(maxsize=1)
 def _document_validator() -> Any:
     text = (resources.files("homebody.assets") / "schemas" / "harness.json").read_text("utf-8")
-    return jsonschema.Draft202012Validator(json.loads(text))
-
-
-@lru_cache(maxsize=256)
-def _params_validator(use: str) -> Any:
-    return jsonschema.Draft202012Validator(params_schema(REGISTRY[use]))
+    return _Validator(json.loads(text))
 
 
 def _problems(document: object) -> Iterator[str]:
@@ -183,6 +185,10 @@ def _problems(document: object) -> Iterator[str]:
     yield from (_located(error, ()) for error in found)
     if found or not isinstance(document, dict):
         return
+    try:
+        digest(document)
+    except ValueError as error:  # NaN, infinity, half a surrogate pair: Python's json reads them, JSON has them not
+        yield f"/: {error}"
     groups: dict[str, str] = {}
     for position, item in enumerate(document["processors"]):
         where = f"/processors/{position}"
@@ -194,11 +200,12 @@ def _problems(document: object) -> Iterator[str]:
         for field in ("hook", "dimension"):
             if item[field] != getattr(processor, field):
                 yield f"{where}/{field}: {item['use']} has {getattr(processor, field)!r}, not {item[field]!r}"
-        yield from (_located(error, (where, "params")) for error in _params_validator(item["use"]).iter_errors(item["params"]))
+        yield from (_located(error, (where, "params")) for error in _Validator(params_schema(processor)).iter_errors(item["params"]))
         if processor.group is not None and groups.setdefault(processor.group, where) != where:
             yield f"{where}: a second processor of group {processor.group!r}, beside {groups[processor.group]}; keep one"
 
 
 def _located(error: Any, prefix: Sequence[str]) -> str:
     message = error.message if len(error.message) <= 200 else error.message[:197] + "..."
-    return "/".join([*prefix, *map(str, error.absolute_path)] if prefix else ["", *map(str, error.absolute_path)]) + f": {message}"
+    where = "/".join([*(prefix or [""]), *map(str, error.absolute_path)])
+    return f"{where or '/'}: {message}"

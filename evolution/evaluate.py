@@ -46,8 +46,8 @@ def evaluate(
     """
     started = time.monotonic()
     chosen = list_tasks(stage.env_id, split, tasks, **stage.env_kwargs)
-    store_or_none = Store(run_dir) if run_dir is not None else nullcontext(None)
-    with store_or_none as store, Rollouts(stage, workers) as rollouts:
+    # The decider first: where there is no such model, no run directory is made.
+    with Rollouts(stage, workers) as rollouts, Store(run_dir) if run_dir is not None else nullcontext(None) as store:
         jobs = [Job(spec, task, seed, attempt) for task in chosen for attempt in range(attempts)]
         fingerprint = rollouts.decider.fingerprint
         keys = [episode_key(spec.behaviour_hash, job.task, fingerprint, stage.max_steps, seed, job.attempt) for job in jobs]

@@ -49,7 +49,7 @@ class EvolveConfig:
     """Key of `PROPOSERS`."""
     rounds: int = 6
     """Most rounds."""
-    candidates: int = 3
+    candidates: int = 2
     """Candidates a round."""
     train_tasks: int = 24
     """Training tasks whose traces the proposer reads, a round."""
@@ -81,6 +81,10 @@ class EvolveConfig:
             raise ConfigError(f"no proposer is called {self.proposer!r}; there are {', '.join(sorted(PROPOSERS))}")
 
 
+class TaskError(AgentError):
+    """A task that cannot be loaded. It is bad input, no failure of the harness, so no edit is judged by it."""
+
+
 class BudgetSpentError(AgentError):
     """The episode budget ran out; the run ends with what was shipped so far."""
 
@@ -109,7 +113,8 @@ def evolve(
     train = list_tasks(config.env_id, "train", None, **config.env_kwargs)
     validation = list_tasks(config.env_id, "validation", None, **config.env_kwargs)[: config.validation_tasks]
     stage = Stage(config.env_id, config.model, config.max_steps, config.env_kwargs, config.gpu_layers)
-    with Store(run_dir) as store, Rollouts(stage, workers) as rollouts:
+    # The decider first: where there is no such model, no run directory is made.
+    with Rollouts(stage, workers) as rollouts, Store(run_dir) as store:
         _claim(store, {**asdict(config), "seed_hash": seed_spec.behaviour_hash, "decider": rollouts.decider.fingerprint}, resume)
         return _Evolution(config, store, rollouts, train, validation, progress or (lambda kind, data: None)).run(seed_spec)
 
@@ -237,28 +242,33 @@ class _Evolution:
             return Verdict(False, f"smoke run: {failure['kind']} at {failure['boundary']}: {failure['message']}"), spec, 0.0
         after: list[EpisodeRecord] = []
         while len(after) < len(before):
-            after += self._play(
-                edited, self.validation[len(after) : len(after) + RACE], f"{candidate.id}: validation from {len(after) + 1}"
-            )
-            if reason := hopeless(before, after, to_beat):
+            upcoming = self.validation[len(after) : len(after) + RACE]
+            after += self._play(edited, upcoming, f"{candidate.id}: validation", len(after), len(before))
+            if len(after) < len(before) and (reason := hopeless(before, after, to_beat)):
                 return Verdict(False, reason), edited, 0.0
         verdict = compare(before, after, candidate.manifest["attribution_signature"])
         return verdict, edited, sum(record.steps for record in after) / len(after)
 
-    def _play(self, spec: HarnessSpec, tasks: Sequence[TaskSpec], what: str) -> list[EpisodeRecord]:
-        """Return the episodes of these tasks, from the store where they were played before."""
+    def _play(self, spec: HarnessSpec, tasks: Sequence[TaskSpec], what: str, done: int = 0, total: int = 0) -> list[EpisodeRecord]:
+        """Return the episodes of these tasks, from the store where they were played before.
+
+        `done` and `total` place these tasks in a longer series for those who watch.
+        """
         keys = [self._key(spec, task) for task in tasks]
         limit = self.config.budget_episodes
         if limit is not None and len(self.keys | set(keys)) > limit:
             raise BudgetSpentError(f"{limit} episodes are spent")
         known = {key: self.store.episode(key) for key in keys}
         missing = [(key, task) for key, task in zip(keys, tasks, strict=True) if known[key] is None]
-        self.progress("play", {"what": what, "total": len(missing), "done": 0})
+        done, total = done + len(tasks) - len(missing), total or len(tasks)
+        self.progress("play", {"what": what, "total": total, "done": done})
         jobs = [Job(spec, task, self.config.seed) for _, task in missing]
         for number, ((key, _), played) in enumerate(zip(missing, self.rollouts.play(jobs), strict=True), 1):
+            if played.error and played.error["boundary"] == "reset":
+                raise TaskError(f"task {played.task_id} cannot be loaded: {played.error['kind']}: {played.error['message']}")
             self.store.add_episode(key, played)
             known[key] = played
-            self.progress("play", {"what": what, "total": len(missing), "done": number, "won": played.won})
+            self.progress("play", {"what": what, "total": total, "done": done + number})
         records = [record for key in keys if (record := known[key]) is not None]
         for key, record in zip(keys, records, strict=True):
             if key not in self.keys:

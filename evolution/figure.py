@@ -5,10 +5,12 @@ The same run gives the same bytes: no date and no software version in the file.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -29,7 +31,8 @@ def draw_run(run: Mapping[str, Any], path: str | Path) -> None:
         right.axis("off")
     if run["start"]:
         figure.suptitle(f"{run['start']['env_id']}   {run['start']['model']}", fontsize=12, color=BLACK)
-    figure.savefig(path, dpi=150, metadata={"Software": None} if str(path).endswith(".png") else {"Date": None})
+    with rc_context({"svg.hashsalt": "homebody"}):  # else the ids in an SVG are drawn at random
+        figure.savefig(path, dpi=150, metadata={"Software": None} if str(path).endswith(".png") else {"Date": None})
 
 
 def _rounds(axes: Axes, rounds: list[Mapping[str, Any]], start: Mapping[str, Any] | None) -> None:
@@ -38,29 +41,20 @@ def _rounds(axes: Axes, rounds: list[Mapping[str, Any]], start: Mapping[str, Any
     for split, colour, marker in (("train", ORANGE, "s"), ("validation", BLUE, "o")):
         values = [100 * item[split]["success"] for item in rounds]
         axes.plot(numbers, values, color=colour, marker=marker, label=f"{split} (n = {rounds[0][split]['n']})" if rounds else split)
-    for item in rounds:
-        if item["shipped"]:
-            lever = next(edit["manifest"]["lever"] for edit in item["candidates"] if edit["id"] == item["shipped"])
-            axes.annotate(
-                lever,
-                (item["round"] + 0.5, 50),
-                rotation=90,
-                ha="center",
-                va="center",
-                fontsize=8,
-                color=BLACK,
-                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8},
-            )
-            axes.axvline(item["round"] + 0.5, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
-    axes.set_xlabel("round (dotted: the edit that was shipped)")
+    labels = []
+    for item, before in zip(rounds, [None, *rounds], strict=False):
+        shipped = before["shipped"] if before else None
+        lever = next((edit["manifest"]["lever"] for edit in before["candidates"] if edit["id"] == shipped), "") if before else ""
+        labels.append("\n".join([str(item["round"]), *textwrap.wrap(f"+ {lever}" if lever else "", 12)]))
+    axes.set_xlabel("round, with the edit that was shipped before it")
     axes.set_ylabel("tasks solved, %")
     axes.set_ylim(-2, 102)
-    axes.set_xticks(numbers)
-    axes.set_xlim(0.5, (numbers[-1] if numbers else 1) + 0.75)
+    axes.set_xticks(numbers, labels, fontsize=8)
+    axes.set_xlim(0.5, (numbers[-1] if numbers else 1) + 0.5)
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     if rounds:
-        axes.legend(frameon=False, fontsize=9, loc="lower right")
+        axes.legend(frameon=False, fontsize=9, loc="upper left")
 
 
 def _bars(axes: Axes, split: str, rows: list[Mapping[str, Any]]) -> None:

@@ -18,7 +18,7 @@ from homebody.evolution.stats import sign_test
 
 RACE = 4
 """Validation tasks that are played between two looks at whether a candidate can still win its round."""
-LEVEL = 0.05
+LEVEL = 0.1
 """Largest p-value at which wins outweigh losses."""
 
 

@@ -89,7 +89,8 @@ def learn(env: gymnasium.Env[str, str], tasks: Sequence[TaskSpec], budget: int, 
     playable = [task for task in tasks if task.task_id in goals]
     memory = {"hits": hits, "looks": looks, "cost": cost, "finishing": list(finishing)}
     frames, support, steps = try_out(env, playable, goals, ideas, acting_forms(walks, explore), explore, memory, budget // 2)
-    return Lessons(explore, frames, support, hits, looks, cost, finishing, explorer.steps + steps, tuple(sorted(goals)))
+    played = {walk.task.task_id for walk in (*walks, *tours)}
+    return Lessons(explore, frames, support, hits, looks, cost, finishing, explorer.steps + steps, tuple(sorted(played)))
 
 
 def entities_of(walk: Walk) -> set[str]:

@@ -30,6 +30,8 @@ IDEAS = 12
 """Most ideas that are tried, those with most successes behind them."""
 VARIED = 3
 """How many of them are varied."""
+VARIABLES = 26
+"""Most arguments of an idea: a variable is one letter."""
 
 Steps = list[dict[str, Any]]
 """Milestones as `homebody.agents.processors.playbook` reads them."""
@@ -66,7 +68,7 @@ def suggest(plans: Iterable[Plan]) -> list[Steps]:
     An argument is a slot of the goal if it is one in every success that has such a command; else a fixed kind if only one kind was ever
     seen there; else anything. Two arguments of one kind share a variable where they were one instance in all successes of the sequence.
     """
-    plans = [plan for plan in plans if plan.forms]
+    plans = [plan for plan in plans if plan.forms and sum(map(len, plan.args)) <= VARIABLES]
     slots: dict[tuple[str, int], set[str]] = defaultdict(set)
     kinds: dict[tuple[str, int], set[str]] = defaultdict(set)
     for plan in plans:
@@ -106,10 +108,12 @@ def vary(idea: Steps, forms: Mapping[str, Sequence[frozenset[str]]]) -> list[Ste
     """Return variations of an idea: one more command on its first thing, at any place after the first step; or all of it twice.
 
     Args:
-        idea: the idea; its first argument is the thing that it is about.
+        idea: the idea; its first argument, if it has any, is the thing that it is about.
         forms: forms of commands that were ever accepted, with the kinds seen at each argument.
     """
-    thing = idea[0]["args"][0]
+    thing = next((arg for step in idea for arg in step["args"]), None)
+    if thing is None:
+        return [[*idea, *idea]]
     used = {step["form"] for step in idea}
     varied: list[Steps] = []
     for form in sorted(set(forms) - used):

@@ -153,7 +153,7 @@ def levers() -> list[Lever]:
         Lever("guard against loops", frozenset({"loop", "unusable_answers"}), "loop_guard", lambda spec, _: {"loop_guard": {}}),
         Lever("do not look twice", searching | {"loop"}, "visited", _visited),
         *(
-            Lever(f"ask the model where things are, sentence {number}", searching, "where_prior", _where_prior(sentence))
+            Lever(f"ask where things are ({number})", searching, "where_prior", _where_prior(sentence))
             for number, sentence in enumerate(sentences, 1)
         ),
         Lever("remember where things were", searching, "seen_where", _seen_where),
@@ -168,10 +168,7 @@ def levers() -> list[Lever]:
 def _playbook(spec: HarnessSpec, lessons: Lessons) -> Mapping[str, Mapping[str, Any]] | None:
     if not lessons.frames:
         return None
-    settings: dict[str, Mapping[str, Any]] = {"playbook": {"frames": list(lessons.frames), "explore": list(lessons.explore)}}
-    if _param(spec, "decide", "method") in (None, "generate"):
-        settings["decide"] = {"method": "score"}
-    return settings
+    return {**_ranked_search(lessons), "playbook": {"frames": list(lessons.frames), "explore": list(lessons.explore)}}
 
 
 def _visited(spec: HarnessSpec, lessons: Lessons) -> Mapping[str, Mapping[str, Any]] | None:
@@ -189,7 +186,7 @@ def _where_prior(sentence: Mapping[str, str]) -> Callable[[HarnessSpec, Lessons]
 
 
 def _ranked_search(lessons: Lessons) -> dict[str, Mapping[str, Any]]:
-    """A ranking names the best place again and again unless places that were looked at are gone from the menu."""
+    """What finds the way by what the harness knows: a ranking, and places that were looked at gone from the menu."""
     return {"decide": {"method": "rank"}, "visited": {"forms": list(lessons.explore)}}
 
 
@@ -216,7 +213,7 @@ def _control(name: str, lever: str, patch: Patch, use: str, dimension: str) -> C
 def _random_edit(spec: HarnessSpec, rng: np.random.Generator) -> tuple[Patch, str]:
     """Draw an edit; returns it and the processor that is at work afterwards (none after a removal)."""
     present = [item["use"] for item in spec.processors]
-    kind = rng.choice(["add", "remove", "change"])
+    kind = rng.choice(["add", "remove", "change"]) if present else "add"
     if kind == "add":
         use = str(rng.choice(sorted(set(REGISTRY) - set(present)) or present))
         return set_processors(spec, {use: _draw(use, rng)}), use

@@ -12,7 +12,7 @@ from homebody.evolution.store import Store
 ROWS = (
     ("seed harness", "seed_hash", "model"),
     ("evolved harness", "final_hash", "model"),
-    ("evolved, no model (its own ranking)", "final_hash", "flat"),
+    ("evolved, no model", "final_hash", "flat"),
     ("evolved, random choice", "final_hash", "random"),
     ("expert (privileged)", None, "expert"),
 )
@@ -107,7 +107,7 @@ def markdown(run: Mapping[str, Any]) -> str:
         for edit in item["candidates"]:
             shipped = " (shipped)" if edit["id"] == item["shipped"] else ""
             lines.append(
-                f"| {edit['id']} | {edit['dimension']} | {edit['manifest']['lever']} | {edit['verdict']}{shipped} | {edit['reason']} |"
+                f"| {edit['id']} | {edit['dimension']} | {edit['manifest']['lever']} | {edit['verdict']}{shipped} | {_cell(edit['reason'])} |"
             )
         lines.append("")
     for split, rows in run["table"].items():
@@ -139,6 +139,10 @@ def _row(row: Mapping[str, Any]) -> str:
 def _interval(item: Mapping[str, Any]) -> str:
     low, high = item["ci95"]
     return f"{_percent(item['success'])} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _percent(share: float) -> str:

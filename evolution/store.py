@@ -53,11 +53,11 @@ class Store:
         self._lock: sqlite3.Connection | None = None
         if readonly and not path.is_file():
             raise RunError(f"{self.run_dir} holds no run (no run.sqlite); give the --run-dir of an earlier evolve or evaluate")
-        try:
-            self.run_dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"cannot make the run directory {self.run_dir}: {error.strerror}; choose another with --run-dir") from None
         if not readonly:
+            try:
+                self.run_dir.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise RunError(f"cannot make the run directory {self.run_dir}: {error.strerror}; choose another with --run-dir") from None
             self._lock = self._take_lock()
         try:
             self._db = sqlite3.connect(path)
@@ -66,13 +66,15 @@ class Store:
             self._db.executescript(SCHEMA)
         except sqlite3.DatabaseError as error:
             self._release()
-            raise RunError(f"{path} cannot be used: {error}; move it away or choose another --run-dir") from None
+            raise _unusable(path, error) from None
 
     def __enter__(self) -> Store:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+        if isinstance(error, sqlite3.DatabaseError):
+            raise _unusable(self.run_dir / "run.sqlite", error) from error
 
     def close(self) -> None:
         """Close the file and give the directory back."""
@@ -89,7 +91,9 @@ class Store:
         return [json.loads(data) for (data,) in self._db.execute("SELECT data FROM events WHERE kind = ? ORDER BY id", (kind,))]
 
     def add_episode(self, key: str, record: EpisodeRecord) -> None:
-        """Keep an episode; the first one under a key stays."""
+        """Keep an episode; the first one under a key stays. One that an error ended is not kept: its cause may be mended next time."""
+        if record.error is not None:
+            return
         with self._db:
             self._db.execute(
                 "INSERT OR IGNORE INTO episodes (key, behaviour_hash, data) VALUES (?, ?, ?)",
@@ -113,12 +117,17 @@ class Store:
 
     def _take_lock(self) -> sqlite3.Connection:
         # An open exclusive transaction: portable, and the system ends it when the process dies, however it dies.
-        lock = sqlite3.connect(self.run_dir / "run.lock", timeout=0.2, isolation_level=None)
+        path = self.run_dir / "run.lock"
+        lock = None
         try:
+            lock = sqlite3.connect(path, timeout=0.2, isolation_level=None)
             lock.execute("PRAGMA locking_mode=EXCLUSIVE")
             lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.DatabaseError:
-            lock.close()
+        except sqlite3.DatabaseError as error:
+            if lock is not None:
+                lock.close()
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise _unusable(path, error) from None
             raise RunError(f"run directory {self.run_dir} is in use by another process; wait for it, or choose another --run-dir") from None
         return lock
 
@@ -126,3 +135,7 @@ class Store:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def _unusable(path: Path, error: sqlite3.DatabaseError) -> RunError:
+    return RunError(f"{path} cannot be used: {error}; move it away or choose another --run-dir")

@@ -3,27 +3,51 @@
 Exit codes: 0 done, 1 failed, 2 bad usage or input. Heavy modules are imported inside the commands, so `--help` is quick.
 """
 
+# The mark \b, which keeps click from rewrapping the examples, must be one character: these docstrings cannot be raw.
+# ruff: noqa: D301
+
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
 import click
 
-from homebody.scripts.console import Console, error_line, write_json
+from homebody.scripts.console import Console, check_target, error_line, write_json
 
 DEFAULT_ENV = "homebody/Household-v0"
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 class Group(click.Group):
-    """A group that lists its commands in the order of definition, not of the alphabet."""
+    """A group that lists its commands in the order of definition, shows its help where none is named, and stops at an interrupt."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names."""
         return list(self.commands)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; none at all ask for help."""
+        return super().parse_args(ctx, args or ["--help"])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command.
+
+        Raises:
+            click.UsageError: there is none of that name.
+        """
+        if args[0] not in self.commands:
+            raise click.UsageError(f"no command is called {args[0]!r}; there are {', '.join(self.commands)}: see {ctx.command_path} --help")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. An interrupt is told in one line, where click would print an empty one besides."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None
 
 
 def options(*some: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -58,15 +82,33 @@ decider_option = click.option(
 )
 
 
-def env_kwargs(data_dir: str | None) -> dict[str, Any]:
-    """Return the keyword arguments that the options give the environment."""
-    return {} if data_dir is None else {"data_dir": data_dir}
+def env_kwargs(env_id: str, data_dir: str | None) -> dict[str, Any]:
+    """Return the keyword arguments that the options give the environment.
+
+    Raises:
+        click.UsageError: a folder is given to an environment that reads none.
+    """
+    if data_dir is None:
+        return {}
+    if env_id == DEFAULT_ENV:
+        raise click.UsageError(f"--data-dir is {data_dir!r} and {env_id} reads no files; leave it out, or add --env homebody/AlfWorld-v0")
+    return {"data_dir": data_dir}
+
+
+def end_with(episodes: Sequence[Mapping[str, Any]]) -> None:
+    """End with a line if episodes failed: exit code 2 if a task could not be loaded, which is for the user to mend, else 1."""
+    failed = [(episode["task_id"], episode["error"]) for episode in episodes if episode["error"]]
+    if failed:
+        task_id, first = failed[0]
+        what = f"{len(failed)} of {len(episodes)} episodes failed; the first, {task_id}"
+        error_line(f"{what}: {first['kind']} at {first['boundary']}: {first['message']}")
+        raise SystemExit(2 if any(error["boundary"] == "reset" for _, error in failed) else 1)
 
 
 @click.group(cls=Group, context_settings=CONTEXT)
 @click.version_option(package_name="homebody")
 def cli() -> None:
-    r"""A laboratory for agents that plan in a home, run by small local models, whose harness improves itself.
+    """A laboratory for agents that plan in a home, run by small local models, whose harness improves itself.
 
     \b
     Start here:
@@ -90,7 +132,7 @@ def run(
     env_id: str, data_dir: str | None, max_steps: int, split: str, task_id: str | None, index: int, harness: str, decider: str, seed: int,
     gpu_layers: int, json_path: str | None,
 ) -> None:  # fmt: skip
-    r"""Play one task and print it step by step.
+    """Play one task and print it step by step.
 
     \b
     Examples:
@@ -101,20 +143,20 @@ def run(
     from homebody.agents.spec import HarnessSpec
     from homebody.envs import TaskSpec, tasks
 
+    check_target(json_path)
     spec = HarnessSpec.load(harness)
+    settings = env_kwargs(env_id, data_dir)
     if task_id is None:
-        task = tasks(env_id, split, index + 1, **env_kwargs(data_dir))[index]
+        task = tasks(env_id, split, index + 1, **settings)[index]
     else:
-        every = tasks(env_id, split, None, **env_kwargs(data_dir))
-        task = next((task for task in every if task.task_id == task_id), TaskSpec(task_id, "", split))
+        task = next((task for task in tasks(env_id, split, None, **settings) if task.task_id == task_id), TaskSpec(task_id, "", split))
     console = Console()
-    with Rollouts(Stage(env_id, decider, max_steps, env_kwargs(data_dir), gpu_layers)) as rollouts:
+    with Rollouts(Stage(env_id, decider, max_steps, settings, gpu_layers)) as rollouts:
         console.episode_head(task, spec, rollouts.decider.name)
         (record,) = rollouts.play([Job(spec, task, seed)], on_step=console.step)
     console.episode_end(record)
     write_json(json_path, record.to_json())
-    if record.error is not None:
-        raise SystemExit(1)
+    end_with([record.to_json()])
 
 
 @cli.command(short_help="Play many tasks and say how many are solved.")
@@ -133,7 +175,7 @@ def evaluate(
     env_id: str, data_dir: str | None, max_steps: int, split: str, harness: str, decider: str, n_tasks: int | None, attempts: int,
     workers: int, run_dir: str | None, seed: int, gpu_layers: int, json_path: str | None,
 ) -> None:  # fmt: skip
-    r"""Play the tasks of a split with a harness and a decider; print success with its 95% interval.
+    """Play the tasks of a split with a harness and a decider; print success with its 95% interval.
 
     \b
     Examples:
@@ -144,11 +186,12 @@ def evaluate(
     from homebody.agents.spec import HarnessSpec
     from homebody.evolution.evaluate import evaluate as evaluate_harness
 
+    check_target(json_path, run_dir)
     spec = HarnessSpec.load(harness)
     console = Console()
     with console.progress("episodes") as advance:
         result = evaluate_harness(
-            Stage(env_id, decider, max_steps, env_kwargs(data_dir), gpu_layers),
+            Stage(env_id, decider, max_steps, env_kwargs(env_id, data_dir), gpu_layers),
             spec,
             split,
             tasks=n_tasks,
@@ -160,8 +203,7 @@ def evaluate(
         )
     console.evaluation(result)
     write_json(json_path, result)
-    if any(episode["error"] for episode in result["episodes"]):
-        raise SystemExit(1)
+    end_with(result["episodes"])
 
 
 @cli.command(short_help="Let a harness improve itself.")
@@ -171,7 +213,7 @@ def evaluate(
 @click.option("--run-dir", required=True, type=click.Path(), metavar="DIR", help="Where the run is kept.")
 @click.option("--rounds", type=click.IntRange(1, 100), default=6, show_default=True, metavar="N", help="Most rounds.")
 @click.option("--proposer", default="rules", show_default=True, metavar="P", help="rules, or a control: random, noop.")
-@click.option("--candidates", type=click.IntRange(1, 20), default=3, show_default=True, metavar="K", help="Edits tried a round.")
+@click.option("--candidates", type=click.IntRange(1, 20), default=2, show_default=True, metavar="K", help="Edits tried a round.")
 @click.option("--train-tasks", type=click.IntRange(min=1), default=24, show_default=True, metavar="N", help="Tasks whose traces are read.")
 @click.option("--validation-tasks", type=click.IntRange(min=1), default=40, show_default=True, metavar="N", help="Tasks of the gate.")
 @click.option("--exploration-steps", type=click.IntRange(min=0), default=200_000, show_default=True, metavar="N",
@@ -187,7 +229,7 @@ def evolve(
     train_tasks: int, validation_tasks: int, exploration_steps: int, budget_episodes: int | None, workers: int, seed: int, gpu_layers: int,
     resume: bool, json_path: str | None,
 ) -> None:  # fmt: skip
-    r"""Evolve a harness on training tasks; a gate on validation tasks decides which edits stay. Test tasks are not read.
+    """Evolve a harness on training tasks; a gate on validation tasks decides which edits stay. Test tasks are not read.
 
     The result is RUN_DIR/final.json, a harness file for evaluate and run. A run that was stopped goes on with --resume.
 
@@ -199,6 +241,7 @@ def evolve(
     from homebody.evolution.evolve import EvolveConfig
     from homebody.evolution.evolve import evolve as evolve_harness
 
+    check_target(json_path, run_dir)
     config = EvolveConfig(
         env_id=env_id,
         model=model,
@@ -212,7 +255,7 @@ def evolve(
         exploration_steps=exploration_steps,
         budget_episodes=budget_episodes,
         seed=seed,
-        env_kwargs=env_kwargs(data_dir),
+        env_kwargs=env_kwargs(env_id, data_dir),
         gpu_layers=gpu_layers,
     )
     console = Console()
@@ -227,7 +270,7 @@ def evolve(
 @click.option("--png", type=click.Path(), metavar="FILE", help="Draw the chart into FILE (.png or .svg).")
 @json_out
 def report(run_dir: str, png: str | None, json_path: str | None) -> None:
-    r"""Print what a run did and found, as Markdown.
+    """Print what a run did and found, as Markdown.
 
     \b
     Example:
@@ -235,12 +278,14 @@ def report(run_dir: str, png: str | None, json_path: str | None) -> None:
     """
     from homebody.evolution.report import markdown, read_run
 
+    if png is not None and not png.endswith((".png", ".svg")):
+        raise click.UsageError(f"--png is {png!r}; give a file name that ends in .png or .svg")
+    check_target(png)
+    check_target(json_path)
     run = read_run(run_dir)
     Console().markdown(markdown(run))
     write_json(json_path, run)
-    if png:
-        if not png.endswith((".png", ".svg")):
-            raise click.UsageError(f"--png is {png!r}; give a file name that ends in .png or .svg")
+    if png is not None:
         from homebody.evolution.figure import draw_run
 
         draw_run(run, png)
@@ -254,7 +299,7 @@ def harness() -> None:
 @harness.command("list", short_help="The harnesses that ship, and the processors they are made of.")
 @json_out
 def harness_list(json_path: str | None) -> None:
-    r"""List the harnesses that ship with homebody and the processors that a harness can use.
+    """List the harnesses that ship with homebody and the processors that a harness can use.
 
     \b
     Example:
@@ -279,7 +324,7 @@ def harness_list(json_path: str | None) -> None:
 @click.argument("name", metavar="NAME|FILE")
 @json_out
 def harness_show(name: str, json_path: str | None) -> None:
-    r"""Print a harness and its behaviour hash.
+    """Print a harness and its behaviour hash.
 
     \b
     Example:
@@ -295,7 +340,7 @@ def harness_show(name: str, json_path: str | None) -> None:
 @harness.command("check", short_help="Check a harness file.")
 @click.argument("name", metavar="NAME|FILE")
 def harness_check(name: str) -> None:
-    r"""Check a harness; exit code 0 if it is valid, 2 with the reason if not.
+    """Check a harness; exit code 0 if it is valid, 2 with the reason if not.
 
     \b
     Example:
@@ -312,7 +357,7 @@ def harness_check(name: str) -> None:
 @click.argument("new", metavar="B")
 @json_out
 def harness_diff(old: str, new: str, json_path: str | None) -> None:
-    r"""Print the JSON Patch (RFC 6902) that turns harness A into harness B.
+    """Print the JSON Patch (RFC 6902) that turns harness A into harness B.
 
     \b
     Example:
@@ -330,7 +375,7 @@ def harness_diff(old: str, new: str, json_path: str | None) -> None:
 @click.argument("patch_file", metavar="PATCH")
 @click.option("--out", required=True, type=click.Path(), metavar="FILE", help="Where the new harness goes.")
 def harness_patch(name: str, patch_file: str, out: str) -> None:
-    r"""Apply a JSON Patch to a harness and write the result. Nothing is written if the result is not valid.
+    """Apply a JSON Patch to a harness and write the result. Nothing is written if the result is not valid.
 
     \b
     Example:
@@ -351,7 +396,7 @@ def models() -> None:
 @models.command("list", short_help="The models known by name.")
 @json_out
 def models_list(json_path: str | None) -> None:
-    r"""List the models known by name, and whether they are ready.
+    """List the models known by name, and whether they are ready.
 
     \b
     Example:
@@ -370,7 +415,7 @@ def models_list(json_path: str | None) -> None:
 @click.argument("name", metavar="MODEL")
 @json_out
 def models_info(name: str, json_path: str | None) -> None:
-    r"""Load a model, preparing or fetching it where needed, and print what fixes its numbers.
+    """Load a model, preparing or fetching it where needed, and print what fixes its numbers.
 
     \b
     Examples:
@@ -379,6 +424,7 @@ def models_info(name: str, json_path: str | None) -> None:
     """
     from homebody.agents.models import load
 
+    check_target(json_path)
     backend = load(name)
     found = {"name": backend.name, "n_ctx": backend.n_ctx, **backend.fingerprint}
     backend.close()

@@ -48,6 +48,29 @@ def write_json(path: str | None, value: Any) -> None:
         raise click.UsageError(f"cannot write {path}: {error.strerror}; give a file in a folder that exists and can be written") from None
 
 
+def check_target(path: str | None, run_dir: str | None = None) -> None:
+    """Check that a file can be written, before the work whose result goes there starts. Does nothing without a path.
+
+    Args:
+        path: the file.
+        run_dir: a folder that the work makes where it is missing.
+
+    Raises:
+        click.UsageError: it cannot.
+    """
+    if path is None:
+        return
+    folder = Path(path).parent
+    if Path(path).is_dir():
+        problem = "it is a folder"
+    elif folder.is_dir():
+        problem = "" if os.access(folder, os.W_OK) else "its folder cannot be written to"
+    else:
+        problem = "" if run_dir is not None and folder == Path(run_dir) else f"there is no folder {folder}"
+    if problem:
+        raise click.UsageError(f"cannot write {path}: {problem}; give a file in a folder that exists and can be written")
+
+
 class Console:
     """Prints the results of commands."""
 
@@ -109,17 +132,10 @@ class Console:
             f"{result['prompt_tokens']} prompt and {result['generated_tokens']} generated tokens, {result['wall_s']:.1f} s, "
             f"trace {result['trace_hash'][:12]}[/]"
         )
-        errors = [episode for episode in result["episodes"] if episode["error"]]
-        if errors:
-            first = errors[0]["error"]
-            self.err.print(
-                f"{len(errors)} of {len(result['episodes'])} episodes failed; the first, {errors[0]['task_id']}: "
-                f"{first['kind']} at {first['boundary']}: {escape(first['message'])}"
-            )
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Advance]:
-        """Show how many of how many are done."""
+        """Show how many of how many are done: a bar, or elsewhere than on a terminal a line every ten seconds."""
         if self.err.is_terminal:
             with self._bars() as bars:
                 bar = bars.add_task(what, total=None)
@@ -128,7 +144,7 @@ class Console:
         last = [time.monotonic()]
 
         def line(done: int, total: int, note: str) -> None:
-            if done == total or time.monotonic() - last[0] > 10:
+            if time.monotonic() - last[0] > 10:
                 last[0] = time.monotonic()
                 self.err.print(f"{what}: {done} of {total}")
 
@@ -223,7 +239,7 @@ class Console:
             "candidate": lambda: f"  {data['id']}: {data['manifest']['lever']}",
             "verdict": lambda: f"  {data['id']}: {'accepted' if data['accepted'] else 'rejected'}: {data['reason']}",
             "ship": lambda: f"  shipped {data['id']}: {data['lever']}",
-            "play": lambda: f"  {data['what']}: {data['total']} episodes" if data["total"] and data["done"] == 0 else None,
+            "play": lambda: f"  {data['what']}: {data['total']} episodes" if data["done"] == 0 else None,
         }
         line = lines[kind]()
         if line is not None:

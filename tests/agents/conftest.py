@@ -1,11 +1,16 @@
-"""Models for the tests of this folder: prepared in a folder of the test session's own, loaded once."""
+"""For the tests of this folder: models, prepared in a folder of the test session's own and loaded once; a toy environment; processors."""
 
 import importlib.util
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from homebody.agents.processors import REGISTRY, Processor, defaults, find
+from homebody.agents.spec import HarnessSpec, entry
 
 if TYPE_CHECKING:
     from homebody.agents.llama import LlamaCpp
@@ -30,3 +35,56 @@ def smollm2(smollm2_file: Path) -> Iterator["LlamaCpp"]:
 
     with LlamaCpp(smollm2_file, name="smollm2", n_ctx=1024) as backend:
         yield backend
+
+
+@pytest.fixture(scope="session")
+def yard() -> ModuleType:
+    """The module of the toy environment; loading it registers `Yard-v0`."""
+    spec = importlib.util.spec_from_file_location("yard", Path(__file__).with_name("yard.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["yard"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def make() -> Callable[..., Processor]:
+    """Make a processor alone: `make(name, params, score)`."""
+
+    def make(name: str, params: dict[str, Any] | None = None, score: Any = None) -> Processor:
+        processor = find(name)
+        return processor(defaults(processor) | (params or {}), score)
+
+    return make
+
+
+@pytest.fixture
+def harness() -> Callable[..., HarnessSpec]:
+    """Make a spec of names, pairs of a name and its parameters, or ready entries."""
+
+    def harness(*items: Any) -> HarnessSpec:
+        entries = [item if isinstance(item, dict) else entry(*([item] if isinstance(item, str) else item)) for item in items]
+        return HarnessSpec.from_json({"format": 1, "name": "test", "processors": entries})
+
+    return harness
+
+
+@pytest.fixture
+def add_processor(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Register a processor for one test: `add_processor(name, hook, process, observe)`; returns its entry for a harness."""
+
+    def add(name: str, hook: str, process: Callable[[Any], Any], observe: Callable[[Any], None] = lambda step: None) -> dict[str, Any]:
+        members = {
+            "name": name,
+            "hook": hook,
+            "dimension": "control",
+            "schema": {},
+            "process": lambda self, event: process(event),
+            "observe": lambda self, step: observe(step),
+        }
+        monkeypatch.setitem(REGISTRY, name, type(name, (Processor,), members))
+        return entry(name)
+
+    return add

@@ -1,0 +1,462 @@
+"""One episode: what is asked, what is sent, what is recorded, and what an error costs."""
+
+import dataclasses
+import json
+
+import gymnasium
+import pytest
+
+from homebody.agents.backend import CUT
+from homebody.agents.decider import ExpertDecider, FlatDecider, ModelDecider, RandomDecider
+from homebody.agents.episode import EpisodeRecord, run_episode
+from homebody.agents.errors import ContextOverflowError
+from homebody.agents.hooks import StepEnd, StepStart, TaskEnd, TaskStart, Turn
+from homebody.agents.scripted import Scripted
+from homebody.agents.spec import HarnessSpec, digest
+from homebody.envs import tasks
+
+OPENING = "A yard with dock 1, dock 2, shed 1, shed 2, vat 1. Your task: put a crate on a dock."
+PLAN = ["walk to shed 2", "unlock shed 2", "lift crate 1 off shed 2", "walk to dock 1", "drop crate 1 on dock 1"]
+PROMPTED = (("system_prompt", {"text": "Be brief."}), "show_menu")
+
+
+@pytest.fixture
+def play(yard, harness):
+    """Play an episode of the yard: `play(replies or decider, *harness items, env=..., task=..., **settings)`."""
+
+    def play(decider, *items, env=None, task="one", **settings):
+        if isinstance(decider, list):
+            decider = ModelDecider(Scripted(decider))
+        return run_episode(env or yard.Yard(), harness(*items), decider, yard.task(task), **{"max_steps": 4, **settings})
+
+    return play
+
+
+def commands(record):
+    return [step["command"] for step in record.trace]
+
+
+class Witness(FlatDecider):
+    """Takes the first of the best, and keeps what it was shown; a chat of more than `room` messages does not fit."""
+
+    def __init__(self, room=99):
+        super().__init__()
+        self.room, self.events, self.chats = room, [], []
+
+    def fits(self, messages):
+        return len(messages) <= self.room
+
+    def decide(self, event, messages):
+        self.events.append(event)
+        self.chats.append(messages)
+        return super().decide(event, messages)
+
+
+# --- a whole episode
+
+
+def test_won_episode_is_recorded(play, harness):
+    record = play(PLAN, *PROMPTED, seed=7, max_steps=9)
+    assert (record.task_id, record.type, record.goal, record.opening) == ("one", "type of one", "put a crate on a dock", OPENING)
+    assert (record.won, record.steps, record.seed, record.attempt, record.decider) == (True, 5, 7, 0, "scripted")
+    assert record.behaviour_hash == harness(*PROMPTED).behaviour_hash
+    assert (record.invalid_actions, record.failures, record.error) == (0, [], None)
+    assert record.activations == {"0:system_prompt": 1, "1:show_menu": 5}
+    assert commands(record) == PLAN
+    assert record.trace[0] == {
+        "step": 1,
+        "admissible": 6,
+        "offered": 6,
+        "method": "generate",
+        "focus": None,
+        "scores": [],
+        "response": "walk to shed 2",
+        "command": "walk to shed 2",
+        "accepted": True,
+        "observation": "You walk to shed 2. It is locked.",
+        "reward": 0.0,
+        "changed": [["show_menu", ["content"]]],
+        "dropped_turns": 0,
+    }
+    assert record.trace[4]["reward"] == 1.0
+    assert (record.usage["calls"], record.usage["generated_tokens"]) == (5, 4 + 3 + 6 + 4 + 6)
+
+
+def test_what_the_model_reads(play):
+    backend = Scripted(PLAN)
+    play(ModelDecider(backend), *PROMPTED, max_steps=3)
+    walks = "\n".join(f"walk to {place}" for place in ("dock 1", "dock 2", "shed 1"))
+    first, _, third = (call.prompt for call in backend.calls)
+    assert first == f"Be brief.\n\n{OPENING}\n\nAvailable commands:\nwait\n{walks}\nwalk to shed 2\nwalk to vat 1\n>"
+    assert third == (
+        f"Be brief.\n\n{OPENING}\n>walk to shed 2\nYou walk to shed 2. It is locked.\n>unlock shed 2\nYou unlock shed 2. You see crate 1."
+        f"\n\nAvailable commands:\nlift crate 1 off shed 2\nwait\n{walks}\nwalk to vat 1\n>"
+    )
+
+
+def test_later_prompts_share_the_segments_before_the_cut(play):
+    backend = Scripted(PLAN)
+    record = play(ModelDecider(backend), *PROMPTED, max_steps=2)
+    first, second = (call.segments for call in backend.calls)
+    shared = [one for one, other in zip(first, second, strict=False) if one == other]
+    assert "".join(shared) == f"Be brief.\n\n{OPENING}"
+    assert record.usage["cached_tokens"] == len(f"Be brief. {OPENING}".split())
+
+
+def test_goal_is_told_where_the_environment_does_not(play, yard):
+    witness = Witness()
+    play(witness, env=yard.Yard(tells_goal=False), max_steps=2)
+    first = "Goal: put a crate on a dock\n\nA yard with dock 1, dock 2, shed 1, shed 2, vat 1."
+    assert [event.observation for event in witness.events] == [first, "You wait."]
+    assert witness.chats == [
+        [{"role": "user", "content": first + CUT}],
+        [
+            {"role": "user", "content": first + CUT},
+            {"role": "assistant", "content": "wait"},
+            {"role": "user", "content": f"You wait.{CUT}"},
+        ],
+    ]
+
+
+def test_free_slot_is_filled_with_the_goal(play, yard):
+    env, witness = yard.Yard(radio=True), Witness()
+    record = play(witness, env=env, max_steps=1)
+    assert witness.events[0].menu == witness.events[0].admissible == ("call put a crate on a dock", "wait", *yard.WALKS)
+    assert env.sent == commands(record) == ["call put a crate on a dock"]
+    assert record.trace[0]["accepted"]
+
+
+def test_expert_takes_the_shortest_way(play, yard):
+    record = play(ExpertDecider(), max_steps=9)
+    assert (record.won, record.steps, record.decider) == (True, 5, "expert")
+    assert commands(record)[-1] == "drop crate 1 on dock 1"
+
+
+def test_environment_may_be_wrapped(play, yard):
+    record = play(ExpertDecider(), env=gymnasium.make("Yard-v0"), max_steps=9)
+    assert record.won
+
+
+def test_steps_are_limited(play):
+    seen = []
+    record = play(FlatDecider(), max_steps=3, on_step=seen.append)
+    assert (record.won, record.steps, record.error) == (False, 3, None)
+    assert seen == record.trace
+    assert [step["step"] for step in seen] == [1, 2, 3]
+
+
+def test_truncation_ends_the_episode(play, yard):
+    class Brief(yard.Yard):
+        def step(self, action):
+            observation, reward, terminated, _, info = super().step(action)
+            return observation, reward, terminated, len(self.sent) == 2, info
+
+    record = play(FlatDecider(), env=Brief())
+    assert (record.steps, record.won, record.error) == (2, False, None)
+
+
+def test_unusable_answer_is_a_wasted_step(play, yard):
+    env = yard.Yard()
+    record = play(["Let me think.", "walk to dock 1"], env=env, max_steps=2)
+    assert env.sent == ["Let me think", "walk to dock 1"]
+    wasted, used = record.trace
+    assert (wasted["response"], wasted["observation"], wasted["accepted"]) == ("Let me think.", "Nothing moves.", False)
+    assert used["accepted"]
+    assert (record.invalid_actions, record.steps, record.error) == (1, 2, None)
+
+
+def test_usage_is_that_of_the_episode(play):
+    decider = ModelDecider(Scripted(["wait"] * 5))
+    assert [play(decider, max_steps=n).usage["calls"] for n in (2, 3)] == [2, 3]
+
+
+def test_random_episodes_follow_their_seed_and_attempt(play):
+    hashes = {(seed, attempt): play(RandomDecider(), seed=seed, attempt=attempt).trace_hash for seed in (0, 1) for attempt in (0, 1)}
+    assert len(set(hashes.values())) == 4
+    assert play(RandomDecider(), seed=1, attempt=1).trace_hash == hashes[1, 1]
+
+
+# --- hooks at work
+
+
+def test_every_hook_sees_its_events(play, add_processor):
+    seen = []
+    hooks = ("task_start", "step_start", "before_model", "after_model", "before_tool", "after_tool", "step_end", "task_end")
+    items = [add_processor(f"at_{hook}", hook, seen.append) for hook in hooks]
+    play(["wait"], *items, max_steps=1)
+    assert [type(event).__name__ for event in seen] == [
+        "TaskStart",
+        "StepStart",
+        "BeforeModel",
+        "AfterModel",
+        "BeforeTool",
+        "AfterTool",
+        "StepEnd",
+        "TaskEnd",
+    ]
+    menu = ("wait", "walk to dock 1", "walk to dock 2", "walk to shed 1", "walk to shed 2", "walk to vat 1")
+    assert seen[0] == TaskStart("put a crate on a dock", OPENING, menu)
+    assert seen[1] == StepStart(1, 1, ())
+    assert seen[2].bias == (0.0,) * 6
+    assert seen[6] == StepEnd(1, "wait", True, "You wait.", menu)
+    assert seen[7] == TaskEnd(False, 1)
+
+
+def test_end_of_a_won_task_is_told(play, add_processor):
+    seen = []
+    play(ExpertDecider(), add_processor("probe", "task_end", seen.append), max_steps=9)
+    assert seen == [TaskEnd(True, 5)]
+
+
+def test_steps_left_count_down_with_the_history(play, add_processor):
+    seen = []
+    play(["wait", "fly"], add_processor("probe", "step_start", seen.append), max_steps=2)
+    assert seen == [StepStart(1, 2, ()), StepStart(2, 1, (Turn("wait", "You wait."),))]
+
+
+def test_history_may_be_edited_for_one_prompt(play, add_processor):
+    witness = Witness()
+    record = play(witness, add_processor("probe", "step_start", lambda event: {"history": event.history[:1]}), max_steps=3)
+    # At the third step only the first turn is left as history.
+    assert [message["content"] for message in witness.chats[2]] == [OPENING + CUT, "wait", f"You wait.{CUT}"]
+    assert record.trace[2]["changed"] == [["probe", ["history"]]]
+    assert record.trace[2]["dropped_turns"] == 0
+
+
+def test_command_may_be_put_right_after_the_model_and_before_the_tool(play, yard, add_processor):
+    env = yard.Yard()
+    record = play(
+        ["Uh, waiting"],
+        add_processor("read", "after_model", lambda event: {"command": "wait"} if "wait" in event.response else None),
+        add_processor("turn", "before_tool", lambda event: {"command": "walk to dock 1"} if event.command == "wait" else None),
+        env=env,
+        max_steps=1,
+    )
+    assert env.sent == ["walk to dock 1"]
+    (step,) = record.trace
+    assert (step["response"], step["command"], step["accepted"]) == ("Uh, waiting", "walk to dock 1", True)
+    assert step["changed"] == [["read", ["command"]], ["turn", ["command"]]]
+
+
+def test_command_that_is_held_back_spends_its_step(play, yard, add_processor):
+    env, seen = yard.Yard(), []
+    brake = add_processor("brake", "before_tool", lambda event: {"approved": False} if event.command == "wait" else None, seen.append)
+    backend = Scripted(["wait", "walk to dock 1"])
+    record = play(ModelDecider(backend), brake, env=env, max_steps=2)
+    assert env.sent == ["walk to dock 1"]
+    held, sent = record.trace
+    assert (held["command"], held["accepted"], held["observation"], held["reward"]) == ("wait", False, "The command was held back.", 0.0)
+    assert held["changed"] == [["brake", ["approved"]]]
+    assert sent["accepted"]
+    assert (record.steps, record.invalid_actions) == (2, 1)
+    assert backend.calls[1].prompt.endswith("\n>wait\nThe command was held back.\n>")
+    assert seen[0].admissible == ("wait", *yard.WALKS)
+
+
+def test_observation_may_be_edited_for_the_model_but_not_for_the_record(play, add_processor):
+    witness, seen = Witness(), []
+    record = play(witness, add_processor("mute", "after_tool", lambda event: {"observation": "..."}, seen.append), max_steps=2)
+    assert witness.events[1].observation == "..."
+    assert witness.chats[1][-1]["content"] == f"...{CUT}"
+    assert record.trace[0]["observation"] == seen[0].observation == "You wait."
+
+
+def test_processor_that_fails_does_not_end_the_episode(play, add_processor):
+    def fail(event):
+        raise ZeroDivisionError("no bias")
+
+    record = play(
+        PLAN,
+        add_processor("bad", "before_model", fail),
+        add_processor("bold", "step_end", lambda event: {"command": "wait"}),
+        max_steps=9,
+    )
+    assert record.won
+    assert record.error is None
+    assert record.activations == {}
+    assert len(record.failures) == 10
+    assert record.failures[:2] == [
+        {"boundary": "bad at before_model", "kind": "ZeroDivisionError", "message": "no bias"},
+        {
+            "boundary": "bold at step_end",
+            "kind": "ContractError",
+            "message": "bold changed command at step_end, which lets it change nothing",
+        },
+    ]
+
+
+# --- a context that is too small
+
+
+def test_oldest_turns_are_dropped_first(play):
+    # A chat with n turns behind it has 2 n + 1 messages: with room for four, one turn stays.
+    witness = Witness(room=4)
+    record = play(witness, max_steps=4)
+    assert [step["dropped_turns"] for step in record.trace] == [0, 0, 1, 2]
+    assert [len(chat) for chat in witness.chats] == [1, 3, 3, 3]
+    assert witness.chats[3][0]["content"] == OPENING + CUT
+
+
+def test_the_last_observation_is_shown_even_if_nothing_fits(play):
+    witness = Witness(room=0)
+    record = play(witness, max_steps=3)
+    assert [step["dropped_turns"] for step in record.trace] == [0, 1, 2]
+    assert witness.chats[2] == [{"role": "user", "content": f"You wait.{CUT}"}]
+
+
+def test_model_gets_prompts_that_fit(play):
+    # 48 tokens are kept for the answer; the opening takes 21 words, a turn takes 3 (">wait" and "You wait."), and ">" ends the prompt.
+    backend = Scripted(["wait"] * 9, n_ctx=48 + 21 + 3 * 3 + 1)
+    record = play(ModelDecider(backend), max_steps=6)
+    assert [step["dropped_turns"] for step in record.trace] == [0, 0, 0, 0, 1, 2]
+    assert [len(call.prompt.split()) for call in backend.calls] == [22, 25, 28, 31, 31, 31]
+
+
+def test_nothing_is_dropped_where_no_prompt_is_read(play):
+    record = play(Witness(room=0), ("decide", {"method": "rank"}), max_steps=3)
+    assert [step["dropped_turns"] for step in record.trace] == [0, 0, 0]
+
+
+def test_prompt_that_cannot_fit_is_data(play):
+    class Small(Scripted):
+        def generate(self, segments, **settings):
+            raise ContextOverflowError(self.count_tokens(segments), self.n_ctx)
+
+    record = play(ModelDecider(Small(n_ctx=9)))
+    assert record.error == {
+        "boundary": "decide",
+        "kind": "ContextOverflowError",
+        "message": "22 tokens do not fit the context of 9; shorten the history or load the model with a larger n_ctx",
+    }
+    assert (record.steps, record.won) == (0, False)
+
+
+# --- errors are data
+
+
+def test_error_at_the_reset_is_data(play, yard):
+    record = play(["wait"], env=yard.Yard(raises_at=0))
+    assert record.error == {"boundary": "reset", "kind": "RuntimeError", "message": "the yard is flooded"}
+    assert (record.won, record.steps, record.trace, record.opening, record.goal) == (False, 0, [], "", "")
+
+
+def test_error_at_a_step_is_data_and_the_steps_before_are_kept(play, yard):
+    record = play(PLAN, env=yard.Yard(raises_at=3))
+    assert record.error == {"boundary": "step", "kind": "RuntimeError", "message": "the yard is flooded"}
+    assert commands(record) == PLAN[:2]
+    assert record.usage["calls"] == 3
+
+
+def test_error_leaves_environment_and_decider_usable(play, yard):
+    env, decider = yard.Yard(raises_at=2), ModelDecider(Scripted(["wait", "wait", *PLAN]))
+    assert play(decider, env=env).error is not None
+    env.raises_at = None
+    assert play(decider, env=env, max_steps=9).won
+
+
+def test_unknown_task_is_data(play, yard):
+    record = run_episode(yard.Yard(), HarnessSpec.load("generic"), RandomDecider(), dataclasses.replace(yard.task(), task_id="none"))
+    assert record.error == {"boundary": "reset", "kind": "KeyError", "message": "'none'"}
+    assert record.task_id == "none"
+
+
+def test_decider_that_fails_is_data(play, yard):
+    class Blind(yard.Yard):
+        expert = None
+
+    assert play(["wait"], max_steps=9).error["kind"] == "ScriptExhaustedError"
+    record = play(ExpertDecider(), env=Blind())
+    assert (record.error["boundary"], record.error["kind"]) == ("decide", "NoExpertError")
+    assert "has no expert() method" in record.error["message"]
+
+
+def test_no_command_at_all_is_data(play, yard):
+    class Empty(yard.Yard):
+        def commands(self):
+            return []
+
+    record = play(RandomDecider(), env=Empty())
+    assert (record.error["boundary"], record.error["kind"], record.steps) == ("decide", "ValueError", 0)
+
+
+def test_onlooker_that_fails_is_data(play):
+    def fail(entry):
+        raise OSError("disk full")
+
+    record = play(["wait"], on_step=fail)
+    assert record.error == {"boundary": "step", "kind": "OSError", "message": "disk full"}
+    assert record.steps == 1
+
+
+# --- the record
+
+
+@pytest.fixture
+def record(play, yard, add_processor):
+    """A record with something in every field."""
+    scores = Scripted(scores=lambda prompt, text: -float(len(text)))
+    items = [
+        ("playbook", {"frames": [yard.ONE], "explore": yard.EXPLORE}),
+        ("decide", {"method": "score"}),
+        add_processor("bold", "step_end", lambda event: {"command": "wait"}),
+    ]
+    return play(ModelDecider(scores), *items, env=yard.Yard(raises_at=3), attempt=1)
+
+
+def test_record_reads_back_from_json(record):
+    content = json.loads(json.dumps(record.to_json()))
+    assert EpisodeRecord.from_json(content) == record
+    assert content["trace_hash"] == record.trace_hash
+    assert record.trace[0]["focus"] == {"phase": "search", "wanted": "crate"}
+    assert record.trace[0]["scores"]
+    assert record.error
+    assert record.failures
+
+
+def test_trace_hash_is_that_of_all_but_the_counters(record):
+    content = record.to_json()
+    assert record.trace_hash == digest({key: value for key, value in content.items() if key not in ("usage", "trace_hash")})
+    assert dataclasses.replace(record, usage={}).trace_hash == record.trace_hash
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(EpisodeRecord) if field.name != "usage"])
+def test_trace_hash_covers_every_other_field(name, record):
+    value = getattr(record, name)
+    other = {str: "other", int: 99, bool: True, list: [], dict: {}}[type(value)]
+    assert value != other
+    assert dataclasses.replace(record, **{name: other}).trace_hash != record.trace_hash
+
+
+def test_trace_hash_covers_a_single_letter(record):
+    content = json.loads(json.dumps(record.to_json()))
+    content["trace"][0]["observation"] += "!"
+    assert EpisodeRecord.from_json(content).trace_hash != record.trace_hash
+
+
+# --- a real model
+
+
+@pytest.mark.model
+def test_model_plays_the_same_episode_again(smollm2):
+    written = HarnessSpec.load("generic")
+    scored = written.patch(
+        [
+            {
+                "op": "add",
+                "path": "/processors/-",
+                "value": {"use": "decide", "hook": "before_model", "dimension": "control", "params": {"method": "score"}},
+            }
+        ]
+    )
+    (task,) = tasks("homebody/Household-v0", "validation", 1)
+    env = gymnasium.make("homebody/Household-v0", disable_env_checker=True)
+    # Alternating, so that each finds another's prompt in the cache.
+    records = [run_episode(env, spec, ModelDecider(smollm2), task, max_steps=2) for spec in (written, scored, written, scored)]
+    assert [record.error for record in records] == [None] * 4
+    assert [record.steps for record in records] == [2] * 4
+    assert [record.trace[0]["method"] for record in records[:2]] == ["generate", "score"]
+    assert [len(record.trace[0]["scores"]) for record in records[:2]] == [0, 5]
+    assert records[0].trace_hash == records[2].trace_hash != records[1].trace_hash == records[3].trace_hash
+    assert records[1].invalid_actions == 0
+    assert records[0].usage["generated_tokens"] > 0
+    env.close()

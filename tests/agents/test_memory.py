@@ -1,0 +1,128 @@
+"""Processors that remember: visited within an episode, seen_where from training."""
+
+import math
+
+import pytest
+
+from homebody.agents.harness import Harness
+from homebody.agents.processors.memory import shares
+
+MENU = ("unlock shed 1", "wait", "walk to dock 1", "walk to dock 2")
+SEARCH = ("search", "crate")
+
+
+# --- visited
+
+
+def test_visited_drops_the_given_forms_once_done(make, yard):
+    visited = make("visited", {"forms": ["walk to #"]})
+    visited.observe(yard.told("walk to dock 1"))
+    visited.observe(yard.told("wait"))
+    assert visited.process(yard.ask(MENU, bias=(1.0, 2.0, 3.0, 4.0))) == {
+        "menu": ("unlock shed 1", "wait", "walk to dock 2"),
+        "bias": (1.0, 2.0, 4.0),
+    }
+
+
+def test_visited_without_forms_drops_whatever_was_done(make, yard):
+    visited = make("visited")
+    visited.observe(yard.told("wait"))
+    visited.observe(yard.told("walk to dock 2"))
+    assert visited.process(yard.ask(MENU))["menu"] == ("unlock shed 1", "walk to dock 1")
+
+
+def test_visited_forgets_refused_commands(make, yard):
+    visited = make("visited")
+    visited.observe(yard.told("wait", accepted=False))
+    assert visited.process(yard.ask(MENU)) is None
+
+
+@pytest.mark.parametrize(("phase", "acts"), [("search", True), ("reach", False), ("act", False)])
+def test_visited_stands_back_when_the_way_is_known(phase, acts, make, yard):
+    visited = make("visited")
+    visited.observe(yard.told("wait"))
+    assert (visited.process(yard.ask(MENU, focus=(phase, "crate"))) is not None) == acts
+
+
+def test_visited_never_empties_the_menu(make, yard):
+    visited = make("visited")
+    for command in MENU:
+        visited.observe(yard.told(command))
+    assert visited.process(yard.ask(MENU)) is None
+
+
+# --- seen_where
+
+MEMORY = {
+    "hits": {"crate": {"shed": 3, "dock": 1}},
+    "looks": {"dock": 4, "shed": 6, "vat": 10},
+    "cost": {"shed": 2.0},
+    "finishing": ["unlock #"],
+}
+
+
+def rates(bias):
+    return [round(math.exp(value), 9) for value in bias]
+
+
+def test_seen_where_is_rate_by_cost(make, yard):
+    menu = ("unlock shed 2", "wait", "walk to dock 1", "walk to shed 1")
+    changes = make("seen_where", MEMORY).process(yard.ask(menu, focus=SEARCH))
+    # The mean rate of docks and sheds is (1 + 3) / (4 + 6) = 0.4, and k = 2: a shed has (3 + 0.8) / (6 + 2) = 0.475,
+    # a dock (1 + 0.8) / (4 + 2) = 0.3, what is no place (0 + 0.8) / (0 + 2) = 0.4. A shed costs 2 unless the look is begun.
+    assert changes.keys() == {"bias"}
+    assert rates(changes["bias"]) == [0.475, 0.4, 0.3, 0.2375]
+
+
+def test_seen_where_weighs_its_prior_by_pseudo(make, yard):
+    menu = ("walk to dock 1", "walk to shed 1")
+    changes = make("seen_where", MEMORY | {"pseudo": 6.0}).process(yard.ask(menu, focus=SEARCH))
+    # (1 + 2.4) / (4 + 6) and (3 + 2.4) / (6 + 6) / 2
+    assert rates(changes["bias"]) == [0.34, 0.225]
+
+
+def test_seen_where_shapes_its_prior_by_the_bias(make, yard):
+    menu = ("walk to dock 1", "walk to shed 1")
+    asked = yard.ask(menu, focus=SEARCH, bias=(math.log(3.0), 0.0))
+    # Shares 1.5 and 0.5: (1 + 2 * 0.6) / 6 = 11/30 and (3 + 2 * 0.2) / 8 / 2 = 0.2125
+    assert rates(make("seen_where", MEMORY).process(asked)["bias"]) == [round(11 / 30, 9), 0.2125]
+
+
+def test_seen_where_gives_what_training_never_showed_a_small_prior(make, yard):
+    menu = ("walk to dock 1", "walk to shed 1")
+    changes = make("seen_where", MEMORY).process(yard.ask(menu, focus=("search", "barrel")))
+    # No hits: half a hit in all 20 looks, 0.025. (0 + 0.05) / (4 + 2) and (0 + 0.05) / (6 + 2) / 2
+    assert rates(changes["bias"]) == [round(0.05 / 6, 9), 0.003125]
+
+
+def test_seen_where_takes_the_last_instance_for_the_place(make, yard):
+    changes = make("seen_where", MEMORY).process(yard.ask(("bring shed 1 to dock 1", "walk to dock 1"), focus=SEARCH))
+    first, second = changes["bias"]
+    assert first == second
+
+
+@pytest.mark.parametrize("focus", [None, ("reach", "crate"), ("act", "crate")])
+def test_seen_where_acts_in_a_search_only(focus, make, yard):
+    assert make("seen_where", MEMORY).process(yard.ask(("walk to dock 1", "walk to shed 1"), focus=focus)) is None
+
+
+def test_seen_where_is_inert_where_it_knows_no_place(make, yard):
+    assert make("seen_where", MEMORY).process(yard.ask(("wait", "walk to pier 1"), focus=SEARCH)) is None
+    assert make("seen_where").process(yard.ask(("walk to dock 1",), focus=SEARCH)) is None
+
+
+def test_seen_where_leaves_the_menu_aligned_with_the_bias(harness, yard):
+    alive = Harness(harness(("visited", {"forms": ["walk to #"]}), ("seen_where", MEMORY)), None)
+    alive.observe(yard.told("walk to dock 1"))
+    event, changed = alive.run(yard.ask(MENU, focus=SEARCH))
+    assert event.menu == ("unlock shed 1", "wait", "walk to dock 2")
+    assert len(event.bias) == 3
+    assert changed == [["visited", ["bias", "menu"]], ["seen_where", ["bias"]]]
+
+
+@pytest.mark.parametrize(
+    ("bias", "expected"),
+    [((0.0, 0.0, 0.0), [1.0, 1.0, 1.0]), ((math.log(3.0), 0.0), [1.5, 0.5]), ((5.0,), [1.0]), ((-2000.0, 0.0), [0.0, 2.0])],
+)
+def test_shares_have_a_mean_of_one(bias, expected):
+    assert shares(bias) == pytest.approx(expected)

@@ -1,0 +1,310 @@
+"""playbook: the next milestone of the goal on the menu, or the way to it, or the search for what it needs."""
+
+import pytest
+
+from homebody.agents.decider import FlatDecider
+from homebody.agents.episode import run_episode
+from homebody.agents.harness import Harness
+from homebody.agents.hooks import Focus
+from homebody.agents.processors.playbook import fill
+
+TWO_GOAL = "put two crate on a dock"
+
+
+@pytest.fixture
+def book(make, yard):
+    """Make a playbook that knows the three goals of the yard, and show it the first menu."""
+
+    def book(goal="put a crate on a dock", **params):
+        processor = make("playbook", {"frames": [yard.ONE, yard.TAR, yard.TWO], "explore": yard.EXPLORE} | params)
+        processor.process(yard.ask(("wait", *yard.WALKS), goal=goal))
+        return processor
+
+    return book
+
+
+def walks(yard, here):
+    return tuple(command for command in yard.WALKS if command != f"walk to {here}")
+
+
+def after(yard, here, *more):
+    """Commands on offer at a place."""
+    return tuple(sorted((*walks(yard, here), "wait", *more)))
+
+
+# --- search
+
+
+def test_search_offers_what_explores_and_says_what_is_wanted(book, yard):
+    menu = ("lift barrel 1 off dock 1", "wait", "walk to dock 2", "walk to shed 1")
+    assert book().process(yard.ask(menu, bias=(1.0, 2.0, 3.0, 4.0))) == {
+        "focus": Focus("search", "crate"),
+        "menu": ("walk to dock 2", "walk to shed 1"),
+        "bias": (3.0, 4.0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("finish", "expected"), [(True, ("unlock shed 1",)), (False, ("unlock shed 1", "walk to dock 1", "walk to dock 2"))]
+)
+def test_search_may_end_a_look_before_it_goes_on(finish, expected, book, yard):
+    playbook = book(finish_looks=finish)
+    playbook.observe(yard.told("walk to shed 1", "It is locked.", after(yard, "shed 1", "unlock shed 1")))
+    menu = ("unlock shed 1", "wait", "walk to dock 1", "walk to dock 2")
+    assert playbook.process(yard.ask(menu))["menu"] == expected
+
+
+def test_search_without_a_command_that_explores_leaves_the_menu(make, yard):
+    playbook = make("playbook", {"frames": [yard.ONE]})
+    assert playbook.process(yard.ask(("wait", *yard.WALKS))) == {"focus": Focus("search", "crate")}
+
+
+# --- act
+
+
+def test_act_offers_the_milestone_alone(book, yard):
+    playbook = book()
+    playbook.observe(yard.told("walk to dock 1", "You see barrel 1, crate 4.", after(yard, "dock 1")))
+    menu = after(yard, "dock 1", "lift barrel 1 off dock 1", "lift crate 4 off dock 1", "lift crate 5 off dock 1")
+    assert playbook.process(yard.ask(menu)) == {
+        "focus": Focus("act", "crate"),
+        "menu": ("lift crate 4 off dock 1", "lift crate 5 off dock 1"),
+        "bias": (0.0, 0.0),
+    }
+
+
+def test_menu_of_milestones_only_stays_as_it_is(book, yard):
+    assert book().process(yard.ask(("lift crate 4 off dock 1",))) == {"focus": Focus("act", "crate")}
+
+
+def test_slots_take_the_goals_words(book, yard):
+    playbook = book("put a barrel on a shed")
+    menu = ("lift barrel 1 off dock 1", "lift crate 1 off dock 1")
+    assert playbook.process(yard.ask(menu, goal="put a barrel on a shed"))["menu"] == ("lift barrel 1 off dock 1",)
+
+
+def test_milestone_that_was_refused_is_not_reached(book, yard):
+    playbook = book()
+    playbook.observe(yard.told("lift crate 1 off dock 1", accepted=False))
+    assert playbook.process(yard.ask(("lift crate 1 off dock 1", "wait")))["focus"] == Focus("act", "crate")
+
+
+def test_milestone_without_slots_is_met_by_its_form(make, yard):
+    playbook = make("playbook", {"frames": [{"goal": "rest", "steps": [{"form": "wait", "args": []}]}]})
+    assert playbook.process(yard.ask(("sing", "wait"), goal="Rest.")) == {"focus": Focus("act", ""), "menu": ("wait",), "bias": (0.0,)}
+
+
+def test_form_with_another_number_of_arguments_is_no_milestone(make, yard):
+    steps = [{"form": "lift # off #", "args": ["*=a"]}]
+    playbook = make("playbook", {"frames": [{"goal": "rest", "steps": steps}], "explore": yard.EXPLORE})
+    assert playbook.process(yard.ask(("lift crate 1 off dock 1", "wait"), goal="rest")) is None
+
+
+def test_playbook_rests_after_the_last_milestone(book, yard):
+    playbook = book()
+    playbook.observe(yard.told("lift crate 1 off shed 1"))
+    playbook.observe(yard.told("drop crate 1 on dock 1"))
+    assert playbook.process(yard.ask(("lift crate 1 off dock 1", "wait"))) is None
+    playbook.observe(yard.told("lift crate 1 off dock 1"))
+    assert playbook.process(yard.ask(("drop crate 1 on dock 1", "wait"))) is None
+
+
+# --- reach
+
+
+def test_reach_leads_to_the_places_of_the_wanted_kind(book, yard):
+    playbook = book()
+    playbook.observe(yard.told("walk to shed 1", "It is locked.", after(yard, "shed 1", "unlock shed 1")))
+    playbook.observe(yard.told("lift crate 1 off shed 1", "", after(yard, "shed 1")))
+    assert playbook.process(yard.ask(after(yard, "shed 1"))) == {
+        "focus": Focus("reach", "dock"),
+        "menu": ("walk to dock 1", "walk to dock 2"),
+        "bias": (0.0, 0.0),
+    }
+
+
+def test_reach_prefers_a_place_where_the_agent_has_been(book, yard):
+    playbook = book()
+    playbook.observe(yard.told("walk to dock 2", "You see nothing.", after(yard, "dock 2")))
+    playbook.observe(yard.told("walk to shed 1", "It is locked.", after(yard, "shed 1")))
+    playbook.observe(yard.told("lift crate 1 off shed 1", "", after(yard, "shed 1")))
+    assert playbook.process(yard.ask(after(yard, "shed 1")))["menu"] == ("walk to dock 2",)
+
+
+def test_reach_uses_what_the_place_itself_asks_for_then_tries_another(book, yard):
+    goal = "put a crate on a shed"
+    playbook = book(goal)
+    playbook.observe(yard.told("lift crate 1 off dock 1", "", after(yard, "dock 1")))
+    playbook.observe(yard.told("walk to shed 1", "It is locked.", after(yard, "shed 1", "unlock shed 1")))
+    assert playbook.process(yard.ask(after(yard, "shed 1", "unlock shed 1"), goal=goal)) == {
+        "focus": Focus("reach", "shed"),
+        "menu": ("unlock shed 1",),
+        "bias": (0.0,),
+    }
+    playbook.observe(yard.told("unlock shed 1", "It is full.", after(yard, "shed 1")))
+    assert playbook.process(yard.ask(after(yard, "shed 1"), goal=goal))["menu"] == ("walk to shed 2",)
+    playbook.observe(yard.told("walk to shed 2", "It is full.", after(yard, "shed 2")))
+    # All of them were tried: back to a search among all places.
+    assert playbook.process(yard.ask(after(yard, "shed 2"), goal=goal)) == {
+        "focus": Focus("search", "shed"),
+        "menu": walks(yard, "shed 2"),
+        "bias": (0.0,) * 4,
+    }
+
+
+def test_reach_leads_to_a_kind_that_the_milestone_names_itself(book, yard):
+    goal = "put a tarred crate on a dock"
+    playbook = book(goal)
+    playbook.observe(yard.told("lift crate 1 off shed 1", "", after(yard, "shed 1")))
+    assert playbook.process(yard.ask(after(yard, "shed 1"), goal=goal)) == {
+        "focus": Focus("reach", "vat"),
+        "menu": ("walk to vat 1",),
+        "bias": (0.0,),
+    }
+
+
+def test_reach_remembers_where_a_thing_was_seen(book, yard):
+    playbook = book(TWO_GOAL)
+    playbook.observe(yard.told("walk to vat 1", "You see crate 1, crate 2.", after(yard, "vat 1")))
+    playbook.observe(yard.told("lift crate 1 off vat 1", "", after(yard, "vat 1")))
+    playbook.observe(yard.told("walk to dock 1", "You see nothing.", after(yard, "dock 1", "drop crate 1 on dock 1")))
+    playbook.observe(yard.told("drop crate 1 on dock 1", "", after(yard, "dock 1", "lift crate 1 off dock 1")))
+    assert playbook.process(yard.ask(after(yard, "dock 1", "lift crate 1 off dock 1"), goal=TWO_GOAL)) == {
+        "focus": Focus("reach", "crate"),
+        "menu": ("walk to vat 1",),
+        "bias": (0.0,),
+    }
+
+
+def test_a_thing_on_the_menu_alone_counts_as_seen(book, yard):
+    playbook = book(TWO_GOAL)
+    playbook.observe(yard.told("walk to vat 1", "", after(yard, "vat 1", "lift crate 1 off vat 1", "lift crate 2 off vat 1")))
+    playbook.observe(yard.told("lift crate 1 off vat 1", "", after(yard, "vat 1")))
+    playbook.observe(yard.told("drop crate 1 on dock 1", "", after(yard, "dock 1")))
+    assert playbook.process(yard.ask(after(yard, "dock 1"), goal=TWO_GOAL))["menu"] == ("walk to vat 1",)
+
+
+# --- variables
+
+
+def test_one_variable_is_one_instance(book, yard):
+    playbook = book(TWO_GOAL)
+    for command in ("lift crate 1 off vat 1", "drop crate 1 on dock 2", "lift crate 2 off vat 1"):
+        playbook.observe(yard.told(command, "", after(yard, "dock 2")))
+    # Both crates go to the same dock.
+    at_dock_1 = after(yard, "dock 1", "drop crate 2 on dock 1")
+    assert playbook.process(yard.ask(at_dock_1, goal=TWO_GOAL)) == {
+        "focus": Focus("reach", "dock"),
+        "menu": ("walk to dock 2",),
+        "bias": (0.0,),
+    }
+    at_dock_2 = after(yard, "dock 2", "drop crate 2 on dock 2")
+    assert playbook.process(yard.ask(at_dock_2, goal=TWO_GOAL))["menu"] == ("drop crate 2 on dock 2",)
+
+
+def test_two_variables_of_a_kind_are_two_instances(book, yard):
+    playbook = book(TWO_GOAL)
+    for command in ("lift crate 1 off vat 1", "drop crate 1 on dock 2"):
+        playbook.observe(yard.told(command, "", after(yard, "dock 2")))
+    menu = ("lift crate 1 off dock 2", "lift crate 2 off dock 2", "wait")
+    assert playbook.process(yard.ask(menu, goal=TWO_GOAL))["menu"] == ("lift crate 2 off dock 2",)
+    # The first crate again would be no step: the playbook still waits for the second.
+    playbook.observe(yard.told("lift crate 1 off dock 2", "", after(yard, "dock 2")))
+    assert playbook.process(yard.ask(menu, goal=TWO_GOAL))["menu"] == ("lift crate 2 off dock 2",)
+
+
+def test_any_kind_may_be_bound_and_come_back_to(make, yard):
+    steps = [{"form": "lift # off #", "args": ["{0}=a", "*=b"]}, {"form": "drop # on #", "args": ["{0}=a", "*=b"]}]
+    playbook = make("playbook", {"frames": [{"goal": "shake a {0}", "steps": steps}], "explore": yard.EXPLORE})
+    playbook.process(yard.ask(yard.WALKS, goal="shake a crate"))
+    playbook.observe(yard.told("lift crate 1 off shed 2", "", after(yard, "shed 2")))
+    playbook.observe(yard.told("walk to dock 1", "", after(yard, "dock 1", "drop crate 1 on dock 1")))
+    menu = after(yard, "dock 1", "drop crate 1 on dock 1")
+    assert playbook.process(yard.ask(menu, goal="shake a crate"))["menu"] == ("walk to shed 2",)
+
+
+def test_milestone_of_which_nothing_is_known_leaves_all_open(make, yard):
+    steps = [{"form": "pull #", "args": ["*=a"]}]
+    playbook = make("playbook", {"frames": [{"goal": "rest", "steps": steps}], "explore": yard.EXPLORE})
+    assert playbook.process(yard.ask(("wait", *yard.WALKS), goal="rest")) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [("{0}=a", ("crate", "a")), ("{1}=B", ("dock", "B")), ("vat=d", ("vat", "d")), ("*=x", ("*", "x"))],
+)
+def test_rules_are_read(rule, expected):
+    assert fill(rule, ("crate", "dock")) == expected
+
+
+# --- frames
+
+
+def test_unknown_goal_leaves_it_inert(book, yard):
+    playbook = book("sing a song")
+    playbook.observe(yard.told("walk to dock 1", "You see crate 1.", after(yard, "dock 1")))
+    playbook.observe(yard.told("lift crate 1 off dock 1", "", after(yard, "dock 1")))
+    assert playbook.process(yard.ask(after(yard, "dock 1", "drop crate 1 on dock 1"), goal="sing a song")) is None
+
+
+def test_first_frame_that_matches_is_taken(make, yard):
+    frames = [
+        {"goal": "put a {0} on a {1}", "steps": [{"form": "wait", "args": []}]},
+        yard.ONE,
+    ]
+    playbook = make("playbook", {"frames": frames})
+    assert playbook.process(yard.ask(("lift crate 1 off dock 1", "wait")))["menu"] == ("wait",)
+
+
+def test_slot_that_the_goal_lacks_is_a_noted_failure(harness, yard):
+    frames = [{"goal": "put a {0} on a {1}", "steps": [{"form": "lift # off #", "args": ["{2}=a", "*=b"]}]}]
+    alive = Harness(harness(("playbook", {"frames": frames})), None)
+    asked = yard.ask(("lift crate 1 off dock 1", "wait"))
+    assert alive.run(asked) == (asked, [])
+    assert [(failure["boundary"], failure["kind"]) for failure in alive.failures] == [("playbook at before_model", "IndexError")]
+
+
+# --- whole episodes, without a model: among equals the first command is taken
+
+
+@pytest.mark.parametrize(
+    ("task", "commands"),
+    [
+        (
+            "one",
+            "walk to dock 1; walk to dock 2; walk to shed 1; unlock shed 1; walk to shed 2; unlock shed 2; lift crate 1 off shed 2; "
+            "walk to dock 1; drop crate 1 on dock 1",
+        ),
+        (
+            "tar",
+            "walk to dock 1; walk to dock 2; walk to shed 1; unlock shed 1; lift crate 1 off shed 1; walk to vat 1; "
+            "tar crate 1 with vat 1; walk to dock 1; drop crate 1 on dock 1",
+        ),
+        (
+            "two",
+            "walk to dock 1; walk to dock 2; walk to shed 1; unlock shed 1; lift crate 1 off shed 1; walk to dock 1; "
+            "drop crate 1 on dock 1; walk to shed 2; unlock shed 2; walk to vat 1; lift crate 2 off vat 1; walk to dock 1; "
+            "drop crate 2 on dock 1",
+        ),
+    ],
+)
+def test_playbook_solves_every_task_of_the_yard(task, commands, harness, yard):
+    spec = harness(("playbook", {"frames": [yard.ONE, yard.TAR, yard.TWO], "explore": yard.EXPLORE}), ("visited", {"forms": yard.EXPLORE}))
+    record = run_episode(yard.Yard(), spec, FlatDecider(), yard.task(task), max_steps=20)
+    assert "; ".join(step["command"] for step in record.trace) == commands
+    assert record.won
+    assert record.failures == []
+    assert record.trace[0]["focus"] == {"phase": "search", "wanted": "crate"}
+    assert record.trace[-1]["focus"] == {"phase": "act", "wanted": "crate"}
+
+
+def test_training_counts_shorten_the_search(harness, yard):
+    spec = harness(
+        ("playbook", {"frames": [yard.ONE], "explore": yard.EXPLORE}),
+        ("visited", {"forms": yard.EXPLORE}),
+        ("seen_where", {"hits": {"crate": {"shed": 5}}, "looks": {"shed": 6, "dock": 6, "vat": 3}, "finishing": ["unlock #"]}),
+    )
+    record = run_episode(yard.Yard(), spec, FlatDecider(), yard.task("one"), max_steps=20)
+    searched = [step["command"] for step in record.trace if step["focus"]["phase"] == "search"]
+    assert searched == ["walk to shed 1", "unlock shed 1", "walk to shed 2", "unlock shed 2"]
+    assert record.won

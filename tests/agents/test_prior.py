@@ -1,0 +1,74 @@
+"""where_prior: what the model knows of where things are."""
+
+import pytest
+
+from homebody.agents.decider import ModelDecider
+from homebody.agents.harness import Harness
+from homebody.agents.scripted import Scripted
+
+MENU = ("wait", "walk to dock 1", "walk to dock 2", "walk to shed 1")
+ADMISSIBLE = (*MENU, "walk to vat 1")
+GIVEN = "The best place to find a crate is in or on the"
+BASE = "You look in or on the"
+SCORES = {
+    (GIVEN, " dock."): -2.0,
+    (GIVEN, " shed."): -5.0,
+    (GIVEN, " vat."): -3.0,
+    (BASE, " dock."): -1.0,
+    (BASE, " shed."): -6.5,
+    (BASE, " vat."): -3.0,
+}
+
+
+@pytest.fixture
+def backend():
+    return Scripted(scores=lambda prompt, text: SCORES.get((prompt.replace("barrel", "crate"), text), -99.0))
+
+
+def test_bias_grows_by_the_difference_of_two_sentences(make, yard, backend):
+    prior = make("where_prior", {"weight": 2.0}, ModelDecider(backend).score)
+    changes = prior.process(yard.ask(MENU, admissible=ADMISSIBLE, focus=("search", "crate"), bias=(0.5, 0.0, 1.0, 0.0)))
+    # A dock: -2 - -1 = -1. A shed: -5 - -6.5 = 1.5. What is no place gains nothing.
+    assert changes == {"bias": (0.5, -2.0, -1.0, 3.0)}
+
+
+def test_model_is_asked_once_for_each_thing_about_all_places(make, yard, backend):
+    prior = make("where_prior", score=ModelDecider(backend).score)
+    for menu in (MENU, MENU[1:], MENU[:2]):
+        prior.process(yard.ask(menu, admissible=ADMISSIBLE, focus=("search", "crate")))
+    places = (" dock.", " shed.", " vat.")
+    assert [(call.prompt, call.continuations) for call in backend.calls] == [(GIVEN, places), (BASE, places)]
+    barrel = yard.ask(MENU, admissible=ADMISSIBLE, focus=("search", "barrel"))
+    assert prior.process(barrel) == prior.process(barrel) == {"bias": (0.0, -1.0, -1.0, 1.5)}
+    assert [call.prompt for call in backend.calls[2:]] == [GIVEN.replace("crate", "barrel"), BASE]
+
+
+def test_sentences_are_parameters(make, yard):
+    asked = []
+
+    def score(prefix, texts):
+        asked.append((prefix, list(texts)))
+        return [-1.0 for _ in texts]
+
+    prior = make("where_prior", {"given": "Look for the {thing}: {place}, perhaps", "base": "Go to {place}"}, score)
+    prior.process(yard.ask(("walk to dock 1",), focus=("search", "crate")))
+    assert asked == [("Look for the crate:", [" dock, perhaps"]), ("Go to", [" dock"])]
+
+
+@pytest.mark.parametrize("focus", [None, ("reach", "crate"), ("act", "crate")])
+def test_model_is_asked_in_a_search_only(focus, make, yard, backend):
+    prior = make("where_prior", score=ModelDecider(backend).score)
+    assert prior.process(yard.ask(MENU, focus=focus)) is None
+    assert backend.calls == []
+
+
+def test_without_a_model_it_is_inert(make, yard):
+    assert make("where_prior").process(yard.ask(MENU, focus=("search", "crate"))) is None
+
+
+def test_model_that_fails_is_noted(harness, yard, backend):
+    backend.close()
+    alive = Harness(harness("where_prior"), ModelDecider(backend).score)
+    asked = yard.ask(MENU, focus=("search", "crate"))
+    assert alive.run(asked) == (asked, [])
+    assert [(failure["boundary"], failure["kind"]) for failure in alive.failures] == [("where_prior at before_model", "BackendClosedError")]

@@ -1,0 +1,150 @@
+"""Many episodes: same records in the order of the jobs, whatever the number of workers."""
+
+from pathlib import Path
+
+import pytest
+
+from homebody.agents import models
+from homebody.agents.decider import ExpertDecider, FlatDecider, ModelDecider, RandomDecider
+from homebody.agents.errors import BackendClosedError, ModelNotFoundError
+from homebody.agents.rollout import Job, Rollouts, Stage, WorkerDiedError
+from homebody.agents.scripted import Scripted
+from homebody.agents.spec import HarnessSpec
+from homebody.envs import tasks
+
+HOUSEHOLD = "homebody/Household-v0"
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Replace the models by a script; returns what they were asked to load, and the script."""
+    asked, backend = [], Scripted(["wait"] * 99, name="tiny")
+
+    def load(name, **settings):
+        asked.append((name, settings))
+        return backend
+
+    monkeypatch.setattr(models, "load", load)
+    return asked, backend
+
+
+# --- the stage
+
+
+@pytest.mark.parametrize(("name", "kind"), [("random", RandomDecider), ("flat", FlatDecider), ("expert", ExpertDecider)])
+def test_stage_makes_the_controls(name, kind):
+    assert type(Stage("Yard-v0", name).make_decider()) is kind
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [({}, {"gpu_layers": 0}), ({"gpu_layers": 9, "n_ctx": 512}, {"gpu_layers": 9, "n_ctx": 512})],
+)
+def test_stage_loads_a_model(settings, expected, scripted):
+    asked, backend = scripted
+    decider = Stage("Yard-v0", "tiny", **settings).make_decider()
+    assert isinstance(decider, ModelDecider)
+    assert decider.backend is backend
+    assert asked == [("tiny", expected)]
+
+
+def test_unknown_model_is_refused():
+    with pytest.raises(ModelNotFoundError, match="unknown model 'smolm2'; did you mean smollm2"):
+        Stage("Yard-v0", "smolm2").make_decider()
+
+
+def test_stage_gives_its_arguments_to_the_environment(yard):
+    env = Stage("Yard-v0", "random", max_steps=3, env_kwargs={"radio": True}).make_env()
+    assert isinstance(env.unwrapped, yard.Yard)
+    assert env.unwrapped.radio
+
+
+def test_stage_tells_environments_of_homebody_the_step_limit():
+    env = Stage(HOUSEHOLD, "random", max_steps=2).make_env()
+    _, info = env.reset(seed=0)
+    ends = [env.step(info["admissible_commands"][0])[3] for _ in range(2)]
+    env.close()
+    assert ends == [False, True]
+
+
+# --- one worker
+
+
+def test_records_come_in_the_order_of_the_jobs(yard, harness):
+    spec, other = harness(), harness("decide")
+    jobs = [Job(spec, yard.task("two"), 5), Job(other, yard.task("one"), 3, attempt=2), Job(spec, yard.task("two"), 4)]
+    seen = []
+    with Rollouts(Stage("Yard-v0", "random", max_steps=2)) as rollouts:
+        records = list(rollouts.play(jobs, on_step=seen.append))
+    assert [(record.task_id, record.seed, record.attempt, record.steps) for record in records] == [
+        ("two", 5, 0, 2),
+        ("one", 3, 2, 2),
+        ("two", 4, 0, 2),
+    ]
+    assert [record.behaviour_hash for record in records] == [spec.behaviour_hash, other.behaviour_hash, spec.behaviour_hash]
+    assert seen == [step for record in records for step in record.trace]
+
+
+def test_records_come_as_soon_as_they_are_done(yard, harness, scripted):
+    with Rollouts(Stage("Yard-v0", "tiny", max_steps=2)) as rollouts:
+        played = rollouts.play([Job(harness(), yard.task())] * 2)
+        assert scripted[1].usage.calls == 0
+        next(played)
+        assert scripted[1].usage.calls == 2
+
+
+def test_failed_episode_does_not_stop_the_next(yard, harness):
+    with Rollouts(Stage("Yard-v0", "random", max_steps=2)) as rollouts:
+        unknown = Job(harness(), yard.TaskSpec("none", "none", "train"))
+        errors = [record.error for record in rollouts.play([unknown, Job(harness(), yard.task())])]
+    assert errors[0]["kind"] == "KeyError"
+    assert errors[1] is None
+
+
+def test_the_end_frees_model_and_environment(yard, harness, scripted):
+    with Rollouts(Stage("Yard-v0", "tiny")) as rollouts:
+        assert rollouts.decider.name == "tiny"
+        env = rollouts._env.unwrapped
+    assert env.closed
+    with pytest.raises(BackendClosedError):
+        scripted[1].score(["a"], ["b"])
+
+
+# --- worker processes
+
+
+def test_number_of_workers_does_not_change_the_records():
+    spec = HarnessSpec.load("generic")
+    jobs = [Job(spec, task, seed) for task in tasks(HOUSEHOLD, "train", 3) for seed in (0, 1)]
+    stage = Stage(HOUSEHOLD, "random", max_steps=4)
+    records = {}
+    for workers in (1, 2):
+        with Rollouts(stage, workers) as rollouts:
+            records[workers] = list(rollouts.play(jobs))
+    assert [(record.task_id, record.seed) for record in records[2]] == [(job.task.task_id, job.seed) for job in jobs]
+    assert [record.trace_hash for record in records[1]] == [record.trace_hash for record in records[2]]
+    assert len({record.trace_hash for record in records[1]}) == 6
+    assert all(record.error is None and record.steps == 4 for record in records[1])
+
+
+@pytest.fixture
+def importable_yard(yard, monkeypatch):
+    """Let worker processes import the module of the yard: they inherit the search path."""
+    monkeypatch.syspath_prepend(str(Path(yard.__file__).parent))
+    return yard
+
+
+def test_workers_play_an_environment_of_the_users_own(importable_yard, harness):
+    jobs = [Job(harness("visited"), importable_yard.task(name)) for name in ("two", "one", "tar")]
+    with Rollouts(Stage("yard:Yard-v0", "random", max_steps=3), workers=2) as rollouts:
+        records = list(rollouts.play(jobs))
+    assert [(record.task_id, record.steps, record.error) for record in records] == [("two", 3, None), ("one", 3, None), ("tar", 3, None)]
+
+
+def test_killed_worker_is_an_error_that_says_what_to_do(importable_yard, harness):
+    stage = Stage("yard:Yard-v0", "random", max_steps=2, env_kwargs={"dies": True})
+    with (
+        Rollouts(stage, workers=2) as rollouts,
+        pytest.raises(WorkerDiedError, match=r"a worker process died \(killed, or out of memory\); .* run again with --resume, or with"),
+    ):
+        list(rollouts.play([Job(harness(), importable_yard.task())] * 3))

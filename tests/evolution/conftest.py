@@ -1,0 +1,187 @@
+"""For the tests of this folder: a toy environment, hand-made episodes, and the smallest evolution that ships something."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import pytest
+from gymnasium.spaces import Text
+
+from homebody.agents.episode import EpisodeRecord
+from homebody.envs import TaskSpec
+from homebody.envs.household.env import ProceduralEnv
+from homebody.envs.household.houses import HouseSource
+from homebody.evolution.evolve import EvolveConfig, evolve
+
+SHAFTS = ("shaft 1", "shaft 2", "shaft 3")
+CRATE = "crate 1"
+GOALS = {"bring": "bring a gem to a crate", "wash": "wash a gem for a crate", "press": "press it"}
+
+
+class Quarry(gymnasium.Env[str, str]):
+    """Three open shafts with a stone in each and a gem in one of them; a closed crate with a coin in it.
+
+    `bring` wants the gem in the crate, `wash` wants it there wetted, `press` wants one press. Tasks are `SPLIT/TYPE-NUMBER`; the gem
+    is in shaft 1 + NUMBER % 3. Of `numbers` tasks a type, a split has all.
+    """
+
+    observation_space = Text(1000)
+    action_space = Text(100)
+    played: list[str] = []  # noqa: RUF012 - for all instances: what was reset to, in order
+
+    def __init__(self, types: Sequence[str] = ("bring",), numbers: int = 6) -> None:
+        self.turn = 0
+
+    @classmethod
+    def task_source(cls, types: Sequence[str] = ("bring",), numbers: int = 6) -> "QuarrySource":
+        return QuarrySource(types, numbers)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        assert options is not None
+        self.task = options["task"]
+        self.played.append(self.task)
+        self.type, _, number = self.task.partition("/")[2].partition("-")
+        self.at = {"gem 1": SHAFTS[int(number) % 3], "coin 1": CRATE, **{f"stone {n}": f"shaft {n}" for n in (1, 2, 3)}}
+        self.here, self.open, self.wet, self.pressed, self.turn = "", False, False, False, 0
+        return "You are in a quarry.", self.info()
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        self.turn += 1
+        answer = self.act(action) if action in self.commands() else "No."
+        info = self.info()
+        return answer, float(info["won"]), info["won"], self.turn >= 30, info
+
+    def act(self, action: str) -> str:
+        verb, *words = action.split()
+        if verb == "press":
+            self.pressed = True
+        elif verb == "go":
+            self.here = " ".join(words[1:])
+        elif verb == "open":
+            self.open = True
+        elif verb == "lift":
+            self.at[" ".join(words[:2])] = ""
+        elif verb == "wet":
+            self.wet = self.wet or words[0] == "gem"
+        elif verb == "drop":
+            self.at[" ".join(words[:2])] = self.here
+        if verb in ("go", "open"):
+            return f"{self.here} is closed." if self.closed() else f"At {self.here}: " + ", ".join(["dust", *self.things(self.here)])
+        return "Done."
+
+    def closed(self) -> bool:
+        return self.here == CRATE and not self.open
+
+    def things(self, place: str) -> list[str]:
+        return sorted(thing for thing, where in self.at.items() if where == place)
+
+    def commands(self) -> list[str]:
+        found = ["press"] if self.type == "press" else []
+        found += [f"go to {place}" for place in (*SHAFTS, CRATE) if place != self.here]
+        held = self.things("")
+        if self.closed():
+            found.append(f"open {CRATE}")
+        elif self.here and not held:
+            found += [f"lift {thing} from {self.here}" for thing in self.things(self.here)]
+        elif self.here:
+            found.append(f"drop {held[0]} at {self.here}")
+        if held and self.type == "wash":
+            found.append(f"wet {held[0]}")
+        return sorted(found)
+
+    def info(self) -> dict[str, Any]:
+        done = {"bring": self.at["gem 1"] == CRATE, "wash": self.at["gem 1"] == CRATE and self.wet, "press": self.pressed}
+        return {"goal": GOALS[self.type], "admissible_commands": self.commands(), "won": done[self.type], "task_id": self.task}
+
+
+class QuarrySource:
+    asked: list[str] = []  # noqa: RUF012 - for all instances: splits whose tasks were listed, in order
+
+    def __init__(self, types: Sequence[str], numbers: int) -> None:
+        self.types, self.numbers = types, numbers
+
+    def tasks(self, split: str, n: int | None = None) -> list[TaskSpec]:
+        self.asked.append(split)
+        return [TaskSpec(f"{split}/{kind}-{number}", kind, split) for number in range(self.numbers) for kind in self.types][:n]
+
+
+gymnasium.register("Quarry-v0", entry_point=Quarry)
+
+
+@pytest.fixture
+def quarry() -> type[Quarry]:
+    """The toy environment, registered as `Quarry-v0`, with nothing noted yet."""
+    Quarry.played.clear()
+    QuarrySource.asked.clear()
+    return Quarry
+
+
+@pytest.fixture(scope="session")
+def episode() -> Callable[..., EpisodeRecord]:
+    """Make an episode; all fields have a value."""
+
+    def make(won: bool = False, **fields: Any) -> EpisodeRecord:
+        values: dict[str, Any] = {
+            "task_id": "train/a-0", "type": "a", "won": won, "steps": 3, "seed": 0, "attempt": 0, "behaviour_hash": "h", "decider": "d",
+            "opening": "o", "goal": "bring a gem to a crate", "trace": [], "invalid_actions": 0, "activations": {}, "failures": [],
+            "error": None,
+        }  # fmt: skip
+        return EpisodeRecord(**(values | fields))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def small() -> Callable[..., EvolveConfig]:
+    """Make the configuration of an evolution of a second, without a model: two rounds, and both ship an edit."""
+
+    def make(**changes: Any) -> EvolveConfig:
+        values: dict[str, Any] = {
+            "env_id": "homebody/Household-v0", "env_kwargs": {"rooms": ["bathroom"]}, "model": "flat", "harness": "household",
+            "rounds": 2, "candidates": 3, "train_tasks": 4, "validation_tasks": 6, "max_steps": 10, "exploration_steps": 6000,
+        }  # fmt: skip
+        return EvolveConfig(**(values | changes))
+
+    return make
+
+
+@dataclass(frozen=True)
+class Run:
+    """An evolution that was run to its end."""
+
+    config: EvolveConfig
+    run_dir: Path
+    result: dict[str, Any]
+    events: list[tuple[str, dict[str, Any]]]
+    """What its progress was told."""
+    resets: list[tuple[str, str]]
+    """Each reset of the environment: the last progress event before it, and the task."""
+    asked: list[str]
+    """Splits whose tasks were listed."""
+
+
+@pytest.fixture(scope="session")
+def baseline(small: Callable[..., EvolveConfig], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The small evolution, in this process with one worker, and all that the environment was asked."""
+    events: list[tuple[str, dict[str, Any]]] = []
+    resets: list[tuple[str, str]] = []
+    asked: list[str] = []
+    reset, listed = ProceduralEnv.reset, HouseSource.tasks
+
+    def spied_reset(self: Any, *, seed: Any = None, options: Any = None) -> Any:
+        observation, info = reset(self, seed=seed, options=options)
+        resets.append((events[-1][0], info["task_id"]))
+        return observation, info
+
+    def spied_tasks(self: Any, split: str, n: int | None = None) -> Any:
+        asked.append(split)
+        return listed(self, split, n)
+
+    run_dir = tmp_path_factory.mktemp("baseline")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ProceduralEnv, "reset", spied_reset)
+        patch.setattr(HouseSource, "tasks", spied_tasks)
+        result = evolve(small(), run_dir, progress=lambda kind, data: events.append((kind, dict(data))))
+    return Run(small(), run_dir, result, events, resets, asked)

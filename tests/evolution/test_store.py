@@ -1,0 +1,154 @@
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from homebody.agents.episode import EpisodeRecord
+from homebody.envs import TaskSpec
+from homebody.evolution.store import RunError, Store, episode_key
+
+TASK = TaskSpec("train/a-0", "a", "train")
+
+
+def test_events_come_back_by_kind_in_the_order_of_their_coming(tmp_path: Path) -> None:
+    with Store(tmp_path / "deep" / "run") as store:
+        store.append("round", {"round": 1})
+        store.append("start", {"model": "flat"})
+    with Store(tmp_path / "deep" / "run") as store:
+        store.append("round", {"round": 2})
+        assert store.events("round") == [{"round": 1}, {"round": 2}]
+        assert store.events("start") == [{"model": "flat"}]
+        assert store.events("end") == []
+
+
+def test_the_first_episode_under_a_key_stays(tmp_path: Path, episode: Callable[..., EpisodeRecord]) -> None:
+    first, second = episode(True, steps=4, usage={"prompt_tokens": 7}), episode(False)
+    with Store(tmp_path) as store:
+        assert store.episode("k") is None
+        store.add_episode("k", first)
+        store.add_episode("k", second)
+        store.add_episode("l", second)
+    with Store(tmp_path, readonly=True) as store:
+        assert store.episode("k") == first
+        assert store.episode("l") == second
+
+
+def test_an_episode_that_an_error_ended_is_not_kept(tmp_path: Path, episode: Callable[..., EpisodeRecord]) -> None:
+    with Store(tmp_path) as store:
+        store.add_episode("k", episode(error={"boundary": "reset", "kind": "E", "message": "m"}))
+        assert store.episode("k") is None
+        store.add_episode("k", episode(True))
+        assert store.episode("k") == episode(True)
+
+
+def test_whatever_an_outcome_depends_on_is_in_its_key() -> None:
+    base = ("h", TASK, {"decider": "flat"}, 15, 0, 0)
+    changed = [("i", *base[1:]), ("h", TaskSpec("train/a-1", "a", "train"), *base[2:]), (*base[:2], {"decider": "random"}, *base[3:])]
+    changed += [(*base[:3], 16, 0, 0), (*base[:3], 15, 1, 0), (*base[:3], 15, 0, 1)]
+    keys = [episode_key(*values) for values in (base, *changed)]  # type: ignore[arg-type]
+    assert len(set(keys)) == 7
+    assert episode_key(*base) == keys[0]  # type: ignore[arg-type]
+
+
+def test_reading_needs_a_run_and_makes_none(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"nowhere holds no run \(no run.sqlite\); give the --run-dir"):
+        Store(tmp_path / "nowhere", readonly=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_where_the_directory_should_be(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(RunError, match=r"cannot make the run directory .*run: File exists; choose another with --run-dir"):
+        Store(tmp_path / "run")
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+@pytest.mark.parametrize("readonly", [True, False])
+def test_a_file_that_is_no_store(tmp_path: Path, readonly: bool) -> None:
+    (tmp_path / "run.sqlite").write_text("no database " * 100)
+    with pytest.raises(RunError, match=r"run.sqlite cannot be used: file is not a database; move it away"):
+        Store(tmp_path, readonly=readonly)
+    (tmp_path / "run.sqlite").unlink()
+    Store(tmp_path).close()  # the failure kept no lock
+
+
+def test_another_database_is_no_store(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "run.sqlite") as db:
+        db.execute("CREATE TABLE events (colour TEXT)")
+    db.close()
+    with pytest.raises(RunError, match=r"cannot be used: no such column: kind"):
+        Store(tmp_path)
+
+
+def test_a_store_damaged_in_the_middle_is_named_when_it_shows(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        for number in range(200):
+            store.append("round", {"number": number, "padding": "x" * 500})
+    path = tmp_path / "run.sqlite"
+    content = bytearray(path.read_bytes())
+    content[4096 * 5 :] = b"\xff" * (len(content) - 4096 * 5)
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=r"run.sqlite cannot be used: database disk image is malformed"), Store(tmp_path, readonly=True) as store:
+        store.events("round")
+
+
+def test_a_lock_that_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "run.lock").mkdir()
+    with pytest.raises(RunError, match=r"run.lock cannot be used: unable to open database file"):
+        Store(tmp_path)
+
+
+def test_a_second_writer_in_this_process_is_refused_and_a_reader_is_not(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.append("start", 1)
+        with pytest.raises(RunError, match="is in use by another process; wait for it, or choose another --run-dir"):
+            Store(tmp_path)
+        with Store(tmp_path, readonly=True) as reader:
+            assert reader.events("start") == [1]
+            store.append("start", 2)
+            assert reader.events("start") == [1, 2]
+    Store(tmp_path).close()
+
+
+@contextmanager
+def holder(run_dir: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the store open, has acknowledged one event, and waits."""
+    code = (
+        "import sys, time; from homebody.evolution.store import Store; store = Store(sys.argv[1]); "
+        "store.append('start', {'by': 'holder'}); print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(run_dir)], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_the_lock_holds_against_other_processes_and_dies_with_its_holder(tmp_path: Path) -> None:
+    with holder(tmp_path) as process:
+        with pytest.raises(RunError, match="is in use by another process"):
+            Store(tmp_path)
+        with Store(tmp_path, readonly=True) as reader:
+            assert reader.events("start") == [{"by": "holder"}]
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        with Store(tmp_path) as store:
+            assert store.events("start") == [{"by": "holder"}]  # what was acknowledged is there
+
+
+def test_events_are_plain_json_that_any_tool_can_read(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.append("start", {"b": 1, "a": [True, None]})
+    db = sqlite3.connect(tmp_path / "run.sqlite")
+    ((kind, data),) = db.execute("SELECT kind, data FROM events").fetchall()
+    db.close()
+    assert (kind, json.loads(data)) == ("start", {"a": [True, None], "b": 1})
