@@ -35,7 +35,7 @@ class Decision:
     command: str
     """The command read from it."""
     scores: tuple[tuple[str, float], ...] = ()
-    """The best commands with their scores, best first, at most five; empty where nothing was scored."""
+    """At most five commands with their scores, the chosen one first; empty where nothing was scored."""
 
 
 class Decider(Protocol):
@@ -138,7 +138,6 @@ class ModelDecider:
         self.fingerprint = {"decider": "model", **backend.fingerprint}
         self._temperature = temperature
         self._rng: np.random.Generator | None = None
-        self._seed = 0
 
     @property
     def usage(self) -> Usage:
@@ -152,7 +151,6 @@ class ModelDecider:
 
     def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None) -> None:
         """Choose between greedy (first attempt) and sampling."""
-        self._seed = seed
         self._rng = np.random.Generator(np.random.PCG64([seed, attempt])) if attempt else None
 
     def fits(self, messages: Sequence[Message]) -> bool:
@@ -196,4 +194,4 @@ def best(commands: Sequence[str], scores: Sequence[float], rng: np.random.Genera
 def read_command(response: str) -> str:
     """Read a command from what a model wrote: its first line that is not empty, without quotes, prompt marks or a full stop."""
     line = next((part.strip() for part in response.splitlines() if part.strip()), "")
-    return line.lstrip("> ").strip("\"'`*").rstrip(".").strip()
+    return line.lstrip("> ").strip("\"'`*. ")

@@ -11,7 +11,7 @@ from typing import Any
 
 import gymnasium
 
-from homebody.agents.backend import CUT, Message, Usage
+from homebody.agents.backend import CUT, Message
 from homebody.agents.decider import Decider
 from homebody.agents.harness import Harness
 from homebody.agents.hooks import AfterModel, AfterTool, BeforeModel, BeforeTool, StepEnd, StepStart, TaskEnd, TaskStart, Turn
@@ -27,7 +27,7 @@ class EpisodeRecord:
     type: str
     won: bool
     steps: int
-    """Commands sent to the environment."""
+    """Steps taken, those of commands that were held back included."""
     seed: int
     attempt: int
     behaviour_hash: str
@@ -38,7 +38,7 @@ class EpisodeRecord:
     trace: list[dict[str, Any]]
     """One object a step: what was on offer, what was answered, what happened, which processors changed what."""
     invalid_actions: int
-    """Commands that the environment did not have among the admissible ones."""
+    """Steps whose command was not among the admissible ones, or was held back."""
     activations: dict[str, int]
     """Changes made by each processor, by `position:name`."""
     failures: list[dict[str, str]]
@@ -51,14 +51,11 @@ class EpisodeRecord:
     @property
     def trace_hash(self) -> str:
         """SHA-256 of everything but the counters: equal inputs give equal hashes, whatever the number of workers."""
-        content = self.to_json()
-        del content["usage"], content["trace_hash"]
-        return digest(content)
+        return digest({key: getattr(self, key) for key in self.__dataclass_fields__ if key != "usage"})
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON-ready data, with its trace hash."""
-        content = {key: getattr(self, key) for key in self.__dataclass_fields__}
-        return {**content, "trace_hash": digest({key: value for key, value in content.items() if key != "usage"})}
+        return {**{key: getattr(self, key) for key in self.__dataclass_fields__}, "trace_hash": self.trace_hash}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> EpisodeRecord:
@@ -118,7 +115,7 @@ def run_episode(
         activations=dict(sorted(harness.activations.items())),
         failures=harness.failures,
         error=error,
-        usage=asdict(decider.usage - before) if isinstance(decider.usage, Usage) else {},
+        usage=asdict(decider.usage - before),
     )
 
 
@@ -223,8 +220,10 @@ class _Episode:
             for turn in history[:-1]:
                 messages += [{"role": "assistant", "content": turn.command}, {"role": "user", "content": turn.observation + CUT}]
             messages.append({"role": "assistant", "content": history[-1].command})
+        # Where no history is left to show it, the goal stands before the last observation.
+        content = event.content if history or not self.turns else f"Goal: {self.goal}\n\n{event.content}"
         # The cut stands at the same place now and when the message is history: the segments before it stay the same.
-        messages.append({"role": "user", "content": event.content if CUT in event.content else event.content + CUT})
+        messages.append({"role": "user", "content": content if CUT in content else content + CUT})
         return list(messages)
 
     def _send(self, tool: BeforeTool, admissible: tuple[str, ...]) -> tuple[str, float, bool, dict[str, Any]]:

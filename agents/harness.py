@@ -52,11 +52,11 @@ class Harness:
                     allowed = ", ".join(sorted(event.CHANGES)) or "nothing"
                     raise ContractError(f"{processor.name} changed {', '.join(forbidden)} at {hook}, which lets it change {allowed}")
                 changes = {key: value for key, value in (changes or {}).items() if value != getattr(event, key)}
+                event = replace(event, **changes)
             except Exception as error:
                 self._note(f"{processor.name} at {hook}", error)
                 continue
             if changes:
-                event = replace(event, **changes)
                 self.activations[f"{position}:{processor.name}"] += 1
                 changed.append([processor.name, sorted(changes)])
         return event, changed

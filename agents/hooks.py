@@ -78,6 +78,12 @@ class BeforeModel:
     normalize: str = "sum"
     """Score of a command under the model: `sum` of its log-probability, or `mean`, divided by its number of characters."""
 
+    def __post_init__(self) -> None:
+        if len(self.menu) != len(self.bias) or not set(self.menu) <= set(self.admissible) or (self.admissible and not self.menu):
+            raise ValueError(
+                f"a menu of {len(self.menu)} commands with {len(self.bias)} biases; it must be some of the admissible ones, a bias each"
+            )
+
 
 @dataclass(frozen=True)
 class AfterModel:

@@ -7,7 +7,9 @@ back in the order of the jobs, and do not depend on the number of workers.
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -86,9 +88,18 @@ _worker: tuple[gymnasium.Env[str, str], Decider, int] | None = None
 
 def _start_worker(stage: Stage) -> None:
     global _worker
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     _worker = (stage.make_env(), stage.make_decider(), stage.max_steps)
+
+
+def _end_with_parent() -> None:
+    """End this worker when the main process is gone, however it went: the pool's own workers would wait for jobs for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)
 
 
 def _play(job: Job) -> EpisodeRecord:

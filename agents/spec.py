@@ -104,7 +104,11 @@ class HarnessSpec:
         """SHA-256 of what decides behaviour: processors, their versions, and parameters with defaults filled in."""
         return digest(
             [
-                {"use": entry["use"], "version": find(entry["use"]).version, "params": defaults(find(entry["use"])) | entry["params"]}
+                {
+                    "use": entry["use"],
+                    "version": find(entry["use"]).version,
+                    "params": _plain(defaults(find(entry["use"])) | entry["params"]),
+                }
                 for entry in self.processors
             ]
         )
@@ -136,6 +140,15 @@ class HarnessSpec:
     def dumps(self) -> str:
         """Return the document as readable JSON, with a line end."""
         return json.dumps(self.document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Write whole floats as integers, so that 2 and 2.0 have one hash."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def entry(use: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 
 _ENTITY = re.compile(r"\b([a-z][a-z_-]*) (\d+)\b")
-_WORD = re.compile(r"[a-z0-9]+")
+_WORD = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 
 
 @lru_cache(maxsize=65536)

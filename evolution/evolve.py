@@ -165,7 +165,7 @@ class _Evolution:
             idle = 0 if shipped else idle + 1
             if idle >= self.config.patience or not report["candidates"]:
                 break
-        final = self._name(spec, seed_spec)
+        final = self._finish(spec, seed_spec, rounds, lessons)
         path = self.store.run_dir / "final.json"
         path.write_text(final.dumps(), "utf-8")
         result = {
@@ -293,12 +293,28 @@ class _Evolution:
         self.store.append("lessons", lessons.to_json())
         return lessons
 
-    def _name(self, spec: HarnessSpec, seed_spec: HarnessSpec) -> HarnessSpec:
+    def _finish(self, spec: HarnessSpec, seed_spec: HarnessSpec, rounds: Sequence[Mapping[str, Any]], lessons: Lessons) -> HarnessSpec:
+        """Give the final harness its name and say where it comes from; its behaviour stays."""
         if spec.behaviour_hash == seed_spec.behaviour_hash:
             return seed_spec
-        model = self.rollouts.decider.name
-        described = f"Evolved from {seed_spec.name} on {self.config.env_id} with {model}, {self.config.max_steps} steps a task."
-        return HarnessSpec({**spec.document, "name": f"{seed_spec.name}-evolved", "description": described})
+        config, model = self.config, self.rollouts.decider
+        described = f"Evolved from {seed_spec.name} on {config.env_id} with {model.name}, {config.max_steps} steps a task."
+        shipped = [edit["manifest"]["lever"] for item in rounds for edit in item["candidates"] if edit["id"] == item["shipped"]]
+        origin = {
+            "seed_harness": seed_spec.name,
+            "seed_hash": seed_spec.behaviour_hash,
+            "env": config.env_id,
+            "model": dict(model.fingerprint),
+            "proposer": config.proposer,
+            "edits": shipped,
+            "train_tasks": config.train_tasks,
+            "validation_tasks": config.validation_tasks,
+            "max_steps": config.max_steps,
+            "explored_tasks": len(lessons.tasks),
+            "exploration_steps": lessons.steps,
+            "seed": config.seed,
+        }
+        return HarnessSpec.from_json({**spec.document, "name": f"{seed_spec.name}-evolved", "description": described, "origin": origin})
 
 
 def rate(records: Sequence[EpisodeRecord]) -> dict[str, Any]:

@@ -106,9 +106,8 @@ def markdown(run: Mapping[str, Any]) -> str:
             lines += ["| edit | dimension | lever | verdict | reason |", "|---|---|---|---|---|"]
         for edit in item["candidates"]:
             shipped = " (shipped)" if edit["id"] == item["shipped"] else ""
-            lines.append(
-                f"| {edit['id']} | {edit['dimension']} | {edit['manifest']['lever']} | {edit['verdict']}{shipped} | {_cell(edit['reason'])} |"
-            )
+            verdict, reason = f"{edit['verdict']}{shipped}", _cell(edit["reason"])
+            lines.append(f"| {edit['id']} | {edit['dimension']} | {edit['manifest']['lever']} | {verdict} | {reason} |")
         lines.append("")
     for split, rows in run["table"].items():
         lines += [

@@ -71,6 +71,7 @@ class Playbook(Processor):
         self._here = ""
         self._seen_at: dict[str, str] = {}
         self._places: set[str] = set()
+        self._done: set[str] = set()
         self._looked: set[str] = set()
         self._tried: set[str] = set()
         """Instances that were reached for the present milestone and did not allow it."""
@@ -91,7 +92,7 @@ class Playbook(Processor):
             targets = {entity for entity in self._known(kind, instance) if self._is_free(entity, kind, variable, slots)}
             reach = self._toward(event, targets)
             if any(reach):
-                return self._narrow(event, reach, Focus("reach", kind))
+                return self._narrow(event, reach, Focus("reach", wording.kind(instance) if instance else kind))
             if instance is None:
                 return self._narrow(event, self._search(event), Focus("search", kind))
         return None
@@ -112,6 +113,7 @@ class Playbook(Processor):
                     self._seen_at.pop(entity, None)
         if form in self._explore and args:
             self._here = args[-1]
+            self._done.add(step.command)
             self._looked.add(self._here)
             self._tried.add(self._here)
         self._note_places(step.admissible)
@@ -137,7 +139,7 @@ class Playbook(Processor):
             return
         for text in (observation, *admissible):
             for entity in wording.entities(text):
-                if entity not in self._places and entity not in self._bound.values():
+                if entity not in self._bound.values():
                     self._seen_at[entity] = self._here
 
     def _bind(self, command: str, milestone: dict[str, Any], slots: tuple[str, ...]) -> dict[str, str] | None:
@@ -190,7 +192,9 @@ class Playbook(Processor):
     def _search(self, event: BeforeModel) -> list[bool]:
         exploring = [self._explored_place(command) for command in event.menu]
         if self.params["finish_looks"]:
-            on_spot = [place == self._here != "" for place in exploring]
+            on_spot = [
+                place == self._here != "" and command not in self._done for place, command in zip(exploring, event.menu, strict=True)
+            ]
             if any(on_spot):
                 return on_spot
         return [place != "" for place in exploring]

@@ -42,6 +42,7 @@ class WherePrior(Processor):
     def __init__(self, params: Mapping[str, Any], score: Score | None) -> None:
         super().__init__(params, score)
         self._places: tuple[str, ...] = ()
+        self._base: dict[str, float] = {}
         self._prior: dict[str, dict[str, float]] = {}
 
     def process(self, event: BeforeModel) -> Changes | None:
@@ -62,8 +63,8 @@ class WherePrior(Processor):
     def _ask(self, wanted: str) -> dict[str, float]:
         assert self.score is not None
         given = self._sentence(self.params["given"].replace("{thing}", wanted))
-        base = self._sentence(self.params["base"])
-        return {place: given[place] - base[place] for place in self._places}
+        self._base = self._base or self._sentence(self.params["base"])
+        return {place: given[place] - self._base[place] for place in self._places}
 
     def _sentence(self, sentence: str) -> dict[str, float]:
         assert self.score is not None

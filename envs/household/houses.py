@@ -26,6 +26,9 @@ KINDS: Final = tuple(kind.name.lower() for kind in GoalKind)
 DEFAULT_TASKS: Final = {"train": 2000, "validation": 200, "test": 200}
 """How many tasks a split lists unless told otherwise."""
 
+MOST_TASKS: Final = 1_000_000
+"""How many tasks a split lists at most, so that a slip of the pen does not fill the memory; any numbered house can still be played by its id."""
+
 _MIX: Final = {
     GoalKind.PLACE: ("kitchen", "livingroom", "bedroom", "bathroom", "livingroom", "bedroom", "bathroom", "home"),
     GoalKind.LIGHT: ("bedroom", "livingroom", "bedroom", "bedroom", "livingroom", "bedroom", "bedroom", "home"),
@@ -130,7 +133,7 @@ class HouseSource:
 
         Raises:
             UnknownSplitError: `split` is none of `SPLITS`.
-            TaskCountError: `n` is no positive whole number.
+            TaskCountError: `n` is no positive whole number, or more than `MOST_TASKS`.
         """
         if split not in SPLITS:
             raise UnknownSplitError(split, SPLITS)
@@ -138,6 +141,8 @@ class HouseSource:
             n = DEFAULT_TASKS[split]
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise TaskCountError(n, split)
+        if n > MOST_TASKS:
+            raise TaskCountError(n, split, MOST_TASKS)
         specs = []
         for position in range(n):
             number, nth = divmod(position, len(self._kinds))

@@ -103,6 +103,19 @@ def test_later_prompts_share_the_segments_before_the_cut(play):
     assert record.usage["cached_tokens"] == len(f"Be brief. {OPENING}".split())
 
 
+def test_every_observation_is_cut_where_it_ends(play):
+    witness = Witness()
+    play(witness, max_steps=3)
+    assert [message["content"] for message in witness.chats[2]] == [OPENING + CUT, "wait", f"You wait.{CUT}", "wait", f"You wait.{CUT}"]
+
+
+def test_a_menu_is_cut_off_once(play, yard):
+    witness = Witness()
+    play(witness, "show_menu", max_steps=1)
+    menu = "\n".join(("wait", *yard.WALKS))
+    assert witness.chats == [[{"role": "user", "content": f"{OPENING}{CUT}\n\nAvailable commands:\n{menu}"}]]
+
+
 def test_goal_is_told_where_the_environment_does_not(play, yard):
     witness = Witness()
     play(witness, env=yard.Yard(tells_goal=False), max_steps=2)
@@ -153,6 +166,16 @@ def test_truncation_ends_the_episode(play, yard):
 
     record = play(FlatDecider(), env=Brief())
     assert (record.steps, record.won, record.error) == (2, False, None)
+
+
+def test_an_end_with_reward_is_not_yet_won(play, yard):
+    class Mean(yard.Yard):
+        def step(self, action):
+            observation, _, _, truncated, info = super().step(action)
+            return observation, 1.0, True, truncated, info
+
+    record = play(FlatDecider(), env=Mean())
+    assert (record.steps, record.won, record.trace[0]["reward"]) == (1, False, 1.0)
 
 
 def test_unusable_answer_is_a_wasted_step(play, yard):
@@ -258,6 +281,7 @@ def test_observation_may_be_edited_for_the_model_but_not_for_the_record(play, ad
     record = play(witness, add_processor("mute", "after_tool", lambda event: {"observation": "..."}, seen.append), max_steps=2)
     assert witness.events[1].observation == "..."
     assert witness.chats[1][-1]["content"] == f"...{CUT}"
+    assert record.trace[0]["changed"] == [["mute", ["observation"]]]
     assert record.trace[0]["observation"] == seen[0].observation == "You wait."
 
 
@@ -297,11 +321,11 @@ def test_oldest_turns_are_dropped_first(play):
     assert witness.chats[3][0]["content"] == OPENING + CUT
 
 
-def test_the_last_observation_is_shown_even_if_nothing_fits(play):
+def test_goal_and_last_observation_are_shown_even_if_nothing_fits(play):
     witness = Witness(room=0)
     record = play(witness, max_steps=3)
     assert [step["dropped_turns"] for step in record.trace] == [0, 1, 2]
-    assert witness.chats[2] == [{"role": "user", "content": f"You wait.{CUT}"}]
+    assert witness.chats[2] == [{"role": "user", "content": f"Goal: {record.goal}\n\nYou wait.{CUT}"}]
 
 
 def test_model_gets_prompts_that_fit(play):

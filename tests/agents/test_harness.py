@@ -180,3 +180,17 @@ def test_instances_live_for_one_harness(harness, yard):
     first.observe(yard.told("wait"))
     assert first.run(yard.ask(("look", "wait")))[0].menu == ("look",)
     assert second.run(yard.ask(("look", "wait")))[0].menu == ("look", "wait")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"menu": ("wait",)}, {"menu": (), "bias": ()}, {"menu": ("fly",), "bias": (0.0,)}],
+    ids=["no bias for it", "empty", "not admissible"],
+)
+def test_menu_that_cannot_be_offered_is_stopped_and_noted(changes, harness, add_processor, yard):
+    alive = Harness(harness(add_processor("probe", "before_model", lambda event: changes)), None)
+    before = yard.ask(("rest", "wait"))
+    assert alive.run(before) == (before, [])
+    (failure,) = alive.failures
+    assert failure["boundary"] == "probe at before_model"
+    assert "admissible" in failure["message"]

@@ -180,8 +180,53 @@ def test_a_thing_on_the_menu_alone_counts_as_seen(book, yard):
     playbook = book(TWO_GOAL)
     playbook.observe(yard.told("walk to vat 1", "", after(yard, "vat 1", "lift crate 1 off vat 1", "lift crate 2 off vat 1")))
     playbook.observe(yard.told("lift crate 1 off vat 1", "", after(yard, "vat 1")))
+    playbook.observe(yard.told("walk to dock 1", "", after(yard, "dock 1", "drop crate 1 on dock 1")))
     playbook.observe(yard.told("drop crate 1 on dock 1", "", after(yard, "dock 1")))
-    assert playbook.process(yard.ask(after(yard, "dock 1"), goal=TWO_GOAL))["menu"] == ("walk to vat 1",)
+    changes = playbook.process(yard.ask(after(yard, "dock 1"), goal=TWO_GOAL))
+    assert (changes["focus"].phase, changes["menu"]) == ("reach", ("walk to vat 1",))
+
+
+def test_a_thing_seen_from_nowhere_has_no_place(book, yard):
+    playbook = book()
+    playbook.observe(yard.told("wait", "Far away you see crate 1.", ("wait", *yard.WALKS)))
+    assert playbook.process(yard.ask(("wait", *yard.WALKS)))["focus"] == Focus("search", "crate")
+
+
+def test_a_thing_in_the_observation_alone_counts_as_seen(book, yard):
+    playbook = book(TWO_GOAL)
+    playbook.observe(yard.told("lift crate 1 off shed 1", "", after(yard, "shed 1")))
+    playbook.observe(yard.told("walk to vat 1", "You see crate 2.", after(yard, "vat 1", "drop crate 1 on vat 1")))
+    playbook.observe(yard.told("walk to dock 1", "You see nothing.", after(yard, "dock 1", "drop crate 1 on dock 1")))
+    playbook.observe(yard.told("drop crate 1 on dock 1", "", after(yard, "dock 1")))
+    changes = playbook.process(yard.ask(after(yard, "dock 1"), goal=TWO_GOAL))
+    assert (changes["focus"].phase, changes["menu"]) == ("reach", ("walk to vat 1",))
+
+
+def test_a_thing_that_was_used_is_not_looked_for_where_it_was_or_is(make, yard):
+    steps = [
+        {"form": "lift # off #", "args": ["*=a", "*=b"]},
+        {"form": "drop # on #", "args": ["*=a", "dock=c"]},
+        {"form": "lift # off #", "args": ["{0}=e", "*=f"]},
+    ]
+    playbook = make("playbook", {"frames": [{"goal": "move the {0}", "steps": steps}], "explore": yard.EXPLORE})
+    playbook.process(yard.ask(yard.WALKS, goal="move the crate"))
+    playbook.observe(yard.told("walk to vat 1", "You see crate 1.", after(yard, "vat 1", "lift crate 1 off vat 1")))
+    playbook.observe(yard.told("lift crate 1 off vat 1", "", after(yard, "vat 1")))
+    playbook.observe(yard.told("walk to dock 1", "", after(yard, "dock 1", "drop crate 1 on dock 1")))
+    playbook.observe(yard.told("drop crate 1 on dock 1", "", after(yard, "dock 1", "lift crate 1 off dock 1")))
+    playbook.observe(yard.told("walk to dock 2", "", after(yard, "dock 2")))
+    # Neither to the vat, where the first crate was, nor to the dock, where it is now.
+    assert playbook.process(yard.ask(after(yard, "dock 2"), goal="move the crate")) == {
+        "focus": Focus("search", "crate"),
+        "menu": walks(yard, "dock 2"),
+        "bias": (0.0,) * 4,
+    }
+
+
+def test_things_come_before_places(make, yard):
+    frames = [{"goal": "tar a {0}", "steps": [{"form": "tar # with #", "args": ["{0}=a", "vat=d"]}]}]
+    playbook = make("playbook", {"frames": frames, "explore": yard.EXPLORE})
+    assert playbook.process(yard.ask(yard.WALKS, goal="tar a crate")) == {"focus": Focus("search", "crate")}
 
 
 # --- variables
@@ -211,6 +256,20 @@ def test_two_variables_of_a_kind_are_two_instances(book, yard):
     # The first crate again would be no step: the playbook still waits for the second.
     playbook.observe(yard.told("lift crate 1 off dock 2", "", after(yard, "dock 2")))
     assert playbook.process(yard.ask(menu, goal=TWO_GOAL))["menu"] == ("lift crate 2 off dock 2",)
+
+
+def test_two_variables_of_a_kind_of_place_are_two_places(make, yard):
+    steps = [
+        {"form": "drop # on #", "args": ["{0}=a", "dock=c"]},
+        {"form": "lift # off #", "args": ["{0}=e", "*=f"]},
+        {"form": "drop # on #", "args": ["{0}=e", "dock=d"]},
+    ]
+    playbook = make("playbook", {"frames": [{"goal": "spread the {0}", "steps": steps}], "explore": yard.EXPLORE})
+    playbook.process(yard.ask(yard.WALKS, goal="spread the crate"))
+    playbook.observe(yard.told("walk to dock 1", "", after(yard, "dock 1", "drop crate 1 on dock 1")))
+    playbook.observe(yard.told("drop crate 1 on dock 1", "", after(yard, "dock 1")))
+    playbook.observe(yard.told("lift crate 2 off vat 1", "", after(yard, "vat 1")))
+    assert playbook.process(yard.ask(after(yard, "vat 1"), goal="spread the crate"))["menu"] == ("walk to dock 2",)
 
 
 def test_any_kind_may_be_bound_and_come_back_to(make, yard):

@@ -1,5 +1,8 @@
 """Many episodes: same records in the order of the jobs, whatever the number of workers."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -148,3 +151,29 @@ def test_killed_worker_is_an_error_that_says_what_to_do(importable_yard, harness
         pytest.raises(WorkerDiedError, match=r"a worker process died \(killed, or out of memory\); .* run again with --resume, or with"),
     ):
         list(rollouts.play([Job(harness(), importable_yard.task())] * 3))
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
+def test_workers_end_with_their_main_process(tmp_path):
+    script = tmp_path / "main.py"
+    script.write_text(
+        "from homebody.agents.rollout import Job, Rollouts, Stage\n"
+        "from homebody.agents.spec import HarnessSpec\n"
+        "from homebody.envs import tasks\n"
+        "if __name__ == '__main__':\n"
+        "    jobs = [Job(HarnessSpec.load('generic'), task) for task in tasks('homebody/Household-v0', 'train', 500)]\n"
+        "    with Rollouts(Stage('homebody/Household-v0', 'random'), workers=2) as rollouts:\n"
+        "        for record in rollouts.play(jobs):\n"
+        "            print(*rollouts._pool._processes, flush=True)\n"
+    )
+    main = subprocess.Popen([sys.executable, "-P", str(script)], stdout=subprocess.PIPE, text=True)
+    assert main.stdout is not None
+    with main.stdout:
+        workers = [int(pid) for pid in main.stdout.readline().split()]
+        assert len(workers) == 2
+        main.kill()
+        main.wait()
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline, "a worker outlived its main process"
+        time.sleep(0.05)

@@ -354,3 +354,8 @@ def test_knowledge_of_homes_finds_things_sooner_and_does_not_decide() -> None:
     assert statistics.mean(gains) > 8 * statistics.stdev(gains) / len(gains) ** 0.5
     assert statistics.mean(knowing) < 0.5 * statistics.mean(guessing)
     assert statistics.mean(know > 1 for know in knowing) > 0.3
+
+
+def test_more_tasks_than_can_be_listed_are_refused_at_once() -> None:
+    with pytest.raises(TaskCountError, match="at most 1000000"):
+        HouseSource().tasks("train", 10**12)

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from homebody.agents import rollout
-from homebody.agents.models import ModelNotFoundError
+from homebody.agents import episode, rollout
+from homebody.agents.errors import ModelNotFoundError
 from homebody.agents.spec import HarnessError, HarnessSpec
 from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv
@@ -158,7 +158,7 @@ def test_a_killed_run_goes_on_to_the_same_end(baseline: Any, tmp_path: Path, mon
     kept = stored(tmp_path)
     assert (len(kept) > 0) == (name != "exploring")
     played = 0
-    run_episode = rollout.run_episode
+    run_episode = episode.run_episode
 
     def counted(*arguments: Any, **keywords: Any) -> Any:
         nonlocal played

@@ -23,11 +23,10 @@ def played(episode: Episode, outcomes: str, activations: dict[str, int] | None =
         ("--++", "----", Verdict(False, "no gain: 0 tasks won, 2 lost", 0, 2)),
         ("--++", "+-++", Verdict(True, "1 tasks won, 0 lost", 1, 0)),
         ("--++", "++++", Verdict(True, "2 tasks won, 0 lost", 2, 0)),
-        # A loss: (1 + 4) / 16 of four coins are at least three heads, (1 + 8) / 256 of eight at least seven.
+        # With a loss the level is 0.1: of six coins (1 + 6) / 64 are at least five heads, of seven (1 + 7) / 128 at least six.
         ("---+", "+++-", Verdict(False, "regression not outweighed: 3 tasks won, 1 lost, p = 0.312", 3, 1)),
-        ("-------+", "+++++++-", Verdict(True, "7 tasks won, 1 lost, p = 0.035", 7, 1)),
-        # (1 + 7) / 128 is above the level.
-        ("------+", "++++++-", Verdict(False, "regression not outweighed: 6 tasks won, 1 lost, p = 0.062", 6, 1)),
+        ("-----+", "+++++-", Verdict(False, "regression not outweighed: 5 tasks won, 1 lost, p = 0.109", 5, 1)),
+        ("------+", "++++++-", Verdict(True, "6 tasks won, 1 lost, p = 0.062", 6, 1)),
     ],
 )
 def test_the_truth_table_of_the_gate(episode: Episode, before: str, after: str, verdict: Verdict) -> None:

@@ -128,9 +128,7 @@ def test_learning_is_the_same_each_time_and_lessons_survive_json(env: gymnasium.
     assert Lessons.from_json(Lessons().to_json()) == Lessons()
 
 
-def test_steps_and_tasks_are_counted_as_they_are_played(
-    env: gymnasium.Env[str, str], quarry: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_steps_and_tasks_are_counted_as_they_are_played(env: gymnasium.Env[str, str], quarry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = 0
     step = quarry.step
 
@@ -153,7 +151,12 @@ def test_a_budget_of_nothing_plays_nothing(env: gymnasium.Env[str, str], quarry:
 
 def test_trials_search_by_what_the_tours_showed(env: gymnasium.Env[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Any] = []
-    monkeypatch.setattr(learn_module, "try_out", lambda *arguments: given.append(arguments) or ((), {}, 0))
+
+    def noted(*arguments: Any) -> Any:
+        given.append(arguments)
+        return (), {}, 0
+
+    monkeypatch.setattr(learn_module, "try_out", noted)
     lessons = learn(env, listed(), 6000)
     ((_, playable, goals, _, forms, explore, memory, budget),) = given
     assert memory == lessons.memory

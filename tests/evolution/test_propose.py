@@ -136,7 +136,7 @@ def test_without_lessons_nothing_is_proposed_that_needs_them(seed: HarnessSpec) 
 
 
 def test_weights_are_scaled_where_there_are_some(seed: HarnessSpec) -> None:
-    ranking = {"decide": {"method": "rank"}, "visited": {"forms": list(LESSONS.explore)}}
+    ranking: dict[str, dict[str, Any]] = {"decide": {"method": "rank"}, "visited": {"forms": list(LESSONS.explore)}}
     spec = seed.patch(set_processors(seed, {**ranking, "seen_where": {**LESSONS.memory, "pseudo": 8.0}, "where_prior": {}}))
     tried = frozenset({spec.behaviour_hash})
     scaled = {c.manifest["lever"]: spec.patch(c.patch) for c in rules(spec, evidence("searching", tried=tried), 20)}
@@ -200,4 +200,4 @@ def test_random_values_stay_within_their_rules(seed: HarnessSpec) -> None:
 
 
 def test_proposers_have_names() -> None:
-    assert PROPOSERS == {"rules": rules, "random": random, "noop": noop}
+    assert {name: PROPOSERS[name] for name in PROPOSERS} == {"rules": rules, "random": random, "noop": noop}

@@ -52,9 +52,9 @@ def test_whatever_an_outcome_depends_on_is_in_its_key() -> None:
     base = ("h", TASK, {"decider": "flat"}, 15, 0, 0)
     changed = [("i", *base[1:]), ("h", TaskSpec("train/a-1", "a", "train"), *base[2:]), (*base[:2], {"decider": "random"}, *base[3:])]
     changed += [(*base[:3], 16, 0, 0), (*base[:3], 15, 1, 0), (*base[:3], 15, 0, 1)]
-    keys = [episode_key(*values) for values in (base, *changed)]  # type: ignore[arg-type]
+    keys = [episode_key(*values) for values in (base, *changed)]
     assert len(set(keys)) == 7
-    assert episode_key(*base) == keys[0]  # type: ignore[arg-type]
+    assert episode_key(*base) == keys[0]
 
 
 def test_reading_needs_a_run_and_makes_none(tmp_path: Path) -> None:
@@ -95,7 +95,10 @@ def test_a_store_damaged_in_the_middle_is_named_when_it_shows(tmp_path: Path) ->
     content = bytearray(path.read_bytes())
     content[4096 * 5 :] = b"\xff" * (len(content) - 4096 * 5)
     path.write_bytes(content)
-    with pytest.raises(RunError, match=r"run.sqlite cannot be used: database disk image is malformed"), Store(tmp_path, readonly=True) as store:
+    with (
+        pytest.raises(RunError, match=r"run.sqlite cannot be used: database disk image is malformed"),
+        Store(tmp_path, readonly=True) as store,
+    ):
         store.events("round")
 
 

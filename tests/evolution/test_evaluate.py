@@ -1,0 +1,184 @@
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from homebody.agents import rollout
+from homebody.agents.episode import EpisodeRecord
+from homebody.agents.errors import ModelNotFoundError
+from homebody.agents.rollout import Job, Stage
+from homebody.agents.spec import HarnessSpec, digest
+from homebody.envs import EnvError, tasks
+from homebody.envs.household.env import ProceduralEnv
+from homebody.evolution import evaluate as evaluate_module
+from homebody.evolution.evaluate import evaluate, summarize
+from homebody.evolution.store import Store
+
+ENV = "homebody/Household-v0"
+STAGE = Stage(ENV, "random", 6, {"rooms": ["bathroom"]})
+KEYS = {
+    "env", "split", "n", "success", "ci95", "steps_mean", "invalid_actions", "prompt_tokens", "cached_tokens", "generated_tokens",
+    "decisions", "wall_s", "behaviour_hash", "decider", "trace_hash", "by_type", "episodes",
+}  # fmt: skip
+EPISODE_KEYS = {"task_id", "type", "won", "steps", "seed", "trace_hash", "error"}
+
+
+@pytest.fixture
+def spec() -> HarnessSpec:
+    return HarnessSpec.load("household")
+
+
+def lasting(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in result.items() if key != "wall_s"}
+
+
+def test_the_result_is_as_the_design_says(spec: HarnessSpec) -> None:
+    result = json.loads(json.dumps(evaluate(STAGE, spec, "test", tasks=3)))
+    assert set(result) >= KEYS
+    assert "pass_at_k" not in result
+    listed = tasks(ENV, "test", 3, rooms=["bathroom"])
+    assert [(e["task_id"], e["type"]) for e in result["episodes"]] == [(task.task_id, task.type) for task in listed]
+    assert all(set(e) >= EPISODE_KEYS for e in result["episodes"])
+    assert (result["env"], result["split"], result["decider"], result["max_steps"]) == (ENV, "test", "random", 6)
+    assert (result["n"], result["behaviour_hash"]) == (3, spec.behaviour_hash)
+    assert set(result["by_type"]) == {task.type for task in listed}
+    assert result["decisions"] == sum(e["steps"] for e in result["episodes"])
+
+
+def test_the_figures_by_hand(episode: Callable[..., EpisodeRecord]) -> None:
+    usage = {"prompt_tokens": 10, "cached_tokens": 4, "generated_tokens": 2, "calls": 1, "seconds": 0.5}
+    records = [
+        episode(True, task_id="t1", type="b", steps=4, invalid_actions=1, usage=usage),
+        episode(False, task_id="t2", type="a", steps=9, usage=usage),
+        episode(False, task_id="t3", type="b", steps=8, error={"boundary": "b", "kind": "k", "message": "m"}, usage={}),
+        episode(True, task_id="t4", type="b", steps=3, invalid_actions=2),
+    ]
+    result = summarize(records)
+    # Wilson, 2 of 4: 0.5 +- 1.96 * sqrt(1/16 + 3.8415/64) / (1 + 3.8415/4)
+    assert result.pop("ci95") == pytest.approx([0.15004, 0.84996], abs=1e-5)
+    assert result == {
+        "n": 4, "success": 0.5, "steps_mean": 6.0, "invalid_actions": 3, "prompt_tokens": 20, "cached_tokens": 8, "generated_tokens": 4,
+        "decisions": 24, "behaviour_hash": "h", "trace_hash": digest([record.trace_hash for record in records]),
+        "by_type": {"a": {"n": 1, "success": 0.0}, "b": {"n": 3, "success": 2 / 3}},
+        "episodes": [
+            {"task_id": f"t{n}", "type": record.type, "won": record.won, "steps": record.steps, "seed": 0, "attempt": 0,
+             "trace_hash": record.trace_hash, "error": record.error}
+            for n, record in enumerate(records, 1)
+        ],
+    }  # fmt: skip
+    assert list(result["by_type"]) == ["a", "b"]
+
+
+def test_with_attempts_the_first_counts_and_pass_at_k_estimates_the_rest(episode: Callable[..., EpisodeRecord]) -> None:
+    outcomes = {"t1": (False, True, True), "t2": (True, False, False), "t3": (False, False, False)}
+    records = [episode(won, task_id=task, attempt=n, steps=n + 1) for task, all_won in outcomes.items() for n, won in enumerate(all_won)]
+    result = summarize(records, 3)
+    assert (result["n"], result["success"], result["steps_mean"], result["decisions"]) == (3, 1 / 3, 1.0, 18)
+    # Of the three pairs of attempts, all have a success at t1, two at t2.
+    assert result["pass_at_k"] == pytest.approx({"1": (2 / 3 + 1 / 3) / 3, "2": (1 + 2 / 3) / 3, "3": 2 / 3})
+    assert len(result["episodes"]) == 9
+
+
+def test_attempts_differ_and_each_task_has_its_own(spec: HarnessSpec) -> None:
+    result = evaluate(STAGE, spec, "test", tasks=2, attempts=3)
+    assert [(e["task_id"], e["attempt"]) for e in result["episodes"]] == [
+        (task.task_id, attempt) for task in tasks(ENV, "test", 2, rooms=["bathroom"]) for attempt in range(3)
+    ]
+    assert len({e["trace_hash"] for e in result["episodes"]}) == 6
+    assert set(result["pass_at_k"]) == {"1", "2", "3"}
+    # The first attempt is what it is without others.
+    alone = evaluate(STAGE, spec, "test", tasks=2)
+    assert [e["trace_hash"] for e in alone["episodes"]] == [e["trace_hash"] for e in result["episodes"][::3]]
+    assert evaluate(STAGE, spec, "test", tasks=2, seed=1)["trace_hash"] != alone["trace_hash"]
+
+
+def test_the_same_trace_hash_for_one_and_two_workers(spec: HarnessSpec) -> None:
+    one = evaluate(STAGE, spec, "test", tasks=4, attempts=2)
+    assert lasting(evaluate(STAGE, spec, "test", tasks=4, attempts=2, workers=2)) == lasting(one)
+
+
+def test_in_a_run_directory_nothing_is_played_twice(spec: HarnessSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int, str]] = []
+
+    def note(done: int, total: int, record: EpisodeRecord) -> None:
+        seen.append((done, total, record.task_id))
+
+    ids = [task.task_id for task in tasks(ENV, "test", 3, rooms=["bathroom"])]
+    two = evaluate(STAGE, spec, "test", tasks=2, run_dir=tmp_path, on_record=note)
+    assert seen == [(1, 2, ids[0]), (2, 2, ids[1])]
+    three = evaluate(STAGE, spec, "test", tasks=3, run_dir=tmp_path, on_record=note)
+    assert seen[2:] == [(3, 3, ids[2])]  # two were known
+    assert three["episodes"][:2] == two["episodes"]
+    monkeypatch.setattr(rollout, "run_episode", None)
+    again = evaluate(STAGE, spec, "test", tasks=3, run_dir=tmp_path, on_record=note)
+    assert len(seen) == 3
+    assert lasting(again) == lasting(three)
+    with Store(tmp_path, readonly=True) as store:
+        assert [(item["n"], item["trace_hash"]) for item in store.events("evaluation")] == [
+            (result["n"], result["trace_hash"]) for result in (two, three, again)
+        ]
+        assert store.events("evaluation")[0]["won"] == {e["task_id"]: e["won"] for e in two["episodes"]}
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes"),
+    [(Stage(ENV, "flat", 6, {"rooms": ["bathroom"]}), {}), (Stage(ENV, "random", 5, {"rooms": ["bathroom"]}), {}), (STAGE, {"seed": 1})],
+)
+def test_other_settings_are_other_episodes(spec: HarnessSpec, tmp_path: Path, stage: Stage, changes: dict[str, int]) -> None:
+    evaluate(STAGE, spec, "test", tasks=1, run_dir=tmp_path)
+    played: list[int] = []
+    evaluate(stage, spec, "test", tasks=1, run_dir=tmp_path, on_record=lambda done, total, record: played.append(done), **changes)
+    assert played == [1]
+
+
+def test_a_broken_task_stops_no_other_and_is_played_once_it_is_mended(
+    spec: HarnessSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tasks(ENV, "test", 2, rooms=["bathroom"])[1].task_id
+    load_game = ProceduralEnv.load_game
+
+    def damaged(self: Any, task_id: str) -> Any:
+        if task_id == broken:
+            raise EnvError("the file is torn")
+        return load_game(self, task_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ProceduralEnv, "load_game", damaged)
+        result = evaluate(STAGE, spec, "test", tasks=3, run_dir=tmp_path)
+    errors = [e["error"] for e in result["episodes"]]
+    assert errors == [None, {"boundary": "reset", "kind": "EnvError", "message": "the file is torn"}, None]
+    assert [e["steps"] for e in result["episodes"]] == [6, 0, 6]
+    played: list[str] = []
+    mended = evaluate(STAGE, spec, "test", tasks=3, run_dir=tmp_path, on_record=lambda done, total, record: played.append(record.task_id))
+    assert played == [broken]
+    assert lasting(mended) == lasting(evaluate(STAGE, spec, "test", tasks=3))
+
+
+def test_a_model_that_is_not_there_makes_no_directory(spec: HarnessSpec, tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError):
+        evaluate(Stage(ENV, "nobody"), spec, "test", tasks=1, run_dir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_token_counters_of_kept_episodes_count(
+    spec: HarnessSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, episode: Callable[..., EpisodeRecord]
+) -> None:
+    class Scripted:
+        def __init__(self, stage: Stage, workers: int) -> None:
+            self.decider = SimpleNamespace(name="nobody", fingerprint={"decider": "nobody"})
+
+        def __enter__(self) -> "Scripted":
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def play(self, jobs: Sequence[Job]) -> Iterator[EpisodeRecord]:
+            yield from (episode(task_id=job.task.task_id, usage={"prompt_tokens": 7, "generated_tokens": 3}) for job in jobs)
+
+    monkeypatch.setattr(evaluate_module, "Rollouts", Scripted)
+    for _ in range(2):
+        result = evaluate(STAGE, spec, "test", tasks=2, run_dir=tmp_path)
+        assert (result["prompt_tokens"], result["generated_tokens"], result["cached_tokens"]) == (14, 6, 0)

@@ -1,0 +1,417 @@
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homebody.agents.spec import HarnessSpec
+from homebody.envs import EnvError, tasks
+from homebody.envs.household.env import ProceduralEnv
+from homebody.evolution.store import Store
+
+Command = Callable[..., Any]
+SHARED = Path(__file__).resolve().parents[2].parent / "shared"
+COMMANDS = [
+    ("run",), ("evaluate",), ("evolve",), ("report",), ("harness", "list"), ("harness", "show"), ("harness", "check"), ("harness", "diff"),
+    ("harness", "patch"), ("models", "list"), ("models", "info"),
+]  # fmt: skip
+
+
+# --- help
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example_on_a_line_of_its_own(homebody: Command, command: tuple[str, ...]) -> None:
+    answer = homebody(*command, "--help")
+    assert (answer.code, answer.err) == (0, "")
+    lines = [line.strip() for line in answer.out.splitlines()]
+    start = next(n for n, line in enumerate(lines) if line in ("Example:", "Examples:"))
+    assert lines[start + 1].startswith("homebody " + " ".join(command))
+    assert homebody(*command, "-h").out == answer.out
+
+
+@pytest.mark.parametrize("group", [(), ("harness",), ("models",)])
+def test_a_group_alone_shows_its_help(homebody: Command, group: tuple[str, ...]) -> None:
+    answer = homebody(*group)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out == homebody(*group, "--help").out
+    named = [line.split()[0] for line in answer.out.partition("Commands:\n")[2].splitlines() if line.strip()]
+    assert named == list(dict.fromkeys(command[len(group)] for command in COMMANDS if command[: len(group)] == group))
+
+
+def test_the_version(homebody: Command) -> None:
+    assert homebody("--version").out.split()[-1] == "0.1.0"
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import sys; import homebody.scripts.cli; print(sorted({'llama_cpp', 'numba', 'gymnasium', 'matplotlib'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+# --- what the commands write
+
+
+def test_run_prints_an_episode_and_writes_its_record(homebody: Command, loaded: Command, tmp_path: Path) -> None:
+    out = tmp_path / "episode.json"
+    answer = homebody("run", "--decider", "expert", "--max-steps", 50, "--index", 1, "--json", out)
+    assert (answer.code, answer.err) == (0, "")
+    record = loaded(out)
+    assert record["won"] is True
+    assert record["task_id"] == tasks("homebody/Household-v0", "test", 2)[1].task_id
+    for step in record["trace"]:
+        assert step["command"] in answer.out
+    assert f"won in {record['steps']} steps" in answer.out
+    assert record["goal"] in answer.out
+    again = homebody("run", "--decider", "expert", "--max-steps", 50, "--task", record["task_id"], "--json", tmp_path / "again.json")
+    assert again.code == 0
+    assert loaded(tmp_path / "again.json")["trace_hash"] == record["trace_hash"]
+    assert loaded(tmp_path / "again.json")["type"] == record["type"]
+
+
+def test_evaluate_prints_and_writes(homebody: Command, loaded: Command, tmp_path: Path) -> None:
+    answer = homebody("evaluate", "--decider", "random", "--tasks", 2, "--max-steps", 3, "--attempts", 2, "--json", tmp_path / "e.json")
+    assert (answer.code, answer.err) == (0, "")
+    result = loaded(tmp_path / "e.json")
+    assert (result["n"], len(result["episodes"]), set(result["pass_at_k"])) == (2, 4, {"1", "2"})
+    assert "household, random, homebody/Household-v0 test, 3 steps" in answer.out
+    assert "pass@2 0.0%" in answer.out
+    assert "0.0% (0.0 to 65.8)" in answer.out
+
+
+def test_evolve_prints_and_writes_also_into_the_directory_that_it_makes(
+    homebody: Command, loaded: Command, tmp_path: Path, small: tuple[object, ...]
+) -> None:
+    run_dir = tmp_path / "run"
+    answer = homebody("evolve", *small, "--run-dir", run_dir, "--json", run_dir / "result.json")
+    assert answer.code == 0
+    result = loaded(run_dir / "result.json")
+    assert result["final_harness"] == str(run_dir / "final.json")
+    assert HarnessSpec.load(run_dir / "final.json").behaviour_hash == result["final_hash"]
+    assert "round 1, behaviour" in answer.err
+    assert f"final harness: {run_dir / 'final.json'}" in answer.out
+    resumed = homebody("evolve", *small, "--run-dir", run_dir, "--resume", "--json", tmp_path / "again.json")
+    assert resumed.code == 0
+    assert loaded(tmp_path / "again.json")["rounds"] == result["rounds"]
+
+
+def test_report_prints_and_writes(homebody: Command, loaded: Command, tmp_path: Path, run_dir: Path) -> None:
+    answer = homebody("report", run_dir, "--png", tmp_path / "chart.png", "--json", tmp_path / "report.json")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith("# homebody/Household-v0, flat\n")
+    assert (tmp_path / "chart.png").read_bytes()[:4] == b"\x89PNG"
+    assert set(loaded(tmp_path / "report.json")) == {"start", "lessons", "rounds", "end", "evaluations", "table"}
+
+
+def test_report_reads_a_run_that_another_process_writes(homebody: Command, run_dir: Path) -> None:
+    with Store(run_dir):
+        assert homebody("report", run_dir).code == 0
+
+
+def test_harness_commands(homebody: Command, loaded: Command, tmp_path: Path) -> None:
+    listed = homebody("harness", "list", "--json", tmp_path / "list.json")
+    assert listed.code == 0
+    names = [item["name"] for item in loaded(tmp_path / "list.json")["harnesses"]]
+    assert {"generic", "household"} <= set(names)
+    shown = homebody("harness", "show", "generic", "--json", tmp_path / "generic.json")
+    assert shown.code == 0
+    assert loaded(tmp_path / "generic.json") == HarnessSpec.load("generic").document
+    checked = homebody("harness", "check", tmp_path / "generic.json")
+    assert (checked.code, checked.err) == (0, "")
+    assert checked.out == f"{tmp_path / 'generic.json'}: valid, 3 processors, behaviour {HarnessSpec.load('generic').behaviour_hash[:16]}\n"
+
+
+def test_a_patch_that_diff_made_leads_from_one_harness_to_the_other(homebody: Command, loaded: Command, tmp_path: Path) -> None:
+    assert homebody("harness", "diff", "generic", "household", "--json", tmp_path / "p.json").code == 0
+    answer = homebody("harness", "patch", "generic", tmp_path / "p.json", "--out", tmp_path / "new.json")
+    assert (answer.code, answer.err) == (0, "")
+    assert loaded(tmp_path / "new.json") == HarnessSpec.load("household").document
+    same = homebody("harness", "diff", "generic", "generic")
+    assert (same.code, same.out) == (0, "[]\n")
+
+
+def test_models_list(homebody: Command, loaded: Command, tmp_path: Path) -> None:
+    answer = homebody("models", "list", "--json", tmp_path / "m.json")
+    assert answer.code == 0
+    assert {"smollm2", "gemma3-270m"} <= {item["name"] for item in loaded(tmp_path / "m.json")}
+
+
+def test_a_result_replaces_an_older_one_and_leaves_nothing_beside_it(homebody: Command, loaded: Command, tmp_path: Path) -> None:
+    (tmp_path / "h.json").write_text("old")
+    assert homebody("harness", "show", "generic", "--json", tmp_path / "h.json").code == 0
+    assert loaded(tmp_path / "h.json")["name"] == "generic"
+    assert [path.name for path in tmp_path.iterdir()] == ["h.json"]
+
+
+def test_long_work_off_a_terminal_prints_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from homebody.scripts import console
+
+    clock = iter([0.0, 4.0, 11.0, 11.0, 15.0, 22.0, 22.0])
+    monkeypatch.setattr("homebody.scripts.console.time.monotonic", lambda: next(clock))
+    with console.Console().progress("episodes") as advance:
+        for done in (1, 2, 3, 4):
+            advance(done, 4, "won")
+    assert capsys.readouterr().err.splitlines() == ["episodes: 2 of 4", "episodes: 4 of 4"]
+
+
+# --- mistakes: one line, exit code 2, nothing left behind
+
+FLAT = ("--decider", "flat", "--tasks", "1", "--max-steps", "2")
+MISTAKES = {
+    "no such command": (("evolv",), ["no command is called 'evolv'", "there are run, evaluate, evolve, report, harness, models"]),
+    "no such subcommand": (("harness", "shwo"), ["no command is called 'shwo'", "there are list, show, check, diff, patch"]),
+    "no such option": (("evaluate", "--taks", "3"), ["--taks", "--tasks"]),
+    "an option without its value": (("evaluate", "--tasks"), ["--tasks", "requires an argument"]),
+    "an argument too many": (("report", "{run}", "more"), ["more"]),
+    "an argument missing": (("report",), ["RUN_DIR"]),
+    "no run directory": (("evolve",), ["--run-dir"]),
+    "no tasks": (("evaluate", "--decider", "flat", "--tasks", "0"), ["--tasks", "0 is not in the range x>=1"]),
+    "tasks that are no number": (("evaluate", "--decider", "flat", "--tasks", "abc"), ["--tasks", "'abc'"]),
+    "no steps": (("run", "--max-steps", "0"), ["--max-steps", "0 is not in the range x>=1"]),
+    "too many workers": (("evaluate", "--workers", "65"), ["--workers", "65 is not in the range 1<=x<=64"]),
+    "more tasks than there are": (("evaluate", "--tasks", "9" * 12, "--decider", "flat"), ["9" * 12, "at most"]),
+    "an index past the end": (("run", "--index", "9" * 12, "--decider", "flat"), ["at most"]),
+    "no such model": (("evaluate", *FLAT, "--decider", "smollm3"), ["unknown model 'smollm3'", "did you mean smollm2"]),
+    "no such model file": (("run", "--decider", "nowhere.gguf"), ["model file nowhere.gguf: no such file"]),
+    "a broken model file": (("run", "--decider", "{text}.gguf"), ["text.gguf: is not a GGUF file"]),
+    "no such model to show": (("models", "info", "smollm3"), ["unknown model 'smollm3'"]),
+    "no such environment": (
+        ("evaluate", *FLAT, "--env", "homebody/Houshold-v0"), ["unknown environment", "did you mean homebody/Household-v0"]),
+    "no such environment to evolve": (("evolve", "--env", "Nowhere-v0", "--run-dir", "{new}", "--model", "flat"), ["unknown environment"]),
+    "an environment without tasks": (("run", "--env", "CartPole-v1"), ["no task source for 'CartPole-v1'"]),
+    "no such split": (("evaluate", *FLAT, "--split", "tset"), ["unknown split 'tset'", "did you mean test", "train, validation, test"]),
+    "no such task": (("run", "--task", "nowhere", "--decider", "flat"), ["nowhere", "at reset"]),
+    "no data": (("evaluate", *FLAT, "--env", "homebody/AlfWorld-v0"), ["no ALFWorld data", "ALFWORLD_DATA"]),
+    "a data folder that is not there": (
+        ("evaluate", *FLAT, "--env", "homebody/AlfWorld-v0", "--data-dir", "{new}"), ["'{new}' is not a folder"]),
+    "a data folder with nothing in it": (
+        ("evaluate", *FLAT, "--env", "homebody/AlfWorld-v0", "--data-dir", "{empty}"), ["split 'test' has no tasks"]),
+    "a data folder for houses that need none": (
+        ("evaluate", *FLAT, "--data-dir", "{empty}"), ["--data-dir is '{empty}' and homebody/Household-v0 reads no files"]),
+    "no such harness": (("run", "--harness", "houshold"), ["no harness 'houshold'", "generic, household"]),
+    "a harness that is a folder": (("harness", "check", "{empty}"), ["Is a directory"]),
+    "a harness that is no JSON": (("harness", "check", "{text}"), ["text: not JSON"]),
+    "a harness that is no text": (("evaluate", *FLAT, "--harness", "{bytes}"), ["not UTF-8"]),
+    "a harness of another form": (("harness", "check", "{list}"), ["is not of type 'object'"]),
+    "an unknown processor": (
+        ("evaluate", *FLAT, "--harness", "{unknown}"),
+        ["/processors/0/use: no processor is called 'loop_gard'; did you mean 'loop_guard'?"]),
+    "an unknown processor to evolve": (
+        ("evolve", "--model", "flat", "--harness", "{unknown}", "--run-dir", "{new}"), ["did you mean 'loop_guard'?"]),
+    "no such patch": (("harness", "patch", "generic", "{new}", "--out", "{out}"), ["cannot read the patch {new}"]),
+    "a patch that is none": (("harness", "patch", "generic", "{text}", "--out", "{out}"), ["cannot read the patch {text}"]),
+    "a patch of another form": (("harness", "patch", "generic", "{list}", "--out", "{out}"), ["is no JSON Patch"]),
+    "a patch that does not apply": (
+        ("harness", "patch", "generic", "{patch}", "--out", "{out}"),
+        ["the patch does not apply to harness generic", "nothing was changed"]),
+    "a patch that breaks the harness": (
+        ("harness", "patch", "generic", "{breaking}", "--out", "{out}"), ["after the patch: ", "nothing was changed"]),
+    "a patch without a target": (("harness", "patch", "generic", "{patch}"), ["--out"]),
+    "a directory that holds a run": (
+        ("evolve", "--model", "flat", "--run-dir", "{run}"), ["{run} already holds a run; add --resume to go on with it"]),
+    "other settings for a run": (
+        ("evolve", "--model", "flat", "--run-dir", "{run}", "--resume", "--seed", "7"),
+        ["holds a run with other settings", "seed was 0 and is 7"]),
+    "a run directory that is a file": (
+        ("evaluate", *FLAT, "--run-dir", "{text}"), ["cannot make the run directory {text}: File exists"]),
+    "a damaged run": (("report", "{damaged}"), ["run.sqlite cannot be used: file is not a database"]),
+    "a damaged run to go on with": (("evolve", "--model", "flat", "--run-dir", "{damaged}", "--resume"), ["file is not a database"]),
+    "no run to report": (("report", "{empty}"), ["{empty} holds no run"]),
+    "no folder to report": (("report", "{new}"), ["{new} holds no run"]),
+    "a chart of a kind that we do not draw": (("report", "{run}", "--png", "{out}.gif"), ["{out}.gif", ".png or .svg"]),
+    "a chart into a folder that is not there": (
+        ("report", "{run}", "--png", "{new}/c.png"), ["cannot write {new}/c.png: there is no folder"]),
+    "no such proposer": (("evolve", "--run-dir", "{new}", "--proposer", "rule"), ["no proposer is called 'rule'", "noop, random, rules"]),
+    **{
+        f"a result of {command[0]} into a folder that is not there": (
+            (*command, "--json", "{new}/r.json"),
+            ["cannot write {new}/r.json: there is no folder {new}; give a file in a folder that exists"])
+        for command in (("run",), ("evaluate",), ("evolve", "--run-dir", "{out}"), ("report", "{run}"), ("models", "info", "smollm2"))
+    },
+    "a result into a folder": (("evaluate", "--json", "{empty}"), ["cannot write {empty}: it is a folder"]),
+    "a new harness into a folder that is not there": (
+        ("harness", "patch", "generic", "{fine}", "--out", "{new}/h.json"), ["cannot write {new}/h.json"]),
+}  # fmt: skip
+
+
+@pytest.fixture
+def places(tmp_path: Path, run_dir: Path) -> dict[str, Path]:
+    """Files and folders for mistakes to be made with, by name."""
+    generic = HarnessSpec.load("generic").document
+    unknown = {**generic, "processors": [{"use": "loop_gard", "hook": "before_model", "dimension": "control", "params": {}}]}
+    files: dict[str, bytes] = {
+        "text": b"a text, no more\n", "text.gguf": b"a text, no more\n", "bytes": b'{"name": "\xff"}', "list": b"[1]",
+        "unknown": json.dumps(unknown).encode(), "damaged/run.sqlite": b"a text, no more\n" * 100, "fine": b"[]",
+        "patch": b'[{"op": "remove", "path": "/processors/9"}]', "breaking": b'[{"op": "remove", "path": "/processors"}]',
+    }  # fmt: skip
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "empty").mkdir()
+    shutil.copytree(run_dir, tmp_path / "run")
+    names = [name.partition("/")[0] for name in files if "." not in name.partition("/")[0]]
+    return {name: tmp_path / name for name in (*names, "empty", "run", "new", "out")}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, but for those that SQLite makes to coordinate readers and writers."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else b"(folder)"
+        for path in folder.rglob("*")
+        if path.suffix not in (".lock", ".sqlite-wal", ".sqlite-shm")
+    }
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_told_in_one_line_and_leaves_nothing_behind(
+    homebody: Command, places: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.delenv("ALFWORLD_DATA", raising=False)
+    monkeypatch.setenv("HOMEBODY_CACHE", str(tmp_path / "empty"))
+    monkeypatch.chdir(tmp_path / "empty")
+    arguments, told = MISTAKES[name]
+    before = contents(tmp_path)
+    answer = homebody(*(str(argument).format(**places) for argument in arguments))
+    assert answer.code == 2
+    for part in told:
+        assert part.format(**places) in answer.error
+    assert "Traceback" not in answer.err
+    assert contents(tmp_path) == before
+
+
+def test_a_run_directory_in_use(homebody: Command, run_dir: Path) -> None:
+    with Store(run_dir):
+        for arguments in (("evolve", "--model", "flat", "--resume"), ("evaluate", *FLAT)):
+            answer = homebody(*arguments, "--run-dir", run_dir)
+            assert answer.code == 2
+            assert answer.error.startswith(f"run directory {run_dir} is in use by another process; wait for it, or choose another")
+
+
+GAME = "json_2.1.1/valid_unseen/pick_and_place_simple-Vase-None-Safe-219/trial_T1/game.tw-pddl"
+
+
+@pytest.fixture
+def torn_game(tmp_path: Path) -> Path:
+    """A data folder whose one game is not whole, though its file says that it can be solved."""
+    path = tmp_path / "data" / GAME
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"pddl_problem": "(define (problem", "grammar": "none", "solvable": True}))
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("command", [("run",), ("evaluate",), ("evaluate", "--workers", "2")])
+def test_a_broken_game_file(homebody: Command, torn_game: Path, command: tuple[str, ...]) -> None:
+    answer = homebody(*command, "--env", "homebody/AlfWorld-v0", "--data-dir", torn_game, "--decider", "random")
+    assert answer.code == 2
+    assert f"the first, {GAME}: " in answer.error
+    assert str(torn_game / GAME) in answer.error
+
+
+def test_a_broken_game_file_for_evolution(homebody: Command, torn_game: Path, tmp_path: Path) -> None:
+    for split in ("train", "valid_seen"):
+        shutil.copytree(torn_game / "json_2.1.1" / "valid_unseen", torn_game / "json_2.1.1" / split)
+    for proposer in ("rules", "noop"):
+        answer = homebody(
+            "evolve", "--env", "homebody/AlfWorld-v0", "--data-dir", torn_game, "--model", "flat", "--run-dir", tmp_path / proposer,
+            "--proposer", proposer,
+        )  # fmt: skip
+        assert answer.code == 2
+        *progress, last = answer.err.splitlines()
+        assert last.startswith("homebody: ")
+        assert GAME.replace("valid_unseen", "train") in last
+        assert not any(line.startswith("homebody: ") for line in progress)
+
+
+def test_whole_games_are_played_beside_a_broken_one(homebody: Command, loaded: Command, torn_game: Path, tmp_path: Path) -> None:
+    found = sorted((SHARED / "data" / "alfworld" / "json_2.1.1" / "valid_unseen").glob("*/*/game.tw-pddl"))[:1]
+    if not found:
+        pytest.skip("needs the game files of ../shared/data/alfworld")
+    whole = torn_game / "json_2.1.1" / "valid_unseen" / found[0].parts[-3] / found[0].parts[-2]
+    shutil.copytree(found[0].parent, whole)
+    arguments = ["evaluate", "--env", "homebody/AlfWorld-v0", "--data-dir", torn_game, "--decider", "expert", "--max-steps", 50]
+    answer = homebody(*arguments, "--json", tmp_path / "r.json")
+    assert answer.code == 2
+    assert answer.error.startswith("1 of 2 episodes failed; the first, ")
+    result = loaded(tmp_path / "r.json")  # the work is not lost
+    assert sorted((e["won"], e["error"] is None) for e in result["episodes"]) == [(False, False), (True, True)]
+
+
+def test_a_failure_that_is_not_the_users_has_exit_code_1(
+    homebody: Command, loaded: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def failing(self: Any, action: object) -> Any:
+        raise ValueError("the\nengine stopped")
+
+    monkeypatch.setattr(ProceduralEnv, "step", failing)
+    answer = homebody("evaluate", "--decider", "random", "--tasks", 2, "--json", tmp_path / "r.json")
+    task = tasks("homebody/Household-v0", "test", 1)[0].task_id
+    assert (answer.code, answer.error) == (1, f"2 of 2 episodes failed; the first, {task}: ValueError at step: the engine stopped")
+    assert len(loaded(tmp_path / "r.json")["episodes"]) == 2
+    shown = homebody("run", "--decider", "random")
+    assert shown.code == 1
+    assert "failed ValueError at step" in shown.out
+
+
+def test_an_error_that_nobody_expected_is_shown_whole(homebody: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object, **__: object) -> Any:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr("homebody.evolution.report.read_run", failing)
+    monkeypatch.setattr(sys, "argv", ["homebody", "report", "x"])
+    from homebody.scripts.cli import main
+
+    with pytest.raises(ZeroDivisionError):
+        main()
+
+
+def test_an_error_of_the_environment_is_told(homebody: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object, **__: object) -> Any:
+        raise EnvError("the world\n  is torn")
+
+    monkeypatch.setattr("homebody.evolution.report.read_run", failing)
+    answer = homebody("report", "x")
+    assert (answer.code, answer.error) == (2, "the world is torn")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("evaluate", "--tasks", "0"), ("evaluate", "--decider", "smollm3", "--tasks", "1"), ("harness", "check", "nowhere")]
+)
+def test_mistakes_in_a_process_of_its_own(homebody_process: Command, arguments: tuple[str, ...]) -> None:
+    with homebody_process(*arguments) as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, len(err.splitlines())) == (2, "", 1)
+
+
+def test_an_interrupt_ends_with_one_line_and_keeps_what_was_played(homebody_process: Command, tmp_path: Path) -> None:
+    with homebody_process("evaluate", "--decider", "random", "--tasks", 50_000, "--run-dir", tmp_path) as process:
+        deadline = time.monotonic() + 60
+        while kept(tmp_path) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, "")
+    assert err == "homebody: stopped; what was played is stored where a --run-dir was given\n"
+    assert kept(tmp_path) >= 3
+    Store(tmp_path).close()  # the directory was given back
+
+
+def kept(run_dir: Path) -> int:
+    """Number of episodes that another process has stored so far."""
+    try:
+        db = sqlite3.connect(f"file:{run_dir / 'run.sqlite'}?mode=ro", uri=True)
+    except sqlite3.OperationalError:
+        return 0
+    try:
+        return int(db.execute("SELECT COUNT(*) FROM episodes").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+    finally:
+        db.close()
