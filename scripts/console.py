@@ -191,10 +191,11 @@ class Console:
             table.add_row(item["name"], escape(item["description"]))
         self.out.print(table)
         self.out.print()
-        table = Table("processor", "hook", "dimension", "what it does", "parameters", box=None, pad_edge=False)
         for item in found["processors"]:
-            table.add_row(item["name"], item["hook"], item["dimension"], escape(item["does"]), ", ".join(item["params"]))
-        self.out.print(table)
+            self.out.print(f"[bold]{item['name']}[/] [dim]{item['hook']}, {item['dimension']}[/]")
+            self.out.print(f"  {escape(item['does'])}")
+            for name, rule in item["params"].items():
+                self.out.print(f"  [cyan]{name}[/] {escape(rule['description'])}")
 
     def harness(self, spec: Any) -> None:
         """Print a harness; long memories are cut, the file holds them whole."""

@@ -33,7 +33,7 @@ class Decide(Processor):
     dimension = "control"
     group = "decide"
     schema = {
-        "method": {"enum": list(METHODS), "default": "generate", "description": "see the class"},
+        "method": {"enum": list(METHODS), "default": "generate", "description": "write freely, by model score plus bias, or by bias alone"},
         "normalize": {"enum": ["sum", "mean"], "default": "mean", "description": "a command's score: whole, or divided by its length"},
     }
 

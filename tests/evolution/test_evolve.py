@@ -18,7 +18,9 @@ from homebody.agents.errors import ModelNotFoundError
 from homebody.agents.spec import HarnessError, HarnessSpec
 from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv
+from homebody.evolution import evolve as evolve_module
 from homebody.evolution.evolve import ConfigError, EvolveConfig, TaskError, evolve
+from homebody.evolution.learn import Lessons
 from homebody.evolution.store import RunError, Store
 
 Config = Callable[..., EvolveConfig]
@@ -105,6 +107,19 @@ def test_no_test_task_is_read(baseline: Any) -> None:
     kwargs = baseline.config.env_kwargs
     train, validation = (tasks(baseline.config.env_id, split, n, **kwargs) for split, n in (("train", 4), ("validation", 6)))
     assert task_ids(baseline.run_dir) == {task.task_id for task in (*train, *validation)}
+
+
+def test_exploration_is_given_training_tasks_only(small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+
+    def learned(env: Any, some: Any, budget: int, seed: int) -> Lessons:
+        given.append(([task.task_id for task in some], budget, seed))
+        return Lessons()
+
+    monkeypatch.setattr(evolve_module, "learn", learned)
+    evolve(small(rounds=1, seed=5), tmp_path)
+    listed = [task.task_id for task in tasks("homebody/Household-v0", "train", 600, rooms=["bathroom"])]
+    assert given == [(listed, 6000, 5)]
 
 
 def test_the_proposer_and_the_final_harness_know_no_validation_task(baseline: Any) -> None:

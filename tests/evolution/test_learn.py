@@ -33,7 +33,7 @@ def test_forms_that_explore_are_those_whose_first_use_reveals_most() -> None:
 
 
 def test_a_form_that_reveals_less_than_a_fifth_of_the_best_does_not_explore() -> None:
-    # "dig #" reveals 6 names; "hum #" 1 at one use and 1 at the next, less than 1.2; "nod #" 2 and 0; "jump #" nothing.
+    # "dig #" reveals 6 names; "hum #" 1 at one use and 1 at the next, less than 1.2; "nod #" 2 and 0; "jump #" nothing at its first.
     more = walk(
         (),
         ("dig hole 1", "You see a 1, a 2, a 3, a 4, a 5, a 6.", ()),
@@ -42,6 +42,7 @@ def test_a_form_that_reveals_less_than_a_fifth_of_the_best_does_not_explore() ->
         ("nod a 1", "You see c 1, c 2, c 3.", ()),
         ("nod a 2", "No.", ()),
         ("jump a 1", "No.", ()),
+        ("jump a 1", "You see d 1, d 2, d 3, d 4, d 5, d 6, d 7.", ()),  # too late: not its first use
     )
     assert exploring_forms([more]) == ("dig #", "nod #")
     assert exploring_forms([]) == ()
@@ -86,6 +87,14 @@ def test_places_counted_by_hand() -> None:
     assert list(hits) == ["bell", "rope"]
     assert list(hits["rope"]) == ["chest", "pit"]
     assert places([], forms) == ({}, {}, {}, ())
+
+
+def test_a_form_that_ends_looks_half_of_the_time_only_does_not_mostly_end_them() -> None:
+    begun = walk((), ("go to chest 1", "It is closed.", ("open chest 1",)), ("open chest 1", "In chest 1: bell 1.", ()))
+    at_once = walk((), ("open chest 2", "In chest 2: bell 1.", ()))
+    forms = ("go to #", "open #")
+    assert places([begun, at_once], forms)[3] == ()
+    assert places([begun, begun, at_once], forms)[3] == ("open #",)
 
 
 def test_a_place_is_no_thing_that_stands_in_itself_but_another_of_its_kind_is() -> None:

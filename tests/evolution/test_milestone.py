@@ -107,7 +107,7 @@ def test_variations_by_hand() -> None:
 
 def test_an_idea_may_begin_with_a_command_that_names_nothing() -> None:
     press = step("press")
-    assert vary([press], {"wet #": [frozenset({"gem"})]}) == [[press, press]]
+    assert vary([press, press], {"wet #": [frozenset({"gem"})]}) == [[press, press, press, press]]
     assert vary([press, WET, DROP], {})[-1] == [press, WET, DROP, press, step("wet #", "{0}=A"), step("drop # at #", "{0}=A", "{1}=c")]
 
 

@@ -63,6 +63,8 @@ def test_the_gain_compares_the_tasks_that_both_have_played() -> None:
 
 def test_no_gain_without_two_harnesses_and_no_share_of_no_headroom() -> None:
     assert "gain" not in rows(table(START, END, [evaluation("f", "m", "++")]))
+    other = {**evaluation("f", "m", "++"), "won": {"u0": True, "u1": True}}
+    assert "gain" not in rows(table(START, END, [evaluation("s", "m", "++"), other]))  # no task in common
     same = {"seed_hash": "s", "final_hash": "s"}
     assert "gain" not in rows(table(START, same, [evaluation("s", "m", "++")]))
     full = rows(table(START, END, [evaluation("s", "m", "++"), evaluation("f", "m", "+-")]))["gain"]

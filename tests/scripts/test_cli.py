@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.errors import BackendClosedError
+from homebody.agents.scripted import Scripted
+from homebody.agents.spec import HarnessSpec, entry
 from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv
 from homebody.evolution.store import Store
@@ -75,6 +77,28 @@ def test_run_prints_an_episode_and_writes_its_record(homebody: Command, loaded: 
     assert again.code == 0
     assert loaded(tmp_path / "again.json")["trace_hash"] == record["trace_hash"]
     assert loaded(tmp_path / "again.json")["type"] == record["type"]
+
+
+def test_run_shows_how_a_step_was_decided(homebody: Command, loaded: Command, tmp_path: Path) -> None:
+    answer = homebody("run", "--decider", "flat", "--max-steps", 2, "--json", tmp_path / "r.json")
+    first = loaded(tmp_path / "r.json")["trace"][0]
+    assert f"{first['offered']} of {first['admissible']} commands on offer, generate" in answer.out
+    # Nothing is known of any command: all score 0, and the first is taken.
+    assert "   ".join(f"{command} +0.00" for command, _ in first["scores"][:3]) in answer.out
+    assert "not won in 2 steps" in answer.out
+
+
+def test_run_tells_what_a_model_read_and_wrote(homebody: Command, loaded: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replies = ["Dance!", "look"]
+    monkeypatch.setattr("homebody.agents.models.load", lambda name, **_: Scripted(replies, name=name))
+    answer = homebody("run", "--decider", "smollm2", "--max-steps", 2, "--json", tmp_path / "r.json")
+    record = loaded(tmp_path / "r.json")
+    assert (record["decider"], record["invalid_actions"]) == ("smollm2", 1)
+    usage = record["usage"]
+    share = 100 * usage["cached_tokens"] / usage["prompt_tokens"]
+    assert f"{usage['prompt_tokens']} prompt tokens ({share:.0f}% from cache), 2 generated" in answer.out
+    assert "not won in 2 steps, 1 not possible" in answer.out
+    assert [line.split(maxsplit=2)[1:] for line in answer.out.splitlines() if " ✗ " in line] == [["✗", "Dance!"]]
 
 
 def test_evaluate_prints_and_writes(homebody: Command, loaded: Command, tmp_path: Path) -> None:
@@ -144,6 +168,59 @@ def test_models_list(homebody: Command, loaded: Command, tmp_path: Path) -> None
     assert {"smollm2", "gemma3-270m"} <= {item["name"] for item in loaded(tmp_path / "m.json")}
 
 
+def test_models_info(homebody: Command, loaded: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = Scripted(name="smollm2", n_ctx=512)
+    monkeypatch.setattr("homebody.agents.models.load", lambda name: backend)
+    answer = homebody("models", "info", "smollm2", "--json", tmp_path / "m.json")
+    assert (answer.code, answer.err) == (0, "")
+    assert loaded(tmp_path / "m.json") == {"name": "smollm2", "n_ctx": 512, "engine": "scripted", "model": "smollm2"}
+    assert [line.split() for line in answer.out.splitlines()] == [
+        ["name", "smollm2"], ["n_ctx", "512"], ["engine", "scripted"], ["model", "smollm2"],
+    ]  # fmt: skip
+    with pytest.raises(BackendClosedError):
+        backend.generate(("x",), max_tokens=1)
+
+
+def test_a_long_memory_is_cut_on_the_screen_and_whole_in_the_file(homebody: Command, loaded: Command, tmp_path: Path) -> None:
+    forms = [f"form {number:04d} #" for number in range(500)]
+    spec = HarnessSpec.from_json({"format": 1, "name": "long", "processors": [entry("visited", {"forms": forms})]})
+    (tmp_path / "long.json").write_text(spec.dumps())
+    answer = homebody("harness", "show", tmp_path / "long.json", "--json", tmp_path / "copy.json")
+    assert f" ... ({len(json.dumps(forms))} characters)" in answer.out
+    assert "form 0499" not in answer.out
+    assert loaded(tmp_path / "copy.json") == spec.document
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let output be as it is on a terminal."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "150")
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_shows_bars_and_colours(homebody: Command, tmp_path: Path, small: tuple[object, ...]) -> None:
+    evaluated = homebody("evaluate", "--decider", "flat", "--tasks", 2, "--max-steps", 2)
+    assert evaluated.code == 0
+    assert "episodes" in evaluated.err
+    assert "2/2" in evaluated.err
+    evolved = homebody("evolve", *small, "--run-dir", tmp_path / "run")
+    assert evolved.code == 0
+    assert "round 1, behaviour" in evolved.err
+    assert "2/2" in evolved.err
+    patch = homebody("harness", "diff", "generic", "household")
+    assert "\x1b[" in patch.out
+    report = homebody("report", tmp_path / "run")
+    assert "\x1b[" in report.out
+    assert "# homebody" not in report.out  # laid out, not raw
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_mistake_on_a_terminal_is_one_line_too(homebody: Command) -> None:
+    assert homebody("evaluate", "--tasks", 0).error.startswith("Invalid value for '--tasks'")
+
+
 def test_a_result_replaces_an_older_one_and_leaves_nothing_beside_it(homebody: Command, loaded: Command, tmp_path: Path) -> None:
     (tmp_path / "h.json").write_text("old")
     assert homebody("harness", "show", "generic", "--json", tmp_path / "h.json").code == 0
@@ -165,6 +242,7 @@ def test_long_work_off_a_terminal_prints_a_line_now_and_then(monkeypatch: pytest
 # --- mistakes: one line, exit code 2, nothing left behind
 
 FLAT = ("--decider", "flat", "--tasks", "1", "--max-steps", "2")
+EVOLVE = ("--model", "flat", "--rounds", "1", "--train-tasks", "1", "--validation-tasks", "1", "--exploration-steps", "0")
 MISTAKES = {
     "no such command": (("evolv",), ["no command is called 'evolv'", "there are run, evaluate, evolve, report, harness, models"]),
     "no such subcommand": (("harness", "shwo"), ["no command is called 'shwo'", "there are list, show, check, diff, patch"]),
@@ -234,9 +312,12 @@ MISTAKES = {
         f"a result of {command[0]} into a folder that is not there": (
             (*command, "--json", "{new}/r.json"),
             ["cannot write {new}/r.json: there is no folder {new}; give a file in a folder that exists"])
-        for command in (("run",), ("evaluate",), ("evolve", "--run-dir", "{out}"), ("report", "{run}"), ("models", "info", "smollm2"))
+        for command in (
+            ("run", "--decider", "flat"), ("evaluate", *FLAT), ("evolve", *EVOLVE, "--run-dir", "{out}"), ("report", "{run}"),
+            ("models", "info", "smollm2"),
+        )
     },
-    "a result into a folder": (("evaluate", "--json", "{empty}"), ["cannot write {empty}: it is a folder"]),
+    "a result into a folder": (("evaluate", *FLAT, "--json", "{empty}"), ["cannot write {empty}: it is a folder"]),
     "a new harness into a folder that is not there": (
         ("harness", "patch", "generic", "{fine}", "--out", "{new}/h.json"), ["cannot write {new}/h.json"]),
 }  # fmt: skip
@@ -358,6 +439,15 @@ def test_a_failure_that_is_not_the_users_has_exit_code_1(
     shown = homebody("run", "--decider", "random")
     assert shown.code == 1
     assert "failed ValueError at step" in shown.out
+
+
+def test_an_interrupt_is_told_in_one_line(homebody: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("homebody.evolution.report.read_run", interrupted)
+    answer = homebody("report", "x")
+    assert (answer.code, answer.error) == (1, "stopped; what was played is stored where a --run-dir was given")
 
 
 def test_an_error_that_nobody_expected_is_shown_whole(homebody: Command, monkeypatch: pytest.MonkeyPatch) -> None:
