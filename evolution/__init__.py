@@ -1,1 +1,6 @@
 """Traces in, better harness out: digests, edits, the gate, controls and figures."""
+
+from homebody.evolution.evaluation import evaluate
+from homebody.evolution.loop import EvolveConfig, evolve
+
+__all__ = ["EvolveConfig", "evaluate", "evolve"]

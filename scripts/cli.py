@@ -184,7 +184,7 @@ def evaluate(
     """
     from homebody.agents.rollout import Stage
     from homebody.agents.spec import HarnessSpec
-    from homebody.evolution.evaluate import evaluate as evaluate_harness
+    from homebody.evolution.evaluation import evaluate as evaluate_harness
 
     check_target(json_path, run_dir)
     spec = HarnessSpec.load(harness)
@@ -238,8 +238,8 @@ def evolve(
       homebody evolve --model smollm2 --run-dir runs/first --workers 2
       homebody evolve --proposer random --run-dir runs/control
     """
-    from homebody.evolution.evolve import EvolveConfig
-    from homebody.evolution.evolve import evolve as evolve_harness
+    from homebody.evolution.loop import EvolveConfig
+    from homebody.evolution.loop import evolve as evolve_harness
 
     check_target(json_path, run_dir)
     config = EvolveConfig(

@@ -41,5 +41,7 @@ def test_evolved_harness_solves_what_the_seed_does_not() -> None:
     from homebody.evolution.evaluation import evaluate
 
     stage = Stage("homebody/Household-v0", "flat", 15)
-    seed, evolved = (evaluate(stage, HarnessSpec.load(name), "validation", tasks=12)["success"] for name in ("household", "household-smollm2"))
+    seed, evolved = (
+        evaluate(stage, HarnessSpec.load(name), "validation", tasks=12)["success"] for name in ("household", "household-smollm2")
+    )
     assert evolved - seed >= 0.5

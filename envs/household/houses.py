@@ -27,7 +27,7 @@ DEFAULT_TASKS: Final = {"train": 2000, "validation": 200, "test": 200}
 """How many tasks a split lists unless told otherwise."""
 
 MOST_TASKS: Final = 1_000_000
-"""How many tasks a split lists at most, so that a slip of the pen does not fill the memory; any numbered house can still be played by its id."""
+"""How many tasks a split lists at most, so that a slip of the pen does not fill the memory; every house can be played by its id."""
 
 _MIX: Final = {
     GoalKind.PLACE: ("kitchen", "livingroom", "bedroom", "bathroom", "livingroom", "bedroom", "bathroom", "home"),

@@ -13,7 +13,7 @@ from homebody.agents.episode import EpisodeRecord
 from homebody.envs import TaskSpec
 from homebody.envs.household.env import ProceduralEnv
 from homebody.envs.household.houses import HouseSource
-from homebody.evolution.evolve import EvolveConfig, evolve
+from homebody.evolution.loop import EvolveConfig, evolve
 
 SHAFTS = ("shaft 1", "shaft 2", "shaft 3")
 CRATE = "crate 1"

@@ -18,16 +18,16 @@ from homebody.agents.errors import ModelNotFoundError
 from homebody.agents.spec import HarnessError, HarnessSpec
 from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv
-from homebody.evolution import evolve as evolve_module
-from homebody.evolution.evolve import ConfigError, EvolveConfig, TaskError, evolve
+from homebody.evolution import loop as evolve_module
 from homebody.evolution.learn import Lessons
+from homebody.evolution.loop import ConfigError, EvolveConfig, TaskError, evolve
 from homebody.evolution.store import RunError, Store
 
 Config = Callable[..., EvolveConfig]
 
 DRIVER = """
 import json, os, signal, sys
-from homebody.evolution.evolve import EvolveConfig, evolve
+from homebody.evolution.loop import EvolveConfig, evolve
 if __name__ == "__main__":
     config, run_dir, workers, last = json.loads(sys.argv[1])
     seen = 0

@@ -11,8 +11,8 @@ from homebody.agents.episode import EpisodeRecord
 from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.rollout import Job
 from homebody.agents.spec import HarnessSpec, entry
-from homebody.evolution import evolve as evolve_module
-from homebody.evolution.evolve import EvolveConfig, TaskError, evolve
+from homebody.evolution import loop as evolve_module
+from homebody.evolution.loop import EvolveConfig, TaskError, evolve
 from homebody.evolution.propose import PROPOSERS, Candidate, Evidence, set_processors
 
 Outcomes = Mapping[int, tuple[str, int]]

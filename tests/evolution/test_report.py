@@ -6,7 +6,7 @@ import pytest
 
 from homebody.agents.rollout import Stage
 from homebody.agents.spec import HarnessSpec
-from homebody.evolution.evaluate import evaluate
+from homebody.evolution.evaluation import evaluate
 from homebody.evolution.report import markdown, read_run, table
 from homebody.evolution.stats import paired_gain
 from homebody.evolution.store import RunError, Store

@@ -13,8 +13,8 @@ from homebody.agents.rollout import Job, Stage
 from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv
-from homebody.evolution import evaluate as evaluate_module
-from homebody.evolution.evaluate import evaluate, summarize
+from homebody.evolution import evaluation as evaluate_module
+from homebody.evolution.evaluation import evaluate, summarize
 from homebody.evolution.store import Store
 
 ENV = "homebody/Household-v0"
