@@ -9,10 +9,12 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -24,6 +26,10 @@ from homebody.agents.episode import EpisodeRecord, run_episode
 from homebody.agents.errors import AgentError
 from homebody.agents.spec import HarnessSpec
 from homebody.envs import TaskSpec
+
+
+class BadStageError(AgentError):
+    """An environment that cannot be made as asked."""
 
 
 class WorkerDiedError(AgentError):
@@ -44,11 +50,18 @@ class Stage:
     """Context of the model in tokens; None takes the backend's default."""
 
     def make_env(self) -> gymnasium.Env[str, str]:
-        """Make the environment."""
+        """Make the environment.
+
+        Raises:
+            BadStageError: there is no such environment, or it does not take these arguments.
+        """
         kwargs = dict(self.env_kwargs)
         if self.env_id.startswith("homebody/"):
             kwargs["max_steps"] = self.max_steps
-        env: gymnasium.Env[str, str] = gymnasium.make(self.env_id, disable_env_checker=True, **kwargs)
+        try:
+            env: gymnasium.Env[str, str] = gymnasium.make(self.env_id, disable_env_checker=True, **kwargs)
+        except (gymnasium.error.Error, TypeError, ImportError) as error:
+            raise BadStageError(f"environment {self.env_id!r} cannot be made with {kwargs}: {error}; check --env and --data-dir") from None
         return env
 
     def make_decider(self) -> Decider:
@@ -92,6 +105,19 @@ def _start_worker(stage: Stage) -> None:
     for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     _worker = (stage.make_env(), stage.make_decider(), stage.max_steps)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold an interrupt from the keyboard back while worker processes start: they inherit that, so only the main process answers it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:
@@ -160,7 +186,9 @@ class Rollouts:
                 )  # fmt: skip
             return
         try:
-            yield from self._pool.map(_play, jobs)
+            with _uninterrupted():
+                records = self._pool.map(_play, jobs)
+            yield from records
         except BrokenProcessPool:
             raise WorkerDiedError(
                 "a worker process died (killed, or out of memory); what was done is stored: run again with --resume, or with --workers 1"

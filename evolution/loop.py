@@ -190,15 +190,16 @@ class _Evolution:
         digests = [digest_episode(record) for record in training]
         propose = PROPOSERS[self.config.proposer]
         candidates = propose(spec, Evidence(number, digests, lessons, frozenset(tried), self.config.seed), self.config.candidates)
-        judged: list[tuple[Candidate, Verdict, HarnessSpec, float]] = []
+        judged: list[tuple[Candidate, Verdict, HarnessSpec]] = []
         for candidate in candidates:
             self.progress("candidate", candidate.to_json())
             to_beat = max((item[1].wins - item[1].losses for item in judged if item[1].accepted), default=0)
-            verdict, edited, steps = self._gate(spec, candidate, before, tried, to_beat)
+            verdict, edited = self._gate(spec, candidate, before, tried, to_beat)
             self.progress("verdict", {"id": candidate.id, **asdict(verdict)})
-            judged.append((candidate, verdict, edited, steps))
+            judged.append((candidate, verdict, edited))
         passed = [item for item in judged if item[1].accepted]
-        best = min(passed, key=lambda item: (item[1].losses - item[1].wins, item[3], item[0].id), default=None)
+        # Of equals the first proposed: those after it were dropped once they could no more than draw level.
+        best = max(passed, key=lambda item: item[1].wins - item[1].losses, default=None)
         report = {
             "round": number,
             "behaviour_hash": spec.behaviour_hash,
@@ -216,7 +217,7 @@ class _Evolution:
                     "wins": verdict.wins,
                     "losses": verdict.losses,
                 }
-                for candidate, verdict, _, _ in judged
+                for candidate, verdict, _ in judged
             ],
             "shipped": best[0].id if best else None,
         }
@@ -226,28 +227,27 @@ class _Evolution:
 
     def _gate(
         self, spec: HarnessSpec, candidate: Candidate, before: Sequence[EpisodeRecord], tried: set[str], to_beat: int
-    ) -> tuple[Verdict, HarnessSpec, float]:
-        """Judge a candidate; returns the verdict, the edited harness, and its mean number of steps on validation."""
+    ) -> tuple[Verdict, HarnessSpec]:
+        """Judge a candidate; returns the verdict and the edited harness."""
         try:
             edited = spec.patch(candidate.patch)
         except PatchError as error:
-            return Verdict(False, f"build: {error}"), spec, 0.0
+            return Verdict(False, f"build: {error}"), spec
         behaviour = edited.behaviour_hash
         if behaviour in tried:
-            return Verdict(False, "novelty: this behaviour was tried before"), spec, 0.0
+            return Verdict(False, "novelty: this behaviour was tried before"), spec
         tried.add(behaviour)
         (smoke,) = self._play(edited, self.train[:1], f"{candidate.id}: smoke run")
         if smoke.error or smoke.failures:
             failure = smoke.error or smoke.failures[0]
-            return Verdict(False, f"smoke run: {failure['kind']} at {failure['boundary']}: {failure['message']}"), spec, 0.0
+            return Verdict(False, f"smoke run: {failure['kind']} at {failure['boundary']}: {failure['message']}"), spec
         after: list[EpisodeRecord] = []
         while len(after) < len(before):
             upcoming = self.validation[len(after) : len(after) + RACE]
             after += self._play(edited, upcoming, f"{candidate.id}: validation", len(after), len(before))
             if len(after) < len(before) and (reason := hopeless(before, after, to_beat)):
-                return Verdict(False, reason), edited, 0.0
-        verdict = compare(before, after, candidate.manifest["attribution_signature"])
-        return verdict, edited, sum(record.steps for record in after) / len(after)
+                return Verdict(False, reason), edited
+        return compare(before, after, candidate.manifest["attribution_signature"]), edited
 
     def _play(self, spec: HarnessSpec, tasks: Sequence[TaskSpec], what: str, done: int = 0, total: int = 0) -> list[EpisodeRecord]:
         """Return the episodes of these tasks, from the store where they were played before.

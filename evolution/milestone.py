@@ -7,6 +7,7 @@ variations: an idea with one more command in it, or done twice.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +23,6 @@ from homebody.envs import TaskSpec
 
 TRIALS = 5
 """Training tasks on which an idea is tried for a form of goal."""
-TRIAL_STEPS = 50
-"""Steps a trial: generous, since an idea is judged by where it leads, not by how fast."""
 KEPT = 0.4
 """Share of trials that an idea has to win to be kept for a form of goal."""
 IDEAS = 12
@@ -142,7 +141,7 @@ def try_out(
     """Find the idea that serves each form of goal by playing training tasks within it, without a model.
 
     Args:
-        env: the environment.
+        env: the environment; its own step limit ends a trial.
         tasks: training tasks.
         goals: the goal's frame by task id.
         ideas: what to try, in order of preference among equals.
@@ -165,10 +164,10 @@ def try_out(
             # The ideas compete; variations are for goals that none of them serves.
             if taken >= budget or (best and -best[0] >= KEPT and number >= len(ideas)) or (best and best[0] == -1.0):
                 break
-            if goal.count("{") != len({arg[:3] for step in idea for arg in step["args"] if arg.startswith("{")}):
+            if len(set(re.findall(r"\{\d+\}", goal))) != len({arg[:3] for step in idea for arg in step["args"] if arg.startswith("{")}):
                 continue
             harness = _harness(goal, idea, explore, memory)
-            records = [run_episode(env, harness, FlatDecider(), task, max_steps=TRIAL_STEPS) for task in sample]
+            records = [run_episode(env, harness, FlatDecider(), task) for task in sample]
             taken += sum(record.steps for record in records)
             won = [record.steps for record in records if record.won]
             result = (-len(won) / len(sample), sum(won) / max(1, len(won)), idea)

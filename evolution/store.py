@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -104,16 +104,6 @@ class Store:
         """Return the episode under a key, if it was played."""
         row = self._db.execute("SELECT data FROM episodes WHERE key = ?", (key,)).fetchone()
         return EpisodeRecord.from_json(json.loads(row[0])) if row else None
-
-    def episodes(self, behaviour_hash: str) -> Iterator[EpisodeRecord]:
-        """Yield all episodes of a harness, in the order in which they were kept."""
-        query = "SELECT data FROM episodes WHERE behaviour_hash = ? ORDER BY rowid"
-        for (data,) in self._db.execute(query, (behaviour_hash,)):
-            yield EpisodeRecord.from_json(json.loads(data))
-
-    def count_episodes(self) -> int:
-        """Return the number of episodes kept."""
-        return int(self._db.execute("SELECT COUNT(*) FROM episodes").fetchone()[0])
 
     def _take_lock(self) -> sqlite3.Connection:
         # An open exclusive transaction: portable, and the system ends it when the process dies, however it dies.

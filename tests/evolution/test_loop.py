@@ -110,11 +110,11 @@ def test_the_candidate_that_gains_most_is_shipped_and_the_next_round_starts_from
     assert [task for number, task in result["played"] if number == 3] == ["train/bring-0", *(f"validation/bring-{n}" for n in range(4))]
 
 
-def test_of_equal_gains_the_one_with_fewer_steps_is_shipped(loop: Loop) -> None:
+def test_of_equal_gains_the_first_is_shipped(loop: Loop) -> None:
     outcomes = {20: ("--------", 9), 1: ("+++-----", 9), 2: ("-----+++", 5), 3: ("-----+++", 7)}
     result = loop(outcomes, [[1, 2, 3]])
     assert verdicts(result) == ["3 tasks won, 0 lost"] * 3
-    assert final_turns(result) == 2
+    assert final_turns(result) == 1
 
 
 def test_refusals_and_their_reasons(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:

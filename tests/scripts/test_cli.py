@@ -480,16 +480,19 @@ def test_mistakes_in_a_process_of_its_own(homebody_process: Command, arguments: 
     assert (process.returncode, out, len(err.splitlines())) == (2, "", 1)
 
 
-def test_an_interrupt_ends_with_one_line_and_keeps_what_was_played(homebody_process: Command, tmp_path: Path) -> None:
-    with homebody_process("evaluate", "--decider", "random", "--tasks", 50_000, "--run-dir", tmp_path) as process:
+@pytest.mark.parametrize(("workers", "enough"), [(1, 3), (2, 0), (2, 3)], ids=["one worker", "workers starting", "two workers"])
+def test_an_interrupt_ends_with_one_line_and_keeps_what_was_played(
+    homebody_process: Command, tmp_path: Path, workers: int, enough: int
+) -> None:
+    with homebody_process("evaluate", "--decider", "random", "--tasks", 20_000, "--run-dir", tmp_path, "--workers", workers) as process:
         deadline = time.monotonic() + 60
-        while kept(tmp_path) < 3 and time.monotonic() < deadline:
+        while (kept(tmp_path) < enough or not (tmp_path / "run.sqlite").exists()) and time.monotonic() < deadline:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
     assert err == "homebody: stopped; what was played is stored where a --run-dir was given\n"
-    assert kept(tmp_path) >= 3
+    assert kept(tmp_path) >= enough
     Store(tmp_path).close()  # the directory was given back
 
 
