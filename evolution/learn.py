@@ -33,9 +33,13 @@ class Lessons:
     support: Mapping[str, float] = field(default_factory=dict)
     """Share of trials on training tasks that each frame won, by its goal."""
     hits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Looks at a kind of place that showed a kind of thing: hits[thing][place]."""
     looks: Mapping[str, int] = field(default_factory=dict)
+    """Looks at a kind of place."""
     cost: Mapping[str, float] = field(default_factory=dict)
+    """Mean number of commands of a look at a kind of place, at least 1."""
     finishing: tuple[str, ...] = ()
+    """Forms of commands that mostly finish a look which another command began."""
     steps: int = 0
     """Environment steps that exploration took."""
     tasks: tuple[str, ...] = ()
