@@ -19,7 +19,7 @@ from homebody.agents.processors.base import Score
 
 CONTROLS = ("random", "flat", "expert")
 MAX_COMMAND_TOKENS = 24
-"""Longest answer that is read as a command; the longest command of ALFWorld's training games has 15 tokens under SmolLM2's tokenizer."""
+"""Tokens after which an answer is cut off."""
 
 
 class NoExpertError(AgentError):

@@ -46,8 +46,6 @@ class Stage:
     max_steps: int = 50
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     gpu_layers: int = 0
-    n_ctx: int | None = None
-    """Context of the model in tokens; None takes the backend's default."""
 
     def make_env(self) -> gymnasium.Env[str, str]:
         """Make the environment.
@@ -80,10 +78,7 @@ class Stage:
             return controls[self.decider]()
         from homebody.agents.models import load
 
-        settings: dict[str, Any] = {"gpu_layers": self.gpu_layers}
-        if self.n_ctx is not None:
-            settings["n_ctx"] = self.n_ctx
-        return ModelDecider(load(self.decider, **settings))
+        return ModelDecider(load(self.decider, gpu_layers=self.gpu_layers))
 
 
 @dataclass(frozen=True)

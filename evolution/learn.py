@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gymnasium
@@ -91,10 +91,10 @@ def learn(env: gymnasium.Env[str, str], tasks: Sequence[TaskSpec], budget: int, 
     ideas = suggest([Plan.of(goal, commands, kinds, explore) for goal, commands in wins])
     goals = {walk.task.task_id: wording.frame(walk.goal, kinds)[0] for walk in walks}
     playable = [task for task in tasks if task.task_id in goals]
-    memory = {"hits": hits, "looks": looks, "cost": cost, "finishing": list(finishing)}
-    frames, support, steps = try_out(env, playable, goals, ideas, acting_forms(walks, explore), explore, memory, budget // 2)
+    lessons = Lessons(explore=explore, hits=hits, looks=looks, cost=cost, finishing=finishing)
+    frames, support, steps = try_out(env, playable, goals, ideas, acting_forms(walks, explore), explore, lessons.memory, budget // 2)
     played = {walk.task.task_id for walk in (*walks, *tours)}
-    return Lessons(explore, frames, support, hits, looks, cost, finishing, explorer.steps + steps, tuple(sorted(played)))
+    return replace(lessons, frames=frames, support=support, steps=explorer.steps + steps, tasks=tuple(sorted(played)))
 
 
 def entities_of(walk: Walk) -> set[str]:

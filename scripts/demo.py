@@ -12,9 +12,8 @@ from pathlib import Path
 
 import click
 
-ENV = "homebody/Household-v0"
 # Sized for ten minutes on two cores. The plain harness is the slow one: a model that writes its commands reads the whole menu at every
-# step (15 to 20 s an episode on one core), so fewer tasks are played with it.
+# step, so fewer tasks are played with it.
 EVOLVE = ["--train-tasks", "6", "--validation-tasks", "10", "--exploration-steps", "150000"]
 SEED_TASKS, TASKS = "12", "60"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ class UnknownProcessorError(AgentError):
     """A harness names a processor that does not exist."""
 
 
-class Processor:
+class Processor(ABC):
     """One piece of a harness: it sees the events of its hook and answers with the fields to change.
 
     An instance lives for one episode. `process` returns the changed fields of the event, or None to let it pass; what it may change is
@@ -39,11 +40,11 @@ class Processor:
         self.params = params
         self.score = score
 
+    @abstractmethod
     def process(self, event: Any) -> Changes | None:
         """Answer an event of this processor's hook."""
-        raise NotImplementedError
 
-    def observe(self, step: StepEnd) -> None:
+    def observe(self, step: StepEnd) -> None:  # noqa: B027  (few processors keep a memory; the others need no empty method)
         """Take note of a finished step."""
 
 
