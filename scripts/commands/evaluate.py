@@ -1,0 +1,58 @@
+"""`homebody evaluate`: play many tasks and count."""
+
+# The mark \b, which keeps click from rewrapping the examples, must be one character: these docstrings cannot be raw.
+# ruff: noqa: D301
+
+from __future__ import annotations
+
+import click
+
+from homebody.scripts.console import Console, check_target, write_json
+from homebody.scripts.options import decider_option, end_with, env_kwargs, gpu, harness_option, json_out, seed, where, workers
+
+
+@click.command(short_help="Play many tasks and say how many are solved.")
+@where
+@click.option("--split", default="test", show_default=True, help="train, validation or test (ALFWorld: valid_seen, valid_unseen too).")
+@harness_option
+@decider_option
+@click.option("--tasks", "n_tasks", type=click.IntRange(min=1), metavar="N", help="The first N tasks of the split; without it all.")
+@click.option("--attempts", type=click.IntRange(1, 100), default=1, show_default=True, metavar="K", help="Tries a task; adds pass@k.")
+@workers
+@click.option("--run-dir", type=click.Path(), metavar="DIR", help="Keep episodes and result in this run; nothing is played twice.")
+@seed
+@gpu
+@json_out
+def evaluate(
+    env_id: str, data_dir: str | None, max_steps: int, split: str, harness: str, decider: str, n_tasks: int | None, attempts: int,
+    workers: int, run_dir: str | None, seed: int, gpu_layers: int, json_path: str | None,
+) -> None:  # fmt: skip
+    """Play the tasks of a split with a harness and a decider; print success with its 95% interval.
+
+    \b
+    Examples:
+      homebody evaluate --split test --tasks 60 --harness household --decider smollm2 --workers 2
+      homebody evaluate --env homebody/AlfWorld-v0 --data-dir $ALFWORLD_DATA --split valid_unseen --decider random
+    """
+    from homebody.agents.rollout import Stage
+    from homebody.agents.spec import HarnessSpec
+    from homebody.evolution.evaluation import evaluate as evaluate_harness
+
+    check_target(json_path, run_dir)
+    spec = HarnessSpec.load(harness)
+    console = Console()
+    with console.progress("episodes") as advance:
+        result = evaluate_harness(
+            Stage(env_id, decider, max_steps, env_kwargs(env_id, data_dir), gpu_layers),
+            spec,
+            split,
+            tasks=n_tasks,
+            attempts=attempts,
+            seed=seed,
+            workers=workers,
+            run_dir=run_dir,
+            on_record=lambda done, total, record: advance(done, total, "won" if record.won else "lost"),
+        )
+    console.evaluation(result)
+    write_json(json_path, result)
+    end_with(result["episodes"])

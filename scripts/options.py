@@ -1,0 +1,97 @@
+"""What several commands share: the group that lists commands, options, and how they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from typing import Any
+
+import click
+
+from homebody.scripts.console import error_line
+
+DEFAULT_ENV = "homebody/Household-v0"
+
+
+class Group(click.Group):
+    """A group that lists its commands in the order of definition, shows its help where none is named, and stops at an interrupt."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names."""
+        return list(self.commands)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; none at all ask for help."""
+        return super().parse_args(ctx, args or ["--help"])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command.
+
+        Raises:
+            click.UsageError: there is none of that name.
+        """
+        if args[0] not in self.commands:
+            raise click.UsageError(f"no command is called {args[0]!r}; there are {', '.join(self.commands)}: see {ctx.command_path} --help")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. An interrupt is told in one line, where click would print an empty one besides."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None
+
+
+def options(*some: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Join several click options into one decorator."""
+    return lambda function: reduce(lambda f, option: option(f), reversed(some), function)
+
+
+where = options(
+    click.option("--env", "env_id", default=DEFAULT_ENV, show_default=True, metavar="ID", help="Gymnasium id of the environment."),
+    click.option("--data-dir", type=click.Path(), metavar="DIR", help="Folder of the game files, for environments that read some."),
+    click.option("--max-steps", type=click.IntRange(min=1), default=15, show_default=True, metavar="N", help="Steps a task."),
+)
+json_out = click.option("--json", "json_path", type=click.Path(), metavar="FILE", help="Write the result to FILE as JSON.")
+workers = click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N", help="Worker processes.")
+seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Seed of whatever is random.")
+gpu = click.option(
+    "--gpu-layers", type=click.IntRange(min=-1), default=0, show_default=True, metavar="N", help="Layers on the GPU; -1: all."
+)
+harness_option = click.option(
+    "--harness",
+    default="household",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Harness: a name from `homebody harness list`, or a file.",
+)
+decider_option = click.option(
+    "--decider",
+    default="smollm2",
+    show_default=True,
+    metavar="MODEL",
+    help="Who decides: smollm2, gemma3-270m, a .gguf path, hf:owner/repo:file; or a control: random, flat (the harness alone), expert.",
+)
+
+
+def env_kwargs(env_id: str, data_dir: str | None) -> dict[str, Any]:
+    """Return the keyword arguments that the options give the environment.
+
+    Raises:
+        click.UsageError: a folder is given to an environment that reads none.
+    """
+    if data_dir is None:
+        return {}
+    if env_id == DEFAULT_ENV:
+        raise click.UsageError(f"--data-dir is {data_dir!r} and {env_id} reads no files; leave it out, or add --env homebody/AlfWorld-v0")
+    return {"data_dir": data_dir}
+
+
+def end_with(episodes: Sequence[Mapping[str, Any]]) -> None:
+    """End with a line if episodes failed: exit code 2 if a task could not be loaded, which is for the user to mend, else 1."""
+    failed = [(episode["task_id"], episode["error"]) for episode in episodes if episode["error"]]
+    if failed:
+        task_id, first = failed[0]
+        what = f"{len(failed)} of {len(episodes)} episodes failed; the first, {task_id}"
+        error_line(f"{what}: {first['kind']} at {first['boundary']}: {first['message']}")
+        raise SystemExit(2 if any(error["boundary"] == "reset" for _, error in failed) else 1)
