@@ -7,37 +7,81 @@ from typing import Any, Final
 import gymnasium
 from gymnasium.envs.registration import load_env_creator
 
+from homebody.envs import custom
 from homebody.envs.check import ContractError, check_env
-from homebody.envs.core import SPLITS, EnvError, NoTaskSourceError, TaskSource, TaskSpec, UnknownEnvError
+from homebody.envs.core import SPLITS, BadEnvError, EnvError, NoTaskSourceError, TaskSource, TaskSpec, UnknownEnvError
 
-__all__ = ["ENV_IDS", "SPLITS", "ContractError", "EnvError", "TaskSource", "TaskSpec", "check_env", "task_source", "tasks"]
+__all__ = [
+    "ENV_IDS",
+    "SPLITS",
+    "SYMBOLIC_ID",
+    "ContractError",
+    "EnvError",
+    "TaskSource",
+    "TaskSpec",
+    "check_env",
+    "make",
+    "task_source",
+    "tasks",
+]
 
 _ENTRY_POINTS: Final = {
     "homebody/Household-v0": "homebody.envs.household.env:ProceduralEnv",
     "homebody/AlfWorld-v0": "homebody.envs.household.env:AlfWorldEnv",
 }
 ENV_IDS: Final = tuple(_ENTRY_POINTS)
-"""The ids that `gymnasium.make` knows once this package is imported."""
+"""The text planning environments that `gymnasium.make` knows once this package is imported."""
+SYMBOLIC_ID: Final = "homebody/HouseholdSymbolic-v0"
+"""The household as arrays: no text planning environment, so none of `ENV_IDS`; `gymnasium.make_vec` makes a native batch of it."""
 
 for _env_id, _entry_point in _ENTRY_POINTS.items():
     if _env_id not in gymnasium.registry:
         gymnasium.register(_env_id, entry_point=_entry_point)
+if SYMBOLIC_ID not in gymnasium.registry:
+    gymnasium.register(
+        SYMBOLIC_ID,
+        entry_point="homebody.envs.household.symbolic:HouseholdSymbolicEnv",
+        vector_entry_point="homebody.envs.household.symbolic:HouseholdSymbolicVectorEnv",
+    )
+
+
+def make(env_id: str, **make_kwargs: Any) -> gymnasium.Env[str, str]:
+    """Make a text planning environment.
+
+    Args:
+        env_id: An id of `gymnasium.make`, of this package or of anybody's; or `module:Class`, a class that need not be registered.
+        **make_kwargs: Arguments of the environment.
+
+    Raises:
+        EnvError: There is none of this name, it does not take the arguments, or a class breaks the contract.
+    """
+    found = custom.load_class(env_id)
+    if found is not None:
+        return custom.make(env_id, found, **make_kwargs)
+    try:
+        env: gymnasium.Env[str, str] = gymnasium.make(env_id, disable_env_checker=True, **make_kwargs)
+    except (gymnasium.error.Error, TypeError, ImportError) as error:
+        raise BadEnvError(env_id, make_kwargs, error) from None
+    return env
 
 
 def task_source(env_id: str, **make_kwargs: Any) -> TaskSource:
-    """Return where a registered environment's tasks come from.
+    """Return where an environment's tasks come from.
 
     Args:
-        env_id: An id of `gymnasium.make`, of this package or of anybody's; `module:id` imports the module first.
-        **make_kwargs: What would be given to `gymnasium.make`, as `data_dir`.
+        env_id: As in `make`. A `module:Class` that offers no tasks has one, the same in every split.
+        **make_kwargs: What would be given to `make`, as `data_dir`.
 
     Raises:
         UnknownEnvError: There is no such id.
-        NoTaskSourceError: The environment's class has no classmethod `task_source`.
+        NoTaskSourceError: The class of a registered environment has no classmethod `task_source`.
         EnvError: The class refuses the arguments.
     """
+    found = custom.load_class(env_id)
+    if found is not None:
+        return custom.task_source(env_id, found, **make_kwargs)
     try:
-        spec = gymnasium.spec(env_id)
+        spec = gymnasium.spec(env_id.rpartition(":")[2])  # the module before the colon is imported by now
     except (gymnasium.error.Error, ImportError, ValueError):
         raise UnknownEnvError(env_id, ENV_IDS) from None
     entry_point = spec.entry_point
@@ -58,7 +102,7 @@ def tasks(env_id: str, split: str, n: int | None = None, **make_kwargs: Any) -> 
         env_id: As in `task_source`.
         split: One of `SPLITS`, or a name that the environment knows besides.
         n: How many, at least 1.
-        **make_kwargs: What would be given to `gymnasium.make`, as `data_dir`.
+        **make_kwargs: What would be given to `make`, as `data_dir`.
 
     Raises:
         EnvError: The id, the split, `n`, or an argument is not usable.

@@ -42,6 +42,34 @@ def check_env(env: gymnasium.Env[Any, Any], *, n_steps: int = 20, seed: int = 0)
     _Checker(env, n_steps, seed).run()
 
 
+def check_info(env: gymnasium.Env[Any, Any], info: object, where: str) -> None:
+    """Test the `info` that one call of `reset` or `step` returned.
+
+    Args:
+        env: The environment.
+        info: What was returned.
+        where: How to name the call in a message.
+
+    Raises:
+        ContractError: A key is missing, a value has a wrong type, or the commands are not sorted.
+    """
+
+    def fail(what: str) -> None:
+        raise ContractError(env, what)
+
+    if not isinstance(info, dict):
+        fail(f"the info of {where} is a {type(info).__name__}, not a dict")
+        return
+    for key, kind in _INFO_TYPES.items():
+        if not isinstance(info.get(key), kind):
+            fail(f"info[{key!r}] of {where} is {_short(info.get(key, 'missing'))}, not a {kind.__name__}")
+    commands = info["admissible_commands"]
+    if not all(isinstance(command, str) for command in commands):
+        fail(f"info['admissible_commands'] of {where} holds something other than texts")
+    if commands != sorted(set(commands)):
+        fail(f"info['admissible_commands'] of {where} is not sorted, or has a command twice: {_short(commands)}")
+
+
 class _Checker:
     def __init__(self, env: gymnasium.Env[Any, Any], n_steps: int, seed: int) -> None:
         self.env = env
@@ -98,17 +126,7 @@ class _Checker:
     def observed(self, observation: object, info: object, where: str) -> None:
         if observation not in self.env.observation_space:
             self.fail(f"the observation of {where} is not in the observation space: {_short(observation)}")
-        if not isinstance(info, dict):
-            self.fail(f"the info of {where} is a {type(info).__name__}, not a dict")
-            return
-        for key, kind in _INFO_TYPES.items():
-            if not isinstance(info.get(key), kind):
-                self.fail(f"info[{key!r}] of {where} is {_short(info.get(key, 'missing'))}, not a {kind.__name__}")
-        commands = info["admissible_commands"]
-        if not all(isinstance(command, str) for command in commands):
-            self.fail(f"info['admissible_commands'] of {where} holds something other than texts")
-        if commands != sorted(set(commands)):
-            self.fail(f"info['admissible_commands'] of {where} is not sorted, or has a command twice: {_short(commands)}")
+        check_info(self.env, info, where)
 
     def unknown_task(self) -> None:
         try:

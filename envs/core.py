@@ -66,6 +66,13 @@ class UnknownEnvError(EnvError):
         super().__init__(f"unknown environment {env_id!r}{did_you_mean(env_id, known)}; homebody has: {', '.join(known)}")
 
 
+class BadEnvError(EnvError):
+    """An environment that cannot be made as asked."""
+
+    def __init__(self, env_id: str, kwargs: Mapping[str, Any], reason: object) -> None:
+        super().__init__(f"environment {env_id!r} cannot be made with {dict(kwargs)}: {reason}; check --env and --data-dir")
+
+
 class NoTaskSourceError(EnvError):
     """A registered environment does not say which tasks it has."""
 

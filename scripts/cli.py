@@ -12,9 +12,12 @@ import sys
 
 import click
 
+from homebody.scripts.commands.bench import bench
+from homebody.scripts.commands.data import data
 from homebody.scripts.commands.evaluate import evaluate
 from homebody.scripts.commands.evolve import evolve
 from homebody.scripts.commands.harness import harness
+from homebody.scripts.commands.household import household
 from homebody.scripts.commands.models import models
 from homebody.scripts.commands.report import report
 from homebody.scripts.commands.run import run
@@ -37,7 +40,7 @@ def cli() -> None:
     """
 
 
-for command in (run, evaluate, evolve, report, harness, models):
+for command in (run, evaluate, evolve, report, harness, models, household, data, bench):
     cli.add_command(command)
 
 

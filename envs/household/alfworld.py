@@ -8,7 +8,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from homebody.envs.core import SPLITS, EnvError, NoTasksError, TaskSpec, UnknownSplitError, UnknownTaskError, take_tasks
 from homebody.envs.household.game import Game, compile_game
@@ -29,8 +29,8 @@ class DataDirError(EnvError):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"{what}; give data_dir=, or set ALFWORLD_DATA, to the folder that holds {_GAMES_FOLDER}/ (`alfworld-download` makes one); "
-            "homebody/Household-v0 needs no data"
+            f"{what}; give data_dir=, or set ALFWORLD_DATA, to the folder that holds {_GAMES_FOLDER}/ "
+            "(`homebody data alfworld` makes one); homebody/Household-v0 needs no data"
         )
 
 
@@ -69,6 +69,9 @@ class AlfWorldSource:
         if not self.root.is_dir():
             raise DataDirError(f"no ALFWorld data: {str(self.root)!r} is not a folder")
         self._listed: dict[str, list[TaskSpec]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_listed": {}}
 
     def tasks(self, split: str, n: int | None = None) -> list[TaskSpec]:
         """Return the first `n` tasks of a split, ordered by the SHA-256 of their ids, so that the first n are a fair sample.
@@ -143,7 +146,7 @@ def canonical_split(split: str) -> str:
     raise UnknownSplitError(split, [*SPLITS, *(name for name in UPSTREAM_SPLITS.values() if name not in SPLITS)])
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=128)
 def _load(path: Path, mtime_ns: int, size: int) -> LoadedGame:
     """Load a file; its time and size are arguments only to tell a changed file from the one that is cached."""
     file = load_game_file(path)

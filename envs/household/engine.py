@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
-from homebody.envs.household import rules
-from homebody.envs.household.game import Game, State
-from homebody.envs.household.language import NOTHING_HAPPENS, Code, Language
+from homebody.envs.household.command import Code, Verb
+from homebody.envs.household.game import Game
+from homebody.envs.household.language import NOTHING_HAPPENS, language_of
+from homebody.envs.household.layout import Words
 from homebody.envs.household.problem import Logic
-from homebody.envs.household.rules import Verb
+from homebody.envs.household.view import WON, step_and_view, view_words
+
+# Plain integers: to call a compiled function with a member of an enumeration is slow.
+_LOOK: Final[Code] = (int(Verb.LOOK), -1, -1)
 
 
 class TextGame:
@@ -21,27 +27,38 @@ class TextGame:
 
     def __init__(self, game: Game, logic: Logic = "current") -> None:
         self.game = game
-        self.language = Language(game, logic)
-        self.state: State = game.initial.copy()
-        """The arrays of this play; read them, and let only `reset` and `step` change them."""
+        self.language = language_of(game, logic)
+        self.state: Words = game.initial.copy()
+        """The state of this play, as `layout.py` says; read it, and let only `reset`, `restore` and `step` change it."""
         self.won = False
         """Whether the goal holds now: winning can be undone."""
-        self._rows = np.empty((rules.capacity(game.world), 3), np.int16)
-        self._texts: dict[Code, str] = {}
-        self._codes: dict[str, Code] = {}
-        self._sorted: list[str] = []
+        self._n_situation, n_answer = view_words(game.world)
+        self._view = np.zeros(self._n_situation + n_answer, np.uint64)
+        self._commands: list[str] = []
         self.reset()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the game and where it stands, without the sentences that were kept."""
+        return _resume, (self.game, self.language.logic, self.state)
 
     @property
     def reward(self) -> float:
         """1.0 while the goal holds, else 0.0: a level, not an increment."""
-        return float(self.won)
+        return 1.0 if self.won else 0.0
 
     def reset(self) -> str:
         """Start again and return the first observation."""
-        rules.copy_state(self.game.initial, self.state)
-        self._refresh()
-        return self.language.intro(self.state)
+        self._start(self.game.initial)
+        return self.language.intro
+
+    def restore(self, state: Words) -> None:
+        """Go on from a copy of a state of this game.
+
+        Raises:
+            StateError: It is none.
+        """
+        self.game.check(state)
+        self._start(state)
 
     def step(self, command: object) -> str:
         """Give a command and return the answer; anything that is not admissible answers "Nothing happens.".
@@ -50,31 +67,32 @@ class TextGame:
         """
         if not isinstance(command, str):
             return NOTHING_HAPPENS
-        # A name without a number ends in a space, and so may a command: hence the second look.
-        code = self._codes.get(command.strip()) or self._codes.get(command)
-        if code is None:
-            return NOTHING_HAPPENS
-        rules.step(self.game.world, self.state, *code)
-        if code[0] < Verb.EXAMINE_RECEPTACLE:
-            self._refresh()
-        return self.language.answer(self.state, code)
+        codes = self.language.codes
+        # A name without a number ends in a space, and so may a command: hence the look at the command as it is.
+        code = codes.get(command) or codes.get(command.strip())
+        return NOTHING_HAPPENS if code is None else self._give(code) or NOTHING_HAPPENS
 
     def admissible(self) -> list[str]:
         """Return the commands that would be accepted now, sorted as plain strings; the list is the caller's."""
-        return list(self._sorted)
+        return self._commands.copy()
 
-    def _refresh(self) -> None:
-        """Work out what depends on the state: the admissible commands, and whether the goal holds."""
-        world, texts = self.game.world, self._texts
-        codes: dict[str, Code] = {}
-        for verb, a, b in self._rows[: rules.admissible(world, self.state, self._rows)].tolist():
-            code = (verb, a, b)
-            text = texts.get(code)
-            if text is None:
-                text = texts[code] = self.language.command(code)
-            codes[text] = code
-        if self.language.logic == "2.1.1":
-            del codes["help"]
-        self._codes = codes
-        self._sorted = sorted(codes)
-        self.won = bool(rules.is_won(world, self.state))
+    def _start(self, state: Words) -> None:
+        self.state[:] = state
+        self._give(_LOOK)
+
+    def _give(self, code: Code) -> str:
+        """Give a command and return its answer, or nothing if it is not admissible."""
+        verb, a, b = code
+        outcome = step_and_view(self.game.world, self.state, verb, a, b, self._n_situation, self._view)
+        if not outcome:
+            return ""
+        self.won = outcome == WON
+        view, cut = self._view.tobytes(), self._n_situation * 8
+        self._commands = self.language.commands(self.state, view[:cut])
+        return self.language.answer(self.state, code, view[cut:])
+
+
+def _resume(game: Game, logic: Logic, state: Words) -> TextGame:
+    play = TextGame(game, logic)
+    play.restore(state)
+    return play

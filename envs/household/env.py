@@ -5,20 +5,31 @@ from __future__ import annotations
 import os
 import string
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, Final, Literal
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+from zlib import crc32
 
 import gymnasium
+import numpy as np
 from gymnasium.spaces import Text
+from numpy.typing import NDArray
 
 from homebody.envs.core import EnvError, TaskSource, TaskSpec, did_you_mean
 from homebody.envs.household import expert
 from homebody.envs.household.alfworld import AlfWorldSource
+from homebody.envs.household.building import ROOMS
 from homebody.envs.household.engine import TextGame
 from homebody.envs.household.explanation import explain
-from homebody.envs.household.game import compile_game
-from homebody.envs.household.houses import ROOMS, HouseSource
+from homebody.envs.household.game import StateError, compile_game
+from homebody.envs.household.holdout import Holdout
+from homebody.envs.household.houses import HouseSource
+from homebody.envs.household.online import OnlineExpert
 from homebody.envs.household.problem import LOGICS, Logic
+
+if TYPE_CHECKING:
+    from homebody.envs.household.viewer import Viewer
 
 CHARSET: Final = string.digits + string.ascii_letters + string.punctuation + " \n"
 """Every character that an observation may hold."""
@@ -27,8 +38,13 @@ MAX_OBSERVATION: Final = 2**16
 MAX_COMMAND: Final = 256
 """Characters of the action space's samples; `step` takes any text."""
 
+RENDER_MODES: Final = ("human", "rgb_array")
+"""In a window; and as arrays, from `render`."""
+
 _MAX_GAMES: Final = 64
 """How many games an environment keeps ready to play."""
+_MOST_UNREAD: Final = 512
+"""Observations kept for the online expert until it is asked: without it, endless play would fill the memory."""
 
 
 class LogicError(EnvError):
@@ -52,11 +68,42 @@ class ResetOptionError(EnvError):
         super().__init__(f"unknown reset option {option!r}{did_you_mean(option, ['task'])}; the only option is 'task', a task id")
 
 
+class RenderModeError(EnvError):
+    """A picture is asked for in a way that there is none."""
+
+    def __init__(self, mode: object) -> None:
+        modes = ", ".join(map(repr, RENDER_MODES))
+        super().__init__(
+            f"render_mode={mode!r} draws nothing; make the environment with one of: {modes}; None is for play without pictures"
+        )
+
+
 class NotResetError(EnvError):
     """The environment was used before its first reset."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} was called before reset; call reset() first, with options={{'task': ID}} to choose the task")
+
+
+class SnapshotError(EnvError):
+    """A snapshot cannot be restored."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"this snapshot cannot be restored: {what}; give one from snapshot() of an environment with the same tasks")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Where an environment stood: small, and to be pickled and compared."""
+
+    task_id: str
+    state: bytes
+    """The state of the house, as `layout.py` says."""
+    house: int
+    """CRC-32 of the house's world: tells a house that was changed since."""
+    n_steps: int
+    generator: Mapping[str, Any]
+    """State of the generator that draws tasks."""
 
 
 class HouseholdEnv(gymnasium.Env[str, str], ABC):
@@ -76,9 +123,25 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
         the last command was refused, empty if it was accepted.
     Reset:
         `reset(options={"task": ID})` plays that task; without options the environment's own seeded generator draws one from `split`.
+    Going back:
+        `snapshot` and `restore` go back to any point, in this or another environment with the same tasks; a pickle resumes where it was.
+    Rendering:
+        `render_mode="human"` shows each step in a window; `"rgb_array"` draws when `render` is called. The plan of the house shows what
+        the agent was told since the reset, and hides the rest.
     """
 
-    def __init__(self, source: TaskSource, *, max_steps: int = 50, split: str = "train", explain: bool = False) -> None:
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}  # noqa: RUF012  # declared so by Gymnasium
+
+    def __init__(
+        self,
+        source: TaskSource,
+        *,
+        max_steps: int = 50,
+        split: str = "train",
+        explain: bool = False,
+        render_mode: str | None = None,
+        render_size: tuple[int, int] = (960, 720),
+    ) -> None:
         """Prepare to play the tasks of a source.
 
         Args:
@@ -86,9 +149,14 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
             max_steps: Steps after which `truncated` is set; at least 1.
             split: Where a reset without options draws its task.
             explain: Whether `info["why"]` gives reasons.
+            render_mode: One of `RENDER_MODES`, or `None` for play without pictures.
+            render_size: Width and height of the pictures, in pixels; at least (640, 480).
 
         Raises:
             MaxStepsError: `max_steps` is no positive integer.
+            RenderModeError: There is no such render mode.
+            CanvasSizeError: There can be no picture of this size.
+            PygameMissingError: Pictures are asked for and pygame is not installed.
         """
         if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
             raise MaxStepsError(max_steps)
@@ -103,12 +171,19 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
         self._play: TextGame | None = None
         self._task_id = ""
         self._n_steps = 0
+        self._unread: deque[str] = deque(maxlen=_MOST_UNREAD)
+        self._online: OnlineExpert | None = None
+        if render_mode is not None and render_mode not in RENDER_MODES:
+            raise RenderModeError(render_mode)
+        self.render_mode = render_mode
+        self._render_size = render_size
+        self._viewer = self._make_viewer()
 
     @property
     def play(self) -> TextGame:
         """The game being played, for viewers and tests."""
         if self._play is None:
-            raise NotResetError("step or expert")
+            raise NotResetError("step, render, expert, online_expert or snapshot")
         return self._play
 
     @abstractmethod
@@ -131,7 +206,12 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
         play = self._ready(task_id)
         observation = play.reset()
         self._play, self._task_id, self._n_steps = play, task_id, 0
-        return observation, self._info("")
+        self._unread.clear()
+        self._unread.append(observation)
+        self._online = None
+        if self._viewer is not None:
+            self._viewer.begin(play, observation)
+        return observation, self._info(play, "")
 
     def step(self, action: object) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Give a command. Never raises on what the command is.
@@ -143,7 +223,27 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
         why = explain(play, action) if self._explain else ""
         observation = play.step(action)
         self._n_steps += 1
-        return observation, play.reward, play.won, self._n_steps >= self.max_steps, self._info(why)
+        self._unread.append(observation)
+        if self._viewer is not None:
+            self._viewer.follow(play, action, observation, self._n_steps)
+        return observation, play.reward, play.won, self._n_steps >= self.max_steps, self._info(play, why)
+
+    # Gymnasium's own signature allows any rendering; this environment has arrays alone.
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """Return the picture of the house: shape (height, width, 3), red, green, blue; `None` where a window shows it.
+
+        Raises:
+            NotResetError: The environment was never reset.
+            RenderModeError: It was made without a render mode.
+        """
+        if self._viewer is None:
+            raise RenderModeError(self.render_mode)
+        return self._viewer.frame() if self.play else None
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._viewer is not None:
+            self._viewer.close()
 
     def expert(self) -> list[str]:
         """Return a shortest list of commands from here to the goal; empty if it holds. It sees the whole house.
@@ -154,6 +254,81 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
         """
         play = self.play
         return [play.language.command(code) for code in expert.plan(play.game, play.state)]
+
+    def online_expert(self) -> list[str]:
+        """Return the next command, in a list, of an expert that sees only what an agent sees; it goes by what was said since the reset.
+
+        Raises:
+            NotResetError: The environment was never reset.
+            GoalSentenceError: The task sentence is none of ALFWorld's forms.
+        """
+        play = self.play
+        if self._online is None:
+            self._online = OnlineExpert(play.game.task)
+        while self._unread:
+            self._online.see(self._unread.popleft())
+        return [self._online.choose(play.admissible())]
+
+    def snapshot(self) -> Snapshot:
+        """Return where everything stands now.
+
+        Raises:
+            NotResetError: The environment was never reset.
+        """
+        play = self.play
+        generator = self.np_random.bit_generator.state
+        return Snapshot(self._task_id, play.state.tobytes(), crc32(play.game.world.tobytes()), self._n_steps, generator)
+
+    def restore(self, snapshot: Snapshot) -> dict[str, Any]:
+        """Go back to a snapshot, and return its `info`: from then on everything goes as it went, or would have gone, after it.
+
+        What `gymnasium.make` returns wants a reset before its first step all the same.
+
+        Raises:
+            SnapshotError: It is none, or its house was changed.
+            EnvError: There is no such task, or its game cannot be loaded.
+        """
+        if not isinstance(snapshot, Snapshot):
+            raise SnapshotError(f"it is {type(snapshot).__name__}, not Snapshot")
+        if isinstance(snapshot.n_steps, bool) or not isinstance(snapshot.n_steps, int) or snapshot.n_steps < 0:
+            raise SnapshotError(f"it has {snapshot.n_steps!r} steps")
+        play = self._ready(snapshot.task_id)
+        if crc32(play.game.world.tobytes()) != snapshot.house:
+            raise SnapshotError(f"the house of {snapshot.task_id!r} was changed")
+        try:
+            state = np.frombuffer(snapshot.state, np.uint64)
+            play.game.check(state)
+            self.np_random.bit_generator.state = snapshot.generator
+        except (StateError, TypeError, ValueError, KeyError) as error:
+            raise SnapshotError(" ".join(str(error).split())) from None
+        play.restore(state)
+        self._play, self._task_id, self._n_steps = play, snapshot.task_id, snapshot.n_steps
+        self._unread.clear()
+        self._online = None
+        if self._viewer is not None:
+            self._viewer.begin(play, "", self._n_steps)
+        return self._info(play, "")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: parameters and a snapshot, but no game."""
+        kept = {key: value for key, value in vars(self).items() if key not in ("_games", "_play", "_drawn_from", "_viewer")}
+        return {**kept, "snapshot": None if self._play is None else self.snapshot()}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        snapshot, unread, online = kept.pop("snapshot"), kept["_unread"], kept["_online"]
+        vars(self).update(kept, _games={}, _play=None, _drawn_from=None)
+        self._viewer = self._make_viewer()
+        if snapshot is not None:
+            self.restore(snapshot)
+            self._unread, self._online = unread, online
+
+    def _make_viewer(self) -> Viewer | None:
+        if self.render_mode is None:
+            return None
+        # Imported where pictures are wanted: play without them starts faster.
+        from homebody.envs.household.viewer import Viewer
+
+        return Viewer(self.render_mode, self._render_size)
 
     def _draw(self) -> str:
         if self._drawn_from is None:
@@ -169,8 +344,7 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
             self._games[task_id] = play
         return play
 
-    def _info(self, why: str) -> dict[str, Any]:
-        play = self.play
+    def _info(self, play: TextGame, why: str) -> dict[str, Any]:
         info: dict[str, Any] = {
             "goal": play.game.task,
             "admissible_commands": play.admissible(),
@@ -197,6 +371,8 @@ class AlfWorldEnv(HouseholdEnv):
         max_steps: int = 50,
         split: str = "train",
         explain: bool = False,
+        render_mode: str | None = None,
+        render_size: tuple[int, int] = (960, 720),
     ) -> None:
         """Find the data folder.
 
@@ -206,17 +382,19 @@ class AlfWorldEnv(HouseholdEnv):
             max_steps: Steps after which `truncated` is set.
             split: Where a reset without options draws its task.
             explain: Whether `info["why"]` gives reasons.
+            render_mode: One of `RENDER_MODES`, or `None` for play without pictures.
+            render_size: Width and height of the pictures, in pixels; at least (640, 480).
 
         Raises:
             LogicError: There is no such logic.
             DataDirError: There is no such folder.
-            MaxStepsError: `max_steps` is no positive integer.
+            EnvError: `max_steps` is no positive integer, or there can be no such pictures.
         """
         if logic != "auto" and logic not in LOGICS:
             raise LogicError(logic)
         self._source = AlfWorldSource(data_dir)
         self._logic = logic
-        super().__init__(self._source, max_steps=max_steps, split=split, explain=explain)
+        super().__init__(self._source, max_steps=max_steps, split=split, explain=explain, render_mode=render_mode, render_size=render_size)
 
     @classmethod
     def task_source(cls, data_dir: str | os.PathLike[str] | None = None, **_: Any) -> AlfWorldSource:
@@ -232,54 +410,67 @@ class AlfWorldEnv(HouseholdEnv):
 class ProceduralEnv(HouseholdEnv):
     """Houses made from a seed (`homebody/Household-v0`), under the same rules: nothing to download.
 
-    See `HouseSource` for ids and splits.
+    See `HouseSource` for ids, splits and what the parameters mean.
     """
 
     def __init__(
         self,
         *,
         rooms: Sequence[str] = ROOMS,
-        task_types: Sequence[str] | None = None,
+        task_types: Sequence[str] | Mapping[str, int] | None = None,
         clutter: float = 1.0,
         size: float = 1.0,
+        distractors: int = 0,
+        closed: float = 1.0,
+        holdout: Holdout | None = None,
         logic: Logic = "current",
         max_steps: int = 50,
         split: str = "train",
         explain: bool = False,
+        render_mode: str | None = None,
+        render_size: tuple[int, int] = (960, 720),
     ) -> None:
         """Choose the houses.
 
         Args:
             rooms: Kinds of houses.
-            task_types: Kinds of tasks; `None` for all that the rooms allow.
+            task_types: Kinds of tasks, with weights if it is a mapping; `None` for all that the rooms allow.
             clutter: Factor on the number of movable objects.
             size: Factor on the number of pieces of furniture.
+            distractors: Number of further objects that would do for the same task.
+            closed: Share of the receptacles with a door that start closed.
+            holdout: What only the test split shows: `rooms`, `pairs` or `both`.
             logic: Which version of ALFWorld's rules to speak.
             max_steps: Steps after which `truncated` is set.
             split: Where a reset without options draws its task.
             explain: Whether `info["why"]` gives reasons.
+            render_mode: One of `RENDER_MODES`, or `None` for play without pictures.
+            render_size: Width and height of the pictures, in pixels; at least (640, 480).
 
         Raises:
             LogicError: There is no such logic.
-            EnvError: `HouseSource` refuses a parameter, or `max_steps` is no positive integer.
+            EnvError: `HouseSource` refuses a parameter, `max_steps` is no positive integer, or there can be no such pictures.
         """
         if logic not in LOGICS:
             raise LogicError(logic)
-        self._houses = HouseSource(rooms, task_types, clutter, size)
+        self._houses = HouseSource(rooms, task_types, clutter, size, distractors, closed, holdout)
         self._logic = logic
-        super().__init__(self._houses, max_steps=max_steps, split=split, explain=explain)
+        super().__init__(self._houses, max_steps=max_steps, split=split, explain=explain, render_mode=render_mode, render_size=render_size)
 
     @classmethod
     def task_source(
         cls,
         rooms: Sequence[str] = ROOMS,
-        task_types: Sequence[str] | None = None,
+        task_types: Sequence[str] | Mapping[str, int] | None = None,
         clutter: float = 1.0,
         size: float = 1.0,
+        distractors: int = 0,
+        closed: float = 1.0,
+        holdout: Holdout | None = None,
         **_: Any,
     ) -> HouseSource:
         """Return where the tasks come from; takes what the constructor takes."""
-        return HouseSource(rooms, task_types, clutter, size)
+        return HouseSource(rooms, task_types, clutter, size, distractors, closed, holdout)
 
     def load_game(self, task_id: str) -> TextGame:
         """Make the house; see `HouseSource.load`."""

@@ -9,7 +9,7 @@ from typing import Final
 from homebody.envs.core import did_you_mean
 from homebody.envs.household import rules
 from homebody.envs.household.engine import TextGame
-from homebody.envs.household.game import Trait
+from homebody.envs.household.layout import HELD, PLACE, ObjectSet, ReceptacleSet, members
 
 _FORMS: Final = (
     ("go", re.compile(r"go to (?P<r>.+)")),
@@ -26,7 +26,7 @@ _FORMS: Final = (
     ("examine", re.compile(r"examine (?P<r>.+)")),
 )
 _ABLE: Final = ("clean", "heat", "cool")
-"""The verbs of tools, in the order of `World.tools`."""
+"""The verbs of tools, in the order of `ReceptacleSet` from `CLEANS` on."""
 _LONGEST_NAME: Final = 80
 """Characters of a command that are repeated in an answer or compared with others."""
 
@@ -55,9 +55,9 @@ def explain(play: TextGame, command: object) -> str:
 
 def _reasons(play: TextGame, verb: str, named: dict[str, str]) -> Iterator[str]:
     """Yield what stands against a refused command, the first obstacle first; there is always one."""
-    game, state, world = play.game, play.state, play.game.world
     named = {key: name[:_LONGEST_NAME] for key, name in named.items()}
-    held = game.objects[state.agent[1]] if state.agent[1] >= 0 else ""
+    o = int(play.state[HELD]) - 1
+    held = play.game.objects[o] if o >= 0 else ""
     if "r" in named:
         yield from _receptacle_reasons(play, verb, named["r"])
     if verb == "examine":
@@ -77,7 +77,7 @@ def _reasons(play: TextGame, verb: str, named: dict[str, str]) -> Iterator[str]:
     elif verb == "slice":
         if named["k"] != held:
             yield f"You do not hold {named['k']}: take it first."
-        if not int(world.traits[state.agent[1]]) & Trait.KNIFE:
+        if o not in members(play.game.tables.object_sets[ObjectSet.KNIFE]):
             yield f"{held} is no knife."
         yield f"{named['o']} cannot be sliced."
     yield f"{named['o']} has no switch."
@@ -85,7 +85,7 @@ def _reasons(play: TextGame, verb: str, named: dict[str, str]) -> Iterator[str]:
 
 def _receptacle_reasons(play: TextGame, verb: str, name: str) -> Iterator[str]:
     """Yield what a command's receptacle has against it."""
-    receptacles, state, world = play.game.receptacles, play.state, play.game.world
+    receptacles, tables = play.game.receptacles, play.game.tables
     other_word = {"current": ("put", "move OBJECT to RECEPTACLE"), "2.1.1": ("move", "put OBJECT in/on RECEPTACLE")}[play.language.logic]
     if verb == other_word[0]:
         yield f"This game does not know {verb!r}: write {other_word[1]!r}."
@@ -96,21 +96,27 @@ def _receptacle_reasons(play: TextGame, verb: str, name: str) -> Iterator[str]:
     r = receptacles.index(name)
     if verb == "go":
         yield f"You already stand where {name} is used."
-    if int(world.place_of[r]) != int(state.agent[0]):
+    if r not in _here(play):
         yield f"You are not at {name}: go there first."
     if verb in ("open", "close"):
-        if not rules.has(world.openable, r):
+        if r not in members(tables.receptacle_sets[ReceptacleSet.OPENABLE]):
             yield f"{name} has no door."
         yield f"{name} is already {'open' if verb == 'open' else 'closed'}."
-    if verb in _ABLE and not rules.has(world.tools[_ABLE.index(verb)], r):
+    if verb in _ABLE and r not in members(tables.receptacle_sets[ReceptacleSet.CLEANS + _ABLE.index(verb)]):
         yield f"{name} cannot {verb} anything."
-    if verb in ("take", "move", "put") and not rules.is_accessible(world, state, r):
+    if verb in ("take", "move", "put") and not rules.is_accessible(play.game.world, play.state, r):
         yield f"{name} is closed: open it first."
+
+
+def _here(play: TextGame) -> list[int]:
+    return members(play.game.tables.here[int(play.state[PLACE])])
 
 
 def _in_sight(play: TextGame) -> set[str]:
     """Return the names of what is held, or in receptacles here that are not closed."""
-    game, state, world = play.game, play.state, play.game.world
-    place, held = int(state.agent[0]), int(state.agent[1])
-    here = [r for r, p in enumerate(world.place_of.tolist()) if p == place and rules.is_accessible(world, state, r)]
-    return {name for o, name in enumerate(game.objects) if o == held or any(rules.has(state.inside[o], r) for r in here)}
+    state = play.game.view(play.state)
+    seen = {int(play.state[HELD]) - 1} - {-1}
+    for r in _here(play):
+        if rules.is_accessible(play.game.world, play.state, r):
+            seen.update(members(state.inside[r]))
+    return {play.game.objects[o] for o in seen}

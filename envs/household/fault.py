@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from homebody.envs.core import EnvError
+
+MAX_WHAT: Final = 400
+"""Characters of a message about what is wrong: a file may hold a name of a megabyte."""
 
 
 class GameFileError(EnvError):
     """A game file cannot be used."""
 
-    remedy = "get the file again with ALFWorld's own download, or correct it"
+    remedy = "get the file again (homebody data alfworld), or correct it"
 
     def __init__(self, path: Path, what: str) -> None:
-        super().__init__(f"{path}: {what}; {self.remedy}")
+        super().__init__(f"{path}: {what if len(what) <= MAX_WHAT else what[:MAX_WHAT] + '...'}; {self.remedy}")
 
 
 class GameFileMissingError(GameFileError):
@@ -23,7 +27,7 @@ class GameFileMissingError(GameFileError):
 
 
 class GameFileSizeError(GameFileError):
-    """The file is too large to be a game."""
+    """The file is too large to be a game, or tells of more things, or with longer names, than a house can have."""
 
 
 class GameFileEncodingError(GameFileError):

@@ -21,6 +21,9 @@ CELL_CM: Final = 25
 _FACING: Final = ((0, 1), (1, 0), (0, -1), (-1, 0))
 """Unit step (x, z) of each rotation index."""
 
+_USUAL: Final = 0.7
+"""Share of the objects of a type that are put at the type's usual place, in a room with habits."""
+
 T = TypeVar("T")
 
 
@@ -115,6 +118,8 @@ class Room:
     things: list[Thing] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     """Ids of the receptacles that hold something."""
+    usual: dict[str, Place] | None = None
+    """The room's habits: the types of objects that it has, each with the place where most of them are kept. `None`: it has no habits."""
 
     def options(self, type_: str, barred: str = "") -> list[tuple[str, int]]:
         """Return the receptacle types that an object can start in, with their weights.
@@ -136,7 +141,9 @@ class Room:
         options = self.options(type_, barred)
         if not options:
             return
-        place = dice.pick(self._free(dice.weighted(options)))
+        place = self.usual.get(type_) if self.usual else None
+        if place is None or not self._is_free(place, barred) or not dice.chance(_USUAL):
+            place = dice.pick(self._free(dice.weighted(options)))
         receptacle = place.receptacle
         self.used.add(receptacle.id)
         thing = Thing(
@@ -147,6 +154,9 @@ class Room:
             flags=object_flags()[type_],
         )
         self.things.append(thing)
+
+    def _is_free(self, place: Place, barred: str) -> bool:
+        return place.receptacle.type != barred and place in self._free(place.receptacle.type)
 
     def _free(self, kind: str) -> list[Place]:
         places = self.places.get(kind, [])
@@ -185,11 +195,20 @@ def furnish(kind: str, size: float, left: int, dice: Dice, ids: Ids) -> Room:
     return room
 
 
+def adopt_habits(room: Room, dice: Dice) -> None:
+    """Fix which types of objects a room has, and where each of them is usually kept."""
+    room.usual = {}
+    for type_, entry in room_plans()[room.kind].objects.items():
+        options = room.options(type_)
+        if options and dice.chance(entry.share):
+            room.usual[type_] = dice.pick(room.places[dice.weighted(options)])
+
+
 def stock(room: Room, clutter: float, dice: Dice) -> dict[str, int]:
     """Return how many objects of each type a room has; `clutter` is a factor on these numbers."""
     counts = {}
     for type_, entry in room_plans()[room.kind].objects.items():
-        if dice.chance(entry.share):
+        if dice.chance(entry.share) if room.usual is None else type_ in room.usual:
             counts[type_] = dice.scaled(dice.between(1, entry.most), clutter)
     return counts
 

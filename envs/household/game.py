@@ -1,114 +1,106 @@
-"""A compiled household game: static arrays, the initial state as arrays, and the names that people read.
+"""A compiled household game: its world and initial state as flat arrays (`layout.py` says what stands where), and the names people read.
 
-Relations are bit sets: item `i` of a row is bit `i % 64` of word `i // 64`, so no count has a hard limit below that of int16.
 Knows neither rules nor sentences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from enum import IntFlag
-from typing import Final, NamedTuple
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from homebody.envs.core import EnvError
-from homebody.envs.household.problem import Goal, GoalKind, Problem, Thing
+from homebody.envs.household.layout import (
+    ObjectSet,
+    ReceptacleSet,
+    State,
+    Status,
+    Words,
+    World,
+    numbers,
+    pack,
+    sets,
+    unpack,
+)
+from homebody.envs.household.problem import Goal, GoalKind, Problem, Receptacle, Thing
 
 
-class Trait(IntFlag):
-    """What an object is, for good: bits of `World.traits`."""
-
-    PICKUPABLE = 1
-    CLEANABLE = 2
-    HEATABLE = 4
-    COOLABLE = 8
-    SLICEABLE = 16
-    TOGGLEABLE = 32
-    CONTAINER = 64
-    KNIFE = 128
-    GOAL_OBJECT = 256
-    """Of the goal's object type, and able to take on the state that the goal asks for."""
-    GOAL_LAMP = 512
-    """Of the goal's lamp type and toggleable."""
-
-
-class Status(IntFlag):
-    """What became of an object: bits of `State.status`."""
-
-    CLEAN = 1
-    HOT = 2
-    COOL = 4
-    SLICED = 8
-    TOGGLED = 16
-
-
-class World(NamedTuple):
-    """What never changes in a game. `n_words = ceil(n_receptacles / 64)`; all indices follow the order of the ids."""
-
-    place_of: NDArray[np.int16]
-    """Shape (n_receptacles,): the place where an agent stands to use the receptacle."""
-    here: NDArray[np.uint64]
-    """Shape (n_places, n_words): the receptacles used from each place."""
-    openable: NDArray[np.uint64]
-    """Shape (n_words,): the receptacles with a door."""
-    accepts: NDArray[np.uint64]
-    """Shape (n_objects, n_words): the receptacles that an object may be put in."""
-    tools: NDArray[np.uint64]
-    """Shape (3, n_words): the receptacles that clean, heat, and cool."""
-    traits: NDArray[np.uint16]
-    """Shape (n_objects,): `Trait` bits."""
-    goal: NDArray[np.int32]
-    """Shape (2,): the `GoalKind`, and the `Status` bits that the object must have."""
-    goal_receptacles: NDArray[np.uint64]
-    """Shape (n_words,): the receptacles to deliver to; none for `GoalKind.LIGHT`."""
-
-
-class State(NamedTuple):
-    """What a step may change. A house of ALFWorld's largest size takes less than 2 KB."""
-
-    agent: NDArray[np.int16]
-    """Shape (2,): the agent's place, and the object in its hand or -1."""
-    opened: NDArray[np.uint64]
-    """Shape (n_words,): the open receptacles."""
-    inside: NDArray[np.uint64]
-    """Shape (n_objects, n_words): the receptacles that hold each object; usually one, but a game may say two."""
-    taken: NDArray[np.uint64]
-    """Shape (n_objects, n_words): the receptacles each object was taken from and not put back in; only `look` reads it."""
-    at: NDArray[np.uint64]
-    """Shape (n_objects, ceil(n_places / 64)): PDDL's `objectAtLocation`, which may disagree with `inside`."""
-    status: NDArray[np.uint8]
-    """Shape (n_objects,): `Status` bits."""
-
-    def copy(self) -> State:
-        """Return a state of its own, which may be changed."""
-        return State(self.agent.copy(), self.opened.copy(), self.inside.copy(), self.taken.copy(), self.at.copy(), self.status.copy())
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Game:
-    """A compiled game; several players may share it, for nothing in it changes."""
+    """A compiled game; several players may share it, for nothing in it changes.
 
-    world: World
-    initial: State
-    """Read-only: play with `initial.copy()`."""
+    Only objects that a command can ever reach have an index: what lies in a receptacle at the start, and what can be sliced.
+    The others only count for the numbers in the names.
+    """
+
+    world: Words
+    """What never changes, flat and read-only: what the functions of `rules.py` take first."""
+    initial: Words
+    """The first state, flat and read-only: play with `initial.copy()`."""
     objects: tuple[str, ...]
     """The name of each object, as `mug 1`."""
     receptacles: tuple[str, ...]
     """The name of each receptacle, as `cabinet 12`."""
     locations: tuple[str, ...]
     """For each receptacle the name of its location, as `loc 4`: the 2.1.1 logic prints it."""
-    contents: tuple[tuple[int, ...], ...]
-    """For each object that is itself a container the objects in it; they never change."""
+    contents: tuple[tuple[str, ...] | None, ...]
+    """For each object that is itself a container the names of what is in it, which never change; `None` for the others."""
     object_types: tuple[str, ...]
     """The class name of each object."""
     receptacle_types: tuple[str, ...]
     """The class name of each receptacle."""
+    positions: tuple[tuple[float, float, float] | None, ...]
+    """Where each receptacle stands, in metres: x to the east, y up, z to the north; `None` where its id does not say it."""
+    stands: tuple[tuple[float, float] | None, ...]
+    """From where each receptacle is used, in metres: x to the east, z to the north; `None` where the location's id does not say it."""
     goal: Goal
     task: str
     """The task sentence."""
+    cache: dict[str, Any] = field(default_factory=dict, repr=False)
+    """What other modules made of this game and keep with it, so that all its players share it; left out of pickles."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "cache": {}}
+
+    def __setstate__(self, parts: dict[str, Any]) -> None:
+        vars(self).update(parts)
+        for array in (self.world, self.initial):
+            array.flags.writeable = False
+
+    @property
+    def tables(self) -> World:
+        """The world as tables."""
+        return unpack(self.world, self.initial)[0]
+
+    def view(self, state: Words) -> State:
+        """Return a state of this game as tables, which are views of it."""
+        return unpack(self.world, state)[1]
+
+    def check(self, state: Words) -> None:
+        """Check that an array is a state of this game, so that no rule reads beyond its parts.
+
+        Raises:
+            StateError: It has another shape or type, or names a place, an object or a receptacle that this game does not have.
+        """
+        if not isinstance(state, np.ndarray) or (state.shape, state.dtype) != (self.initial.shape, self.initial.dtype):
+            raise StateError(f"is no array of {len(self.initial)} uint64 words")
+        tables = self.view(state)
+        if int(tables.place[0, 0]) >= len(tables.at) or int(tables.held[0, 0]) > len(self.objects):
+            raise StateError("names a place or an object that this game does not have")
+        for table, n in ((tables.opened, len(self.receptacles)), *((table, len(self.objects)) for table in tables[3:])):
+            known = sets([range(n)], n)
+            if (table & ~known).any():
+                raise StateError("has a set with members that this game does not have")
+
+
+class StateError(EnvError):
+    """An array is no state of a game."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"this state {what}; give one that was taken from the same game")
 
 
 class ProblemError(EnvError):
@@ -126,50 +118,31 @@ def compile_game(problem: Problem) -> Game:
     """
     receptacles = sorted(problem.receptacles, key=lambda r: r.id)
     things = sorted(problem.things, key=lambda t: t.id)
-    row = {r.id: i for i, r in enumerate(receptacles)}
-    column = {t.id: i for i, t in enumerate(things)}
-    _check(problem, row, column)
+    _check(problem, {r.id for r in receptacles}, {t.id for t in things})
+    objects = [t for t in things if t.inside or "sliceable" in t.flags]
     places = sorted({r.location for r in receptacles} | {problem.agent_location})
-    place = {name: i for i, name in enumerate(places)}
-    place_of = [place[r.location] for r in receptacles]
-    accepted = {
-        kind: _bits([i for i, r in enumerate(receptacles) if (r.type, kind) in problem.can_contain], len(receptacles))
-        for kind in {t.type for t in things}
-    }
     goal = problem.goal
-    world = World(
-        place_of=np.array(place_of, np.int16),
-        here=_rows([[i for i, p in enumerate(place_of) if p == q] for q in range(len(places))], len(receptacles)),
-        openable=_bits([i for i, r in enumerate(receptacles) if r.openable], len(receptacles)),
-        accepts=np.array([accepted[t.type] for t in things], np.uint64).reshape(len(things), _words(len(receptacles))),
-        tools=_rows([[i for i, r in enumerate(receptacles) if r.type in kinds] for kinds in TOOLS], len(receptacles)),
-        traits=np.array([_traits(t, goal) for t in things], np.uint16),
-        goal=np.array([goal.kind, _GOAL_STATUS.get(goal.kind, 0)], np.int32),
-        goal_receptacles=_bits(
-            [i for i, r in enumerate(receptacles) if r.type == goal.target and goal.kind != GoalKind.LIGHT], len(receptacles)
-        ),
+    world, initial = pack(_world(problem, receptacles, objects, places), _initial(problem, receptacles, objects, places), goal.kind)
+    names = number_names(
+        [
+            *(r.id for r in receptacles),
+            *(t.id for t in things),
+            *problem.locations,
+            *(r.location for r in receptacles),
+            *problem.extra_ids,
+        ]
     )
-    initial = State(
-        agent=np.array([place[problem.agent_location], -1], np.int16),
-        opened=_bits([i for i, r in enumerate(receptacles) if r.opened], len(receptacles)),
-        inside=_rows([[row[r] for r in t.inside] for t in things], len(receptacles)),
-        taken=_rows([[] for _ in things], len(receptacles)),
-        # Where no receptacle is used from, no agent ever comes: such locations need no bit.
-        at=_rows([[place[q] for q in t.at if q in place] for t in things], len(places)),
-        status=np.array([_flags(t, _STATUS) for t in things], np.uint8),
-    )
-    for array in (*world, *initial):
-        array.flags.writeable = False
-    names = number_names([*row, *column, *problem.locations, *(r.location for r in receptacles), *problem.extra_ids])
     return Game(
         world=world,
         initial=initial,
-        objects=tuple(names[t.id] for t in things),
+        objects=tuple(names[t.id] for t in objects),
         receptacles=tuple(names[r.id] for r in receptacles),
         locations=tuple(names[r.location] for r in receptacles),
-        contents=tuple(tuple(sorted(column[o] for o in t.contains)) for t in things),
-        object_types=tuple(t.type for t in things),
+        contents=tuple(tuple(names[o] for o in sorted(t.contains)) if "container" in t.flags else None for t in objects),
+        object_types=tuple(t.type for t in objects),
         receptacle_types=tuple(r.type for r in receptacles),
+        positions=tuple(position_of(r.id) for r in receptacles),
+        stands=tuple(stand_of(r.location) for r in receptacles),
         goal=goal,
         task=problem.task,
     )
@@ -195,17 +168,47 @@ def number_names(ids: Iterable[str]) -> dict[str, str]:
     return names
 
 
-TOOLS: Final = (("SinkBasin", "Sink"), ("Microwave",), ("Fridge",))
-"""The receptacle types that clean, heat, and cool: the rows of `World.tools`."""
+_CELL_M: Final = 0.25
+"""Side of a cell of ALFRED's grid, in which locations are counted."""
+_STAND: Final = re.compile(r"loc_bar_(_minus_)?(\d+)_bar_(_minus_)?(\d+)_bar_")
+_POSITION: Final = re.compile(r"_bar_(?:_(plus|minus)_)?(\d+)_dot_(\d+)" * 3)
+
+
+def position_of(id_: str) -> tuple[float, float, float] | None:
+    """Return the position (x, y, z) in metres that an id of ALFWorld's form has: `..._bar__plus_01_dot_23_bar_...`; `None` for others."""
+    match = _POSITION.search(id_)
+    if match is None:
+        return None
+    x, y, z = (
+        float(f"{whole}.{part}") * (-1 if sign == "minus" else 1)
+        for sign, whole, part in zip(match.groups()[::3], match.groups()[1::3], match.groups()[2::3], strict=True)
+    )
+    return x, y, z
+
+
+def stand_of(location: str) -> tuple[float, float] | None:
+    """Return the position (x, z) in metres that the id of a location has: `loc_bar_4_bar__minus_2_bar_...`; `None` for others."""
+    match = _STAND.match(location)
+    if match is None:
+        return None
+    x, z = (int(cells) * _CELL_M * (-1 if sign else 1) for sign, cells in zip(match.groups()[::2], match.groups()[1::2], strict=True))
+    return x, z
+
+
+TOOLS: Final = {
+    ReceptacleSet.CLEANS: ("SinkBasin", "Sink"),
+    ReceptacleSet.HEATS: ("Microwave",),
+    ReceptacleSet.COOLS: ("Fridge",),
+}
+"""The receptacle types that clean, heat, and cool."""
 _KNIVES: Final = ("Knife", "ButterKnife")
 _TRAITS: Final = {
-    "pickupable": Trait.PICKUPABLE,
-    "cleanable": Trait.CLEANABLE,
-    "heatable": Trait.HEATABLE,
-    "coolable": Trait.COOLABLE,
-    "sliceable": Trait.SLICEABLE,
-    "toggleable": Trait.TOGGLEABLE,
-    "container": Trait.CONTAINER,
+    "pickupable": ObjectSet.PICKUPABLE,
+    "cleanable": ObjectSet.CLEANABLE,
+    "heatable": ObjectSet.HEATABLE,
+    "coolable": ObjectSet.COOLABLE,
+    "sliceable": ObjectSet.SLICEABLE,
+    "toggleable": ObjectSet.TOGGLEABLE,
 }
 _STATUS: Final = {
     "clean": Status.CLEAN,
@@ -214,49 +217,77 @@ _STATUS: Final = {
     "sliced": Status.SLICED,
     "toggled": Status.TOGGLED,
 }
-_GOAL_STATUS: Final = {GoalKind.CLEAN: Status.CLEAN, GoalKind.HEAT: Status.HOT, GoalKind.COOL: Status.COOL}
-_GOAL_TRAIT: Final = {GoalKind.CLEAN: Trait.CLEANABLE, GoalKind.HEAT: Trait.HEATABLE, GoalKind.COOL: Trait.COOLABLE}
+_GOAL_TRAIT: Final = {GoalKind.CLEAN: "cleanable", GoalKind.HEAT: "heatable", GoalKind.COOL: "coolable"}
 
 
-def _traits(thing: Thing, goal: Goal) -> int:
-    bits = _flags(thing, _TRAITS)
-    if thing.type in _KNIVES:
-        bits |= Trait.KNIFE
-    needed = int(_GOAL_TRAIT.get(goal.kind, 0))
-    if thing.type == goal.object and bits & needed == needed:
-        bits |= Trait.GOAL_OBJECT
-    if goal.kind == GoalKind.LIGHT and thing.type == goal.target and bits & Trait.TOGGLEABLE:
-        bits |= Trait.GOAL_LAMP
-    return bits
+def _world(problem: Problem, receptacles: list[Receptacle], objects: list[Thing], places: list[str]) -> World:
+    goal = problem.goal
+    of_type: dict[str, list[int]] = {}
+    for i, r in enumerate(receptacles):
+        of_type.setdefault(r.type, []).append(i)
+    accepting: dict[str, list[int]] = {}
+    for kind, thing in problem.can_contain:
+        accepting.setdefault(thing, []).extend(of_type.get(kind, ()))
+    at_place = [[i for i, r in enumerate(receptacles) if r.location == q] for q in places]
+    return World(
+        receptacle_sets=sets(
+            [
+                [i for i, r in enumerate(receptacles) if r.openable],
+                *([i for kind in kinds for i in of_type.get(kind, ())] for kinds in TOOLS.values()),
+            ],
+            len(receptacles),
+        ),
+        object_sets=sets([[o for o, t in enumerate(objects) if _belongs(t, kind, goal)] for kind in ObjectSet], len(objects)),
+        place_of=numbers([places.index(r.location) for r in receptacles]),
+        here=sets(at_place, len(receptacles)),
+        first=numbers([sum(map(len, at_place[:q])) for q in range(len(places) + 1)]),
+        members=numbers([i for members in at_place for i in members]),
+        targets=numbers(of_type.get(goal.target, []) if goal.kind != GoalKind.LIGHT else []),
+        accepts=sets([accepting.get(t.type, []) for t in objects], len(receptacles)),
+    )
 
 
-def _flags(thing: Thing, table: dict[str, Trait] | dict[str, Status]) -> int:
-    return sum(int(bit) for flag, bit in table.items() if flag in thing.flags)
+def _initial(problem: Problem, receptacles: list[Receptacle], objects: list[Thing], places: list[str]) -> State:
+    row = {r.id: i for i, r in enumerate(receptacles)}
+    place = {name: i for i, name in enumerate(places)}
+    inside: list[list[int]] = [[] for _ in receptacles]
+    at: list[list[int]] = [[] for _ in places]
+    for o, thing in enumerate(objects):
+        for r in thing.inside:
+            inside[row[r]].append(o)
+        for q in thing.at:
+            # Where no receptacle is used from, no agent ever comes: such locations need no set.
+            if q in place:
+                at[place[q]].append(o)
+    return State(
+        place=numbers([place[problem.agent_location]]),
+        held=numbers([0]),
+        opened=sets([[i for i, r in enumerate(receptacles) if r.opened]], len(receptacles)),
+        status=sets([[o for o, t in enumerate(objects) if flag in t.flags] for flag in _STATUS], len(objects)),
+        inside=sets(inside, len(objects)),
+        at=sets(at, len(objects)),
+        taken=sets([[] for _ in receptacles], len(objects)),
+    )
 
 
-def _words(n: int) -> int:
-    return max(1, -(-n // 64))
+def _belongs(thing: Thing, kind: ObjectSet, goal: Goal) -> bool:
+    if kind == ObjectSet.KNIFE:
+        return thing.type in _KNIVES
+    if kind == ObjectSet.GOAL_OBJECT:
+        return thing.type == goal.object and (goal.kind not in _GOAL_TRAIT or _GOAL_TRAIT[goal.kind] in thing.flags)
+    if kind == ObjectSet.GOAL_LAMP:
+        return goal.kind == GoalKind.LIGHT and thing.type == goal.target and "toggleable" in thing.flags
+    return any(flag in thing.flags for flag, trait in _TRAITS.items() if trait == kind)
 
 
-def _bits(members: Iterable[int], n: int) -> NDArray[np.uint64]:
-    words = np.zeros(_words(n), np.uint64)
-    for i in members:
-        words[i // 64] |= np.uint64(1 << i % 64)
-    return words
-
-
-def _rows(rows: Sequence[Iterable[int]], n: int) -> NDArray[np.uint64]:
-    return np.array([_bits(members, n) for members in rows], np.uint64).reshape(len(rows), _words(n))
-
-
-def _check(problem: Problem, receptacles: dict[str, int], things: dict[str, int]) -> None:
-    if len(receptacles) < len(problem.receptacles) or len(things) < len(problem.things) or receptacles.keys() & things.keys():
+def _check(problem: Problem, receptacles: set[str], things: set[str]) -> None:
+    if len(receptacles) < len(problem.receptacles) or len(things) < len(problem.things) or receptacles & things:
         ids = [r.id for r in problem.receptacles] + [t.id for t in problem.things]
         raise ProblemError(f"the id {max(ids, key=ids.count)!r} is defined twice")
-    known = {*_TRAITS, *_STATUS}
+    known = {*_TRAITS, *_STATUS, "container"}
     for thing in problem.things:
         for what, used, defined in (("is inside", thing.inside, receptacles), ("contains", thing.contains, things)):
-            for unknown in sorted(set(used) - defined.keys()):
+            for unknown in sorted(set(used) - defined):
                 raise ProblemError(f"{thing.id!r} {what} {unknown!r}, which is not defined")
         for flag in sorted(thing.flags - known):
             raise ProblemError(f"{thing.id!r} has the unknown flag {flag!r} (allowed: {', '.join(sorted(known))})")

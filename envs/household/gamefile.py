@@ -20,8 +20,10 @@ from homebody.envs.household.fault import (
 from homebody.envs.household.pddl import read_problem
 from homebody.envs.household.problem import Logic, Problem
 
-MAX_BYTES: Final = 16 * 2**20
-"""A larger file is refused; ALFWorld's take about 140 kB."""
+MAX_BYTES: Final = 2 * 2**20
+"""A larger file is refused; ALFWorld's have up to 137 kB."""
+MAX_SENTENCE: Final = 500
+"""Characters of a task sentence; ALFWorld's have under 50."""
 
 
 @dataclass(frozen=True)
@@ -93,19 +95,21 @@ def _read_json(path: Path) -> Mapping[str, Any]:
     return data
 
 
+_MOST_TASKS: Final = 20
 _TASK: Final = re.compile(r'Your task is to: ((?:[^"\\]|\\.)*)"')
 
 
 def _task_sentence(path: Path, grammar: str) -> str:
-    found = sorted(set(_TASK.findall(grammar)))
+    # Each beginning is searched to the end of its line of text: many without an end would take minutes.
+    found = sorted(set(_TASK.findall(grammar))) if (n := grammar.count("Your task is to: ")) <= _MOST_TASKS else [""] * n
     if len(found) != 1:
         raise GrammarError(path, f"the grammar has {len(found)} task sentences")
     try:
         sentence = str(json.loads(f'"{found[0]}"', strict=False))
     except ValueError:
         sentence = found[0]
-    if not (sentence.isascii() and sentence.isprintable() and sentence.strip()):
-        raise GrammarError(path, f"the task sentence {sentence!r} is empty or has characters other than printable ASCII")
+    if not (sentence.isascii() and sentence.isprintable() and sentence.strip() and len(sentence) <= MAX_SENTENCE):
+        raise GrammarError(path, f"the task sentence {sentence[:80]!r} is empty, longer than {MAX_SENTENCE}, or not all printable ASCII")
     return sentence
 
 

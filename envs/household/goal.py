@@ -31,6 +31,7 @@ def recognise_goal(path: Path, goal: Tree) -> tuple[GoalKind, str, str]:
 
 Atoms = frozenset[tuple[str, ...]]
 _MAX_VARIABLES: Final = 6
+"""What the largest of the six forms has; every nested `exists` costs a copy of those around it."""
 
 
 def _flatten(path: Path, goal: Tree) -> tuple[Atoms, dict[str, str]]:
@@ -50,6 +51,8 @@ def _flatten(path: Path, goal: Tree) -> tuple[Atoms, dict[str, str]]:
             for name, sort in typed_names(path, part[1], "the goal"):
                 scope[name.lower()] = f"?{len(sorts)}"
                 sorts[f"?{len(sorts)}"] = sort
+            if len(sorts) > _MAX_VARIABLES:
+                raise UnknownGoalError(path, f"the goal {show(goal)} has more than {_MAX_VARIABLES} variables")
             pending.append((part[2], scope))
         else:
             words = ["not=", *part[1][1:]] if head == "not" and len(part) == 2 and part[1][:1] == ["="] else part
@@ -63,7 +66,7 @@ def _flatten(path: Path, goal: Tree) -> tuple[Atoms, dict[str, str]]:
 
 def _match(atoms: Atoms, sorts: dict[str, str], form: Atoms, form_sorts: dict[str, str]) -> tuple[str, str] | None:
     """Find names for the form's variables that make it equal to the goal; return what its constants `object` and `target` stand for."""
-    if len(atoms) != len(form) or sorted(sorts.values()) != sorted(form_sorts.values()) or len(sorts) > _MAX_VARIABLES:
+    if len(atoms) != len(form) or sorted(sorts.values()) != sorted(form_sorts.values()):
         return None
     constants = {argument for atom in atoms for argument in atom[1:] if not argument.startswith("?")}
     for order in itertools.permutations(sorts):

@@ -1,16 +1,21 @@
-"""Every sentence of the household, made from the state on demand, in both versions of ALFWorld's rules."""
+"""Every sentence of the household, made from the state on demand and then kept, in both versions of ALFWorld's rules.
+
+What is kept is found again by the words that it depends on (`view.step_and_view`), and by nothing else: a kept sentence equals a made one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from functools import cached_property
+from typing import Final, cast
 
 import numpy as np
 
 from homebody.envs.household import rules
-from homebody.envs.household.game import Game, State, Status, Trait
+from homebody.envs.household.command import Code, Verb
+from homebody.envs.household.game import Game
+from homebody.envs.household.layout import HELD, PLACE, Head, ObjectSet, ReceptacleSet, Status, Words, members
 from homebody.envs.household.problem import Logic
-from homebody.envs.household.rules import Verb
 
 NOTHING_HAPPENS: Final = "Nothing happens."
 """The answer to every command that is not admissible."""
@@ -66,48 +71,107 @@ _MOVE_ANSWER: Final[dict[Logic, str]] = {"current": "You move the {o} to the {r}
 
 # The first row whose bits an examined object has describes it.
 _CONDITIONS: Final = (
-    (Status.CLEAN | Status.HOT | Status.SLICED, "hot and clean sliced"),
-    (Status.CLEAN | Status.COOL | Status.SLICED, "cool and clean sliced"),
-    (Status.CLEAN | Status.SLICED, "clean sliced"),
-    (Status.HOT | Status.SLICED, "hot sliced"),
-    (Status.COOL | Status.SLICED, "cool sliced"),
-    (Status.CLEAN | Status.HOT, "hot and clean"),
-    (Status.CLEAN | Status.COOL, "cool and clean"),
-    (Status.HOT, "hot"),
-    (Status.CLEAN, "clean"),
-    (Status.COOL, "cold"),
+    ({Status.CLEAN, Status.HOT, Status.SLICED}, "hot and clean sliced"),
+    ({Status.CLEAN, Status.COOL, Status.SLICED}, "cool and clean sliced"),
+    ({Status.CLEAN, Status.SLICED}, "clean sliced"),
+    ({Status.HOT, Status.SLICED}, "hot sliced"),
+    ({Status.COOL, Status.SLICED}, "cool sliced"),
+    ({Status.CLEAN, Status.HOT}, "hot and clean"),
+    ({Status.CLEAN, Status.COOL}, "cool and clean"),
+    ({Status.HOT}, "hot"),
+    ({Status.CLEAN}, "clean"),
+    ({Status.COOL}, "cold"),
 )
 
-Code = tuple[int, int, int]
-"""A command as `rules` takes it: a `Verb`, and indices of objects or receptacles, or -1."""
+MAX_SITUATIONS: Final = 512
+"""How many lists of commands are kept for one game; when there are more, all are forgotten."""
+MAX_ANSWERS: Final = 512
+"""How many answers are kept for one game; when there are more, all are forgotten."""
+
+
+def language_of(game: Game, logic: Logic) -> Language:
+    """Return the sentences of a game, which all its players share."""
+    language = game.cache.get(logic)
+    if language is None:
+        language = game.cache[logic] = Language(game, logic)
+    return cast(Language, language)
 
 
 class Language:
-    """The sentences of one game. Keeps no state of play: only texts that depend on the game alone."""
+    """The sentences of one game. Keeps no state of play: only texts, and what they depend on."""
 
     def __init__(self, game: Game, logic: Logic) -> None:
         self.game = game
         self.logic = logic
-        self._commands = _COMMANDS | {Verb.MOVE: _MOVE_COMMAND[logic]}
+        self.codes: dict[str, Code] = {}
+        """What each command means that was admissible at any time so far."""
+        self._unknown = -1 if logic == "current" else int(Verb.HELP)
+        self._tables = game.tables
+        self._openable = frozenset(members(self._tables.receptacle_sets[ReceptacleSet.OPENABLE]))
+        self._patterns = _COMMANDS | {Verb.MOVE: _MOVE_COMMAND[logic]}
         self._answers = _ANSWERS | {Verb.MOVE: _MOVE_ANSWER[logic]}
         self._indefinite = tuple(f"a {name}" for name in game.objects)
-        self._out = np.empty(rules.capacity(game.world), np.int16)
+        self._capacity = rules.capacity(game.world)
+        self._texts: dict[Code, str] = {}
+        self._kept_commands: dict[bytes, list[str]] = {}
+        self._kept_answers: dict[bytes, str] = {}
+
+    def commands(self, state: Words, situation: bytes) -> list[str]:
+        """Return the admissible commands, sorted as plain strings: a list to read, not to change.
+
+        Args:
+            state: The state.
+            situation: The first part of its `view.step_and_view`.
+        """
+        commands = self._kept_commands.get(situation)
+        if commands is None:
+            # An array of its own: players in several threads may share a game.
+            codes = np.empty((self._capacity, 3), np.int16)
+            rows = codes[: rules.admissible(self.game.world, state, codes)].tolist()
+            commands = sorted({self._say(code) for code in map(tuple, rows) if code[0] != self._unknown})
+            if len(self._kept_commands) >= MAX_SITUATIONS:
+                self._kept_commands.clear()
+            self._kept_commands[situation] = commands
+        return commands
 
     def command(self, code: Code) -> str:
         """Return the text of a command."""
-        return self._fill(self._commands[Verb(code[0])], code)
+        return self._fill(self._patterns[Verb(code[0])], code)
 
-    def intro(self, state: State) -> str:
-        """Return the first observation."""
-        place = int(state.agent[0])
-        if self._receptacles_at(place):
-            view = self._look(state)
+    def _say(self, code: Code) -> str:
+        """Return the text of an admissible command, and remember what it means."""
+        text = self._texts.get(code)
+        if text is None:
+            text = self._texts[code] = self.command(code)
+            self.codes[text] = code
+        return text
+
+    @cached_property
+    def intro(self) -> str:
+        """The first observation."""
+        if self._receptacles_at(int(self.game.initial[PLACE])):
+            view = self._look(self.game.initial)
         else:
             view = _IN_THE_ROOM.format(listing([f"a {name}" for name in self.game.receptacles]))
         return f"-= Welcome to TextWorld, ALFRED! =-\n\n{view}\n\nYour task is to: {self.game.task}"
 
-    def answer(self, state: State, code: Code) -> str:
-        """Return what an accepted command answers; `state` is the one after it."""
+    def answer(self, state: Words, code: Code, seen: bytes) -> str:
+        """Return what an accepted command answers.
+
+        Args:
+            state: The state after it.
+            code: The command.
+            seen: The second part of its `view.step_and_view`.
+        """
+        answer = self._kept_answers.get(seen)
+        if answer is None:
+            answer = self._answer(state, code)
+            if len(self._kept_answers) >= MAX_ANSWERS:
+                self._kept_answers.clear()
+            self._kept_answers[seen] = answer
+        return answer
+
+    def _answer(self, state: Words, code: Code) -> str:
         verb, a, _ = code
         if verb == Verb.GO:
             there = self.game.receptacles[a] if self.logic == "current" else self.game.locations[a]
@@ -119,7 +183,7 @@ class Language:
         if verb == Verb.EXAMINE_OBJECT:
             return self._examine_object(state, a)
         if verb == Verb.INVENTORY:
-            held = int(state.agent[1])
+            held = int(state[HELD]) - 1
             return f"You are carrying: {self._indefinite[held]}." if held >= 0 else "You are not carrying anything."
         if verb == Verb.LOOK:
             return self._look(state)
@@ -138,38 +202,41 @@ class Language:
             return template
         return template.format(o=objects[a], r=receptacles[b])
 
-    def _examine_receptacle(self, state: State, r: int) -> str:
-        name = self.game.receptacles[r]
-        openable = rules.has(self.game.world.openable, r)
-        if openable and not rules.has(state.opened, r):
+    def _examine_receptacle(self, state: Words, r: int) -> str:
+        name, openable = self.game.receptacles[r], r in self._openable
+        if not rules.is_accessible(self.game.world, state, r):
             return f"The {name} is closed."
-        objects = self._out[: rules.objects_in(state, r, self._out)].tolist()
-        seen = listing([self._indefinite[o] for o in objects])
+        o_words = int(self.game.world[Head.O_WORDS])
+        begin = int(self.game.world[Head.INSIDE]) + r * o_words
+        seen = listing([self._indefinite[o] for o in members(state[begin : begin + o_words])])
         return f"The {name} is open. In it, you see {seen}." if openable else f"On the {name}, you see {seen}."
 
-    def _examine_object(self, state: State, o: int) -> str:
-        name = self.game.objects[o]
-        traits, status = int(self.game.world.traits[o]), int(state.status[o])
-        if traits & Trait.CONTAINER:
-            return f"This is a normal {name}. In it, you see {listing([self._indefinite[i] for i in self.game.contents[o]])}."
-        for bits, words in _CONDITIONS:
-            if status & bits == bits:
+    def _examine_object(self, state: Words, o: int) -> str:
+        name, contents = self.game.objects[o], self.game.contents[o]
+        if contents is not None:
+            return f"This is a normal {name}. In it, you see {listing([f'a {inner}' for inner in contents])}."
+        status = {row for row in Status if o in members(self.game.view(state).status[row])}
+        for needed, words in _CONDITIONS:
+            if needed <= status:
                 return f"This is a {words} {name}."
-        if traits & Trait.TOGGLEABLE and status & Status.TOGGLED:
+        if Status.TOGGLED in status and o in members(self._tables.object_sets[ObjectSet.TOGGLEABLE]):
             return f"This {name} is on."
-        if traits & Trait.SLICEABLE and status & Status.SLICED:
+        if Status.SLICED in status and o in members(self._tables.object_sets[ObjectSet.SLICEABLE]):
             return f"This is a sliced {name}."
         return f"There's nothing special about {name}."
 
-    def _look(self, state: State) -> str:
-        receptacles = self._receptacles_at(int(state.agent[0]))
+    def _look(self, state: Words) -> str:
+        place, tables = int(state[PLACE]), self.game.view(state)
+        receptacles = self._receptacles_at(place)
         if not receptacles:
             return _IN_THE_ROOM.format("nothing")
-        beside = self._out[: rules.objects_beside(self.game.world, state, self._out)].tolist()
-        return f"You are facing the {listing(receptacles)}. Next to it, you see {listing([self._indefinite[o] for o in beside])}."
+        # An object that lies here is listed once for each receptacle here that it was taken from and not put back in.
+        beside = sorted(o for r in receptacles for o in members(tables.taken[r] & tables.at[place]))
+        facing = listing([self.game.receptacles[r] for r in receptacles])
+        return f"You are facing the {facing}. Next to it, you see {listing([self._indefinite[o] for o in beside])}."
 
-    def _receptacles_at(self, place: int) -> list[str]:
-        return [name for name, p in zip(self.game.receptacles, self.game.world.place_of.tolist(), strict=True) if p == place]
+    def _receptacles_at(self, place: int) -> list[int]:
+        return members(self._tables.here[place])
 
 
 _IN_THE_ROOM: Final = "You are in the middle of a room. Looking quickly around you, you see {}."

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from homebody.envs.core import did_you_mean
-from homebody.envs.household.fault import IncompleteHouseError, PddlDeclarationError, PddlFactError, PddlSyntaxError
+from homebody.envs.household.fault import GameFileSizeError, IncompleteHouseError, PddlDeclarationError, PddlFactError, PddlSyntaxError
 from homebody.envs.household.goal import recognise_goal
 from homebody.envs.household.problem import Goal, GoalKind, Problem, Receptacle, Thing
 from homebody.envs.household.sexpression import Tree, parse, typed_names
+
+MAX_MEMBERS: Final = 500
+"""Of receptacles, of objects, of locations, of types; ALFWorld's games have at most 73 of any."""
+MAX_ID: Final = 120
+"""Characters; ALFWorld's ids have at most 87. With `MAX_MEMBERS` it keeps a listing within the observations of the environment."""
 
 _PREDICATES: Final[dict[str, tuple[str, ...]]] = {
     "atlocation": ("agent", "location"),
@@ -68,10 +72,11 @@ class _Reader:
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
         tree = parse(path, text)
-        if len(tree) != 1 or not isinstance(tree[0], list) or tree[0][:1] != ["define"]:
+        form = tree[0] if len(tree) == 1 else ""
+        if not isinstance(form, list) or not form or not isinstance(form[0], str) or form[0].lower() != "define":
             raise PddlSyntaxError(path, "pddl_problem is not one (define ...) form")
         self.sections: dict[str, Tree] = {}
-        for part in tree[0][1:]:
+        for part in form[1:]:
             if not isinstance(part, list) or not part or not isinstance(part[0], str):
                 raise PddlSyntaxError(path, "(define ...) holds something that is no section")
             name = part[0].lower()
@@ -101,6 +106,12 @@ class _Reader:
         used = {argument for arguments in self.facts.values() for fact in arguments for argument in fact}
         locations = {key for key in used if self.sorts[key] == "location"}
         named = {r.id for r in receptacles} | {t.id for t in things} | locations
+        for what, ids in (("receptacles", receptacles), ("objects", things), ("locations", locations), ("other ids", used - named)):
+            if len(ids) > MAX_MEMBERS:
+                raise GameFileSizeError(self.path, f"has {len(ids)} {what}, more than the {MAX_MEMBERS} allowed")
+        longest = max(used, key=len)
+        if len(longest) > MAX_ID:
+            raise GameFileSizeError(self.path, f"the id {longest[:20]}... has {len(longest)} characters, more than the {MAX_ID} allowed")
         return Problem(
             receptacles=receptacles,
             things=things,
@@ -113,11 +124,12 @@ class _Reader:
         )
 
     def _read_fact(self, fact: str | Tree) -> None:
-        if not isinstance(fact, list) or not all(isinstance(word, str) for word in fact[1:]) or not fact or not isinstance(fact[0], str):
+        # A game has hundreds of facts: the usual ones take the quick way.
+        if not isinstance(fact, list) or set(map(type, fact)) != {str}:
             if isinstance(fact, list) and fact and fact[0] == "=":
                 return  # the cost of a plan, as (= (total-cost) 0): only planners need it
             raise PddlSyntaxError(self.path, "(:init ...) holds something that is no fact of plain words")
-        predicate, *arguments = [str(word).lower() for word in fact]
+        predicate, *arguments = [word.lower() for word in cast(list[str], fact)]
         if predicate not in _PREDICATES:
             near = did_you_mean(predicate, _PREDICATES)
             raise PddlFactError(self.path, f"the initial fact '{fact[0]}' is not one this engine knows{near}")
@@ -125,7 +137,8 @@ class _Reader:
         if len(arguments) != len(sorts):
             raise PddlFactError(self.path, f"the initial fact '{fact[0]}' has {len(arguments)} arguments, not {len(sorts)}")
         for argument, sort in zip(arguments, sorts, strict=True):
-            self._require(argument, sort)
+            if self.sorts.get(argument) != sort:
+                self._require(argument, sort)
         self.facts[predicate].add(tuple(arguments))
 
     def _require(self, key: str, sort: str) -> None:
@@ -137,7 +150,8 @@ class _Reader:
 
     def _class(self, key: str) -> str:
         """Return the class name of a type id: its spelling in `:objects` without the suffix `Type`."""
-        return re.sub("type$", "", self.spelling[key], flags=re.IGNORECASE)
+        spelling = self.spelling[key]
+        return spelling[: -len("type")] if key.endswith("type") else spelling
 
     def _group(self, predicate: str) -> dict[str, list[str]]:
         """Return, for a predicate of two arguments, the sorted second ones by the first."""

@@ -7,14 +7,17 @@ import random
 from pathlib import Path
 
 import gymnasium
+import numpy as np
 import pytest
 
 import homebody.envs
-from homebody.envs.household import expert
+from homebody.envs.household import expert, rules
+from homebody.envs.household.command import mask_words
 from homebody.envs.household.engine import TextGame
 from homebody.envs.household.expert import NoPlanError
-from homebody.envs.household.game import Trait, compile_game
+from homebody.envs.household.game import compile_game
 from homebody.envs.household.gamefile import load_game_file
+from homebody.envs.household.layout import HELD, ObjectSet, members
 
 NO_LIMIT = 10**9
 
@@ -59,9 +62,10 @@ def test_walkthroughs_win_and_the_expert_is_never_longer(alfworld: Path, folder:
         play.reset()
         for _ in range(dice.randint(1, 30)):
             play.step(dice.choice(play.admissible()))
+        check_symbolic(play)
         won = [play.won]
-        held = int(play.state.agent[1])
-        if held >= 0 and not play.game.world.accepts[held].any() and not play.game.world.traits[held] & Trait.GOAL_OBJECT:
+        held, tables = int(play.state[HELD]) - 1, play.game.tables
+        if held >= 0 and not tables.accepts[held].any() and held not in members(tables.object_sets[ObjectSet.GOAL_OBJECT]):
             # No receptacle takes a teddy bear or a roll of paper towels: who picks one up can never win.
             with pytest.raises(NoPlanError, match="no plan reaches the goal"):
                 expert.plan(play.game, play.state)
@@ -70,6 +74,21 @@ def test_walkthroughs_win_and_the_expert_is_never_longer(alfworld: Path, folder:
             assert play.step(play.language.command(code)) != "Nothing happens."
             won.append(play.won)
         assert won.index(True) == len(won) - 1, path
+
+
+def check_symbolic(play: TextGame) -> None:
+    """Check that masks say what the admissible commands say, and that a game takes one word a set and under 2 KB a player."""
+    game, state = play.game, play.state
+    assert mask_words(game.world) == 12
+    assert state.nbytes <= 2048
+    out = np.empty(12, np.uint64)
+    rules.mask(game.world, state, out)
+    commands = [play.language.command(rules.decode(game.world, state, action)) for action in members(out)]
+    known = [command for command in commands if play.language.logic == "current" or command != "help"]
+    missing = set(play.admissible()) - set(known)
+    assert set(known) <= set(play.admissible())
+    # An object in two receptacles here can be taken from either, by one action.
+    assert all(command.startswith("take ") for command in missing)
 
 
 @pytest.mark.parametrize(

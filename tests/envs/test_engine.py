@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import pickle
+import random
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from homebody.envs.household import language
 from homebody.envs.household.engine import TextGame
-from homebody.envs.household.game import compile_game
+from homebody.envs.household.game import Game, StateError, compile_game
 from homebody.envs.household.language import listing
+from homebody.envs.household.layout import Words
 from homebody.envs.household.problem import Goal, GoalKind, Logic, Problem, Receptacle, Thing
 
 INTRO = (
@@ -80,6 +90,87 @@ def test_episode_in_the_older_logic(kitchen: Problem) -> None:
     assert play.reset() == INTRO
     for command, answer in ACCEPTED_211:
         assert play.step(command) == answer
+
+
+def transcript(game: Game, logic: Logic, seed: int) -> list[object]:
+    play, dice = TextGame(game, logic), random.Random(seed)
+    said: list[object] = [play.reset()]
+    for _ in range(60):
+        command = dice.choice([*play.admissible(), "help", "move mug 1 to desk 1"])
+        said.append((command, play.step(command), play.admissible(), play.won))
+    return said
+
+
+@pytest.mark.parametrize("logic", ["current", "2.1.1"])
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_what_is_kept_equals_what_is_made(logic: Logic, seed: int, random_problem: Callable[..., Problem]) -> None:
+    problem = random_problem(random.Random(seed), n_receptacles=5, n_things=8)
+    shared = compile_game(problem)
+    for player in range(3):
+        warm = transcript(shared, logic, seed + player)
+        with pytest.MonkeyPatch.context() as patch:
+            # One entry at a time: nearly everything is made anew.
+            patch.setattr(language, "MAX_SITUATIONS", 1)
+            patch.setattr(language, "MAX_ANSWERS", 1)
+            assert transcript(compile_game(problem), logic, seed + player) == warm
+
+
+def test_players_share_what_is_kept_and_it_is_bounded(kitchen: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(language, "MAX_SITUATIONS", 8)
+    monkeypatch.setattr(language, "MAX_ANSWERS", 8)
+    game = compile_game(kitchen)
+    spoken = TextGame(game).language
+    assert TextGame(game).language is spoken is not TextGame(game, "2.1.1").language
+    for seed in range(5):
+        transcript(game, "current", seed)
+        assert len(spoken._kept_commands) <= 8
+        assert len(spoken._kept_answers) <= 8
+
+
+def test_players_in_threads_do_not_disturb_each_other(kitchen: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(language, "MAX_SITUATIONS", 4)
+    game = compile_game(kitchen)
+    alone = [transcript(game, "current", seed) for seed in range(8)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            assert list(threads.map(lambda seed: transcript(game, "current", seed), range(8))) == alone
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def test_pickled_game_goes_on_and_is_small(kitchen: Problem) -> None:
+    play = TextGame(compile_game(kitchen), "2.1.1")
+    for command, _ in ACCEPTED_211:
+        play.step(command)
+    copy = pickle.loads(pickle.dumps(play))
+    assert len(pickle.dumps(play)) < 5000
+    assert (copy.admissible(), copy.won, copy.language.logic) == (play.admissible(), play.won, "2.1.1")
+    assert copy.step("look") == play.step("look")
+
+
+@pytest.mark.parametrize("change", [lambda s: s[:-1], lambda s: s.astype(np.int64), lambda s: s.tolist(), lambda s: s + 2**40])
+def test_what_is_no_state_is_refused(kitchen: Problem, change: Callable[[Words], object]) -> None:
+    play = TextGame(compile_game(kitchen))
+    before = play.state.copy()
+    with pytest.raises(StateError, match="; give one that was taken from the same game"):
+        play.restore(change(play.state))  # type: ignore[arg-type]
+    assert (play.state == before).all()
+
+
+def test_restore_goes_on_from_a_state(kitchen: Problem) -> None:
+    play = TextGame(compile_game(kitchen))
+    for command, _, _ in EPISODE[:5]:
+        play.step(command)
+    state, commands = play.state.copy(), play.admissible()
+    other = TextGame(play.game)
+    other.restore(state)
+    assert other.admissible() == commands
+    assert [other.step(command) for command, _, _ in EPISODE[5:20]] == [answer for _, answer, _ in EPISODE[5:20]]
+    assert other.won
+    assert (state == play.state).all()
 
 
 @pytest.mark.parametrize("logic", ["current", "2.1.1"])

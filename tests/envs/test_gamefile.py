@@ -81,7 +81,9 @@ FAULTS = [
     ({"walkthrough": [1]}, fault.GameFileKeyError, "'walkthrough' is no list of commands"),
     ({"grammar": '"move {o} to {r}"'}, fault.GrammarError, "has 0 task sentences"),
     ({"grammar": '"Your task is to: a." "Your task is to: b." "move {o} to {r}"'}, fault.GrammarError, "has 2 task sentences"),
-    ({"grammar": '"Your task is to: caf\u00e9." "move {o} to {r}"'}, fault.GrammarError, "characters other than printable ASCII"),
+    ({"grammar": '"Your task is to: caf\u00e9." "move {o} to {r}"'}, fault.GrammarError, "not all printable ASCII"),
+    ({"grammar": '"Your task is to: ' * 21 + '"move {o} to {r}"'}, fault.GrammarError, "has 21 task sentences"),
+    ({"grammar": f'"Your task is to: {"a" * 501}" "move {{o}} to {{r}}"'}, fault.GrammarError, "longer than 500"),
     ({"grammar": '"Your task is to: ." '}, fault.GrammarError, "has 0 of the templates"),
     ({"grammar": '"Your task is to: ." "move {o} to {r}" "put {o} in/on {r}"'}, fault.GrammarError, "has 2 of the templates"),
     ({"pddl_problem": ""}, fault.PddlSyntaxError, "not one (define ...) form"),
@@ -113,6 +115,12 @@ FAULTS = [
     ({"pddl": ("(isHot ?o)", "(not (isHot ?o))")}, fault.UnknownGoalError, "has the part (not (isHot ?o))"),
     ({"pddl": ("(isHot ?o)", "isHot")}, fault.UnknownGoalError, "holds something that is no condition"),
     ({"pddl": ("(:goal (and", "(:goal (or")}, fault.UnknownGoalError, "which this engine does not know"),
+    (
+        {"pddl": ("(:goal (and", "(:goal (exists (?a ?b ?c ?d ?e ?f ?g - object) (isHot ?a)) (and")},
+        fault.UnknownGoalError,
+        "has more than 6 variables",
+    ),
+    ({"pddl": (APPLE, "a" * 115 + "_bar_1")}, fault.GameFileSizeError, "has 121 characters, more than the 120 allowed"),
     (
         {"pddl": ("(objectType ?o AppleType)", "(objectType ?o PearType)")},
         fault.PddlDeclarationError,
@@ -157,8 +165,28 @@ def test_large_file_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "game.tw-pddl"
     with path.open("wb") as file:
         file.truncate(gamefile.MAX_BYTES + 1)
-    with pytest.raises(fault.GameFileSizeError, match="more than the 16777216 allowed"):
+    with pytest.raises(fault.GameFileSizeError, match="more than the 2097152 allowed"):
         load_game_file(path)
+
+
+@pytest.mark.parametrize(("n", "refused"), [(493, False), (494, True)])
+def test_crowded_house_is_refused(tmp_path: Path, write_game: Write, n: int, refused: bool) -> None:
+    """With its own seven receptacles the kitchen has 500, or one more."""
+    names = [f"shelf_bar_{i}" for i in range(n)]
+    facts = "".join(f"(receptacleType {name} DeskType) (receptacleAtLocation {name} loc_bar_6_bar_0)" for name in names)
+    path = write_game(tmp_path, pddl=("(:init", f"(:init {facts}"))
+    path.write_text(path.read_text().replace("(:objects", f"(:objects {' '.join(names)} - receptacle"))
+    if refused:
+        with pytest.raises(fault.GameFileSizeError, match="has 501 receptacles, more than the 500 allowed"):
+            load_game_file(path)
+    else:
+        assert len(compile_game(load_game_file(path).problem).receptacles) == 500
+
+
+def test_long_names_are_cut_in_messages(tmp_path: Path, write_game: Write) -> None:
+    with pytest.raises(fault.PddlFactError, match=r"the initial fact 'aaaaaa.*aaa\.\.\.; get the file again") as caught:
+        load_game_file(write_game(tmp_path, pddl=("(:init", f"(:init ({'a' * 10**6} x)")))
+    assert len(str(caught.value)) < len(str(tmp_path)) + 600
 
 
 def test_folder_in_place_of_a_file_is_named(tmp_path: Path) -> None:

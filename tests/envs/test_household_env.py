@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import os
+import pickle
+import random
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gymnasium
+import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env as gymnasium_check_env
 
@@ -23,10 +27,22 @@ from homebody.envs.core import (
     UnknownTaskError,
 )
 from homebody.envs.household.alfworld import AlfWorldSource, DataDirError
-from homebody.envs.household.env import AlfWorldEnv, HouseholdEnv, LogicError, MaxStepsError, NotResetError, ProceduralEnv, ResetOptionError
+from homebody.envs.household.env import (
+    AlfWorldEnv,
+    HouseholdEnv,
+    LogicError,
+    MaxStepsError,
+    NotResetError,
+    ProceduralEnv,
+    ResetOptionError,
+    SnapshotError,
+)
 from homebody.envs.household.fault import GameFileMissingError, UnknownGoalError
+from homebody.envs.household.layout import HELD, OPENED, PLACE
+from homebody.envs.household.problem import Problem
 
 HEAT = "json_2.1.1/train/pick_heat_then_place_in_recep-Apple-None-Cabinet-1/trial_T1/game.tw-pddl"
+HOUSEHOLDS = ("homebody/Household-v0", "homebody/AlfWorld-v0")
 OLD = "json_2.1.1/valid_seen/pick_and_place_simple-Spoon-None-Cabinet-1/trial_T3/game.tw-pddl"
 
 
@@ -121,6 +137,90 @@ def test_explain_says_why(data_dir: Path) -> None:
     assert env.step("look")[4]["why"] == ""
 
 
+def walk(env: HouseholdEnv, n: int, seed: int) -> list[object]:
+    """Take random commands, some of them junk, then reset twice without a task; return all that was said."""
+    dice = random.Random(seed)
+    said: list[object] = []
+    for _ in range(n):
+        said.append(env.step(dice.choice([*env.play.admissible(), "junk"])))
+    return [*said, env.expert(), env.reset(), env.reset()]
+
+
+@pytest.mark.parametrize("env_id", HOUSEHOLDS)
+def test_snapshot_goes_back(env_id: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALFWORLD_DATA", str(data_dir))
+    env, other = household(gymnasium.make(env_id)), household(gymnasium.make(env_id, max_steps=50))
+    env.reset(seed=3)
+    for command in env.expert()[:3]:
+        info = env.step(command)[4]
+    snapshot = env.snapshot()
+    later = walk(env, 20, seed=0)
+    for again in (env, other):  # the other one was never reset
+        assert again.restore(snapshot) == info
+        assert again.snapshot() == snapshot
+        assert walk(again, 20, seed=0) == later
+    assert pickle.loads(pickle.dumps(snapshot)) == snapshot
+    assert len(pickle.dumps(snapshot)) < 4000
+
+
+@pytest.mark.parametrize("env_id", HOUSEHOLDS)
+def test_pickled_env_resumes(env_id: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALFWORLD_DATA", str(data_dir))
+    env = gymnasium.make(env_id, explain=True)
+    env.reset(seed=4)
+    for _ in range(3):
+        env.step(household(env).online_expert()[0])
+    pickled = pickle.dumps(env)
+    assert len(pickled) < 20_000
+    copy = pickle.loads(pickled)
+    assert household(copy).online_expert() == household(env).online_expert()
+    assert walk(household(copy), 20, seed=0) == walk(household(env), 20, seed=0)
+
+
+def test_env_that_was_never_reset_can_be_pickled(data_dir: Path) -> None:
+    env = AlfWorldEnv(data_dir)
+    assert pickle.loads(pickle.dumps(env)).reset(seed=1) == env.reset(seed=1)
+
+
+def test_bad_snapshots_are_named(data_dir: Path, write_game: Callable[..., Path], kitchen: Problem) -> None:
+    env = AlfWorldEnv(data_dir)
+    env.reset(options={"task": HEAT})
+    good = env.snapshot()
+    words = np.frombuffer(good.state, np.uint64)
+    beyond = [words.copy() for _ in range(4)]
+    beyond[0][PLACE], beyond[1][HELD], beyond[2][OPENED], beyond[3][-1] = 99, 99, 2**63, 2**63
+    bad: list[object] = [None, good.state, {}]
+    bad += [replace(good, n_steps=n) for n in (-1, True, 1.5, None)]
+    bad += [replace(good, state=state) for state in (None, b"", good.state[:-8], good.state[:-1], *(b.tobytes() for b in beyond))]
+    bad += [replace(good, generator=generator) for generator in (None, {}, {**good.generator, "bit_generator": "MT19937"})]
+    bad.append(replace(good, house=0))
+    env.step("go to desk 1")
+    before = env.snapshot()
+    for snapshot in bad:
+        with pytest.raises(SnapshotError, match="this snapshot cannot be restored: ") as caught:
+            env.restore(snapshot)  # type: ignore[arg-type]
+        assert "\n" not in str(caught.value)
+        assert env.snapshot() == before
+    with pytest.raises(UnknownTaskError):
+        env.restore(replace(good, task_id="nowhere"))
+    write_game((data_dir / HEAT).parent, replace_place(kitchen))
+    with pytest.raises(SnapshotError, match="was changed"):
+        AlfWorldEnv(data_dir).restore(good)
+
+
+def replace_place(problem: Problem) -> Problem:
+    return replace(problem, agent_location=problem.receptacles[0].location)
+
+
+def test_online_expert_wins(data_dir: Path) -> None:
+    env = AlfWorldEnv(data_dir)
+    env.reset(options={"task": HEAT})
+    for _ in range(50):
+        if env.step(env.online_expert()[0])[2]:
+            break
+    assert env.play.won
+
+
 def test_more_games_than_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("homebody.envs.household.env._MAX_GAMES", 2)
     env = ProceduralEnv()
@@ -210,6 +310,8 @@ def test_absolute_path_is_no_task_id(data_dir: Path) -> None:
         (lambda d: AlfWorldEnv(d).reset(options={"tasks": HEAT}), ResetOptionError, "unknown reset option 'tasks'; did you mean task?"),
         (lambda d: AlfWorldEnv(d).step("look"), NotResetError, "was called before reset"),
         (lambda d: AlfWorldEnv(d).expert(), NotResetError, "was called before reset"),
+        (lambda d: AlfWorldEnv(d).online_expert(), NotResetError, "was called before reset"),
+        (lambda d: AlfWorldEnv(d).snapshot(), NotResetError, "was called before reset"),
         (
             lambda d: AlfWorldEnv(d, split="dev").reset(),
             UnknownSplitError,
@@ -218,7 +320,7 @@ def test_absolute_path_is_no_task_id(data_dir: Path) -> None:
         (lambda d: AlfWorldSource(d).tasks("train", 3), TaskCountError, "at most 2"),
         (lambda d: AlfWorldSource(d / "json_2.1.1" / "train").tasks("test"), NoTasksError, "split 'test' has no tasks"),
         (lambda d: homebody.envs.tasks("homebody/Hausehold-v0", "test"), UnknownEnvError, "did you mean homebody/Household-v0"),
-        (lambda d: homebody.envs.tasks("no.such.module:X-v0", "test"), UnknownEnvError, "unknown environment"),
+        (lambda d: homebody.envs.tasks("no.such.module:X-v0", "test"), EnvError, "there is no module 'no.such.module'"),
         (lambda d: homebody.envs.tasks("CartPole-v1", "test"), NoTaskSourceError, "CartPoleEnv does not offer one"),
     ],
 )

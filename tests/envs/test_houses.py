@@ -11,27 +11,31 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+import gymnasium
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homebody.envs import tasks
 from homebody.envs.core import SPLITS, EnvError, TaskCountError, UnknownSplitError
+from homebody.envs.household.building import ROOMS
 from homebody.envs.household.engine import TextGame
 from homebody.envs.household.expert import plan
 from homebody.envs.household.game import compile_game
+from homebody.envs.household.holdout import HOLDOUTS, N_LAYOUTS, Holdout, is_reserved_pair
 from homebody.envs.household.houses import (
     DEFAULT_TASKS,
     KINDS,
-    ROOMS,
     HouseIdError,
     HouseParameterError,
     HouseSource,
     MisplacedTaskError,
 )
-from homebody.envs.household.problem import TASK_TYPES, GoalKind, Problem
+from homebody.envs.household.problem import TASK_TYPES, Goal, GoalKind, Problem
 from homebody.envs.household.vocabulary import object_flags, receptacle_kinds, room_plans
 
 PAIRS = sorted({spec.task_id.split("/")[1].rsplit("-", 1)[0] for spec in HouseSource().tasks("train")})
+HARD: dict[str, Any] = {"distractors": 20, "closed": 0.3, "holdout": "both"}
 TOOLS = {GoalKind.CLEAN: "SinkBasin", GoalKind.HEAT: "Microwave", GoalKind.COOL: "Fridge"}
 
 
@@ -67,9 +71,23 @@ def test_house_is_the_same_in_another_process() -> None:
 
 
 def test_houses_of_this_version_never_change() -> None:
-    """If this fails, the generator makes other houses than before: raise `houses.VERSION` and write the new digest here."""
+    """If this fails, the generator makes other houses than before: raise `building.VERSION` and write the new digest here."""
     together = hashlib.sha256("".join(digest(problem) for split in SPLITS for _, problem in sample(split, 48)).encode()).hexdigest()
     assert together == "9ffe36d7d689758923738ed2ca31bdfc5cf23834c7967bccfc5913a4bb1486f8"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({}, "77506733ebb2664935fb09af8f026893b577a27cd410fffbceb38e890e652e60"),
+        ({"clutter": 0.6, "size": 1.7}, "1cd62f18fff47a08dc8c4b6bf97a30f1fca86db04d795c95ff60232121a645a4"),
+        ({"rooms": ["bedroom", "home"], "clutter": 2}, "0da849c363ce50f7308395d4c5906cb0aaf994fd6f60d8f7d73da284588ff786"),
+    ],
+)
+def test_parameters_that_came_later_change_no_house_by_their_defaults(parameters: dict[str, Any], expected: str) -> None:
+    """The digests were made before there were distractors, open doors and held-out layouts."""
+    problems = [problem for split in SPLITS for _, problem in sample(split, 60, **parameters)]
+    assert hashlib.sha256("".join(map(digest, problems)).encode()).hexdigest() == expected
 
 
 def test_houses_and_splits_have_nothing_in_common() -> None:
@@ -80,8 +98,20 @@ def test_houses_and_splits_have_nothing_in_common() -> None:
 def test_parameters_are_part_of_the_seed() -> None:
     task = "train/kitchen-heat-000001"
     assert digest(HouseSource(size=1).load(task)) == digest(HouseSource(rooms=["bedroom"]).load(task))
-    variants = [HouseSource(), HouseSource(clutter=0.5), HouseSource(size=1.5)]
-    assert len({HouseSource.load(source, task).receptacles for source in variants}) == 3
+    changes: list[dict[str, Any]] = [{}, {"clutter": 0.5}, {"size": 1.5}, {"distractors": 1}, {"closed": 0.9}, {"holdout": "pairs"}]
+    assert len({HouseSource(**change).load(task).receptacles for change in changes}) == len(changes)
+    defaults: dict[str, Any] = {"distractors": 0, "closed": 1, "holdout": None}
+    assert digest(HouseSource(**defaults).load(task)) == digest(HouseSource().load(task))
+
+
+def test_environment_takes_the_parameters() -> None:
+    parameters: dict[str, Any] = {**HARD, "rooms": ["kitchen"], "task_types": {"heat": 2, "two": 1}, "size": 0.7}
+    source = HouseSource(**parameters)
+    env = gymnasium.make("homebody/Household-v0", **parameters).unwrapped
+    assert tasks("homebody/Household-v0", "test", 9, **parameters) == source.tasks("test", 9)
+    for spec in source.tasks("test", 9):
+        observation, _ = env.reset(options={"task": spec.task_id})
+        assert observation == TextGame(compile_game(source.load(spec.task_id))).reset()
 
 
 # ---- task lists
@@ -122,6 +152,18 @@ def test_task_types_are_taken_by_either_name() -> None:
     assert {spec.type for spec in short} == {TASK_TYPES[GoalKind.LIGHT], TASK_TYPES[GoalKind.HEAT]}
 
 
+def test_weights_set_the_mix_of_tasks() -> None:
+    specs = HouseSource(task_types={"place": 1, "heat": 3, TASK_TYPES[GoalKind.TWO]: 2}).tasks("train", 120)
+    assert len({spec.task_id for spec in specs}) == 120
+    for first in (6, 60, 120):
+        kinds = [spec.task_id.split("-")[1] for spec in specs[:first]]
+        assert [kinds.count(kind) for kind in ("place", "heat", "two")] == [first // 6, first // 2, first // 3]
+    # The numbers of a kind go up by one, whatever its weight: no house is left out and none comes twice.
+    for kind, n in (("place", 20), ("heat", 60), ("two", 40)):
+        assert [int(spec.task_id[-6:]) for spec in specs if f"-{kind}-" in spec.task_id] == list(range(n))
+    assert HouseSource(task_types=dict.fromkeys(KINDS, 1)).tasks("test", 50) == HouseSource().tasks("test", 50)
+
+
 # ---- errors
 
 
@@ -146,6 +188,13 @@ def test_task_types_are_taken_by_either_name() -> None:
         ({"size": 3}, HouseParameterError, ["size=3", "0.5 to 2"]),
         ({"size": "big"}, HouseParameterError, ["size='big'"]),
         ({"size": True}, HouseParameterError, ["size=True"]),
+        ({"distractors": 21}, HouseParameterError, ["distractors=21", "whole number from 0 to 20"]),
+        ({"distractors": 1.5}, HouseParameterError, ["distractors=1.5", "whole number"]),
+        ({"closed": -0.1}, HouseParameterError, ["closed=-0.1", "0.0 to 1.0"]),
+        ({"holdout": "room"}, HouseParameterError, ["holdout='room'", "rooms, pairs, both, or None"]),
+        ({"task_types": {"heat": 0}}, HouseParameterError, ["task_types['heat']=0", "1 to 100"]),
+        ({"task_types": {"het": 2}}, HouseParameterError, ["unknown: 'het'; did you mean heat"]),
+        ({"task_types": {}}, HouseParameterError, ["at least one"]),
     ],
 )
 def test_impossible_parameter_is_a_named_error(parameters: dict[str, Any], error: type[EnvError], words: list[str]) -> None:
@@ -191,9 +240,15 @@ def test_bad_split_and_count_are_named_errors() -> None:
     st.integers(0, 10**9),
     st.sampled_from([0.25, 0.6, 1.0, 2.0]),
     st.sampled_from([0.5, 1.0, 2.0]),
+    st.sampled_from([0, 0, 3, 20]),
+    st.sampled_from([0.0, 0.5, 1.0, 1.0]),
+    st.sampled_from((None, *HOLDOUTS)),
 )
-def test_house_is_sound_and_its_task_is_possible_and_open(split: str, pair: str, number: int, clutter: float, size: float) -> None:
-    problem = HouseSource(clutter=clutter, size=size).load(f"{split}/{pair}-{number:06d}")
+def test_house_is_sound_and_its_task_is_possible_and_open(
+    split: str, pair: str, number: int, clutter: float, size: float, distractors: int, closed: float, holdout: Holdout | None
+) -> None:
+    source = HouseSource(clutter=clutter, size=size, distractors=distractors, closed=closed, holdout=holdout)
+    problem = source.load(f"{split}/{pair}-{number:06d}")
     receptacles = {receptacle.id: receptacle for receptacle in problem.receptacles}
     things = {thing.id: thing for thing in problem.things}
     ids = [*receptacles, *things]
@@ -205,7 +260,8 @@ def test_house_is_sound_and_its_task_is_possible_and_open(split: str, pair: str,
     assert problem.agent_location not in {receptacle.location for receptacle in problem.receptacles}
     for receptacle in problem.receptacles:
         assert receptacle.openable or receptacle_kinds()[receptacle.type].openable < 1
-        assert not receptacle.opened
+        assert receptacle.opened <= (receptacle.openable and closed < 1)
+        assert closed > 0 or receptacle.opened == receptacle.openable
     for thing in problem.things:
         assert thing.flags == object_flags()[thing.type]
         assert set(thing.at) == {receptacles[place].location for place in thing.inside} or not thing.inside
@@ -233,12 +289,20 @@ def test_house_is_sound_and_its_task_is_possible_and_open(split: str, pair: str,
     assert goal.object.lower() in words
     assert goal.target.lower() in words
     assert problem.task.endswith(".")
-    assert not TextGame(compile_game(problem)).won
+    game = TextGame(compile_game(problem))
+    assert not game.won
+    assert plan(game.game, game.state)
 
 
 def test_expert_solves_every_house_within_fifteen_commands() -> None:
     fewest = {"place": 3, "light": 3, "clean": 4, "heat": 4, "cool": 4, "two": 5}
-    for parameters, n in (({}, 300), ({"size": 2.0, "clutter": 2.0}, 48), ({"size": 0.5, "clutter": 0.25}, 48)):
+    sweep: tuple[tuple[dict[str, Any], int], ...] = (
+        ({}, 300),
+        ({"size": 2.0, "clutter": 2.0}, 48),
+        ({"size": 0.5, "clutter": 0.25}, 48),
+        (HARD, 60),
+    )
+    for parameters, n in sweep:
         for task_id, problem in sample("test", n, **parameters):
             game = TextGame(compile_game(problem))
             commands = [game.language.command(code) for code in plan(game.game, game.state)]
@@ -248,6 +312,28 @@ def test_expert_solves_every_house_within_fifteen_commands() -> None:
                 game.step(command)
             assert game.won, task_id
             assert fewest[task_id.split("-")[1]] <= len(commands) <= 15, task_id
+
+
+def test_closed_is_the_share_of_doors_that_start_closed() -> None:
+    for closed in (0.0, 0.3, 1.0):
+        doors = [r.opened for _, problem in sample("train", 120, closed=closed) for r in problem.receptacles if r.openable]
+        assert abs(statistics.mean(not opened for opened in doors) - closed) < 0.03, closed  # 1500 doors: two in a hundred is chance
+
+
+def test_distractors_are_other_objects_that_would_do() -> None:
+    """Against houses that have none, the number of such objects grows by what was asked for, where they can exist at all."""
+
+    def rivals(problem: Problem) -> int:
+        goal = problem.goal
+        needed = {GoalKind.CLEAN: "cleanable", GoalKind.HEAT: "heatable", GoalKind.COOL: "coolable"}.get(goal.kind, "pickupable")
+        return sum(
+            thing.type != goal.object and {"pickupable", needed} <= thing.flags and bool(thing.inside)
+            and (goal.kind == GoalKind.LIGHT or (goal.target, thing.type) in problem.can_contain)
+            for thing in problem.things
+        )  # fmt: skip
+
+    without, with_ten = ([rivals(problem) for _, problem in sample("train", 150, distractors=n)] for n in (0, 10))
+    assert 8 < statistics.mean(with_ten) - statistics.mean(without) < 11.5
 
 
 def test_houses_have_the_size_of_real_ones() -> None:
@@ -289,6 +375,63 @@ def test_homes_have_a_kitchen_and_two_other_rooms() -> None:
         assert len(types & set(marks.values())) == 3
 
 
+# ---- what is held out
+
+
+@pytest.mark.parametrize("size", [0.6, 1.0])
+def test_held_out_layouts_are_fixed_and_only_the_test_shows_them(size: float) -> None:
+    source = HouseSource(holdout="rooms", size=size)
+    shown: dict[str, set[tuple[str, int]]] = {split: set() for split in SPLITS}
+    layouts: dict[tuple[str, int], tuple[Any, Any]] = {}
+    for split in SPLITS:
+        for spec in source.tasks(split, 360):
+            house = source.build(spec.task_id)
+            key = spec.task_id.split("/")[1].split("-")[0], house.layout
+            shown[split].add(key)
+            fixtures = tuple(thing for thing in house.problem.things if not thing.inside)
+            # The same furniture at the same places, and the same fixtures, whatever the task and what lies about.
+            assert layouts.setdefault(key, (house.problem.receptacles, fixtures)) == (house.problem.receptacles, fixtures)
+    assert len(set(layouts.values())) == len(layouts)
+    assert {number for _, number in shown["train"] | shown["validation"]} == set(range(1, N_LAYOUTS + 1))
+    assert {number for _, number in shown["test"]} == set(range(N_LAYOUTS + 1, 2 * N_LAYOUTS + 1))
+    assert {house for house, _ in shown["train"]} == {house for house, _ in shown["test"]} == set(ROOMS)
+
+
+def test_layouts_have_usual_places() -> None:
+    """Where a layout keeps a thing is worth knowing: most of a type lie in one receptacle, which without layouts they do not."""
+
+    def share(**parameters: Any) -> float:
+        source = HouseSource(rooms=["bedroom"], task_types=["light"], **parameters)
+        places: dict[tuple[int, str], list[str]] = {}
+        for spec in source.tasks("train", 400):
+            house = source.build(spec.task_id)
+            for thing in house.problem.things:
+                if thing.inside and thing.type in ("CD", "KeyChain", "Pen"):
+                    places.setdefault((house.layout, thing.type), []).append(thing.inside[0])
+        return statistics.mean(max(map(found.count, set(found))) / len(found) for found in places.values())
+
+    assert share() < 0.1
+    # 7 in 10, and chance brings some more there.
+    assert 0.7 < share(holdout="rooms") < 0.85
+
+
+@pytest.mark.parametrize("holdout", ["pairs", "both"])
+def test_held_out_pairings_are_the_tests_and_only_the_tests(holdout: Holdout) -> None:
+    source = HouseSource(holdout=holdout)
+    for split in SPLITS:
+        houses = [source.build(spec.task_id) for spec in source.tasks(split, 300)]
+        assert {is_reserved_pair(house.problem.goal) for house in houses} == {split == "test"}
+        assert {house.layout > N_LAYOUTS for house in houses} == {split == "test" and holdout == "both"}
+        assert {house.layout > 0 for house in houses} == {holdout == "both"}
+
+
+def test_reserved_pairings_are_a_quarter_and_hold_for_every_kind_of_task() -> None:
+    pairs = [(object_, target) for target, kind in receptacle_kinds().items() for object_ in kind.holds]
+    reserved = [is_reserved_pair(Goal(GoalKind.PLACE, *pair)) for pair in pairs]
+    assert reserved == [is_reserved_pair(Goal(GoalKind.TWO, *pair)) for pair in pairs]
+    assert 0.2 < statistics.mean(reserved) < 0.3
+
+
 # ---- the tables
 
 
@@ -311,23 +454,24 @@ def test_tables_agree_with_each_other() -> None:
             assert 8 in entry.where.values()
 
 
+@pytest.mark.parametrize("reserved", [False, True])
 @pytest.mark.parametrize("pair", [pair for pair in PAIRS if not pair.startswith("home")])
-def test_furniture_that_is_always_there_allows_every_kind_of_task(pair: str) -> None:
-    """The proof that choosing a goal ends: a home has a kitchen and, for light, a livingroom or a bedroom."""
+def test_furniture_that_is_always_there_allows_every_kind_of_task(pair: str, reserved: bool) -> None:
+    """The proof that choosing a goal ends, for either sort of pairing: a home has a kitchen and, for light, a livingroom or a bedroom."""
     room, kind = pair.split("-")[0], GoalKind(KINDS.index(pair.split("-")[1]))
     plan, kinds = room_plans()[room], receptacle_kinds()
     present = {type_ for type_, (share, _, _) in plan.furniture.items() if share == 1}
-    if kind == GoalKind.LIGHT:
-        assert present & set(plan.objects["DeskLamp"].where)
-        return
     assert TOOLS.get(kind, "GarbageCan") in present
+    assert kind != GoalKind.LIGHT or present & set(plan.objects["DeskLamp"].where)
     needed = {GoalKind.CLEAN: "cleanable", GoalKind.HEAT: "heatable", GoalKind.COOL: "coolable"}.get(kind, "pickupable")
     assert any(
-        needed in object_flags()[object_] and object_ in kinds[target].holds and not kinds[target].single and not kinds[start].single
+        is_reserved_pair(Goal(kind, object_, target)) == reserved
         for object_, entry in plan.objects.items()
-        for start in present & set(entry.where)
-        for target in present - {start, TOOLS.get(kind)}
-        if target is not None
+        if needed in object_flags()[object_]
+        for target in (present - {TOOLS.get(kind)} if kind != GoalKind.LIGHT else {"DeskLamp"})
+        if kind == GoalKind.LIGHT or (object_ in kinds[target].holds and not kinds[target].single)
+        for start in present & set(entry.where) - {target}
+        if not kinds[start].single
     )
 
 

@@ -1,7 +1,7 @@
 """Fetch one large file over HTTP: resumed where it broke off, complete and verified before it gets its name.
 
-Knows nothing of models. What is checked: the size that the server announced, and the SHA-256 where the server names one (the hub of
-Hugging Face does, in ``X-Linked-Etag``). A file that does not match is deleted.
+Knows nothing of what is in the file. What is checked: the size that the server announced, and the SHA-256 where the caller or the server
+names one (the hub of Hugging Face does, in ``X-Linked-Etag``). A file that does not match is deleted.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 
-from homebody.agents.errors import DownloadError
+from homebody.envs.core import EnvError
 
 Progress = Callable[[int, int], None]
 """Called with bytes on disk and bytes in all (0 where the server does not say)."""
@@ -24,20 +24,35 @@ _BLOCK = 1 << 20
 _TIMEOUT_S = 30.0
 
 
-def fetch(url: str, target: Path, progress: Progress | None = None) -> Path:
+class DownloadError(EnvError):
+    """A file could not be fetched whole."""
+
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(f"could not fetch {url}: {problem}; run the same command again to resume")
+
+
+def cache_root() -> Path:
+    """Return the folder of what is fetched or prepared: ``$HOMEBODY_CACHE``, or ``homebody`` in the user's cache; it need not exist."""
+    if root := os.environ.get("HOMEBODY_CACHE"):
+        return Path(root)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "homebody"
+
+
+def fetch(url: str, target: Path, progress: Progress | None = None, sha256: str = "") -> Path:
     """Download a file, unless it is there already; what is fetched lies in ``<target>.part`` until it is whole.
 
     Args:
         url: http or https address; redirects are followed.
         target: where the file goes; its folder exists.
         progress: told after each block.
+        sha256: what the file must have, 64 hexadecimal digits; empty where it is not known.
 
     Returns:
         The target.
 
     Raises:
-        DownloadError: the server refuses or breaks off, or the file is not what the server announced. What was fetched of a good file
-            is kept, and the next call goes on from there.
+        DownloadError: the server refuses or breaks off, or the file is not what the server announced or the caller expects. What was
+            fetched of a good file is kept, and the next call goes on from there.
     """
     if target.exists():
         return target
@@ -45,21 +60,29 @@ def fetch(url: str, target: Path, progress: Progress | None = None) -> Path:
     links = _Links()
     try:
         total = _transfer(url, part, links, progress)
-    except (OSError, HTTPException) as error:  # URLError and time-outs are OSErrors, a broken body is an HTTPException.
+    except (OSError, HTTPException, ValueError) as error:
+        # URLError and time-outs are OSErrors, a broken body is an HTTPException, an address of no known form a ValueError.
         raise DownloadError(url, str(error) or type(error).__name__) from error
     size = part.stat().st_size
     if total and size != total:
         if size > total:
             part.unlink()
         raise DownloadError(url, f"got {size} bytes of {total}")
-    if links.sha256:
-        with part.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != links.sha256:
-            part.unlink()
-            raise DownloadError(url, f"its SHA-256 is {found}, announced was {links.sha256}; the file was deleted")
+    _verify(url, part, {"expected": sha256.lower(), "announced": links.sha256})
     os.replace(part, target)
     return target
+
+
+def _verify(url: str, part: Path, sums: dict[str, str]) -> None:
+    """Compare the file with the sums that are not empty, and delete it if it differs."""
+    if not any(sums.values()):
+        return
+    with part.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    for whence, named in sums.items():
+        if named and named != found:
+            part.unlink()
+            raise DownloadError(url, f"its SHA-256 is {found}, {whence} was {named}; the file was deleted")
 
 
 class _Links(urllib.request.HTTPRedirectHandler):
@@ -82,10 +105,13 @@ class _Links(urllib.request.HTTPRedirectHandler):
 def _transfer(url: str, part: Path, links: _Links, progress: Progress | None) -> int:
     """Append to the part what is missing of it; return the size that the whole file should have, 0 if the server does not say."""
     have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"User-Agent": "homebody"} | ({"Range": f"bytes={have}-"} if have else {}))
+    headers = {"User-Agent": "homebody"}
+    if have:
+        # GitHub keeps release files in a store that answers a range only to those who name the version of its interface.
+        headers |= {"Range": f"bytes={have}-", "x-ms-version": "2020-04-08"}
     opener = urllib.request.build_opener(links)
     try:
-        response = opener.open(request, timeout=_TIMEOUT_S)
+        response = opener.open(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT_S)
     except urllib.error.HTTPError as error:
         error.close()
         links.note(error.headers)

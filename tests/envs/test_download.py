@@ -6,11 +6,11 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
-from homebody.agents.download import fetch
-from homebody.agents.errors import DownloadError
+from homebody.envs.download import DownloadError, cache_root, fetch
 
 DATA = bytes(range(256)) * 9000
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -136,3 +136,27 @@ def test_refusals_are_named(hub, tmp_path):
     with pytest.raises(DownloadError, match="refused"):
         fetch("http://127.0.0.1:9/file", tmp_path / "model.gguf")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_sum_that_the_caller_expects_is_compared(hub, tmp_path):
+    hub.etag = ""
+    with pytest.raises(DownloadError, match=f"its SHA-256 is {SHA256}, expected was {'0' * 64}; the file was deleted"):
+        fetch(f"{hub.url}/resolve/main/f", tmp_path / "games.zip", sha256="0" * 64)
+    assert list(tmp_path.iterdir()) == []
+    assert fetch(f"{hub.url}/resolve/main/f", tmp_path / "games.zip", sha256=SHA256.upper()).read_bytes() == DATA
+
+
+@pytest.mark.parametrize("url", ["games.zip", "", "x://games.zip"])
+def test_what_is_no_address_is_named(tmp_path, url):
+    with pytest.raises(DownloadError, match="unknown url type"):
+        fetch(url, tmp_path / "games.zip")
+
+
+def test_the_cache_is_where_the_variables_say(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOMEBODY_CACHE", str(tmp_path))
+    assert cache_root() == tmp_path
+    monkeypatch.delenv("HOMEBODY_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_root() == tmp_path / "homebody"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_root() == Path.home() / ".cache" / "homebody"

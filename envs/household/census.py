@@ -1,0 +1,132 @@
+"""What a folder of ALFWorld games holds: how many of which split and type, what is wrong with them, and what is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from homebody.envs.household.alfworld import GAME_FILE, AlfWorldSource
+from homebody.envs.household.engine import TextGame
+from homebody.envs.household.fault import GameFileError, GrammarError
+from homebody.envs.household.game import compile_game
+from homebody.envs.household.gamefile import GameFile, load_game_file
+from homebody.envs.household.problem import TASK_TYPES
+from homebody.envs.household.release import GAMES_FOLDER
+
+RELEASE: Final = {
+    "train": (790, 308, 650, 459, 533, 813),
+    "valid_seen": (35, 13, 27, 16, 25, 24),
+    "valid_unseen": (24, 18, 31, 23, 21, 17),
+}
+"""How many games ALFWorld's release has that it lists itself, by split and in the order of `TASK_TYPES`: 3553, 140 and 134."""
+
+
+@dataclass
+class SplitCensus:
+    """One split of a folder."""
+
+    games: int = 0
+    """Games that can be played."""
+    expected: int = 0
+    """What the release has."""
+    by_type: dict[str, int] = field(default_factory=dict)
+    missing_by_type: dict[str, int] = field(default_factory=dict)
+    """Types of which there are fewer games than in the release, and how many fewer."""
+    left_out: int = 0
+    """Files that ALFWorld does not list either: movable receptacles, sliced objects, and the unsolvable."""
+
+
+@dataclass
+class Census:
+    """What was found in a folder."""
+
+    data_dir: str
+    splits: dict[str, SplitCensus]
+    faults: list[dict[str, str]]
+    """Files that cannot be played or are not what they say: `file`, `kind` (`unreadable`, `logic`, `type`, `walkthrough`), `problem`."""
+    unsolvable: list[str]
+    """Files that do not say of themselves that they can be solved."""
+    logics: dict[str, int]
+    """Games by the version of the rules that they speak."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every game of the release is there and sound."""
+        return not self.faults and not any(split.missing_by_type for split in self.splits.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as a JSON object, with `complete`."""
+        return {**asdict(self), "complete": self.is_complete}
+
+
+def take_census(data_dir: str | Path | None, progress: Callable[[int, int], None] | None = None) -> Census:
+    """Read every game below a folder, and play its walkthrough.
+
+    Args:
+        data_dir: The folder that holds `json_2.1.1`; `None` takes the environment variable `ALFWORLD_DATA`.
+        progress: Called with files read and files in all.
+
+    Raises:
+        DataDirError: There is no such folder.
+    """
+    root = AlfWorldSource(data_dir).root
+    games = root / GAMES_FOLDER if (root / GAMES_FOLDER).is_dir() else root
+    files = {split: sorted((games / split).rglob(GAME_FILE)) for split in RELEASE}
+    census = Census(str(root), {split: SplitCensus(expected=sum(RELEASE[split])) for split in RELEASE}, [], [], {})
+    logics: dict[str, list[str]] = {}
+    done, total = 0, sum(map(len, files.values()))
+    for split, paths in files.items():
+        counts: Counter[str] = Counter()
+        for path in paths:
+            _count(path, path.relative_to(root).as_posix(), census, census.splits[split], counts, logics)
+            done += 1
+            if progress:
+                progress(done, total)
+        found = census.splits[split]
+        found.by_type = {kind: counts[kind] for kind in TASK_TYPES}
+        found.missing_by_type = {kind: n for kind, all_ in zip(TASK_TYPES, RELEASE[split], strict=True) if (n := all_ - counts[kind]) > 0}
+    census.logics = {logic: len(names) for logic, names in sorted(logics.items())}
+    usual = max(logics, key=lambda logic: len(logics[logic]), default="")
+    for logic, names in logics.items():
+        if logic != usual:
+            census.faults += [_fault(name, "logic", f"speaks the {logic} logic where most games speak {usual}") for name in names]
+    return census
+
+
+def _count(path: Path, name: str, census: Census, split: SplitCensus, counts: Counter[str], logics: dict[str, list[str]]) -> None:
+    """Count one file, or say what is wrong with it."""
+    if "movable" in name or "Sliced" in name:
+        split.left_out += 1
+        return
+    try:
+        file = load_game_file(path)
+    except GameFileError as error:
+        census.faults.append(_fault(name, "logic" if isinstance(error, GrammarError) else "unreadable", str(error)))
+        return
+    if not file.solvable:
+        split.left_out += 1
+        census.unsolvable.append(name)
+        return
+    kind = TASK_TYPES[file.problem.goal.kind]
+    split.games += 1
+    counts[kind] += 1
+    logics.setdefault(file.logic, []).append(name)
+    said = next((part.partition("-")[0] for part in name.split("/") if part.partition("-")[0] in TASK_TYPES), kind)
+    if said != kind:
+        census.faults.append(_fault(name, "type", f"its folder says {said}, its goal {kind}"))
+    if file.walkthrough and not _is_won(file):
+        census.faults.append(_fault(name, "walkthrough", "its own walkthrough does not solve it"))
+
+
+def _is_won(file: GameFile) -> bool:
+    play = TextGame(compile_game(file.problem), file.logic)
+    for command in file.walkthrough:
+        play.step(command)
+    return play.won
+
+
+def _fault(name: str, kind: str, problem: str) -> dict[str, str]:
+    return {"file": name, "kind": kind, "problem": problem}

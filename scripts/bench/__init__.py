@@ -1,0 +1,1 @@
+"""What `homebody bench` measures, one module a subject."""

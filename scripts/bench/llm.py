@@ -1,0 +1,215 @@
+"""What a decision of a language model costs: our engine inside real episodes, and other ways to score the same commands.
+
+The episodes are of 15 steps, with a harness that scores every admissible command. The peers get the same prompts and the same commands in
+the same run. Times are wall times of one thread: they mean little on a busy machine.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from homebody.agents import AgentError, HarnessSpec, Job, Rollouts, Stage, run_episode
+from homebody.agents.backend import Message, Segments, Usage
+from homebody.agents.decider import Decision, ModelDecider
+from homebody.agents.hooks import BeforeModel
+from homebody.agents.llama import LlamaCpp
+from homebody.agents.models import resolve
+from homebody.agents.spec import entry
+from homebody.envs import TaskSpec, tasks
+from homebody.scripts.bench import peer_llm
+from homebody.scripts.bench.result import result
+
+MAX_STEPS: Final = 15
+EPISODES: Final = 2
+"""Measured episodes; one more is played before them."""
+EVERY: Final = 5
+"""Of the decisions, every so many are given to the loop as well."""
+PARALLEL: Final = 4
+"""Episodes for each number of workers, after one for each to start on."""
+ECHO_TOKENS: Final = 48
+
+STAGES: Final = 6
+"""How often `bench_llm` tells of its progress, for each model."""
+
+LOOP: Final = "one pass a candidate, prompt kept in the cache"
+LIMIT: Final = "llama_decode alone, batches of the same sizes at the same positions"
+ECHO: Final = "create_completion(prompt + candidate, echo=True, logprobs=1)"
+
+Progress = Callable[[str], None]
+Row = dict[str, Any]
+
+
+@dataclass
+class Step:
+    """One decision."""
+
+    segments: Segments
+    menu: tuple[str, ...]
+    seconds: float
+    """Of the whole decision: the chat rendered, its length checked, the prompt's new tokens and the commands evaluated."""
+
+
+@dataclass
+class Play:
+    """One episode."""
+
+    usage: Usage
+    """What it used; its `decode_seconds` are part of `seconds`."""
+    steps: list[Step] = field(default_factory=list)
+    batches: list[peer_llm.Batch] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Of all decisions."""
+        return sum(step.seconds for step in self.steps)
+
+    @property
+    def tokens(self) -> int:
+        """Evaluated in all."""
+        return sum(len(batch[0]) for batch in self.batches)
+
+
+class TimedDecider(ModelDecider):
+    """Notes each decision in `steps`, the time of the checks before it included."""
+
+    def __init__(self, backend: LlamaCpp) -> None:
+        super().__init__(backend)
+        self.steps: list[Step] = []
+        self._checked = 0.0
+
+    def fits(self, messages: Sequence[Message]) -> bool:
+        """Take the time."""
+        started = time.perf_counter()
+        fits = super().fits(messages)
+        self._checked += time.perf_counter() - started
+        return fits
+
+    def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
+        """Take the time, and note it."""
+        started = time.perf_counter()
+        decision = super().decide(event, messages)
+        seconds = time.perf_counter() - started + self._checked
+        self._checked = 0.0
+        self.steps.append(Step(self.backend.segments(messages), event.menu, seconds))
+        return decision
+
+
+def bench_llm(models: Sequence[str], data_dir: str | None, *, progress: Progress) -> list[Row]:
+    """Measure models.
+
+    Args:
+        models: names or paths of GGUF models; see `homebody.agents.models.resolve`.
+        data_dir: folder of ALFWorld games; None plays procedural houses.
+        progress: told what is being measured.
+
+    Returns:
+        Rows as `homebody.scripts.bench.result.result` makes them, with the `model`.
+
+    Raises:
+        AgentError: a model cannot be loaded, or an episode failed.
+        EnvError: the folder has no games.
+    """
+    env_id, kwargs = ("homebody/Household-v0", {}) if data_dir is None else ("homebody/AlfWorld-v0", {"data_dir": data_dir})
+    chosen = tasks(env_id, "validation", 1 + EPISODES + PARALLEL, **kwargs)
+    rows: list[Row] = []
+    for model in models:
+        progress(f"{model}: episodes")
+        path = resolve(model)
+        stage = Stage(env_id, model, MAX_STEPS, kwargs)
+        with LlamaCpp(path, name=model) as backend:
+            plays = _play(stage, backend, chosen[: 1 + EPISODES])[1:]
+            found = [*_inside(backend, plays, progress), *_by_loop(backend, plays, progress)]
+            first = plays[0].steps[0]
+            prompt_tokens = backend.count_tokens(first.segments)
+        found += [
+            _by_echo(str(path), first, prompt_tokens, found[-1]["value"], progress),
+            _by_workers(stage, chosen[1 + EPISODES :], progress),
+        ]
+        rows += [{"name": row.pop("name"), "model": model, **row} for row in found]
+    return rows
+
+
+def scoring_harness() -> HarnessSpec:
+    """Return the seed harness of the house without a menu in the prompt: the model scores every admissible command."""
+    seed = HarnessSpec.load("household").document
+    kept = [item for item in seed["processors"] if item["use"] in ("system_prompt", "history_window")]
+    return HarnessSpec.from_json(
+        {**seed, "name": "scoring", "processors": [*kept, entry("decide", {"method": "score", "normalize": "sum"})]}
+    )
+
+
+def _play(stage: Stage, backend: LlamaCpp, chosen: Sequence[TaskSpec]) -> list[Play]:
+    env, spec, decider = stage.make_env(), scoring_harness(), TimedDecider(backend)
+    plays = []
+    for task in chosen:
+        decider.steps.clear()
+        with peer_llm.recorded(backend.engine) as batches:
+            record = run_episode(env, spec, decider, task, max_steps=stage.max_steps)
+        if record.error:
+            raise AgentError(f"{task.task_id} failed at {record.error['boundary']}: {record.error['kind']}: {record.error['message']}")
+        plays.append(Play(Usage(**record.usage), decider.steps[:], batches))  # type: ignore[arg-type]
+    env.close()
+    return plays
+
+
+def _inside(backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> Iterator[Row]:
+    """Compare the episodes with llama.cpp alone on the same batches."""
+    progress(f"{backend.name}: llama.cpp alone")
+    limits = []
+    for play in plays:
+        backend.read(play.steps[0].segments)  # What its first batch continued is there again.
+        limits.append(1e6 * peer_llm.replay(backend.engine, backend.usage, play.batches) / play.tokens)
+    backend.forget()
+    ours = statistics.median(1e6 * play.seconds / play.tokens for play in plays)
+    yield result("tokens_vs_limit", ours, "us a token", len(plays), LIMIT, statistics.median(limits))
+    yield result(
+        "cached_fraction", statistics.median(play.usage.cached_tokens / play.usage.prompt_tokens for play in plays), "", len(plays)
+    )
+    yield result("overhead_fraction", statistics.median(1 - play.usage.decode_seconds / play.seconds for play in plays), "", len(plays))
+
+
+def _by_loop(backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> Iterator[Row]:
+    """Compare the scoring alone, the prompt evaluated before on both sides; and whole decisions, with the prompt's new tokens."""
+    progress(f"{backend.name}: a loop")
+    times = []
+    for step in (step for play in plays for step in play.steps[::EVERY]):
+        start, row = backend.read(step.segments)
+        started = time.perf_counter()
+        peer_llm.score_by_loop(backend.engine, start, row, step.menu)
+        loop = time.perf_counter() - started
+        started = time.perf_counter()
+        backend.score(step.segments, step.menu)
+        score = time.perf_counter() - started
+        times.append((score, loop, step.seconds, step.seconds - score + loop))
+    score, loop, whole, whole_loop = (1e3 * statistics.median(each) for each in zip(*times, strict=True))
+    yield result("score_vs_loop", score, "ms a scoring", len(times), LOOP, loop)
+    both = f"{LOOP}; the prompt's new tokens counted on both sides"
+    yield result("decision_vs_loop", whole, "ms a decision", len(times), both, whole_loop)
+
+
+def _by_echo(path: str, step: Step, prompt_tokens: int, decision_ms: float, progress: Progress) -> Row:
+    progress("echo")
+    seconds = peer_llm.echo_seconds(path, "".join(step.segments), step.menu[:2], ECHO_TOKENS)
+    peer = (
+        f"{ECHO}: two candidates after {ECHO_TOKENS} tokens, extrapolated by token and candidate to a prompt of {prompt_tokens} tokens "
+        f"and {len(step.menu)} candidates"
+    )
+    slow = 1e3 * statistics.median(seconds) * prompt_tokens * len(step.menu)
+    return result("score_vs_echo", decision_ms, "ms a decision", len(seconds), peer, slow)
+
+
+def _by_workers(stage: Stage, chosen: Sequence[TaskSpec], progress: Progress) -> Row:
+    seconds = []
+    for workers in (1, 2):
+        progress(f"{workers} workers")
+        with Rollouts(stage, workers) as rollouts:
+            jobs = [Job(scoring_harness(), task) for task in chosen]
+            list(rollouts.play(jobs[:workers]))
+            started = time.perf_counter()
+            list(rollouts.play(jobs))
+            seconds.append((time.perf_counter() - started) / len(jobs))
+    return result("two_workers_vs_one", seconds[1], "s an episode", 1, "one worker", seconds[0])

@@ -1,0 +1,137 @@
+"""`homebody bench`: how fast things are on this machine."""
+
+# The mark \b, which keeps click from rewrapping the examples, must be one character: these docstrings cannot be raw.
+# ruff: noqa: D301
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from homebody.scripts.console import Console, check_target, error_line, write_json
+from homebody.scripts.options import Group, json_out
+
+
+@click.group(cls=Group, short_help="Measure how fast things are on this machine.")
+def bench() -> None:
+    """Medians over repeats, with others' engines measured in the same run where they are installed."""
+
+
+@bench.command("household", short_help="The household engine, against plain Python and the real ALFWorld.")
+@click.option("--data-dir", type=click.Path(), metavar="DIR", help="Folder of ALFWorld games; without it procedural houses are played.")
+@click.option("--peer-python", type=click.Path(), metavar="PATH", help="Python with the real ALFWorld; without it this one, if it has it.")
+@click.option("--games", type=click.IntRange(1, 1000), default=8, show_default=True, metavar="N", help="How many games.")
+@click.option("--steps", type=click.IntRange(1, 1000), default=25, show_default=True, metavar="N", help="Recorded commands a game.")
+@click.option("--repeats", type=click.IntRange(1, 100), default=5, show_default=True, metavar="N", help="Times of each game.")
+@json_out
+def bench_household(data_dir: str | None, peer_python: str | None, games: int, steps: int, repeats: int, json_path: str | None) -> None:
+    """Measure text steps, resets, loading, batched steps, memory and import; one thread.
+
+    The real engine takes over a second a reset, so it plays each game once. Exit code 1 where engines say different things.
+
+    \b
+    Examples:
+      homebody bench household
+      homebody bench household --data-dir $ALFWORLD_DATA --peer-python peers/bin/python --json bench.json
+    """
+    from homebody.scripts.bench import household
+
+    check_target(json_path)
+    with Console().progress("measuring") as advance:
+        stages = iter(range(1, 5))
+        found = household.bench_household(
+            data_dir, peer_python, games=games, steps=steps, repeats=repeats, progress=lambda what: advance(next(stages), 4, what)
+        )
+    click.echo(f"{found['games']}; {found['machine']['processor']}, Python {found['machine']['python']}")
+    for peer in dict.fromkeys(result["peer"] for result in found["results"] if result["peer"]):
+        click.echo(f"beside it: {peer}")
+    for result in found["results"]:
+        click.echo(_line(result))
+    write_json(json_path, found)
+    if found["differences"]:
+        error_line(f"{len(found['differences'])} answers differ, so the times of their engines say nothing; {found['differences'][0]}")
+        raise SystemExit(1)
+
+
+@bench.command("llm", short_help="Decisions of a language model, against other ways to score.")
+@click.option("--models", default="smollm2,gemma3-270m", show_default=True, metavar="A,B", help="Models, with commas between.")
+@click.option("--data-dir", type=click.Path(), metavar="DIR", help="Folder of ALFWorld games; without it procedural houses are played.")
+@json_out
+def bench_llm(models: str, data_dir: str | None, json_path: str | None) -> None:
+    """Measure decisions inside real episodes: scoring, tokens a second, what the cache serves, overhead, two workers.
+
+    Takes some minutes. Its times mean something on a machine that does nothing else.
+
+    \b
+    Examples:
+      homebody bench llm --models smollm2
+      homebody bench llm --data-dir $ALFWORLD_DATA --json llm.json
+    """
+    from importlib.metadata import version
+
+    from homebody.scripts.bench import llm
+    from homebody.scripts.bench.result import machine
+
+    check_target(json_path)
+    with Console().progress("measuring") as advance:
+        names = models.split(",")
+        stages = iter(range(1, 1 + llm.STAGES * len(names)))
+        results = llm.bench_llm(names, data_dir, progress=lambda what: advance(next(stages), llm.STAGES * len(names), what))
+    for result in results:
+        click.echo(f"{result['model']}: {_line(result).strip()}")
+    write_json(json_path, {"machine": {**machine(), "llama-cpp-python": version("llama-cpp-python")}, "results": results})
+
+
+@bench.command("harness", short_help="What the harness costs besides the model.")
+@click.option("--repeats", type=click.IntRange(1, 100_000), default=200, show_default=True, metavar="N", help="Calls of each kind.")
+@json_out
+def bench_harness(repeats: int, json_path: str | None) -> None:
+    """Measure a step through an empty harness, a call of a code processor, and a prompt template.
+
+    \b
+    Example:
+      homebody bench harness --json harness.json
+    """
+    from homebody.scripts.bench import harness
+    from homebody.scripts.bench.result import machine
+
+    check_target(json_path)
+    results = harness.bench_harness(repeats)
+    for result in results:
+        click.echo(_line(result))
+    write_json(json_path, {"machine": machine(), "results": results})
+
+
+@bench.command("render", short_help="Pictures of the house, without a window.")
+@click.option("--size", nargs=2, type=int, default=(960, 720), show_default=True, metavar="WIDTH HEIGHT", help="Of a picture, in pixels.")
+@click.option("--houses", type=click.IntRange(1, 1000), default=16, show_default=True, metavar="N", help="How many houses.")
+@click.option("--repeats", type=click.IntRange(1, 100), default=3, show_default=True, metavar="N", help="Times of each house.")
+@json_out
+def bench_render(size: tuple[int, int], houses: int, repeats: int, json_path: str | None) -> None:
+    """Measure pictures a second along the expert's way through procedural houses; one thread.
+
+    \b
+    Examples:
+      homebody bench render
+      homebody bench render --size 1920 1080 --json render.json
+    """
+    from homebody.scripts.bench import render
+    from homebody.scripts.bench.result import machine
+
+    check_target(json_path)
+    results = render.bench_render(size, houses, repeats)
+    for result in results:
+        click.echo(_line(result))
+    write_json(json_path, {"machine": machine(), "size": list(size), "results": results})
+
+
+def _line(result: dict[str, Any]) -> str:
+    line = f"{result['name']:>27}  {_number(result['value'])} {result['unit']}"
+    if result["peer"]:
+        line += f"; {_number(result['ratio'])} times better than {_number(result['peer_value'])} of {result['peer'].partition(' (')[0]}"
+    return line
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

@@ -1,0 +1,99 @@
+"""`homebody household`: procedural houses as files."""
+
+# The mark \b, which keeps click from rewrapping the examples, must be one character: these docstrings cannot be raw.
+# ruff: noqa: D301
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from homebody.scripts.console import Console, check_target, write_json
+from homebody.scripts.options import Group, json_out, options
+
+house_parameters = options(
+    click.option("--room", "rooms", multiple=True, metavar="ROOM", help="Kind of house: kitchen, livingroom, bedroom, bathroom, home."),
+    click.option(
+        "--task-type",
+        "task_types",
+        multiple=True,
+        metavar="KIND[=WEIGHT]",
+        help="Kind of task: place, light, clean, heat, cool, two; all by default. A weight of 2 makes it twice as frequent.",
+    ),
+    click.option("--clutter", type=float, default=1.0, show_default=True, metavar="X", help="Factor on the number of objects, 0.25 to 2."),
+    click.option("--size", type=float, default=1.0, show_default=True, metavar="X", help="Factor on the amount of furniture, 0.5 to 2."),
+    click.option("--distractors", type=int, default=0, show_default=True, metavar="N", help="Further objects that would do, 0 to 20."),
+    click.option("--closed", type=float, default=1.0, show_default=True, metavar="X", help="Share of doors closed at the start, 0 to 1."),
+    click.option("--holdout", metavar="WHAT", help="What only the test split shows: rooms (layouts), pairs (object and target) or both."),
+)
+
+
+@click.group(cls=Group, short_help="Procedural houses as files.")
+def household() -> None:
+    """Procedural houses, written as the game files of ALFWorld."""
+
+
+@household.command("export", short_help="Write houses as ALFWorld's own game files.")
+@click.option("--out", required=True, type=click.Path(file_okay=False), metavar="DIR", help="Data folder; made where it is missing.")
+@click.option("--split", "splits", multiple=True, metavar="S", help="train, validation or test; all three by default. Can be repeated.")
+@click.option("--tasks", "n", type=int, metavar="N", help="Houses a split; by default 2000 to train, 200 to validate, 200 to test.")
+@house_parameters
+@json_out
+def household_export(
+    out: str, splits: tuple[str, ...], n: int | None, json_path: str | None, rooms: tuple[str, ...], task_types: tuple[str, ...],
+    **rest: Any,
+) -> None:  # fmt: skip
+    """Write houses as a data folder of ALFWorld: game.tw-pddl files that the real ALFWorld plays too, with its own engine.
+
+    Below DIR/json_2.1.1 the splits have ALFWorld's names: train, valid_seen (validation), valid_unseen (test). The same houses may be
+    written again; a file that differs is never overwritten.
+
+    \b
+    Examples:
+      homebody household export --out houses --tasks 100
+      homebody household export --out hard --holdout both --distractors 8 --closed 0.9 --task-type heat=2 --task-type cool
+      homebody evaluate --env homebody/AlfWorld-v0 --data-dir houses --split test --decider random
+    """
+    from homebody.envs.core import SPLITS
+    from homebody.envs.household.export import export_houses
+    from homebody.envs.household.houses import HouseSource
+
+    check_target(json_path)
+    parameters = {**rest, **({"rooms": rooms} if rooms else {}), **({"task_types": _mix(task_types)} if task_types else {})}
+    source = HouseSource(**parameters)
+    listed = {split: source.tasks(split, n) for split in dict.fromkeys(splits or SPLITS)}
+    total, games, written = sum(map(len, listed.values())), [], 0
+    console = Console()
+    with console.progress("exporting") as advance:
+        for specs in listed.values():
+            for path, is_new in export_houses(source, specs, _folder(out)):
+                games.append(path)
+                written += is_new
+                advance(len(games), total, "houses")
+    for split, specs in listed.items():
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(spec.type for spec in specs).items()))
+        click.echo(f"{split}: {len(specs)} houses ({kinds})")
+    click.echo(f"{out}: {written} games written, {total - written} were there")
+    write_json(json_path, {"out": out, "parameters": parameters, "written": written, "present": total - written, "games": games})
+
+
+def _folder(out: str) -> Path:
+    path = Path(out)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.UsageError(f"cannot make the folder {out}: {error.strerror}; give another for --out") from None
+    return path
+
+
+def _mix(given: tuple[str, ...]) -> dict[str, int]:
+    mix: dict[str, int] = {}
+    for text in given:
+        kind, has_weight, weight = text.partition("=")
+        if kind in mix or (has_weight and not weight.isdecimal()):
+            raise click.UsageError(f"--task-type {text!r} is not possible; give KIND or KIND=WEIGHT, as heat=2, and each kind once")
+        mix[kind] = int(weight) if has_weight else 1
+    return mix
