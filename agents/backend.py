@@ -11,7 +11,7 @@ model's own template and cut where the harness will later append or drop text. S
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 CUT = "\x1f"
 """Cut mark inside a message's content: what follows it in the message is a segment of its own, so that a later prompt without
@@ -40,6 +40,8 @@ class Usage:
     """Calls of generate and score that returned."""
     seconds: float = 0.0
     """Wall time inside generate and score, in seconds. Not part of any hash."""
+    decode_seconds: float = 0.0
+    """The part of `seconds` that the engine itself spent evaluating tokens; 0.0 where it is another process. Not part of any hash."""
 
     def snapshot(self) -> "Usage":
         """Return a copy that later calls do not change."""
@@ -65,8 +67,8 @@ class Backend(Protocol):
     def segments(self, messages: Sequence[Message]) -> Segments:
         """Render chat messages as a prompt that ends where the assistant's next reply begins.
 
-        Boundaries lie at each message's end and at each `CUT`, so two conversations that share their first messages share
-        their first segments. `CUT` is removed. Text that a template trims from a message's ends is trimmed.
+        Boundaries lie at each `CUT`, at the end of a message that has none, and where a reply begins (see `homebody.agents.chat`), so two
+        conversations that share their first messages share their first segments. `CUT` is removed.
 
         Args:
             messages: at least one message, in order.
@@ -88,6 +90,7 @@ class Backend(Protocol):
         max_tokens: int,
         stop: Sequence[str] = (),
         grammar: str | None = None,
+        schema: Mapping[str, Any] | None = None,
         temperature: float = 0.0,
         seed: int = 0,
     ) -> str:
@@ -95,15 +98,17 @@ class Backend(Protocol):
 
         Args:
             segments: the prompt.
-            max_tokens: most tokens to generate, at least 1; fewer where the context ends.
+            max_tokens: most tokens to generate, at least 1.
             stop: the text ends before the first occurrence of any of these.
             grammar: GBNF grammar that the text obeys; it may be cut short by `max_tokens`.
+            schema: JSON Schema that the text obeys, as a JSON text; it may be cut short as well. Not together with `grammar`.
             temperature: 0 takes the most probable token; otherwise samples from the softmax of logits / temperature.
             seed: of the sampling; same arguments and seed, same text.
 
         Raises:
-            ContextOverflowError: the prompt leaves no room for one token.
+            ContextOverflowError: the prompt and `max_tokens` more do not fit. Nothing is ever cut in silence.
             BadGrammarError: the grammar does not parse.
+            BadSchemaError: the schema cannot be made a grammar.
             BadRequestError: an argument is out of range.
         """
         ...

@@ -1,8 +1,9 @@
 """Chat messages to prompt text, cut in segments: by a model's own template, or as a plain transcript for a base model.
 
-Knows nothing of tokens. A boundary lies at the end of each message's content and at each `CUT`; what a template puts between two
-contents begins the later segment. White space at the end of a content is kept as given, whatever the template does, because
-the same message must give the same segment with and without the text after its `CUT`.
+Knows nothing of tokens. A boundary lies at each `CUT`, at the end of a system or user text that has none, and where a reply of the
+assistant begins: at the end of the prompt, that is where the next one will. So a step of an episode is one segment, from the reply to
+what came of it, and the end of one prompt is still there when the reply follows. White space before a boundary is kept as given, whatever
+the template does, because the same message must give the same segment with and without the text after its `CUT`.
 """
 
 from collections.abc import Sequence
@@ -63,12 +64,18 @@ def render_plain(messages: Sequence[Message]) -> Segments:
 
 
 def _mark(messages: Sequence[Message]) -> tuple[str, list[dict[str, str]]]:
-    """Replace CUT, and end each content, by a character that no content has and no template trims (CUT is white space)."""
+    """Put a character that no content has and no template trims (CUT is white space) where a boundary lies inside a message."""
     if not messages:
         raise BadRequestError("the list of messages", [], "at least one message")
     used = set().union(*(message["content"] for message in messages))
     mark = next(char for char in map(chr, _PRIVATE_USE) if char not in used)
-    return mark, [{**message, "content": message["content"].replace(CUT, mark) + mark} for message in messages]
+    return mark, [{**message, "content": _marked(message, mark)} for message in messages]
+
+
+def _marked(message: Message, mark: str) -> str:
+    if message["role"] == "assistant":
+        return mark + message["content"].replace(CUT, mark)
+    return message["content"].replace(CUT, mark) if CUT in message["content"] else message["content"] + mark
 
 
 @lru_cache(maxsize=8)

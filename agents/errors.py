@@ -4,7 +4,8 @@ The command line prints ``str(error)`` of an `AgentError` as one line and exits 
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class AgentError(Exception):
@@ -18,7 +19,9 @@ class ModelNotFoundError(AgentError):
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
-        super().__init__(f"unknown model {name!r}; {hint} A path to a .gguf file or hf:owner/repo:file.gguf works too.")
+        super().__init__(
+            f"unknown model {name!r}; {hint} A path to a .gguf file, hf:owner/repo:file.gguf or http://HOST:PORT/v1 works too."
+        )
 
 
 class ModelPackageMissingError(AgentError):
@@ -35,11 +38,14 @@ class BadModelFileError(AgentError):
         super().__init__(f"model file {path}: {problem}; {remedy}")
 
 
-class DownloadError(AgentError):
-    """A model file that could not be fetched whole."""
+class ModelTooBigError(AgentError):
+    """A model that would not fit the memory that is free."""
 
-    def __init__(self, url: str, problem: str) -> None:
-        super().__init__(f"could not fetch {url}: {problem}; run the same command again to resume")
+    def __init__(self, path: object, needed: int, available: int, n_ctx: int) -> None:
+        super().__init__(
+            f"model file {path}: it needs about {needed / 1e6:.0f} MB with a context of {n_ctx} tokens, "
+            f"and {available / 1e6:.0f} MB are free; end other programs, or take a smaller model or quantization"
+        )
 
 
 class CacheError(AgentError):
@@ -68,6 +74,13 @@ class BadGrammarError(AgentError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"bad GBNF grammar: {problem}; the start rule is named root, see llama.cpp's grammars/README.md")
+
+
+class BadSchemaError(AgentError):
+    """A JSON Schema that llama.cpp cannot turn into a grammar."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"bad JSON Schema for an answer: {problem}; give types, properties, enums and references inside the schema only")
 
 
 class BadChatTemplateError(AgentError):
@@ -103,3 +116,49 @@ class ScriptExhaustedError(AgentError):
 
     def __init__(self, given: int) -> None:
         super().__init__(f"the script held {given} replies and one more was asked for; give Scripted more replies, or call enqueue()")
+
+
+class RemoteError(AgentError):
+    """A server of models that does not do what it is asked; the classes below say how."""
+
+
+class RemoteDownError(RemoteError):
+    """No answer came: refused, broken off, or too late."""
+
+    def __init__(self, server: str, problem: str) -> None:
+        super().__init__(f"server {server}: {problem}; check that it is running and can be reached")
+
+
+class RemoteRefusedError(RemoteError):
+    """The server answered with an error.
+
+    Attributes:
+        status: HTTP status.
+        details: the error object of the answer, as far as there was one.
+        retry_after: seconds that the server asks to wait, or None.
+    """
+
+    def __init__(
+        self, server: str, path: str, status: int, reason: str, details: Mapping[str, Any], *, retry_after: float | None = None
+    ) -> None:
+        remedy = {401: "set HOMEBODY_API_KEY", 403: "set HOMEBODY_API_KEY", 404: "check the address and the model's name"}.get(
+            status, "read the server's log"
+        )
+        super().__init__(f"server {server} answered {status} to {path}: {reason}; {remedy}")
+        self.status = status
+        self.details = details
+        self.retry_after = retry_after
+
+
+class RemoteAnswerError(RemoteError):
+    """The server's answer is not what the protocol says, or contradicts what it said before."""
+
+    def __init__(self, server: str, problem: str) -> None:
+        super().__init__(f"server {server} does not keep to the protocol: {problem}; update it, or use another server")
+
+
+class RemoteCannotError(RemoteError):
+    """The server has no way to do what the harness needs."""
+
+    def __init__(self, server: str, what: str, remedy: str) -> None:
+        super().__init__(f"server {server} cannot {what}; {remedy}")

@@ -1,7 +1,8 @@
 """A backend that plays a script: the test double for everything that asks a model."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from homebody.agents.backend import Message, Segments, Usage
 from homebody.agents.chat import render_plain
@@ -72,6 +73,7 @@ class Scripted:
         max_tokens: int,
         stop: Sequence[str] = (),
         grammar: str | None = None,
+        schema: Mapping[str, Any] | None = None,
         temperature: float = 0.0,
         seed: int = 0,
     ) -> str:

@@ -23,8 +23,7 @@ def test_template_is_cut_at_ends_of_contents_and_at_cuts():
     assert rendered(chat("Be good.", f"A room.\n{CUT}look, go")) == (
         "<s><system>Be good.",
         "</s>\n<user>A room.\n",
-        "look, go",
-        "</s>\n<assistant>",
+        "look, go</s>\n<assistant>",
     )
 
 
@@ -38,9 +37,20 @@ def test_history_without_its_menu_shares_all_before_it(render, menu):
     assert CUT not in "".join((*before, *after))
 
 
+@pytest.mark.parametrize("render", [rendered, render_plain])
+@pytest.mark.parametrize("mark", [CUT, ""])
+def test_a_step_is_one_segment_and_shares_all_of_the_prompt_before(render, mark):
+    steps = [chat("Be good.", *turns) for turns in (("A room." + mark,), ("A room." + mark, "look", "A box." + mark))]
+    before, after = map(render, steps)
+    assert after[: len(before)] == before
+    assert len(after) == len(before) + 2
+    assert after[-2].startswith("look")
+    assert after[-2].endswith("A box.")
+
+
 def test_plain_transcript():
     messages = chat("Be good.", "A room.", "look", f"You see a box.{CUT} Choose.")
-    assert render_plain(messages) == ("Be good.", "\n\nA room.", "\n>look", "\nYou see a box.", " Choose.", "\n>")
+    assert render_plain(messages) == ("Be good.", "\n\nA room.", "\n>", "look\nYou see a box.", " Choose.\n>")
     assert "".join(render_plain(messages[1:2])) == "A room.\n>"
 
 

@@ -7,10 +7,10 @@ import random
 import subprocess
 import sys
 
+import llama_cpp
 import numpy as np
 import pytest
 
-from homebody.agents import llama
 from homebody.agents.backend import CUT, Backend
 from homebody.agents.errors import (
     BackendClosedError,
@@ -18,9 +18,10 @@ from homebody.agents.errors import (
     BadModelFileError,
     BadRequestError,
     ContextOverflowError,
-    DecodeError,
 )
-from homebody.agents.llama import LlamaCpp
+from homebody.agents.llama import LlamaCpp, log, requantize
+from homebody.agents.llama.sampling import log_probabilities
+from homebody.agents.models import KNOWN, cache_folder
 
 pytestmark = pytest.mark.model
 
@@ -42,12 +43,6 @@ def later(reply="take book 2 from shelf 3"):
     return [PROMPT[0], first, {"role": "assistant", "content": reply}, {"role": "user", "content": "You pick up the book 2."}]
 
 
-def forget(backend):
-    """Bring a backend to the state of a fresh one."""
-    backend._keep(0)
-    llama.llama_cpp.llama_memory_clear(backend._memory, True)
-
-
 def answers(backend, messages):
     segments = backend.segments(messages)
     scores = backend.score(segments, MENU)
@@ -58,9 +53,9 @@ def answers(backend, messages):
 def expected(smollm2):
     """Answers to PROMPT, each call on a fresh cache."""
     segments = smollm2.segments(PROMPT)
-    forget(smollm2)
+    smollm2.forget()
     scores = smollm2.score(segments, MENU)
-    forget(smollm2)
+    smollm2.forget()
     return [*scores, smollm2.generate(segments, max_tokens=12)]
 
 
@@ -72,6 +67,26 @@ def test_is_a_backend_with_a_fingerprint(smollm2, smollm2_file):
     assert smollm2.fingerprint["architecture"] == "llama"
     assert json.loads(json.dumps(smollm2.fingerprint)) == smollm2.fingerprint
     assert str(smollm2_file) not in json.dumps(smollm2.fingerprint)
+
+
+@pytest.fixture(scope="module")
+def gemma3():
+    """Gemma 3 270M, where it was prepared before: a vocabulary of 262,144 words, and a sliding window."""
+    path = cache_folder() / KNOWN["gemma3-270m"].file
+    if not path.exists():
+        pytest.skip("Gemma 3 270M is not prepared: homebody models info gemma3-270m")
+    with LlamaCpp(path, name="gemma3", n_ctx=1024) as backend:
+        yield backend
+
+
+def test_a_sliding_window_is_put_aside_and_taken_up_again(gemma3):
+    gemma3.forget()
+    fresh = answers(gemma3, PROMPT)
+    gemma3.score(["The lamp is in the"], [" hall", " shed"])
+    before = gemma3.usage.snapshot()
+    assert answers(gemma3, PROMPT) == fresh
+    used = gemma3.usage - before
+    assert used.cached_tokens == used.prompt_tokens
 
 
 class TestEqualToTheBit:
@@ -88,9 +103,9 @@ class TestEqualToTheBit:
         assert answers(smollm2, PROMPT) == expected
 
     def test_when_an_episode_grew_there(self, smollm2):
-        forget(smollm2)
+        smollm2.forget()
         fresh = answers(smollm2, later())
-        forget(smollm2)
+        smollm2.forget()
         answers(smollm2, PROMPT)
         before = smollm2.usage.snapshot()
         assert answers(smollm2, later()) == fresh
@@ -124,27 +139,15 @@ class TestEqualToTheBit:
         random.Random(5).shuffle(order)
         assert smollm2.score(segments, order) == [known[text] for text in order]
 
-    def test_after_a_failure(self, smollm2, expected, monkeypatch):
-        real = llama.llama_cpp.llama_decode
-        calls = []
-
-        def fails_at_third(context, batch):
-            calls.append(1)
-            return 1 if len(calls) == 3 else real(context, batch)
-
-        monkeypatch.setattr(llama.llama_cpp, "llama_decode", fails_at_third)
-        forget(smollm2)
-        with pytest.raises(DecodeError, match="status 1"):
-            smollm2.score(smollm2.segments(PROMPT), MENU)
-        assert answers(smollm2, PROMPT) == expected
-
 
 class TestScore:
-    def test_is_near_one_pass_a_continuation(self, smollm2, expected):
-        """Batches of other shapes may run other kernels: 0.0 was measured on this model on one machine, up to 0.55 on another."""
-        segments = smollm2.segments(PROMPT)
-        single = [smollm2.score(segments, [text])[0] for text in MENU]
-        assert np.abs(np.array(single) - expected[:-1]).max() < 0.6
+    @pytest.mark.parametrize("model", ["smollm2", "gemma3"])
+    def test_is_near_one_pass_a_continuation(self, request, model):
+        """Batches of other shapes run other kernels. Measured on one machine by this test: off by 0.05 at most, for both models."""
+        backend = request.getfixturevalue(model)
+        segments = backend.segments(PROMPT)
+        single = [backend.score(segments, [text])[0] for text in MENU]
+        assert np.abs(np.array(single) - backend.score(segments, MENU)).max() < 0.6
 
     def test_is_near_the_sum_over_a_plain_prompt(self, smollm2):
         """The same by another road: the continuation as a part of the prompt, one token at a time."""
@@ -152,15 +155,15 @@ class TestScore:
         text = "take book 2 from shelf 3"
         total, given = 0.0, list(segments)
         for token in smollm2._tokens(text, False):
-            row = smollm2._prefix(given, 1)[1]
+            row = smollm2.read(given, 1)[1]
             exact = row.astype(np.float64)
             total += exact[token] - exact.max() - np.log(np.exp(exact - exact.max()).sum())
-            given.append(smollm2._piece(token).decode())
+            given.append(smollm2.engine.piece(token).decode())
         assert smollm2.score(segments, [text])[0] == pytest.approx(total, abs=0.6)
 
     def test_sums_to_one_over_all_next_tokens(self, smollm2):
-        _, row = smollm2._prefix(smollm2.segments(PROMPT), 1)
-        logs = llama._log_probabilities(row, range(len(row)))
+        _, row = smollm2.read(smollm2.segments(PROMPT), 1)
+        logs = log_probabilities(row, range(len(row)), np.empty_like(row))
         assert np.exp(logs).sum() == pytest.approx(1.0, abs=1e-6)
         assert max(logs) <= 0.0
 
@@ -241,8 +244,9 @@ class TestPrompt:
     def test_template_and_cuts(self, smollm2):
         segments = smollm2.segments(PROMPT)
         assert segments[0] == "<|im_start|>system\nYou act in a house by short commands."
-        assert segments[-1] == "<|im_end|>\n<|im_start|>assistant\n"
-        assert len(segments) == 4
+        assert segments[-1].startswith("\nCommands: go to shelf 1, ")
+        assert segments[-1].endswith("<|im_end|>\n<|im_start|>assistant\n")
+        assert len(segments) == 3
         assert CUT not in "".join(segments)
         assert smollm2.segments(later())[:2] == segments[:2]
 
@@ -253,19 +257,20 @@ class TestPrompt:
 
     def test_plain_transcript_without_a_template(self, smollm2, monkeypatch):
         monkeypatch.setattr(smollm2, "_template", None)
+        smollm2._render.cache_clear()
         assert smollm2.segments(PROMPT[:1]) == (PROMPT[0]["content"], "\n>")
 
     def test_counts_tokens_segment_by_segment(self, smollm2):
         assert smollm2.count_tokens(["go to", "", " shelf"]) == smollm2.count_tokens(["go to"]) + smollm2.count_tokens([" shelf"])
 
     def test_mark_of_the_beginning_is_part_of_the_first_segment(self, smollm2, monkeypatch):
-        monkeypatch.setattr(smollm2, "_bos", (1,))
+        monkeypatch.setattr(smollm2.engine, "bos", (1,))
         assert smollm2._pieces(["", "go", " to"]) == [("go", (1, *smollm2._tokens("go", True))), (" to", smollm2._tokens(" to", True))]
         assert smollm2._pieces([]) == [("", (1,))]
         assert smollm2.count_tokens([]) == 1
 
     def test_usage_counts_cached_tokens(self, smollm2):
-        forget(smollm2)
+        smollm2.forget()
         before = smollm2.usage.snapshot()
         segments = smollm2.segments(PROMPT)
         size = smollm2.count_tokens(segments)
@@ -302,27 +307,6 @@ class TestPrompt:
             assert tiny.score(segments, many) == tiny.score(segments, many[::-1])[::-1]
 
 
-def test_memory_that_cannot_forget_a_tail_gives_the_same_text(smollm2, smollm2_file, expected, monkeypatch):
-    """Recurrent and hybrid models refuse partial removal; no such model is at hand, so their memory is imitated."""
-    real = llama.llama_cpp.llama_memory_seq_rm
-
-    def whole_only(memory, sequence, start, end):
-        beyond = llama.llama_cpp.llama_memory_seq_pos_max(memory, sequence) >= start
-        return False if start > 0 and beyond else real(memory, sequence, start, end)
-
-    monkeypatch.setattr(llama.llama_cpp, "llama_model_is_hybrid", lambda model: True)
-    monkeypatch.setattr(llama.llama_cpp, "llama_memory_seq_rm", whole_only)
-    single = [smollm2.score(smollm2.segments(PROMPT), [text])[0] for text in MENU[:6]]
-    with LlamaCpp(smollm2_file, name="hybrid", n_ctx=1024) as backend:
-        segments = backend.segments(PROMPT)
-        assert backend.score(segments, MENU[:6]) == single
-        assert backend.generate(segments, max_tokens=12) == expected[-1]
-        backend.generate(backend.segments(later()), max_tokens=2)
-        before = backend.usage.snapshot()
-        assert backend.generate(segments, max_tokens=12) == expected[-1]
-        assert (backend.usage - before).cached_tokens == 0
-
-
 class TestRefusals:
     def test_closed(self, smollm2_file):
         backend = LlamaCpp(smollm2_file, name="closed", n_ctx=64)
@@ -333,6 +317,8 @@ class TestRefusals:
             lambda: backend.count_tokens(["a"]),
             lambda: backend.generate(["a"], max_tokens=1),
             lambda: backend.score(["a"], ["b"]),
+            lambda: backend.read(["a"]),
+            backend.forget,
         ):
             with pytest.raises(BackendClosedError, match="'closed' is closed"):
                 call()
@@ -364,33 +350,33 @@ class TestRefusals:
 
     def test_models_that_generate_no_text(self, smollm2_file, monkeypatch):
         with monkeypatch.context() as patch:
-            patch.setattr(llama.llama_cpp, "llama_model_has_encoder", lambda model: True)
+            patch.setattr(llama_cpp, "llama_model_has_encoder", lambda model: True)
             with pytest.raises(BadModelFileError, match="not a model that generates text"):
                 LlamaCpp(smollm2_file, name="x", n_ctx=64)
         with monkeypatch.context() as patch:
-            patch.setattr(llama.llama_cpp, "llama_get_memory", lambda context: None)
+            patch.setattr(llama_cpp, "llama_get_memory", lambda context: None)
             with pytest.raises(BadModelFileError, match="not a model that generates text"):
                 LlamaCpp(smollm2_file, name="x", n_ctx=64)
 
     def test_context_that_cannot_be_opened(self, smollm2_file, monkeypatch):
-        monkeypatch.setattr(llama.llama_cpp, "llama_init_from_model", lambda model, params: None)
+        monkeypatch.setattr(llama_cpp, "llama_init_from_model", lambda model, params: None)
         with pytest.raises(BadModelFileError, match="cannot open a context: it gives no reason; load it with a smaller n_ctx"):
             LlamaCpp(smollm2_file, name="x", n_ctx=64)
 
     def test_requantizing_what_is_no_model(self, tmp_path):
         (tmp_path / "a.gguf").write_bytes(b"GGUF and no more")
         with pytest.raises(BadModelFileError, match="cannot re-quantize"):
-            llama.requantize(tmp_path / "a.gguf", tmp_path / "b.gguf")
+            requantize(tmp_path / "a.gguf", tmp_path / "b.gguf")
 
 
 def test_context_is_no_longer_than_the_training(smollm2_file, monkeypatch):
-    monkeypatch.setattr(llama.llama_cpp, "llama_model_n_ctx_train", lambda model: 96)
+    monkeypatch.setattr(llama_cpp, "llama_model_n_ctx_train", lambda model: 96)
     with LlamaCpp(smollm2_file, name="x") as backend:
         assert backend.n_ctx == 96
 
 
 def test_only_errors_are_kept_from_the_log():
-    llama._errors.clear()
+    log.errors.clear()
     for level in range(6):
-        llama._on_log(level, f"line {level}\n".encode(), ctypes.c_void_p(0))
-    assert llama._errors == ["line 4"]
+        log._on_log(level, f"line {level}\n".encode(), ctypes.c_void_p(0))
+    assert log.errors == ["line 4"]

@@ -113,7 +113,7 @@ def test_damaged_parts_are_named(monkeypatch, error):
 def test_hub_files_go_to_the_cache_and_are_listed(monkeypatch, cache):
     asked = []
 
-    def fetch(url, target, progress):
+    def fetch(url, target, progress, sha256):
         asked.append(url)
         target.write_bytes(b"GGUF")
         return target

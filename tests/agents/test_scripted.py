@@ -12,7 +12,7 @@ def test_replies_come_in_order_and_prompts_are_recorded():
     segments = backend.segments([{"role": "user", "content": "A room."}])
     assert backend.generate(segments, max_tokens=9, stop=["\n"]) == "go to box 1"
     assert backend.generate(segments, max_tokens=2) == "one two"
-    assert backend.generate(segments, max_tokens=9) == "look"
+    assert backend.generate(segments, max_tokens=9, schema={"type": "string"}) == "look"
     assert [call.prompt for call in backend.calls] == ["A room.\n>"] * 3
     assert backend.calls[0].segments == segments
     with pytest.raises(ScriptExhaustedError, match="held 3 replies"):

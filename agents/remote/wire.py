@@ -1,0 +1,235 @@
+"""JSON over HTTP to one server: kept connections, time-outs, and retries that wait longer each time.
+
+Knows nothing of models. Only the standard library's client: it reads no proxy settings and follows no redirect, so a key goes to the
+address that was given and nowhere else.
+
+Tried again: a connection that is refused or breaks, and the answers 408, 429 and 5xx (not 501). The pauses are 0.5, 1 and 2 seconds, of
+which the second half is scaled by a number drawn from the request's own bytes: several clients do not come back all at once, and the
+same run waits the same times. A Retry-After header replaces the pause. A time-out is final: the server may still be at work on the
+request, and the same one again would only add to its load.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import ipaddress
+import json
+import os
+import re
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
+from typing import Any
+from urllib.parse import urlsplit
+
+from homebody.agents.errors import BadRequestError, RemoteAnswerError, RemoteDownError, RemoteRefusedError
+
+Sleep = Callable[[float], None]
+
+ATTEMPTS = 4
+"""Times that a request is sent before its failure is an error."""
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 60.0
+_LARGEST_ANSWER = 64 << 20
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server is, and which of its models is meant."""
+
+    scheme: str
+    host: str
+    port: int
+    root: str
+    """Path of what stands beside the API, without a slash at its end: empty for ``http://host/v1``."""
+    api: str
+    """Path of the API, without a slash at its end: ``/v1``."""
+    model: str
+    """Model id; empty for the only one that the server has."""
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read ``http://HOST:PORT/v1#MODEL``; the path may be missing, and so may the model.
+
+        Raises:
+            BadRequestError: it is no such address, or holds a password or a query.
+        """
+        parts = urlsplit(text)
+        allowed = "http://HOST:PORT/v1 or http://HOST:PORT/v1#MODEL, with no password in it (the key comes from HOMEBODY_API_KEY)"
+        try:
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError:
+            port = 0
+        if parts.scheme not in ("http", "https") or not parts.hostname or not port or parts.username is not None or parts.query:
+            shown = re.sub(r"//[^/]*@", "//***@", text.partition("?")[0])
+            raise BadRequestError("the server's address", shown, allowed)
+        api = parts.path.rstrip("/") or "/v1"
+        return cls(parts.scheme, parts.hostname, port, api.removesuffix("/v1"), api, parts.fragment)
+
+    @property
+    def shown(self) -> str:
+        """Host and port, for messages."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is this machine."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+def find_key(address: Address) -> str:
+    """Return the API key for a server, empty if there is none.
+
+    ``HOMEBODY_API_KEY`` goes to any server that the user names. ``OPENAI_API_KEY`` goes to openai.com over https and to this machine:
+    somebody else's server should not be told it because it stood in the environment.
+    """
+    if key := os.environ.get("HOMEBODY_API_KEY"):
+        return key
+    ours = address.is_local or (address.scheme == "https" and address.host.endswith(".openai.com"))
+    return os.environ.get("OPENAI_API_KEY", "") if ours else ""
+
+
+class Wire:
+    """Requests to one server. Safe for use by several threads: each request has a connection of its own while it lasts.
+
+    Args:
+        address: the server.
+        key: sent as a bearer token, and cut out of every message; empty for none.
+        timeout_s: seconds to connect, then to wait for the beginning of an answer, then for the rest of it.
+        sleep: waits between attempts.
+    """
+
+    def __init__(self, address: Address, *, key: str = "", timeout_s: float = 120.0, sleep: Sleep = time.sleep) -> None:
+        self.address = address
+        self._timeout_s = timeout_s
+        self._sleep = sleep
+        self._key = key
+        self._idle: list[HTTPConnection] = []
+        self._headers = {"Accept": "application/json", "User-Agent": "homebody"}
+        if key:
+            self._headers["Authorization"] = f"Bearer {key}"
+
+    def get(self, path: str, *, attempts: int = ATTEMPTS) -> Any:
+        """Return what the server has at a path; see `post`."""
+        return self._call("GET", path, b"", attempts)
+
+    def post(self, path: str, body: Any, *, attempts: int = ATTEMPTS) -> Any:
+        """Send JSON and return the JSON that comes back.
+
+        Raises:
+            RemoteDownError: no answer came, in time or at all.
+            RemoteRefusedError: the server answered with an error.
+            RemoteAnswerError: the answer is not JSON.
+        """
+        return self._call("POST", path, json.dumps(body).encode(), attempts)
+
+    def close(self) -> None:
+        """Close the connections that no request is using."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _call(self, method: str, path: str, data: bytes, attempts: int) -> Any:
+        error: RemoteDownError | RemoteRefusedError | None = None
+        for attempt in range(attempts):
+            if error is not None:
+                self._sleep(self._pause(data, attempt, error))
+            try:
+                status, retry_after, raw = self._send(method, path, data)
+            except TimeoutError:
+                raise RemoteDownError(self.address.shown, f"no answer to {path} within {self._timeout_s:g} s") from None
+            except (OSError, HTTPException) as broken:
+                error = RemoteDownError(self.address.shown, self._clean(getattr(broken, "strerror", None) or repr(broken)))
+                continue
+            if status < 300:
+                return self._decode(path, raw)
+            error = RemoteRefusedError(self.address.shown, path, status, *self._reason(raw), retry_after=retry_after)
+            if not (status in (408, 429) or (status >= 500 and status != 501)):
+                break
+        assert error is not None
+        raise error
+
+    def _send(self, method: str, path: str, data: bytes) -> tuple[int, float | None, bytes]:
+        reused = bool(self._idle)
+        connection = self._idle.pop() if reused else self._connect()
+        try:
+            headers = self._headers | ({"Content-Type": "application/json"} if data else {})
+            connection.request(method, path, data or None, headers)
+            response = connection.getresponse()
+            deadline = time.monotonic() + self._timeout_s
+            raw = bytearray()
+            while block := response.read1(_BLOCK):
+                raw += block
+                if len(raw) > _LARGEST_ANSWER:
+                    raise RemoteAnswerError(self.address.shown, f"its answer to {path} is longer than {_LARGEST_ANSWER >> 20} MiB")
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+            if response.length:  # What Content-Length promised and did not come.
+                raise IncompleteRead(b"", response.length)
+            response.close()  # Read to its end one block at a time, it would keep the connection to itself.
+        except ConnectionError:  # http.client's RemoteDisconnected is one of them.
+            connection.close()
+            if reused:  # The server closes what has been idle for long: that is no failure of the server's.
+                return self._send(method, path, data)
+            raise
+        except BaseException:
+            connection.close()
+            raise
+        if response.will_close:
+            connection.close()
+        else:
+            self._idle.append(connection)
+        return response.status, _seconds(response.headers.get("Retry-After")), bytes(raw)
+
+    def _connect(self) -> HTTPConnection:
+        kind = HTTPSConnection if self.address.scheme == "https" else HTTPConnection
+        return kind(self.address.host, self.address.port, timeout=self._timeout_s)
+
+    def _pause(self, data: bytes, attempt: int, error: RemoteDownError | RemoteRefusedError) -> float:
+        """Return the seconds to wait before an attempt, the first retry being attempt 1."""
+        asked = getattr(error, "retry_after", None)
+        if asked is not None:
+            if asked > _LONGEST_PAUSE_S:
+                raise error
+            return float(asked)
+        share = zlib.crc32(data, attempt) / 2**32
+        return _FIRST_PAUSE_S * 2.0 ** (attempt - 1) * (0.5 + 0.5 * share)
+
+    def _decode(self, path: str, raw: bytes) -> Any:
+        try:
+            return json.loads(raw)
+        except ValueError:
+            start = self._clean(raw[:60].decode("utf-8", "replace"))
+            raise RemoteAnswerError(self.address.shown, f"its answer to {path} is not JSON: it begins with {start!r}") from None
+
+    def _reason(self, raw: bytes) -> tuple[str, dict[str, Any]]:
+        """Return what an error answer says in words, and its error object."""
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            return self._clean(raw[:200].decode("utf-8", "replace")), {}
+        found = body.get("error", body) if isinstance(body, dict) else body
+        details = found if isinstance(found, dict) else {"message": found}
+        return self._clean(str(details.get("message") or details.get("detail") or "it gives no reason")[:300]), details
+
+    def _clean(self, text: str) -> str:
+        """Make one line of a text, without the key."""
+        text = " ".join(text.split())
+        return text.replace(self._key, "***") if self._key else text
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Read a Retry-After header: seconds, or a date."""
+    if retry_after is None:
+        return None
+    if re.fullmatch(r"\d+(\.\d+)?", retry_after):
+        return float(retry_after)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except ValueError:
+        return None

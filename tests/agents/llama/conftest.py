@@ -1,0 +1,178 @@
+"""Tiny models with random weights, written as GGUF files: real architectures, loaded and run by llama.cpp in milliseconds."""
+
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from homebody.agents.llama import LlamaCpp
+
+WORDS = (
+    "go",
+    "to",
+    "take",
+    "open",
+    "look",
+    "at",
+    "from",
+    "on",
+    "in",
+    "the",
+    "shelf",
+    "box",
+    "cup",
+    "lamp",
+    "red",
+    "blue",
+    "you",
+    "see",
+    "a",
+)
+N_EMBD, N_HEAD, N_FF = 64, 4, 96
+D_INNER, D_STATE, D_CONV, DT_RANK = 2 * N_EMBD, 16, 4, 4
+
+
+def vocabulary() -> tuple[list[str], list[float], list[int]]:
+    """Return texts, scores and types of the tokens of a SentencePiece vocabulary: marks, bytes, letters, and words by their beginnings."""
+    marks = [("<unk>", 2), ("<s>", 3), ("</s>", 3), *((f"<0x{byte:02X}>", 6) for byte in range(256))]
+    beginnings = {word[:end] for word in WORDS for end in range(1, len(word) + 1)}
+    pieces = sorted({"▁", *"abcdefghijklmnopqrstuvwxyz0123456789.,:>", *beginnings, *("▁" + start for start in beginnings)})
+    tokens = [*marks, *((piece, 1) for piece in pieces)]
+    return [text for text, _ in tokens], [float(len(text)) for text, _ in tokens], [kind for _, kind in tokens]
+
+
+def write_gguf(path: Path, metadata: dict[str, Any], tensors: dict[str, NDArray[np.float32]]) -> None:
+    """Write a GGUF file of version 3 (ggml's docs/gguf.md) with tensors of type F32."""
+
+    def string(text: str) -> bytes:
+        return struct.pack("<Q", len(text.encode())) + text.encode()
+
+    def value(item: Any) -> tuple[int, bytes]:
+        if isinstance(item, bool):
+            return 7, struct.pack("<?", item)
+        if isinstance(item, int):
+            return 4, struct.pack("<I", item)
+        if isinstance(item, float):
+            return 6, struct.pack("<f", item)
+        if isinstance(item, str):
+            return 8, string(item)
+        parts = [value(part) for part in item]
+        kind = 5 if isinstance(item[0], int) else parts[0][0]  # The types of tokens are signed numbers.
+        return 9, struct.pack("<IQ", kind, len(item)) + b"".join(data for _, data in parts)
+
+    pad = lambda size: -size % 32  # noqa: E731
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))
+    for key, item in metadata.items():
+        kind, data = value(item)
+        head += string(key) + struct.pack("<I", kind) + data
+    offset = 0
+    for name, tensor in tensors.items():
+        head += string(name) + struct.pack("<I", tensor.ndim) + struct.pack(f"<{tensor.ndim}Q", *tensor.shape[::-1])
+        head += struct.pack("<IQ", 0, offset)
+        offset += tensor.nbytes + pad(tensor.nbytes)
+    with path.open("wb") as file:
+        file.write(head + bytes(pad(len(head))))
+        for tensor in tensors.values():
+            file.write(tensor.tobytes() + bytes(pad(tensor.nbytes)))
+
+
+def attention(rng: np.random.Generator, at: str, kv_heads: int) -> dict[str, NDArray[np.float64]]:
+    """Return the tensors of an attention layer, (n_out, n_in)."""
+    kv = kv_heads * N_EMBD // N_HEAD
+    shapes = {"attn_q": (N_EMBD, N_EMBD), "attn_k": (kv, N_EMBD), "attn_v": (kv, N_EMBD), "attn_output": (N_EMBD, N_EMBD)}
+    return {f"{at}.{name}.weight": rng.normal(0, 2 / np.sqrt(shape[1]), shape) for name, shape in shapes.items()}
+
+
+def mamba(rng: np.random.Generator, at: str, norms: bool) -> dict[str, NDArray[np.float64]]:
+    """Return the tensors of a layer with a recurrent state."""
+    tensors = {
+        f"{at}.ssm_in.weight": rng.normal(0, 1 / 8, (2 * D_INNER, N_EMBD)),
+        f"{at}.ssm_conv1d.weight": rng.normal(0, 0.5, (D_INNER, D_CONV)),
+        f"{at}.ssm_conv1d.bias": rng.normal(0, 0.1, D_INNER),
+        f"{at}.ssm_x.weight": rng.normal(0, 1 / 8, (DT_RANK + 2 * D_STATE, D_INNER)),
+        f"{at}.ssm_dt.weight": rng.normal(0, 0.5, (D_INNER, DT_RANK)),
+        f"{at}.ssm_dt.bias": rng.normal(-2, 0.5, D_INNER),
+        f"{at}.ssm_a": -rng.uniform(0.05, 1, (D_INNER, D_STATE)),
+        f"{at}.ssm_d": rng.normal(1, 0.1, D_INNER),
+        f"{at}.ssm_out.weight": rng.normal(0, 1 / 8, (N_EMBD, D_INNER)),
+    }
+    if norms:
+        tensors |= {f"{at}.ssm_{name}_norm.weight": np.ones(size) for name, size in (("dt", DT_RANK), ("b", D_STATE), ("c", D_STATE))}
+    return tensors
+
+
+def feed_forward(rng: np.random.Generator, at: str) -> dict[str, NDArray[np.float64]]:
+    """Return the tensors of a gated layer and its norm."""
+    return {
+        f"{at}.ffn_norm.weight": np.ones(N_EMBD),
+        f"{at}.ffn_gate.weight": rng.normal(0, 1 / 8, (N_FF, N_EMBD)),
+        f"{at}.ffn_up.weight": rng.normal(0, 1 / 8, (N_FF, N_EMBD)),
+        f"{at}.ffn_down.weight": rng.normal(0, 1 / 8, (N_EMBD, N_FF)),
+    }
+
+
+def write_model(path: Path, architecture: str, n_ctx: int = 512) -> None:
+    """Write a model of three layers: llama (attention), mamba (recurrent) or jamba (recurrent, attention, recurrent)."""
+    rng = np.random.default_rng(7)
+    texts, scores, kinds = vocabulary()
+    kv_heads = {"llama": [2, 2, 2], "mamba": [0, 0, 0], "jamba": [0, 2, 0]}[architecture]
+    metadata: dict[str, Any] = {
+        "general.architecture": architecture, "general.name": f"tiny {architecture}", "general.file_type": 0,
+        "tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": texts, "tokenizer.ggml.scores": scores,
+        "tokenizer.ggml.token_type": kinds,
+        "tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2, "tokenizer.ggml.unknown_token_id": 0,
+        "tokenizer.ggml.add_bos_token": True,
+    }  # fmt: skip
+    sizes = {
+        "context_length": n_ctx, "embedding_length": N_EMBD, "block_count": 3, "attention.layer_norm_rms_epsilon": 1e-5,
+        "feed_forward_length": 0 if architecture == "mamba" else N_FF, "vocab_size": len(texts),
+        "attention.head_count": 0 if architecture == "mamba" else N_HEAD, "attention.head_count_kv": kv_heads,
+    }  # fmt: skip
+    if architecture == "llama":
+        sizes |= {"attention.head_count_kv": 2, "rope.dimension_count": N_EMBD // N_HEAD}
+    else:
+        sizes |= {"ssm.conv_kernel": D_CONV, "ssm.inner_size": D_INNER, "ssm.state_size": D_STATE, "ssm.time_step_rank": DT_RANK}
+    tensors = {"token_embd.weight": rng.normal(0, 1, (len(texts), N_EMBD)), "output_norm.weight": np.full(N_EMBD, 0.5)}
+    for layer, heads in enumerate(kv_heads):
+        at = f"blk.{layer}"
+        tensors[f"{at}.attn_norm.weight"] = np.ones(N_EMBD)
+        tensors |= attention(rng, at, heads) if heads else mamba(rng, at, norms=architecture == "jamba")
+        if architecture != "mamba":
+            tensors |= feed_forward(rng, at)
+    write_gguf(
+        path,
+        metadata | {f"{architecture}.{key}": size for key, size in sizes.items()},
+        {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in tensors.items()},
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`tiny_file(architecture, n_ctx=512)`: the file of a tiny model."""
+    folder = tmp_path_factory.mktemp("tiny")
+
+    def tiny_file(architecture: str, n_ctx: int = 512) -> Path:
+        path = folder / f"{architecture}-{n_ctx}.gguf"
+        if not path.exists():
+            write_model(path, architecture, n_ctx)
+        return path
+
+    return tiny_file
+
+
+@pytest.fixture
+def tiny(tiny_file: Callable[..., Path]) -> Iterator[Callable[..., LlamaCpp]]:
+    """`tiny(architecture, **settings)`: a tiny model, loaded anew at each call; closed after the test."""
+    opened: list[LlamaCpp] = []
+
+    def tiny(architecture: str = "llama", **settings: int) -> LlamaCpp:
+        opened.append(LlamaCpp(tiny_file(architecture), name=f"tiny {architecture}", **settings))
+        return opened[-1]
+
+    yield tiny
+    for backend in opened:
+        backend.close()
