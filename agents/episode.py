@@ -11,12 +11,36 @@ from typing import Any
 
 import gymnasium
 
-from homebody.agents.backend import CUT, Message
+from homebody.agents.adaptation import Adaptation
+from homebody.agents.backend import CUT, Message, Usage
 from homebody.agents.decider import Decider
 from homebody.agents.harness import Harness
 from homebody.agents.hooks import AfterModel, AfterTool, BeforeModel, BeforeTool, StepEnd, StepStart, TaskEnd, TaskStart, Turn
+from homebody.agents.processors.base import Services
 from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import TaskSpec
+
+HELD_BACK = "The command was held back."
+"""The observation of a step whose command a processor did not let through to the environment."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a decider was shown at a step and what its answer took, for those who watch; no part of the record."""
+
+    messages: tuple[Message, ...]
+    """The chat, without cut marks; a decider that ranks or needs no model did not read it."""
+    usage: Usage
+    """Tokens and seconds since the decision before."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready data."""
+        return {"messages": [dict(message) for message in self.messages], "usage": asdict(self.usage)}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Sight:
+        """Read what `to_json` wrote."""
+        return cls(tuple(content["messages"]), Usage(**content["usage"]))
 
 
 @dataclass(frozen=True)
@@ -36,15 +60,24 @@ class EpisodeRecord:
     """The first observation."""
     goal: str
     trace: list[dict[str, Any]]
-    """One object a step: what was on offer, what was answered, what happened, which processors changed what."""
+    """One object a step: what was on offer, what was answered, what happened, which processors changed what. A call of a tool that the
+    harness answers is an object too, with `tool` set, and no step."""
     invalid_actions: int
     """Steps whose command was not among the admissible ones, or was held back."""
     activations: dict[str, int]
-    """Changes made by each processor, by `position:name`."""
+    """How often each processor was at work, by `position:name`; zeros included."""
     failures: list[dict[str, str]]
     """Errors inside processors, which were skipped."""
     error: dict[str, str] | None
     """The error that ended the episode early: `boundary`, `kind`, `message`."""
+    interrupted: str | None = None
+    """The reason that a processor gave for ending the episode."""
+    changed: list[dict[str, Any]] = field(default_factory=list)
+    """Changes outside of the steps in the trace: at the start, and in a step that did not come to its end."""
+    notes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Notes that processors left outside of the steps in the trace, by `position:name`."""
+    adaptations: list[dict[str, Any]] = field(default_factory=list)
+    """Rules of the harness that were applied: `step` after which, `rule`, `signal`, `patch`, and the `behaviour_hash` from there on."""
     usage: dict[str, float] = field(default_factory=dict)
     """Token counters and seconds; no part of the trace hash, since the cache that serves tokens depends on the order of work."""
 
@@ -73,6 +106,7 @@ def run_episode(
     attempt: int = 0,
     max_steps: int = 50,
     on_step: Callable[[dict[str, Any]], None] | None = None,
+    on_decision: Callable[[Sight], None] | None = None,
 ) -> EpisodeRecord:
     """Play one task.
 
@@ -85,25 +119,28 @@ def run_episode(
         attempt: 0 for the greedy first try; later tries sample.
         max_steps: most commands sent to the environment, at least 1.
         on_step: called with each step's trace entry.
+        on_decision: called with what each decision was made from, before its step.
 
     Returns:
         The record; if something failed, its `error` says where.
     """
-    harness = Harness(spec, decider.score)
+    harness = Harness(spec, Services(decider.score, decider.count_tokens))
     before = decider.usage.snapshot()
-    episode = _Episode(env, harness, decider, max_steps, on_step)
+    adaptation = Adaptation(spec, harness)
+    episode = _Episode(env, harness, adaptation, decider, max_steps, on_step, on_decision)
     error: dict[str, str] | None = None
     try:
-        expert = getattr(env.unwrapped, "expert", None)
+        expert = getattr(env.unwrapped, decider.asks, None) if decider.asks else None
         decider.begin(seed, attempt, expert)
         episode.play(task, seed)
     except Exception as failure:
         error = {"boundary": episode.boundary, "kind": type(failure).__name__, "message": str(failure)}
+    episode.keep_rest()
     return EpisodeRecord(
         task_id=task.task_id,
         type=task.type,
         won=episode.won,
-        steps=len(episode.trace),
+        steps=episode.steps,
         seed=seed,
         attempt=attempt,
         behaviour_hash=spec.behaviour_hash,
@@ -115,6 +152,10 @@ def run_episode(
         activations=dict(sorted(harness.activations.items())),
         failures=harness.failures,
         error=error,
+        interrupted=harness.interrupted,
+        changed=episode.changed,
+        notes=episode.notes,
+        adaptations=adaptation.applied,
         usage=asdict(decider.usage - before),
     )
 
@@ -126,71 +167,127 @@ class _Episode:
         self,
         env: gymnasium.Env[str, str],
         harness: Harness,
+        adaptation: Adaptation,
         decider: Decider,
         max_steps: int,
         on_step: Callable[[dict[str, Any]], None] | None,
+        on_decision: Callable[[Sight], None] | None,
     ) -> None:
-        self.env, self.harness, self.decider, self.max_steps, self.on_step = env, harness, decider, max_steps, on_step
+        self.env, self.harness, self.adaptation, self.decider = env, harness, adaptation, decider
+        self.max_steps, self.on_step, self.on_decision = max_steps, on_step, on_decision
+        self.spent = decider.usage.snapshot()
         self.boundary = "reset"
         self.won = False
         self.goal = self.opening = self.system_prompt = ""
         self.turns: list[Turn] = []
         self.trace: list[dict[str, Any]] = []
+        self.steps = self.tool_calls = 0
+        self.changed: list[dict[str, Any]] = []
+        self.notes: dict[str, dict[str, Any]] = {}
 
     def play(self, task: TaskSpec, seed: int) -> None:
         """Run from reset to the end."""
         self.opening, info = self.env.reset(seed=seed, options={"task": task.task_id})
         self.goal = info["goal"]
         admissible = self._admissible(info)
-        start, _ = self.harness.run(TaskStart(goal=self.goal, observation=self.opening, menu=admissible))
-        self.system_prompt = start.system_prompt
+        self.boundary = "task_start"
+        self.start = TaskStart(goal=self.goal, observation=self.opening, menu=admissible)
+        self.system_prompt = self.harness.run(self.start).system_prompt
+        self.keep_rest()
         done = False
-        while not done and len(self.trace) < self.max_steps:
+        while not done and self.steps < self.max_steps and self.harness.interrupted is None:
             admissible, done = self._step(admissible)
         self.boundary = "task_end"
-        self.harness.run(TaskEnd(won=self.won, steps=len(self.trace)))
+        self.harness.run(TaskEnd(won=self.won, steps=self.steps))
+
+    def keep_rest(self) -> None:
+        """Keep what processors did outside of the steps in the trace."""
+        collected = self.harness.collect()
+        self.changed += collected["changed"]
+        for key, notes in collected.get("notes", {}).items():
+            self.notes.setdefault(key, {}).update(notes)
 
     def _step(self, admissible: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
-        number = len(self.trace) + 1
+        """Choose a command and send it, unless the harness answers it or ends the episode; returns the menu and whether it is over."""
+        left = self.max_steps - self.steps
         self.boundary = "step_start"
-        start, changed = self.harness.run(StepStart(number, self.max_steps - len(self.trace), tuple(self.turns)))
-        event, more = self.harness.run(self._before_model(admissible))
+        start = self.harness.run(StepStart(self.steps + 1, left, tuple(self.turns)))
+        event = self.harness.run(self._before_model(admissible, left))
+        if self.harness.interrupted is not None:
+            return admissible, True
         self.boundary = "decide"
         messages, dropped = self._messages(event, start.history)
         decision = self.decider.decide(event, messages)
+        self._show(messages)
         self.boundary = "step"
-        answer, after = self.harness.run(AfterModel(decision.response, decision.command, admissible))
-        tool, last = self.harness.run(BeforeTool(answer.command))
-        observation, reward, ended, info = self._send(tool, admissible)
-        shown, end = self.harness.run(AfterTool(tool.command, observation))
-        self.turns.append(Turn(tool.command, shown.observation))
-        self.won = bool(info["won"])
-        now = self._admissible(info)
-        accepted = tool.approved and tool.command in admissible
-        step = StepEnd(number, tool.command, accepted, observation, now)
-        self.harness.observe(step)
-        self.harness.run(step)
+        answer = self.harness.run(AfterModel(decision.response, decision.command, admissible, event.menu, event.tools))
+        tool = self.harness.run(BeforeTool(answer.command, admissible=admissible, steps_left=left))
+        if self.harness.interrupted is not None:
+            return admissible, True
+        is_tool = tool.answer is not None and self.tool_calls < self.max_steps
         entry = {
-            "step": number,
+            "step": self.steps + 1,
             "admissible": len(admissible),
             "offered": len(event.menu),
-            "method": event.method,
+            "method": event.how.method,
             "focus": asdict(event.focus) if event.focus else None,
             "scores": [list(pair) for pair in decision.scores],
             "response": decision.response,
+            "usable": is_tool or decision.command in admissible,
             "command": tool.command,
-            "accepted": accepted,
-            "observation": observation,
-            "reward": float(reward),
-            "changed": changed + more + after + last + end,
             "dropped_turns": dropped,
         }
+        return self._call_tool(entry, tool, admissible) if is_tool else self._send(entry, tool, admissible)
+
+    def _show(self, messages: list[Message]) -> None:
+        """Tell those who watch what the decision was made from."""
+        if self.on_decision:
+            before, self.spent = self.spent, self.decider.usage.snapshot()
+            self.on_decision(Sight(tuple({**m, "content": m["content"].replace(CUT, "")} for m in messages), self.spent - before))
+
+    def _call_tool(self, entry: dict[str, Any], tool: BeforeTool, admissible: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+        """Let the harness answer: no step is spent, and the answer goes into the history."""
+        self.tool_calls += 1
+        answer = tool.answer or ""
+        shown = self.harness.run(AfterTool(tool.command, answer, admissible=admissible))
+        self.turns.append(Turn(tool.command, shown.observation))
+        self._write(entry | {"tool": True, "accepted": True, "observation": answer, "reward": 0.0})
+        return admissible, False
+
+    def _send(self, entry: dict[str, Any], tool: BeforeTool, admissible: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+        """Send the command to the environment, unless it is held back: a step is spent."""
+        if tool.approved:
+            observation, reward, terminated, truncated, info = self.env.step(tool.command)
+        else:
+            observation, reward, terminated, truncated = HELD_BACK, 0.0, False, False
+            info = {"won": self.won, "admissible_commands": admissible}
+        self.steps += 1
+        self.won = bool(info["won"])
+        now = self._admissible(info)
+        accepted = tool.approved and tool.command in admissible
+        why = "" if accepted else str(info.get("why") or "")
+        shown = self.harness.run(AfterTool(tool.command, observation, accepted, why, now))
+        self.turns.append(Turn(tool.command, shown.observation))
+        step = StepEnd(self.steps, tool.command, accepted, observation, now, float(reward), self.won, self.goal)
+        self.harness.observe(step)
+        self.harness.run(step)
+        self._write(entry | {"accepted": accepted, "observation": observation, "reward": float(reward)}, terminated or truncated)
+        return now, terminated or truncated
+
+    def _write(self, entry: dict[str, Any], is_last: bool = False) -> None:
+        """Add an entry to the trace, adapt the harness to what it shows, and add what processors did meanwhile."""
         self.trace.append(entry)
+        left = self.max_steps - self.steps
+        goes_on = left and not is_last and self.harness.interrupted is None
+        if goes_on and (adapted := self.adaptation.look(self.opening, self.trace, left)):
+            entry["adapted"] = adapted
+            # Asked again, so that a prompt that the patch has changed holds from here on.
+            self.system_prompt = self.harness.run(self.start).system_prompt
+        entry |= self.harness.collect()
         if self.on_step:
             self.on_step(entry)
-        return now, ended
 
-    def _before_model(self, admissible: tuple[str, ...]) -> BeforeModel:
+    def _before_model(self, admissible: tuple[str, ...], steps_left: int) -> BeforeModel:
         observation = self.turns[-1].observation if self.turns else self._first()
         return BeforeModel(
             goal=self.goal,
@@ -199,6 +296,8 @@ class _Episode:
             content=observation,
             menu=admissible,
             bias=(0.0,) * len(admissible),
+            tools=self.harness.offers(),
+            steps_left=steps_left,
         )
 
     def _first(self) -> str:
@@ -209,7 +308,7 @@ class _Episode:
         dropped = 0
         while True:
             messages = self._chat(event, history[dropped:])
-            if dropped >= len(history) or event.method == "rank" or self.decider.fits(messages):
+            if dropped >= len(history) or event.how.method == "rank" or self.decider.fits(event, messages):
                 return messages, dropped
             dropped += 1
 
@@ -225,12 +324,6 @@ class _Episode:
         # The cut stands at the same place now and when the message is history: the segments before it stay the same.
         messages.append({"role": "user", "content": content if CUT in content else content + CUT})
         return list(messages)
-
-    def _send(self, tool: BeforeTool, admissible: tuple[str, ...]) -> tuple[str, float, bool, dict[str, Any]]:
-        if not tool.approved:
-            return "The command was held back.", 0.0, False, {"won": self.won, "admissible_commands": admissible}
-        observation, reward, terminated, truncated, info = self.env.step(tool.command)
-        return observation, float(reward), terminated or truncated, info
 
     def _admissible(self, info: dict[str, Any]) -> tuple[str, ...]:
         """The admissible commands; a free slot is filled with the goal, so that every command on a menu can be sent as it stands."""

@@ -21,15 +21,11 @@ from typing import Any
 
 import gymnasium
 
-from homebody.agents.decider import CONTROLS, Decider, ExpertDecider, FlatDecider, ModelDecider, RandomDecider
-from homebody.agents.episode import EpisodeRecord, run_episode
+from homebody.agents.decider import CONTROLS, Decider, ModelDecider
+from homebody.agents.episode import EpisodeRecord, Sight, run_episode
 from homebody.agents.errors import AgentError
 from homebody.agents.spec import HarnessSpec
-from homebody.envs import TaskSpec
-
-
-class BadStageError(AgentError):
-    """An environment that cannot be made as asked."""
+from homebody.envs import TaskSpec, make
 
 
 class WorkerDiedError(AgentError):
@@ -51,16 +47,12 @@ class Stage:
         """Make the environment.
 
         Raises:
-            BadStageError: there is no such environment, or it does not take these arguments.
+            EnvError: there is no such environment, it does not take these arguments, or it breaks the contract.
         """
         kwargs = dict(self.env_kwargs)
         if self.env_id.startswith("homebody/"):
             kwargs["max_steps"] = self.max_steps
-        try:
-            env: gymnasium.Env[str, str] = gymnasium.make(self.env_id, disable_env_checker=True, **kwargs)
-        except (gymnasium.error.Error, TypeError, ImportError) as error:
-            raise BadStageError(f"environment {self.env_id!r} cannot be made with {kwargs}: {error}; check --env and --data-dir") from None
-        return env
+        return make(self.env_id, **kwargs)
 
     def make_decider(self) -> Decider:
         """Make the decider; a model is loaded here.
@@ -68,14 +60,8 @@ class Stage:
         Raises:
             AgentError: there is no such model, or it cannot be loaded.
         """
-        controls: dict[str, type[RandomDecider | FlatDecider | ExpertDecider]] = {
-            "random": RandomDecider,
-            "flat": FlatDecider,
-            "expert": ExpertDecider,
-        }
-        assert set(controls) == set(CONTROLS)
-        if self.decider in controls:
-            return controls[self.decider]()
+        if self.decider in CONTROLS:
+            return CONTROLS[self.decider]()
         from homebody.agents.models import load
 
         return ModelDecider(load(self.decider, gpu_layers=self.gpu_layers))
@@ -162,12 +148,18 @@ class Rollouts:
         if self._env is not None:
             self._env.close()
 
-    def play(self, jobs: Sequence[Job], on_step: Callable[[dict[str, Any]], None] | None = None) -> Iterator[EpisodeRecord]:
+    def play(
+        self,
+        jobs: Sequence[Job],
+        on_step: Callable[[dict[str, Any]], None] | None = None,
+        on_decision: Callable[[Sight], None] | None = None,
+    ) -> Iterator[EpisodeRecord]:
         """Play the jobs; yield their records in the order of the jobs, each as soon as it and those before it are done.
 
         Args:
             jobs: what to play.
             on_step: called with each step's trace entry; only with one worker.
+            on_decision: called with what each decision was made from; only with one worker.
 
         Raises:
             WorkerDiedError: a worker process was killed or crashed.
@@ -177,7 +169,7 @@ class Rollouts:
             for job in jobs:
                 yield run_episode(
                     self._env, job.spec, self.decider, job.task, job.seed,
-                    attempt=job.attempt, max_steps=self.stage.max_steps, on_step=on_step,
+                    attempt=job.attempt, max_steps=self.stage.max_steps, on_step=on_step, on_decision=on_decision,
                 )  # fmt: skip
             return
         try:

@@ -1,4 +1,4 @@
-"""The harness as data: load, check, print, hash, compare and edit it.
+"""The harness as data: load, print, hash, compare and edit it.
 
 A harness is a JSON document (assets/schemas/harness.json). Loading fails closed: every processor that the document declares lives
 afterwards, or the load is an error that lists all that is wrong. Edits are JSON Patches (RFC 6902).
@@ -8,38 +8,38 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jsonpatch
-import jsonschema
-
+from homebody.agents.check import problems
 from homebody.agents.errors import AgentError
-from homebody.agents.processors import UnknownProcessorError, defaults, find, params_schema
-
-Patch = list[dict[str, Any]]
+from homebody.agents.patch import Patch, PatchError, apply, difference
+from homebody.agents.processors import defaults, find
 
 
 class HarnessError(AgentError):
-    """A harness document, or a file of one, that cannot be used."""
+    """A harness document, or a file of one, that cannot be used.
+
+    Attributes:
+        problems: all that is wrong with the document, each as `path: what`.
+    """
+
+    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(f"{message}: {'; '.join(problems)}" if problems else message)
+        self.problems = tuple(problems)
 
 
-class PatchError(AgentError):
-    """A JSON Patch that does not apply, or whose result is no valid harness."""
+def canonical(value: object, default: Callable[[Any], Any] | None = None) -> str:
+    """Return the one JSON text of a value: keys sorted, no spaces, no NaN; `default` makes JSON of what is none."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=default)
 
 
-def canonical(value: object) -> str:
-    """Return the one JSON text of a value: keys sorted, no spaces, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def digest(value: object) -> str:
+def digest(value: object, default: Callable[[Any], Any] | None = None) -> str:
     """Return the SHA-256 of a value's canonical JSON, in hex."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
+    return hashlib.sha256(canonical(value, default).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class HarnessSpec:
             source: how to call it in messages.
 
         Raises:
-            HarnessError: it breaks the schema, names an unknown processor, has bad parameters or two processors of one group.
+            HarnessError: it breaks the schema, names an unknown processor, has bad parameters, processors that exclude each other or stand
+                in the wrong order, or an adaptation that leads to any of these.
         """
-        problems = list(_problems(document))
-        if problems:
-            raise HarnessError(f"{source}: " + "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else ""))
+        if wrong := problems(document):
+            raise HarnessError(source, wrong)
         assert isinstance(document, dict)
         return cls(json.loads(json.dumps(document)))
 
@@ -100,18 +100,24 @@ class HarnessSpec:
         return entries
 
     @property
+    def adaptations(self) -> list[dict[str, Any]]:
+        """The rules that change the harness in the midst of an episode, in order; not to be changed."""
+        rules: list[dict[str, Any]] = self.document.get("adaptations", [])
+        return rules
+
+    @property
     def behaviour_hash(self) -> str:
-        """SHA-256 of what decides behaviour: processors, their versions, and parameters with defaults filled in."""
-        return digest(
-            [
-                {
-                    "use": entry["use"],
-                    "version": find(entry["use"]).version,
-                    "params": _plain(defaults(find(entry["use"])) | entry["params"]),
-                }
-                for entry in self.processors
+        """SHA-256 of what decides behaviour: processors, their versions, parameters that are not the default, code, adaptations."""
+        content: dict[str, Any] = {"processors": [_behaviour(entry) for entry in self.processors]}
+        if self.adaptations:
+            content["adaptations"] = [
+                {"when": _plain(rule["when"]), "patch": _plain(rule["patch"]), "most": rule.get("most", 1)} for rule in self.adaptations
             ]
-        )
+        return digest(content)
+
+    def without_adaptations(self) -> HarnessSpec:
+        """Return the same harness, which stays as it is throughout an episode."""
+        return HarnessSpec({key: value for key, value in self.document.items() if key != "adaptations"})
 
     def index(self, use: str) -> int | None:
         """Return the position of the first processor of that name, or None."""
@@ -124,8 +130,8 @@ class HarnessSpec:
             PatchError: the patch is malformed, does not apply, or leads to an invalid harness.
         """
         try:
-            document = jsonpatch.apply_patch(self.document, patch)
-        except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, KeyError, ValueError) as error:
+            document = apply(self.document, patch)
+        except PatchError as error:
             raise PatchError(f"the patch does not apply to harness {self.name}: {error}; nothing was changed") from None
         try:
             return HarnessSpec.from_json(document, f"harness {self.name} after the patch")
@@ -134,42 +140,42 @@ class HarnessSpec:
 
     def diff(self, other: HarnessSpec) -> Patch:
         """Return the JSON Patch that turns this harness into the other."""
-        patch: Patch = jsonpatch.make_patch(self.document, other.document).patch
-        return patch
+        return difference(self.document, other.document)
 
     def dumps(self) -> str:
         """Return the document as readable JSON, with a line end."""
         return json.dumps(self.document, indent=2, ensure_ascii=False) + "\n"
 
 
+def _behaviour(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an entry does: a parameter at its default says no more than one that is not there."""
+    processor = find(entry["use"])
+    usual = _plain(defaults(processor))
+    params = {key: value for key, value in _plain(entry["params"]).items() if key not in usual or canonical(value) != canonical(usual[key])}
+    own = {} if processor.hook else {key: entry[key] for key in ("hook", "dimension", "source")}
+    return {"use": entry["use"], "version": processor.version, "params": params, **own}
+
+
 def _plain(value: Any) -> Any:
     """Write whole floats as integers, so that 2 and 2.0 have one hash."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return json.loads(json.dumps(value), parse_float=_number)
 
 
-def entry(use: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the document entry of a processor, its hook and dimension filled in."""
-    processor = find(use)
-    return {"use": use, "hook": processor.hook, "dimension": processor.dimension, "params": dict(params or {})}
+def _number(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
-def read_patch(path: str | Path) -> Patch:
-    """Read a JSON Patch file.
+def entry(use: str, params: Mapping[str, Any] | None = None, **free: str) -> dict[str, Any]:
+    """Return the document entry of a processor, its hook and dimension filled in.
 
-    Raises:
-        PatchError: it cannot be read or is no list of operations.
+    Args:
+        use: the processor's name.
+        params: its parameters.
+        **free: `hook`, `dimension` and `source` of the processor `code`.
     """
-    try:
-        patch = json.loads(Path(path).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise PatchError(f"cannot read the patch {path}: {error}; a patch is a JSON list of RFC 6902 operations") from None
-    if not isinstance(patch, list) or not all(isinstance(operation, dict) and "op" in operation for operation in patch):
-        raise PatchError(f"{path} is no JSON Patch: it must be a list of objects with op, path and, for most, value (RFC 6902)")
-    return patch
+    processor = find(use)
+    return {"use": use, "hook": processor.hook, "dimension": processor.dimension, "params": dict(params or {}), **free}
 
 
 def harness_names() -> list[str]:
@@ -177,48 +183,3 @@ def harness_names() -> list[str]:
     return sorted(
         f.name.removesuffix(".json") for f in (resources.files("homebody.assets") / "harnesses").iterdir() if f.name.endswith(".json")
     )
-
-
-# JSON Schema takes 5.0 for an integer; code that counts or slices does not.
-_Validator = jsonschema.validators.extend(
-    jsonschema.Draft202012Validator,
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int),
-)
-
-
-@lru_cache(maxsize=1)
-def _document_validator() -> Any:
-    text = (resources.files("homebody.assets") / "schemas" / "harness.json").read_text("utf-8")
-    return _Validator(json.loads(text))
-
-
-def _problems(document: object) -> Iterator[str]:
-    """Yield all that is wrong with a document, each as `path: what`."""
-    found = sorted(_document_validator().iter_errors(document), key=lambda error: list(map(str, error.absolute_path)))
-    yield from (_located(error, ()) for error in found)
-    if found or not isinstance(document, dict):
-        return
-    try:
-        digest(document)
-    except ValueError as error:  # NaN, infinity, half a surrogate pair: Python's json reads them, JSON has them not
-        yield f"/: {error}"
-    groups: dict[str, str] = {}
-    for position, item in enumerate(document["processors"]):
-        where = f"/processors/{position}"
-        try:
-            processor = find(item["use"])
-        except UnknownProcessorError as error:
-            yield f"{where}/use: {error}"
-            continue
-        for field in ("hook", "dimension"):
-            if item[field] != getattr(processor, field):
-                yield f"{where}/{field}: {item['use']} has {getattr(processor, field)!r}, not {item[field]!r}"
-        yield from (_located(error, (where, "params")) for error in _Validator(params_schema(processor)).iter_errors(item["params"]))
-        if processor.group is not None and groups.setdefault(processor.group, where) != where:
-            yield f"{where}: a second processor of group {processor.group!r}, beside {groups[processor.group]}; keep one"
-
-
-def _located(error: Any, prefix: Sequence[str]) -> str:
-    message = error.message if len(error.message) <= 200 else error.message[:197] + "..."
-    where = "/".join([*(prefix or [""]), *map(str, error.absolute_path)])
-    return f"{where or '/'}: {message}"

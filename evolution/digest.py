@@ -65,7 +65,7 @@ def _diagnose(record: EpisodeRecord) -> tuple[str, str, list[int]]:
         return "won", "", []
     if record.error is not None:
         return "error", "environment", []
-    steps = record.trace
+    steps = [step for step in record.trace if not step.get("tool")]
     refused = [step["step"] for step in steps if not step["accepted"]]
     if 2 * len(refused) >= len(steps):
         return "unusable_answers", "control", refused

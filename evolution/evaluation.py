@@ -64,7 +64,8 @@ def evaluate(
         result |= {"decider": rollouts.decider.name, "fingerprint": rollouts.decider.fingerprint}
         result["wall_s"] = round(time.monotonic() - started, 2)
         if store:
-            store.append("evaluation", {key: value for key, value in result.items() if key != "episodes"} | {"won": _won(result)})
+            figures = {key: value for key, value in result.items() if key != "episodes"}
+            store.append("evaluation", {**figures, "won": _won(result), "keys": keys})
     return result
 
 
@@ -87,6 +88,10 @@ def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, 
         "cached_tokens": _total(records, "cached_tokens"),
         "generated_tokens": _total(records, "generated_tokens"),
         "decisions": sum(record.steps for record in records),
+        "adaptations": {
+            "episodes": sum(bool(record.adaptations) for record in records),
+            "total": sum(len(record.adaptations) for record in records),
+        },
         "behaviour_hash": first[0].behaviour_hash,
         "trace_hash": digest([record.trace_hash for record in records]),
         "by_type": _by_type(first),

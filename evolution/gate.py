@@ -44,7 +44,7 @@ def compare(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], sig
     """
     wins = sum(new.won and not old.won for old, new in zip(before, after, strict=True))
     losses = sum(old.won and not new.won for old, new in zip(before, after, strict=True))
-    if signature and not any(key.partition(":")[2] == signature for record in after for key in record.activations):
+    if signature and not any(n and key.partition(":")[2] == signature for record in after for key, n in record.activations.items()):
         return Verdict(False, f"never at work: {signature} changed nothing in {len(after)} episodes", wins, losses)
     if wins <= losses:
         return Verdict(False, f"no gain: {wins} tasks won, {losses} lost", wins, losses)

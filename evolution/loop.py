@@ -14,8 +14,9 @@ from typing import Any
 
 from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import AgentError
+from homebody.agents.patch import PatchError
 from homebody.agents.rollout import Job, Rollouts, Stage
-from homebody.agents.spec import HarnessSpec, PatchError, digest
+from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.evolution.digest import digest_episode, landscape
@@ -29,7 +30,7 @@ EXPLORED_TASKS = 600
 """Most training tasks that exploration plays."""
 
 Progress = Callable[[str, Mapping[str, Any]], None]
-"""Called with what happens: `explore`, `round`, `play`, `candidate`, `verdict`, `ship`."""
+"""Called with what happens: `explore`, `round`, `play`, `series`, `candidate`, `verdict`, `ship`. The store keeps it as `progress`."""
 
 
 class ConfigError(AgentError):
@@ -152,6 +153,7 @@ class _Evolution:
 
     def run(self, seed_spec: HarnessSpec) -> dict[str, Any]:
         started = time.monotonic()
+        self.store.append("progress", ["begin", {}])
         lessons = self._lessons()
         spec, tried, rounds, idle = seed_spec, {seed_spec.behaviour_hash}, [], 0
         for number in range(1, self.config.rounds + 1):
@@ -184,18 +186,18 @@ class _Evolution:
     def _round(
         self, number: int, spec: HarnessSpec, lessons: Lessons, tried: set[str]
     ) -> tuple[dict[str, Any], Candidate | None, HarnessSpec]:
-        self.progress("round", {"round": number, "behaviour_hash": spec.behaviour_hash})
-        training = self._play(spec, self.train, f"round {number}: training")
-        before = self._play(spec, self.validation, f"round {number}: validation")
+        self._tell("round", {"round": number, "behaviour_hash": spec.behaviour_hash})
+        training = self._play(spec, self.train, f"round {number}", "training")
+        before = self._play(spec, self.validation, f"round {number}", "validation")
         digests = [digest_episode(record) for record in training]
         propose = PROPOSERS[self.config.proposer]
         candidates = propose(spec, Evidence(number, digests, lessons, frozenset(tried), self.config.seed), self.config.candidates)
         judged: list[tuple[Candidate, Verdict, HarnessSpec]] = []
         for candidate in candidates:
-            self.progress("candidate", candidate.to_json())
+            self._tell("candidate", {key: value for key, value in candidate.to_json().items() if key != "patch"})
             to_beat = max((item[1].wins - item[1].losses for item in judged if item[1].accepted), default=0)
             verdict, edited = self._gate(spec, candidate, before, tried, to_beat)
-            self.progress("verdict", {"id": candidate.id, **asdict(verdict)})
+            self._tell("verdict", {"id": candidate.id, **asdict(verdict)})
             judged.append((candidate, verdict, edited))
         passed = [item for item in judged if item[1].accepted]
         # Of equals the first proposed: those after it were dropped once they could no more than draw level.
@@ -222,7 +224,7 @@ class _Evolution:
             "shipped": best[0].id if best else None,
         }
         if best:
-            self.progress("ship", {"id": best[0].id, "lever": best[0].manifest["lever"], "reason": best[1].reason})
+            self._tell("ship", {"id": best[0].id, "lever": best[0].manifest["lever"], "reason": best[1].reason})
         return report, best[0] if best else None, best[2] if best else spec
 
     def _gate(
@@ -237,22 +239,24 @@ class _Evolution:
         if behaviour in tried:
             return Verdict(False, "novelty: this behaviour was tried before"), spec
         tried.add(behaviour)
-        (smoke,) = self._play(edited, self.train[:1], f"{candidate.id}: smoke run")
+        (smoke,) = self._play(edited, self.train[:1], candidate.id, "smoke run")
         if smoke.error or smoke.failures:
             failure = smoke.error or smoke.failures[0]
             return Verdict(False, f"smoke run: {failure['kind']} at {failure['boundary']}: {failure['message']}"), spec
         after: list[EpisodeRecord] = []
         while len(after) < len(before):
             upcoming = self.validation[len(after) : len(after) + RACE]
-            after += self._play(edited, upcoming, f"{candidate.id}: validation", len(after), len(before))
+            after += self._play(edited, upcoming, candidate.id, "validation", len(after), len(before))
             if len(after) < len(before) and (reason := hopeless(before, after, to_beat)):
                 return Verdict(False, reason), edited
         return compare(before, after, candidate.manifest["attribution_signature"]), edited
 
-    def _play(self, spec: HarnessSpec, tasks: Sequence[TaskSpec], what: str, done: int = 0, total: int = 0) -> list[EpisodeRecord]:
+    def _play(
+        self, spec: HarnessSpec, tasks: Sequence[TaskSpec], who: str, part: str, done: int = 0, total: int = 0
+    ) -> list[EpisodeRecord]:
         """Return the episodes of these tasks, from the store where they were played before.
 
-        `done` and `total` place these tasks in a longer series for those who watch.
+        `who` (a round or a candidate) and `part` name the series for those who watch; `done` and `total` place these tasks in it.
         """
         keys = [self._key(spec, task) for task in tasks]
         limit = self.config.budget_episodes
@@ -261,20 +265,28 @@ class _Evolution:
         known = {key: self.store.episode(key) for key in keys}
         missing = [(key, task) for key, task in zip(keys, tasks, strict=True) if known[key] is None]
         done, total = done + len(tasks) - len(missing), total or len(tasks)
-        self.progress("play", {"what": what, "total": total, "done": done})
+        series = {"what": f"{who}: {part}", "who": who, "part": part, "total": total}
+        self._tell("play", {**series, "done": done})
         jobs = [Job(spec, task, self.config.seed) for _, task in missing]
         for number, ((key, _), played) in enumerate(zip(missing, self.rollouts.play(jobs), strict=True), 1):
             if played.error and played.error["boundary"] == "reset":
                 raise TaskError(f"task {played.task_id} cannot be loaded: {played.error['kind']}: {played.error['message']}")
             self.store.add_episode(key, played)
             known[key] = played
-            self.progress("play", {"what": what, "total": total, "done": done + number})
+            self._tell("play", {**series, "done": done + number, "task": played.task_id, "won": played.won, "tokens": _tokens(played)})
         records = [record for key in keys if (record := known[key]) is not None]
+        episodes = {record.task_id: [key, record.won] for key, record in zip(keys, records, strict=True)}
+        self._tell("series", {**series, "behaviour_hash": spec.behaviour_hash, "episodes": episodes})
         for key, record in zip(keys, records, strict=True):
             if key not in self.keys:
                 self.keys.add(key)
-                self.tokens += int(record.usage.get("prompt_tokens", 0) + record.usage.get("generated_tokens", 0))
+                self.tokens += _tokens(record)
         return records
+
+    def _tell(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Tell those who watch: in this process through `progress`, in others through the store."""
+        self.store.append("progress", [kind, data])
+        self.progress(kind, data)
 
     def _key(self, spec: HarnessSpec, task: TaskSpec) -> str:
         return episode_key(spec.behaviour_hash, task, self.rollouts.decider.fingerprint, self.config.max_steps, self.config.seed)
@@ -286,7 +298,7 @@ class _Evolution:
             return Lessons.from_json(known[0])
         if self.config.proposer != "rules" or not self.config.exploration_steps:
             return Lessons()
-        self.progress("explore", {"steps": self.config.exploration_steps, "tasks": len(self.explored)})
+        self._tell("explore", {"steps": self.config.exploration_steps, "tasks": len(self.explored)})
         env = self.rollouts.stage.make_env()
         lessons = learn(env, self.explored, self.config.exploration_steps, self.config.seed)
         env.close()
@@ -315,6 +327,10 @@ class _Evolution:
             "seed": config.seed,
         }
         return HarnessSpec.from_json({**spec.document, "name": f"{seed_spec.name}-evolved", "description": described, "origin": origin})
+
+
+def _tokens(record: EpisodeRecord) -> int:
+    return int(record.usage.get("prompt_tokens", 0) + record.usage.get("generated_tokens", 0))
 
 
 def rate(records: Sequence[EpisodeRecord]) -> dict[str, Any]:

@@ -14,13 +14,21 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from homebody.agents.processors import REGISTRY, find
-from homebody.agents.spec import HarnessSpec, Patch, PatchError, entry
+from homebody.agents.patch import Patch, PatchError
+from homebody.agents.processors import find
+from homebody.agents.spec import HarnessSpec, entry
 from homebody.evolution.digest import Digest, landscape
 from homebody.evolution.learn import Lessons
 
-ORDER = ("system_prompt", "history_window", "playbook", "visited", "loop_guard", "where_prior", "seen_where", "decide", "show_menu")
-"""Where a new processor goes: what narrows the menu comes before what ranks it, what shows it comes last."""
+ORDER = (
+    "system_prompt", "examples", "history_window", "history_budget",
+    "playbook", "visited", "loop_guard", "stall_guard", "requires", "step_budget",
+    "where_prior", "command_prior", "seen_where", "goal_words", "shortlist",
+    "decide", "show_menu", "prompt_template", "trace_detail", "repair", "notes", "recall", "steps_left",
+    "trim_observation", "explain_refusal", "shaped_reward", "training_marks",
+)  # fmt: skip
+"""Where a new processor goes: what narrows the menu comes before what ranks it, what shows it comes last. All but `code`, which may stand
+anywhere."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +223,7 @@ def _random_edit(spec: HarnessSpec, rng: np.random.Generator) -> tuple[Patch, st
     present = [item["use"] for item in spec.processors]
     kind = rng.choice(["add", "remove", "change"]) if present else "add"
     if kind == "add":
-        use = str(rng.choice(sorted(set(REGISTRY) - set(present)) or present))
+        use = str(rng.choice(sorted(set(ORDER) - set(present)) or present))
         return set_processors(spec, {use: _draw(use, rng)}), use
     position = int(rng.integers(len(present)))
     if kind == "remove":

@@ -11,16 +11,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 import rich.console
+import rich.live
 from rich.markdown import Markdown
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.syntax import Syntax
 from rich.table import Table
+
+from homebody.scripts.outline import outline, short, when
+from homebody.scripts.panel import panel
 
 Advance = Callable[[int, int, str], None]
 
@@ -90,24 +95,34 @@ class Console:
         """Print a step: what was on offer, what was chosen and why, what happened."""
         focus = entry["focus"]
         aim = f" · {focus['phase']} {focus['wanted']}" if focus else ""
-        mark = "[bold green]>[/]" if entry["accepted"] else "[bold red]✗[/]"
+        mark = "[bold blue]?[/]" if entry.get("tool") else "[bold green]>[/]" if entry["accepted"] else "[bold red]✗[/]"
         self.out.print(f"\n[dim]{entry['step']:>3}[/] {mark} [bold]{escape(entry['command'] or '(nothing)')}[/]")
         self.out.print(f"      [dim]{entry['offered']} of {entry['admissible']} commands on offer, {entry['method']}{escape(aim)}[/]")
         if len(entry["scores"]) > 1:
             best = "   ".join(f"{escape(command)} {score:+.2f}" for command, score in entry["scores"][:3])
             self.out.print(f"      [dim]{best}[/]")
         self.out.print(f"      {escape(entry['observation'])}")
+        if adapted := entry.get("adapted"):
+            self.out.print(
+                f"      [bold yellow]adapted[/] by {escape(adapted['rule'])} ({adapted['signal']}): {len(adapted['patch'])} edits, "
+                f"behaviour {adapted['behaviour_hash'][:12]} from here on"
+            )
 
     def episode_end(self, record: Any) -> None:
         """Print how it ended."""
         if record.error:
             self.out.print(f"\n[bold red]failed[/] {record.error['kind']} at {record.error['boundary']}: {escape(record.error['message'])}")
             return
+        if record.interrupted:
+            self.out.print(f"\n[bold yellow]ended by the harness[/]: {escape(record.interrupted)}")
+        for failure in record.failures:
+            self.out.print(f"[yellow]{failure['kind']}[/] in {escape(failure['boundary'])}: {escape(failure['message'])}")
         verdict = "[bold green]won[/]" if record.won else "[bold red]not won[/]"
         refused = f", {record.invalid_actions} not possible" if record.invalid_actions else ""
         usage = record.usage
         self.out.print(f"\nGoal: {escape(record.goal)}")
-        self.out.print(f"{verdict} in {record.steps} steps{refused}  [dim]trace {record.trace_hash[:12]}[/]")
+        adapted = f", adapted {len(record.adaptations)} times" if record.adaptations else ""
+        self.out.print(f"{verdict} in {record.steps} steps{refused}{adapted}  [dim]trace {record.trace_hash[:12]}[/]")
         if usage.get("prompt_tokens"):
             cached = usage["cached_tokens"] / usage["prompt_tokens"]
             self.out.print(
@@ -127,6 +142,9 @@ class Console:
         self.out.print(table)
         for k, value in result.get("pass_at_k", {}).items():
             self.out.print(f"pass@{k} {100 * value:.1f}%")
+        if result["adaptations"]["total"]:
+            adaptations = result["adaptations"]
+            self.out.print(f"{adaptations['episodes']} of {len(result['episodes'])} episodes adapted, {adaptations['total']} times in all")
         self.out.print(
             f"[dim]{result['steps_mean']:.1f} steps a task, {result['invalid_actions']} commands not possible, "
             f"{result['prompt_tokens']} prompt and {result['generated_tokens']} generated tokens, {result['wall_s']:.1f} s, "
@@ -151,19 +169,25 @@ class Console:
         yield line
 
     @contextmanager
-    def evolution(self) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
-        """Show an evolution at work."""
+    def evolution(self, config: Any) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
+        """Show an evolution at work: a panel below what has happened, or elsewhere than on a terminal plain lines.
+
+        Args:
+            config: the `EvolveConfig` of the run.
+        """
         if not self.err.is_terminal:
-            yield lambda kind, data: self._evolution_line(kind, data, None)
+            yield self._evolution_line
             return
-        with self._bars() as bars:
-            bar = bars.add_task("starting", total=None)
+        from homebody.evolution.live import Live
+
+        live = Live(asdict(config))
+        with rich.live.Live(console=self.err, transient=True) as shown:
 
             def update(kind: str, data: Mapping[str, Any]) -> None:
-                if kind == "play":
-                    bars.update(bar, description=data["what"], completed=data["done"], total=data["total"] or None)
-                else:
-                    self._evolution_line(kind, data, bars.console)
+                live.tell(time.time(), kind, data)
+                if kind != "play":
+                    self._evolution_line(kind, data)
+                shown.update(panel(live.state(), self.err.width))
 
             yield update
 
@@ -198,16 +222,27 @@ class Console:
                 self.out.print(f"  [cyan]{name}[/] {escape(rule['description'])}")
 
     def harness(self, spec: Any) -> None:
-        """Print a harness; long memories are cut, the file holds them whole."""
+        """Print a harness by dimension; long memories are cut, the file holds them whole."""
         self.out.print(f"[bold]{escape(spec.name)}[/]  [dim]behaviour {spec.behaviour_hash}[/]")
         self.out.print(escape(spec.document.get("description", "")))
-        for entry in spec.processors:
-            self.out.print(f"\n[bold]{entry['use']}[/] [dim]{entry['hook']}, {entry['dimension']}[/]")
-            for name, value in entry["params"].items():
-                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-                if not isinstance(value, str) and len(text) > 1500:
-                    text = f"{text[:1500]} ... ({len(text)} characters)"
-                self.out.print(f"  [cyan]{name}[/] {escape(text)}")
+        for dimension, items in outline(spec):
+            self.out.print(f"\n[bold underline]{dimension}[/]")
+            for item in items:
+                self.out.print(f"[dim]{item.position:>3}[/] [bold]{item.name}[/] [dim]at {item.hook}: {escape(item.does)}[/]")
+                for name, value in item.params.items():
+                    self.out.print(f"      [cyan]{name}[/] {escape(value)}")
+        for number, rule in enumerate(spec.adaptations):
+            if number == 0:
+                self.out.print("\n[bold underline]adaptations[/]")
+            self.out.print(f"    [bold]{rule['name']}[/] [dim]{escape(when(rule))}[/]")
+            for operation in rule["patch"]:
+                self.out.print(f"      {escape(short(operation))}")
+
+    def harness_diff(self, changes: Sequence[str], patch: Sequence[Mapping[str, Any]]) -> None:
+        """Print what differs, in words, and the JSON Patch, which goes to standard output alone."""
+        for line in changes:
+            self.err.print(escape(line))
+        self.patch(patch)
 
     def patch(self, patch: Sequence[Mapping[str, Any]]) -> None:
         """Print a JSON Patch."""
@@ -233,7 +268,7 @@ class Console:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         return Progress(*columns, console=self.err, transient=True)
 
-    def _evolution_line(self, kind: str, data: Mapping[str, Any], console: rich.console.Console | None) -> None:
+    def _evolution_line(self, kind: str, data: Mapping[str, Any]) -> None:
         lines: dict[str, Callable[[], str | None]] = {
             "explore": lambda: f"exploring {data['tasks']} training tasks without a model, about {data['steps']} steps",
             "round": lambda: f"round {data['round']}, behaviour {data['behaviour_hash'][:12]}",
@@ -241,7 +276,8 @@ class Console:
             "verdict": lambda: f"  {data['id']}: {'accepted' if data['accepted'] else 'rejected'}: {data['reason']}",
             "ship": lambda: f"  shipped {data['id']}: {data['lever']}",
             "play": lambda: f"  {data['what']}: {data['total']} episodes" if data["done"] == 0 else None,
+            "series": lambda: None,
         }
         line = lines[kind]()
         if line is not None:
-            (console or self.err).print(escape(line))
+            self.err.print(escape(line))

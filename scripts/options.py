@@ -48,7 +48,9 @@ def options(*some: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 where = options(
-    click.option("--env", "env_id", default=DEFAULT_ENV, show_default=True, metavar="ID", help="Gymnasium id of the environment."),
+    click.option(
+        "--env", "env_id", default=DEFAULT_ENV, show_default=True, metavar="ID", help="Gymnasium id of the environment, or module:Class."
+    ),
     click.option("--data-dir", type=click.Path(), metavar="DIR", help="Folder of the game files, for environments that read some."),
     click.option("--max-steps", type=click.IntRange(min=1), default=15, show_default=True, metavar="N", help="Steps a task."),
 )
@@ -64,6 +66,9 @@ harness_option = click.option(
     show_default=True,
     metavar="NAME|FILE",
     help="Harness: a name from `homebody harness list`, or a file.",
+)
+no_adaptation = click.option(
+    "--no-adaptation", is_flag=True, help="Leave out the harness's rules that change it in the midst of an episode."
 )
 decider_option = click.option(
     "--decider",

@@ -5,13 +5,28 @@ from __future__ import annotations
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from homebody.agents.errors import AgentError
-from homebody.agents.hooks import Changes, StepEnd
+from homebody.agents.hooks import Outcome, StepEnd
 
 Score = Callable[[str, Sequence[str]], list[float]]
 """`score(prefix, continuations)`: log-probability of each continuation after the prefix, natural log."""
+
+
+def _estimate(text: str) -> int:
+    return -(-len(text) // 4)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What an episode offers to its processors."""
+
+    score: Score | None = None
+    """The model's scores, or None without a model."""
+    count_tokens: Callable[[str], int] = _estimate
+    """Number of tokens of a text; without a model an estimate, four characters a token."""
 
 
 class UnknownProcessorError(AgentError):
@@ -21,28 +36,50 @@ class UnknownProcessorError(AgentError):
 class Processor(ABC):
     """One piece of a harness: it sees the events of its hook and answers with the fields to change.
 
-    An instance lives for one episode. `process` returns the changed fields of the event, or None to let it pass; what it may change is
-    the hook's `CHANGES`. `observe` is called after every step, on every processor, and may only update the processor's own memory.
+    An instance lives for one episode. `process` returns an `Outcome`: the changed fields of the event, say, or None to let it pass; what it
+    may change is the hook's `CHANGES`. `observe` is called after every step, on every processor, and may only update the processor's own
+    memory. At every hook a processor may put JSON values in `notes`: they go to the trace, and nothing else reads
+    them. `notes` is emptied before every call.
     """
 
     name: ClassVar[str]
     """The name by which a harness uses it."""
     version: ClassVar[int] = 1
     """Raised whenever behaviour changes: part of the behaviour hash."""
-    hook: ClassVar[str]
-    dimension: ClassVar[str]
+    hook: str
+    """Where it is asked; empty if its entry in the harness says so, as it then says the dimension."""
+    dimension: str
     group: ClassVar[str | None] = None
     """At most one processor of a group may stand in a harness."""
+    after: ClassVar[tuple[str, ...]] = ()
+    """Names of processors that must stand before this one, where both are in a harness."""
+    max_failures: int = 3
+    """Failures in one episode after which the processor is switched off for the rest of it."""
     schema: ClassVar[dict[str, Any]]
     """JSON Schema of each parameter, by name; `default` makes a parameter optional."""
 
-    def __init__(self, params: Mapping[str, Any], score: Score | None) -> None:
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         self.params = params
-        self.score = score
+        self.services = services
+        self.notes: dict[str, Any] = {}
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any], services: Services) -> Processor:
+        """Make the processor that an entry of a harness document declares."""
+        return cls(defaults(cls) | entry["params"], services)
+
+    @classmethod
+    def check_entry(cls, entry: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with an entry beyond its schema; a line that begins with / names the place within the entry."""
+        return []
 
     @abstractmethod
-    def process(self, event: Any) -> Changes | None:
+    def process(self, event: Any) -> Outcome:
         """Answer an event of this processor's hook."""
+
+    def offers(self) -> tuple[str, ...]:
+        """Return the commands that this processor would answer at `before_tool`; one may hold a free slot, written {text}."""
+        return ()
 
     def observe(self, step: StepEnd) -> None:  # noqa: B027  (few processors keep a memory; the others need no empty method)
         """Take note of a finished step."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from homebody.agents import wording
 from homebody.agents.backend import CUT
+from homebody.agents.grammar import SLOT
 from homebody.agents.hooks import BeforeModel, Changes, StepStart, TaskStart
 from homebody.agents.processors.base import Processor, register
 
@@ -30,15 +34,29 @@ class ShowMenu(Processor):
     hook = "before_model"
     dimension = "context"
     group = "menu"
+    after = ("playbook", "visited", "loop_guard", "stall_guard", "requires", "step_budget", "shortlist")
     schema = {
         "header": {"type": "string", "default": "Available commands:", "description": "the line above the commands"},
         "footer": {"type": "string", "default": "", "description": "the line below them, if any"},
         "separator": {"type": "string", "default": "\n", "description": "what stands between two commands"},
+        "layout": {
+            "enum": ["lines", "groups"],
+            "default": "lines",
+            "description": "each command whole, or those that begin alike together: shorter, but no command stands there letter by letter",
+        },
+        "tools_header": {
+            "type": "string",
+            "default": "Besides, at no cost of a step:",
+            "description": "the line above the commands that the harness answers, if there are any",
+        },
     }
 
     def process(self, event: BeforeModel) -> Changes:
         """Append the menu after the cut, so that the history keeps the observation alone."""
-        lines = [self.params["header"], self.params["separator"].join(event.menu)]
+        separator = self.params["separator"]
+        lines = [self.params["header"], separator.join(grouped(event.menu) if self.params["layout"] == "groups" else event.menu)]
+        if event.tools:
+            lines += [self.params["tools_header"], separator.join(form.replace(SLOT, "...") for form in event.tools)]
         if self.params["footer"]:
             lines.append(self.params["footer"])
         durable, _, ephemeral = event.content.partition(CUT)
@@ -61,3 +79,48 @@ class HistoryWindow(Processor):
         if len(event.history) <= keep:
             return None
         return {"history": event.history[len(event.history) - keep :]}
+
+
+@register
+class HistoryBudget(Processor):
+    """Keeps the last turns that fit a number of tokens. Helps where observations differ much in length.
+
+    A turn counts the tokens of its command and its observation; what the chat template adds is not counted.
+    """
+
+    name = "history_budget"
+    hook = "step_start"
+    dimension = "context"
+    group = "history"
+    schema = {
+        "tokens": {"type": "integer", "minimum": 0, "maximum": 1000000, "default": 500, "description": "tokens of the turns that stay"}
+    }
+
+    def process(self, event: StepStart) -> Changes | None:
+        """Drop the oldest turns."""
+        left = self.params["tokens"]
+        for dropped in range(len(event.history), 0, -1):
+            turn = event.history[dropped - 1]
+            left -= self.services.count_tokens(turn.command) + self.services.count_tokens(turn.observation)
+            if left < 0:
+                return {"history": event.history[dropped:]}
+        return None
+
+
+def grouped(menu: Sequence[str]) -> list[str]:
+    """Return a menu in few lines: `pull: lever 1; lever 2` for commands on instances, `press[...]: a; b` for those with brackets.
+
+    A command of neither kind stands whole, on one line with its like. Groups come in the order of their first command.
+    """
+    groups: dict[str, list[str]] = {}
+    for command in menu:
+        named = wording.entities(command)
+        verb = command.partition(named[0])[0].rstrip() if named else ""
+        before, bracket, inside = command.partition("[")
+        if bracket and inside.endswith("]"):
+            groups.setdefault(f"{before}[...]: ", []).append(inside[:-1])
+        elif verb:
+            groups.setdefault(f"{verb}: ", []).append(command[len(verb) + 1 :])
+        else:
+            groups.setdefault("", []).append(command)
+    return [head + "; ".join(tails) for head, tails in groups.items()]

@@ -1,13 +1,15 @@
-"""How a decision is taken, and what is done against running in circles."""
+"""How a decision is taken, and what is done to the menu when an episode goes badly: loops, stalls, the end of the budget."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from homebody.agents.hooks import METHODS, BeforeModel, Changes, StepEnd
-from homebody.agents.processors.base import Processor, Score, register
+from homebody.agents import wording
+from homebody.agents.hooks import METHODS, BeforeModel, Changes, How, StepEnd
+from homebody.agents.processors.base import Processor, Services, register
 
 
 def keep_only(event: BeforeModel, keep: list[bool]) -> Changes | None:
@@ -20,11 +22,28 @@ def keep_only(event: BeforeModel, keep: list[bool]) -> Changes | None:
     }
 
 
+FUNCTION_WORDS = frozenset(["a", "an", "the", "some", "it", "in", "on", "at", "to", "of", "for", "from", "with", "by", "and", "or", "is"])
+"""Words of English that say nothing of what a goal is about."""
+
+
+@lru_cache(maxsize=65536)
+def content_words(text: str) -> frozenset[str]:
+    """Return the words of a text that say what it is about, a plural's s dropped; no numbers, no function words."""
+    found = (word for word in wording.words(text) if word not in FUNCTION_WORDS and not word.isdigit())
+    return frozenset(word.removesuffix("s") if len(word) > 3 else word for word in found)
+
+
 @register
 class Decide(Processor):
     """Chooses how the decider decides. `score` and `rank` help a model that cannot write a command of the menu letter by letter.
 
-    `generate`: the model writes freely, and what it writes must be a command. `score`: the command of highest model score plus bias.
+    `generate`: the model writes freely, and what it writes must be a command.
+    `grammar`: it writes under a grammar that allows what is on offer and nothing else.
+    `vote`: it writes `samples` times at `temperature`, and of what can be read the harness takes the command given `most` often
+    (self-consistency, Wang et al. 2022), or the `best` by bias (best of n). The first given wins among equals.
+    `score`: the command of highest `weight` * s + bias, where s = log P(command | chat) - `correct` * log P(command | nothing but the
+    request to write one), divided by the command's length for `mean`. With `correct` near 1 a command gains nothing from being a likely
+    text as such (domain-conditional PMI, Holtzman et al. 2021). The bias is what the other processors know, remembered rates for example.
     `rank`: the command of highest bias, that is, of what other processors know or asked the model; the first of equals.
     """
 
@@ -33,13 +52,34 @@ class Decide(Processor):
     dimension = "control"
     group = "decide"
     schema = {
-        "method": {"enum": list(METHODS), "default": "generate", "description": "write freely, by model score plus bias, or by bias alone"},
+        "method": {"enum": list(METHODS), "default": "generate", "description": "write, write under a grammar, vote, score or rank"},
         "normalize": {"enum": ["sum", "mean"], "default": "mean", "description": "a command's score: whole, or divided by its length"},
+        "correct": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+            "default": 0.0,
+            "description": "score: share of the command's own likelihood that is taken off",
+        },
+        "weight": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1000,
+            "default": 1.0,
+            "description": "score: factor on the model's score against the bias",
+        },
+        "samples": {"type": "integer", "minimum": 1, "maximum": 16, "default": 5, "description": "vote: answers that are sampled"},
+        "temperature": {"type": "number", "minimum": 0.01, "maximum": 10, "default": 0.7, "description": "vote: of the sampling"},
+        "pick": {"enum": ["most", "best"], "default": "most", "description": "vote: the most frequent answer, or that of highest bias"},
+        "constrained": {"type": "boolean", "default": False, "description": "vote: whether the answers are written under the grammar"},
     }
 
     def process(self, event: BeforeModel) -> Changes:
         """Set the method."""
-        return {"method": self.params["method"], "normalize": self.params["normalize"]}
+        # 1 and 1.0 are one setting, so they make one trace.
+        numbers = {key: float(self.params[key]) for key in ("correct", "weight", "temperature")}
+        settings: dict[str, Any] = {**self.params, **numbers}
+        return {"how": How(**settings)}
 
 
 @register
@@ -54,8 +94,8 @@ class LoopGuard(Processor):
         "repeats": {"type": "integer", "minimum": 1, "maximum": 20, "default": 2, "description": "equal answers that are let through"}
     }
 
-    def __init__(self, params: Mapping[str, Any], score: Score | None) -> None:
-        super().__init__(params, score)
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
         self._answers: Counter[tuple[str, str]] = Counter()
         self._stale: set[str] = set()
 
@@ -68,3 +108,81 @@ class LoopGuard(Processor):
     def process(self, event: BeforeModel) -> Changes | None:
         """Drop stale commands, unless nothing else is left."""
         return keep_only(event, [command not in self._stale for command in event.menu])
+
+
+@register
+class StallGuard(Processor):
+    """Takes the commands already given off the menu once several steps in a row showed nothing new. Helps an agent that runs in circles.
+
+    A step shows something new if its observation was not read before in the episode. Where `loop_guard` looks at one command, this looks
+    at the whole: a circle of five commands is a stall too.
+    """
+
+    name = "stall_guard"
+    hook = "before_model"
+    dimension = "control"
+    group = "stall_guard"
+    schema = {
+        "steps": {"type": "integer", "minimum": 1, "maximum": 100, "default": 3, "description": "steps in a row that may show nothing new"}
+    }
+
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
+        self._read: set[str] = set()
+        self._given: set[str] = set()
+        self._stale = 0
+
+    def observe(self, step: StepEnd) -> None:
+        """Count the steps since the last new observation."""
+        self._stale = self._stale + 1 if step.observation in self._read else 0
+        self._read.add(step.observation)
+        self._given.add(step.command)
+
+    def process(self, event: BeforeModel) -> Changes | None:
+        """In a stall, drop what was tried, unless nothing else is left."""
+        if self._stale < self.params["steps"]:
+            return None
+        return keep_only(event, [command not in self._given for command in event.menu])
+
+
+@register
+class StepBudget(Processor):
+    """Leaves only commands that name something of the goal when few steps remain. Helps an agent that goes on exploring to the end."""
+
+    name = "step_budget"
+    hook = "before_model"
+    dimension = "control"
+    group = "step_budget"
+    schema = {
+        "steps": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 5, "description": "steps left, at most, when it begins"}
+    }
+
+    def process(self, event: BeforeModel) -> Changes | None:
+        """Drop what shares no word with the goal, unless nothing would be left."""
+        if event.steps_left > self.params["steps"]:
+            return None
+        goal = content_words(event.goal)
+        return keep_only(event, [bool(goal & content_words(command)) for command in event.menu])
+
+
+@register
+class Shortlist(Processor):
+    """Leaves the commands of highest bias on the menu. Helps a model that loses its way in a long menu; saves the tokens of the rest.
+
+    Does nothing where the harness has no preference: cutting an even menu would be chance.
+    """
+
+    name = "shortlist"
+    hook = "before_model"
+    dimension = "control"
+    group = "shortlist"
+    after = ("where_prior", "command_prior", "seen_where", "goal_words")
+    schema = {"most": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 8, "description": "commands that stay"}}
+
+    def process(self, event: BeforeModel) -> Changes | None:
+        """Keep the best, the first of equals, in the order of the menu."""
+        if len(set(event.bias)) < 2:
+            return None
+        order = sorted(range(len(event.menu)), key=lambda i: (-event.bias[i], i))
+        best = set(order[: self.params["most"]])
+        return keep_only(event, [i in best for i in range(len(event.menu))])

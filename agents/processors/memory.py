@@ -8,7 +8,7 @@ from typing import Any
 
 from homebody.agents import wording
 from homebody.agents.hooks import BeforeModel, Changes, StepEnd
-from homebody.agents.processors.base import Processor, Score, register
+from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.control import keep_only
 
 FORMS = {
@@ -27,10 +27,11 @@ class Visited(Processor):
     hook = "before_model"
     dimension = "memory"
     group = "visited"
+    after = ("playbook",)
     schema = {"forms": FORMS}
 
-    def __init__(self, params: Mapping[str, Any], score: Score | None) -> None:
-        super().__init__(params, score)
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
         self._done: set[str] = set()
 
     def observe(self, step: StepEnd) -> None:
@@ -47,17 +48,18 @@ class Visited(Processor):
 
 @register
 class SeenWhere(Processor):
-    """Ranks the places to search by how often the wanted kind stood there in training, divided by the steps a look costs.
+    """Ranks the places to search by how often training found the wanted kind there. Helps where knowing the usual places saves steps.
 
-    The rate of a kind of place is (hits + k * prior) / (looks + k). The prior is the mean rate over the places on offer, shaped by the bias
-    that the menu already has (from a model, say): with no counts the bias decides, with many the counts do. Acts only while the focus is
-    `search`, which `playbook` sets. Helps where knowledge of the usual places saves steps.
+    A place's bias is the log of its rate divided by the steps that a look costs. The rate of a kind of place is (hits + k * prior) / (looks
+    + k). The prior is the mean rate over the places on offer, shaped by the bias that the menu already has (from a model, say): with no
+    counts the bias decides, with many the counts do. Acts only while the focus is `search`, which `playbook` sets.
     """
 
     name = "seen_where"
     hook = "before_model"
     dimension = "memory"
     group = "seen_where"
+    after = ("playbook", "where_prior")
     schema = {
         "hits": {
             "type": "object",

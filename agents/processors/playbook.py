@@ -7,7 +7,7 @@ from typing import Any
 
 from homebody.agents import wording
 from homebody.agents.hooks import BeforeModel, Changes, Focus, StepEnd
-from homebody.agents.processors.base import Processor, Score, register
+from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.control import keep_only
 
 STEP = {
@@ -36,10 +36,10 @@ FRAME = {
 
 @register
 class Playbook(Processor):
-    """Offers the command that reaches the next milestone of the goal; else those that lead to it; else those that search for what it needs.
+    """Offers only what leads to the next milestone of the goal. Helps an agent that does not take the right commands though it has them.
 
-    Helps an agent that has the right commands before it and does not take them. While it searches it leaves the choice of the place to
-    others, with the focus set.
+    That is the command that reaches the milestone; else those that lead to it; else those that search for what it needs. While it searches
+    it leaves the choice of the place to others, with the focus set.
     """
 
     name = "playbook"
@@ -61,8 +61,8 @@ class Playbook(Processor):
         },
     }
 
-    def __init__(self, params: Mapping[str, Any], score: Score | None) -> None:
-        super().__init__(params, score)
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
         self._explore = set(params["explore"])
         self._goal: tuple[tuple[str, ...], list[dict[str, Any]]] | None = None
         self._started = False

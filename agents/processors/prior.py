@@ -1,28 +1,29 @@
-"""What the model itself knows of where things are, freed of what it merely likes to say."""
+"""What the model itself knows: where things are and what serves a goal, freed of what it merely likes to say."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homebody.agents import wording
 from homebody.agents.hooks import BeforeModel, Changes
-from homebody.agents.processors.base import Processor, Score, register
+from homebody.agents.processors.base import Processor, Score, Services, register
 
 
 @register
 class WherePrior(Processor):
-    """Ranks the places to search by log P(place | thing) - log P(place), both under the model.
+    """Ranks the places to search by what the model says of them. Helps before the harness has memories, and for what training never showed.
 
-    The first term is read from a sentence that names the thing, the second from one that does not: the difference is pointwise mutual
-    information, so that a frequent word gains nothing from being frequent. Needs a model; acts only while the focus is `search`, which
-    `playbook` sets. Helps before the harness has memories of its own, and for kinds of things that training never showed.
+    Adds log P(place | thing) - log P(place), both under the model. The first term is read from a sentence that names the thing, the second
+    from one that does not: the difference is pointwise mutual information, so that a frequent word gains nothing from being frequent. Needs
+    a model; acts only while the focus is `search`, which `playbook` sets.
     """
 
     name = "where_prior"
     hook = "before_model"
     dimension = "model"
     group = "where_prior"
+    after = ("playbook",)
     schema = {
         "given": {
             "type": "string",
@@ -39,15 +40,15 @@ class WherePrior(Processor):
         "weight": {"type": "number", "exclusiveMinimum": 0, "default": 1.0, "description": "factor on the difference"},
     }
 
-    def __init__(self, params: Mapping[str, Any], score: Score | None) -> None:
-        super().__init__(params, score)
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
         self._places: tuple[str, ...] = ()
         self._base: dict[str, float] = {}
         self._prior: dict[str, dict[str, float]] = {}
 
     def process(self, event: BeforeModel) -> Changes | None:
         """Add the prior of each command's place to its bias."""
-        if self.score is None or event.focus is None or event.focus.phase != "search":
+        if self.services.score is None or event.focus is None or event.focus.phase != "search":
             return None
         if not self._places:
             # All the places of the episode at once: a log-probability depends in its last digits on what else is in the batch.
@@ -61,14 +62,60 @@ class WherePrior(Processor):
         return {"bias": tuple(bias)}
 
     def _ask(self, wanted: str) -> dict[str, float]:
-        assert self.score is not None
-        given = self._sentence(self.params["given"].replace("{thing}", wanted))
-        self._base = self._base or self._sentence(self.params["base"])
+        assert self.services.score is not None
+        given = fill_in(self.services.score, self.params["given"].replace("{thing}", wanted), "{place}", self._places)
+        self._base = self._base or fill_in(self.services.score, self.params["base"], "{place}", self._places)
         return {place: given[place] - self._base[place] for place in self._places}
 
-    def _sentence(self, sentence: str) -> dict[str, float]:
-        assert self.score is not None
-        before, _, after = sentence.partition("{place}")
-        # The space belongs to the place: a word with its leading space is what tokenizers know best.
-        endings = [f" {place}{after}" for place in self._places]
-        return dict(zip(self._places, self.score(before.rstrip(" "), endings), strict=True))
+
+@register
+class CommandPrior(Processor):
+    """Ranks commands by how much the goal makes the model expect them. Helps in an environment that the harness knows nothing of yet.
+
+    Adds `weight` times log P(command | goal) - log P(command), both under the model, read from two plain sentences as `where_prior` does.
+    A small model is better at the likelihood of a sentence than at a chat. Needs a model.
+    """
+
+    name = "command_prior"
+    hook = "before_model"
+    dimension = "model"
+    group = "command_prior"
+    after = ("playbook", "visited")
+    schema = {
+        "given": {
+            "type": "string",
+            "pattern": r"\{goal\}[\s\S]*\{command\}",
+            "default": "To {goal}, the next thing to do is: {command}",
+            "description": "a text with {goal}, then {command}",
+        },
+        "base": {
+            "type": "string",
+            "pattern": r"\{command\}",
+            "default": "The next thing to do is: {command}",
+            "description": "a text with {command} alone",
+        },
+        "weight": {"type": "number", "minimum": 0.001, "maximum": 1000, "default": 1.0, "description": "factor on the difference"},
+    }
+
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
+        self._base: dict[str, float] = {}
+
+    def process(self, event: BeforeModel) -> Changes | None:
+        """Add the difference to the bias."""
+        score = self.services.score
+        if score is None or len(event.menu) < 2:
+            return None
+        given = fill_in(score, self.params["given"].replace("{goal}", event.goal.rstrip(". ")), "{command}", event.menu)
+        new = [command for command in event.menu if command not in self._base]
+        if new:
+            self._base |= fill_in(score, self.params["base"], "{command}", new)
+        pairs = zip(event.menu, event.bias, strict=True)
+        return {"bias": tuple(bias + self.params["weight"] * (given[command] - self._base[command]) for command, bias in pairs)}
+
+
+def fill_in(score: Score, sentence: str, blank: str, texts: Sequence[str]) -> dict[str, float]:
+    """Return, for each text in the blank of a sentence, the log-probability of it and what follows, given what stands before."""
+    before, _, after = sentence.partition(blank)
+    # The space belongs to the text: a word with its leading space is what tokenizers know best.
+    return dict(zip(texts, score(before.rstrip(" "), [f" {text}{after}" for text in texts]), strict=True))

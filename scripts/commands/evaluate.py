@@ -8,13 +8,25 @@ from __future__ import annotations
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
-from homebody.scripts.options import decider_option, end_with, env_kwargs, gpu, harness_option, json_out, seed, where, workers
+from homebody.scripts.options import (
+    decider_option,
+    end_with,
+    env_kwargs,
+    gpu,
+    harness_option,
+    json_out,
+    no_adaptation,
+    seed,
+    where,
+    workers,
+)
 
 
 @click.command(short_help="Play many tasks and say how many are solved.")
 @where
 @click.option("--split", default="test", show_default=True, help="train, validation or test (ALFWorld: valid_seen, valid_unseen too).")
 @harness_option
+@no_adaptation
 @decider_option
 @click.option("--tasks", "n_tasks", type=click.IntRange(min=1), metavar="N", help="The first N tasks of the split; without it all.")
 @click.option("--attempts", type=click.IntRange(1, 100), default=1, show_default=True, metavar="K", help="Tries a task; adds pass@k.")
@@ -24,7 +36,8 @@ from homebody.scripts.options import decider_option, end_with, env_kwargs, gpu, 
 @gpu
 @json_out
 def evaluate(
-    env_id: str, data_dir: str | None, max_steps: int, split: str, harness: str, decider: str, n_tasks: int | None, attempts: int,
+    env_id: str, data_dir: str | None, max_steps: int, split: str, harness: str, no_adaptation: bool, decider: str,
+    n_tasks: int | None, attempts: int,
     workers: int, run_dir: str | None, seed: int, gpu_layers: int, json_path: str | None,
 ) -> None:  # fmt: skip
     """Play the tasks of a split with a harness and a decider; print success with its 95% interval.
@@ -40,6 +53,8 @@ def evaluate(
 
     check_target(json_path, run_dir)
     spec = HarnessSpec.load(harness)
+    if no_adaptation:
+        spec = spec.without_adaptations()
     console = Console()
     with console.progress("episodes") as advance:
         result = evaluate_harness(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import click
 
-from homebody.scripts.console import Console, write_json
+from homebody.scripts.commands.sandbox import harness_sandbox
+from homebody.scripts.console import Console, error_line, write_json
 from homebody.scripts.options import Group, json_out
 
 
@@ -25,15 +26,17 @@ def harness_list(json_path: str | None) -> None:
     Example:
       homebody harness list
     """
+    from homebody.agents.hooks import DIMENSIONS
     from homebody.agents.processors import REGISTRY
     from homebody.agents.spec import HarnessSpec, harness_names
+    from homebody.scripts.outline import does
 
     specs = [HarnessSpec.load(name) for name in harness_names()]
     found = {
         "harnesses": [{"name": spec.name, "description": spec.document.get("description", "")} for spec in specs],
         "processors": [
-            {"name": name, "hook": p.hook, "dimension": p.dimension, "does": (p.__doc__ or "").strip().splitlines()[0], "params": p.schema}
-            for name, p in REGISTRY.items()
+            {"name": name, "hook": p.hook or "any", "dimension": p.dimension or "any", "does": does(name), "params": p.schema}
+            for name, p in sorted(REGISTRY.items(), key=lambda item: (DIMENSIONS.index(item[1].dimension or "control"), item[0]))
         ],
     }
     Console().harness_list(found)
@@ -60,15 +63,20 @@ def harness_show(name: str, json_path: str | None) -> None:
 @harness.command("check", short_help="Check a harness file.")
 @click.argument("name", metavar="NAME|FILE")
 def harness_check(name: str) -> None:
-    """Check a harness; exit code 0 if it is valid, 2 with the reason if not.
+    """Check a harness; exit code 0 if it is valid, 2 with all that is wrong, a line each, if not.
 
     \b
     Example:
       homebody harness check my-harness.json
     """
-    from homebody.agents.spec import HarnessSpec
+    from homebody.agents.spec import HarnessError, HarnessSpec
 
-    spec = HarnessSpec.load(name)
+    try:
+        spec = HarnessSpec.load(name)
+    except HarnessError as error:
+        for line in error.problems or [str(error)]:
+            error_line(f"{name}: {line}" if error.problems else line)
+        raise SystemExit(2) from None
     click.echo(f"{name}: valid, {len(spec.processors)} processors, behaviour {spec.behaviour_hash[:16]}")
 
 
@@ -77,16 +85,20 @@ def harness_check(name: str) -> None:
 @click.argument("new", metavar="B")
 @json_out
 def harness_diff(old: str, new: str, json_path: str | None) -> None:
-    """Print the JSON Patch (RFC 6902) that turns harness A into harness B.
+    """Say what differs between two harnesses, and print the JSON Patch (RFC 6902) that turns A into B.
+
+    The words go to standard error, the patch alone to standard output. `diff B A` takes the patch back.
 
     \b
     Example:
       homebody harness diff household runs/first/final.json
     """
     from homebody.agents.spec import HarnessSpec
+    from homebody.scripts.outline import changes
 
-    patch = HarnessSpec.load(old).diff(HarnessSpec.load(new))
-    Console().patch(patch)
+    one, other = HarnessSpec.load(old), HarnessSpec.load(new)
+    patch = one.diff(other)
+    Console().harness_diff(changes(one, other), patch)
     write_json(json_path, patch)
 
 
@@ -94,15 +106,22 @@ def harness_diff(old: str, new: str, json_path: str | None) -> None:
 @click.argument("name", metavar="NAME|FILE")
 @click.argument("patch_file", metavar="PATCH")
 @click.option("--out", required=True, type=click.Path(), metavar="FILE", help="Where the new harness goes.")
-def harness_patch(name: str, patch_file: str, out: str) -> None:
+@click.option("--undo", type=click.Path(), metavar="FILE", help="Write the patch that takes this one back to FILE.")
+def harness_patch(name: str, patch_file: str, out: str, undo: str | None) -> None:
     """Apply a JSON Patch to a harness and write the result. Nothing is written if the result is not valid.
 
     \b
     Example:
       homebody harness patch household edit.json --out edited.json
     """
-    from homebody.agents.spec import HarnessSpec, read_patch
+    from homebody.agents.patch import invert, read_patch
+    from homebody.agents.spec import HarnessSpec
 
-    spec = HarnessSpec.load(name).patch(read_patch(patch_file))
+    base, patch = HarnessSpec.load(name), read_patch(patch_file)
+    spec = base.patch(patch)
     write_json(out, spec.document)
+    write_json(undo, invert(base.document, patch))
     click.echo(f"{out}: {len(spec.processors)} processors, behaviour {spec.behaviour_hash[:16]}")
+
+
+harness.add_command(harness_sandbox)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from homebody.agents.processors import REGISTRY, Processor, defaults, find
+from homebody.agents.processors.base import Services
 from homebody.agents.spec import HarnessSpec, entry
 
 if TYPE_CHECKING:
@@ -37,16 +38,27 @@ def smollm2(smollm2_file: Path) -> Iterator["LlamaCpp"]:
         yield backend
 
 
-@pytest.fixture(scope="session")
-def yard() -> ModuleType:
-    """The module of the toy environment; loading it registers `Yard-v0`."""
-    spec = importlib.util.spec_from_file_location("yard", Path(__file__).with_name("yard.py"))
+def load(name: str) -> ModuleType:
+    """Load a module of this folder, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["yard"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def yard() -> ModuleType:
+    """The module of the toy environment; loading it registers `Yard-v0`."""
+    return load("yard")
+
+
+@pytest.fixture(scope="session")
+def specs() -> ModuleType:
+    """The module that draws random harnesses."""
+    return load("specs")
 
 
 @pytest.fixture
@@ -55,7 +67,7 @@ def make() -> Callable[..., Processor]:
 
     def make(name: str, params: dict[str, Any] | None = None, score: Any = None) -> Processor:
         processor = find(name)
-        return processor(defaults(processor) | (params or {}), score)
+        return processor(defaults(processor) | (params or {}), Services(score))
 
     return make
 

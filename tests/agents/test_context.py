@@ -1,11 +1,16 @@
-"""Processors that shape what the model reads: system_prompt, show_menu, history_window."""
+"""Processors that shape what the model reads: system_prompt, show_menu, history_window, history_budget."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from homebody.agents.backend import CUT
 from homebody.agents.harness import Harness
 from homebody.agents.hooks import StepStart, TaskStart, Turn
+from homebody.agents.processors.base import Services, find
+from homebody.agents.processors.context import grouped
 from homebody.agents.scripted import Scripted
+from homebody.agents.spec import HarnessError
 
 MENU = ("wait", "walk to dock 1")
 
@@ -15,9 +20,8 @@ def test_system_prompt_is_set(make):
 
 
 def test_later_system_prompt_stands_before_the_earlier(harness):
-    event, _ = Harness(harness(("system_prompt", {"text": "One."}), ("system_prompt", {"text": "Two."})), None).run(
-        TaskStart("goal", "A yard.", MENU)
-    )
+    alive = Harness(harness(("system_prompt", {"text": "One."}), ("system_prompt", {"text": "Two."})), Services())
+    event = alive.run(TaskStart("goal", "A yard.", MENU))
     assert event.system_prompt == "Two.\n\nOne."
 
 
@@ -40,9 +44,9 @@ def test_menu_follows_what_stands_after_a_cut_already(make, yard):
 
 
 def test_menu_shows_what_others_left_on_it(harness, yard):
-    alive = Harness(harness(("loop_guard", {"repeats": 1}), "show_menu"), None)
+    alive = Harness(harness(("loop_guard", {"repeats": 1}), "show_menu"), Services())
     alive.observe(yard.told("wait"))
-    assert alive.run(yard.ask(MENU))[0].content.endswith("Available commands:\nwalk to dock 1")
+    assert alive.run(yard.ask(MENU)).content.endswith("Available commands:\nwalk to dock 1")
 
 
 def test_prompt_without_the_menu_shares_what_stands_before_the_cut(make, yard):
@@ -66,3 +70,70 @@ def test_history_window_keeps_the_last_turns(turns, kept, make):
 @pytest.mark.parametrize("turns", [3, 4])
 def test_history_window_lets_a_short_history_pass(turns, make):
     assert make("history_window", {"turns": turns}).process(StepStart(4, 9, TURNS)) is None
+
+
+# --- groups, tools
+
+
+def test_menu_in_groups_is_shorter(make, yard):
+    menu = ("click[a b]", "click[c]", "lift crate 1 off dock 1", "look", "open", "open shed 1", "walk to dock 1", "walk to shed 1")
+    content = make("show_menu", {"layout": "groups"}).process(yard.ask(menu))["content"]
+    assert content.partition(CUT)[2] == (
+        "\n\nAvailable commands:\nclick[...]: a b; c\nlift: crate 1 off dock 1\nlook; open\nopen: shed 1\nwalk to: dock 1; shed 1"
+    )
+
+
+PLACES = st.tuples(st.sampled_from(["shed", "big-vat", "dock"]), st.integers(1, 30)).map(lambda pair: f"{pair[0]} {pair[1]}")
+COMMANDS = st.one_of(
+    PLACES.map("walk to {}".format),
+    st.tuples(PLACES, PLACES).map(lambda pair: f"lift {pair[0]} off {pair[1]}"),
+    st.sampled_from(["look", "wait"]),
+    st.text("abc ", min_size=1).map("click[{}]".format),
+    PLACES,
+)
+
+
+@given(st.lists(COMMANDS, unique=True, min_size=1, max_size=20))
+def test_every_command_can_be_read_from_its_group(menu):
+    read = []
+    for line in grouped(menu):
+        head, colon, tails = line.partition(": ")
+        for tail in (tails if colon else line).split("; "):
+            read.append(head.replace("[...]", f"[{tail}]") if "[" in head else f"{head} {tail}" if colon else tail)
+    assert sorted(read) == sorted(menu)
+
+
+def test_tools_stand_below_the_menu(make, yard):
+    processor = make("show_menu", {"tools_header": "Or:", "footer": "Choose."})
+    content = processor.process(yard.ask(("wait",), tools=("note {text}", "read notes")))["content"]
+    assert content.partition(CUT)[2] == "\n\nAvailable commands:\nwait\nOr:\nnote ...\nread notes\nChoose."
+
+
+# --- history_budget
+
+
+def budget(tokens, history):
+    processor = find("history_budget")
+    made = processor({"tokens": tokens}, Services(None, lambda text: len(text.split())))
+    return made.process(StepStart(4, 9, history))
+
+
+# Each of these turns has 4 + 2 words.
+@pytest.mark.parametrize(("tokens", "kept"), [(0, ()), (5, ()), (6, TURNS[2:]), (17, TURNS[1:])])
+def test_history_budget_keeps_the_last_turns_that_fit(tokens, kept):
+    assert budget(tokens, TURNS) == {"history": kept}
+
+
+@pytest.mark.parametrize("history", [TURNS, (), TURNS[:1]])
+def test_history_within_its_budget_passes(history):
+    assert budget(18, history) is None
+
+
+def test_old_turn_is_not_kept_beyond_one_that_does_not_fit():
+    long = Turn("wait", "one two three four five six seven eight")
+    assert budget(10, (TURNS[0], long, TURNS[1])) == {"history": (TURNS[1],)}
+
+
+def test_only_one_processor_cuts_the_history(harness):
+    with pytest.raises(HarnessError, match="group 'history'"):
+        harness("history_window", "history_budget")

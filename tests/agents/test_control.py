@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homebody.agents.harness import Harness
-from homebody.agents.hooks import METHODS, BeforeModel
-from homebody.agents.processors.control import keep_only
+from homebody.agents.hooks import METHODS, BeforeModel, How
+from homebody.agents.processors.control import content_words, keep_only
 
 MENU = ("wait", "walk to dock 1", "walk to dock 2")
 
@@ -26,15 +25,21 @@ def test_menu_is_cut_with_its_bias_and_never_to_nothing(rows):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("normalize", ["sum", "mean"])
-def test_decide_sets_the_method(method, normalize, harness, yard):
-    event, _ = Harness(harness(("decide", {"method": method, "normalize": normalize})), None).run(yard.ask(MENU))
-    assert (event.method, event.normalize) == (method, normalize)
+def test_decide_sets_the_method(method, normalize, make, yard):
+    how = make("decide", {"method": method, "normalize": normalize}).process(yard.ask(MENU))["how"]
+    assert (how.method, how.normalize) == (method, normalize)
 
 
-def test_decide_by_default_generates_and_would_divide_by_length(harness, yard):
-    event, changed = Harness(harness("decide"), None).run(yard.ask(MENU))
-    assert (event.method, event.normalize) == ("generate", "mean")
-    assert changed == [["decide", ["normalize"]]]
+def test_decide_by_default_generates_and_would_divide_by_length(make, yard):
+    assert make("decide").process(yard.ask(MENU)) == {"how": How(method="generate", normalize="mean")}
+
+
+def test_decide_hands_every_parameter_on(make, yard):
+    given = {
+        "method": "vote", "normalize": "sum", "correct": 0.5, "weight": 2.0,
+        "samples": 3, "temperature": 1.5, "pick": "best", "constrained": True,
+    }  # fmt: skip
+    assert make("decide", given).process(yard.ask(MENU)) == {"how": How(**given)}
 
 
 def test_loop_guard_drops_what_was_answered_alike_too_often(make, yard):
@@ -64,3 +69,88 @@ def test_loop_guard_never_empties_the_menu(make, yard):
     guard = make("loop_guard", {"repeats": 1})
     guard.observe(yard.told("wait"))
     assert guard.process(yard.ask(("wait",))) is None
+
+
+def test_whole_numbers_make_the_same_settings_as_their_floats(make, yard):
+    whole, floats = (make("decide", {"weight": value, "correct": value}).process(yard.ask(MENU))["how"] for value in (1, 1.0))
+    assert repr(whole) == repr(floats)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Put two crates on a dock.", {"put", "two", "crate", "dock"}),
+        ("drop crate 1 on dock 12", {"drop", "crate", "dock"}),
+        ("is it in the vat", {"vat"}),
+        ("gas", {"gas"}),
+        ("", set()),
+    ],
+)
+def test_content_words_are_what_a_text_is_about(text, expected):
+    assert content_words(text) == expected
+
+
+# --- stall_guard
+
+
+def go(guard, yard, *turns):
+    for command, observation in turns:
+        guard.observe(yard.told(command, observation))
+
+
+def test_stall_guard_drops_what_was_given_once_nothing_new_is_read(make, yard):
+    guard = make("stall_guard", {"steps": 2})
+    go(guard, yard, ("walk to dock 1", "Dock 1."), ("wait", "You wait."), ("walk to dock 1", "Dock 1."))
+    assert guard.process(yard.ask(MENU)) is None
+    go(guard, yard, ("wait", "You wait."))
+    assert guard.process(yard.ask(MENU, bias=(1.0, 2.0, 3.0))) == {"menu": ("walk to dock 2",), "bias": (3.0,)}
+
+
+def test_stall_guard_lets_go_when_something_new_is_read(make, yard):
+    guard = make("stall_guard", {"steps": 1})
+    go(guard, yard, ("wait", "You wait."), ("wait", "You wait."))
+    assert guard.process(yard.ask(MENU)) is not None
+    go(guard, yard, ("walk to dock 2", "Dock 2."))
+    assert guard.process(yard.ask(MENU)) is None
+
+
+def test_stall_guard_never_empties_the_menu(make, yard):
+    guard = make("stall_guard", {"steps": 1})
+    go(guard, yard, ("wait", "You wait."), ("wait", "You wait."))
+    assert guard.process(yard.ask(("wait",))) is None
+
+
+# --- step_budget
+
+LATE = ("drop crate 1 on dock 1", "tar crate 1 with vat 1", "wait", "walk to shed 1")
+
+
+@pytest.mark.parametrize(("left", "acts"), [(4, False), (3, True), (1, True)])
+def test_step_budget_leaves_what_names_the_goal_when_few_steps_remain(left, acts, make, yard):
+    changes = make("step_budget", {"steps": 3}).process(yard.ask(LATE, steps_left=left, bias=(1.0, 2.0, 3.0, 4.0)))
+    assert changes == ({"menu": LATE[:2], "bias": (1.0, 2.0)} if acts else None)
+
+
+def test_step_budget_never_empties_the_menu(make, yard):
+    assert make("step_budget").process(yard.ask(("wait", "walk to shed 1"), steps_left=1)) is None
+
+
+# --- shortlist
+
+
+@pytest.mark.parametrize(
+    ("most", "bias", "kept"),
+    [
+        (1, (0.0, 2.0, 1.0), ("walk to dock 1",)),
+        (2, (1.0, 0.0, 2.0), ("wait", "walk to dock 2")),
+        (2, (0.0, 1.0, 0.0), ("wait", "walk to dock 1")),
+    ],
+)
+def test_shortlist_keeps_the_best_in_the_order_of_the_menu(most, bias, kept, make, yard):
+    changes = make("shortlist", {"most": most}).process(yard.ask(MENU, bias=bias))
+    assert changes == {"menu": kept, "bias": tuple(value for command, value in zip(MENU, bias, strict=True) if command in kept)}
+
+
+def test_shortlist_cuts_nothing_from_an_even_or_a_short_menu(make, yard):
+    assert make("shortlist", {"most": 1}).process(yard.ask(MENU, bias=(1.0, 1.0, 1.0))) is None
+    assert make("shortlist", {"most": 3}).process(yard.ask(MENU, bias=(1.0, 2.0, 3.0))) is None

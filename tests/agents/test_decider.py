@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,15 +10,20 @@ import pytest
 from homebody.agents.decider import (
     CONTROLS,
     MAX_COMMAND_TOKENS,
+    NEUTRAL,
     Decision,
     ExpertDecider,
     FlatDecider,
     ModelDecider,
     NoExpertError,
+    OnlineDecider,
     RandomDecider,
     best,
     read_command,
 )
+from homebody.agents.episode import run_episode
+from homebody.agents.grammar import filling, gbnf
+from homebody.agents.hooks import How
 from homebody.agents.scripted import Scripted
 
 MENU = ("call", "lift crate 1", "wait", "walk to dock 1")
@@ -40,14 +46,17 @@ def began(decider, seed=0, attempt=0, expert=None):
 # --- controls
 
 
-def test_controls_have_names_and_no_model():
-    deciders = [RandomDecider(), FlatDecider(), ExpertDecider()]
-    assert tuple(decider.name for decider in deciders) == CONTROLS
-    for decider in deciders:
-        assert decider.fingerprint == {"decider": decider.name}
+def test_controls_have_names_and_no_model(yard):
+    assert set(CONTROLS) == {"random", "flat", "expert", "online"}
+    for name, control in CONTROLS.items():
+        decider = control()
+        assert decider.name == name
+        assert decider.fingerprint == {"decider": name}
         assert decider.score is None
         assert decider.usage.calls == 0
-        assert decider.fits([{"role": "user", "content": "x" * 10**6}])
+        # Four characters a token, rounded up.
+        assert [decider.count_tokens(text) for text in ("", "abcd", "abcde")] == [0, 1, 2]
+        assert decider.fits(yard.ask(MENU), [{"role": "user", "content": "x" * 10**6}])
 
 
 def draws(seed, attempt, n, yard):
@@ -86,9 +95,36 @@ def test_expert_without_a_plan_takes_the_first_command(yard):
     assert began(ExpertDecider(), expert=list).decide(yard.ask(MENU), CHAT).command == "call"
 
 
-def test_expert_needs_an_expert(yard):
-    with pytest.raises(NoExpertError, match=r"^this environment has no expert\(\) method, so the decider 'expert' cannot play it; choose"):
-        began(ExpertDecider()).decide(yard.ask(MENU), CHAT)
+@pytest.mark.parametrize(("decider", "method"), [(ExpertDecider, "expert"), (OnlineDecider, "online_expert")])
+def test_expert_needs_an_expert(decider, method, yard):
+    wanted = rf"^this environment has no {method}\(\) method, so the decider '{decider.name}' cannot play it; choose"
+    with pytest.raises(NoExpertError, match=wanted):
+        began(decider()).decide(yard.ask(MENU), CHAT)
+
+
+def test_each_decider_names_what_it_asks_of_the_environment():
+    assert [d.asks for d in (RandomDecider(), FlatDecider(), ExpertDecider(), OnlineDecider())] == ["", "", "expert", "online_expert"]
+    assert ModelDecider(Scripted()).asks == ""
+
+
+def test_online_plays_what_its_expert_says_now(yard):
+    said = iter([["wait"], ["walk to dock 1"], []])
+    decider = began(OnlineDecider(), expert=lambda: next(said))
+    assert [decider.decide(yard.ask(MENU), CHAT).command for _ in range(3)] == ["wait", "walk to dock 1", "call"]
+
+
+def test_online_asks_the_environments_own_method_in_an_episode(harness, yard):
+    class Guided(yard.Yard):
+        def expert(self):
+            raise AssertionError("the online decider asks no privileged expert")
+
+        def online_expert(self):
+            return super().expert()[:1]
+
+    record = run_episode(Guided(), harness("show_menu"), OnlineDecider(), yard.task(), max_steps=9)
+    assert (record.won, record.steps, record.decider, record.error) == (True, 5, "online", None)
+    missing = run_episode(yard.Yard(), harness("show_menu"), OnlineDecider(), yard.task(), max_steps=9)
+    assert missing.error["kind"] == "NoExpertError"
 
 
 # --- best
@@ -119,6 +155,7 @@ def test_model_is_named_and_counted():
     assert decider.name == "tiny"
     assert decider.fingerprint == {"decider": "model", "engine": "scripted", "model": "tiny"}
     assert decider.usage is backend.usage
+    assert decider.count_tokens("one two three") == 3
 
 
 def test_model_scores_texts_after_a_plain_prefix():
@@ -165,7 +202,7 @@ LOGS = {"call": -4.0, "lift crate 1": -6.0, "wait": -3.0, "walk to dock 1": -7.0
 )
 def test_score_takes_the_highest_sum_of_log_probability_and_bias(normalize, bias, expected, yard):
     backend = Scripted(scores=lambda prompt, text: LOGS[text])
-    decision = began(ModelDecider(backend)).decide(yard.ask(MENU, bias=bias, method="score", normalize=normalize), CHAT)
+    decision = began(ModelDecider(backend)).decide(yard.ask(MENU, bias=bias, how=How("score", normalize)), CHAT)
     assert decision.command == decision.response == expected
     assert backend.calls[0].continuations == MENU
     assert backend.calls[0].segments == backend.segments(CHAT)
@@ -173,29 +210,225 @@ def test_score_takes_the_highest_sum_of_log_probability_and_bias(normalize, bias
 
 def test_score_reports_the_sums(yard):
     backend = Scripted(scores=lambda prompt, text: LOGS[text])
-    decision = began(ModelDecider(backend)).decide(yard.ask(MENU, bias=(0.0, 0.0, 0.5, 0.0), method="score"), CHAT)
+    decision = began(ModelDecider(backend)).decide(yard.ask(MENU, bias=(0.0, 0.0, 0.5, 0.0), how=How("score")), CHAT)
     assert decision.scores == (("wait", -2.5), ("call", -4.0), ("lift crate 1", -6.0), ("walk to dock 1", -7.0))
 
 
 def test_score_of_a_single_command_asks_no_one(yard):
     backend = Scripted()
-    decision = began(ModelDecider(backend)).decide(yard.ask(("wait",), bias=(1.5,), method="score"), CHAT)
+    decision = began(ModelDecider(backend)).decide(yard.ask(("wait",), bias=(1.5,), how=How("score")), CHAT)
     assert decision == Decision("wait", "wait", (("wait", 1.5),))
     assert backend.calls == []
 
 
 def test_rank_takes_the_bias_and_asks_no_one(yard):
     backend = Scripted(scores=lambda prompt, text: LOGS[text])
-    decision = began(ModelDecider(backend)).decide(yard.ask(MENU, bias=(0.0, 1.0, 0.0, 1.0), method="rank"), CHAT)
+    decision = began(ModelDecider(backend)).decide(yard.ask(MENU, bias=(0.0, 1.0, 0.0, 1.0), how=How("rank")), CHAT)
     assert decision.command == "lift crate 1"
     assert backend.calls == []
+
+
+# --- score, corrected and weighed
+
+NEUTRAL_LOGS = {"call": -1.0, "lift crate 1": -6.0, "wait": -1.0, "walk to dock 1": -8.0}
+
+
+def surprise(prompt, text):
+    return (NEUTRAL_LOGS if NEUTRAL[0]["content"] in prompt else LOGS)[text]
+
+
+@pytest.mark.parametrize(
+    ("how", "bias", "expected"),
+    [
+        # -4 + 1, -6 + 6, -3 + 1, -7 + 8; half of it: -3.5, -3, -2.5, -3
+        (How("score", correct=1.0), (0.0,) * 4, (("walk to dock 1", 1.0), ("lift crate 1", 0.0), ("wait", -2.0), ("call", -3.0))),
+        (How("score", correct=0.5), (0.0,) * 4, (("wait", -2.5), ("lift crate 1", -3.0), ("walk to dock 1", -3.0), ("call", -3.5))),
+        # By character: -3 / 4, 0, -2 / 4, 1 / 14
+        (
+            How("score", "mean", correct=1.0),
+            (0.0,) * 4,
+            (("walk to dock 1", round(1 / 14, 6)), ("lift crate 1", 0.0), ("wait", -0.5), ("call", -0.75)),
+        ),
+        # Twice the score, half of it, none of it, and the bias as it is.
+        (
+            How("score", weight=2.0),
+            (3.0, 0.0, 0.0, 0.0),
+            (("call", -5.0), ("wait", -6.0), ("lift crate 1", -12.0), ("walk to dock 1", -14.0)),
+        ),
+        (
+            How("score", weight=0.5),
+            (0.0, 2.0, 0.0, 0.0),
+            (("lift crate 1", -1.0), ("wait", -1.5), ("call", -2.0), ("walk to dock 1", -3.5)),
+        ),
+        (How("score", weight=0.0), (0.0, 0.0, 0.0, 1.0), (("walk to dock 1", 1.0), ("call", 0.0), ("lift crate 1", 0.0), ("wait", 0.0))),
+    ],
+)
+def test_score_is_weight_times_corrected_log_probability_plus_bias(how, bias, expected, yard):
+    decision = began(ModelDecider(Scripted(scores=surprise))).decide(yard.ask(MENU, bias=bias, how=how), CHAT)
+    assert decision.scores == expected
+    assert decision.command == expected[0][0]
+
+
+def test_commands_own_likelihood_is_asked_once_an_episode(yard):
+    backend = Scripted(scores=surprise)
+    decider = began(ModelDecider(backend))
+    for menu in (MENU[:2], MENU, MENU[1:]):
+        decider.decide(yard.ask(menu, how=How("score", correct=1.0)), CHAT)
+    neutral = backend.segments(NEUTRAL)
+    assert [call.continuations for call in backend.calls if call.segments == neutral] == [MENU[:2], MENU[2:]]
+    decider.begin(0, 0, None)
+    decider.decide(yard.ask(MENU, how=How("score", correct=1.0)), CHAT)
+    assert backend.calls[-1].continuations == MENU
+
+
+def test_uncorrected_score_does_not_ask_for_the_commands_own_likelihood(yard):
+    backend = Scripted(scores=surprise)
+    began(ModelDecider(backend)).decide(yard.ask(MENU, how=How("score")), CHAT)
+    assert len(backend.calls) == 1
+
+
+# --- grammar
+
+
+def test_grammar_lets_the_model_write_what_is_on_offer(yard):
+    backend = Noting(["lift crate 1"])
+    decision = began(ModelDecider(backend)).decide(yard.ask(MENU, how=How("grammar")), CHAT)
+    assert decision == Decision("lift crate 1", "lift crate 1")
+    # The longest command has 14 bytes, and the mark of the end is a token too.
+    assert backend.asked == [{"max_tokens": 15, "grammar": gbnf(MENU)}]
+
+
+def test_grammar_lets_the_model_call_a_tool(yard):
+    backend = Noting(["note crate 1 is here."])
+    decision = began(ModelDecider(backend)).decide(yard.ask(MENU, how=How("grammar"), tools=("note {text}", "read notes")), CHAT)
+    assert decision.command == "note crate 1 is here."
+    assert backend.asked[0]["grammar"] == gbnf((*MENU, "note {text}", "read notes"))
+
+
+@pytest.mark.parametrize(("written", "command"), [("walk to", "walk to dock 1"), ("wa", "wait"), ("", "call"), ("rea", "call")])
+def test_command_that_was_cut_short_is_completed_from_the_menu(written, command, yard):
+    decision = began(ModelDecider(Scripted([written]))).decide(yard.ask(MENU, how=How("grammar"), tools=("read notes",)), CHAT)
+    assert decision == Decision(written, command)
+
+
+@pytest.mark.parametrize(("spare", "expected"), [(30, 15), (7, 7), (0, 1)])
+def test_grammar_asks_for_no_more_than_the_context_holds(spare, expected, yard):
+    backend = Noting(["wait"])
+    backend.n_ctx = backend.count_tokens(backend.segments(CHAT)) + spare
+    began(ModelDecider(backend)).decide(yard.ask(MENU, how=How("grammar")), CHAT)
+    assert backend.asked[0]["max_tokens"] == expected
+
+
+@pytest.mark.parametrize("method", ["grammar", "vote"])
+def test_only_choice_is_taken_without_asking(method, yard):
+    backend = Scripted()
+    assert began(ModelDecider(backend)).decide(yard.ask(("wait",), how=How(method)), CHAT) == Decision("wait", "wait")
+    assert backend.calls == []
+
+
+def test_grammar_samples_in_further_attempts(yard):
+    backend = Noting(["wait"] * 2)
+    for attempt in (0, 1):
+        began(ModelDecider(backend, temperature=0.5), attempt=attempt).decide(yard.ask(MENU, how=How("grammar")), CHAT)
+    assert [asked.get("temperature") for asked in backend.asked] == [None, 0.5]
+
+
+# --- vote
+
+
+def vote(replies, yard, bias=(0.0,) * 4, tools=(), **how):
+    backend = Noting(replies)
+    decision = began(ModelDecider(backend)).decide(
+        yard.ask(MENU, bias=bias, tools=tools, how=How("vote", samples=len(replies), **how)), CHAT
+    )
+    return decision, backend
+
+
+@pytest.mark.parametrize(
+    ("replies", "expected"),
+    [
+        (["wait", "call", "wait"], "wait"),
+        (["call", "wait", "wait"], "wait"),
+        (["wait", "call", "call", "wait"], "wait"),  # the first given of equals
+        (["call", "wait", "wait", "call"], "call"),
+        (["dance", "dance", "> call."], "call"),  # what cannot be read has no vote
+        (["dance", "sing"], "dance"),  # nothing can be read: the first answer stands
+    ],
+)
+def test_vote_takes_what_most_answers_say(replies, expected, yard):
+    assert vote(replies, yard)[0].command == expected
+
+
+def test_vote_reports_the_answer_and_the_votes(yard):
+    decision, _ = vote(["call", "> wait.", "wait", "dance"], yard)
+    assert decision == Decision("> wait.", "wait", (("wait", 2.0), ("call", 1.0)))
+
+
+def test_best_of_n_takes_the_answer_of_highest_bias(yard):
+    replies = ["call", "call", "lift crate 1", "wait", "dance"]
+    decision, _ = vote(replies, yard, bias=(0.0, 1.0, 1.0, 9.0), pick="best")
+    # Not the walk, which no answer gave; the first of two equals.
+    assert decision == Decision("lift crate 1", "lift crate 1", (("lift crate 1", 1.0), ("wait", 1.0), ("call", 0.0)))
+
+
+def test_best_of_n_takes_a_tool_call_for_a_middling_command(yard):
+    given = {"bias": (0.0, 4.0, 0.0, 0.0), "tools": ("read notes",), "pick": "best"}
+    assert vote(["call", "read notes", "wait"], yard, **given)[0].command == "read notes"
+    assert vote(["read notes", "lift crate 1"], yard, **given)[0].command == "lift crate 1"
+
+
+def test_vote_of_tool_calls_counts(yard):
+    assert vote(["wait", "note x", "note x"], yard, tools=("note {text}",))[0].command == "note x"
+
+
+@pytest.mark.parametrize("constrained", [False, True])
+def test_vote_samples_each_answer_on_its_own(constrained, yard):
+    _, backend = vote(["wait"] * 4, yard, temperature=0.9, constrained=constrained)
+    assert {asked["temperature"] for asked in backend.asked} == {0.9}
+    assert len({asked["seed"] for asked in backend.asked}) == 4
+    assert {asked.get("grammar") for asked in backend.asked} == {gbnf(MENU) if constrained else None}
+
+
+def test_vote_counts_the_tokens_of_every_answer(yard):
+    _, backend = vote(["walk to dock 1", "wait", "a b c d e"], yard)
+    words = backend.count_tokens(backend.segments(CHAT))
+    assert (backend.usage.calls, backend.usage.prompt_tokens, backend.usage.generated_tokens) == (3, 3 * words, 10)
+
+
+def seeds_of(seed, attempt, yard, steps=2):
+    backend = Noting(["wait"] * 3 * steps)
+    decider = began(ModelDecider(backend), seed, attempt)
+    for _ in range(steps):
+        decider.decide(yard.ask(MENU, how=How("vote", samples=3)), CHAT)
+    return [asked["seed"] for asked in backend.asked]
+
+
+def test_vote_follows_seed_attempt_and_step(yard):
+    runs = [seeds_of(seed, attempt, yard) for seed in (0, 1) for attempt in (0, 1)]
+    assert len({seed for run in runs for seed in run}) == 4 * 6
+    assert seeds_of(1, 1, yard) == runs[3]
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("method", ["grammar", "vote"])
+def test_real_model_always_writes_what_is_on_offer(method, smollm2, yard):
+    menu = ('click[a "big" crate]', "lift crate 1 off dock 12", "walk to dock 1", "walk to dock 12")
+    tools = ("note {text}",)
+    how = How(method, samples=2, temperature=2.0, constrained=True)
+    written = []
+    for goal in ("put a crate on a dock", "sing", "write a note of 100 words"):
+        chat = [{"role": "user", "content": f"Your task: {goal}. What do you do?"}]
+        decider = began(ModelDecider(smollm2, temperature=2.0), attempt=1)
+        written.append(decider.decide(yard.ask(menu, tools=tools, how=how), chat))
+    for decision in written:
+        assert decision.command in menu or filling(tools[0], decision.command)
 
 
 @pytest.mark.parametrize("method", ["score", "rank"])
 def test_further_attempts_sample_the_scores_by_seed_and_attempt(method, yard):
     def play(seed, attempt):
         decider = began(ModelDecider(Scripted()), seed, attempt)
-        return tuple(decider.decide(yard.ask(MENU, method=method), CHAT).command for _ in range(30))
+        return tuple(decider.decide(yard.ask(MENU, how=How(method)), CHAT).command for _ in range(30))
 
     assert set(play(0, 0)) == {"call"}
     assert set(play(0, 1)) == set(MENU)
@@ -206,15 +439,25 @@ def test_further_attempts_sample_the_scores_by_seed_and_attempt(method, yard):
 def test_first_attempt_after_another_is_greedy_again(yard):
     decider = began(ModelDecider(Scripted()), attempt=1)
     decider.begin(0, 0, None)
-    assert {decider.decide(yard.ask(MENU, method="rank"), CHAT).command for _ in range(30)} == {"call"}
+    assert {decider.decide(yard.ask(MENU, how=How("rank")), CHAT).command for _ in range(30)} == {"call"}
 
 
 @pytest.mark.parametrize(("spare", "expected"), [(0, True), (-1, False)])
-def test_prompt_fits_with_twice_the_longest_answer(spare, expected):
+def test_prompt_fits_with_twice_the_longest_answer(spare, expected, yard):
     chat = [{"role": "user", "content": "one two three"}]
     words = Scripted().count_tokens(Scripted().segments(chat))
     assert words >= 3
-    assert ModelDecider(Scripted(n_ctx=words + 2 * MAX_COMMAND_TOKENS + spare)).fits(chat) == expected
+    assert ModelDecider(Scripted(n_ctx=words + 2 * MAX_COMMAND_TOKENS + spare)).fits(yard.ask(MENU), chat) == expected
+
+
+@pytest.mark.parametrize(("spare", "expected"), [(0, True), (-1, False)])
+def test_prompt_fits_with_the_longest_command_that_is_scored(spare, expected, yard):
+    chat = [{"role": "user", "content": "one two three"}]
+    longest = "say" + " again" * (3 * MAX_COMMAND_TOKENS)
+    need = Scripted().count_tokens(Scripted().segments(chat)) + Scripted().count_tokens((longest,))
+    event = yard.ask(("wait", longest), how=How("score"))
+    assert ModelDecider(Scripted(n_ctx=need + spare)).fits(event, chat) == expected
+    assert ModelDecider(Scripted(n_ctx=need + spare)).fits(replace(event, how=How("generate")), chat)
 
 
 @pytest.mark.parametrize(

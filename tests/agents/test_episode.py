@@ -1,7 +1,9 @@
 """One episode: what is asked, what is sent, what is recorded, and what an error costs."""
 
 import dataclasses
+import hashlib
 import json
+from typing import ClassVar
 
 import gymnasium
 import pytest
@@ -10,13 +12,15 @@ from homebody.agents.backend import CUT
 from homebody.agents.decider import ExpertDecider, FlatDecider, ModelDecider, RandomDecider
 from homebody.agents.episode import EpisodeRecord, run_episode
 from homebody.agents.errors import ContextOverflowError
-from homebody.agents.hooks import StepEnd, StepStart, TaskEnd, TaskStart, Turn
+from homebody.agents.hooks import AfterModel, AfterTool, BeforeTool, Interrupt, StepEnd, StepStart, TaskEnd, TaskStart, Turn
+from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.scripted import Scripted
 from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import tasks
 
 OPENING = "A yard with dock 1, dock 2, shed 1, shed 2, vat 1. Your task: put a crate on a dock."
 PLAN = ["walk to shed 2", "unlock shed 2", "lift crate 1 off shed 2", "walk to dock 1", "drop crate 1 on dock 1"]
+MENU = "\n".join(["wait", *(f"walk to {place}" for place in ("dock 1", "dock 2", "shed 1", "shed 2", "vat 1"))])
 PROMPTED = (("system_prompt", {"text": "Be brief."}), "show_menu")
 
 
@@ -36,6 +40,15 @@ def commands(record):
     return [step["command"] for step in record.trace]
 
 
+def changed(by, hook, outcome="change", **fields):
+    """The trace of a change: fields with their values before and after."""
+    hashes = {
+        name: [hashlib.sha256(json.dumps(value, separators=(",", ":")).encode()).hexdigest()[:12] for value in pair]
+        for name, pair in fields.items()
+    }
+    return {"by": by, "hook": hook, "outcome": outcome, "fields": hashes}
+
+
 class Witness(FlatDecider):
     """Takes the first of the best, and keeps what it was shown; a chat of more than `room` messages does not fit."""
 
@@ -43,7 +56,7 @@ class Witness(FlatDecider):
         super().__init__()
         self.room, self.events, self.chats = room, [], []
 
-    def fits(self, messages):
+    def fits(self, event, messages):
         return len(messages) <= self.room
 
     def decide(self, event, messages):
@@ -71,13 +84,16 @@ def test_won_episode_is_recorded(play, harness):
         "focus": None,
         "scores": [],
         "response": "walk to shed 2",
+        "usable": True,
         "command": "walk to shed 2",
         "accepted": True,
         "observation": "You walk to shed 2. It is locked.",
         "reward": 0.0,
-        "changed": [["show_menu", ["content"]]],
+        "changed": [changed("1:show_menu", "before_model", content=(OPENING, f"{OPENING}{CUT}\n\nAvailable commands:\n{MENU}"))],
         "dropped_turns": 0,
     }
+    assert record.changed == [changed("0:system_prompt", "task_start", system_prompt=("", "Be brief."))]
+    assert (record.interrupted, record.notes, record.adaptations) == (None, {}, [])
     assert record.trace[4]["reward"] == 1.0
     assert (record.usage["calls"], record.usage["generated_tokens"]) == (5, 4 + 3 + 6 + 4 + 6)
 
@@ -220,9 +236,22 @@ def test_every_hook_sees_its_events(play, add_processor):
     menu = ("wait", "walk to dock 1", "walk to dock 2", "walk to shed 1", "walk to shed 2", "walk to vat 1")
     assert seen[0] == TaskStart("put a crate on a dock", OPENING, menu)
     assert seen[1] == StepStart(1, 1, ())
-    assert seen[2].bias == (0.0,) * 6
-    assert seen[6] == StepEnd(1, "wait", True, "You wait.", menu)
+    assert (seen[2].bias, seen[2].steps_left, seen[2].tools) == ((0.0,) * 6, 1, ())
+    assert seen[3] == AfterModel("wait", "wait", menu, menu)
+    assert seen[4] == BeforeTool("wait", admissible=menu, steps_left=1)
+    assert seen[5] == AfterTool("wait", "You wait.", admissible=menu)
+    assert seen[6] == StepEnd(1, "wait", True, "You wait.", menu, 0.0, False, "put a crate on a dock")
     assert seen[7] == TaskEnd(False, 1)
+
+
+def test_reason_of_a_refusal_is_told_where_the_environment_gives_one(play, yard, add_processor):
+    class Telling(yard.Yard):
+        def info(self):
+            return super().info() | {"why": "crates do not fly"}
+
+    seen = []
+    play(["fly", "wait"], add_processor("probe", "after_tool", seen.append), env=Telling(), max_steps=2)
+    assert [(event.accepted, event.why) for event in seen] == [(False, "crates do not fly"), (True, "")]
 
 
 def test_end_of_a_won_task_is_told(play, add_processor):
@@ -242,7 +271,8 @@ def test_history_may_be_edited_for_one_prompt(play, add_processor):
     record = play(witness, add_processor("probe", "step_start", lambda event: {"history": event.history[:1]}), max_steps=3)
     # At the third step only the first turn is left as history.
     assert [message["content"] for message in witness.chats[2]] == [OPENING + CUT, "wait", f"You wait.{CUT}"]
-    assert record.trace[2]["changed"] == [["probe", ["history"]]]
+    turn = {"command": "wait", "observation": "You wait."}
+    assert record.trace[2]["changed"] == [changed("0:probe", "step_start", history=([turn, turn], [turn]))]
     assert record.trace[2]["dropped_turns"] == 0
 
 
@@ -258,7 +288,11 @@ def test_command_may_be_put_right_after_the_model_and_before_the_tool(play, yard
     assert env.sent == ["walk to dock 1"]
     (step,) = record.trace
     assert (step["response"], step["command"], step["accepted"]) == ("Uh, waiting", "walk to dock 1", True)
-    assert step["changed"] == [["read", ["command"]], ["turn", ["command"]]]
+    assert step["changed"] == [
+        changed("0:read", "after_model", command=("Uh, waiting", "wait")),
+        changed("1:turn", "before_tool", command=("wait", "walk to dock 1")),
+    ]
+    assert not step["usable"]
 
 
 def test_command_that_is_held_back_spends_its_step(play, yard, add_processor):
@@ -269,7 +303,7 @@ def test_command_that_is_held_back_spends_its_step(play, yard, add_processor):
     assert env.sent == ["walk to dock 1"]
     held, sent = record.trace
     assert (held["command"], held["accepted"], held["observation"], held["reward"]) == ("wait", False, "The command was held back.", 0.0)
-    assert held["changed"] == [["brake", ["approved"]]]
+    assert held["changed"] == [changed("0:brake", "before_tool", approved=(True, False))]
     assert sent["accepted"]
     assert (record.steps, record.invalid_actions) == (2, 1)
     assert backend.calls[1].prompt.endswith("\n>wait\nThe command was held back.\n>")
@@ -281,7 +315,7 @@ def test_observation_may_be_edited_for_the_model_but_not_for_the_record(play, ad
     record = play(witness, add_processor("mute", "after_tool", lambda event: {"observation": "..."}, seen.append), max_steps=2)
     assert witness.events[1].observation == "..."
     assert witness.chats[1][-1]["content"] == f"...{CUT}"
-    assert record.trace[0]["changed"] == [["mute", ["observation"]]]
+    assert record.trace[0]["changed"] == [changed("0:mute", "after_tool", observation=("You wait.", "..."))]
     assert record.trace[0]["observation"] == seen[0].observation == "You wait."
 
 
@@ -297,8 +331,11 @@ def test_processor_that_fails_does_not_end_the_episode(play, add_processor):
     )
     assert record.won
     assert record.error is None
-    assert record.activations == {}
-    assert len(record.failures) == 10
+    assert record.activations == {"0:bad": 0, "1:bold": 0}
+    # Three failures each, then each is switched off.
+    assert [failure["kind"] for failure in record.failures] == ["ZeroDivisionError", "ContractError"] * 2 + [
+        "ZeroDivisionError", "SwitchedOff", "ContractError", "SwitchedOff",
+    ]  # fmt: skip
     assert record.failures[:2] == [
         {"boundary": "bad at before_model", "kind": "ZeroDivisionError", "message": "no bias"},
         {
@@ -307,6 +344,123 @@ def test_processor_that_fails_does_not_end_the_episode(play, add_processor):
             "message": "bold changed command at step_end, which lets it change nothing",
         },
     ]
+
+
+# --- interrupts
+
+
+@pytest.mark.parametrize("hook", ["task_start", "step_start", "before_model", "after_model", "before_tool"])
+def test_an_interrupt_before_the_command_is_sent_spends_no_step(hook, play, yard, add_processor):
+    env, seen = yard.Yard(), []
+    items = [add_processor("stop", hook, lambda event: Interrupt("enough")), add_processor("probe", "task_end", seen.append)]
+    record = play(["wait"], *items, env=env)
+    assert (record.interrupted, record.steps, record.trace, record.won, record.error) == ("enough", 0, [], False, None)
+    assert env.sent == []
+    assert seen == [TaskEnd(False, 0)]
+    assert record.changed == [changed("0:stop", hook, "interrupt")]
+    assert record.activations == {"0:stop": 1, "1:probe": 0}
+
+
+def test_an_interrupt_after_the_command_leaves_the_step_in_the_trace(play, add_processor):
+    record = play(["wait", "wait"], add_processor("stop", "after_tool", lambda event: Interrupt("enough")))
+    assert (record.interrupted, record.steps, commands(record)) == ("enough", 1, ["wait"])
+    assert record.trace[0]["changed"] == [changed("0:stop", "after_tool", "interrupt")]
+    assert record.changed == []
+
+
+def test_an_episode_that_is_won_stays_won_when_it_is_interrupted(play, add_processor):
+    stop = add_processor("stop", "after_tool", lambda event: Interrupt("done") if "drop" in event.command else None)
+    record = play(ExpertDecider(), stop, max_steps=9)
+    assert (record.won, record.interrupted, record.steps) == (True, "done", 5)
+
+
+def test_changes_before_an_error_are_kept(play, yard, add_processor):
+    probe = add_processor("probe", "before_tool", lambda event: {"command": "rest"})
+    record = play(["wait"], probe, env=yard.Yard(raises_at=1))
+    assert record.error["boundary"] == "step"
+    assert record.changed == [changed("0:probe", "before_tool", command=("wait", "rest"))]
+
+
+# --- tools that the harness answers
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The entry of a tool that tells the steps left."""
+
+    class Clock(Processor):
+        """Tells the steps left."""
+
+        name, hook, dimension = "clock", "before_tool", "tools"
+        schema: ClassVar = {}
+
+        def offers(self):
+            return ("look at the clock",)
+
+        def process(self, event):
+            self.notes = {"asked": event.command}
+            return {"answer": f"{event.steps_left} steps left."} if event.command == "look at the clock" else None
+
+    monkeypatch.setitem(REGISTRY, "clock", Clock)
+    return "clock"
+
+
+def test_a_tool_call_is_answered_by_the_harness_and_spends_no_step(play, yard, add_processor, clock):
+    env, seen, ended, offered = yard.Yard(), [], [], []
+    backend = Scripted(["look at the clock", "wait", "look at the clock", "walk to dock 1"])
+    record = play(
+        ModelDecider(backend),
+        clock,
+        add_processor("offer", "before_model", lambda event: offered.append(event.tools)),
+        add_processor("read", "after_model", lambda event: offered.append(event.tools)),
+        add_processor("probe", "step_end", ended.append, seen.append),
+        add_processor("loud", "after_tool", lambda event: {"observation": event.observation.upper()}),
+        env=env,
+        max_steps=2,
+    )
+    assert env.sent == ["wait", "walk to dock 1"]
+    assert (record.steps, record.invalid_actions, record.error) == (2, 0, None)
+    assert offered == [("look at the clock",)] * 8
+    assert [(entry["step"], entry.get("tool", False), entry["observation"]) for entry in record.trace] == [
+        (1, True, "2 steps left."),
+        (1, False, "You wait."),
+        (2, True, "1 steps left."),
+        (2, False, "You walk to dock 1. You see nothing."),
+    ]
+    assert [entry["usable"] for entry in record.trace] == [True] * 4
+    assert [step.step for step in seen] == [step.step for step in ended] == [1, 2]
+    assert record.trace[0]["notes"] == {"0:clock": {"asked": "look at the clock"}}
+    assert backend.calls[1].prompt.endswith("\n>look at the clock\n2 STEPS LEFT.\n>")
+
+
+def test_tool_calls_are_bounded_by_the_number_of_steps(play, yard, clock):
+    env = yard.Yard()
+    record = play(["look at the clock"] * 9, clock, env=env, max_steps=2)
+    # Two calls are answered; after that the command goes to the environment, which knows no clock.
+    assert [entry.get("tool", False) for entry in record.trace] == [True, True, False, False]
+    assert env.sent == ["look at the clock"] * 2
+    assert (record.steps, record.invalid_actions) == (2, 2)
+    assert [entry["usable"] for entry in record.trace] == [True, True, False, False]
+
+
+def test_notes_outside_of_the_steps_are_kept_in_the_record(play, monkeypatch):
+    class Noter(Processor):
+        """Leaves a note at the end."""
+
+        name, hook, dimension = "noter", "task_end", "observability"
+        schema: ClassVar = {}
+
+        def process(self, event):
+            self.notes = {"won": event.won}
+
+        def observe(self, step):
+            self.notes = {"step": step.step}
+
+    monkeypatch.setitem(REGISTRY, "noter", Noter)
+    record = play(["wait"] * 2, "noter", max_steps=2)
+    assert record.notes == {"0:noter": {"won": False}}
+    assert [entry["notes"] for entry in record.trace] == [{"0:noter": {"step": 1}}, {"0:noter": {"step": 2}}]
+    assert record.activations == {"0:noter": 1}
 
 
 # --- a context that is too small
@@ -329,8 +483,8 @@ def test_goal_and_last_observation_are_shown_even_if_nothing_fits(play):
 
 
 def test_model_gets_prompts_that_fit(play):
-    # 48 tokens are kept for the answer; the opening takes 21 words, a turn takes 3 (">wait" and "You wait."), and ">" ends the prompt.
-    backend = Scripted(["wait"] * 9, n_ctx=48 + 21 + 3 * 3 + 1)
+    # 48 tokens are kept for the answer; the opening takes 21 words, a turn takes 4 (">", "wait" and "You wait."), and ">" ends the prompt.
+    backend = Scripted(["wait"] * 9, n_ctx=48 + 21 + 3 * 4 + 1)
     record = play(ModelDecider(backend), max_steps=6)
     assert [step["dropped_turns"] for step in record.trace] == [0, 0, 0, 0, 1, 2]
     assert [len(call.prompt.split()) for call in backend.calls] == [22, 25, 28, 31, 31, 31]
@@ -446,7 +600,7 @@ def test_trace_hash_is_that_of_all_but_the_counters(record):
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(EpisodeRecord) if field.name != "usage"])
 def test_trace_hash_covers_every_other_field(name, record):
     value = getattr(record, name)
-    other = {str: "other", int: 99, bool: True, list: [], dict: {}}[type(value)]
+    other = {str: "other", type(None): "other", int: 99, bool: True, list: [{}], dict: {"0:x": {}}}[type(value)]
     assert value != other
     assert dataclasses.replace(record, **{name: other}).trace_hash != record.trace_hash
 

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from homebody.agents.harness import Harness
+from homebody.agents.processors.base import Services
 from homebody.agents.processors.memory import shares
 
 MENU = ("unlock shed 1", "wait", "walk to dock 1", "walk to dock 2")
@@ -112,12 +113,13 @@ def test_seen_where_is_inert_where_it_knows_no_place(make, yard):
 
 
 def test_seen_where_leaves_the_menu_aligned_with_the_bias(harness, yard):
-    alive = Harness(harness(("visited", {"forms": ["walk to #"]}), ("seen_where", MEMORY)), None)
+    alive = Harness(harness(("visited", {"forms": ["walk to #"]}), ("seen_where", MEMORY)), Services())
     alive.observe(yard.told("walk to dock 1"))
-    event, changed = alive.run(yard.ask(MENU, focus=SEARCH))
+    event = alive.run(yard.ask(MENU, focus=SEARCH))
     assert event.menu == ("unlock shed 1", "wait", "walk to dock 2")
     assert len(event.bias) == 3
-    assert changed == [["visited", ["bias", "menu"]], ["seen_where", ["bias"]]]
+    changed = [(change["by"], sorted(change["fields"])) for change in alive.collect()["changed"]]
+    assert changed == [("0:visited", ["bias", "menu"]), ("1:seen_where", ["bias"])]
 
 
 @pytest.mark.parametrize(

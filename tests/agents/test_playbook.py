@@ -6,6 +6,7 @@ from homebody.agents.decider import FlatDecider
 from homebody.agents.episode import run_episode
 from homebody.agents.harness import Harness
 from homebody.agents.hooks import Focus
+from homebody.agents.processors.base import Services
 from homebody.agents.processors.playbook import fill
 
 TWO_GOAL = "put two crate on a dock"
@@ -317,9 +318,9 @@ def test_first_frame_that_matches_is_taken(make, yard):
 
 def test_slot_that_the_goal_lacks_is_a_noted_failure(harness, yard):
     frames = [{"goal": "put a {0} on a {1}", "steps": [{"form": "lift # off #", "args": ["{2}=a", "*=b"]}]}]
-    alive = Harness(harness(("playbook", {"frames": frames})), None)
+    alive = Harness(harness(("playbook", {"frames": frames})), Services())
     asked = yard.ask(("lift crate 1 off dock 1", "wait"))
-    assert alive.run(asked) == (asked, [])
+    assert alive.run(asked) == asked
     assert [(failure["boundary"], failure["kind"]) for failure in alive.failures] == [("playbook at before_model", "IndexError")]
 
 

@@ -1,9 +1,10 @@
-"""where_prior: what the model knows of where things are."""
+"""where_prior and command_prior: what the model knows."""
 
 import pytest
 
 from homebody.agents.decider import ModelDecider
 from homebody.agents.harness import Harness
+from homebody.agents.processors.base import Services
 from homebody.agents.scripted import Scripted
 
 MENU = ("wait", "walk to dock 1", "walk to dock 2", "walk to shed 1")
@@ -68,7 +69,44 @@ def test_without_a_model_it_is_inert(make, yard):
 
 def test_model_that_fails_is_noted(harness, yard, backend):
     backend.close()
-    alive = Harness(harness("where_prior"), ModelDecider(backend).score)
+    alive = Harness(harness("where_prior"), Services(ModelDecider(backend).score))
     asked = yard.ask(MENU, focus=("search", "crate"))
-    assert alive.run(asked) == (asked, [])
+    assert alive.run(asked) == asked
     assert [(failure["boundary"], failure["kind"]) for failure in alive.failures] == [("where_prior at before_model", "BackendClosedError")]
+
+
+# --- command_prior
+
+NEXT = {
+    ("To rest, the next thing to do is:", " wait"): -3.0,
+    ("To rest, the next thing to do is:", " walk to dock 1"): -9.0,
+    ("To rest, the next thing to do is:", " walk to shed 1"): -8.0,
+    ("The next thing to do is:", " wait"): -2.0,
+    ("The next thing to do is:", " walk to dock 1"): -9.5,
+    ("The next thing to do is:", " walk to shed 1"): -8.0,
+}
+
+
+def test_command_gains_what_the_goal_adds_to_its_likelihood(make, yard):
+    prior = make("command_prior", {"weight": 2.0}, lambda prefix, texts: [NEXT[prefix, text] for text in texts])
+    asked = yard.ask(("wait", "walk to dock 1", "walk to shed 1"), goal="rest.", bias=(0.5, 0.0, 1.0))
+    assert prior.process(asked) == {"bias": (-1.5, 1.0, 1.0)}
+
+
+def test_commands_own_likelihood_is_asked_once(make, yard):
+    asked = []
+
+    def score(prefix, texts):
+        asked.append((prefix, tuple(texts)))
+        return [-1.0 for _ in texts]
+
+    prior = make("command_prior", {"given": "{goal}: {command}, now", "base": "{command}, now"}, score)
+    for menu in (("a", "b"), ("b", "c"), ("b", "c")):
+        assert prior.process(yard.ask(menu, goal="Rest")) == {"bias": (0.0, 0.0)}
+    ab, bc, c = (" a, now", " b, now"), (" b, now", " c, now"), (" c, now",)
+    assert asked == [("Rest:", ab), ("", ab), ("Rest:", bc), ("", c), ("Rest:", bc)]
+
+
+def test_single_command_or_no_model_leaves_the_bias(make, yard):
+    assert make("command_prior").process(yard.ask(MENU)) is None
+    assert make("command_prior", score=lambda prefix, texts: 1 / 0).process(yard.ask(("wait",))) is None

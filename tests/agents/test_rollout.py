@@ -10,10 +10,10 @@ import pytest
 from homebody.agents import models
 from homebody.agents.decider import ExpertDecider, FlatDecider, ModelDecider, RandomDecider
 from homebody.agents.errors import BackendClosedError, ModelNotFoundError
-from homebody.agents.rollout import BadStageError, Job, Rollouts, Stage, WorkerDiedError
+from homebody.agents.rollout import Job, Rollouts, Stage, WorkerDiedError
 from homebody.agents.scripted import Scripted
 from homebody.agents.spec import HarnessSpec
-from homebody.envs import tasks
+from homebody.envs import EnvError, tasks
 
 HOUSEHOLD = "homebody/Household-v0"
 
@@ -157,7 +157,7 @@ def test_killed_worker_is_an_error_that_says_what_to_do(importable_yard, harness
 def test_workers_end_with_their_main_process(tmp_path):
     script = tmp_path / "main.py"
     script.write_text(
-        "from homebody.agents.rollout import BadStageError, Job, Rollouts, Stage\n"
+        "from homebody.agents.rollout import Job, Rollouts, Stage\n"
         "from homebody.agents.spec import HarnessSpec\n"
         "from homebody.envs import tasks\n"
         "if __name__ == '__main__':\n"
@@ -184,5 +184,5 @@ def test_workers_end_with_their_main_process(tmp_path):
     [(Stage("Nowhere-v0", "flat"), "Nowhere"), (Stage(HOUSEHOLD, "flat", env_kwargs={"colour": "red"}), "colour")],
 )
 def test_environment_that_cannot_be_made_is_named(stage, told):
-    with pytest.raises(BadStageError, match=told):
+    with pytest.raises(EnvError, match=told):
         stage.make_env()

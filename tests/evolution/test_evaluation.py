@@ -54,14 +54,15 @@ def test_the_figures_by_hand(episode: Callable[..., EpisodeRecord]) -> None:
         episode(True, task_id="t1", type="b", steps=4, invalid_actions=1, usage=usage),
         episode(False, task_id="t2", type="a", steps=9, usage=usage),
         episode(False, task_id="t3", type="b", steps=8, error={"boundary": "b", "kind": "k", "message": "m"}, usage={}),
-        episode(True, task_id="t4", type="b", steps=3, invalid_actions=2),
+        episode(True, task_id="t4", type="b", steps=3, invalid_actions=2, adaptations=[{"step": 1}, {"step": 2}]),
     ]
     result = summarize(records)
     # Wilson, 2 of 4: 0.5 +- 1.96 * sqrt(1/16 + 3.8415/64) / (1 + 3.8415/4)
     assert result.pop("ci95") == pytest.approx([0.15004, 0.84996], abs=1e-5)
     assert result == {
         "n": 4, "success": 0.5, "steps_mean": 6.0, "invalid_actions": 3, "prompt_tokens": 20, "cached_tokens": 8, "generated_tokens": 4,
-        "decisions": 24, "behaviour_hash": "h", "trace_hash": digest([record.trace_hash for record in records]),
+        "decisions": 24, "adaptations": {"episodes": 1, "total": 2}, "behaviour_hash": "h",
+        "trace_hash": digest([record.trace_hash for record in records]),
         "by_type": {"a": {"n": 1, "success": 0.0}, "b": {"n": 3, "success": 2 / 3}},
         "episodes": [
             {"task_id": f"t{n}", "type": record.type, "won": record.won, "steps": record.steps, "seed": 0, "attempt": 0,

@@ -101,8 +101,9 @@ def test_processors_stand_in_order_whatever_order_they_come_in(seed: HarnessSpec
     spec = seed
     for use in ("seen_where", "decide", "playbook", "loop_guard", "where_prior", "visited"):
         spec = spec.patch(set_processors(spec, {use: {}}))
-    assert uses(spec) == list(ORDER)
-    assert set(ORDER) == set(REGISTRY)  # every processor has its place
+    assert uses(spec) == [use for use in ORDER if use in uses(spec)]
+    assert len(uses(spec)) == 9
+    assert {*ORDER, "code"} == set(REGISTRY)  # every processor of the library has its place
 
 
 def test_setting_a_processor_that_is_there_keeps_its_other_parameters(seed: HarnessSpec) -> None:
@@ -178,7 +179,9 @@ def test_random_edits_are_valid_k_of_them_and_the_same_each_time(seed: HarnessSp
 def test_random_edits_of_a_harness_with_nothing_in_it_and_of_a_full_one(seed: HarnessSpec) -> None:
     empty = HarnessSpec.from_json({"format": 1, "name": "empty", "processors": []})
     assert all(len(empty.patch(c.patch).processors) == 1 for number in range(20) for c in random(empty, evidence(number=number), 3))
-    every = [entry(use, {"text": "Act."} if use == "system_prompt" else {}) for use in ORDER]
+    given = {"system_prompt": {"text": "Act."}, "prompt_template": {"template": "Act."}}
+    groups = {REGISTRY[use].group or use: use for use in ORDER}  # one of each group
+    every = [entry(use, given.get(use)) for use in ORDER if use in groups.values()]
     full = HarnessSpec.from_json({"format": 1, "name": "full", "processors": every})
     assert all(len(full.patch(c.patch).processors) >= 8 for number in range(20) for c in random(full, evidence(number=number), 3))
 
@@ -191,12 +194,14 @@ def test_random_values_stay_within_their_rules(seed: HarnessSpec) -> None:
                 for name, value in item["params"].items():
                     if isinstance(value, int | float | bool) or name in ("method", "normalize"):
                         drawn.setdefault(f"{item['use']}.{name}", set()).add(value)
-    assert drawn["decide.method"] == {"generate", "score", "rank"}
+    assert drawn["decide.method"] <= {"generate", "grammar", "vote", "score", "rank"}
+    assert len(drawn["decide.method"]) >= 3
     assert drawn["playbook.finish_looks"] == {True, False}
     assert drawn["loop_guard.repeats"] <= set(range(1, 21))
-    assert len(drawn["loop_guard.repeats"]) > 5
-    assert drawn["where_prior.weight"] == {2.0**power for power in range(-3, 4)}
-    assert drawn["seen_where.pseudo"] == {2.0 * 2.0**power for power in range(-3, 4)}
+    assert len(drawn["loop_guard.repeats"]) > 3
+    for name, default in (("where_prior.weight", 1.0), ("seen_where.pseudo", 2.0)):
+        assert drawn[name] <= {default * 2.0**power for power in range(-3, 4)}
+        assert len(drawn[name]) >= 3
 
 
 def test_proposers_have_names() -> None:

@@ -1,0 +1,42 @@
+"""What a model may write, as a set of commands: which of them a text is, and the GBNF grammar that lets it write nothing else.
+
+A command may hold one free slot, written {text}. The grammar's format is llama.cpp's (grammars/README.md in its repository). Knows
+nothing of models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+SLOT = "{text}"
+MOST_SLOT_CHARACTERS = 80
+"""Most characters that the grammar lets a model write into a slot."""
+
+
+def filling(form: str, command: str) -> str | None:
+    """Return what fills the slot of `form` in `command`.
+
+    Returns:
+        The text in the slot, without spaces around it and never empty; the empty text if the form has no slot and is the command; None if
+        the command is another one.
+    """
+    before, slot, after = form.partition(SLOT)
+    if not slot:
+        return "" if command == form else None
+    if not (command.startswith(before) and command.endswith(after)):
+        return None
+    return command[len(before) : len(command) - len(after)].strip() or None
+
+
+def gbnf(forms: Iterable[str]) -> str:
+    """Return the grammar of some commands: exactly these, with up to `MOST_SLOT_CHARACTERS` of one line in a slot, the first no space."""
+    words = f"[^\\x00-\\x20\\x7F] [^\\x00-\\x1F\\x7F]{{0,{MOST_SLOT_CHARACTERS - 1}}}"
+    alternatives = []
+    for form in dict.fromkeys(forms):
+        before, slot, after = form.partition(SLOT)
+        alternatives.append(" ".join([_literal(before), *([words] if slot else []), *([_literal(after)] if after else [])]))
+    return "root ::= " + " | ".join(alternatives)
+
+
+def _literal(text: str) -> str:
+    return '"' + "".join(f"\\x{ord(char):02X}" if char < " " or char in '"\\' else char for char in text) + '"'

@@ -1,0 +1,104 @@
+"""JSON Patches (RFC 6902): apply, invert, compare, read. Knows JSON documents, not what they mean."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonpatch
+
+from homebody.agents.errors import AgentError
+
+Patch = list[dict[str, Any]]
+_MALFORMED = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
+"""What jsonpatch raises, besides its own errors, on something that is no patch."""
+
+
+class PatchError(AgentError):
+    """A JSON Patch that does not apply, or whose result cannot be used."""
+
+
+def apply(document: Any, patch: Patch) -> Any:
+    """Return the patched document; the given one stays as it is.
+
+    Raises:
+        PatchError: the patch is malformed or does not apply; the message names the operation.
+    """
+    try:
+        document, patch = json.loads(json.dumps([document, patch]))
+    except _MALFORMED as error:
+        raise PatchError(f"no JSON: {error}") from None
+    if not isinstance(patch, list):
+        raise PatchError(f"a patch is a list of operations, not {_short(patch)}")
+    for number, operation in enumerate(patch):
+        try:
+            document = jsonpatch.apply_patch(document, [operation], in_place=True)
+        except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, *_MALFORMED) as error:
+            what = f"{operation.get('op')} {operation.get('path')}" if isinstance(operation, dict) else _short(operation)
+            raise PatchError(f"operation {number}, {what}: {_short(error)}") from None
+    return document
+
+
+def difference(old: Any, new: Any) -> Patch:
+    """Return a patch that turns one document into the other."""
+    patch: Patch = jsonpatch.make_patch(old, new).patch
+    return patch
+
+
+def invert(document: Any, patch: Patch) -> Patch:
+    """Return the patch that takes `patch` back: applied to the patched document it gives `document`.
+
+    Raises:
+        PatchError: the patch is malformed or does not apply.
+    """
+    apply(document, patch)
+    inverse: Patch = []
+    for operation in patch:
+        after = apply(document, [operation])
+        inverse = _undo(document, operation) + inverse
+        document = after
+    return inverse
+
+
+def _undo(document: Any, operation: dict[str, Any]) -> Patch:
+    """Return what takes one operation back, which is known to apply to the document."""
+    op, path = operation["op"], operation["path"]
+    if op == "test":
+        return []
+    if path == "":
+        return [{"op": "replace", "path": "", "value": document}]
+    if op == "remove":
+        return [{"op": "add", "path": path, "value": jsonpatch.JsonPointer(path).resolve(document)}]
+    if op == "replace":
+        return [{"op": "replace", "path": path, "value": jsonpatch.JsonPointer(path).resolve(document)}]
+    if op == "move":
+        source = operation["from"]
+        moved = jsonpatch.JsonPointer(source).resolve(document)
+        # The target is looked up in the document without what is moved: that may shift the places in a list.
+        without = apply(document, [{"op": "remove", "path": source}])
+        return [*_undo(without, {"op": "add", "path": path}), {"op": "add", "path": source, "value": moved}]
+    parent, key = jsonpatch.JsonPointer(path).to_last(document)
+    if isinstance(parent, dict):
+        return [{"op": "replace", "path": path, "value": parent[key]} if key in parent else {"op": "remove", "path": path}]
+    return [{"op": "remove", "path": f"{path[:-1]}{len(parent)}" if key == "-" else path}]
+
+
+def read_patch(path: str | Path) -> Patch:
+    """Read a JSON Patch file.
+
+    Raises:
+        PatchError: it cannot be read or is no list of operations.
+    """
+    try:
+        patch = json.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise PatchError(f"cannot read the patch {path}: {error}; a patch is a JSON list of RFC 6902 operations") from None
+    if not isinstance(patch, list) or not all(isinstance(operation, dict) and "op" in operation for operation in patch):
+        raise PatchError(f"{path} is no JSON Patch: it must be a list of objects with op, path and, for most, value (RFC 6902)")
+    return patch
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 200 else f"{text[:197]}..."

@@ -1,0 +1,195 @@
+"""Processors as Python text: a pure function of one event, run in the sandbox at any hook.
+
+Knows how an event becomes JSON and how an answer becomes changes again. What may run and how long is the business of `sandbox`; which
+field may change at which hook, of `harness`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+from homebody.agents import sandbox
+from homebody.agents.errors import AgentError
+from homebody.agents.hooks import (
+    FIELDS,
+    HOOK_OF_EVENT,
+    METHODS,
+    READ_ONLY,
+    Changes,
+    Event,
+    Focus,
+    How,
+    Intercept,
+    Interrupt,
+    Outcome,
+    Turn,
+)
+from homebody.agents.processors.base import Processor, Services, defaults, register
+from homebody.agents.processors.sample import SAMPLES
+
+
+class CodeError(AgentError):
+    """The text of a code processor failed, or answered with something that is no outcome."""
+
+
+@register
+class Code(Processor):
+    """Runs `process(event)` of the entry's own Python text in a sandbox. Helps where no processor of the library does what is needed.
+
+    The event is a dict of all fields of the hook's event, with `params`, the entry's own parameters. The answer is None; a dict of changed
+    fields (the whole event will do: what is equal to what was given is no change); {"intercept": {...}}; or {"interrupt": "reason"}. What
+    the function prints goes to the notes in the trace. It keeps nothing between calls.
+    """
+
+    name = "code"
+    hook = ""
+    dimension = ""
+    schema = {
+        "max_failures": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 1000,
+            "default": 3,
+            "description": "failures until it is switched off",
+        },
+        "values": {"type": "object", "default": {}, "description": "what the text reads as event['params']['values']"},
+    }
+
+    def __init__(self, params: Mapping[str, Any], services: Services, source: str = "") -> None:
+        super().__init__(params, services)
+        self.max_failures = params["max_failures"]
+        self._source = source
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any], services: Services) -> Code:
+        """Make the processor, with the hook and the dimension that the entry gives."""
+        made = cls(defaults(cls) | entry["params"], services, entry["source"])
+        made.hook, made.dimension = entry["hook"], entry["dimension"]
+        return made
+
+    @classmethod
+    def check_entry(cls, entry: Mapping[str, Any]) -> list[str]:
+        """Run the text once on a sample event of its hook: it must not fail, and must answer with an outcome that the hook allows."""
+        event = SAMPLES[entry["hook"]]
+        try:
+            outcome = cls.from_entry(entry, Services()).process(event)
+        except CodeError as error:
+            return [f"/source: on a sample event: {error}"]
+        if isinstance(outcome, Interrupt):
+            return []
+        changes = outcome.changes if isinstance(outcome, Intercept) else outcome or {}
+        if forbidden := sorted(set(changes) - event.CHANGES):
+            allowed = ", ".join(sorted(event.CHANGES)) or "nothing"
+            return [f"/source: on a sample event: it changed {', '.join(forbidden)} at {entry['hook']}, which lets it change {allowed}"]
+        try:
+            replace(event, **changes)
+        except ValueError as error:
+            return [f"/source: on a sample event: {error}"]
+        return []
+
+    def process(self, event: Event) -> Outcome:
+        """Call the function.
+
+        Raises:
+            CodeError: the call failed, or the answer has a wrong shape.
+        """
+        hook = HOOK_OF_EVENT[type(event)]
+        given = {**asdict(event), "params": dict(self.params)}
+        result = sandbox.run(self._source, given)
+        if not result.ok:
+            raise CodeError(f"code at {hook}: {result.problem}")
+        if result.log:
+            self.notes["printed"] = result.log
+        return _outcome(result.value, given, hook)
+
+
+def _outcome(answer: Any, given: dict[str, Any], hook: str) -> Outcome:
+    if answer is None:
+        return None
+    if not isinstance(answer, dict):
+        raise CodeError(f"code at {hook} answered with {_short(answer)}; give a dict of changed fields, intercept, interrupt or None")
+    if ending := {"intercept", "interrupt"} & answer.keys():
+        if hook in READ_ONLY:
+            raise CodeError(f"code at {hook} answered with {sorted(ending)[0]}; this hook is read-only: answer with None")
+        if len(answer) > 1:
+            raise CodeError(f"code at {hook} answered with {', '.join(sorted(answer))}; {sorted(ending)[0]} must stand alone")
+    if "interrupt" in answer:
+        if not isinstance(answer["interrupt"], str) or not answer["interrupt"]:
+            raise CodeError(f"code at {hook} gave {_short(answer['interrupt'])} as interrupt; give the reason, a text")
+        return Interrupt(answer["interrupt"])
+    if "intercept" in answer:
+        if not isinstance(answer["intercept"], dict):
+            raise CodeError(f"code at {hook} gave {_short(answer['intercept'])} as intercept; give a dict of changed fields")
+        return Intercept(_changes(answer["intercept"], given, hook))
+    return _changes(answer, given, hook)
+
+
+def _changes(answer: dict[str, Any], given: dict[str, Any], hook: str) -> Changes:
+    """Return the fields that differ from those given, in the types of the event; unknown ones as they are, for the harness to stop."""
+    # What was given holds tuples where the answer holds lists.
+    known = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()}
+    changed = {key: value for key, value in answer.items() if key not in known or known[key] != value}
+    return {field: _typed(field, value, hook) if field in FIELDS else value for field, value in changed.items()}
+
+
+def _typed(field: str, value: Any, hook: str) -> Any:
+    words, fits = FIELDS[field]
+    try:
+        typed = _READERS[field](value) if field in _READERS else value
+        if fits(typed):
+            return typed
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise CodeError(f"code at {hook} set {field} to {_short(value)}; it must be {_JSON_WORDS.get(field, words)}")
+
+
+def _list(value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    return tuple(value)
+
+
+def _record(kind: Callable[..., Any], value: Any) -> Any:
+    """Make a dataclass of a JSON object whose members have the types of the sample's."""
+    made = kind(**value)
+    sample = _SAMPLE_RECORDS[kind]
+    for item in fields(sample):
+        found, wanted = getattr(made, item.name), type(getattr(sample, item.name))
+        if type(found) is not wanted and not (wanted is float and type(found) is int):
+            raise TypeError
+    return made
+
+
+def _how(value: Any) -> How:
+    how: How = _record(How, value)
+    if how.method not in METHODS:
+        raise ValueError
+    return how
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+_SAMPLE_RECORDS: dict[Callable[..., Any], Any] = {Turn: Turn("", ""), Focus: Focus("", ""), How: How()}
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "history": lambda value: tuple(_record(Turn, turn) for turn in _list(value)),
+    "menu": _list,
+    "tools": _list,
+    # A bool is no number here, and an integer may be too large for a float.
+    "bias": lambda value: tuple(float(item) if type(item) in (int, float) else item for item in _list(value)),
+    "focus": lambda value: None if value is None else _record(Focus, value),
+    "how": _how,
+}
+_JSON_WORDS = {
+    "history": "a list of {command, observation}",
+    "menu": "a list of texts",
+    "tools": "a list of texts",
+    "bias": "a list of finite numbers",
+    "focus": "{phase, wanted} or None",
+    "how": "an object as in the event",
+}
+"""How the function sees a field whose type JSON does not have."""

@@ -1,0 +1,121 @@
+"""What tells a good step from a bad one: what must come first, what has to do with the goal, how far the episode has come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from homebody.agents import wording
+from homebody.agents.hooks import BeforeModel, Changes, StepEnd
+from homebody.agents.processors.base import Processor, Services, register
+from homebody.agents.processors.control import content_words, keep_only
+
+RULE = {
+    "type": "object",
+    "properties": {
+        "form": {"type": "string", "description": "the command that has to wait, with # for each instance"},
+        "needs": {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "forms that must be accepted before it"},
+        "goal": {"type": "array", "items": {"type": "string"}, "description": "the rule holds where the goal has all these words"},
+    },
+    "required": ["form", "needs"],
+    "additionalProperties": False,
+}
+
+
+@register
+class Requires(Processor):
+    """Keeps a command off the menu until what it needs was done. Helps a model that takes a final step without having checked the rest.
+
+    What was needed must have been accepted in this episode and, where both commands name instances, must have named one that this command
+    names: having prepared one thing does not let another pass.
+    """
+
+    name = "requires"
+    hook = "before_model"
+    dimension = "evaluation"
+    group = "requires"
+    schema = {"rules": {"type": "array", "items": RULE, "default": [], "description": "what must come before what"}}
+
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
+        self._done: dict[str, list[set[str]]] = {}
+
+    def observe(self, step: StepEnd) -> None:
+        """Remember the instances of an accepted command, by its form."""
+        if step.accepted:
+            form, args = wording.template(step.command)
+            self._done.setdefault(form, []).append(set(args))
+
+    def process(self, event: BeforeModel) -> Changes | None:
+        """Drop what has to wait, unless nothing else is left."""
+        goal = set(wording.words(event.goal))
+        rules = [rule for rule in self.params["rules"] if goal.issuperset(rule.get("goal", ()))]
+        return keep_only(event, [all(self._allows(rule, command) for rule in rules) for command in event.menu])
+
+    def _allows(self, rule: Mapping[str, Any], command: str) -> bool:
+        form, args = wording.template(command)
+        if form != rule["form"]:
+            return True
+        return all(any(not args or not done or done & set(args) for done in self._done.get(need, ())) for need in rule["needs"])
+
+
+@register
+class GoalWords(Processor):
+    """Prefers commands that share words with the goal. Helps a harness without memories: it gives a bias to whatever reads the bias.
+
+    Adds to a command's bias `weight` times the number of the goal's words that it holds, function words and numbers aside.
+    """
+
+    name = "goal_words"
+    hook = "before_model"
+    dimension = "evaluation"
+    group = "goal_words"
+    schema = {
+        "weight": {"type": "number", "minimum": 0.001, "maximum": 1000, "default": 1.0, "description": "log-score of one shared word"}
+    }
+
+    def process(self, event: BeforeModel) -> Changes | None:
+        """Add to the bias."""
+        goal, weight = content_words(event.goal), self.params["weight"]
+        pairs = zip(event.menu, event.bias, strict=True)
+        return {"bias": tuple(bias + weight * len(goal & content_words(command)) for command, bias in pairs)}
+
+
+@register
+class ShapedReward(Processor):
+    """Records a reward for each step that says how far the episode has come. Helps those who train on the records; success stays as it is.
+
+    The potential is the share of the goal's words that accepted commands have named so far. The shaped reward of a step is the
+    environment's reward + the growth of the potential - `step_cost` - `refused_cost` if the command was refused (potential-based shaping,
+    Ng et al. 1999). Both go into the notes of the trace, and nothing else reads them.
+    """
+
+    name = "shaped_reward"
+    hook = "step_end"
+    dimension = "evaluation"
+    group = "shaped_reward"
+    schema = {
+        "step_cost": {"type": "number", "minimum": 0, "maximum": 1000, "default": 0.01, "description": "what every step costs"},
+        "refused_cost": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1000,
+            "default": 0.1,
+            "description": "what a refused command costs besides",
+        },
+    }
+
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
+        self._named: frozenset[str] = frozenset()
+        self._potential = 0.0
+
+    def process(self, event: StepEnd) -> None:
+        """Write both into the notes."""
+        goal = content_words(event.goal)
+        if event.accepted:
+            self._named |= goal & content_words(event.command)
+        before, self._potential = self._potential, len(self._named) / max(1, len(goal))
+        cost = self.params["step_cost"] + (0.0 if event.accepted else self.params["refused_cost"])
+        self.notes["potential"] = round(self._potential, 6)
+        self.notes["shaped_reward"] = round(event.reward + self._potential - before - cost, 6)

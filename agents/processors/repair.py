@@ -1,0 +1,65 @@
+"""What is done with an answer that is no command on offer."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from homebody.agents.grammar import filling
+from homebody.agents.hooks import AfterModel, Changes
+from homebody.agents.processors.base import Processor, register
+
+
+@register
+class Repair(Processor):
+    """Turns an answer that is no command into the command it contains or nearly spells. Helps a model that chats or misspells.
+
+    First the longest command that the answer holds as whole words, capitals aside; else the one most like it, if the likeness reaches
+    `cutoff`; else the answer stays. Likeness is 2 * m / (a + b) for texts of a and b characters with m in matching blocks (`difflib`).
+    """
+
+    name = "repair"
+    hook = "after_model"
+    dimension = "control"
+    group = "repair"
+    schema = {
+        "cutoff": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+            "default": 0.7,
+            "description": "likeness, 0 to 1, that a misspelt answer must have; 1 leaves only capitals to repair",
+        },
+        "within": {
+            "enum": ["menu", "admissible"],
+            "default": "admissible",
+            "description": "menu: a possible command that is not on offer is repaired too",
+        },
+    }
+
+    def process(self, event: AfterModel) -> Changes | None:
+        """Replace the command, unless it is a command or none is near."""
+        offered = event.menu if self.params["within"] == "menu" else event.admissible
+        if event.command in offered or any(filling(form, event.command) is not None for form in event.tools):
+            return None
+        found = contained(event.response, offered) or nearest(event.command, offered, self.params["cutoff"])
+        return {"command": found} if found else None
+
+
+def contained(text: str, commands: tuple[str, ...]) -> str:
+    """Return the longest of the commands that stands in the text as whole words, the first of equals; empty if none does."""
+    low = text.lower()
+    found = [command for command in commands if re.search(rf"(?<!\w){re.escape(command.lower())}(?!\w)", low)]
+    return max(found, key=len, default="")
+
+
+def nearest(text: str, commands: tuple[str, ...], cutoff: float) -> str:
+    """Return the command most like the text, the first of equals; empty if none reaches the cutoff."""
+    matcher = difflib.SequenceMatcher(autojunk=False)
+    matcher.set_seq2(text.lower())
+    likeness = {}
+    for command in commands:
+        matcher.set_seq1(command.lower())
+        likeness[command] = matcher.ratio()
+    best = max(likeness, key=lambda command: likeness[command], default="")
+    return best if best and likeness[best] >= cutoff else ""

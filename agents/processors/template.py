@@ -1,0 +1,60 @@
+"""Prompts as templates: the message of a step, written from what the harness knows at that step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from homebody.agents import prompt_template
+from homebody.agents.backend import CUT
+from homebody.agents.hooks import BeforeModel, Changes
+from homebody.agents.processors.base import Processor, register
+from homebody.agents.processors.sample import SAMPLES
+
+VARIABLES = ("content", "focus", "goal", "menu", "observation", "steps_left", "tools")
+"""What a template may name."""
+
+
+@register
+class PromptTemplate(Processor):
+    """Adds a text made from a template to the message of a step, for this step only. Helps where a fixed text cannot say what matters now.
+
+    The template (Jinja syntax) may name `goal`, `observation`, `content` (the message so far), `menu` and `tools` (lists of commands),
+    `steps_left`, and `focus` (none, or what the agent is after: `focus.phase`, `focus.wanted`). An empty text changes nothing.
+    """
+
+    name = "prompt_template"
+    hook = "before_model"
+    dimension = "context"
+    schema = {
+        "template": {"type": "string", "maxLength": 8000, "description": "Jinja source"},
+        "instead": {"type": "boolean", "default": False, "description": "whether the text takes the place of the message"},
+    }
+
+    @classmethod
+    def check_entry(cls, entry: Mapping[str, Any]) -> list[str]:
+        """Compile the template, name unknown variables, and render it once on a sample event."""
+        template = entry["params"]["template"]
+        problems = prompt_template.check(template, VARIABLES)
+        if not problems:
+            try:
+                prompt_template.render(template, _view(SAMPLES["before_model"]))
+            except prompt_template.PromptTemplateError as error:
+                problems = [f"on a sample event: {error}"]
+        return [f"/params/template: {problem}" for problem in problems]
+
+    def process(self, event: BeforeModel) -> Changes | None:
+        """Render and append, after the cut, so that the history keeps the observation alone."""
+        text = prompt_template.render(self.params["template"], _view(event)).strip("\n")
+        if not text:
+            return None
+        if self.params["instead"]:
+            return {"content": f"{CUT}{text}"}
+        durable, _, ephemeral = event.content.partition(CUT)
+        return {"content": f"{durable}{CUT}{ephemeral}\n\n{text}"}
+
+
+def _view(event: Any) -> dict[str, Any]:
+    values = asdict(event)
+    return {name: values[name] for name in VARIABLES} | {"content": event.content.replace(CUT, "")}

@@ -1,0 +1,82 @@
+"""The worker process of `prompt_template`: renders templates with minijinja, one JSON line in, one out. The only importer of minijinja.
+
+Imports nothing of homebody, so that it starts fast. It holds itself to a limit on memory, can write no file and forgets its environment.
+It is a process of its own because minijinja bounds the steps of a template, but neither what `~`, `replace` or `indent` grow nor the
+depth of an expression: some templates end it by a failed allocation or a stack overflow (assets/attacks/template.toml has them).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+from typing import Any
+
+import minijinja
+
+FUNCTIONS = frozenset({"dict", "namespace", "range"})
+"""What a template may call."""
+_PLACE = re.compile(r" \(in <string>:\d+\).*", re.DOTALL)
+"""The place and the drawing that minijinja adds to a message."""
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Render, or list the unknown names.
+
+    Args:
+        request: `template`, `fuel`, `max_chars`, and either `context` (to render) or `allowed`, a list of names (to check).
+
+    Returns:
+        `text`, or `unknown`, a sorted list; or what went wrong: `kind`, `message`, `line`.
+    """
+    environment = minijinja.Environment(
+        fuel=request["fuel"],
+        undefined_behavior="strict",
+        auto_escape_callback=lambda name: False,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        pycompat=False,
+        debug=False,
+    )
+    environment.remove_global("debug")
+    try:
+        if "allowed" in request:
+            names = environment.undeclared_variables_in_str(request["template"])
+            return {"unknown": sorted(names - set(request["allowed"]) - FUNCTIONS)}
+        text = environment.render_str(request["template"], **request["context"])
+    except Exception as error:  # minijinja hands on what the methods of lists and dicts raise
+        message = _PLACE.sub("", str(error)).strip()
+        return {"kind": getattr(error, "kind", type(error).__name__), "message": message, "line": getattr(error, "line", None)}
+    if len(text) > request["max_chars"]:
+        return {"kind": "TooLarge", "message": f"the text is longer than {request['max_chars']} characters", "line": None}
+    return {"text": text}
+
+
+def confine(memory_bytes: int) -> None:
+    """Give up what rendering does not need."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.clear()
+    try:
+        import resource
+    except ImportError:  # not a POSIX system
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def serve(memory_bytes: int) -> None:
+    """Answer the lines of standard input until it ends; an empty line on standard output says that the first one is awaited."""
+    confine(memory_bytes)
+    sys.stdout.buffer.write(b"\n")
+    sys.stdout.buffer.flush()
+    for line in sys.stdin.buffer:
+        sys.stdout.buffer.write(json.dumps(answer(json.loads(line))).encode() + b"\n")
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))

@@ -1,0 +1,199 @@
+"""Random harness documents, drawn from the processors' own schemas, and random damage to them.
+
+Everything follows from one `random.Random`, so that a number names a document.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from random import Random
+from typing import Any
+
+from homebody.agents.check import problems
+from homebody.agents.hooks import DIMENSIONS, HOOKS
+from homebody.agents.patch import PatchError, apply
+from homebody.agents.processors import REGISTRY
+from homebody.agents.spec import entry
+
+KNOWN: dict[str, list[Any]] = {
+    "prompt_template.template": ["Goal: {{ goal }}", "{{ observation }}\nNow:", "Act."],
+}
+"""Values of parameters that must meet more than their schema says."""
+PATTERNS = {r"^(\*|\{\d+\}|[a-z][a-z_-]*)=[a-zA-Z]$": ["*=a", "{0}=b", "dock=c", "{1}=d"]}
+"""Texts that match a pattern; elsewhere the default, lengthened."""
+SOURCES = [
+    "def process(event):\n    return None",
+    "def process(event):\n    return {}",
+    "def process(event):\n    x = [n * n for n in range(5)]\n    return None",
+]
+WORDS = ("walk to #", "unlock #", "lift # off #", "wait", "crate", "dock", "shed", "put a {0} on a {1}", "", "é„“", "a/b~c", "{", "x" * 40)
+CONDITIONS: dict[str, tuple[str, ...]] = {
+    "stalled": ("at_least",), "refused": ("at_least", "of_last"), "repeated": ("at_least",), "unusable": ("at_least",),
+    "steps_left": ("at_most",), "phase_steps": ("at_least",),
+}  # fmt: skip
+
+
+def value(rule: dict[str, Any], rng: Random) -> Any:
+    """Draw a value that meets a JSON Schema of the kinds that processors use."""
+    if "enum" in rule:
+        return rng.choice(rule["enum"])
+    kind = rule["type"]
+    if kind == "string":
+        if "pattern" not in rule:
+            return rng.choice(WORDS)
+        return rng.choice(PATTERNS.get(rule["pattern"]) or [rule["default"] + more for more in ("", " Then?", " So.")])
+    if kind == "boolean":
+        return rng.random() < 0.5
+    if kind == "integer":
+        low = rule.get("minimum", 0)
+        return rng.randint(low, min(rule.get("maximum", low + 20), low + 20))
+    if kind == "number":
+        low = rule.get("minimum", rule.get("exclusiveMinimum", 0.0))
+        high = rule.get("maximum", low + 8)
+        return round(low + (high - low) * rng.uniform(0.01, 1.0), 3)
+    if kind == "array":
+        items = [value(rule["items"], rng) for _ in range(rng.randint(rule.get("minItems", 0), rule.get("minItems", 0) + 2))]
+        return [item for i, item in enumerate(items) if item not in items[:i]] if rule.get("uniqueItems") else items
+    assert kind == "object", rule
+    if "properties" not in rule:
+        return {
+            rng.choice(("crate", "dock", "shed", "a/b", "~")): value(rule.get("additionalProperties", {"type": "integer"}), rng)
+            for _ in range(rng.randint(0, 3))
+        }
+    optional = set(rule["properties"]) - set(rule.get("required", ()))
+    return {key: value(inner, rng) for key, inner in rule["properties"].items() if key not in optional or rng.random() < 0.5}
+
+
+def param(use: str, key: str, rng: Random) -> Any:
+    """Draw a value of a processor's parameter."""
+    known = KNOWN.get(f"{use}.{key}")
+    return rng.choice(known) if known else value(REGISTRY[use].schema[key], rng)
+
+
+def params(use: str, rng: Random) -> dict[str, Any]:
+    """Draw what is required, and each of the rest half of the time."""
+    schema = REGISTRY[use].schema
+    return {key: param(use, key, rng) for key in sorted(schema) if "default" not in schema[key] or rng.random() < 0.5}
+
+
+def draw_entry(use: str, rng: Random) -> dict[str, Any]:
+    """Draw an entry of a processor."""
+    if REGISTRY[use].hook:
+        return entry(use, params(use, rng))
+    free = {"hook": rng.choice(HOOKS), "dimension": rng.choice(DIMENSIONS), "source": rng.choice(SOURCES)}
+    return entry(use, params(use, rng), **free)
+
+
+def document(rng: Random, rules: bool = True) -> dict[str, Any]:
+    """Draw a valid harness."""
+    uses: list[str] = []
+    groups: set[str] = set()
+    for use in rng.sample(sorted(REGISTRY), rng.randint(0, min(12, len(REGISTRY)))):
+        group = REGISTRY[use].group
+        if group is None or group not in groups:
+            groups.add(group or "")
+            uses.append(use)
+    made: dict[str, Any] = {"format": 1, "name": f"h{rng.randint(0, 9999)}", "processors": [draw_entry(use, rng) for use in in_order(uses)]}
+    if rng.random() < 0.3:
+        made["description"] = rng.choice(WORDS)
+    if rules and rng.random() < 0.4:
+        made["adaptations"] = [rule(made, n, rng) for n in range(rng.randint(0, 3))]
+    return made
+
+
+def in_order(uses: list[str]) -> list[str]:
+    """Put names into an order that no processor's `after` forbids, near to the given one."""
+    ordered: list[str] = []
+    left = list(uses)
+    while left:
+        first = next(use for use in left if not set(REGISTRY[use].after) & set(left))
+        left.remove(first)
+        ordered.append(first)
+    return ordered
+
+
+def rule(base: dict[str, Any], number: int, rng: Random) -> dict[str, Any]:
+    """Draw an adaptation that leads from the base to a valid harness."""
+    signal = rng.choice(sorted(CONDITIONS))
+    when = {"signal": signal, **{key: rng.randint(1, 3) for key in CONDITIONS[signal]}}
+    if signal == "phase_steps":
+        when["phase"] = rng.choice(("search", "act"))
+    while True:
+        made = {"name": f"rule-{number}", "when": when, "patch": rule_patch(base, rng), **({"most": 2} if rng.random() < 0.3 else {})}
+        if not problems({**base, "adaptations": [made]}):
+            return made
+
+
+def rule_patch(base: dict[str, Any], rng: Random) -> list[dict[str, Any]]:
+    """Draw a patch of the processors, mostly a valid one."""
+    new = draw_entry(rng.choice(sorted(REGISTRY)), rng)
+    entries = base.get("processors")
+    number = len(entries) if isinstance(entries, list) else 0
+    kind = rng.choice(("add", "remove", "replace")) if number else "add"
+    if kind == "add":
+        return [{"op": "add", "path": f"/processors/{rng.choice(['-', str(rng.randint(0, number))])}", "value": new}]
+    position = rng.randrange(number)
+    if kind == "remove":
+        return [{"op": "remove", "path": f"/processors/{position}"}]
+    use = entries[position].get("use") if isinstance(entries[position], dict) else None
+    again = draw_entry(use, rng) if isinstance(use, str) and use in REGISTRY else new
+    return [{"op": "replace", "path": f"/processors/{position}", "value": again}]
+
+
+# --- damage
+
+
+JUNK = (None, True, 0, -1, 1.5, 1e300, "", "decide", "rank", [], {}, [[]], {"use": "decide"}, "\n", 99, "process(", "{{", ["walk to #"])
+
+
+def places(value: Any, prefix: str = "") -> list[str]:
+    """Return the JSON Pointers of everything inside a document."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found: list[str] = []
+    for key, item in inner:
+        path = f"{prefix}/{str(key).replace('~', '~0').replace('/', '~1')}"
+        found += [path, *places(item, path)]
+    return found
+
+
+def damage(document: dict[str, Any], rng: Random) -> dict[str, Any]:
+    """Change a document at random, in one to three places."""
+    for _ in range(rng.randint(1, 3)):
+        try:
+            document = apply(document, [_operation(document, rng)])
+        except PatchError:
+            continue
+    return document
+
+
+def patch(document: dict[str, Any], rng: Random) -> list[dict[str, Any]]:
+    """Draw a patch of any kind: some apply, some do not, some are no patch."""
+    if rng.random() < 0.4:
+        return rule_patch(document, rng)
+    return [_operation(document, rng) for _ in range(rng.randint(1, 3))]
+
+
+def _operation(document: dict[str, Any], rng: Random) -> dict[str, Any]:
+    there = ["", *places(document)]
+    deep = [path for path in there if path.startswith("/processors/")] or there
+    path, other = rng.choice(rng.choice([there, deep])), rng.choice(deep)
+    op = rng.choice(("add", "remove", "replace", "replace", "replace", "move", "copy", "test"))
+    if rng.random() < 0.3:
+        path += rng.choice(("x", "/-", "/0", "/99", "/params", "/turns"))
+    junk = rng.choice(JUNK)
+    if rng.random() < 0.3:
+        junk = draw_entry(rng.choice(sorted(REGISTRY)), rng)
+    elif isinstance(junk, str) and rng.random() < 0.5:
+        junk = rng.choice(sorted(REGISTRY))
+    made = {"op": op, "path": path, "from": other, "value": copy.deepcopy(junk)}
+    if rng.random() < 0.03:
+        made.pop(rng.choice(sorted(made)))
+    if rng.random() < 0.03:
+        made[rng.choice(sorted(made))] = rng.choice((5, None, [], "zz"))
+    return made
+
+
+def plain(document: object) -> str:
+    """Return a document as one text, to see whether it has changed."""
+    return json.dumps(document, sort_keys=True)

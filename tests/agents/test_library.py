@@ -1,0 +1,70 @@
+"""The library of processors as a whole: every dimension is covered, everything says when it helps, all of it lives together."""
+
+import pytest
+
+from homebody.agents.decider import FlatDecider, ModelDecider, RandomDecider
+from homebody.agents.episode import run_episode
+from homebody.agents.hooks import DIMENSIONS, METHODS
+from homebody.agents.processors import REGISTRY, defaults
+from homebody.agents.scripted import Scripted
+
+PARAMS = {
+    "system_prompt": {"text": "Be brief."},
+    "examples": {"bank": [{"goal": "put a barrel on a dock", "steps": [{"command": "walk to shed 1", "observation": "It is locked."}]}]},
+    "requires": {"rules": [{"form": "walk to #", "needs": ["wait"]}]},
+}
+LIBRARY = [
+    "system_prompt", "examples", "history_window",
+    "playbook", "visited", "loop_guard", "stall_guard", "requires", "step_budget",
+    "where_prior", "command_prior", "seen_where", "goal_words", "shortlist",
+    "decide", "show_menu", "trace_detail", "repair", "notes", "recall", "steps_left",
+    "trim_observation", "explain_refusal", "shaped_reward", "training_marks",
+]  # fmt: skip
+ANSWERS = ["walk to the moon", "note shed 2 is next", "I choose to walk to shed 2!", "read notes", "count steps", "Unlock shed 2", "wait"]
+
+
+def test_every_dimension_has_processors():
+    assert {processor.dimension for processor in REGISTRY.values()} == set(DIMENSIONS)
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_first_line_says_when_it_helps(name):
+    first = (REGISTRY[name].__doc__ or "").splitlines()[0]
+    assert "elp" in first
+    assert first.endswith(".")
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_every_parameter_is_described(name):
+    assert all(rule.get("description") for rule in REGISTRY[name].schema.values())
+
+
+def everything(harness, method):
+    given = {**PARAMS, "decide": {"method": method, "samples": 2}}
+    return harness(*((name, given.get(name, {})) for name in LIBRARY))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_all_processors_live_in_one_harness(method, harness, yard):
+    spec = everything(harness, method)
+    records = []
+    for _ in range(2):
+        backend = Scripted(ANSWERS * 10, scores=lambda prompt, text: -float(len(text)))
+        records.append(run_episode(yard.Yard(), spec, ModelDecider(backend), yard.task(), max_steps=12))
+    assert (records[0].error, records[0].failures) == (None, [])
+    assert records[0].steps == 12
+    assert records[0].trace_hash == records[1].trace_hash
+    assert set(records[0].activations) == {f"{position}:{name}" for position, name in enumerate(LIBRARY)}
+
+
+@pytest.mark.parametrize("control", [RandomDecider, FlatDecider])
+def test_controls_play_in_any_harness(control, harness, yard):
+    record = run_episode(yard.Yard(), everything(harness, "vote"), control(), yard.task(), max_steps=12)
+    assert (record.error, record.failures, record.invalid_actions) == (None, [], 0)
+
+
+def test_optional_parameters_have_a_default_of_their_own_kind():
+    for processor in REGISTRY.values():
+        for key, value in defaults(processor).items():
+            kind = processor.schema[key].get("type")
+            assert kind != "number" or isinstance(value, float), (processor.name, key)

@@ -1,0 +1,155 @@
+"""Prompt templates: rendering and checking in the worker process, and the processor that uses them."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homebody.agents import prompt_template
+from homebody.agents.backend import CUT
+from homebody.agents.processors.base import Services
+from homebody.agents.processors.template import VARIABLES, PromptTemplate
+from homebody.agents.prompt_template import PromptTemplateError, check, render
+
+MENU = ("wait", "walk to dock 1")
+
+
+def test_renders_blocks_on_lines_of_their_own_without_gaps() -> None:
+    template = "You can:\n{% for command in menu %}\n{{ loop.index }}. {{ command }}\n{% endfor %}\nChoose.\n"
+    assert render(template, {"menu": MENU}) == "You can:\n1. wait\n2. walk to dock 1\nChoose.\n"
+
+
+@given(st.text())
+@settings(max_examples=60, deadline=None)
+def test_text_goes_through_as_it_is(text: str) -> None:
+    assert render("{{ text }}", {"text": text}) == text
+
+
+def test_context_is_copied() -> None:
+    menu = ["wait"]
+    assert render("{% set x = menu.append('fly') %}{{ menu|length }}", {"menu": menu}) == "2"
+    assert menu == ["wait"]
+
+
+@pytest.mark.parametrize(
+    ("template", "context", "kind", "message"),
+    [
+        ("{{ gaol }}", {"goal": ""}, "UndefinedError", "template: UndefinedError in line 1: undefined value"),
+        ("\n{{ goal.length }}", {"goal": ""}, "UndefinedError", "template: UndefinedError in line 2: undefined value"),
+        ("{{ goal", {"goal": ""}, "SyntaxError", "template: SyntaxError in line 1: syntax error: unexpected end of input"),
+        ("{{ menu.index(1) }}", {"menu": []}, "ValueError", "template: ValueError: 1 is not in list"),
+        ("{% for a in range(9999) %}{{ a }}{% for b in range(9) %}{% endfor %}{% endfor %}", {}, "OutOfFuel", "engine ran out of fuel"),
+        ("{{ 'x' * 70000 }}", {}, "TooLarge", "template: TooLarge: the text is longer than 65536 characters"),
+        ("{{ goal }}", {"goal": float("nan")}, "NotJson", "template: NotJson: the template or its context: "),
+        ("{{ goal }}", {"goal": "\ud800"}, "NotJson", "surrogates not allowed"),
+        ("{{ goal }}", {"goal": {1, 2}}, "NotJson", "Object of type set"),
+    ],
+)
+def test_what_does_not_render_is_a_named_error(template: str, context: dict[str, Any], kind: str, message: str) -> None:
+    with pytest.raises(PromptTemplateError) as caught:
+        render(template, context)
+    assert caught.value.kind == kind
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_template_over_its_memory_or_time_is_stopped_and_the_next_one_renders() -> None:
+    with pytest.raises(PromptTemplateError, match="takes longer than 250 ms or more than 512 MiB") as caught:
+        render("{{ ('a' * 1000000)|replace('a', 'b' * 1000)|length }}", {})
+    assert caught.value.kind == "Stopped"
+    assert render("{{ 1 }}", {}) == "1"
+
+
+def test_check_names_every_unknown_variable_and_what_there_is() -> None:
+    assert check("{{ goal }}{% for x in menu %}{{ x }}{{ loop.index }}{% endfor %}{{ range(2) }}", ["goal", "menu"]) == []
+    assert check("{{ gaol }}{{ debug() }}{% set mine = 1 %}{{ mine }}", ["menu", "goal"]) == [
+        "template: there is no variable 'debug'; there are goal, menu",
+        "template: there is no variable 'gaol'; there are goal, menu",
+    ]
+    (problem,) = check("{% if %}", ["goal"])
+    assert problem.startswith("template: SyntaxError in line 1: ")
+
+
+def workers(parent: int) -> list[int]:
+    listing = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    rows = (line.split(None, 2) for line in listing.splitlines())
+    return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and "template_worker.py" in args]
+
+
+def test_killed_worker_is_one_failed_call() -> None:
+    assert render("{{ 1 }}", {}) == "1"
+    (worker,) = workers(os.getpid())
+    os.kill(worker, 9)
+    time.sleep(0.1)
+    with pytest.raises(PromptTemplateError) as caught:
+        render("{{ 2 }}", {})
+    assert caught.value.kind == "Stopped"
+    assert render("{{ 3 }}", {}) == "3"
+
+
+def test_worker_that_does_not_start_is_a_named_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(prompt_template, "_WORKER", tmp_path / "gone.py")
+    monkeypatch.setattr(prompt_template, "_worker", None)
+    with pytest.raises(PromptTemplateError, match="the worker process does not start; is minijinja installed"):
+        render("{{ 1 }}", {})
+
+
+def test_forked_process_has_a_worker_of_its_own() -> None:
+    text = (
+        "import os\nfrom homebody.agents.prompt_template import render\n"
+        "assert render('{{ 1 }}', {}) == '1'\n"
+        "pid = os.fork()\n"
+        "if pid:\n    os.waitpid(pid, 0)\n"
+        "print(render('{{ 2 }}', {}), flush=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", text], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.splitlines() == ["2", "2"]
+
+
+def template(source: str, **params: Any) -> PromptTemplate:
+    return PromptTemplate.from_entry({"use": "prompt_template", "params": {"template": source, **params}}, Services())
+
+
+def test_text_stands_below_the_message_for_this_step_only(yard: Any) -> None:
+    made = template("Goal: {{ goal }}. {{ steps_left }} steps left.\n")
+    event = yard.ask(MENU, content="You wait.")
+    assert made.process(event) == {"content": f"You wait.{CUT}\n\nGoal: {event.goal}. {event.steps_left} steps left."}
+    event = yard.ask(MENU, content=f"You wait.{CUT} Hurry.")
+    assert made.process(event)["content"].startswith(f"You wait.{CUT} Hurry.\n\nGoal: ")
+
+
+def test_text_can_take_the_place_of_the_message(yard: Any) -> None:
+    event = yard.ask(MENU, content=f"You wait.{CUT} Hurry.")
+    assert template("[{{ content }}]", instead=True).process(event) == {"content": f"{CUT}[You wait. Hurry.]"}
+
+
+def test_empty_text_changes_nothing(yard: Any) -> None:
+    assert template("\n{% if focus %}Find {{ focus.wanted }}.{% endif %}\n").process(yard.ask(MENU)) is None
+
+
+def test_all_variables_can_be_used(yard: Any) -> None:
+    event = yard.ask(MENU, focus=("search", "lever"), tools=("recall {text}",), steps_left=7)
+    source = "|".join(f"{{{{ {name} }}}}" for name in VARIABLES)
+    text = template(source).process(event)["content"].partition(CUT)[2].strip()
+    assert text.split("|")[-1] == "['recall {text}']"
+    assert text.split("|")[-2] == "7"
+    assert PromptTemplate.check_entry({"params": {"template": source}}) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("{{ gaol }}", "/params/template: template: there is no variable 'gaol'; there are content, focus, goal, menu, observation"),
+        ("{{ goal", "/params/template: template: SyntaxError in line 1"),
+        ("{{ menu[0].name }}", "/params/template: on a sample event: template: UndefinedError in line 1"),
+    ],
+)
+def test_entry_is_checked(source: str, words: str) -> None:
+    (problem,) = PromptTemplate.check_entry({"params": {"template": source}})
+    assert problem.startswith(words)

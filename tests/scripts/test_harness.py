@@ -1,0 +1,221 @@
+"""`homebody harness`, and environments of the user's own, at the command line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homebody.agents.spec import HarnessSpec, entry
+from homebody.scripts.outline import changes, does, short
+
+LAMP = """
+import gymnasium
+from gymnasium.spaces import Text
+
+class Lamp(gymnasium.Env):
+    observation_space = action_space = Text(99)
+    def info(self):
+        return {"goal": "light the lamp", "admissible_commands": ["press", "wait"], "won": self.lit, "task_id": "lamp"}
+    def reset(self, *, seed=None, options=None):
+        self.lit = False
+        return "It is dark", self.info()
+    def step(self, action):
+        self.lit = self.lit or action == "press"
+        return "It is light" if self.lit else "It is dark", float(self.lit), self.lit, False, self.info()
+"""
+
+RULE = {
+    "name": "unstuck",
+    "when": {"signal": "stalled", "at_least": 1},
+    "patch": [{"op": "add", "path": "/processors/-", "value": entry("loop_guard", {"repeats": 1})}],
+}
+
+
+def document(*entries: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"format": 1, "name": "mine", "processors": list(entries), **fields}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    """Write a harness to a file: `write(name, *entries, **fields)`; returns its path."""
+
+    def write(name: str, *entries: dict[str, Any], **fields: Any) -> Path:
+        path = tmp_path / name
+        path.write_text(json.dumps(document(*entries, **fields)))
+        return path
+
+    return write
+
+
+def test_show_groups_processors_by_dimension_and_says_what_each_does(homebody: Any, write: Any) -> None:
+    entries = (entry("decide", {"method": "rank"}), entry("system_prompt", {"text": "[bold]Go."}), entry("step_budget"))
+    out = homebody("harness", "show", write("h.json", *entries, adaptations=[RULE])).out
+    context, control, rules = (out.index(f"\n{word}\n") for word in ("context", "control", "adaptations"))
+    assert context < out.index("1 system_prompt at task_start: Sets the system prompt.") < out.index("text [bold]Go.") < control
+    assert control < out.index("0 decide at before_model: Chooses how") < out.index("2 step_budget at before_model: ") < rules
+    assert "unstuck when stalled (at_least 1), 1 time at most" in out[rules:]
+    assert '{"op": "add", "path": "/processors/-"' in out[rules:]
+
+
+def test_show_prints_the_source_of_code(homebody: Any, write: Any) -> None:
+    source = "def process(event):\n    return None"
+    made = entry("code", hook="after_tool", dimension="environment", source=source)
+    out = homebody("harness", "show", write("h.json", made)).out
+    assert "\nenvironment\n" in out
+    assert f"source \n{source}" in out
+
+
+def test_check_lists_all_problems_a_line_each(homebody: Any, write: Any) -> None:
+    path = write("h.json", entry("decide", {"method": "rnk"}), entry("decide") | {"use": "deside"}, colour=1)
+    answer = homebody("harness", "check", path)
+    assert (answer.code, answer.out) == (2, "")
+    assert [line.removeprefix(f"homebody: {path}: ").partition(":")[0] for line in answer.err.splitlines()] == [
+        "/colour", "/processors/0/params/method", "/processors/1/use",
+    ]  # fmt: skip
+    assert "did you mean rank" in answer.err
+    assert "did you mean 'decide'?" in answer.err
+
+
+def test_diff_says_what_differs_and_prints_the_patch_alone(homebody: Any, write: Any) -> None:
+    one = write("a.json", entry("decide"), entry("visited"))
+    other = write("b.json", entry("decide", {"method": "rank"}), entry("loop_guard"))
+    answer = homebody("harness", "diff", one, other)
+    assert answer.err.splitlines() == [
+        '~ decide: method (default) -> "rank"',
+        "- visited (memory)",
+        f"+ loop_guard (control, at before_model): {does('loop_guard')}",
+    ]
+    patch = json.loads(answer.out)
+    assert HarnessSpec.load(one).patch(patch) == HarnessSpec.load(other)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lines"),
+    [
+        (document(), document(), []),
+        (document(), document(name="other", description="x"), ['~ name: "mine" -> "other"', '~ description: null -> "x"']),
+        (document(entry("decide"), entry("visited")), document(entry("visited"), entry("decide")), ["~ visited moved"]),
+        (
+            document(entry("decide"), entry("visited")),
+            document(entry("visited"), entry("decide", {"method": "rank"})),
+            ['~ decide: method (default) -> "rank"', "~ visited moved"],
+        ),
+        (document(), document(adaptations=[RULE]), ["+ rule unstuck: when stalled (at_least 1), 1 time at most"]),
+        (document(adaptations=[RULE]), document(adaptations=[]), ["- rule unstuck"]),
+        (
+            document(adaptations=[RULE]),
+            document(adaptations=[RULE | {"most": 2}]),
+            ["~ rule unstuck: when stalled (at_least 1), 2 times at most, 1 edits"],
+        ),
+        (
+            document(entry("code", hook="after_tool", dimension="tools", source="a")),
+            document(entry("code", hook="before_tool", dimension="tools", source="a")),
+            ['~ code: hook "after_tool" -> "before_tool"'],
+        ),
+        (
+            document(entry("system_prompt", {"text": "x" * 99})),
+            document(entry("system_prompt", {"text": "y"})),
+            [f'~ system_prompt: text "{"x" * 59} ... (101 characters) -> "y"'],
+        ),
+    ],
+)
+def test_changes_in_words(old: dict[str, Any], new: dict[str, Any], lines: list[str]) -> None:
+    found = changes(HarnessSpec(old), HarnessSpec(new))
+    assert [line for line in found if not line.startswith("~ code: dimension")] == lines
+
+
+def test_values_are_cut_where_they_are_long() -> None:
+    assert short({"a": "é"}) == '{"a": "é"}'
+    assert short("x" * 2000) == '"' + "x" * 1499 + " ... (2002 characters)"
+
+
+def test_a_patch_can_be_taken_back(homebody: Any, write: Any, tmp_path: Path) -> None:
+    base, new, undo = write("a.json", entry("decide")), tmp_path / "b.json", tmp_path / "undo.json"
+    patch = tmp_path / "patch.json"
+    patch.write_text(json.dumps([{"op": "add", "path": "/processors/-", "value": entry("visited")}]))
+    assert homebody("harness", "patch", base, patch, "--out", new, "--undo", undo).code == 0
+    assert homebody("harness", "patch", new, undo, "--out", tmp_path / "c.json").code == 0
+    assert HarnessSpec.load(tmp_path / "c.json") == HarnessSpec.load(base)
+
+
+def test_list_shows_every_processor_by_dimension(homebody: Any) -> None:
+    out = homebody("harness", "list").out
+    assert (
+        out.index("where_prior before_model, model")
+        < out.index("system_prompt task_start, context")
+        < out.index("decide before_model, control")
+    )
+    assert "code any, any" in out
+
+
+# --- an environment of the user's own
+
+
+@pytest.fixture
+def lamp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder, the current one, with a module of an environment in ten lines."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    (tmp_path / "lamp_of_mine.py").write_text(LAMP)
+    return tmp_path
+
+
+def test_an_environment_of_ten_lines_runs_under_the_generic_harness(homebody: Any, lamp: Path, loaded: Any) -> None:
+    code = [line for line in LAMP.splitlines() if line.strip()]
+    assert len(code) <= 12  # ten lines of a class, and two imports
+    env = ("--env", "lamp_of_mine:Lamp", "--harness", "generic", "--decider", "random")
+    answer = homebody("run", *env, "--json", lamp / "r.json")
+    assert answer.code == 0, answer.err
+    assert loaded(lamp / "r.json")["task_id"] == "lamp"
+    assert "Goal: light the lamp" in answer.out
+    answer = homebody("evaluate", *env, "--json", lamp / "e.json", "--max-steps", 9)
+    assert answer.code == 0, answer.err
+    result = loaded(lamp / "e.json")
+    assert (result["n"], result["success"], result["adaptations"]) == (1, 1.0, {"episodes": 0, "total": 0})
+
+
+@pytest.mark.parametrize(
+    ("env_id", "message"),
+    [
+        ("nosuchmodule:Lamp", "there is no module 'nosuchmodule'"),
+        ("lamp_of_mine:Lmap", "did you mean Lamp?"),
+        ("lamp_of_mine:Text", "is no subclass of gymnasium.Env"),
+        ("broken_of_mine:Lamp", "info['goal'] of reset(seed=0) is 'missing', not a str"),
+    ],
+)
+def test_an_environment_that_cannot_be_used_is_one_line(homebody: Any, lamp: Path, env_id: str, message: str) -> None:
+    (lamp / "broken_of_mine.py").write_text(LAMP.replace('"goal": "light the lamp", ', ""))
+    for command in (("run",), ("evaluate", "--tasks", "1")):
+        answer = homebody(*command, "--env", env_id, "--harness", "generic", "--decider", "random")
+        assert answer.code == 2
+        assert message in answer.error
+
+
+# --- adaptation
+
+
+def test_adaptation_is_shown_counted_and_can_be_left_out(homebody: Any, lamp: Path, write: Any, loaded: Any) -> None:
+    # The first command of the menu wins at once; held back, it leaves `wait`, which shows nothing new.
+    path = write("h.json", entry("visited"), adaptations=[RULE])
+    (lamp / "dark_of_mine.py").write_text(LAMP.replace('or action == "press"', "or False"))
+    arguments = ("--env", "dark_of_mine:Lamp", "--decider", "flat", "--harness", path, "--max-steps", 4)
+    answer = homebody("run", *arguments, "--json", lamp / "r.json")
+    assert "adapted by unstuck (stalled): 1 edits, behaviour " in answer.out
+    assert "not won in 4 steps, adapted 1 times" in answer.out
+    assert [item["rule"] for item in loaded(lamp / "r.json")["adaptations"]] == ["unstuck"]
+    answer = homebody("evaluate", *arguments, "--json", lamp / "e.json")
+    assert "1 of 1 episodes adapted, 1 times in all" in answer.out
+    assert loaded(lamp / "e.json")["adaptations"] == {"episodes": 1, "total": 1}
+    for command, name in (("run", "adaptations"), ("evaluate", "adaptations")):
+        answer = homebody(command, *arguments, "--no-adaptation", "--json", lamp / "n.json")
+        assert "adapted" not in answer.out
+        assert loaded(lamp / "n.json")[name] in ([], {"episodes": 0, "total": 0})
+
+
+def test_an_end_by_the_harness_is_shown(homebody: Any, lamp: Path, write: Any) -> None:
+    source = 'def process(event):\n    return {"interrupt": "no light [wanted]"} if event["command"] == "press" else None'
+    made = entry("code", hook="before_tool", dimension="control", source=source)
+    answer = homebody("run", "--env", "lamp_of_mine:Lamp", "--decider", "flat", "--harness", write("h.json", made))
+    assert "ended by the harness: no light [wanted]" in answer.out
+    assert "not won in 0 steps" in answer.out
