@@ -19,7 +19,9 @@ GAME_FILE: Final = "game.tw-pddl"
 UPSTREAM_SPLITS: Final = {"train": "train", "validation": "valid_seen", "test": "valid_unseen"}
 """ALFWorld's folder for each split; the folders' names are accepted as splits too."""
 
-_GAMES_FOLDER: Final = "json_2.1.1"
+GAMES_FOLDER: Final = "json_2.1.1"
+"""The folder of the splits, named so in every version of the data."""
+
 # Read from the bytes: decoding the whole JSON of thousands of games only to skip some would take a minute.
 _SOLVABLE: Final = re.compile(rb'"solvable"\s*:\s*true\b')
 
@@ -29,7 +31,7 @@ class DataDirError(EnvError):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"{what}; give data_dir=, or set ALFWORLD_DATA, to the folder that holds {_GAMES_FOLDER}/ "
+            f"{what}; give data_dir=, or set ALFWORLD_DATA, to the folder that holds {GAMES_FOLDER}/ "
             "(`homebody data alfworld` makes one); homebody/Household-v0 needs no data"
         )
 
@@ -57,17 +59,19 @@ class AlfWorldSource:
         """Find the folder.
 
         Args:
-            data_dir: The folder; `None` takes the environment variable `ALFWORLD_DATA`.
+            data_dir: The folder; `None` takes the environment variable `ALFWORLD_DATA`, or else the folder in the cache where
+                `homebody data alfworld` puts the games.
 
         Raises:
-            DataDirError: Neither is given, or it is no folder.
+            DataDirError: It is no folder.
         """
-        given = data_dir if data_dir is not None else os.environ.get("ALFWORLD_DATA")
-        if not given:
-            raise DataDirError("no ALFWorld data: neither data_dir nor ALFWORLD_DATA is given")
-        self.root = Path(given).expanduser()
+        if data_dir == "":  # as `--data-dir "$UNSET"` gives: the folder of the shell is not meant
+            raise DataDirError("no ALFWorld data: data_dir is empty")
+        self.root = Path(data_dir).expanduser() if data_dir is not None else _default_dir()
         if not self.root.is_dir():
-            raise DataDirError(f"no ALFWorld data: {str(self.root)!r} is not a folder")
+            unnamed = data_dir is None and not os.environ.get("ALFWORLD_DATA")
+            why = "neither data_dir nor ALFWORLD_DATA is given, and " if unnamed else ""
+            raise DataDirError(f"no ALFWorld data: {why}{str(self.root)!r} is not a folder")
         self._listed: dict[str, list[TaskSpec]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -116,7 +120,7 @@ class AlfWorldSource:
         return [path.relative_to(self.root).as_posix() for path in folder.rglob(GAME_FILE) if path.is_file()]
 
     def _list(self, split: str) -> list[TaskSpec]:
-        games = self.root / _GAMES_FOLDER
+        games = self.root / GAMES_FOLDER
         folder = (games if games.is_dir() else self.root) / UPSTREAM_SPLITS[split]
         ids = [i for i in self._ids(folder) if "movable" not in i and "Sliced" not in i]
         solvable = [i for i in ids if _SOLVABLE.search(read_game_file(self.root / i))]
@@ -132,6 +136,13 @@ class AlfWorldSource:
             if part.partition("-")[0] in TASK_TYPES:
                 return part.partition("-")[0]
         return self.load(task_id).type
+
+
+def _default_dir() -> Path:
+    # Imported where no folder is named: what fetches files takes long to import.
+    from homebody.envs.household.release import default_dir
+
+    return default_dir()
 
 
 def canonical_split(split: str) -> str:

@@ -1,7 +1,8 @@
 """A batch of houses being played as arrays: what an agent that needs no text sees and does. Knows spaces, and no environment.
 
 The same games under the same compiled rules as the text environments. An agent sees what an agent in the text would have seen: what is in
-a receptacle only once it has stood before it while it was open. `text` and `command` say in ALFWorld's words what happened, when asked.
+a receptacle only once it has stood before it while it was open; only that a thing is clean, hot, cool or sliced it sees at once, where
+the text says so when the thing is examined in the hand. `text` and `command` say in ALFWorld's words what happened, when asked.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from zlib import crc32
 
 import numpy as np
 from gymnasium.spaces import Box, Dict
@@ -20,13 +22,13 @@ from homebody.envs.household import expert, rules
 from homebody.envs.household.alfworld import AlfWorldSource
 from homebody.envs.household.batch import stack
 from homebody.envs.household.command import encode
-from homebody.envs.household.compiled import kernel
-from homebody.envs.household.engine import TextGame
 from homebody.envs.household.env import MaxStepsError
 from homebody.envs.household.game import Game, compile_game
 from homebody.envs.household.houses import HouseSource
-from homebody.envs.household.layout import HELD, OPENED, PLACE, Head, ReceptacleSet, Words, members, unpack
+from homebody.envs.household.language import NOTHING_HAPPENS, Language, language_of
+from homebody.envs.household.layout import Head, ReceptacleSet, Status, Words, members, unpack
 from homebody.envs.household.problem import GoalKind
+from homebody.envs.household.sight import observe_batch
 from homebody.envs.household.vocabulary import object_flags, receptacle_kinds
 
 OBJECT_TYPES: Final = tuple(sorted(object_flags()))
@@ -35,10 +37,6 @@ RECEPTACLE_TYPES: Final = tuple(sorted(receptacle_kinds()))
 """The types of receptacles, likewise."""
 
 Arrays = dict[str, NDArray[Any]]
-
-_R_WORDS, _O_WORDS, _N_RECEPTACLES, _N_OBJECTS = (int(h) for h in (Head.R_WORDS, Head.O_WORDS, Head.N_RECEPTACLES, Head.N_OBJECTS))
-_HERE, _STATUS, _INSIDE = int(Head.HERE), int(Head.STATUS), int(Head.INSIDE)
-_N_STATUS: Final = 5
 
 
 class TypeNameError(EnvError):
@@ -53,7 +51,8 @@ class ActionsError(EnvError):
 
     def __init__(self, got: object, n: int) -> None:
         what = f"an array of shape {got.shape} and type {got.dtype}" if isinstance(got, np.ndarray) else repr(got)
-        super().__init__(f"actions are {what}; give {n} whole numbers, one a house: those of info['action_mask'] are admissible")
+        wanted = "a whole number" if n == 1 else f"{n} whole numbers, one a house"
+        super().__init__(f"got {what} for the action; give {wanted}: those of info['action_mask'] are admissible")
 
 
 class BatchOptionError(EnvError):
@@ -71,68 +70,8 @@ class Snapshot:
     """Copies of all that changes, by name."""
     generator: dict[str, Any]
     """State of the generator that draws tasks."""
-
-
-@kernel
-def observe_batch(
-    worlds: Words,
-    game_of: NDArray[np.int64],
-    states: Words,
-    object_types: NDArray[np.int16],
-    seen: Words,
-    out_agent: NDArray[np.int16],
-    out_opened: NDArray[np.int8],
-    out_seen: NDArray[np.int8],
-    out_type: NDArray[np.int16],
-    out_in: NDArray[np.int16],
-    out_status: NDArray[np.uint8],
-) -> None:
-    """Write what the agent of each house knows.
-
-    Args:
-        worlds: Shape (n_games, n_world_words), of a `Stack`.
-        game_of: Shape (n,): the game of each house.
-        states: Shape (n, n_state_words).
-        object_types: Shape (n_games, 64 * o_words): the true types.
-        seen: Shape (n, r_words): the receptacles that were looked into; those that the agent stands before now are added.
-        out_agent: Shape (n, 2): its place, and the object in its hand or -1.
-        out_opened: Shape (n, 64 * r_words): 1 for each open receptacle.
-        out_seen: Shape (n, 64 * r_words): `seen` as ones and zeros.
-        out_type: Shape (n, 64 * o_words): types of the objects that were seen, else -1.
-        out_in: Shape (n, 64 * o_words): the first receptacle that was seen to hold the object, else -1.
-        out_status: Shape (n, 64 * o_words): `Status` of the objects that were seen as bits, else 0.
-    """
-    for i in range(states.shape[0]):
-        world, state, known = worlds[game_of[i]], states[i], seen[i]
-        r_words, o_words = rules.number(world, _R_WORDS), rules.number(world, _O_WORDS)
-        held = rules.number(state, HELD) - 1
-        out_agent[i, 0], out_agent[i, 1] = rules.number(state, PLACE), held
-        here = rules.number(world, _HERE) + rules.number(state, PLACE) * r_words
-        out_type[i], out_in[i], out_status[i] = -1, -1, 0
-        out_opened[i], out_seen[i] = 0, 0
-        for r in range(rules.number(world, _N_RECEPTACLES) - 1, -1, -1):
-            if rules.has(world, here, r) and rules.is_accessible(world, state, r):
-                rules.put(known, 0, r)
-            out_opened[i, r] = rules.has(state, OPENED, r)
-            if not rules.has(known, 0, r):
-                continue
-            out_seen[i, r] = 1
-            begin = rules.number(world, _INSIDE) + r * o_words
-            for w in range(o_words):
-                bits = state[begin + w]
-                o = 64 * w
-                while bits != np.uint64(0):
-                    if bits & np.uint64(1) != np.uint64(0):
-                        out_in[i, o] = r
-                    bits >>= np.uint64(1)
-                    o += 1
-        begin = rules.number(world, _STATUS)
-        for o in range(rules.number(world, _N_OBJECTS)):
-            if out_in[i, o] >= 0 or o == held:
-                out_type[i, o] = object_types[game_of[i], o]
-                for s in range(_N_STATUS):
-                    if rules.has(state, begin + s * o_words, o):
-                        out_status[i, o] |= 1 << s
+    games: int
+    """CRC-32 of the worlds of the games: tells other tasks, and houses that were changed since."""
 
 
 class Houses:
@@ -141,7 +80,7 @@ class Houses:
     Args:
         data_dir: A folder of ALFWorld's games; `None` makes houses.
         split: The split that tasks are taken from.
-        n_tasks: How many tasks of the split are made ready; at least 1.
+        n_tasks: How many tasks of the split are made ready; at least 1, `None` for all.
         tasks: The ids of the tasks, instead of the first `n_tasks` of the split.
         max_steps: Steps after which an episode is truncated; at least 1.
         house: Parameters of `HouseSource`.
@@ -158,7 +97,7 @@ class Houses:
         self,
         data_dir: str | os.PathLike[str] | None,
         split: str,
-        n_tasks: int,
+        n_tasks: int | None,
         tasks: Sequence[str] | None,
         max_steps: int,
         house: dict[str, Any],
@@ -170,21 +109,22 @@ class Houses:
             raise BatchOptionError("tasks", tasks, "a list of at least one task id, or None for the first of the split")
         source = task_source(data_dir, **house)
         self.task_ids = tuple(tasks) if tasks is not None else tuple(spec.task_id for spec in source.tasks(split, n_tasks))
+        self._number_of = {task_id: number for number, task_id in enumerate(self.task_ids)}
         self.games = [_load(source, task_id) for task_id in self.task_ids]
         self.max_steps = max_steps
         self.stack = stack(self.games)
         self.n_receptacles, self.n_objects = (64 * int(self.stack.worlds[0, head]) for head in (Head.R_WORDS, Head.O_WORDS))
         self.n_actions = 64 * self.stack.mask_words
+        self._games_crc = crc32(self.stack.worlds.tobytes())
         self._fixed = self._fixed_arrays()
-        self._texts: dict[int, TextGame] = {}
         self.game_of = np.zeros(n, np.int64)
         self.states = np.zeros((n, self.stack.initials.shape[1]), np.uint64)
-        self.before = self.states.copy()
         self.seen = np.zeros((n, self.n_receptacles // 64), np.uint64)
         self.masks = np.zeros((n, self.stack.mask_words), np.uint64)
         self.won = np.zeros(n, bool)
         self.accepted = np.ones(n, bool)
-        self.actions = np.full(n, -1, np.int64)
+        self.codes = np.full((n, 3), -1, np.int16)
+        """The last action of each house as a command."""
         self.steps = np.zeros(n, np.int64)
 
     def space(self) -> Dict:
@@ -203,7 +143,7 @@ class Houses:
                 "seen": Box(0, 1, receptacles, np.int8),
                 "object_type": Box(-1, types, objects, np.int16),
                 "object_in": Box(-1, most, objects, np.int16),
-                "object_status": Box(0, 2**_N_STATUS - 1, objects, np.uint8),
+                "object_status": Box(0, 2 ** len(Status) - 1, objects, np.uint8),
             }
         )
 
@@ -217,16 +157,15 @@ class Houses:
         if tasks is None:
             self.game_of[chosen] = generator.integers(len(self.games), size=int(chosen.sum()))
         else:
-            if isinstance(tasks, str) or len(tasks) != len(self.game_of):
+            if isinstance(tasks, str) or not isinstance(tasks, Sequence) or len(tasks) != len(self.game_of):
                 raise BatchOptionError("tasks", tasks, f"a list of {len(self.game_of)} task ids, one a house")
             for task_id in tasks:
-                if task_id not in self.task_ids:
+                if not isinstance(task_id, str) or task_id not in self._number_of:
                     raise UnknownTaskError(task_id, self.task_ids, "the tasks that this environment was made with")
-            self.game_of[chosen] = np.array([self.task_ids.index(task_id) for task_id in tasks])[chosen]
+            self.game_of[chosen] = np.array([self._number_of[task_id] for task_id in tasks])[chosen]
         rules.reset_batch(self.stack.worlds, self.stack.initials, self.game_of, chosen, self.states, self.masks)
-        self.before[chosen] = self.states[chosen]
         self.seen[chosen], self.won[chosen], self.accepted[chosen] = 0, False, True
-        self.actions[chosen], self.steps[chosen] = -1, 0
+        self.codes[chosen], self.steps[chosen] = -1, 0
 
     def step(self, actions: object) -> None:
         """Do one action in each house; what is not admissible changes nothing but the count of steps.
@@ -235,11 +174,11 @@ class Houses:
             ActionsError: `actions` is not one whole number a house.
         """
         given = np.asarray(actions)
-        if given.shape != self.actions.shape or not np.issubdtype(given.dtype, np.integer):
-            raise ActionsError(actions, len(self.actions))
-        self.actions[:] = given
-        np.copyto(self.before, self.states)
-        rules.step_batch(self.stack.worlds, self.game_of, self.states, self.actions, self.accepted, self.won, self.masks)
+        if given.shape != self.steps.shape or not np.issubdtype(given.dtype, np.integer):
+            raise ActionsError(actions, len(self.steps))
+        given = np.ascontiguousarray(given, np.int64)
+        rules.decode_batch(self.stack.worlds, self.game_of, self.states, given, self.codes)
+        rules.step_batch(self.stack.worlds, self.game_of, self.states, given, self.accepted, self.won, self.masks)
         self.steps += 1
 
     def observe(self) -> Arrays:
@@ -254,7 +193,7 @@ class Houses:
             "object_status": np.empty((n, self.n_objects), np.uint8),
         }
         observe_batch(self.stack.worlds, self.game_of, self.states, self._fixed["object_type"], self.seen, *changing.values())
-        fixed = {name: self._fixed[name][self.game_of] for name in ("goal", "receptacle_type", "receptacle_place", "openable")}
+        fixed = {name: self._fixed[name].take(self.game_of, axis=0) for name in ("goal", "receptacle_type", "receptacle_place", "openable")}
         return {**fixed, **changing}
 
     def action_masks(self) -> NDArray[np.int8]:
@@ -263,18 +202,18 @@ class Houses:
 
     def command(self, action: int, i: int) -> str:
         """Return the text of an action in house `i` as it stands now; empty if it is not admissible."""
+        if not 0 <= action < self.n_actions:
+            return ""
         world, state = self.stack.worlds[self.game_of[i]], self.states[i]
         code = rules.decode(world, state, action)
-        return self._text_game(i).language.command(code) if rules.is_admissible(world, state, *code) else ""
+        return self._language(i).command(code) if rules.is_admissible(world, state, *code) else ""
 
     def text(self, i: int) -> str:
-        """Return what the text engine says to the last action of house `i`; the opening before the first."""
-        play, before = self._text_game(i), self.before[i]
-        play.restore(self._narrow(i, before))
+        """Return what the text engine says to the last action of house `i`; the opening before the first. Always the current logic."""
         if not self.steps[i]:
-            return play.language.intro
-        code = rules.decode(self.stack.worlds[self.game_of[i]], before, int(self.actions[i]))
-        return play.step(play.language.command(code) if self.accepted[i] else "")
+            return self._language(i).intro
+        verb, a, b = self.codes[i].tolist()
+        return self._language(i).tell(self._narrow(i), (verb, a, b)) if self.accepted[i] else NOTHING_HAPPENS
 
     def expert(self, i: int) -> list[int]:
         """Return the actions of a shortest plan in house `i`.
@@ -283,20 +222,25 @@ class Houses:
             NoPlanError: The goal cannot be reached.
         """
         game = self.games[self.game_of[i]]
-        return [encode(self.stack.worlds[self.game_of[i]], code) for code in expert.plan(game, self._narrow(i, self.states[i]))]
+        return [encode(self.stack.worlds[self.game_of[i]], code) for code in expert.plan(game, self._narrow(i))]
 
     def snapshot(self, generator: np.random.Generator) -> Snapshot:
         """Return a copy of where everything stands."""
-        return Snapshot({name: getattr(self, name).copy() for name in _CHANGING}, dict(generator.bit_generator.state))
+        return Snapshot({name: getattr(self, name).copy() for name in _CHANGING}, dict(generator.bit_generator.state), self._games_crc)
 
     def restore(self, snapshot: Snapshot, generator: np.random.Generator) -> None:
         """Go back to a snapshot.
 
         Raises:
-            BatchOptionError: It is none, or belongs to an environment of another size.
+            BatchOptionError: It is none, or belongs to an environment of another size or with other tasks.
         """
-        shapes = {name: getattr(self, name).shape for name in _CHANGING}
-        if not isinstance(snapshot, Snapshot) or {name: array.shape for name, array in snapshot.arrays.items()} != shapes:
+        # The compiled rules do not look whether an index is in an array: a row of another game would read beyond it.
+        forms = {name: (getattr(self, name).shape, getattr(self, name).dtype) for name in _CHANGING}
+        if (
+            not isinstance(snapshot, Snapshot)
+            or snapshot.games != self._games_crc
+            or {name: (array.shape, array.dtype) for name, array in snapshot.arrays.items()} != forms
+        ):
             raise BatchOptionError(
                 "snapshot", type(snapshot).__name__, "what snapshot() of an environment made with the same tasks returned"
             )
@@ -326,24 +270,18 @@ class Houses:
             "object_type": object_type,
         }
 
-    def _text_game(self, i: int) -> TextGame:
-        g = int(self.game_of[i])
-        if g not in self._texts:
-            self._texts[g] = TextGame(self.games[g])
-        return self._texts[g]
+    def _language(self, i: int) -> Language:
+        return language_of(self.games[self.game_of[i]], "current")
 
-    def _narrow(self, i: int, row: Words) -> Words:
-        """Return a row as the game alone has it: in a batch with larger games its sets are wider."""
+    def _narrow(self, i: int) -> Words:
+        """Return the state of house `i` as its game alone has it: in a batch with larger games its sets are wider."""
         game = self.games[self.game_of[i]]
-        wide = unpack(self.stack.worlds[self.game_of[i]], row)[1]
+        wide = unpack(self.stack.worlds[self.game_of[i]], self.states[i])[1]
         own = game.view(game.initial)
         return np.concatenate([table[:, : part.shape[1]].ravel() for table, part in zip(wide, own, strict=True)])
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_texts": {}}
 
-
-_CHANGING: Final = ("game_of", "states", "before", "seen", "masks", "won", "accepted", "actions", "steps")
+_CHANGING: Final = ("game_of", "states", "seen", "masks", "won", "accepted", "codes", "steps")
 """The arrays of `Houses` that a step may change."""
 
 

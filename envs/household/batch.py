@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,12 @@ class Stack:
     """Shape (n_games, words of the largest state, rounded up to whole lines of the processor's cache), read-only."""
     mask_words: int
     """How many words a mask takes; there are 64 times as many actions, numbered alike in all games."""
+
+    def __setstate__(self, parts: dict[str, Any]) -> None:
+        vars(self).update(parts)
+        # A pickle forgets it, and numba compiles anew, for many seconds, for arrays that can be written to.
+        for array in (self.worlds, self.initials):
+            array.flags.writeable = False
 
 
 def stack(games: Sequence[Game]) -> Stack:

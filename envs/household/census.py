@@ -8,13 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from homebody.envs.household.alfworld import GAME_FILE, AlfWorldSource
+from homebody.envs.household.alfworld import GAME_FILE, GAMES_FOLDER, AlfWorldSource
 from homebody.envs.household.engine import TextGame
 from homebody.envs.household.fault import GameFileError, GrammarError
 from homebody.envs.household.game import compile_game
 from homebody.envs.household.gamefile import GameFile, load_game_file
 from homebody.envs.household.problem import TASK_TYPES
-from homebody.envs.household.release import GAMES_FOLDER
 
 RELEASE: Final = {
     "train": (790, 308, 650, 459, 533, 813),
@@ -66,7 +65,7 @@ def take_census(data_dir: str | Path | None, progress: Callable[[int, int], None
     """Read every game below a folder, and play its walkthrough.
 
     Args:
-        data_dir: The folder that holds `json_2.1.1`; `None` takes the environment variable `ALFWORLD_DATA`.
+        data_dir: The folder that holds `json_2.1.1`; `None` takes the one of `release.default_dir`.
         progress: Called with files read and files in all.
 
     Raises:

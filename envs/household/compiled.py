@@ -14,7 +14,7 @@ from typing import Final
 
 from numba import njit
 
-SOURCES: Final = ("arrays", "command", "compiled", "layout", "problem", "rules", "search", "spots", "view")
+SOURCES: Final = ("command", "compiled", "layout", "problem", "rules", "search", "sight", "spots", "view")
 """The modules with compiled functions, and those whose constants these take."""
 STAMP: Final = "numba-sources"
 """Name of the file, beside the cached code, with the hash of the sources that it was made from."""

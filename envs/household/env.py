@@ -64,8 +64,9 @@ class MaxStepsError(EnvError):
 class ResetOptionError(EnvError):
     """`reset` got an option that it does not know."""
 
-    def __init__(self, option: object) -> None:
-        super().__init__(f"unknown reset option {option!r}{did_you_mean(option, ['task'])}; the only option is 'task', a task id")
+    def __init__(self, option: object, known: Sequence[str] = ("task",)) -> None:
+        allowed = "the only option is 'task', a task id" if len(known) == 1 else f"choose of: {', '.join(known)}"
+        super().__init__(f"unknown reset option {option!r}{did_you_mean(option, known)}; {allowed}")
 
 
 class RenderModeError(EnvError):
@@ -228,8 +229,7 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
             self._viewer.follow(play, action, observation, self._n_steps)
         return observation, play.reward, play.won, self._n_steps >= self.max_steps, self._info(play, why)
 
-    # Gymnasium's own signature allows any rendering; this environment has arrays alone.
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """Return the picture of the house: shape (height, width, 3), red, green, blue; `None` where a window shows it.
 
         Raises:
@@ -377,7 +377,7 @@ class AlfWorldEnv(HouseholdEnv):
         """Find the data folder.
 
         Args:
-            data_dir: The folder that holds `json_2.1.1/`; `None` takes the environment variable `ALFWORLD_DATA`.
+            data_dir: The folder that holds `json_2.1.1/`; `None` takes the one of `release.default_dir`.
             logic: Which version of the rules to speak; `auto` goes by each file.
             max_steps: Steps after which `truncated` is set.
             split: Where a reset without options draws its task.

@@ -165,13 +165,14 @@ class Language:
         """
         answer = self._kept_answers.get(seen)
         if answer is None:
-            answer = self._answer(state, code)
+            answer = self.tell(state, code)
             if len(self._kept_answers) >= MAX_ANSWERS:
                 self._kept_answers.clear()
             self._kept_answers[seen] = answer
         return answer
 
-    def _answer(self, state: Words, code: Code) -> str:
+    def tell(self, state: Words, code: Code) -> str:
+        """Make what an accepted command answers, from the state after it."""
         verb, a, _ = code
         if verb == Verb.GO:
             there = self.game.receptacles[a] if self.logic == "current" else self.game.locations[a]

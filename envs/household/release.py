@@ -17,13 +17,12 @@ from typing import Final
 
 from homebody.envs.core import EnvError
 from homebody.envs.download import Progress, cache_root, fetch
+from homebody.envs.household.alfworld import GAMES_FOLDER
 
 URL: Final = "https://github.com/alfworld/alfworld/releases/download/0.4.2/json_2.1.3_tw-pddl.zip"
 """The games of ALFWorld 0.4.2, 36,507,267 bytes."""
 SHA256: Final = "5df77ea759f2211a4106082839ddbbb790f1ba4e7d097ed732cf453f72aa36cf"
 """Of the file at `URL`, as several independent users of it have published it; ALFWorld itself names no sum."""
-GAMES_FOLDER: Final = "json_2.1.1"
-"""The folder in the archive, which is named so in every version of the data."""
 
 MAX_MEMBERS: Final = 100_000
 MAX_BYTES: Final = 4 * 2**30

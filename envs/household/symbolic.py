@@ -13,13 +13,24 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from homebody.envs.core import EnvError
 from homebody.envs.household.alfworld import AlfWorldSource
 from homebody.envs.household.arrays import Arrays, BatchOptionError, Houses, Snapshot, task_source
-from homebody.envs.household.env import NotResetError
+from homebody.envs.household.env import NotResetError, ResetOptionError
 from homebody.envs.household.houses import HouseSource
 
 DEFAULT_TASKS: Final = 100
 """How many tasks of the split are made ready unless told otherwise."""
+
+
+class EndedError(EnvError):
+    """A batch without autoreset was stepped while the episodes of some of its houses were over."""
+
+    def __init__(self, ended: list[int]) -> None:
+        super().__init__(
+            f"the episodes of houses {ended} have ended and autoreset is disabled; "
+            "call reset(options={'reset_mask': MASK}) first, with true for each of them"
+        )
 
 
 class HouseholdSymbolicEnv(gymnasium.Env[Arrays, np.integer[Any]]):
@@ -57,7 +68,7 @@ class HouseholdSymbolicEnv(gymnasium.Env[Arrays, np.integer[Any]]):
         data_dir: str | os.PathLike[str] | None = None,
         *,
         split: str = "train",
-        n_tasks: int = DEFAULT_TASKS,
+        n_tasks: int | None = DEFAULT_TASKS,
         tasks: Sequence[str] | None = None,
         max_steps: int = 50,
         **house: Any,
@@ -77,12 +88,12 @@ class HouseholdSymbolicEnv(gymnasium.Env[Arrays, np.integer[Any]]):
         """Start a task.
 
         Raises:
-            BatchOptionError: `options` has another key than `task`.
+            ResetOptionError: `options` has another key than `task`.
             UnknownTaskError: The task is not among those that were made ready.
         """
         super().reset(seed=seed)
-        task = _option(options, "task")
-        self.houses.start(np.ones(1, bool), self.np_random, None if task is None else [task])
+        options = _known(options, ["task"])
+        self.houses.start(np.ones(1, bool), self.np_random, [options["task"]] if "task" in options else None)
         self._started = True
         return self._observation(), self._info()
 
@@ -165,7 +176,7 @@ class HouseholdSymbolicVectorEnv(VectorEnv[Arrays, NDArray[np.integer[Any]], NDA
         data_dir: str | os.PathLike[str] | None = None,
         *,
         split: str = "train",
-        n_tasks: int = DEFAULT_TASKS,
+        n_tasks: int | None = DEFAULT_TASKS,
         tasks: Sequence[str] | None = None,
         max_steps: int = 50,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
@@ -185,6 +196,7 @@ class HouseholdSymbolicVectorEnv(VectorEnv[Arrays, NDArray[np.integer[Any]], NDA
         self.single_action_space = Discrete(self.houses.n_actions)
         self.observation_space: gymnasium.Space[Any] = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
+        self._task_ids = np.array(self.houses.task_ids, object)
         self._ended = np.zeros(num_envs, bool)
         self._started = False
 
@@ -196,17 +208,18 @@ class HouseholdSymbolicVectorEnv(VectorEnv[Arrays, NDArray[np.integer[Any]], NDA
             options: `reset_mask`, and `tasks`: the id of each house's task, instead of drawn ones.
 
         Raises:
-            BatchOptionError: `options` has another key, or a value of another shape.
+            ResetOptionError: `options` has another key.
+            BatchOptionError: It has a value of another shape.
             UnknownTaskError: A task is not among those that were made ready.
         """
         super().reset(seed=seed)
-        chosen = _option(options, "reset_mask", "tasks")
-        chosen = np.ones(self.num_envs, bool) if chosen is None else np.asarray(chosen)
+        options = _known(options, ["reset_mask", "tasks"])
+        chosen = np.asarray(options.get("reset_mask", np.ones(self.num_envs, bool)))
         if chosen.shape != (self.num_envs,) or chosen.dtype != bool:
             raise BatchOptionError("reset_mask", chosen, f"an array of {self.num_envs} bools")
         if not self._started and not chosen.all():
             raise NotResetError("reset of some houses")
-        self.houses.start(chosen, self.np_random, (options or {}).get("tasks"))
+        self.houses.start(chosen, self.np_random, options.get("tasks"))
         self._ended[chosen] = False
         self._started = True
         return self.houses.observe(), self._info()
@@ -217,11 +230,13 @@ class HouseholdSymbolicVectorEnv(VectorEnv[Arrays, NDArray[np.integer[Any]], NDA
         """Do one action in each house.
 
         Raises:
-            NotResetError: The environment was never reset, or autoreset is disabled and an episode has ended and was not reset.
+            NotResetError: The environment was never reset.
+            EndedError: Autoreset is disabled, and an episode has ended and was not reset.
             ActionsError: `actions` is not one whole number a house.
         """
-        if not self._started or (self.autoreset_mode is AutoresetMode.DISABLED and self._ended.any()):
-            raise NotResetError("step" if not self._started else "step of a house whose episode has ended")
+        self._check_started("step")
+        if self.autoreset_mode is AutoresetMode.DISABLED and self._ended.any():
+            raise EndedError(np.flatnonzero(self._ended).tolist())
         houses, ended = self.houses, self._ended
         houses.step(actions)
         if self.autoreset_mode is AutoresetMode.NEXT_STEP and ended.any():
@@ -235,16 +250,29 @@ class HouseholdSymbolicVectorEnv(VectorEnv[Arrays, NDArray[np.integer[Any]], NDA
             self._ended = np.zeros(self.num_envs, bool)
         return houses.observe(), won.astype(np.float64), won, over, {**self._info(), **final}
 
+    def expert(self, i: int) -> list[int]:
+        """Return the actions of a shortest plan in house `i` from here to the goal. It sees the whole house.
+
+        Raises:
+            NotResetError: The environment was never reset.
+            NoPlanError: The goal cannot be reached.
+        """
+        self._check_started("expert")
+        return self.houses.expert(i)
+
     def command(self, action: int, i: int) -> str:
         """Return what an action is in ALFWorld's words in house `i`; empty if it is not admissible now."""
+        self._check_started("command")
         return self.houses.command(action, i)
 
     def text(self, i: int) -> str:
         """Return what the text engine says to the last action of house `i`; the opening before the first."""
+        self._check_started("text")
         return self.houses.text(i)
 
     def snapshot(self) -> Snapshot:
         """Return a copy of where everything stands, the generator included."""
+        self._check_started("snapshot")
         return self.houses.snapshot(self.np_random)
 
     def restore(self, snapshot: Snapshot) -> tuple[Arrays, dict[str, Any]]:
@@ -258,13 +286,17 @@ class HouseholdSymbolicVectorEnv(VectorEnv[Arrays, NDArray[np.integer[Any]], NDA
         self._started = True
         return self.houses.observe(), self._info()
 
+    def _check_started(self, what: str) -> None:
+        if not self._started:
+            raise NotResetError(what)
+
     def _info(self) -> dict[str, Any]:
         houses, everywhere = self.houses, np.ones(self.num_envs, bool)
         values = {
             "action_mask": houses.action_masks(),
             "won": houses.won.copy(),
             "accepted": houses.accepted.copy(),
-            "task_id": np.array(houses.task_ids, object)[houses.game_of],
+            "task_id": self._task_ids[houses.game_of],
         }
         return values | {f"_{name}": everywhere for name in values}
 
@@ -279,9 +311,9 @@ class HouseholdSymbolicVectorEnv(VectorEnv[Arrays, NDArray[np.integer[Any]], NDA
         return {"final_obs": final, "_final_obs": ended, "final_info": info, "_final_info": ended}
 
 
-def _option(options: dict[str, Any] | None, name: str, *others: str) -> Any:
-    """Return one of the options; the others are known too, and no more."""
-    for key in options or {}:
-        if key not in (name, *others):
-            raise BatchOptionError("options", {key: ...}, f"no other keys than {', '.join((name, *others))}")
-    return (options or {}).get(name)
+def _known(options: dict[str, Any] | None, known: Sequence[str]) -> dict[str, Any]:
+    """Return the options of a reset, or say which of them is unknown."""
+    for option in options or {}:
+        if option not in known:
+            raise ResetOptionError(option, known)
+    return options or {}

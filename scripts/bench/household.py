@@ -34,6 +34,7 @@ from homebody.envs.household.export import export_houses
 from homebody.envs.household.game import Game, compile_game
 from homebody.envs.household.gamefile import GameFile, load_game_file
 from homebody.envs.household.houses import HouseSource
+from homebody.envs.household.symbolic import HouseholdSymbolicVectorEnv
 from homebody.scripts.bench.plain_household import PlainGame
 from homebody.scripts.bench.result import machine, result
 
@@ -111,6 +112,7 @@ def bench_household(
         results = list(_text(root, recordings, peer, repeats))
         progress("batch")
         results += _batch(recordings, repeats)
+        results += _vector(root, recordings, repeats)
         progress("import")
         results.append(result("import_s", statistics.median(_first_step() for _ in range(repeats)), "s", repeats))
     return {
@@ -260,9 +262,7 @@ def _batch(recordings: list[Recording], repeats: int) -> Iterable[dict[str, Any]
     script: list[NDArray[np.int64]] = []
     rules.reset_batch(games.worlds, games.initials, game_of, every, states, masks)
     for _ in range(_BATCH_STEPS):
-        # One bit drawn of those that are set; there always is one, for looking is always possible.
-        bits = np.unpackbits(masks.view(np.uint8), axis=-1, bitorder="little")
-        script.append((bits * rng.random(bits.shape, np.float32)).argmax(axis=1).astype(np.int64))
+        script.append(_draw(np.unpackbits(masks.view(np.uint8), axis=-1, bitorder="little"), rng))
         rules.step_batch(games.worlds, game_of, states, script[-1], accepted, won, masks)
     speeds = []
     for _ in range(repeats):
@@ -274,6 +274,31 @@ def _batch(recordings: list[Recording], repeats: int) -> Iterable[dict[str, Any]
     n_bytes = sum(array.nbytes for array in (game_of, states, masks, accepted, won, script[0]))
     yield result("symbolic_step", statistics.median(speeds), "steps/s", repeats)
     yield result("bytes_per_world", n_bytes / _ROWS, "bytes", 1)
+
+
+def _vector(root: Path, recordings: list[Recording], repeats: int) -> Iterable[dict[str, Any]]:
+    """Measure whole steps of the vector environment, observations, masks and autoresets included, by random admissible actions."""
+    env = HouseholdSymbolicVectorEnv(_ROWS, root, tasks=[recording.task_id for recording in recordings])
+    _, infos = env.reset(seed=0)
+    rng = np.random.default_rng(0)
+    script: list[NDArray[np.int64]] = []
+    for _ in range(_BATCH_STEPS):
+        script.append(_draw(infos["action_mask"], rng))
+        *_, infos = env.step(script[-1])
+    speeds = []
+    for _ in range(repeats):
+        env.reset(seed=0)
+        started = time.perf_counter()
+        for actions in script:
+            env.step(actions)
+        speeds.append(_ROWS * _BATCH_STEPS / (time.perf_counter() - started))
+    yield result("vector_step", statistics.median(speeds), "steps/s", repeats)
+    yield result("vector_bytes_per_world", sum(array.nbytes for array in env.snapshot().arrays.values()) / _ROWS, "bytes", 1)
+
+
+def _draw(bits: NDArray[Any], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw one of the admissible actions of each row; there always is one, for looking is always possible."""
+    return (bits * rng.random(bits.shape, np.float32)).argmax(axis=1).astype(np.int64)
 
 
 def _first_step() -> float:

@@ -12,24 +12,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from homebody.agents import AgentError, HarnessSpec, Job, Rollouts, Stage, run_episode
+from homebody.agents import AgentError, EpisodeRecord, HarnessSpec, Job, Rollouts, Stage, run_episode
 from homebody.agents.backend import Message, Segments, Usage
 from homebody.agents.decider import Decision, ModelDecider
 from homebody.agents.hooks import BeforeModel
 from homebody.agents.llama import LlamaCpp
-from homebody.agents.models import resolve
+from homebody.agents.models import load, resolve
 from homebody.agents.spec import entry
 from homebody.envs import TaskSpec, tasks
 from homebody.scripts.bench import peer_llm
 from homebody.scripts.bench.result import result
 
 MAX_STEPS: Final = 15
-EPISODES: Final = 2
+EPISODES: Final = 3
 """Measured episodes; one more is played before them."""
 EVERY: Final = 5
 """Of the decisions, every so many are given to the loop as well."""
 PARALLEL: Final = 4
-"""Episodes for each number of workers, after one for each to start on."""
+"""Episodes of a round for the workers; each worker has played one before the first round, and plays none twice."""
+ROUNDS: Final = 3
 ECHO_TOKENS: Final = 48
 
 STAGES: Final = 6
@@ -81,10 +82,10 @@ class TimedDecider(ModelDecider):
         self.steps: list[Step] = []
         self._checked = 0.0
 
-    def fits(self, messages: Sequence[Message]) -> bool:
+    def fits(self, event: BeforeModel, messages: Sequence[Message]) -> bool:
         """Take the time."""
         started = time.perf_counter()
-        fits = super().fits(messages)
+        fits = super().fits(event, messages)
         self._checked += time.perf_counter() - started
         return fits
 
@@ -114,20 +115,22 @@ def bench_llm(models: Sequence[str], data_dir: str | None, *, progress: Progress
         EnvError: the folder has no games.
     """
     env_id, kwargs = ("homebody/Household-v0", {}) if data_dir is None else ("homebody/AlfWorld-v0", {"data_dir": data_dir})
-    chosen = tasks(env_id, "validation", 1 + EPISODES + PARALLEL, **kwargs)
+    alone = 1 + EPISODES
+    chosen = tasks(env_id, "validation", alone + 2 + ROUNDS * PARALLEL, **kwargs)
     rows: list[Row] = []
     for model in models:
         progress(f"{model}: episodes")
-        path = resolve(model)
+        path = resolve(model)  # Refuses addresses.
         stage = Stage(env_id, model, MAX_STEPS, kwargs)
-        with LlamaCpp(path, name=model) as backend:
-            plays = _play(stage, backend, chosen[: 1 + EPISODES])[1:]
+        with load(model) as backend:
+            assert isinstance(backend, LlamaCpp)
+            plays = _play(stage, backend, chosen[:alone])[1:]
             found = [*_inside(backend, plays, progress), *_by_loop(backend, plays, progress)]
             first = plays[0].steps[0]
             prompt_tokens = backend.count_tokens(first.segments)
         found += [
             _by_echo(str(path), first, prompt_tokens, found[-1]["value"], progress),
-            _by_workers(stage, chosen[1 + EPISODES :], progress),
+            _by_workers(stage, chosen[alone:], progress),
         ]
         rows += [{"name": row.pop("name"), "model": model, **row} for row in found]
     return rows
@@ -149,8 +152,7 @@ def _play(stage: Stage, backend: LlamaCpp, chosen: Sequence[TaskSpec]) -> list[P
         decider.steps.clear()
         with peer_llm.recorded(backend.engine) as batches:
             record = run_episode(env, spec, decider, task, max_steps=stage.max_steps)
-        if record.error:
-            raise AgentError(f"{task.task_id} failed at {record.error['boundary']}: {record.error['kind']}: {record.error['message']}")
+        _check(record)
         plays.append(Play(Usage(**record.usage), decider.steps[:], batches))  # type: ignore[arg-type]
     env.close()
     return plays
@@ -203,13 +205,26 @@ def _by_echo(path: str, step: Step, prompt_tokens: int, decision_ms: float, prog
 
 
 def _by_workers(stage: Stage, chosen: Sequence[TaskSpec], progress: Progress) -> Row:
-    seconds = []
+    """Compare rounds of new episodes, the same for one worker and for two. No worker has seen a prompt of theirs but the seed prompt."""
+    spec = scoring_harness()
+    jobs = [Job(spec, task) for task in chosen]
+    medians = []
     for workers in (1, 2):
         progress(f"{workers} workers")
+        seconds = []
         with Rollouts(stage, workers) as rollouts:
-            jobs = [Job(scoring_harness(), task) for task in chosen]
-            list(rollouts.play(jobs[:workers]))
-            started = time.perf_counter()
-            list(rollouts.play(jobs))
-            seconds.append((time.perf_counter() - started) / len(jobs))
-    return result("two_workers_vs_one", seconds[1], "s an episode", 1, "one worker", seconds[0])
+            _check(*rollouts.play(jobs[:workers]))
+            for start in range(2, len(jobs), PARALLEL):
+                started = time.perf_counter()
+                records = list(rollouts.play(jobs[start : start + PARALLEL]))
+                seconds.append((time.perf_counter() - started) / len(records))
+                _check(*records)
+        medians.append(statistics.median(seconds))
+    return result("two_workers_vs_one", medians[1], "s an episode", ROUNDS, "one worker", medians[0])
+
+
+def _check(*records: EpisodeRecord) -> None:
+    """Check that no episode failed: what is left of one costs less."""
+    for record in records:
+        if record.error:
+            raise AgentError(f"{record.task_id} failed at {record.error['boundary']}: {record.error['kind']}: {record.error['message']}")

@@ -61,7 +61,8 @@ def test_registered_envs_keep_our_contract(any_env: gymnasium.Env[Any, Any]) -> 
     homebody.envs.check_env(any_env)
 
 
-def test_registered_envs_keep_gymnasiums_contract(any_env: gymnasium.Env[Any, Any]) -> None:
+def test_registered_envs_keep_gymnasiums_contract(any_env: gymnasium.Env[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")  # it opens a window, for every render mode is tried
     gymnasium_check_env(any_env.unwrapped)
 
 
@@ -306,7 +307,8 @@ def test_absolute_path_is_no_task_id(data_dir: Path) -> None:
         (lambda d: AlfWorldEnv(d, max_steps=0), MaxStepsError, "max_steps=0 is not possible"),
         (lambda d: ProceduralEnv(max_steps=True), MaxStepsError, "max_steps=True is not possible"),
         (lambda d: AlfWorldEnv(d / "no"), DataDirError, "is not a folder; give data_dir="),
-        (lambda d: AlfWorldEnv(), DataDirError, "neither data_dir nor ALFWORLD_DATA is given"),
+        (lambda d: AlfWorldEnv(), DataDirError, "neither data_dir nor ALFWORLD_DATA is given, and '/nowhere/alfworld' is not a folder"),
+        (lambda d: AlfWorldEnv(""), DataDirError, "data_dir is empty"),
         (lambda d: AlfWorldEnv(d).reset(options={"tasks": HEAT}), ResetOptionError, "unknown reset option 'tasks'; did you mean task?"),
         (lambda d: AlfWorldEnv(d).step("look"), NotResetError, "was called before reset"),
         (lambda d: AlfWorldEnv(d).expert(), NotResetError, "was called before reset"),
@@ -328,10 +330,22 @@ def test_mistakes_are_named(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, act: Callable[[Path], object], error: type[EnvError], message: str
 ) -> None:
     monkeypatch.delenv("ALFWORLD_DATA", raising=False)
+    monkeypatch.setenv("HOMEBODY_CACHE", "/nowhere")
     with pytest.raises(error) as caught:
         act(data_dir)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_without_a_folder_the_games_that_were_fetched_are_played(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ALFWORLD_DATA", raising=False)
+    monkeypatch.setenv("HOMEBODY_CACHE", str(tmp_path))
+    (tmp_path / "alfworld").symlink_to(data_dir, target_is_directory=True)
+    assert AlfWorldSource().root == tmp_path / "alfworld"
+    assert AlfWorldEnv().reset(options={"task": HEAT}) == AlfWorldEnv(data_dir).reset(options={"task": HEAT})
+    monkeypatch.setenv("ALFWORLD_DATA", str(tmp_path / "else"))
+    with pytest.raises(DataDirError, match="else' is not a folder"):
+        AlfWorldSource()
 
 
 def test_env_without_entry_point_has_no_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
