@@ -95,7 +95,9 @@ def _receptacle_reasons(play: TextGame, verb: str, name: str) -> Iterator[str]:
         return
     r = receptacles.index(name)
     if verb == "go":
-        yield f"You already stand where {name} is used."
+        here = [receptacles[i] for i in _here(play)]
+        shared = f": {' and '.join(here)} share a place" if len(here) > 1 else ""
+        yield f"You already stand where {name} is used{shared}."
     if r not in _here(play):
         yield f"You are not at {name}: go there first."
     if verb in ("open", "close"):

@@ -10,12 +10,11 @@ from typing import Final
 import numpy as np
 
 from homebody.envs.household.command import Verb
-from homebody.envs.household.compiled import kernel
+from homebody.envs.household.compiled import inlined, kernel
 from homebody.envs.household.layout import HELD, OPENED, PLACE, Head, ObjectSet, Status, Words
 from homebody.envs.household.rules import (
     contents,
     has,
-    inlined,
     is_accessible,
     is_won,
     most_at_one_place,

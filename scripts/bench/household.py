@@ -298,7 +298,8 @@ def _vector(root: Path, recordings: list[Recording], repeats: int) -> Iterable[d
 
 def _draw(bits: NDArray[Any], rng: np.random.Generator) -> NDArray[np.int64]:
     """Draw one of the admissible actions of each row; there always is one, for looking is always possible."""
-    return (bits * rng.random(bits.shape, np.float32)).argmax(axis=1).astype(np.int64)
+    drawn: NDArray[np.int64] = (bits * rng.random(bits.shape, np.float32)).argmax(axis=1).astype(np.int64)
+    return drawn
 
 
 def _first_step() -> float:

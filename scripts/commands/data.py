@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -76,7 +77,7 @@ def _show(census: Census) -> None:
     if len(lines) > _MOST_LINES:
         click.echo(f"and {len(lines) - _MOST_LINES} more; --json FILE writes them all")
     if census.is_complete:
-        click.echo(f"{census.data_dir}: complete and sound; export ALFWORLD_DATA={census.data_dir}")
+        click.echo(f"{census.data_dir}: complete and sound; export ALFWORLD_DATA={quote(str(Path(census.data_dir).absolute()))}")
     else:
         missing = sum(sum(split.missing_by_type.values()) for split in census.splits.values())
         click.echo(f"{census.data_dir}: not complete: {len(census.faults)} at fault, {missing} missing")

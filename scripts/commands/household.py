@@ -49,7 +49,7 @@ def household_export(
     """Write houses as a data folder of ALFWorld: game.tw-pddl files that the real ALFWorld plays too, with its own engine.
 
     Below DIR/json_2.1.1 the splits have ALFWorld's names: train, valid_seen (validation), valid_unseen (test). The same houses may be
-    written again; a file that differs is never overwritten.
+    written again; a file that differs is never overwritten. Give houses of other parameters a folder of their own.
 
     \b
     Examples:

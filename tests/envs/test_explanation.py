@@ -19,6 +19,7 @@ CASES = [
     ((), "Go to  Desk 1", "Commands are matched to the letter: write 'go to desk 1'."),
     ((), "go to cabinet 7", "This house has no receptacle 'cabinet 7'; did you mean cabinet 2 or cabinet 1?"),
     (AT_COUNTER, "go to countertop 1", "You already stand where countertop 1 is used."),
+    (("go to cabinet 2",), "go to cabinet 1", "You already stand where cabinet 1 is used: cabinet 2 and cabinet 1 share a place."),
     ((), "open fridge 1", "You are not at fridge 1: go there first."),
     (AT_COUNTER, "open countertop 1", "countertop 1 has no door."),
     (("go to cabinet 2",), "open cabinet 2", "cabinet 2 is already open."),

@@ -12,13 +12,15 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 from homebody.envs import EnvError
-from homebody.envs.household.arrays import OBJECT_TYPES, RECEPTACLE_TYPES, Houses
+from homebody.envs.household.arrays import OBJECT_TYPES, RECEPTACLE_TYPES
 from homebody.envs.household.command import Verb
 from homebody.envs.household.engine import TextGame
+from homebody.envs.household.export import export_houses
 from homebody.envs.household.game import compile_game
 from homebody.envs.household.houses import HouseSource
-from homebody.envs.household.layout import HELD
+from homebody.envs.household.layout import HELD, PLACE, ReceptacleSet, Status, members
 from homebody.envs.household.problem import GoalKind
+from homebody.envs.household.sight import lowest
 from homebody.envs.household.symbolic import HouseholdSymbolicEnv, HouseholdSymbolicVectorEnv
 
 TASKS = [f"train/{house}" for house in ("kitchen-clean-000000", "bedroom-light-000003", "bathroom-two-000001", "home-heat-000007")]
@@ -155,7 +157,7 @@ def test_a_batch_with_wider_games_has_the_same_texts():
         commands = [env.command(int(action), i) for i, action in enumerate(actions)]
         *_, infos = env.step(actions)
         assert [env.text(i) for i in range(2)] == [play.step(command) for play, command in zip(plays, commands, strict=True)]
-    assert env.houses.expert(1)
+    assert env.expert(1)
 
 
 def test_next_step_autoreset_ignores_the_action_and_starts_a_new_task(houses):
@@ -200,12 +202,14 @@ def test_without_autoreset_a_mask_says_which_houses_start_again():
     env.reset(seed=0)
     env.step(np.zeros(3, int))
     env.step(np.zeros(3, int))
-    with pytest.raises(EnvError, match="step of a house whose episode has ended was called before reset"):
+    with pytest.raises(EnvError, match=r"the episodes of houses \[0, 1, 2\] have ended and autoreset is disabled; call reset\(options="):
         env.step(np.zeros(3, int))
     held = env.houses.states[2].copy()
     env.reset(options={"reset_mask": np.array([True, True, False])})
     assert env.houses.steps.tolist() == [0, 0, 2]
     np.testing.assert_array_equal(env.houses.states[2], held)
+    with pytest.raises(EnvError, match=r"the episodes of houses \[2\] have ended"):
+        env.step(np.zeros(3, int))
     env.reset(options={"reset_mask": np.array([False, False, True])})
     env.step(np.zeros(3, int))
 
@@ -258,9 +262,13 @@ def test_a_single_house_resumes_from_a_snapshot(env):
         env.restore(3)
     with pytest.raises(EnvError, match="is not possible"):
         HouseholdSymbolicVectorEnv(2, tasks=TASKS).restore(snapshot)
+    other = HouseholdSymbolicEnv(tasks=TASKS[::-1])
+    assert other.houses.states.shape == env.houses.states.shape  # so it is not the size that tells
+    with pytest.raises(EnvError, match="is not possible"):
+        other.restore(snapshot)
 
 
-def test_gymnasium_checks_pass(recwarn):
+def test_gymnasium_checks_pass():
     single = gymnasium.make("homebody/HouseholdSymbolic-v0", n_tasks=6)
     check_env(single.unwrapped, skip_render_check=True)
     envs = gymnasium.make_vec("homebody/HouseholdSymbolic-v0", num_envs=3, n_tasks=6)
@@ -313,23 +321,33 @@ def test_wrong_calls_are_named(env, houses):
     for call in (lambda: fresh.step(0), fresh.expert, lambda: fresh.command(1), fresh.text, fresh.snapshot):
         with pytest.raises(EnvError, match="was called before reset"):
             call()
-    with pytest.raises(EnvError, match="was called before reset"):
-        HouseholdSymbolicVectorEnv(1, tasks=TASKS[:1]).step(np.zeros(1, int))
+    batch = HouseholdSymbolicVectorEnv(1, tasks=TASKS[:1])
+    for call in (
+        lambda: batch.step(np.zeros(1, int)),
+        lambda: batch.expert(0),
+        lambda: batch.command(1, 0),
+        lambda: batch.text(0),
+        batch.snapshot,
+    ):
+        with pytest.raises(EnvError, match="was called before reset"):
+            call()
     with pytest.raises(EnvError, match=r"unknown task 'test/x' in the tasks that this environment was made with"):
         env.reset(options={"task": "test/x"})
-    with pytest.raises(EnvError, match="no other keys than task"):
+    with pytest.raises(EnvError, match="unknown reset option 'tsk'; did you mean task"):
         env.reset(options={"tsk": TASKS[0]})
     env.reset(options={"task": TASKS[0]})
     for action in (0.5, "go", None, [1]):
-        with pytest.raises(EnvError, match="give 1 whole numbers, one a house"):
+        with pytest.raises(EnvError, match=r"for the action; give a whole number: those of info\['action_mask'\]"):
             env.step(action)
     houses.reset(seed=0)
-    with pytest.raises(EnvError, match=r"an array of shape \(3,\) and type int64; give 5 whole numbers"):
+    with pytest.raises(EnvError, match=r"an array of shape \(3,\) and type int64 for the action; give 5 whole numbers"):
         houses.step(np.zeros(3, int))
     for options, message in (
         ({"reset_mask": [True]}, "give an array of 5 bools"),
         ({"tasks": TASKS}, "give a list of 5 task ids, one a house"),
-        ({"mask": 1}, "no other keys than reset_mask, tasks"),
+        ({"tasks": 5}, "give a list of 5 task ids, one a house"),
+        ({"tasks": [["test/x"]] * 5}, "unknown task"),
+        ({"mask": 1}, "unknown reset option 'mask'.*; choose of: reset_mask, tasks"),
     ):
         with pytest.raises(EnvError, match=message):
             houses.reset(options=options)
@@ -346,12 +364,57 @@ def test_task_source_takes_what_the_constructor_takes():
     assert all("/kitchen-" in task.task_id for task in source.tasks("test", 12))
 
 
-def test_houses_keep_no_texts_in_a_pickle(env):
+def test_a_pickle_keeps_the_games_read_only(env):
+    """Else numba takes them for another type, and the next step compiles everything anew."""
     env.reset(options={"task": TASKS[0]})
-    env.text()
-    again = pickle.loads(pickle.dumps(env.houses))
-    assert isinstance(again, Houses)
-    assert again.text(0) == env.text()
+    again = pickle.loads(pickle.dumps(env))
+    assert not again.houses.stack.worlds.flags.writeable
+    assert not again.houses.stack.initials.flags.writeable
+    assert again.text() == env.text()
+
+
+def test_all_tasks_of_a_split_are_made_ready(tmp_path):
+    source = HouseSource()
+    for _ in export_houses(source, source.tasks("test", 3), tmp_path):
+        pass
+    assert len(HouseholdSymbolicEnv(tmp_path, split="test", n_tasks=None).houses.games) == 3
+    with pytest.raises(EnvError, match="100 tasks of split 'test' were asked for; give at most 3, or none for all"):
+        HouseholdSymbolicEnv(tmp_path, split="test")
+
+
+@pytest.mark.parametrize(("task_id", "house"), [(TASKS[0], {}), (TASKS[3], {"rooms": ["home"], "size": 2.0, "clutter": 2.0})])
+def test_an_observation_is_what_was_before_the_agent_so_far(task_id, house):
+    """Play at random, and look at the tables of the state one by one: the bits of the compiled function must say the same."""
+    env = HouseholdSymbolicEnv(tasks=[task_id], max_steps=1000, **house)
+    game, rng, seen = env.houses.games[0], np.random.default_rng(7), set()
+    n, known = len(game.receptacles), game.tables
+    assert bool(house) == (len(game.objects) > 64)  # so one of the cases has sets of two words
+    observation, info = env.reset()
+    for _ in range(150):
+        state = game.view(env.houses.states[0][: len(game.initial)])
+        held, opened = int(env.houses.states[0, HELD]) - 1, members(state.opened[0])
+        doors = members(known.receptacle_sets[ReceptacleSet.OPENABLE])
+        seen |= {r for r in members(known.here[int(env.houses.states[0, PLACE])]) if r not in doors or r in opened}
+        inside = [next((r for r in range(n) if r in seen and o in members(state.inside[r])), -1) for o in range(len(game.objects))]
+        shown = [o for o, r in enumerate(inside) if r >= 0 or o == held]
+        status = [sum(1 << row for row in Status if o in members(state.status[row])) if o in shown else 0 for o in range(len(inside))]
+        assert observation["agent"].tolist() == [int(env.houses.states[0, PLACE]), held]
+        assert np.flatnonzero(observation["opened"]).tolist() == opened
+        assert np.flatnonzero(observation["seen"]).tolist() == sorted(seen)
+        assert observation["object_in"][: len(inside)].tolist() == inside
+        assert observation["object_status"][: len(inside)].tolist() == status
+        for o in range(len(observation["object_type"])):
+            assert observation["object_type"][o] == (OBJECT_TYPES.index(game.object_types[o]) if o in shown else -1)
+        # Half of the time something other than going, so that things are opened, carried and changed.
+        acts = np.flatnonzero(info["action_mask"])
+        acts = acts[acts >= env.houses.n_receptacles] if rng.random() < 0.5 else acts
+        observation, *_, info = env.step(np.int64(rng.choice(acts)))
+    assert len(seen) > 5
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 2**63, 2**64 - 1, 2**32, 0b101000, 2**63 + 2**40])
+def test_the_lowest_bit_of_a_word(bits):
+    assert lowest(np.uint64(bits)) == (bits & -bits).bit_length() - 1
 
 
 def test_verbs_and_blocks_are_as_documented(env):

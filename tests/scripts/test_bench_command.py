@@ -17,7 +17,8 @@ from homebody.envs.household.houses import HouseSource
 Command = Callable[..., Any]
 NAMES = {
     "text_step_vs_alfworld": "us", "text_step_cold_vs_alfworld": "us", "text_step_vs_python": "us", "env_step_vs_alfworld": "us",
-    "reset_vs_alfworld": "us", "cold_parse_vs_alfworld": "us", "symbolic_step": "steps/s", "bytes_per_world": "bytes", "import_s": "s",
+    "reset_vs_alfworld": "us", "cold_parse_vs_alfworld": "us", "symbolic_step": "steps/s", "bytes_per_world": "bytes",
+    "vector_step": "steps/s", "vector_bytes_per_world": "bytes", "import_s": "s",
 }  # fmt: skip
 SMALL = ("--games", 2, "--steps", 4, "--repeats", 1)
 PEER = """#!{python} -P

@@ -87,9 +87,12 @@ def test_the_address_and_the_folder_may_stand_in_the_environment(
     homebody: Command, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOMEBODY_ALFWORLD_URL", url)
-    monkeypatch.setenv("ALFWORLD_DATA", str(tmp_path / "data"))
-    assert homebody("data", "alfworld").code == 0
-    assert (tmp_path / "data" / "json_2.1.1" / "train").is_dir()
+    monkeypatch.setenv("ALFWORLD_DATA", "my data")
+    monkeypatch.chdir(tmp_path)
+    answer = homebody("data", "alfworld")
+    assert answer.code == 0
+    assert answer.out.splitlines()[-1] == f"my data: complete and sound; export ALFWORLD_DATA='{tmp_path}/my data'"
+    assert (tmp_path / "my data" / "json_2.1.1" / "train").is_dir()
 
 
 def test_what_a_folder_lacks_and_what_is_wrong_is_said(homebody: Command, loaded: Command, games: dict[str, str], tmp_path: Path) -> None:
