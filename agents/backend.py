@@ -9,13 +9,19 @@ model's own template and cut where the harness will later append or drop text. S
 - `Backend.score` does not depend on the order of the continuations, but it may depend on which others are scored with them.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol, runtime_checkable
 
+from homebody.agents.errors import BadRequestError
+
 CUT = "\x1f"
 """Cut mark inside a message's content: what follows it in the message is a segment of its own, so that a later prompt without
 that text (yesterday's menu of commands) still shares everything before it. It never reaches the model."""
+
+TOKENIZED = 1024
+"""Texts whose tokens a backend remembers. The tokens of one of 300 take 11 KB: more of them would only be old observations."""
 
 Message = Mapping[str, str]
 """A chat message: ``role`` (system, user or assistant) and ``content``."""
@@ -102,8 +108,8 @@ class Backend(Protocol):
             stop: the text ends before the first occurrence of any of these.
             grammar: GBNF grammar that the text obeys; it may be cut short by `max_tokens`.
             schema: JSON Schema that the text obeys, as a JSON text; it may be cut short as well. Not together with `grammar`.
-            temperature: 0 takes the most probable token; otherwise samples from the softmax of logits / temperature.
-            seed: of the sampling; same arguments and seed, same text.
+            temperature: 0 takes the most probable token; otherwise samples from the softmax of logits / temperature. Finite.
+            seed: of the sampling, at least 0; same arguments and seed, same text.
 
         Raises:
             ContextOverflowError: the prompt and `max_tokens` more do not fit. Nothing is ever cut in silence.
@@ -133,3 +139,19 @@ class Backend(Protocol):
     def close(self) -> None:
         """Free the model. Calling it again does nothing; any other call raises BackendClosedError."""
         ...
+
+
+def check_request(max_tokens: int, temperature: float, seed: int, grammar: str | None, schema: Mapping[str, Any] | None) -> None:
+    """Check the arguments of `Backend.generate`.
+
+    Raises:
+        BadRequestError: one is out of range.
+    """
+    if max_tokens < 1:
+        raise BadRequestError("max_tokens", max_tokens, "an integer of at least 1")
+    if not 0.0 <= temperature < math.inf:
+        raise BadRequestError("temperature", temperature, "a finite number of at least 0")
+    if seed < 0:
+        raise BadRequestError("seed", seed, "an integer of at least 0")
+    if grammar is not None and schema is not None:
+        raise BadRequestError("the form of the answer", "both a grammar and a schema", "one of them")

@@ -5,6 +5,7 @@ A failure inside is data: the record names the boundary that it crossed, and sib
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -305,12 +306,15 @@ class _Episode:
 
     def _messages(self, event: BeforeModel, history: tuple[Turn, ...]) -> tuple[list[Message], int]:
         """Make the chat; where it does not fit the context, the oldest turns go first. Returns it and the number of turns dropped."""
+
+        def fits(dropped: int) -> bool:
+            return self.decider.fits(event, self._chat(event, history[dropped:]))
+
         dropped = 0
-        while True:
-            messages = self._chat(event, history[dropped:])
-            if dropped >= len(history) or event.how.method == "rank" or self.decider.fits(event, messages):
-                return messages, dropped
-            dropped += 1
+        if history and event.how.method != "rank" and not fits(0):
+            # Fewer turns need less room, so the first number that fits is found by halving.
+            dropped = bisect_left(range(len(history)), True, lo=1, key=fits)
+        return self._chat(event, history[dropped:]), dropped
 
     def _chat(self, event: BeforeModel, history: tuple[Turn, ...]) -> list[Message]:
         messages = [{"role": "system", "content": self.system_prompt}] if self.system_prompt else []

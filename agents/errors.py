@@ -4,8 +4,7 @@ The command line prints ``str(error)`` of an `AgentError` as one line and exits 
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 
 class AgentError(Exception):
@@ -18,7 +17,7 @@ class ModelNotFoundError(AgentError):
     def __init__(self, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}."
         super().__init__(
             f"unknown model {name!r}; {hint} A path to a .gguf file, hf:owner/repo:file.gguf or http://HOST:PORT/v1 works too."
         )
@@ -34,7 +33,9 @@ class ModelPackageMissingError(AgentError):
 class BadModelFileError(AgentError):
     """A model file that is missing, a directory, not GGUF, truncated, or refused by llama.cpp."""
 
-    def __init__(self, path: object, problem: str, remedy: str = "give a complete .gguf file, or fetch it again") -> None:
+    def __init__(
+        self, path: object, problem: str, remedy: str = "give a complete .gguf file; delete one that was fetched before you fetch it again"
+    ) -> None:
         super().__init__(f"model file {path}: {problem}; {remedy}")
 
 
@@ -134,19 +135,17 @@ class RemoteRefusedError(RemoteError):
 
     Attributes:
         status: HTTP status.
-        details: the error object of the answer, as far as there was one.
+        reason: what the answer says, in one line.
         retry_after: seconds that the server asks to wait, or None.
     """
 
-    def __init__(
-        self, server: str, path: str, status: int, reason: str, details: Mapping[str, Any], *, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, server: str, path: str, status: int, reason: str, *, retry_after: float | None = None) -> None:
         remedy = {401: "set HOMEBODY_API_KEY", 403: "set HOMEBODY_API_KEY", 404: "check the address and the model's name"}.get(
             status, "read the server's log"
         )
         super().__init__(f"server {server} answered {status} to {path}: {reason}; {remedy}")
         self.status = status
-        self.details = details
+        self.reason = reason
         self.retry_after = retry_after
 
 

@@ -31,6 +31,8 @@ _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<
 _STRING, _LIST = 8, 9
 _KEPT = 512
 """Longest list that is kept."""
+_MOST_DIMS = 4
+_MOST_LAYERS = 512  # LLAMA_MAX_LAYERS of llama.cpp's src/llama-hparams.h.
 _OUTPUT_ROWS = 128
 _COMPUTE_BYTES = 64_000_000
 
@@ -75,7 +77,8 @@ class Header:
         """Estimate what the model needs with a context of so many tokens, of at most its training length.
 
         The weights, the keys and values of 16 bits of every layer, two times 128 rows of logits, and 64 MB to compute in. Models whose
-        layers do not all have attention need less.
+        layers do not all have attention need less. Prompts that are put aside come on top as a process plays on, up to the bound of
+        `homebody.agents.llama.prompt`.
         """
         heads = self.number("attention.head_count", 1)
         width = self.number("embedding_length") // max(heads, 1)
@@ -83,6 +86,24 @@ class Header:
         cells = min(n_ctx, self.number("context_length", n_ctx))
         cache = self.number("block_count") * cells * self.number("attention.head_count_kv", heads) * both * 2
         return self.size_bytes + cache + 2 * _OUTPUT_ROWS * self.n_words * 4 + _COMPUTE_BYTES
+
+    def check_model(self, path: object) -> None:
+        """Check that it is of a language model. llama.cpp refuses most others, but ends the process at some.
+
+        Raises:
+            BadModelFileError: it is of something else.
+        """
+        kind, words = self.metadata.get("general.type", "model"), self.metadata.get("tokenizer.ggml.model", "none")
+        layers = self.number("block_count")
+        problem = ""
+        if kind != "model":
+            problem = f"it says that it is of type {kind!r}"
+        elif words in ("none", "no_vocab"):
+            problem = "it has no vocabulary"
+        elif not 1 <= layers <= _MOST_LAYERS:
+            problem = f"it says that it has {layers} layers, expected: 1 to {_MOST_LAYERS}"
+        if problem:
+            raise BadModelFileError(path, f"it is not a model that generates text: {problem}", "give a decoder-only language model")
 
     def check_whole(self, path: object) -> None:
         """Check that the file is as long as its tensors need.
@@ -180,8 +201,10 @@ class _Reader:
     def _tensor(self) -> int:
         """Return where a tensor ends, counted from the first; where it begins if its type is unknown here."""
         self._text()
-        weights = 1
-        for _ in range(self._take("<I")):
+        weights, n_dims = 1, self._take("<I")
+        if n_dims > _MOST_DIMS:  # A product of millions of large numbers would take for ever.
+            raise _DamagedError(f"a tensor of {n_dims} dimensions at byte {self._at}")
+        for _ in range(n_dims):
             weights *= self._take("<Q")
         per_block, size = BLOCKS.get(self._take("<I"), (1, 0))
         start = self._take("<Q")

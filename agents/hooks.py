@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 HOOKS = ("task_start", "step_start", "before_model", "after_model", "before_tool", "after_tool", "step_end", "task_end")
 DIMENSIONS = ("model", "context", "memory", "tools", "environment", "evaluation", "control", "observability", "training")
 METHODS = ("generate", "grammar", "vote", "score", "rank")
+MOST_SAMPLES = 16
+"""Answers that one decision may sample."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class How:
     weight: float = 1.0
     """Factor on the model's score, at least 0, before the bias is added."""
     samples: int = 5
-    """Answers that `vote` samples, at least 1."""
+    """Answers that `vote` samples, 1 to `MOST_SAMPLES`."""
     temperature: float = 0.7
     """Of the answers that `vote` samples, above 0."""
     pick: str = "most"
@@ -60,10 +62,10 @@ class How:
         for field, allowed in (("method", METHODS), ("normalize", ("sum", "mean")), ("pick", ("most", "best"))):
             if getattr(self, field) not in allowed:
                 raise ValueError(f"how.{field} is {getattr(self, field)!r}; it must be one of {', '.join(allowed)}")
-        if not (0 <= self.correct <= 1 and 0 <= self.weight < inf and self.samples >= 1 and 0 < self.temperature < inf):
+        if not (0 <= self.correct <= 1 and 0 <= self.weight < inf and 1 <= self.samples <= MOST_SAMPLES and 0 < self.temperature < inf):
             raise ValueError(
                 f"how has correct={self.correct}, weight={self.weight}, samples={self.samples}, temperature={self.temperature}; "
-                "they must be in [0, 1], at least 0, at least 1, and above 0"
+                f"they must be in [0, 1], at least 0, in [1, {MOST_SAMPLES}], and above 0"
             )
 
 

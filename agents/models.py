@@ -159,7 +159,7 @@ def resolve(name: str, progress: Progress | None = None, sha256: str = "") -> Pa
 
     Raises:
         ModelNotFoundError: the name is none of these.
-        BadRequestError: there is no such variant.
+        BadRequestError: there is no such variant, or the name is a server's address.
         ModelPackageMissingError: the package with the weights is not installed.
         BadModelFileError: there is no such file, or the weights in the package are damaged.
         homebody.envs.download.DownloadError: the file could not be fetched whole.
@@ -167,6 +167,8 @@ def resolve(name: str, progress: Progress | None = None, sha256: str = "") -> Pa
     """
     if known := KNOWN.get(name):
         return _prepare(known)
+    if is_remote(name):
+        raise BadRequestError("the model", name, "one whose file is on this machine")
     base, at, variant = name.rpartition("@")
     if at and not Path(name).exists():
         if variant not in VARIANTS:
@@ -190,11 +192,14 @@ def hub_file(name: str) -> tuple[str, Path]:
 
     Raises:
         ModelNotFoundError: the name is not ``hf:owner/repo:file``.
+        BadRequestError: ``HF_ENDPOINT`` is no address, or has a password in it: the address is shown in messages and kept in records.
     """
     found = _HUB.fullmatch(name)
     if found is None or ".." in name:
         raise ModelNotFoundError(name, KNOWN)
     endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    if not re.fullmatch(r"https?://[^@?#\s]+", endpoint):
+        raise BadRequestError("HF_ENDPOINT", re.sub(r"//.*@", "//***@", endpoint), "https://HOST, with no password in it")
     url = f"{endpoint.rstrip('/')}/{found['repo']}/resolve/main/{found['file']}"
     return url, cache_folder() / "hf" / found["repo"] / found["file"]
 
@@ -258,9 +263,7 @@ def load(
     path = resolve(name, progress)
     header = read_header(path)
     header.check_whole(path)
-    kind = header.metadata.get("general.type", "model")
-    if kind != "model":
-        raise BadModelFileError(path, f"it is not a model: it says that it is of type {kind!r}", "give a decoder-only language model")
+    header.check_model(path)
     if gpu_layers == 0:
         check_fits(path, header, n_ctx)
     from homebody.agents.llama import LlamaCpp

@@ -114,8 +114,6 @@ def verify(name: str) -> dict[str, Any]:
     Raises:
         BadModelFileError: it is not there, not whole, or another file than it should be.
     """
-    if is_remote(name):
-        raise BadRequestError("the model to verify", name, "a model whose file is on this machine")
     if name.startswith("hf:") and "@" not in name and not hub_file(name)[1].exists():
         raise BadModelFileError(name, "is not fetched yet", "run homebody models fetch")
     path = resolve(name)
@@ -147,8 +145,6 @@ def prepare(name: str, variants: Sequence[str] = ("q4_0",)) -> dict[str, Any]:
     Raises:
         AgentError: there is no such model, or it cannot be loaded.
     """
-    if is_remote(name):
-        raise BadRequestError("the model to prepare", name, "a model whose file is on this machine")
     path = resolve(name)
     known = KNOWN.get(name)
     speeds = []

@@ -1,9 +1,10 @@
 """Prompt templates (Jinja syntax, by minijinja), rendered in a worker process over JSON copies of what they may see.
 
 A template sees its context and nothing else: no loader, so no include or import; no environment variables; names that it does not know are
-errors. It has a budget of steps, of time, of memory and of characters. What runs out of one of them, or brings its worker down, is a
-`PromptTemplateError`, and the next template gets a new worker. Equal template and context give an equal text; only the budgets of time and
-memory depend on the machine, and the error is then the same whichever ran out.
+errors; of a list's methods there are `count` and `index`, of an object's `get`, `items`, `keys` and `values`. It has a budget of steps, of
+time, of memory and of characters. What runs out of one of them, or brings its worker down, is a `PromptTemplateError`, and the next
+template gets a new worker. Equal template and context give an equal text; only the budgets of time and memory depend on the machine, and
+the error is then the same whichever ran out.
 
 The worker runs under the user's own account, without a system-call filter (see `sandbox` for what that means). Waiting for its answer with
 a time limit needs POSIX; so does its limit on memory, which macOS does not enforce.
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from homebody.agents.errors import AgentError
+from homebody.agents.sandbox import one_line
 
 FUEL = 20_000
 """Steps of a template; a pass through a loop takes a few."""
@@ -48,7 +50,7 @@ class PromptTemplateError(AgentError):
 
     def __init__(self, kind: str, message: str, line: int | None = None) -> None:
         where = "" if line is None else f" in line {line}"
-        super().__init__(f"template: {kind}{where}: {message[:200]}")
+        super().__init__(f"template: {kind}{where}: {one_line(message)}")
         self.kind = kind
 
 
@@ -77,7 +79,7 @@ def check(template: str, allowed: Iterable[str]) -> list[str]:
         unknown = _ask({"template": template, "allowed": known})["unknown"]
     except PromptTemplateError as error:
         return [str(error)]
-    return [f"template: there is no variable {name!r}; there are {', '.join(known)}" for name in unknown]
+    return [f"template: there is no variable {one_line(repr(name))}; there are {', '.join(known)}" for name in unknown]
 
 
 class _Worker:

@@ -64,7 +64,7 @@ class SandboxResult:
     """What went wrong: the name of the exception in the sandbox (`TimeoutError`, `MemoryError`, `PermissionError`, ...), `NotJson` for a
     value that JSON does not have, `TooLarge` for a result or a print-out over its limit, `Crashed` for a worker that died."""
     message: str = ""
-    """In words, at most 200 characters."""
+    """In words, one line of at most 200 characters."""
     line: int | None = None
     """Line of the text, from 1, where that is known."""
     log: str = ""
@@ -100,7 +100,7 @@ def run(source: str, event: Any, limits: Limits = DEFAULT_LIMITS) -> SandboxResu
     try:
         source, event = _json_copy([source, event])
     except (TypeError, ValueError, RecursionError) as error:
-        return SandboxResult(False, kind="NotJson", message=f"the event or the source: {error}"[:_MESSAGE_CHARS])
+        return SandboxResult(False, kind="NotJson", message=one_line(f"the event or the source: {error}"))
     pool = _pool()
     if pool is None:
         return SandboxResult(False, kind="Crashed", message="this process was forked from one with a sandbox; start it by spawn instead")
@@ -121,12 +121,15 @@ def run(source: str, event: Any, limits: Limits = DEFAULT_LIMITS) -> SandboxResu
 
 def _read(text: Any, limits: Limits, log: str) -> SandboxResult:
     """Read the JSON text that came out of the sandbox, which may hold anything."""
-    if not isinstance(text, str) or len(text) > limits.result_chars:
+    if not isinstance(text, str):
+        message = "the text returns outside of a function; define process(event) and return there"
+        return SandboxResult(False, kind="NotJson", message=message, log=log)
+    if len(text) > limits.result_chars:
         return SandboxResult(False, kind="TooLarge", message=f"the result is longer than {limits.result_chars} characters of JSON", log=log)
     try:
         value = _json_copy(json.loads(text))
     except (ValueError, RecursionError) as error:
-        return SandboxResult(False, kind="NotJson", message=f"the result: {error}"[:_MESSAGE_CHARS], log=log)
+        return SandboxResult(False, kind="NotJson", message=one_line(f"the result: {error}"), log=log)
     return SandboxResult(True, value, log=log)
 
 
@@ -141,11 +144,16 @@ def _failure(error: Any, lines: int, limits: Limits, log: str) -> SandboxResult:
         message = _over_time(limits)
     elif kind == "MemoryError" and f"> {limits.log_bytes} bytes" in message:
         kind, message, line = "TooLarge", f"printed more than {limits.log_bytes} bytes", None
-    elif kind == "MemoryError" and "memory limit exceeded" in message:
+    elif kind == "MemoryError" and ("memory limit exceeded" in message or "exceeded its memory limit" in message):
         message = f"needs more than {limits.memory_bytes >> 20} MiB"
     elif last == lines + 4 and kind in ("TypeError", "ValueError", "RecursionError"):
         kind, message = "NotJson", f"the result: {message}"
-    return SandboxResult(False, kind=kind, message=message[:_MESSAGE_CHARS], line=line, log=log)
+    return SandboxResult(False, kind=kind, message=one_line(message), line=line, log=log)
+
+
+def one_line(message: str) -> str:
+    """Return a message that somebody's text made as one line that a terminal can show, at most 200 characters."""
+    return "".join(char if char.isprintable() else " " for char in message[:_MESSAGE_CHARS])
 
 
 def _over_time(limits: Limits) -> str:

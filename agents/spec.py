@@ -16,8 +16,9 @@ from typing import Any
 
 from homebody.agents.check import problems
 from homebody.agents.errors import AgentError
-from homebody.agents.patch import Patch, PatchError, apply, difference
+from homebody.agents.patch import Patch, PatchError, apply, difference, parse
 from homebody.agents.processors import defaults, find
+from homebody.envs.core import did_you_mean
 
 
 class HarnessError(AgentError):
@@ -80,10 +81,11 @@ class HarnessSpec:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            known = ", ".join(harness_names())
-            raise HarnessError(f"no harness {str(name_or_path)!r}: {reason}; give the path of a JSON file or one of {known}") from None
+            known = harness_names()
+            hint = f"give the path of a JSON file or one of {', '.join(known)}{did_you_mean(name_or_path, known)}"
+            raise HarnessError(f"no harness {str(name_or_path)!r}: {reason}; {hint}") from None
         try:
-            document = json.loads(text)
+            document = parse(text)
         except (ValueError, RecursionError) as error:
             raise HarnessError(f"{path}: not JSON ({error}); `homebody harness show {harness_names()[0]}` prints a valid harness") from None
         return cls.from_json(document, str(path))
@@ -110,10 +112,15 @@ class HarnessSpec:
         """SHA-256 of what decides behaviour: processors, their versions, parameters that are not the default, code, adaptations."""
         content: dict[str, Any] = {"processors": [_behaviour(entry) for entry in self.processors]}
         if self.adaptations:
-            content["adaptations"] = [
-                {"when": _plain(rule["when"]), "patch": _plain(rule["patch"]), "most": rule.get("most", 1)} for rule in self.adaptations
-            ]
+            content["adaptations"] = [self._behaviour_of_rule(rule) for rule in self.adaptations]
         return digest(content)
+
+    def _behaviour_of_rule(self, rule: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a rule does; later versions of processors that its patch may bring in count, first ones go without saying."""
+        patched = {item["use"] for item in apply(self.document, rule["patch"])["processors"]}
+        later = {use: find(use).version for use in patched if find(use).version > 1}
+        content = {"when": _plain(rule["when"]), "patch": _plain(rule["patch"]), "most": rule.get("most", 1)}
+        return content | ({"versions": later} if later else {})
 
     def without_adaptations(self) -> HarnessSpec:
         """Return the same harness, which stays as it is throughout an episode."""

@@ -3,6 +3,9 @@
 Imports nothing of homebody, so that it starts fast. It holds itself to a limit on memory, can write no file and forgets its environment.
 It is a process of its own because minijinja bounds the steps of a template, but neither what `~`, `replace` or `indent` grow nor the
 depth of an expression: some templates end it by a failed allocation or a stack overflow (assets/attacks/template.toml has them).
+
+A template may call what reads a list or an object, and no other method of Python's: one that changes them would pass for a filter, and a
+method that is printed would put an address of this process into the text.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Callable, ItemsView, KeysView, ValuesView
 from typing import Any
 
 import minijinja
@@ -20,6 +24,48 @@ FUNCTIONS = frozenset({"dict", "namespace", "range"})
 """What a template may call."""
 _PLACE = re.compile(r" \(in <string>:\d+\).*", re.DOTALL)
 """The place and the drawing that minijinja adds to a message."""
+
+
+class _Method:
+    """A method of a list or an object, which prints as its name."""
+
+    def __init__(self, name: str, call: Callable[..., Any]) -> None:
+        self._name, self._call = name, call
+
+    def __call__(self, *arguments: Any) -> Any:
+        return _sealed(self._call(*arguments))
+
+    def __repr__(self) -> str:
+        return f"<method {self._name}>"
+
+
+class _Sealed:
+    """What a list and an object have in common: all public attributes hidden but some methods."""
+
+    _methods: frozenset[str]
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith("_"):  # minijinja refuses these to a template
+            return super().__getattribute__(name)
+        if name not in self._methods:
+            raise AttributeError(f"there is no {name!r} here; there are {', '.join(sorted(self._methods))}")
+        return _Method(name, super().__getattribute__(name))
+
+
+class _List(_Sealed, list[Any]):
+    _methods = frozenset({"count", "index"})
+
+
+class _Object(_Sealed, dict[str, Any]):
+    _methods = frozenset({"get", "items", "keys", "values"})
+
+
+def _sealed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _Object({key: _sealed(item) for key, item in dict.items(value)})
+    if isinstance(value, list | tuple | ItemsView | KeysView | ValuesView):
+        return _List([_sealed(item) for item in value])
+    return value
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +92,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         if "allowed" in request:
             names = environment.undeclared_variables_in_str(request["template"])
             return {"unknown": sorted(names - set(request["allowed"]) - FUNCTIONS)}
-        text = environment.render_str(request["template"], **request["context"])
+        text = environment.render_str(request["template"], **{name: _sealed(value) for name, value in request["context"].items()})
     except Exception as error:  # minijinja hands on what the methods of lists and dicts raise
         message = _PLACE.sub("", str(error)).strip()
         return {"kind": getattr(error, "kind", type(error).__name__), "message": message, "line": getattr(error, "line", None)}

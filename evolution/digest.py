@@ -66,6 +66,8 @@ def _diagnose(record: EpisodeRecord) -> tuple[str, str, list[int]]:
     if record.error is not None:
         return "error", "environment", []
     steps = [step for step in record.trace if not step.get("tool")]
+    if not steps:  # a processor ended the episode before its first step
+        return "ceiling", "control", []
     refused = [step["step"] for step in steps if not step["accepted"]]
     if 2 * len(refused) >= len(steps):
         return "unusable_answers", "control", refused

@@ -95,7 +95,10 @@ def rules(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
         if settings is None:
             continue
         patch = set_processors(spec, settings)
-        behaviour = spec.patch(patch).behaviour_hash
+        try:
+            behaviour = spec.patch(patch).behaviour_hash
+        except PatchError:  # a rule of the harness brings in the same thing, for example
+            continue
         if behaviour in seen:
             continue
         seen.add(behaviour)
@@ -124,10 +127,11 @@ def random(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
     for _ in range(100 * k):
         patch, use = _random_edit(spec, rng)
         try:
-            spec.patch(patch)
+            edited = spec.patch(patch)
         except PatchError:
             continue
-        found.append(_control(f"r{evidence.round}c{len(found) + 1}", "random", patch, use, find(use).dimension if use else "control"))
+        dimension = next((item["dimension"] for item in edited.processors if item["use"] == use), "control")
+        found.append(_control(f"r{evidence.round}c{len(found) + 1}", "random", patch, use, dimension))
         if len(found) == k:
             break
     return found
@@ -137,17 +141,45 @@ PROPOSERS: Mapping[str, Proposer] = {"rules": rules, "random": random, "noop": n
 
 
 def set_processors(spec: HarnessSpec, settings: Mapping[str, Mapping[str, Any]]) -> Patch:
-    """Return the patch that gives processors these parameters, adding those that are not there at their place in `ORDER`."""
+    """Return the patch that gives processors these parameters, adding those that are not there at their place in `ORDER`.
+
+    The harness's own rules go on to mean the processors that they meant.
+    """
     entries = [dict(item) for item in spec.processors]
+    adaptations = spec.adaptations
     for use, params in settings.items():
         position = next((i for i, item in enumerate(entries) if item["use"] == use), None)
         if position is not None:
-            entries[position] = entry(use, {**entries[position]["params"], **params})
+            entries[position] = {**entries[position], "params": {**entries[position]["params"], **params}}
             continue
         later = ORDER[ORDER.index(use) + 1 :]
         position = next((i for i, item in enumerate(entries) if item["use"] in later), len(entries))
         entries.insert(position, entry(use, params))
-    return spec.diff(HarnessSpec({**spec.document, "processors": entries}))
+        adaptations = [{**rule, "patch": _make_room(rule["patch"], position)} for rule in adaptations]
+    edited = {**spec.document, "processors": entries}
+    return spec.diff(HarnessSpec(edited | ({"adaptations": adaptations} if adaptations else {})))
+
+
+def _make_room(patch: Patch, place: int) -> Patch:
+    """Return a rule's patch for a harness in which one more processor stands at `place`."""
+    found = []
+    for operation in patch:
+        op, made = operation["op"], dict(operation)
+        for key in ("from", "path"):
+            parts = operation.get(key, "").split("/")  # "", "processors", number, what is within
+            if len(parts) < 3 or not parts[2].isdecimal():
+                continue
+            number = int(parts[2])
+            if number >= place:
+                made[key] = "/".join([*parts[:2], str(number + 1), *parts[3:]])
+            elif len(parts) == 3 and (op, key) in (("remove", "path"), ("move", "from")):
+                place -= 1
+            elif len(parts) == 3 and op in ("add", "copy", "move") and key == "path":
+                place += 1
+        found.append(made)
+        if operation["path"] == "/processors":  # another list altogether
+            return found + patch[len(found) :]
+    return found
 
 
 def levers() -> list[Lever]:

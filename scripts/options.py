@@ -75,7 +75,8 @@ decider_option = click.option(
     default="smollm2",
     show_default=True,
     metavar="MODEL",
-    help="Who decides: smollm2, gemma3-270m, a .gguf path, hf:owner/repo:file; or a control: random, flat (the harness alone), expert.",
+    help="Who decides: smollm2, gemma3-270m (with @q4_0 or @q8_0 too), a .gguf path, hf:owner/repo:file, http://HOST:PORT/v1#MODEL; or a "
+    "control: random, flat (the harness alone), online (sees what an agent sees), expert.",
 )
 
 

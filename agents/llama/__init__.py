@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from homebody.agents.backend import Message, Segments, Usage
+from homebody.agents.backend import TOKENIZED, Message, Segments, Usage, check_request
 from homebody.agents.chat import render_plain, render_template
 from homebody.agents.errors import BackendClosedError, BadRequestError, ContextOverflowError
 from homebody.agents.llama.engine import N_OUTPUTS, Engine
@@ -74,7 +74,7 @@ class LlamaCpp:
         """What lies below; for measurements. Whoever changes sequence 0 of it spoils later results."""
         self._prompt = PromptMemory(engine)
         self._scratch = np.empty(engine.n_vocab, np.float32)
-        self._tokens = lru_cache(maxsize=8192)(engine.tokenize)
+        self._tokens = lru_cache(maxsize=TOKENIZED)(engine.tokenize)
         self._template = engine.template()
         self._render = lru_cache(maxsize=64)(self._rendered)
         self.n_ctx = engine.n_ctx
@@ -114,13 +114,8 @@ class LlamaCpp:
     ) -> str:
         """Return the text that follows; the model's own end marks end it too."""
         self._check_open()
-        if max_tokens < 1:
-            raise BadRequestError("max_tokens", max_tokens, "an integer of at least 1")
-        if not temperature >= 0.0:
-            raise BadRequestError("temperature", temperature, "a number of at least 0")
+        check_request(max_tokens, temperature, seed, grammar, schema)
         if schema is not None:
-            if grammar is not None:
-                raise BadRequestError("the form of the answer", "both a grammar and a schema", "one of them")
             grammar = schema_grammar(schema)
         started = time.perf_counter()
         text = self._generate(segments, max_tokens, [mark.encode() for mark in stop if mark], grammar, Choice(temperature, seed))

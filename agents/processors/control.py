@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from homebody.agents import wording
-from homebody.agents.hooks import METHODS, BeforeModel, Changes, How, StepEnd
+from homebody.agents.hooks import METHODS, MOST_SAMPLES, BeforeModel, Changes, How, StepEnd
 from homebody.agents.processors.base import Processor, Services, register
 
 
@@ -68,7 +68,13 @@ class Decide(Processor):
             "default": 1.0,
             "description": "score: factor on the model's score against the bias",
         },
-        "samples": {"type": "integer", "minimum": 1, "maximum": 16, "default": 5, "description": "vote: answers that are sampled"},
+        "samples": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MOST_SAMPLES,
+            "default": 5,
+            "description": "vote: answers that are sampled",
+        },
         "temperature": {"type": "number", "minimum": 0.01, "maximum": 10, "default": 0.7, "description": "vote: of the sampling"},
         "pick": {"enum": ["most", "best"], "default": "most", "description": "vote: the most frequent answer, or that of highest bias"},
         "constrained": {"type": "boolean", "default": False, "description": "vote: whether the answers are written under the grammar"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -103,7 +104,8 @@ class SeenWhere(Processor):
         k, bias = self.params["pseudo"], []
         for command, place, share in zip(event.menu, places, prior, strict=True):
             expected = max(mean, 0.5 / total) * share
-            rate = (hits.get(place, 0) + k * expected) / (looks.get(place, 0) + k)
+            # A share can be too small for a number; the logarithm needs one.
+            rate = max((hits.get(place, 0) + k * expected) / (looks.get(place, 0) + k), sys.float_info.min)
             # Such a command ends a look whose first step is already paid for.
             finishing = wording.template(command)[0] in self.params["finishing"]
             cost = 1.0 if finishing else self.params["cost"].get(place, 1.0)

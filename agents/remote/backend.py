@@ -21,14 +21,13 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
-from homebody.agents.backend import CUT, Message, Segments, Usage
+from homebody.agents.backend import CUT, TOKENIZED, Message, Segments, Usage, check_request
 from homebody.agents.chat import render_plain, render_template
 from homebody.agents.errors import (
     BackendClosedError,
     BadGrammarError,
     BadRequestError,
     ContextOverflowError,
-    RemoteAnswerError,
     RemoteCannotError,
     RemoteRefusedError,
 )
@@ -71,7 +70,7 @@ class OpenAICompatible:
         self._closed = False
         self._wire = Wire(address, key=find_key(address), timeout_s=timeout_s, sleep=sleep)
         self._api, self._root = address.api, address.root
-        self._tokens = lru_cache(maxsize=8192)(self._tokenize)
+        self._tokens = lru_cache(maxsize=TOKENIZED)(self._tokenize)
         try:
             self._server = ask(self._wire)
             self._dialect = self._server.dialect
@@ -119,12 +118,7 @@ class OpenAICompatible:
     ) -> str:
         """Return the text that follows, by a chat completion where the server has to render the prompt."""
         self._check_open()
-        if max_tokens < 1:
-            raise BadRequestError("max_tokens", max_tokens, "an integer of at least 1")
-        if not temperature >= 0.0:
-            raise BadRequestError("temperature", temperature, "a number of at least 0")
-        if grammar is not None and schema is not None:
-            raise BadRequestError("schema", "given with a grammar", "one of the two")
+        check_request(max_tokens, temperature, seed, grammar, schema)
         total = self._check_fits(segments, max_tokens)
         started = time.perf_counter()
         ends = [mark for mark in stop if mark]
@@ -218,7 +212,7 @@ class OpenAICompatible:
             if needed := _overflow(error):
                 raise ContextOverflowError(*needed) from None
             if grammar is not None and "grammar" in str(error):
-                raise BadGrammarError(str(error.details.get("message"))) from None
+                raise BadGrammarError(error.reason) from None
             raise
 
     def _tokenize(self, text: str, special: bool) -> tuple[int, ...]:
@@ -227,7 +221,7 @@ class OpenAICompatible:
         model = self._server.model
         tokens = take(self._wire, self._wire.post(self._root + path, body(model, text, special)), list, "tokens")
         if not all(isinstance(token, int) for token in tokens):
-            raise RemoteAnswerError(self._wire.address.shown, f"its tokens are {str(tokens)[:40]}, expected: integers")
+            raise self._wire.wrong(f"its tokens are {self._wire.clean(str(tokens))[:40]}, expected: integers")
         if self._dialect.kind == "llama-cpp-python" and text:
             tokens = tokens[len(self._tokens("", special)) :]  # It puts the mark of the beginning first.
         return tuple(tokens)

@@ -8,6 +8,7 @@ llama-cpp-python 0.3.36; vLLM's is written from the request classes in its repos
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -111,7 +112,7 @@ def ask(wire: Wire) -> Server:
     ids = [take(wire, entry, str, "id") for entry in entries]
     wanted = wire.address.model
     if not (wanted in ids if wanted else len(ids) == 1):
-        near = difflib.get_close_matches(wanted, ids, n=3) or ids[:5]
+        near = [wire.clean(name)[:80] for name in difflib.get_close_matches(wanted, ids, n=3) or ids[:5]]
         raise BadRequestError(
             "the server's model", wanted, f"add #MODEL to the address, one of {', '.join(near) or 'none: it has no model'}"
         )
@@ -125,7 +126,8 @@ def ask(wire: Wire) -> Server:
         return Server(VLLM, f"vllm {_version(wire, '/version', 'version')}".strip(), model, n_ctx if _is_size(n_ctx) else UNKNOWN_N_CTX)
     if owner == "me" and "llama.cpp" in _version(wire, "/openapi.json", "info", "title"):
         version = _version(wire, "/openapi.json", "info", "version")
-        if tuple(int(part) for part in version.split(".")[:3] if part.isdigit()) < _OLDEST_TOKEN_GRAMMAR:
+        numbers = re.match(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})", version, re.ASCII)
+        if numbers is None or tuple(map(int, numbers.groups())) < _OLDEST_TOKEN_GRAMMAR:
             oldest = ".".join(map(str, _OLDEST_TOKEN_GRAMMAR))
             raise RemoteCannotError(wire.address.shown, f"be used: it is llama-cpp-python {version}", f"update it to {oldest}")
         return Server(LLAMA_CPP_PYTHON, f"llama-cpp-python {version} server", model, UNKNOWN_N_CTX)
@@ -144,7 +146,7 @@ def take(wire: Wire, answer: Any, kind: type, *path: str | int) -> Any:
         value = (value.get(key) if isinstance(value, dict) else value[key]) if inside else None
     if not isinstance(value, kind):
         where = ".".join(map(str, path)) or "answer"
-        raise RemoteAnswerError(wire.address.shown, f"{where} is {str(value)[:40]!r}, expected: {kind.__name__}")
+        raise wire.wrong(f"{where} is {wire.clean(str(value))[:40]!r}, expected: {kind.__name__}")
     return value
 
 
@@ -153,7 +155,7 @@ def counted(answer: Any, *path: str) -> int:
     value = answer.get("usage") if isinstance(answer, dict) else None
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _llama_server(wire: Wire, model: str) -> Server:
@@ -165,7 +167,7 @@ def _llama_server(wire: Wire, model: str) -> Server:
         LLAMA_SERVER,
         f"llama-server {props.get('build_info', '')}".strip(),
         model,
-        n_ctx,
+        n_ctx if _is_size(n_ctx) else UNKNOWN_N_CTX,
         template=props.get("chat_template") or None,
         bos="" if adds_bos else str(props.get("bos_token", "")),
         eos=str(props.get("eos_token", "")),

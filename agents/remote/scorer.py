@@ -13,6 +13,7 @@ grammar allows.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -105,7 +106,7 @@ class Scorer:
         answer = self._complete({"prompt": prompt + text, "max_tokens": 1, "echo": True, "logprobs": 1, **extra})
         whole = take(self._wire, answer, str, "choices", 0, "text")
         if not whole.startswith(prompt + text):
-            raise RemoteAnswerError(self._wire.address.shown, "it does not echo the prompt")
+            raise self._wire.wrong("it does not echo the prompt")
         tokens, logs = self._logs(answer)
         tail = whole[len(prompt) :]  # The continuation, and what was generated after it.
         start, length = len(tokens), 0
@@ -113,7 +114,7 @@ class Scorer:
             start -= 1
             length += len(tokens[start])
         if not "".join(tokens[start:]).endswith(tail):
-            raise RemoteAnswerError(self._wire.address.shown, f"the tokens that it echoes end in {''.join(tokens[-8:])!r}, not in {tail!r}")
+            raise self._wire.wrong(f"the tokens that it echoes end in {self._wire.clean(''.join(tokens[-8:]))[-80:]!r}, not in {tail!r}")
         at = len(tail) - length  # Where the first of them begins: below 0 if it holds the prompt's last letters too.
         values = []
         for token, value in zip(tokens[start:], logs[start:], strict=True):
@@ -129,7 +130,7 @@ class Scorer:
         answer = self._complete({"prompt": prompt, "max_tokens": len(ids), "logprobs": 1, **self._dialect.grammar(rule), **extra})
         _, logs = self._logs(answer)
         if len(logs) != len(ids):
-            raise RemoteAnswerError(self._wire.address.shown, f"{len(logs)} log-probabilities came for the {len(ids)} tokens of {text!r}")
+            raise self._wire.wrong(f"{len(logs)} log-probabilities came for the {len(ids)} tokens of {text!r}")
         return Scored(math.fsum(self._number(value) for value in logs), len(ids))
 
     def _logs(self, answer: Any) -> tuple[list[str], list[Any]]:
@@ -141,10 +142,11 @@ class Scorer:
         texts = [str(text) for text in take(self._wire, found, list, "tokens")]
         logs = take(self._wire, found, list, "token_logprobs")
         if len(texts) != len(logs):
-            raise RemoteAnswerError(self._wire.address.shown, f"{len(logs)} log-probabilities came with {len(texts)} tokens")
+            raise self._wire.wrong(f"{len(logs)} log-probabilities came with {len(texts)} tokens")
         return texts, logs
 
     def _number(self, value: Any) -> float:
-        if not isinstance(value, int | float) or not math.isfinite(value) or value > 1e-3:
-            raise RemoteAnswerError(self._wire.address.shown, f"a log-probability is {value!r}, expected: a finite number, at most 0")
+        # Compared, and not asked whether it is finite: an integer may be too large for that.
+        if not isinstance(value, int | float) or not -sys.float_info.max <= value <= 1e-3:
+            raise self._wire.wrong(f"a log-probability is {self._wire.clean(repr(value))[:40]}, expected: a finite number, at most 0")
         return min(0.0, float(value))

@@ -57,17 +57,20 @@ class Address:
         Raises:
             BadRequestError: it is no such address, or holds a password or a query.
         """
-        parts = urlsplit(text)
-        allowed = "http://HOST:PORT/v1 or http://HOST:PORT/v1#MODEL, with no password in it (the key comes from HOMEBODY_API_KEY)"
         try:
+            parts = urlsplit(text)
             port = parts.port or (443 if parts.scheme == "https" else 80)
-        except ValueError:
-            port = 0
-        if parts.scheme not in ("http", "https") or not parts.hostname or not port or parts.username is not None or parts.query:
-            shown = re.sub(r"//[^/]*@", "//***@", text.partition("?")[0])
+            host = (parts.hostname or "").encode("idna").decode("ascii")
+            plain = host.isprintable() and parts.path.isascii() and parts.path.isprintable() and " " not in host + parts.path
+            good = parts.scheme in ("http", "https") and host and plain and parts.username is None and not parts.query
+        except ValueError:  # Brackets that do not close, a port that is no number, a host with an empty or too long part.
+            good = False
+        if not good:
+            shown = re.sub(r"//.*@", "//***@", text, flags=re.DOTALL).partition("?")[0]
+            allowed = "http://HOST:PORT/v1 or http://HOST:PORT/v1#MODEL, with no password in it (the key comes from HOMEBODY_API_KEY)"
             raise BadRequestError("the server's address", shown, allowed)
         api = parts.path.rstrip("/") or "/v1"
-        return cls(parts.scheme, parts.hostname, port, api.removesuffix("/v1"), api, parts.fragment)
+        return cls(parts.scheme, host, port, api.removesuffix("/v1"), api, parts.fragment)
 
     @property
     def shown(self) -> str:
@@ -88,11 +91,17 @@ def find_key(address: Address) -> str:
 
     ``HOMEBODY_API_KEY`` goes to any server that the user names. ``OPENAI_API_KEY`` goes to openai.com over https and to this machine:
     somebody else's server should not be told it because it stood in the environment.
+
+    Raises:
+        BadRequestError: the key cannot be sent in a header. It is not shown.
     """
-    if key := os.environ.get("HOMEBODY_API_KEY"):
-        return key
     ours = address.is_local or (address.scheme == "https" and address.host.endswith(".openai.com"))
-    return os.environ.get("OPENAI_API_KEY", "") if ours else ""
+    for name in ("HOMEBODY_API_KEY", "OPENAI_API_KEY") if ours else ("HOMEBODY_API_KEY",):
+        if key := os.environ.get(name, "").strip():
+            if not (key.isascii() and key.isprintable()):
+                raise BadRequestError(name, "***", "printable ASCII characters in one line")
+            return key
+    return ""
 
 
 class Wire:
@@ -129,6 +138,15 @@ class Wire:
         """
         return self._call("POST", path, json.dumps(body).encode(), attempts)
 
+    def wrong(self, problem: str) -> RemoteAnswerError:
+        """Return the error of an answer that cannot be, in one line and without the key."""
+        return RemoteAnswerError(self.address.shown, self.clean(problem))
+
+    def clean(self, text: str) -> str:
+        """Make one line of a text that the server wrote, without the key."""
+        text = " ".join(text.split())
+        return text.replace(self._key, "***") if self._key else text
+
     def close(self) -> None:
         """Close the connections that no request is using."""
         while self._idle:
@@ -144,19 +162,21 @@ class Wire:
             except TimeoutError:
                 raise RemoteDownError(self.address.shown, f"no answer to {path} within {self._timeout_s:g} s") from None
             except (OSError, HTTPException) as broken:
-                error = RemoteDownError(self.address.shown, self._clean(getattr(broken, "strerror", None) or repr(broken)))
+                error = RemoteDownError(self.address.shown, self.clean(getattr(broken, "strerror", None) or repr(broken)))
                 continue
             if status < 300:
                 return self._decode(path, raw)
-            error = RemoteRefusedError(self.address.shown, path, status, *self._reason(raw), retry_after=retry_after)
+            error = RemoteRefusedError(self.address.shown, path, status, self._reason(raw), retry_after=retry_after)
             if not (status in (408, 429) or (status >= 500 and status != 501)):
                 break
         assert error is not None
         raise error
 
     def _send(self, method: str, path: str, data: bytes) -> tuple[int, float | None, bytes]:
-        reused = bool(self._idle)
-        connection = self._idle.pop() if reused else self._connect()
+        try:
+            connection, reused = self._idle.pop(), True  # Looking first and taking then would let two threads take the same last one.
+        except IndexError:
+            connection, reused = self._connect(), False
         try:
             headers = self._headers | ({"Content-Type": "application/json"} if data else {})
             connection.request(method, path, data or None, headers)
@@ -166,7 +186,7 @@ class Wire:
             while block := response.read1(_BLOCK):
                 raw += block
                 if len(raw) > _LARGEST_ANSWER:
-                    raise RemoteAnswerError(self.address.shown, f"its answer to {path} is longer than {_LARGEST_ANSWER >> 20} MiB")
+                    raise self.wrong(f"its answer to {path} is longer than {_LARGEST_ANSWER >> 20} MiB")
                 if time.monotonic() > deadline:
                     raise TimeoutError
             if response.length:  # What Content-Length promised and did not come.
@@ -203,24 +223,19 @@ class Wire:
     def _decode(self, path: str, raw: bytes) -> Any:
         try:
             return json.loads(raw)
-        except ValueError:
-            start = self._clean(raw[:60].decode("utf-8", "replace"))
-            raise RemoteAnswerError(self.address.shown, f"its answer to {path} is not JSON: it begins with {start!r}") from None
+        except (ValueError, RecursionError):  # The second: lists in lists without end.
+            start = self.clean(raw.decode("utf-8", "replace"))[:60]
+            raise self.wrong(f"its answer to {path} is not JSON: it begins with {start!r}") from None
 
-    def _reason(self, raw: bytes) -> tuple[str, dict[str, Any]]:
-        """Return what an error answer says in words, and its error object."""
+    def _reason(self, raw: bytes) -> str:
+        """Return what an error answer says in words."""
         try:
             body = json.loads(raw)
-        except ValueError:
-            return self._clean(raw[:200].decode("utf-8", "replace")), {}
+        except (ValueError, RecursionError):
+            return self.clean(raw.decode("utf-8", "replace"))[:200]
         found = body.get("error", body) if isinstance(body, dict) else body
         details = found if isinstance(found, dict) else {"message": found}
-        return self._clean(str(details.get("message") or details.get("detail") or "it gives no reason")[:300]), details
-
-    def _clean(self, text: str) -> str:
-        """Make one line of a text, without the key."""
-        text = " ".join(text.split())
-        return text.replace(self._key, "***") if self._key else text
+        return self.clean(str(details.get("message") or details.get("detail") or "it gives no reason"))[:300]
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from homebody.scripts.commands.sandbox import harness_sandbox
-from homebody.scripts.console import Console, error_line, write_json
+from homebody.scripts.console import Console, check_target, error_line, write_json
 from homebody.scripts.options import Group, json_out
 
 
@@ -119,6 +119,7 @@ def harness_patch(name: str, patch_file: str, out: str, undo: str | None) -> Non
 
     base, patch = HarnessSpec.load(name), read_patch(patch_file)
     spec = base.patch(patch)
+    check_target(undo)
     write_json(out, spec.document)
     write_json(undo, invert(base.document, patch))
     click.echo(f"{out}: {len(spec.processors)} processors, behaviour {spec.behaviour_hash[:16]}")

@@ -25,7 +25,8 @@ PATTERNS = {r"^(\*|\{\d+\}|[a-z][a-z_-]*)=[a-zA-Z]$": ["*=a", "{0}=b", "dock=c",
 SOURCES = [
     "def process(event):\n    return None",
     "def process(event):\n    return {}",
-    "def process(event):\n    x = [n * n for n in range(5)]\n    return None",
+    "def process(event):\n    return event",
+    "def process(event):\n    return {'how': {**event['how'], 'samples': 2}} if 'how' in event else None",
 ]
 WORDS = ("walk to #", "unlock #", "lift # off #", "wait", "crate", "dock", "shed", "put a {0} on a {1}", "", "é„“", "a/b~c", "{", "x" * 40)
 CONDITIONS: dict[str, tuple[str, ...]] = {

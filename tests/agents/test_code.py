@@ -94,6 +94,7 @@ BAD = {
     "focus": ("before_model", "return {'focus': {'phase': 'act'}}", "it must be {phase, wanted} or None"),
     "focus type": ("before_model", "return {'focus': {'phase': 'act', 'wanted': 1}}", "it must be {phase, wanted} or None"),
     "how": ("before_model", "return {'how': {'method': 'guess'}}", "set how to {'method': 'guess'}; it must be an object as in the event"),
+    "how too much": ("before_model", "return {'how': {**event['how'], 'samples': 10**9}}", "it must be an object as in the event"),
     "how type": ("before_model", "return {'how': {'samples': 1.5}}", "it must be an object as in the event"),
     "history": ("step_start", "return {'history': [['a', 'b']]}", "it must be a list of {command, observation}"),
     "approved": ("before_tool", "return {'approved': 0.5}", "set approved to 0.5; it must be true or false"),

@@ -475,6 +475,23 @@ def test_oldest_turns_are_dropped_first(play):
     assert witness.chats[3][0]["content"] == OPENING + CUT
 
 
+def test_long_history_is_fitted_in_few_tries(play, add_processor):
+    class Counting(Witness):
+        asked = 0
+
+        def fits(self, event, messages):
+            self.asked += 1
+            return super().fits(event, messages)
+
+    witness = Counting(room=4)
+    turns = tuple(Turn("wait", str(number)) for number in range(1000))
+    record = play(witness, add_processor("chatty", "step_start", lambda event: {"history": turns}), max_steps=1)
+    assert (record.error, record.failures) == (None, [])
+    assert record.trace[0]["dropped_turns"] == 999
+    assert len(witness.chats[0]) == 3
+    assert witness.asked <= 12
+
+
 def test_goal_and_last_observation_are_shown_even_if_nothing_fits(play):
     witness = Witness(room=0)
     record = play(witness, max_steps=3)

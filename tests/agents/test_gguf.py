@@ -110,6 +110,7 @@ def test_an_unknown_quantization_is_a_number():
         (b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", 1 << 40), "a value of 1099511627776 bytes at byte"),
         (b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("k") + struct.pack("<I", 77), "type 77 of a value"),
         (model({"general.alignment": 0}), "alignment 0"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + text("t") + struct.pack("<I", 5), "a tensor of 5 dimensions at byte"),
     ],
 )
 def test_damaged_heads_are_named(tmp_path, data, said):

@@ -501,6 +501,7 @@ def test_adapting_to_what_cannot_be_made_changes_nothing(harness, add_processor,
         ("correct", 1.5, "how has correct=1.5"),
         ("weight", float("inf"), "how has .*weight=inf"),
         ("samples", 0, "how has .*samples=0"),
+        ("samples", 17, r"how has .*samples=17.*in \[1, 16\]"),
         ("temperature", float("nan"), "how has .*temperature=nan.*they must be in"),
     ],
 )

@@ -24,7 +24,8 @@ ANSWERS = ["walk to the moon", "note shed 2 is next", "I choose to walk to shed 
 
 
 def test_every_dimension_has_processors():
-    assert {processor.dimension for processor in REGISTRY.values()} == set(DIMENSIONS)
+    # An entry of `code` says its dimension itself.
+    assert {processor.dimension for processor in REGISTRY.values() if processor.hook} == set(DIMENSIONS)
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY))

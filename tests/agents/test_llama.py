@@ -233,7 +233,12 @@ class TestGenerate:
         assert smollm2.generate(smollm2.segments(PROMPT), max_tokens=12) == expected[-1]
 
     @pytest.mark.parametrize(
-        "wrong", [{"max_tokens": 0}, {"max_tokens": 1, "temperature": -1.0}, {"max_tokens": 1, "temperature": float("nan")}]
+        "wrong",
+        [
+            {"max_tokens": 0},
+            *({"max_tokens": 1, "temperature": number} for number in (-1.0, float("nan"), float("inf"))),
+            {"max_tokens": 1, "seed": -1},
+        ],
     )
     def test_refuses_arguments_out_of_range(self, smollm2, wrong):
         with pytest.raises(BadRequestError, match="allowed: "):

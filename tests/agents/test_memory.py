@@ -89,6 +89,13 @@ def test_seen_where_shapes_its_prior_by_the_bias(make, yard):
     assert rates(make("seen_where", MEMORY).process(asked)["bias"]) == [round(11 / 30, 9), 0.2125]
 
 
+def test_seen_where_ranks_by_a_bias_of_any_size(make, yard):
+    asked = yard.ask(("walk to dock 1", "walk to shed 1"), focus=("search", "barrel"), bias=(2000.0, -2000.0))
+    first, second = make("seen_where", MEMORY).process(asked)["bias"]
+    assert math.isfinite(second)
+    assert first > second
+
+
 def test_seen_where_gives_what_training_never_showed_a_small_prior(make, yard):
     menu = ("walk to dock 1", "walk to shed 1")
     changes = make("seen_where", MEMORY).process(yard.ask(menu, focus=("search", "barrel")))

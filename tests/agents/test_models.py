@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from homebody.agents import models
-from homebody.agents.errors import BadModelFileError, CacheError, ModelNotFoundError, ModelPackageMissingError
+from homebody.agents.errors import BadModelFileError, BadRequestError, CacheError, ModelNotFoundError, ModelPackageMissingError
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +129,19 @@ def test_hub_files_go_to_the_cache_and_are_listed(monkeypatch, cache):
         "https://huggingface.co/owner/some-repo/resolve/main/sub/model-Q4_0.gguf",
     ]
     assert models.list_models()[-1] == models.ModelInfo(name, "model-Q4_0", "ready", 4, "", "")
+
+
+@pytest.mark.parametrize("endpoint", ["nonsense", "file:///etc", "https://me:secret@h.example", "https://me:a/secret@h.example"])
+def test_an_endpoint_that_is_none_or_holds_a_secret_is_refused(monkeypatch, endpoint):
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    with pytest.raises(BadRequestError, match=r"HF_ENDPOINT is .*; allowed: https://HOST, with no password in it") as caught:
+        models.resolve("hf:owner/repo:file.gguf")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_has_no_file():
+    with pytest.raises(BadRequestError, match="allowed: one whose file is on this machine"):
+        models.resolve("http://127.0.0.1:9/v1")
 
 
 def test_listing_imports_nothing_heavy():

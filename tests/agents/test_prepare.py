@@ -21,13 +21,15 @@ from homebody.agents.scripted import Scripted
 from homebody.envs.download import DownloadError
 
 
-def tiny(file_type: int = 15, kind: str = "model") -> bytes:
-    """A whole GGUF file without tensors."""
+def tiny(file_type: int = 15, kind: str = "model", words: str = "llama", layers: int = 1) -> bytes:
+    """A whole GGUF file without tensors, of an architecture without a name."""
 
     def text(value: str) -> bytes:
         return struct.pack("<Q", len(value)) + value.encode()
 
-    keys = [text("general.file_type") + struct.pack("<II", 4, file_type), text("general.type") + struct.pack("<I", 8) + text(kind)]
+    numbers, texts = {"general.file_type": file_type, ".block_count": layers}, {"general.type": kind, "tokenizer.ggml.model": words}
+    keys = [text(key) + struct.pack("<II", 4, number) for key, number in numbers.items()]
+    keys += [text(key) + struct.pack("<I", 8) + text(value) for key, value in texts.items()]
     head = b"GGUF" + struct.pack("<IQQ", 3, 0, len(keys)) + b"".join(keys)
     return head + bytes(-len(head) % 32)
 
@@ -113,7 +115,14 @@ def test_a_path_may_hold_the_mark(tmp_path):
 
 @pytest.mark.parametrize(
     ("data", "said"),
-    [(DATA[:-1], "is truncated: its tensors end at byte"), (tiny(kind="adapter"), "it says that it is of type 'adapter'")],
+    [
+        (DATA[:-1], "is truncated: its tensors end at byte"),
+        (tiny(kind="adapter"), "not a model that generates text: it says that it is of type 'adapter'"),
+        # llama.cpp ends the process at these.
+        (tiny(words="none"), "it has no vocabulary"),
+        (tiny(layers=0), "it says that it has 0 layers, expected: 1 to 512"),
+        (tiny(layers=513), "it says that it has 513 layers"),
+    ],
 )
 def test_files_that_are_no_whole_model_are_not_loaded(tmp_path, data, said):
     path = tmp_path / "bad.gguf"
@@ -136,7 +145,7 @@ def test_a_model_that_does_not_fit_is_not_loaded(tmp_path, monkeypatch):
 def test_describes_a_file_by_its_head(toy):
     found = prepare.describe("toy")
     assert found == {
-        "name": "toy", "model": "", "architecture": "", "layers": 0, "context": 0, "words": 0, "quantization": "Q4_K_M",
+        "name": "toy", "model": "", "architecture": "", "layers": 1, "context": 0, "words": 0, "quantization": "Q4_K_M",
         "chat_template": "no", "size_bytes": len(DATA), "memory_bytes": len(DATA) + 64_000_000, "sha256": SHA256,
     }  # fmt: skip
 
@@ -277,7 +286,7 @@ def test_what_is_not_there_is_not_verified():
     with pytest.raises(BadModelFileError, match="is not fetched yet; run homebody models fetch"):
         prepare.verify(NAME)
     for action in (prepare.verify, prepare.prepare):
-        with pytest.raises(BadRequestError, match="a model whose file is on this machine"):
+        with pytest.raises(BadRequestError, match="one whose file is on this machine"):
             action("http://127.0.0.1:9/v1")
 
 

@@ -18,6 +18,7 @@ import pytest
 from homebody.agents.backend import CUT, Backend
 from homebody.agents.chat import render_plain, render_template
 from homebody.agents.errors import (
+    AgentError,
     BackendClosedError,
     BadGrammarError,
     BadRequestError,
@@ -268,6 +269,28 @@ def test_context_is_the_servers_or_a_cautious_guess(backend):
     assert backend("openai").n_ctx == 2048
 
 
+def test_counts_that_cannot_be_count_nothing(fake, backend):
+    model = backend()
+    usage = {"completion_tokens": -7, "prompt_tokens_details": {"cached_tokens": -3}}
+    fake.override["/v1/completions"] = in_turn(Answer({"choices": [{"text": "x"}], "usage": usage}))
+    before = model.usage.snapshot()
+    model.generate(("You see",), max_tokens=9)
+    assert ((model.usage - before).generated_tokens, (model.usage - before).cached_tokens) == (0, 0)
+
+
+@pytest.mark.parametrize("n_ctx", [0, -1])
+def test_a_context_that_cannot_be_is_not_believed(fake, backend, n_ctx):
+    props = {"default_generation_settings": {"n_ctx": n_ctx}}
+    fake.override["/props"] = lambda body: Answer(props)
+    assert backend("llama-server").n_ctx == 2048
+
+
+def test_a_model_name_of_several_lines_is_shown_in_one(fake):
+    fake.override["/v1/models"] = lambda body: Answer({"data": [{"id": "a\nb"}, {"id": "c" * 500}]})
+    with pytest.raises(BadRequestError, match=f"one of a b, {'c' * 80}$"):
+        OpenAICompatible(fake.url)
+
+
 def test_paths_in_model_names_are_not_told(fake, backend):
     fake.override["/v1/models"] = lambda body: Answer({"data": [{"id": "/srv/models/toy.gguf", "owned_by": "me"}]})
     assert backend().fingerprint["model"] == "toy.gguf"
@@ -295,9 +318,10 @@ def test_one_model_of_several_is_named_after_the_hash(fake):
 
 
 def test_an_old_server_that_a_grammar_would_end_is_refused(fake, backend):
-    fake.override["/openapi.json"] = lambda body: Answer({"info": {"title": "llama.cpp Python API", "version": "0.3.2"}})
-    with pytest.raises(RemoteCannotError, match=r"it is llama-cpp-python 0\.3\.2; update it to 0\.3\.36"):
-        backend("llama-cpp-python")
+    for version in ("0.3.2", "0.\u00b3.36"):  # A superscript is a digit, and no number.
+        fake.override["/openapi.json"] = in_turn(Answer({"info": {"title": "llama.cpp Python API", "version": version}}))
+        with pytest.raises(RemoteCannotError, match=rf"it is llama-cpp-python {version}; update it to 0\.3\.36"):
+            backend("llama-cpp-python")
 
 
 @pytest.mark.parametrize("settings", [{"n_ctx": 0}, {"concurrency": 0}])
@@ -449,6 +473,7 @@ def last(value: Any) -> Callable[[Any], None]:
 LIES: dict[str, tuple[Callable[[Answer], None], str]] = {
     "not a number": (change(last(float("nan"))), "a log-probability is nan"),
     "without end": (change(last(float("-inf"))), "a log-probability is -inf"),
+    "a number beyond all floats": (change(last(-(10**400))), "a log-probability is -1000"),
     "more than certain": (change(last(0.5)), "a log-probability is 0.5, expected: a finite number, at most 0"),
     "a word": (change(last("low")), "a log-probability is 'low'"),
     "null": (change(last(None)), "a log-probability is None"),
@@ -593,7 +618,9 @@ def test_each_kind_is_asked_for_form_in_its_own_words(fake, backend, kind, gramm
         ({"max_tokens": 0}, "max_tokens is 0"),
         ({"max_tokens": 1, "temperature": -1.0}, "temperature is -1.0"),
         ({"max_tokens": 1, "temperature": float("nan")}, "temperature is nan"),
-        ({"max_tokens": 1, "grammar": "G", "schema": SCHEMA}, "one of the two"),
+        ({"max_tokens": 1, "temperature": float("inf")}, "temperature is inf"),
+        ({"max_tokens": 1, "seed": -1}, "seed is -1"),
+        ({"max_tokens": 1, "grammar": "G", "schema": SCHEMA}, "both a grammar and a schema"),
     ],
 )
 def test_arguments_out_of_range_are_named(backend, settings, said):
@@ -755,6 +782,15 @@ def test_answers_that_are_no_json_are_named(fake, wire):
         wire[0].get("/x")
 
 
+def test_answers_nested_without_end_are_named(fake, wire):
+    fake.override["/x"] = in_turn(Answer(raw=b"[" * 100_000))
+    with pytest.raises(RemoteAnswerError, match=r"is not JSON: it begins with '\[\["):
+        wire[0].get("/x")
+    fake.override["/x"] = in_turn(Answer(raw=b"[" * 100_000, status=400))
+    with pytest.raises(RemoteRefusedError, match=r"answered 400 to /x: \[\["):
+        wire[0].get("/x")
+
+
 def test_answers_without_end_are_not_read_to_it(fake, wire, monkeypatch):
     monkeypatch.setattr(wire_module, "_LARGEST_ANSWER", 1 << 20)
     fake.override["/x"] = in_turn(Answer(raw=b"1" * (3 << 20)))
@@ -790,8 +826,12 @@ def test_addresses_are_read(text, expected):
 
 
 @pytest.mark.parametrize(
-    "text", ["ftp://host/v1", "http://", "http://host:99999/v1", "http://user:secret@host/v1", "https://host/v1?key=secret"]
-)
+    "text",
+    [
+        "ftp://host/v1", "http://", "http://host:99999/v1", "http://[::1", "http://a..b/v1", "http://a b/v1", "http://host/a b",
+        "http://user:secret@host/v1", "http://user:a/secret@host/v1", "http://user:secret?a@host/v1", "https://host/v1?key=secret",
+    ],
+)  # fmt: skip
 def test_addresses_that_are_none_or_hold_a_secret_are_refused(text):
     with pytest.raises(BadRequestError, match="allowed: http://HOST:PORT/v1") as caught:
         Address.parse(text)
@@ -831,6 +871,34 @@ def test_the_key_is_sent_and_never_shown(fake, monkeypatch):
             with pytest.raises((RemoteRefusedError, RemoteAnswerError), match=r"\*\*\*") as caught:
                 model.generate(("x",), max_tokens=1)
             assert "sk-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/v1/completions", Answer(raw=b"x" * 55 + b"sk-secret")),
+        ("/v1/completions", Answer(raw=b"x" * 195 + b"sk-secret", status=400)),
+        ("/v1/completions", Answer({"error": {"message": "x" * 295 + "sk-secret"}}, status=400)),
+        ("/v1/completions", Answer({"error": {"message": "bad grammar sk-secret"}}, status=400)),
+        ("/v1/completions", Answer({"choices": ["x" * 30 + "sk-secret"]})),
+        ("/extras/tokenize", Answer({"tokens": ["sk-secret"]})),
+    ],
+)
+def test_no_part_of_a_key_that_a_server_repeats_is_shown(fake, backend, monkeypatch, path, answer):
+    monkeypatch.setenv("HOMEBODY_API_KEY", "sk-secret\n")  # As a file with a line's end gives it.
+    model = backend("llama-cpp-python")
+    fake.override[path] = in_turn(answer)
+    with pytest.raises(AgentError) as caught:
+        model.generate(("You see",), max_tokens=1, grammar="G")
+    assert "sk" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["sk-se\ncret", "sk-sécret"])
+def test_a_key_that_no_header_can_hold_is_named_and_not_shown(monkeypatch, key):
+    monkeypatch.setenv("HOMEBODY_API_KEY", key)
+    with pytest.raises(BadRequestError, match=r"HOMEBODY_API_KEY is '\*\*\*'; allowed: printable ASCII"):
+        find_key(Address.parse("http://127.0.0.1/v1"))
 
 
 def test_without_a_key_none_is_sent(fake, backend):

@@ -11,15 +11,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from homebody.agents import dialect
+from homebody.agents import HarnessSpec, Job, Rollouts, Stage
 from homebody.agents.backend import CUT
 from homebody.agents.errors import BadRequestError, ContextOverflowError, RemoteDownError
 from homebody.agents.llama import LlamaCpp
-from homebody.agents.remote import OpenAICompatible
+from homebody.agents.remote import OpenAICompatible, dialect
+from homebody.agents.spec import entry
+from homebody.envs import tasks
 
 pytestmark = pytest.mark.model
 
@@ -82,7 +83,6 @@ def test_its_echo_is_found_out(remote, server, monkeypatch):
 def test_generates_what_the_model_in_this_process_does(remote, smollm2: LlamaCpp):
     segments = remote.segments(MESSAGES)
     there = remote.generate(segments, max_tokens=8)
-    assert there == remote.generate(segments, max_tokens=8)
     assert there.strip() == smollm2.generate(smollm2.segments(MESSAGES), max_tokens=8).strip()
     assert remote.generate(segments, max_tokens=8, grammar='root ::= "open the box" | "look"') in ("open the box", "look")
     assert isinstance(json.loads(remote.generate(segments, max_tokens=40, schema={"type": "object", "properties": {}})), dict)
@@ -104,29 +104,19 @@ def test_a_model_that_it_does_not_have_is_named(server):
         OpenAICompatible(server[0] + "#smoll")
 
 
-def play(command: str, url: str, folder: Path, steps: int, *options: str) -> dict[str, Any]:
-    """Run a command that plays with the generic harness, which generates; return its result."""
-    result = folder / f"{command}.json"
-    fixed = ("--decider", url, "--harness", "generic", "--max-steps", str(steps), "--json", str(result))
-    line = [sys.executable, "-P", "-m", "homebody.scripts.cli", command, *fixed, *options]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return json.loads(result.read_text("utf-8"))
+def test_an_episode_is_played(server):
+    prompt = entry("system_prompt", {"text": "Answer with a command."})
+    spec = HarnessSpec.from_json({"format": 1, "name": "short", "processors": [prompt]})
+    (task,) = tasks("homebody/Household-v0", "validation", 1)
+    with Rollouts(Stage("homebody/Household-v0", server[0], max_steps=2)) as rollouts:
+        (record,) = rollouts.play([Job(spec, task)])
+    assert (len(record.trace), record.error) == (2, None)
+    assert record.usage["generated_tokens"] > 0
 
 
-def test_an_episode_is_played(server, tmp_path):
-    record = play("run", server[0], tmp_path, 2)
-    assert (record["steps"], record["error"]) == (2, None)
-    assert record["usage"]["generated_tokens"] > 0
-
-
-def test_two_workers_play_with_a_connection_each(server, tmp_path):
-    result = play("evaluate", server[0], tmp_path, 1, "--tasks", "2", "--workers", "2")
-    assert [(episode["steps"], episode["error"]) for episode in result["episodes"]] == [(1, None)] * 2
-
-
-def test_a_server_that_dies_is_named(remote, server):
-    server[1].kill()
-    server[1].wait()
-    with pytest.raises(RemoteDownError, match="check that it is running"):
-        remote.generate(("The end",), max_tokens=2)
+def test_a_server_that_dies_is_named(server):
+    with OpenAICompatible(server[0], sleep=lambda seconds: None) as remote:
+        server[1].kill()
+        server[1].wait()
+        with pytest.raises(RemoteDownError, match="check that it is running"):
+            remote.generate(("The end",), max_tokens=2)

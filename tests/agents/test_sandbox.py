@@ -59,6 +59,7 @@ def test_what_it_prints_is_kept_apart() -> None:
         ("def f(x):\n    return 1 / x\ndef process(event):\n    return f(0)\n", "ZeroDivisionError", 2, "division"),
         ("import re\ndef process(event):\n    return re.match('(', '')\n", "PatternError", 3, ""),
         ("def process(event):\n    return {1, 2}\n", "NotJson", None, "the result: Object of type set"),
+        ("return 5\ndef process(event):\n    return 1\n", "NotJson", None, "the text returns outside of a function; define process(event)"),
     ],
 )
 def test_failure_says_what_and_where(source: str, kind: str, line: int | None, words: str) -> None:
@@ -73,6 +74,7 @@ def test_failure_says_what_and_where(source: str, kind: str, line: int | None, w
     [
         (Limits(seconds=0.05), "while True: pass", "TimeoutError", "takes longer than 50 ms"),
         (Limits(memory_bytes=8 << 20), "return 'a' * (9 << 20)", "MemoryError", "needs more than 8 MiB"),
+        (Limits(), "import json\n    return json.dumps([1], indent=10**9)", "MemoryError", "needs more than 64 MiB"),
         (Limits(depth=10), "return process(event)", "RecursionError", "maximum recursion depth exceeded"),
         (Limits(result_chars=10), "return 'x' * 9", "TooLarge", "the result is longer than 10 characters of JSON"),
         (Limits(log_bytes=20), "print('x' * 21)", "TooLarge", "printed more than 20 bytes"),
@@ -104,6 +106,11 @@ def test_message_is_cut() -> None:
     assert len(run("def process(event):\n    raise ValueError('x' * 1000)\n", {}).message) == 200
 
 
+def test_message_is_one_line_that_a_terminal_can_show() -> None:
+    problem = run("def process(event):\n    raise ValueError('a\\nb\\x1b[31mc\\u2028d')\n", {}).problem
+    assert problem == "ValueError in line 2: a b [31mc d"
+
+
 def test_worker_killed_during_a_call_is_one_failed_call() -> None:
     assert run(ECHO, 1).ok
     (worker,) = workers(os.getpid())
@@ -124,7 +131,13 @@ def test_worker_killed_between_calls_is_one_failed_call_at_most() -> None:
     assert [run(ECHO, n).value for n in (3, 4)] == [3, 4]
 
 
-DRAW = "import random\ndef process(event):\n    return [random.random(), hash('a'), list({'x', 'y', 'z'}), event]\n"
+DRAW = (
+    "import random\n"
+    "class Thing:\n    def name(self):\n        return 1\n"
+    "def process(event):\n"
+    "    return [random.random(), hash('a'), list({'x', 'y', 'z'}), event, id(event), hash(Thing()), repr(Thing()), repr(process)]\n"
+)
+"""Whatever in Python differs from process to process."""
 
 
 def script(text: str) -> str:

@@ -114,6 +114,8 @@ def test_index_is_that_of_the_first():
 def test_missing_file_is_answered_with_the_names_that_ship(tmp_path):
     with pytest.raises(HarnessError, match=r"^no harness 'genric': No such file or directory; give the path of a JSON .* one of .*generic"):
         HarnessSpec.load("genric")
+    with pytest.raises(HarnessError, match=r"did you mean generic\?$"):
+        HarnessSpec.load("genric")
     with pytest.raises(HarnessError, match="Is a directory"):
         HarnessSpec.load(tmp_path)
 
@@ -125,6 +127,8 @@ def test_missing_file_is_answered_with_the_names_that_ship(tmp_path):
         (b"{", r"mine.json: not JSON \(Expecting property name.*; `homebody harness show .*` prints a valid harness"),
         (b"[" * 100_000, r"mine.json: not JSON \("),
         (b"5", "mine.json: /: 5 is not of type 'object'$"),
+        (b'{"format": 1, "name": "x", "processors": [], "processors": []}', "an object has the key 'processors' twice"),
+        (b'{"processors": [{"params": {"turns": 1, "steps": 1, "turns": 2}}]}', "an object has the key 'turns' twice"),
     ],
 )
 def test_file_that_is_no_harness_is_named(tmp_path, content, message):
@@ -407,15 +411,24 @@ def test_behaviour_hash_is_that_of_names_versions_and_parameters_that_are_not_th
 
 
 def test_rules_are_part_of_the_hash_if_there_are_any_but_their_names_are_not():
-    rule = RULE | {"patch": [{"op": "add", "path": "/processors/-", "value": 1}]}
+    rule = RULE | {"patch": [{"op": "remove", "path": "/processors/0"}]}
     made = HarnessSpec(document(entry("decide"), adaptations=[rule | {"name": "x"}]))
     text = (
-        '{"adaptations":[{"most":1,"patch":[{"op":"add","path":"/processors/-","value":1}],"when":{"at_least":3,"signal":"stalled"}}],'
+        '{"adaptations":[{"most":1,"patch":[{"op":"remove","path":"/processors/0"}],"when":{"at_least":3,"signal":"stalled"}}],'
         '"processors":[{"params":{},"use":"decide","version":1}]}'
     )
     assert made.behaviour_hash == sha(text)
     assert HarnessSpec(document(entry("decide"), adaptations=[rule | {"most": 1}])).behaviour_hash == sha(text)
     assert spec(entry("decide"), adaptations=[]).behaviour_hash == spec(entry("decide")).behaviour_hash
+
+
+def test_later_version_of_a_processor_that_a_rule_brings_in_changes_the_hash(monkeypatch):
+    rule = RULE | {"patch": [{"op": "add", "path": "/processors/-", "value": entry("loop_guard")}]}
+    made, plain = spec(entry("decide"), adaptations=[rule]), spec(entry("decide"))
+    before = made.behaviour_hash, plain.behaviour_hash
+    monkeypatch.setattr(REGISTRY["loop_guard"], "version", 2)
+    assert made.behaviour_hash != before[0]
+    assert plain.behaviour_hash == before[1]
 
 
 def test_a_new_parameter_with_a_default_leaves_old_hashes_as_they_are(monkeypatch):
@@ -517,6 +530,7 @@ def test_patch_file_is_read(tmp_path):
         (None, "^cannot read the patch .*patch.json: .*No such file.*; a patch is a JSON list of RFC 6902 operations$"),
         (b"{", "cannot read the patch .*patch.json: Expecting property name"),
         (b"\xff", "cannot read the patch .*patch.json: 'utf-8'"),
+        (b'[{"op": "remove", "path": "/a", "path": "/b"}]', "cannot read the patch .*: an object has the key 'path' twice"),
         (b'{"op": "remove"}', "patch.json is no JSON Patch: it must be a list of objects with op, path"),
         (b"[5]", "patch.json is no JSON Patch"),
         (b'[{"path": "/name"}]', "patch.json is no JSON Patch"),

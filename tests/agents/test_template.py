@@ -31,10 +31,47 @@ def test_text_goes_through_as_it_is(text: str) -> None:
     assert render("{{ text }}", {"text": text}) == text
 
 
-def test_context_is_copied() -> None:
-    menu = ["wait"]
-    assert render("{% set x = menu.append('fly') %}{{ menu|length }}", {"menu": menu}) == "2"
-    assert menu == ["wait"]
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ menu }} {{ focus }}", "['wait', 'walk'] {'phase': 'search', 'kinds': ['crate']}"),
+        ("{{ menu[0] }} {{ menu[-1] }} {{ menu[:1] }}", "wait walk ['wait']"),
+        ("{{ menu|tojson }} {{ focus|tojson }}", '["wait", "walk"] {"phase": "search", "kinds": ["crate"]}'),
+        ("{{ menu is sequence }} {{ focus is mapping }} {{ 'wait' in menu }} {{ 'phase' in focus }}", "True True True True"),
+        ("{% for key, value in focus|items %}{{ key }}={{ value }};{% endfor %}", "phase=search;kinds=['crate'];"),
+        ("{% for key, value in focus.items() %}{{ key }}={{ value }};{% endfor %}", "phase=search;kinds=['crate'];"),
+        ("{{ focus.keys() }} {{ focus.get('gone', 3) }} {{ menu.index('walk') }} {{ menu.count('wait') }}", "['phase', 'kinds'] 3 1 1"),
+        ("{{ menu|sort|join(', ') }} {{ menu == ['wait', 'walk'] }} {{ menu + ['go'] }}", "wait, walk True ['wait', 'walk', 'go']"),
+    ],
+)
+def test_lists_and_objects_can_be_read_in_every_way(template: str, text: str) -> None:
+    assert render(template, {"menu": ("wait", "walk"), "focus": {"phase": "search", "kinds": ["crate"]}}) == text
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ menu.append('fly') }}",
+        "{{ menu.clear() }}",
+        "{{ focus.update({}) }}",
+        "{{ focus.items()[0].clear() }}",
+        "{{ focus.kinds.sort() }}",
+    ],
+)
+def test_lists_and_objects_cannot_be_changed(template: str) -> None:
+    with pytest.raises(PromptTemplateError, match=r"there is no '[a-z]+' here; there are") as caught:
+        render(template, {"menu": ["wait"], "focus": {"kinds": ["crate"]}})
+    assert caught.value.kind == "AttributeError"
+
+
+@pytest.mark.parametrize(
+    "source", ["menu.index", "focus.items", "focus.keys().count", "focus.items()[0].index", "range", "namespace(a=1)", "menu|map('upper')"]
+)
+def test_no_address_of_the_worker_stands_in_a_text(source: str) -> None:
+    text = render(
+        f"{{{{ {source} }}}} {{{{ [{source}] }}}} {{% for x in menu %}}{{{{ loop }}}}{{% endfor %}}", {"menu": ["a"], "focus": {"b": 1}}
+    )
+    assert "0x" not in text
 
 
 @pytest.mark.parametrize(
@@ -72,6 +109,8 @@ def test_check_names_every_unknown_variable_and_what_there_is() -> None:
         "template: there is no variable 'debug'; there are goal, menu",
         "template: there is no variable 'gaol'; there are goal, menu",
     ]
+    (problem,) = check(f"{{{{ {'x' * 8000} }}}}", ["goal"])
+    assert len(problem) < 300
     (problem,) = check("{% if %}", ["goal"])
     assert problem.startswith("template: SyntaxError in line 1: ")
 

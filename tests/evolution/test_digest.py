@@ -51,6 +51,13 @@ def test_a_success_and_an_error_need_no_diagnosis(episode: Callable[..., Episode
     assert digest_episode(episode(trace=loop, error=error)) == Digest("train/a-0", "a", False, 3, "error", "environment", ())
 
 
+def test_an_episode_that_a_processor_ended_before_its_first_step_has_no_unusable_answers(episode: Callable[..., EpisodeRecord]) -> None:
+    call = {**trace("count steps>3")[0], "tool": True}
+    for steps in ([], [call]):
+        digest = digest_episode(episode(trace=steps, steps=0, interrupted="enough"))
+        assert digest == Digest("train/a-0", "a", False, 0, "ceiling", "control", ())
+
+
 def test_the_landscape_groups_failures_with_the_most_frequent_first() -> None:
     def failed(task: str, category: str) -> Digest:
         return Digest(task, "a", category == "won", 3, category, "", ())

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from homebody.agents.patch import apply
 from homebody.agents.processors import REGISTRY
 from homebody.agents.spec import HarnessSpec, entry
 from homebody.evolution.digest import Digest
@@ -154,6 +155,54 @@ def test_every_lever_has_a_name_of_its_own_and_a_processor_that_exists() -> None
     assert {lever.use for lever in table} <= set(REGISTRY)
 
 
+CHAIN = [
+    {"op": "add", "path": "/processors/1", "value": entry("stall_guard")},
+    {"op": "remove", "path": "/processors/0"},
+    {"op": "move", "from": "/processors/2", "path": "/processors/0"},
+    {"op": "copy", "from": "/processors/1", "path": "/processors/-"},
+    {"op": "remove", "path": "/processors/1"},
+    {"op": "replace", "path": "/processors/0/params", "value": {"layout": "groups"}},
+]
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        [{"op": "replace", "path": "/processors/1/params", "value": {"method": "rank"}}],
+        [{"op": "add", "path": "/processors/2/params/layout", "value": "groups"}],
+        [{"op": "remove", "path": "/processors/2"}],
+        [{"op": "remove", "path": "/processors/0"}, {"op": "remove", "path": "/processors/0"}],
+        [{"op": "add", "path": "/processors/4", "value": entry("stall_guard")}],
+        CHAIN,
+        [
+            {"op": "replace", "path": "/processors", "value": [entry("decide")]},
+            {"op": "add", "path": "/processors/0", "value": entry("notes")},
+        ],
+    ],
+    ids=lambda patch: " ".join(operation["op"] for operation in patch),
+)
+def test_rules_of_the_harness_go_on_to_mean_the_same_processors(patch: list[dict[str, Any]]) -> None:
+    four = [entry("system_prompt", {"text": "Act."}), entry("decide"), entry("show_menu"), entry("repair")]
+    rule = {"name": "stuck", "when": {"signal": "stalled", "at_least": 2}, "patch": patch}
+    base = HarnessSpec({"format": 1, "name": "ruled", "processors": four, "adaptations": [rule]})
+    applied = apply(base.document, patch)["processors"]
+    for use in ("history_window", "trim_observation"):
+        edited = HarnessSpec(apply(base.document, set_processors(base, {use: {}})))
+        assert edited.index(use) == (1 if use == "history_window" else 4)
+        after = apply(edited.document, edited.adaptations[0]["patch"])["processors"]
+        assert [item for item in after if item["use"] != use] == applied
+
+
+def test_lever_that_a_rule_of_the_harness_stands_against_is_passed_over() -> None:
+    rule = {
+        "name": "stuck",
+        "when": {"signal": "stalled", "at_least": 2},
+        "patch": [{"op": "add", "path": "/processors/0", "value": entry("loop_guard")}],
+    }
+    base = HarnessSpec.from_json({"format": 1, "name": "ruled", "processors": [entry("decide")], "adaptations": [rule]})
+    assert names(rules(base, evidence("unusable_answers"), 9)) == ["playbook", "choose by score", "short history"]
+
+
 def test_noop_proposes_no_change(seed: HarnessSpec) -> None:
     candidates = noop(seed, evidence("loop", number=2), 3)
     assert [(c.id, c.patch, c.manifest["attribution_signature"]) for c in candidates] == [(f"r2c{n}", [], "") for n in (1, 2, 3)]
@@ -184,6 +233,18 @@ def test_random_edits_of_a_harness_with_nothing_in_it_and_of_a_full_one(seed: Ha
     every = [entry(use, given.get(use)) for use in ORDER if use in groups.values()]
     full = HarnessSpec.from_json({"format": 1, "name": "full", "processors": every})
     assert all(len(full.patch(c.patch).processors) >= 8 for number in range(20) for c in random(full, evidence(number=number), 3))
+
+
+def test_random_edits_keep_the_text_of_code() -> None:
+    code = entry("code", hook="after_model", dimension="tools", source="def process(event):\n    return None")
+    base = HarnessSpec.from_json({"format": 1, "name": "coded", "processors": [code, entry("notes")]})
+    found = [c for number in range(10) for c in random(base, evidence(number=number), 4) if c.manifest["attribution_signature"] == "code"]
+    assert found
+    for candidate in found:
+        edited = next(item for item in base.patch(candidate.patch).processors if item["use"] == "code")
+        assert {**edited, "params": {}} == code
+        assert edited["params"]["max_failures"] >= 1
+        assert candidate.dimension == "tools"
 
 
 def test_random_values_stay_within_their_rules(seed: HarnessSpec) -> None:

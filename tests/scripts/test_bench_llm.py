@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from homebody.agents import AgentError, Stage
+from homebody.agents import AgentError, Job, Stage
 from homebody.agents.llama import LlamaCpp
 from homebody.envs import tasks
 from homebody.scripts.bench import llm, peer_llm
@@ -38,6 +39,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_measures_a_model(homebody: Command, loaded: Command, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(llm, "EPISODES", 1)
     monkeypatch.setattr(llm, "PARALLEL", 2)
+    monkeypatch.setattr(llm, "ROUNDS", 1)
     monkeypatch.setattr(llm, "MAX_STEPS", 3)
     answer = homebody("bench", "llm", "--models", model, "--json", tmp_path / "b.json")
     assert answer.code == 0, answer.err
@@ -51,6 +53,41 @@ def test_it_measures_a_model(homebody: Command, loaded: Command, tmp_path: Path,
     assert 0.0 < rows["overhead_fraction"]["value"] < 1.0
     assert 0.5 < rows["cached_fraction"]["value"] < 1.0
     assert rows["two_workers_vs_one"]["name"] in answer.out
+
+
+def test_a_server_is_refused(homebody: Command) -> None:
+    answer = homebody("bench", "llm", "--models", "http://127.0.0.1:9/v1")
+    assert answer.code == 2
+    assert answer.error.endswith("allowed: one whose file is on this machine")
+
+
+def test_workers_play_the_same_rounds_and_no_episode_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    played: dict[int, list[list[str]]] = {1: [], 2: []}
+
+    class Noted:
+        def __init__(self, stage: Stage, workers: int) -> None:
+            self.workers = workers
+
+        def __enter__(self) -> Noted:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def play(self, jobs: Sequence[Job]) -> Iterator[Any]:
+            played[self.workers].append([job.task.task_id for job in jobs])
+            return (SimpleNamespace(error=None) for _ in jobs)
+
+    monkeypatch.setattr(llm, "Rollouts", Noted)
+    monkeypatch.setattr(llm, "ROUNDS", 2)
+    stage = Stage("homebody/Household-v0", "none", 3)
+    chosen = tasks("homebody/Household-v0", "validation", 2 + 2 * llm.PARALLEL)
+    row = llm._by_workers(stage, chosen, lambda what: None)
+    (first,), *rounds = played[1]
+    assert played[2] == [[first, chosen[1].task_id], *rounds]
+    assert [len(each) for each in rounds] == [llm.PARALLEL] * 2
+    assert len({first, chosen[1].task_id}.union(*rounds)) == len(chosen)
+    assert (row["name"], row["repeats"]) == ("two_workers_vs_one", 2)
 
 
 def test_the_loop_scores_as_the_tree_does(model: Path) -> None:

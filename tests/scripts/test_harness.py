@@ -130,6 +130,15 @@ def test_values_are_cut_where_they_are_long() -> None:
     assert short("x" * 2000) == '"' + "x" * 1499 + " ... (2002 characters)"
 
 
+def test_nothing_is_written_where_one_of_two_files_cannot_be(homebody: Any, write: Any, tmp_path: Path) -> None:
+    base, new, patch = write("a.json", entry("decide")), tmp_path / "b.json", tmp_path / "patch.json"
+    patch.write_text(json.dumps([{"op": "remove", "path": "/processors/0"}]))
+    answer = homebody("harness", "patch", base, patch, "--out", new, "--undo", tmp_path / "gone" / "undo.json")
+    assert answer.code == 2
+    assert len(answer.err.splitlines()) == 1
+    assert not new.exists()
+
+
 def test_a_patch_can_be_taken_back(homebody: Any, write: Any, tmp_path: Path) -> None:
     base, new, undo = write("a.json", entry("decide")), tmp_path / "b.json", tmp_path / "undo.json"
     patch = tmp_path / "patch.json"

@@ -1,6 +1,6 @@
 """Decisions of whole episodes, made again: in a fresh process, with the commands in another order, and by two workers at once.
 
-By default a tiny model decides 30 times. The full check is of 200 decisions of a real model:
+By default a tiny model decides 24 times, in episodes of 6 steps. The full check is of 200 decisions of a real model, in episodes of 15:
 
     HOMEBODY_MODEL=smollm2 HOMEBODY_DECISIONS=200 .venv/bin/pytest tests/agents/llama/test_determinism.py
 """
@@ -12,7 +12,6 @@ import sys
 
 import pytest
 
-STEPS = 15
 SCRIPT = """
 import json, random, sys
 from homebody.agents import HarnessSpec, Stage, run_episode
@@ -48,8 +47,8 @@ print(json.dumps(played))
 """
 
 
-def start(model, episodes, tasks, shuffled):
-    given = {"model": model, "steps": STEPS, "episodes": episodes, "tasks": tasks, "shuffled": shuffled}
+def start(model, steps, episodes, tasks, shuffled):
+    given = {"model": model, "steps": steps, "episodes": episodes, "tasks": tasks, "shuffled": shuffled}
     process = subprocess.Popen([sys.executable, "-P", "-c", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     process.stdin.write(json.dumps(given))
@@ -70,11 +69,12 @@ def test_decisions_are_equal_to_the_bit(tiny_file):
     from homebody.envs import tasks
 
     model = os.environ.get("HOMEBODY_MODEL") or str(tiny_file("llama", n_ctx=8192))
-    decisions = int(os.environ.get("HOMEBODY_DECISIONS", "30"))
-    episodes = decisions // STEPS + 2  # Some may be won before their last step.
+    decisions = int(os.environ.get("HOMEBODY_DECISIONS", "24"))
+    steps = min(15, decisions // 4)
+    episodes = decisions // steps + 2  # Some may be won before their last step.
     names = [task.task_id for task in tasks("homebody/Household-v0", "validation", episodes)]
-    alone = finish(start(model, episodes, names, shuffled=False))
-    workers = [start(model, episodes, names[worker::2], shuffled=True) for worker in range(2)]
+    alone = finish(start(model, steps, episodes, names, shuffled=False))
+    workers = [start(model, steps, episodes, names[worker::2], shuffled=True) for worker in range(2)]
     together = {task: played for worker in workers for task, played in finish(worker).items()}
     assert together == alone
     assert sum(len(played["scores"]) for played in alone.values()) >= decisions

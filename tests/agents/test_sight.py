@@ -1,0 +1,42 @@
+"""What those who watch are told of a decision, besides the trace."""
+
+from __future__ import annotations
+
+from homebody.agents.backend import CUT, Usage
+from homebody.agents.decider import ModelDecider
+from homebody.agents.episode import Sight, run_episode
+from homebody.agents.scripted import Scripted
+from homebody.agents.spec import HarnessSpec, entry
+
+
+def test_each_decision_is_told_before_its_step_with_what_it_took(yard):
+    spec = HarnessSpec.from_json({"format": 1, "name": "menu", "processors": [entry("show_menu")]})
+    backend = Scripted(["walk to dock 1", "wait"])
+    told = []
+    keywords = {"on_step": lambda step: told.append(step["command"]), "on_decision": told.append}
+    record = run_episode(yard.Yard(), spec, ModelDecider(backend), yard.task(), max_steps=2, **keywords)
+    assert record.error is None
+    first, _, second, _ = told
+    assert [told[1], told[3]] == ["walk to dock 1", "wait"]
+    assert [message["role"] for message in second.messages] == ["user", "assistant", "user"]
+    assert first.messages[-1]["content"].startswith(record.opening)
+    assert second.messages[1]["content"] == "walk to dock 1"
+    assert not any(CUT in message["content"] for sight in (first, second) for message in sight.messages)
+    # What the decisions took is what the episode took.
+    assert (first.usage.generated_tokens, second.usage.generated_tokens) == (4, 1)
+    assert first.usage.prompt_tokens + second.usage.prompt_tokens == record.usage["prompt_tokens"] > 0
+    assert (first.usage.calls, second.usage.calls) == (1, 1)
+
+
+def test_watching_changes_nothing(yard):
+    spec = HarnessSpec.load("generic")
+    records = [
+        run_episode(yard.Yard(), spec, ModelDecider(Scripted(["wait"] * 3)), yard.task(), max_steps=3, on_decision=watcher)
+        for watcher in (None, lambda sight: None)
+    ]
+    assert records[0].trace_hash == records[1].trace_hash
+
+
+def test_a_sight_comes_back_from_json():
+    sight = Sight(({"role": "user", "content": "A yard."},), Usage(prompt_tokens=3, calls=1, seconds=0.5))
+    assert Sight.from_json(sight.to_json()) == sight
