@@ -39,7 +39,7 @@ def read_run(run_dir: str | Path) -> dict[str, Any]:
             "lessons": _outline(lessons),
             "rounds": store.events("round"),
             "end": end,
-            "evaluations": [{key: value for key, value in item.items() if key != "won"} for item in evaluations],
+            "evaluations": [{key: value for key, value in item.items() if key not in ("won", "keys")} for item in evaluations],
             "table": table(start, end, evaluations),
         }
 

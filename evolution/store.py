@@ -88,7 +88,12 @@ class Store:
 
     def events(self, kind: str) -> list[Any]:
         """Return the data of all events of a kind, oldest first."""
-        return [json.loads(data) for (data,) in self._db.execute("SELECT data FROM events WHERE kind = ? ORDER BY id", (kind,))]
+        return [data for _, data in self.timed(kind)]
+
+    def timed(self, kind: str) -> list[tuple[float, Any]]:
+        """Return time (seconds since 1970) and data of all events of a kind, oldest first."""
+        rows = self._db.execute("SELECT time, data FROM events WHERE kind = ? ORDER BY id", (kind,))
+        return [(when, json.loads(data)) for when, data in rows]
 
     def add_episode(self, key: str, record: EpisodeRecord) -> None:
         """Keep an episode; the first one under a key stays. One that an error ended is not kept: its cause may be mended next time."""
@@ -104,6 +109,10 @@ class Store:
         """Return the episode under a key, if it was played."""
         row = self._db.execute("SELECT data FROM episodes WHERE key = ?", (key,)).fetchone()
         return EpisodeRecord.from_json(json.loads(row[0])) if row else None
+
+    def episodes(self) -> dict[str, dict[str, Any]]:
+        """Return what was kept of every episode, by key, as data: reports can be made of runs whose records had other fields."""
+        return {key: json.loads(data) for key, data in self._db.execute("SELECT key, data FROM episodes ORDER BY rowid")}
 
     def _take_lock(self) -> sqlite3.Connection:
         # An open exclusive transaction: portable, and the system ends it when the process dies, however it dies.

@@ -41,12 +41,20 @@ def write_json(path: str | None, value: Any) -> None:
     Raises:
         click.UsageError: the file cannot be written.
     """
-    if path is None:
-        return
+    if path is not None:
+        write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a text; the file gets its name when it is whole.
+
+    Raises:
+        click.UsageError: the file cannot be written.
+    """
     target = Path(path)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        part.write_text(text, "utf-8")
         part.replace(target)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -207,6 +215,10 @@ class Console:
     def markdown(self, text: str) -> None:
         """Print Markdown: laid out on a terminal, as it is elsewhere."""
         self.out.print(Markdown(text) if self.out.is_terminal else escape(text))
+
+    def line(self, text: str) -> None:
+        """Print a line as it is."""
+        self.out.print(escape(text), soft_wrap=True)
 
     def harness_list(self, found: Mapping[str, Any]) -> None:
         """Print harnesses and processors."""

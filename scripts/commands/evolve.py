@@ -64,7 +64,7 @@ def evolve(
         gpu_layers=gpu_layers,
     )
     console = Console()
-    with console.evolution() as progress:
+    with console.evolution(config) as progress:
         result = evolve_harness(config, run_dir, workers=workers, resume=resume, progress=progress)
     console.evolution_end(result)
     write_json(json_path, result)

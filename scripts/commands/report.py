@@ -5,33 +5,72 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from homebody.scripts.console import Console, check_target, write_json
+from homebody.scripts.console import Console, check_target, write_json, write_text
 from homebody.scripts.options import json_out
+
+DEFAULT_PORT = 8350
 
 
 @click.command(short_help="Read a run: rounds, edits, verdicts, figures.")
 @click.argument("run_dir", type=click.Path(), metavar="RUN_DIR")
+@click.option("--html", type=click.Path(), metavar="FILE", help="Write the HTML page into FILE instead of RUN_DIR/report.html.")
 @click.option("--png", type=click.Path(), metavar="FILE", help="Draw the chart into FILE (.png or .svg).")
+@click.option("--figures", "folder", type=click.Path(), metavar="DIR", help="Draw each figure into DIR, as PNG and as SVG.")
+@click.option("--serve", "serving", is_flag=True, help="Show the run on a local web page that follows it; Ctrl-C ends.")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port of --serve; 0 takes a free one.  [default: 8350]")
 @json_out
-def report(run_dir: str, png: str | None, json_path: str | None) -> None:
-    """Print what a run did and found, as Markdown.
+def report(
+    run_dir: str, html: str | None, png: str | None, folder: str | None, serving: bool, port: int | None, json_path: str | None
+) -> None:
+    """Print what a run did and found, as Markdown, and write it as one HTML page: curves, controls, edits, tasks and transcripts.
 
     \b
-    Example:
+    Examples:
       homebody report runs/first --png runs/first/chart.png
+      homebody report runs/first --serve
     """
     from homebody.evolution.report import markdown, read_run
 
     if png is not None and not png.endswith((".png", ".svg")):
         raise click.UsageError(f"--png is {png!r}; give a file name that ends in .png or .svg")
-    check_target(png)
-    check_target(json_path)
+    if port is not None and not serving:
+        raise click.UsageError(f"--port is {port} and nothing is served; add --serve")
+    if serving and (html or png or folder or json_path):
+        raise click.UsageError("--serve writes no file; leave it out, or leave out --html, --png, --figures and --json")
     run = read_run(run_dir)
-    Console().markdown(markdown(run))
-    write_json(json_path, run)
-    if png is not None:
-        from homebody.evolution.figure import draw_run
+    console = Console()
+    if serving:
+        from homebody.scripts.serve import serve
 
+        serve(run_dir, DEFAULT_PORT if port is None else port, lambda address: console.line(f"{address} follows {run_dir}; Ctrl-C ends"))
+        return
+    page = html or str(Path(run_dir) / "report.html")
+    for path in (page, png, json_path):
+        check_target(path)
+    if folder is not None:
+        _make_folder(folder)
+    console.markdown(markdown(run))
+    write_json(json_path, run)
+    from homebody.evolution.figure import draw_run, figures, save
+    from homebody.evolution.page import build_page
+
+    if png is not None:
         draw_run(run, png)
+    if folder is not None:
+        for name, figure in figures(run).items():
+            for ending in (".png", ".svg"):
+                save(figure, Path(folder) / f"{name}{ending}")
+    write_text(page, build_page(run_dir))
+    console.line(f"\nHTML page: {page}")
+
+
+def _make_folder(folder: str) -> None:
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.UsageError(f"cannot make the folder {folder}: {error.strerror}; give another with --figures") from None
+    check_target(str(Path(folder) / "rounds.png"))

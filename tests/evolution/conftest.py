@@ -10,10 +10,13 @@ import pytest
 from gymnasium.spaces import Text
 
 from homebody.agents.episode import EpisodeRecord
+from homebody.agents.spec import digest
 from homebody.envs import TaskSpec
 from homebody.envs.household.env import ProceduralEnv
 from homebody.envs.household.houses import HouseSource
 from homebody.evolution.loop import EvolveConfig, evolve
+from homebody.evolution.stats import wilson
+from homebody.evolution.store import Store
 
 SHAFTS = ("shaft 1", "shaft 2", "shaft 3")
 CRATE = "crate 1"
@@ -185,3 +188,85 @@ def baseline(small: Callable[..., EvolveConfig], tmp_path_factory: pytest.TempPa
         patch.setattr(HouseSource, "tasks", spied_tasks)
         result = evolve(small(), run_dir, progress=lambda kind, data: events.append((kind, dict(data))))
     return Run(small(), run_dir, result, events, resets, asked)
+
+
+def _edit(name: str, lever: str, verdict: str, reason: str) -> dict[str, Any]:
+    impact = {"will_unlock": ["train/a-0"], "at_risk": ["train/a-1"]}
+    manifest = {"lever": lever, "evidence": {"loop": ["train/a-0"]}, "predicted_impact": impact, "attribution_signature": "visited"}
+    patch = [{"op": "add", "path": "/processors/0", "value": {"note": lever}}]
+    outcome = {"verdict": verdict, "reason": reason, "wins": 1, "losses": 0}
+    return {"id": name, "dimension": "memory", "patch": patch, "manifest": manifest, **outcome}
+
+
+@pytest.fixture(scope="session")
+def told_run(episode: Callable[..., EpisodeRecord]) -> Callable[..., Path]:
+    """Write a run of two rounds by hand, with evaluations of the seed and the evolved harness and of a control.
+
+    Round 1 plays training `-+` and validation `--+`. Candidate r1c1 makes it `+-+` and is shipped; r1c2 is dropped after `--`, r1c3 was
+    tried before. Round 2 plays training `+-`, and has its validation from r1c1. Each step's observation is `text`.
+    """
+
+    def write(run_dir: Path, text: str = "Dust.", name: str = "a lever") -> Path:
+        def play(what: str, split: str, behaviour: str, outcomes: str) -> list[str]:
+            keys = {}
+            for number, mark in enumerate(outcomes):
+                task = f"{split}/a-{number}"
+                key = digest([behaviour, task])
+                step = {
+                    "step": 1, "admissible": 9, "offered": 3, "method": "rank", "focus": None, "scores": [], "response": f"say {text}",
+                    "usable": True, "command": "lift gem 1 from shaft 1", "dropped_turns": 0, "accepted": mark == "+", "observation": text,
+                    "reward": 0.0, "changed": [{"by": "2:visited", "hook": "before_model", "outcome": "change", "fields": {"menu": []}}],
+                }  # fmt: skip
+                usage = {"prompt_tokens": 10, "cached_tokens": 4, "generated_tokens": 1, "seconds": 0.5}
+                record = episode(mark == "+", task_id=task, behaviour_hash=behaviour, trace=[step], opening=text, usage=usage)
+                store.add_episode(key, record)
+                keys[task] = [key, mark == "+"]
+            who, _, part = what.partition(": ")
+            told = {"what": what, "who": who, "part": part, "total": len(outcomes), "behaviour_hash": behaviour, "episodes": keys}
+            if what:
+                store.append("progress", ["series", told])
+            return [key for key, _ in keys.values()]
+
+        def rate(outcomes: str) -> dict[str, Any]:
+            won = outcomes.count("+")
+            return {"n": len(outcomes), "success": won / len(outcomes), "ci95": list(wilson(won, len(outcomes)))}
+
+        def evaluation(harness: str, behaviour: str, decider: str, outcomes: str) -> None:
+            keys = play("", "test", f"{behaviour} {decider}", outcomes)
+            won = {f"test/a-{number}": mark == "+" for number, mark in enumerate(outcomes)}
+            figures = {"steps_mean": 3.0, "prompt_tokens": 20, "generated_tokens": 2, "by_type": {"a": rate(outcomes)}, "trace_hash": "t"}
+            where = {"env": "Quarry-v0", "split": "test", "max_steps": 15, "harness": harness, "behaviour_hash": behaviour}
+            store.append("evaluation", {**where, **rate(outcomes), **figures, "decider": decider, "won": won, "keys": keys})
+
+        edits = [
+            _edit("r1c1", name, "accepted", "1 tasks won, 0 lost"),
+            _edit("r1c2", name, "rejected", "dropped after 2 of 3 tasks: it can gain 0 tasks at most, and 1 are to be beaten"),
+            _edit("r1c3", "another lever", "rejected", "novelty: this behaviour was tried before"),
+        ]
+        with Store(run_dir) as store:
+            start = {"env_id": "Quarry-v0", "model": "m", "harness": name, "env_kwargs": {"deep": text}, "budget_episodes": None}
+            store.append("start", {**start, "rounds": 2, "candidates": 3, "train_tasks": 2, "validation_tasks": 3})
+            store.append("progress", ["begin", {}])
+            store.append("lessons", {"steps": 500, "tasks": ["train/a-0"], "frames": [], "looks": {}})
+            store.append("progress", ["round", {"round": 1, "behaviour_hash": "seed"}])
+            play("round 1: training", "train", "seed", "-+")
+            play("round 1: validation", "validation", "seed", "--+")
+            for edit in edits:
+                store.append("progress", ["candidate", edit])
+            play("r1c1: smoke run", "train", "better", "+")
+            play("r1c1: validation", "validation", "better", "+-+")
+            play("r1c2: validation", "validation", "other", "--")
+            first = {"round": 1, "behaviour_hash": "seed", "train": rate("-+"), "validation": rate("--+"), "failures": {"loop": 1}}
+            store.append("round", {**first, "candidates": edits, "shipped": "r1c1"})
+            store.append("progress", ["round", {"round": 2, "behaviour_hash": "better"}])
+            play("round 2: training", "train", "better", "+-")
+            play("round 2: validation", "validation", "better", "+-+")
+            second = {"round": 2, "behaviour_hash": "better", "train": rate("+-"), "validation": rate("+-+"), "failures": {"searching": 1}}
+            store.append("round", {**second, "candidates": [], "shipped": None})
+            store.append("end", {"seed_hash": "seed", "final_hash": "better"})
+            evaluation("s", "seed", "m", "--")
+            evaluation("s-evolved", "better", "m", "+-")
+            evaluation("s-evolved", "better", "expert", "++")
+        return run_dir
+
+    return write

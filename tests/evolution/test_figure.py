@@ -1,3 +1,4 @@
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -6,16 +7,17 @@ from xml.etree import ElementTree
 
 import pytest
 
-from homebody.evolution.figure import draw_run
+from homebody.evolution.figure import COLOURS, FAILURES, NAMES, VERDICTS, draw_run, figures, inline_svg, save
 
-SIDES = {"train": {"n": 4, "success": 0.25}, "validation": {"n": 6, "success": 0.5}}
+SIDES = {"train": {"n": 4, "success": 0.25, "ci95": [0.05, 0.7]}, "validation": {"n": 6, "success": 0.5, "ci95": [0.19, 0.81]}}
 ROUND = {
-    "round": 1, **SIDES, "shipped": "r1c2",
+    "round": 1, **SIDES, "shipped": "r1c2", "failures": {"loop": 2, "unusable_answers": 1},
     "candidates": [
-        {"id": "r1c1", "manifest": {"lever": "one thing"}}, {"id": "r1c2", "manifest": {"lever": "another thing with a long name"}},
+        {"id": "r1c1", "verdict": "rejected", "manifest": {"lever": "one thing"}},
+        {"id": "r1c2", "verdict": "accepted", "manifest": {"lever": "another thing with a long name"}},
     ],
 }  # fmt: skip
-LAST: dict[str, Any] = {"round": 2, **SIDES, "shipped": None, "candidates": []}
+LAST: dict[str, Any] = {"round": 2, **SIDES, "shipped": None, "candidates": [], "failures": {}}
 ROWS = [
     {"row": "seed harness", "n": 6, "success": 0.0, "ci95": [0.0, 0.39]},
     {"row": "evolved harness", "n": 6, "success": 0.5, "ci95": [0.19, 0.81]},
@@ -82,3 +84,63 @@ def test_another_run_gives_another_chart(tmp_path: Path) -> None:
     for name, run in (("a", RUN), ("b", better)):
         draw_run(run, tmp_path / f"{name}.png")
     assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
+
+
+# --- each figure alone
+
+
+def test_there_is_a_figure_of_all_that_the_run_has_data_for() -> None:
+    assert list(figures(RUN)) == ["rounds", "held-out", "failures", "levers"]
+    assert list(figures({**RUN, "table": {}, "rounds": [LAST]})) == ["rounds"]
+    assert figures(EMPTY) == {}
+
+
+def test_each_figure_can_be_a_file(tmp_path: Path) -> None:
+    for name, figure in figures(RUN).items():
+        save(figure, tmp_path / f"{name}.png")
+        save(figure, tmp_path / f"{name}.svg")
+        assert chunks((tmp_path / f"{name}.png").read_bytes())[-1][0] == b"IEND"
+        assert ElementTree.parse(tmp_path / f"{name}.svg").getroot().tag.endswith("}svg")
+
+
+def inlined(run: dict[str, Any]) -> dict[str, str]:
+    return {name: inline_svg(figure, name) for name, figure in figures(run).items()}
+
+
+def test_figures_on_a_page_say_their_text_and_take_their_colours_from_it() -> None:
+    drawn = inlined(RUN)
+    assert drawn == inlined(RUN)
+    for name, svg in drawn.items():
+        root = ElementTree.fromstring(svg)
+        said = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
+        expected = {
+            "rounds": {"Evolution: success by round", "train (n = 4)", "+ another"},
+            "held-out": {"seed harness", "a row of its own", "50.0%"},
+            "failures": {"loop", "unusable answers", "tasks"},
+            "levers": {"one thing", "shipped", "rejected"},
+        }[name]
+        assert expected <= said, said
+        assert not re.search("#[0-9a-f]{6}", svg, re.IGNORECASE)
+        assert not re.search("font-family|<style|<!--|<metadata", svg)
+
+
+def test_ids_on_a_page_are_unique() -> None:
+    ids = [found for svg in inlined(RUN).values() for found in re.findall(r'\bid="([^"]*)"', svg)]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_colour_has_a_name_that_a_page_can_change() -> None:
+    assert {*COLOURS.values(), *FAILURES.values(), *VERDICTS.values()} <= NAMES.keys()
+
+
+def test_a_name_is_no_formula_and_no_markup() -> None:
+    edit = {"id": "r1c1", "verdict": "rejected", "manifest": {"lever": "$^$ <script>"}}
+    svg = inlined({**RUN, "rounds": [{**ROUND, "candidates": [edit]}]})["levers"]
+    assert "$^$ &lt;script&gt;" in svg
+
+
+def test_many_rounds_have_short_labels() -> None:
+    rounds = [{**ROUND, "round": number} for number in range(1, 11)]
+    svg = inlined({**RUN, "rounds": rounds})["rounds"]
+    assert "another" not in svg
+    assert svg.count(">+<") == 9  # before the first round nothing was shipped

@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,20 @@ def test_the_first_episode_under_a_key_stays(tmp_path: Path, episode: Callable[.
     with Store(tmp_path, readonly=True) as store:
         assert store.episode("k") == first
         assert store.episode("l") == second
+
+
+def test_all_episodes_and_the_times_of_events(tmp_path: Path, episode: Callable[..., EpisodeRecord]) -> None:
+    before = time.time()
+    with Store(tmp_path) as store:
+        store.add_episode("z", episode(True))
+        store.add_episode("a", episode(False))
+        store.append("progress", ["begin", {}])
+    with Store(tmp_path, readonly=True) as store:
+        assert {key: record["won"] for key, record in store.episodes().items()} == {"z": True, "a": False}
+        assert list(store.episodes()) == ["z", "a"]  # as they came
+        ((when, data),) = store.timed("progress")
+    assert data == ["begin", {}]
+    assert before <= when <= time.time()
 
 
 def test_an_episode_that_an_error_ended_is_not_kept(tmp_path: Path, episode: Callable[..., EpisodeRecord]) -> None:

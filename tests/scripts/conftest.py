@@ -4,13 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from homebody.agents import EpisodeRecord, HarnessSpec, Job, Rollouts, Stage
+from homebody.envs import tasks
+from homebody.envs.canvas import Canvas, Event, Window
 from homebody.scripts.cli import main
 
 
@@ -89,3 +92,49 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def loaded() -> Callable[[Path], Any]:
     """Read a JSON file."""
     return lambda path: json.loads(path.read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def make_record() -> Callable[..., EpisodeRecord]:
+    """Play a test task of the procedural houses and return its record."""
+
+    def play(decider: str = "flat", max_steps: int = 4, index: int = 0, harness: str = "household") -> EpisodeRecord:
+        task = tasks("homebody/Household-v0", "test", index + 1)[index]
+        with Rollouts(Stage("homebody/Household-v0", decider, max_steps)) as rollouts:
+            (record,) = rollouts.play([Job(HarnessSpec.load(harness), task)])
+        return record
+
+    return play
+
+
+@pytest.fixture
+def shows(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Canvas]]:
+    """Let windows open without a display, give them events, and keep the pictures that they show."""
+
+    def prepare(*batches: Sequence[Event]) -> list[Canvas]:
+        """Each look at the window finds the next batch; where there is none left, its person closes it."""
+        shown: list[Canvas] = []
+        left = list(batches)
+
+        def events(self: Window) -> list[Event]:
+            if not self.is_open:
+                return []
+            if not left:
+                self.close()
+                return [Event("close")]
+            return list(left.pop(0))
+
+        monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+        monkeypatch.setattr(Window, "events", events)
+        monkeypatch.setattr(Window, "wait", lambda self, milliseconds: None)
+        monkeypatch.setattr(Window, "show", lambda self, canvas: shown.append(canvas.copy()) if self.is_open else None)
+        return shown
+
+    return prepare
+
+
+@pytest.fixture
+def no_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the display away."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)

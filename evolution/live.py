@@ -1,0 +1,172 @@
+"""How far a running evolution is: the events of its progress, folded into one state that any view can show.
+
+It knows nothing of views. The terminal feeds it while it runs; everybody else reads the same events from the store.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from homebody.evolution.stats import wilson
+from homebody.evolution.store import Store
+
+RECENT = 50
+"""Episodes over which speeds are taken."""
+
+
+class Live:
+    """The state of one run.
+
+    Args:
+        start: the run's settings, as `EvolveConfig` has them.
+    """
+
+    def __init__(self, start: Mapping[str, Any]) -> None:
+        self.start = start
+        self._clear()
+
+    def _clear(self) -> None:
+        self.phase = "starting"
+        self.began: float | None = None
+        self.last: float | None = None
+        self.round = self.episodes = self.tokens = 0
+        self.rounds: dict[int, dict[str, Any]] = {}
+        self.candidates: dict[str, dict[str, Any]] = {}
+        self.current: dict[str, Any] = {}
+        self._played: deque[tuple[float, int]] = deque(maxlen=RECENT)
+        self._won: dict[str, dict[str, bool]] = {}  # outcome by task of each series, by its name
+
+    def tell(self, when: float, kind: str, data: Mapping[str, Any]) -> None:
+        """Take in an event.
+
+        Args:
+            when: seconds since 1970.
+            kind: as in `loop.Progress`; besides `begin` (a process starts or goes on with the run) and `end`.
+            data: of the event.
+        """
+        if kind == "begin" or self.began is None:  # a resumed run tells its rounds again, from the store
+            self._clear()
+            self.began = when
+        self.last = when
+        match kind:
+            case "explore":
+                self.phase = "exploring without a model"
+            case "round":
+                self.round = data["round"]
+                self.rounds[self.round] = {"round": self.round, "train": None, "validation": None, "shipped": ""}
+            case "candidate":
+                row = {"id": data["id"], "round": self.round, "dimension": data["dimension"], "lever": data["manifest"]["lever"]}
+                self.candidates[data["id"]] = {**row, "wins": 0, "losses": 0, "compared": 0, "of": 0, "verdict": "", "reason": ""}
+            case "play":
+                self._play(when, data)
+            case "series":
+                self._won.setdefault(data["what"], {}).update({task: won for task, (_, won) in data["episodes"].items()})
+                self._count(data["who"], data["part"])
+            case "verdict":
+                self.candidates[data["id"]] |= {"verdict": "accepted" if data["accepted"] else "rejected", "reason": data["reason"]}
+            case "ship":
+                self.rounds[self.round]["shipped"] = data["lever"]
+            case "end":
+                self.phase, self.current = "finished", {}
+
+    def state(self) -> dict[str, Any]:
+        """Return the state as JSON-ready data.
+
+        Returns:
+            `phase`, `model`, `env`, `round` and `of_rounds`; `rounds` and `candidates` so far; `current` (`what`, `done`, `total`, or
+            empty); `episodes` and `tokens` of this process; `episodes_per_s` and `tokens_per_s` (of the last episodes; None where
+            nothing was played); `left` (most episodes that can follow) and `left_s` (seconds for them, or None); `elapsed_s`, and
+            `last` (seconds since 1970, or None).
+        """
+        speed = self._speed()
+        left = self._left()
+        return {
+            "phase": self.phase,
+            "model": self.start["model"],
+            "env": self.start["env_id"],
+            "round": self.round,
+            "of_rounds": self.start["rounds"],
+            "rounds": list(self.rounds.values()),
+            "candidates": list(self.candidates.values()),
+            "current": dict(self.current),
+            "episodes": self.episodes,
+            "tokens": self.tokens,
+            "episodes_per_s": speed and speed[0],
+            "tokens_per_s": speed and speed[1],
+            "left": left,
+            "left_s": left / speed[0] if speed else None,
+            "elapsed_s": (self.last or 0.0) - (self.began or 0.0),
+            "last": self.last,
+        }
+
+    def _play(self, when: float, data: Mapping[str, Any]) -> None:
+        self.phase = "playing"
+        self.current = {key: data[key] for key in ("what", "who", "part", "done", "total")}
+        if "task" in data:
+            self.episodes += 1
+            self.tokens += data["tokens"]
+            self._played.append((when, data["tokens"]))
+            self._won.setdefault(data["what"], {})[data["task"]] = data["won"]
+            self._count(data["who"], data["part"])
+
+    def _count(self, who: str, part: str) -> None:
+        """Count what a series has brought so far: a round's success, or a candidate's wins and losses against it."""
+        won = self._won.get(f"{who}: {part}", {})
+        if who not in self.candidates:
+            key = "train" if part == "training" else "validation"
+            n = len(won)
+            self.rounds[self.round][key] = {"n": n, "won": sum(won.values()), "ci95": list(wilson(sum(won.values()), n))}
+        elif part == "validation":
+            before = self._won.get(f"round {self.round}: validation", {})
+            pairs = [(before[task], after) for task, after in won.items() if task in before]
+            self.candidates[who] |= {
+                "wins": sum(after and not old for old, after in pairs),
+                "losses": sum(old and not after for old, after in pairs),
+                "compared": len(pairs),
+                "of": len(before),
+            }
+
+    def _speed(self) -> tuple[float, float] | None:
+        """Return episodes and tokens a second."""
+        if len(self._played) < 2 or (span := self._played[-1][0] - self._played[0][0]) <= 0:
+            return None
+        rest = list(self._played)[1:]
+        return len(rest) / span, sum(tokens for _, tokens in rest) / span
+
+    def _left(self) -> int:
+        """Return the most episodes that can follow; candidates that are dropped and tasks in the store make it fewer."""
+        if self.phase == "finished":
+            return 0
+        train, validation, candidates = (self.start[key] for key in ("train_tasks", "validation_tasks", "candidates"))
+        trial = 1 + validation
+        a_round = train + validation + candidates * trial
+        left = (self.start["rounds"] - max(self.round, 1)) * a_round
+        if not self.current:
+            return int(left + a_round)
+        rest = self.current["total"] - self.current["done"]
+        judged = sum(item["round"] == self.round for item in self.candidates.values())
+        follows = {"training": validation, "validation": 0, "smoke run": validation}[self.current["part"]]
+        if self.current["who"] in self.candidates and self.candidates[self.current["who"]]["verdict"]:
+            rest = follows = 0
+        return int(left + rest + follows + (candidates - judged) * trial)
+
+
+def read_live(run_dir: str | Path) -> dict[str, Any] | None:
+    """Read the state of a run, ended or not; None where the directory holds only evaluations.
+
+    Raises:
+        RunError: there is no run.
+    """
+    with Store(run_dir, readonly=True) as store:
+        start = store.events("start")
+        if not start:
+            return None
+        events = [(when, kind, data) for when, (kind, data) in store.timed("progress")]
+        events += [(when, "end", {}) for when, _ in store.timed("end")]
+    live = Live(start[0])
+    for event in sorted(events, key=lambda item: item[0]):
+        live.tell(*event)
+    return live.state()

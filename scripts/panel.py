@@ -1,0 +1,88 @@
+"""A running evolution as a panel on the terminal: what is played, how the candidate does, how fast, how long at most.
+
+Shows the state that `evolution.live` keeps; 40 columns are enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+SHOWN_ROUNDS = 8
+"""Rounds in the table, the latest."""
+
+
+def panel(state: Mapping[str, Any], width: int) -> RenderableType:
+    """Lay a state out.
+
+    Args:
+        state: as `Live.state` returns it.
+        width: columns of the terminal.
+    """
+    parts: list[RenderableType] = []
+    if state["rounds"]:
+        parts.append(_rounds(state["rounds"][-SHOWN_ROUNDS:], width))
+    current = state["current"]
+    if current:
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(
+            _cut(current["what"], max(width - 28, 12)),
+            ProgressBar(total=max(current["total"], 1), completed=current["done"], width=min(20, max(width // 4, 6))),
+            f"{current['done']}/{current['total']}",
+        )
+        parts.append(bar)
+    else:
+        parts.append(Text(state["phase"]))
+    if current and state["candidates"] and state["candidates"][-1]["id"] == current["who"]:
+        candidate = state["candidates"][-1]
+        score = f"{candidate['wins']} won, {candidate['losses']} lost of {candidate['compared']} compared"
+        parts.append(Text.from_markup(f"{escape(candidate['lever'])} [dim]({escape(candidate['dimension'])})[/]: {score}"))
+    parts.append(Text(pace(state), style="dim"))
+    return Group(*parts)
+
+
+def pace(state: Mapping[str, Any]) -> str:
+    """Say how much was played, how fast, and what may follow."""
+    said = [f"{state['episodes']} episodes played"]
+    if state["episodes_per_s"] is not None:
+        said.append(f"{state['episodes_per_s']:.1f} a second")
+        if state["tokens"]:
+            said.append(f"{state['tokens_per_s']:.0f} tokens a second")
+    time_left = f" ({duration(state['left_s'])})" if state["left_s"] is not None else ""
+    said.append(f"at most {state['left']} to go{time_left}")
+    return ", ".join(said)
+
+
+def duration(seconds: float) -> str:
+    """Say a time in two units at most: `45 s`, `3 min`, `2 h 5 min`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _rounds(rounds: list[Mapping[str, Any]], width: int) -> Table:
+    wide = width >= 60
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("round", "training", "validation"):
+        table.add_column(name if wide else name[:5], justify="right", no_wrap=True)
+    table.add_column("shipped", no_wrap=True, overflow="ellipsis")
+    for row in rounds:
+        table.add_row(str(row["round"]), _rate(row["train"]), _rate(row["validation"]), _cut(row["shipped"], max(width - 30, 12)))
+    return table
+
+
+def _rate(rate: Mapping[str, Any] | None) -> str:
+    return f"{rate['won']}/{rate['n']}" if rate else ""
+
+
+def _cut(text: str, width: int) -> Text:
+    cut = Text(text)
+    cut.truncate(width, overflow="ellipsis")
+    return cut

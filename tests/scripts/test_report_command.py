@@ -1,0 +1,151 @@
+"""`homebody report`: what it writes, and the local page that follows a run."""
+
+import errno
+import json
+import os
+import shutil
+import socket
+import struct
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homebody.evolution.page import build_page
+from homebody.evolution.store import Store
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def own_run(run_dir: Path, tmp_path: Path) -> Path:
+    """A copy of the small run, to write into."""
+    return Path(shutil.copytree(run_dir, tmp_path / "run"))
+
+
+def test_the_page_is_written_into_the_run(homebody: Command, own_run: Path) -> None:
+    answer = homebody("report", own_run)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.splitlines()[-1] == f"HTML page: {own_run / 'report.html'}"
+    assert (own_run / "report.html").read_text("utf-8") == build_page(own_run)
+    again = homebody("report", own_run)
+    assert again.code == 0
+    assert [path.name for path in own_run.glob("*.html")] == ["report.html"]
+
+
+def test_the_page_can_go_elsewhere(homebody: Command, own_run: Path, tmp_path: Path) -> None:
+    assert homebody("report", own_run, "--html", tmp_path / "page.html").code == 0
+    assert (tmp_path / "page.html").read_bytes().startswith(b"<!doctype html>")
+    assert not (own_run / "report.html").exists()
+
+
+def test_each_figure_is_drawn_twice(homebody: Command, own_run: Path, tmp_path: Path) -> None:
+    assert homebody("report", own_run, "--figures", tmp_path / "deep" / "figures").code == 0
+    files = {path.name: path.read_bytes() for path in (tmp_path / "deep" / "figures").iterdir()}
+    names = {name.partition(".")[0] for name in files}
+    assert {"rounds", "failures"} <= names
+    assert set(files) == {f"{name}.{ending}" for name in names for ending in ("png", "svg")}
+    assert struct.unpack(">I", files["rounds.png"][16:20]) == (1080,)  # 7.2 inches at 150 dots
+
+
+@pytest.mark.parametrize("option", ["--html", "--figures"])
+def test_a_target_that_cannot_be_written(homebody: Command, own_run: Path, tmp_path: Path, option: str) -> None:
+    (tmp_path / "file").write_text("")
+    answer = homebody("report", own_run, option, tmp_path / "file" / "x")
+    assert (answer.code, answer.out) == (2, "")
+    assert str(tmp_path / "file" / "x") in answer.error
+    assert "give" in answer.error
+
+
+# --- --serve
+
+
+@pytest.fixture
+def served(homebody_process: Command) -> Iterator[Callable[[Path], tuple[Any, str]]]:
+    """Start `report --serve`; returns the process and the address."""
+    processes = []
+
+    def start(run_dir: Path) -> tuple[Any, str]:
+        process = homebody_process("report", run_dir, "--serve", "--port", 0)
+        processes.append(process)
+        line = process.stdout.readline()
+        assert line.endswith(f" follows {run_dir}; Ctrl-C ends\n"), line + process.stderr.read()
+        return process, line.split()[0]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def get(address: str, **headers: str) -> tuple[int, str, str]:
+    request = urllib.request.Request(address, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers["Content-Type"], error.read().decode()
+
+
+def test_a_run_is_served_until_an_interrupt(own_run: Path, served: Callable[[Path], tuple[Any, str]]) -> None:
+    process, address = served(own_run)
+    before = {path: path.read_bytes() for path in own_run.iterdir() if path.name in ("run.sqlite", "final.json")}
+    code, kind, text = get(address)
+    assert (code, kind) == (200, "text/html; charset=utf-8")
+    assert "homebody/Household-v0, flat: live</title>" in text
+    code, kind, text = get(address + "state")
+    assert (code, kind) == (200, "application/json; charset=utf-8")
+    state = json.loads(text)
+    assert (state["phase"], state["round"], state["now"] >= state["last"]) == ("finished", 1, True)
+    assert get(address + "report") == (200, "text/html; charset=utf-8", build_page(own_run))
+    code, _, text = get(address + "final.json")
+    assert (code, text) == (404, "nothing here; there are /, /state, /report\n")
+    assert get(address + "../run.sqlite")[0] == 404
+    # A page elsewhere whose name was pointed at this machine is not answered.
+    code, _, text = get(address + "state", Host="example.org")
+    assert (code, text) == (403, "only requests to this machine are answered\n")
+    port = address.rpartition(":")[2].strip("/")
+    assert get(address + "state", Host=f"localhost:{port}")[0] == 200
+    assert {path: path.read_bytes() for path in before} == before
+    shutil.rmtree(own_run)
+    code, _, text = get(address + "state")
+    assert (code, "holds no run" in json.loads(text)["error"]) == (503, True)
+    process.send_signal(2)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_a_port_that_is_taken(homebody: Command, own_run: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        answer = homebody("report", own_run, "--serve", "--port", port)
+    assert answer.code == 2
+    taken = os.strerror(errno.EADDRINUSE)
+    assert answer.error == f"port {port} of 127.0.0.1 cannot be used: {taken}; choose another with --port"
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_a_port_that_is_none(homebody: Command, own_run: Path, port: str) -> None:
+    answer = homebody("report", own_run, "--serve", "--port", port)
+    assert answer.code == 2
+    assert "--port" in answer.error
+
+
+@pytest.mark.parametrize("option", ["--html", "--png", "--figures", "--json"])
+def test_serving_writes_nothing(homebody: Command, own_run: Path, tmp_path: Path, option: str) -> None:
+    answer = homebody("report", own_run, "--serve", option, tmp_path / "x.png")
+    assert (answer.code, answer.error.partition(";")[0]) == (2, "--serve writes no file")
+    assert homebody("report", own_run, "--port", 1).error == "--port is 1 and nothing is served; add --serve"
+
+
+def test_evaluations_cannot_be_followed(homebody: Command, tmp_path: Path) -> None:
+    Store(tmp_path / "run").close()
+    answer = homebody("report", tmp_path / "run", "--serve")
+    assert answer.code == 2
+    assert answer.error == f"{tmp_path / 'run'} holds evaluations only, and there is nothing to follow; leave out --serve"
