@@ -43,6 +43,11 @@ class Stage:
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     gpu_layers: int = 0
 
+    @property
+    def env_args(self) -> dict[str, Any]:
+        """The arguments that change what tasks are: all but the folder of the data, which is another on every machine."""
+        return {key: value for key, value in self.env_kwargs.items() if key != "data_dir"}
+
     def make_env(self) -> gymnasium.Env[str, str]:
         """Make the environment.
 

@@ -13,7 +13,7 @@ from homebody.agents.rollout import Job, Rollouts, Stage
 from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import tasks as list_tasks
 from homebody.evolution.stats import pass_at_k, wilson
-from homebody.evolution.store import Store, episode_key
+from homebody.evolution.store import RunError, Store, episode_key
 
 
 def evaluate(
@@ -50,7 +50,9 @@ def evaluate(
     with Rollouts(stage, workers) as rollouts, Store(run_dir) if run_dir is not None else nullcontext(None) as store:
         jobs = [Job(spec, task, seed, attempt) for task in chosen for attempt in range(attempts)]
         fingerprint = rollouts.decider.fingerprint
-        keys = [episode_key(spec.behaviour_hash, job.task, fingerprint, stage.max_steps, seed, job.attempt) for job in jobs]
+        if store:
+            _check_env_args(store, stage)
+        keys = [episode_key(spec.behaviour_hash, job.task, fingerprint, stage.max_steps, seed, job.attempt, stage.env_args) for job in jobs]
         known = {key: record for key in keys if store and (record := store.episode(key))}
         missing = [(key, job) for key, job in zip(keys, jobs, strict=True) if key not in known]
         for (key, _), record in zip(missing, rollouts.play([job for _, job in missing]), strict=True):
@@ -60,13 +62,32 @@ def evaluate(
             if on_record:
                 on_record(len(known), len(jobs), record)
         result = summarize([known[key] for key in keys], attempts)
-        result = {"env": stage.env_id, "split": split, "max_steps": stage.max_steps, "harness": spec.name, **result}
+        result = {
+            "env": stage.env_id,
+            "env_args": stage.env_args,
+            "split": split,
+            "max_steps": stage.max_steps,
+            "harness": spec.name,
+            **result,
+        }
         result |= {"decider": rollouts.decider.name, "fingerprint": rollouts.decider.fingerprint}
         result["wall_s"] = round(time.monotonic() - started, 2)
         if store:
             figures = {key: value for key, value in result.items() if key != "episodes"}
             store.append("evaluation", {**figures, "won": _won(result), "keys": keys})
     return result
+
+
+def _check_env_args(store: Store, stage: Stage) -> None:
+    """One run has one environment: its tables would set side by side what cannot be compared."""
+    evolved = [Stage(stage.env_id, "", env_kwargs=start["env_kwargs"]).env_args for start in store.events("start")]
+    evaluated = [item.get("env_args", {}) for item in store.events("evaluation")]
+    for before in evolved + evaluated:
+        if before != stage.env_args:
+            raise RunError(
+                f"{store.run_dir} was made with the environment's arguments {before or 'none'}, and these are {stage.env_args or 'none'}; "
+                "give another --run-dir, or the same --env-arg"
+            )
 
 
 def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, Any]:

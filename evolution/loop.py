@@ -289,7 +289,8 @@ class _Evolution:
         self.progress(kind, data)
 
     def _key(self, spec: HarnessSpec, task: TaskSpec) -> str:
-        return episode_key(spec.behaviour_hash, task, self.rollouts.decider.fingerprint, self.config.max_steps, self.config.seed)
+        fingerprint, stage = self.rollouts.decider.fingerprint, self.rollouts.stage
+        return episode_key(spec.behaviour_hash, task, fingerprint, stage.max_steps, self.config.seed, env_args=stage.env_args)
 
     def _lessons(self) -> Lessons:
         """Return what exploration teaches, from the store if it was done before; controls that use no lessons do not explore."""

@@ -26,10 +26,16 @@ CREATE INDEX IF NOT EXISTS events_by_kind ON events (kind, id);
 
 
 def episode_key(
-    behaviour_hash: str, task: TaskSpec, fingerprint: Mapping[str, str], max_steps: int, seed: int = 0, attempt: int = 0
+    behaviour_hash: str,
+    task: TaskSpec,
+    fingerprint: Mapping[str, str],
+    max_steps: int,
+    seed: int = 0,
+    attempt: int = 0,
+    env_args: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the key of an episode: everything that its outcome depends on, so that nothing needs to be played twice."""
-    return digest([behaviour_hash, task.to_json(), dict(fingerprint), max_steps, seed, attempt])
+    return digest([behaviour_hash, task.to_json(), dict(fingerprint), max_steps, seed, attempt, *([dict(env_args)] if env_args else [])])
 
 
 class RunError(AgentError):

@@ -19,8 +19,10 @@ from homebody.scripts.commands.evolve import evolve
 from homebody.scripts.commands.harness import harness
 from homebody.scripts.commands.household import household
 from homebody.scripts.commands.models import models
+from homebody.scripts.commands.play import play
 from homebody.scripts.commands.report import report
 from homebody.scripts.commands.run import run
+from homebody.scripts.commands.watch import watch
 from homebody.scripts.console import error_line
 from homebody.scripts.options import Group
 
@@ -40,7 +42,7 @@ def cli() -> None:
     """
 
 
-for command in (run, evaluate, evolve, report, harness, models, household, data, bench):
+for command in (run, watch, play, evaluate, evolve, report, harness, models, household, data, bench):
     cli.add_command(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
@@ -52,6 +53,13 @@ where = options(
         "--env", "env_id", default=DEFAULT_ENV, show_default=True, metavar="ID", help="Gymnasium id of the environment, or module:Class."
     ),
     click.option("--data-dir", type=click.Path(), metavar="DIR", help="Folder of the game files, for environments that read some."),
+    click.option(
+        "--env-arg",
+        "env_args",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="An argument of the environment, as holdout=rooms; VALUE is JSON or a text. Can be repeated.",
+    ),
     click.option("--max-steps", type=click.IntRange(min=1), default=15, show_default=True, metavar="N", help="Steps a task."),
 )
 json_out = click.option("--json", "json_path", type=click.Path(), metavar="FILE", help="Write the result to FILE as JSON.")
@@ -80,17 +88,29 @@ decider_option = click.option(
 )
 
 
-def env_kwargs(env_id: str, data_dir: str | None) -> dict[str, Any]:
+def env_kwargs(env_id: str, data_dir: str | None, env_args: Sequence[str] = ()) -> dict[str, Any]:
     """Return the keyword arguments that the options give the environment.
 
     Raises:
-        click.UsageError: a folder is given to an environment that reads none.
+        click.UsageError: a folder is given to an environment that reads none, or an argument is not KEY=VALUE.
     """
+    kwargs: dict[str, Any] = {}
+    for text in env_args:
+        key, equals, value = text.partition("=")
+        if not equals or not key.isidentifier() or key in (*kwargs, "data_dir", "max_steps"):
+            raise click.UsageError(
+                f"--env-arg {text!r} is not possible; give KEY=VALUE with a name of the environment's own, each once, as holdout=rooms "
+                "(--data-dir and --max-steps have options of their own)"
+            )
+        try:
+            kwargs[key] = json.loads(value)
+        except ValueError:
+            kwargs[key] = value
     if data_dir is None:
-        return {}
+        return kwargs
     if env_id == DEFAULT_ENV:
         raise click.UsageError(f"--data-dir is {data_dir!r} and {env_id} reads no files; leave it out, or add --env homebody/AlfWorld-v0")
-    return {"data_dir": data_dir}
+    return {**kwargs, "data_dir": data_dir}
 
 
 def end_with(episodes: Sequence[Mapping[str, Any]]) -> None:

@@ -36,15 +36,15 @@ from homebody.scripts.options import (
 @gpu
 @json_out
 def evaluate(
-    env_id: str, data_dir: str | None, max_steps: int, split: str, harness: str, no_adaptation: bool, decider: str,
-    n_tasks: int | None, attempts: int,
-    workers: int, run_dir: str | None, seed: int, gpu_layers: int, json_path: str | None,
+    env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, split: str, harness: str, no_adaptation: bool,
+    decider: str, n_tasks: int | None, attempts: int, workers: int, run_dir: str | None, seed: int, gpu_layers: int, json_path: str | None,
 ) -> None:  # fmt: skip
     """Play the tasks of a split with a harness and a decider; print success with its 95% interval.
 
     \b
     Examples:
       homebody evaluate --split test --tasks 60 --harness household --decider smollm2 --workers 2
+      homebody evaluate --env-arg holdout=rooms --tasks 60 --harness household-smollm2 --decider flat
       homebody evaluate --env homebody/AlfWorld-v0 --data-dir $ALFWORLD_DATA --split valid_unseen --decider random
     """
     from homebody.agents.rollout import Stage
@@ -58,7 +58,7 @@ def evaluate(
     console = Console()
     with console.progress("episodes") as advance:
         result = evaluate_harness(
-            Stage(env_id, decider, max_steps, env_kwargs(env_id, data_dir), gpu_layers),
+            Stage(env_id, decider, max_steps, env_kwargs(env_id, data_dir, env_args), gpu_layers),
             spec,
             split,
             tasks=n_tasks,

@@ -30,7 +30,8 @@ from homebody.scripts.options import env_kwargs, gpu, harness_option, json_out, 
 @click.option("--resume", is_flag=True, help="Go on with the run in --run-dir.")
 @json_out
 def evolve(
-    env_id: str, data_dir: str | None, max_steps: int, model: str, harness: str, run_dir: str, rounds: int, proposer: str, candidates: int,
+    env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, model: str, harness: str, run_dir: str, rounds: int,
+    proposer: str, candidates: int,
     train_tasks: int, validation_tasks: int, exploration_steps: int, budget_episodes: int | None, workers: int, seed: int, gpu_layers: int,
     resume: bool, json_path: str | None,
 ) -> None:  # fmt: skip
@@ -60,7 +61,7 @@ def evolve(
         exploration_steps=exploration_steps,
         budget_episodes=budget_episodes,
         seed=seed,
-        env_kwargs=env_kwargs(env_id, data_dir),
+        env_kwargs=env_kwargs(env_id, data_dir, env_args),
         gpu_layers=gpu_layers,
     )
     console = Console()

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
-from homebody.scripts.options import decider_option, end_with, env_kwargs, gpu, harness_option, json_out, seed, where
+from homebody.scripts.options import decider_option, end_with, env_kwargs, gpu, harness_option, json_out, no_adaptation, seed, where
+from homebody.scripts.view import option
 
 
 @click.command(short_help="Play one task and print the episode.")
@@ -17,36 +20,74 @@ from homebody.scripts.options import decider_option, end_with, env_kwargs, gpu, 
 @click.option("--task", "task_id", metavar="ID", help="Task id; without it the task at --index of the split.")
 @click.option("--index", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Which task of the split, from 0.")
 @harness_option
+@no_adaptation
 @decider_option
 @seed
 @gpu
+@click.option("--watch", "is_watched", is_flag=True, help="Show it in a window while it is played.")
+@option.record
+@option.size
 @json_out
 def run(
-    env_id: str, data_dir: str | None, max_steps: int, split: str, task_id: str | None, index: int, harness: str, decider: str, seed: int,
-    gpu_layers: int, json_path: str | None,
+    env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, split: str, task_id: str | None, index: int,
+    harness: str, no_adaptation: bool, decider: str, seed: int, gpu_layers: int, is_watched: bool, record: str | None,
+    size: tuple[int, int] | None, json_path: str | None,
 ) -> None:  # fmt: skip
     """Play one task and print it step by step.
 
     \b
     Examples:
       homebody run --decider random --harness household
-      homebody run --index 3 --decider smollm2 --harness runs/first/final.json
+      homebody run --index 3 --decider smollm2 --harness runs/first/final.json --watch
+      homebody run --decider flat --harness household-smollm2 --record episode.gif
+      homebody run --env mymodule:MyEnv --harness generic --decider random
     """
+    from homebody.agents.episode import EpisodeRecord, Sight
     from homebody.agents.rollout import Job, Rollouts, Stage
     from homebody.agents.spec import HarnessSpec
     from homebody.envs import TaskSpec, tasks
+    from homebody.envs.canvas import check_size
+    from homebody.scripts.view.board import LEAST, ONE, Board
+    from homebody.scripts.view.live import listen, watch_live
+    from homebody.scripts.view.player import open_window
+    from homebody.scripts.view.recorder import check_recording
+    from homebody.scripts.view.recorder import record as write_recording
+    from homebody.scripts.view.reel import Reel
+    from homebody.scripts.view.source import Stored
 
     check_target(json_path)
+    check_recording(record)
+    if size is not None and not is_watched and record is None:
+        raise click.UsageError("--size is given and nothing is drawn; add --watch or --record FILE.gif, or leave it out")
+    size = check_size(size or ONE, LEAST)
     spec = HarnessSpec.load(harness)
-    settings = env_kwargs(env_id, data_dir)
+    if no_adaptation:
+        spec = spec.without_adaptations()
+    settings = env_kwargs(env_id, data_dir, env_args)
     if task_id is None:
         task = tasks(env_id, split, index + 1, **settings)[index]
     else:
         task = next((task for task in tasks(env_id, split, None, **settings) if task.task_id == task_id), TaskSpec(task_id, "", split))
     console = Console()
-    with Rollouts(Stage(env_id, decider, max_steps, settings, gpu_layers)) as rollouts:
+    stage = Stage(env_id, decider, max_steps, settings, gpu_layers)
+    sights: list[Sight | None] = []
+    # Before a model is loaded: without a display there is nothing to wait for.
+    window = open_window(size, f"homebody: {task.task_id}", "leave --watch out, or give --record FILE.gif") if is_watched else None
+    with Rollouts(stage) as rollouts:
+
+        def play(on_step: Any, on_decision: Any) -> EpisodeRecord:
+            (played,) = rollouts.play([Job(spec, task, seed)], on_step, on_decision)
+            return played
+
         console.episode_head(task, spec, rollouts.decider.name)
-        (record,) = rollouts.play([Job(spec, task, seed)], on_step=console.step)
-    console.episode_end(record)
-    write_json(json_path, record.to_json())
-    end_with([record.to_json()])
+        if window is not None:
+            board = Board([Reel(stage.make_env(), task.task_id, seed, spec.name, rollouts.decider.name)], size, has_buttons=True)
+            played = watch_live(play, board, window, console.step, sights)
+        else:
+            played = listen(play, console.step, sights)
+    console.episode_end(played)
+    stored = Stored(played, spec.name, env_id, settings, sights)
+    write_json(json_path, stored.to_json())
+    if record is not None and not played.error:
+        write_recording(Board([stored.reel()], size), record)
+    end_with([played.to_json()])

@@ -66,9 +66,10 @@ def test_an_episode_that_an_error_ended_is_not_kept(tmp_path: Path, episode: Cal
 def test_whatever_an_outcome_depends_on_is_in_its_key() -> None:
     base = ("h", TASK, {"decider": "flat"}, 15, 0, 0)
     changed = [("i", *base[1:]), ("h", TaskSpec("train/a-1", "a", "train"), *base[2:]), (*base[:2], {"decider": "random"}, *base[3:])]
-    changed += [(*base[:3], 16, 0, 0), (*base[:3], 15, 1, 0), (*base[:3], 15, 0, 1)]
+    changed += [(*base[:3], 16, 0, 0), (*base[:3], 15, 1, 0), (*base[:3], 15, 0, 1), (*base, {"size": 2})]
     keys = [episode_key(*values) for values in (base, *changed)]
-    assert len(set(keys)) == 7
+    assert len(set(keys)) == 8
+    assert episode_key(*base, {}) == keys[0]
     assert episode_key(*base) == keys[0]
 
 

@@ -21,9 +21,11 @@ from homebody.evolution.store import Store
 Command = Callable[..., Any]
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 COMMANDS = [
-    ("run",), ("evaluate",), ("evolve",), ("report",), ("harness", "list"), ("harness", "show"), ("harness", "check"), ("harness", "diff"),
+    ("run",), ("watch",), ("play",), ("evaluate",), ("evolve",), ("report",), ("harness", "list"), ("harness", "show"),
+    ("harness", "check"), ("harness", "diff"),
     ("harness", "patch"), ("harness", "sandbox"), ("models", "list"), ("models", "info"), ("models", "prepare"), ("models", "fetch"),
     ("models", "verify"), ("household", "export"), ("data", "alfworld"), ("bench", "household"), ("bench", "llm"), ("bench", "harness"),
+    ("bench", "render"),
 ]  # fmt: skip
 
 
@@ -495,3 +497,44 @@ def kept(run_dir: Path) -> int:
         return 0
     finally:
         db.close()
+
+
+# --- arguments of the environment
+
+
+def test_arguments_of_the_environment_reach_it(homebody: Command, loaded: Command, tmp_path: Path) -> None:
+    out = tmp_path / "result.json"
+    more = ("--env-arg", "holdout=rooms", "--env-arg", 'rooms=["kitchen"]', "--env-arg", "clutter=0.5")
+    assert homebody("evaluate", "--decider", "flat", "--tasks", 3, *more, "--json", out).code == 0
+    result = loaded(out)
+    assert result["env_args"] == {"holdout": "rooms", "rooms": ["kitchen"], "clutter": 0.5}
+    assert all("/kitchen-" in episode["task_id"] for episode in result["episodes"])
+    plain = homebody("evaluate", "--decider", "flat", "--tasks", 3, *more[2:4], "--json", out)
+    assert plain.code == 0
+    # The same task ids, other houses.
+    assert [e["task_id"] for e in loaded(out)["episodes"]] == [e["task_id"] for e in result["episodes"]]
+    assert loaded(out)["trace_hash"] != result["trace_hash"]
+
+
+@pytest.mark.parametrize("text", ["holdout", "=rooms", "hold out=rooms", "data_dir=/tmp", "max_steps=3"])
+def test_a_malformed_argument_of_the_environment_is_named(homebody: Command, text: str) -> None:
+    answer = homebody("run", "--decider", "random", "--env-arg", text)
+    assert answer.code == 2
+    assert answer.err.startswith(f"homebody: --env-arg {text!r} is not possible; give KEY=VALUE")
+
+
+@pytest.mark.parametrize(("text", "message"), [("holdout=room", "holdout='room' is not possible"), ("colour=red", "colour")])
+def test_an_argument_that_the_environment_refuses_is_named(homebody: Command, text: str, message: str) -> None:
+    answer = homebody("evaluate", "--decider", "random", "--tasks", 1, "--env-arg", text)
+    assert answer.code == 2
+    assert message in answer.err
+    assert answer.err.count("\n") == 1
+
+
+def test_one_run_directory_holds_one_kind_of_houses(homebody: Command, tmp_path: Path) -> None:
+    common = ("evaluate", "--decider", "flat", "--tasks", 2, "--run-dir", tmp_path / "run")
+    assert homebody(*common).code == 0
+    answer = homebody(*common, "--env-arg", "holdout=pairs")
+    assert answer.code == 2
+    assert "was made with the environment's arguments none, and these are {'holdout': 'pairs'}; give another --run-dir" in answer.err
+    assert homebody(*common).code == 0

@@ -1,0 +1,111 @@
+"""`homebody watch`: look at episodes that were kept."""
+
+# The mark \b, which keeps click from rewrapping the examples, must be one character: these docstrings cannot be raw.
+# ruff: noqa: D301
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from homebody.scripts.console import check_target, error_line, write_json
+from homebody.scripts.options import json_out
+from homebody.scripts.view import option
+
+if TYPE_CHECKING:
+    from homebody.scripts.view.source import Stored
+
+
+@click.command(short_help="Look at an episode again: replay, side by side, recording.")
+@click.argument("source", type=click.Path(), metavar="RUN_DIR|FILE")
+@click.option("--episode", metavar="N|TASK", help="Of a run: an episode's number, or the last one of a task. Without it they are listed.")
+@click.option("--beside", metavar="N|RUN_DIR|FILE", help="Another episode of the same task, shown beside it.")
+@click.option("--env", "env_id", metavar="ID", help="Environment to play it again in, where that was not kept.")
+@click.option("--data-dir", type=click.Path(), metavar="DIR", help="Folder of the game files, for environments that read some.")
+@option.record
+@option.size
+@json_out
+def watch(
+    source: str, episode: str | None, beside: str | None, env_id: str | None, data_dir: str | None, record: str | None,
+    size: tuple[int, int] | None, json_path: str | None,
+) -> None:  # fmt: skip
+    """Replay an episode of a run, or one that `homebody run --json` or `homebody play --json` wrote.
+
+    In the window: Space plays and pauses, Left and Right go a step, F goes to the first failure, - and + change the speed, Esc closes.
+    With --record no window is opened. --json writes the episode, or the list of episodes.
+
+    \b
+    Examples:
+      homebody watch runs/first
+      homebody watch runs/first --episode 12 --beside 40
+      homebody watch seed.json --beside evolved.json --record both.gif
+    """
+    from homebody.scripts.view.board import ONE, TWO, Board
+    from homebody.scripts.view.player import Player, open_window
+    from homebody.scripts.view.player import watch as show
+    from homebody.scripts.view.recorder import check_recording
+    from homebody.scripts.view.recorder import record as write_recording
+    from homebody.scripts.view.source import choose, read_file, read_run
+
+    check_target(json_path)
+    check_recording(record)
+    is_run = Path(source).is_dir()
+    stored = read_run(source) if is_run else [read_file(source)]
+    if is_run and episode is None:
+        _list(stored)
+        write_json(json_path, [_row(number, item) for number, item in enumerate(stored, 1)])
+        return
+    if not is_run and episode is not None:
+        raise click.UsageError(f"--episode is {episode!r} and {source} is a file, which holds one episode; leave it out")
+    chosen = [choose(stored, episode, source) if episode is not None else stored[0]]
+    if beside is not None:
+        chosen.append(_other(stored, beside, source, chosen[0].record.task_id))
+    reels = [item.reel(env_id, data_dir) for item in chosen]
+    for reel in reels:
+        if reel.differs:
+            error_line(f"{reel.title}: {reel.differs} is not as recorded; give the right environment and data by --env and --data-dir")
+    write_json(json_path, chosen[0].to_json())
+    size = size or (ONE if len(reels) == 1 else TWO)
+    if record is not None:
+        write_recording(Board(reels, size), record)
+        return
+    player = Player(Board(reels, size, has_buttons=True))
+    show(player, open_window(size, f"homebody: {reels[0].task_id}", "record it instead: --record FILE.gif"))
+
+
+def _other(stored: Sequence[Stored], beside: str, source: str, task_id: str) -> Stored:
+    """Return the episode to show beside one of a task.
+
+    Raises:
+        click.UsageError: there is none, or it plays another task.
+    """
+    from homebody.scripts.view.source import choose, read_file, read_run
+
+    if beside.isdecimal() and Path(source).is_dir():
+        other = choose(stored, beside, source)
+    elif Path(beside).is_dir():
+        other = choose(read_run(beside), task_id, beside)
+    else:
+        other = read_file(beside)
+    if other.record.task_id != task_id:
+        raise click.UsageError(f"--beside plays {other.record.task_id} and not {task_id}; give two episodes of one task")
+    return other
+
+
+def _list(stored: Sequence[Stored]) -> None:
+    rows = [tuple(map(str, _row(number, item).values())) for number, item in enumerate(stored, 1)]
+    rows.insert(0, ("episode", "task", "harness", "decider", "won", "steps"))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(number: int, item: Stored) -> dict[str, int | str | bool]:
+    record = item.record
+    won = "yes" if record.won else "no"
+    return {
+        "episode": number, "task": record.task_id, "harness": item.title, "decider": record.decider, "won": won, "steps": record.steps,
+    }  # fmt: skip

@@ -1,0 +1,203 @@
+"""The board: one episode, or two beside each other, each as its world, its mind and its line of steps, on one canvas.
+
+Knows where things go; what is drawn there is the business of `scene` and `mind`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import zip_longest
+from typing import Final
+
+from homebody.envs.canvas import INK, WHITE, Box, Canvas, check_size, fit, measure
+from homebody.envs.household.picture import LEAST_SIZE as LEAST_HOUSE
+from homebody.scripts.view.look import BAD, CARD, CHANGE, DARK, EDGE, GOOD, QUIET
+from homebody.scripts.view.mind import draw_mind, draw_title
+from homebody.scripts.view.reel import Moment, Reel
+from homebody.scripts.view.scene import Scene, scene_of
+
+LEAST: Final = (960, 600)
+"""Smallest width and height of a board, in pixels."""
+ONE: Final = (960, 720)
+TWO: Final = (1280, 900)
+"""Usual sizes, with one episode and with two."""
+BUTTONS: Final = 52
+"""Height of the row of buttons."""
+_TITLE: Final = 40
+_ROW: Final = 20
+_LEAST_MIND: Final = 190
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the parts of one episode go."""
+
+    title: Box
+    scene: Box
+    mind: Box
+
+
+class Board:
+    """Episodes on a canvas.
+
+    Args:
+        reels: one or two.
+        size: width and height in pixels, at least `LEAST`.
+        has_buttons: whether room is left at the bottom for a row of buttons.
+
+    Raises:
+        CanvasSizeError: the size is not possible.
+        PygameMissingError: pygame is not installed.
+    """
+
+    def __init__(self, reels: Sequence[Reel], size: tuple[int, int], *, has_buttons: bool = False) -> None:
+        width, height = check_size(size, LEAST)
+        self.reels = reels
+        self.canvas = Canvas(width, height)
+        bottom = height - (BUTTONS if has_buttons else 0)
+        self.buttons = Box(0, bottom, width, height - bottom)
+        self.timeline = Box(0, bottom - 8 - _ROW * len(reels), width, 8 + _ROW * len(reels))
+        usual = ONE if len(reels) == 1 else TWO
+        self._scale = max(1.0, min(width / usual[0], height / usual[1]))
+        title = round(_TITLE * self._scale)
+        room = width, self.timeline.y
+        self._places = _beside(*room, title) if len(reels) == 2 else [_alone(*room, title)]
+        self.scenes: list[Scene] = [
+            scene_of(reel, (place.scene.width, place.scene.height)) for reel, place in zip(reels, self._places, strict=True)
+        ]
+        self.at = 0
+        self.show(0)
+
+    @property
+    def last(self) -> int:
+        """The number of the last moment of the longer episode."""
+        return max(reel.last for reel in self.reels)
+
+    def show(self, at: int) -> None:
+        """Turn to a moment; an episode that is over by then stays at its end."""
+        self.at = max(0, min(at, self.last))
+        for reel, scene in zip(self.reels, self.scenes, strict=True):
+            scene.show(min(self.at, reel.last))
+
+    def walk(self, n_frames: int) -> Iterator[None]:
+        """Go from the moment before to the present one: draw after each part. An episode that is over does not move."""
+        walks = [scene.walk(n_frames) for reel, scene in zip(self.reels, self.scenes, strict=True) if self.at <= reel.last]
+        for _ in zip_longest(*walks):
+            yield
+
+    def draw(self) -> Canvas:
+        """Draw everything but the buttons, and return the canvas; the next call draws on the same one."""
+        for reel, scene, place in zip(self.reels, self.scenes, self._places, strict=True):
+            scene.draw(self.canvas.part(place.scene))
+            draw_title(self.canvas.part(place.title), reel, self.at, self._scale)
+            draw_mind(self.canvas.part(place.mind), reel, self.at, self._scale)
+        self._draw_lines()
+        self._draw_timeline()
+        return self.canvas
+
+    def moment_at(self, x: int, y: int) -> int | None:
+        """Return the moment whose mark in the line of steps is nearest to a pixel; None if that is not in the line."""
+        if not self.timeline.contains(x, y) or not self._track.inset(-12, -40).contains(x, y):
+            return None
+        share = (x - self._track.x) / self._track.width
+        return max(0, min(self.last, round(share * max(1, self.last))))
+
+    @property
+    def _track(self) -> Box:
+        left = 164 if len(self.reels) == 2 else 24
+        return Box(left, self.timeline.y, self.timeline.width - left - 220, self.timeline.height)
+
+    def _draw_lines(self) -> None:
+        for place in self._places:
+            if place.scene.x != place.mind.x:
+                self.canvas.line([(place.mind.x, 0), (place.mind.x, self.timeline.y)], EDGE)
+            else:
+                self.canvas.line([(place.mind.x, place.mind.y), (place.mind.right, place.mind.y)], EDGE)
+            self.canvas.line([(place.title.x, place.title.bottom), (place.title.right, place.title.bottom)], EDGE)
+        if len(self._places) == 2:
+            x = self._places[1].title.x
+            self.canvas.line([(x, 0), (x, self.timeline.y)], QUIET, 2)
+
+    def _draw_timeline(self) -> None:
+        self.canvas.rect(self.timeline, CARD)
+        self.canvas.line([(0, self.timeline.y), (self.timeline.width, self.timeline.y)], EDGE)
+        track = self._track
+        for row, reel in enumerate(self.reels):
+            y = track.y + 4 + row * _ROW + _ROW // 2
+            if len(self.reels) == 2:
+                self.canvas.text(fit(reel.title, track.x - 34, size=13), 12, y - 8, size=13)
+            xs = [track.x + track.width * number / max(1, self.last) for number in range(reel.last + 1)]
+            if len(xs) > 1:
+                self.canvas.line([(xs[0], y), (xs[-1], y)], EDGE, 2)
+            for number, (x, moment) in enumerate(zip(xs, reel.moments, strict=True)):
+                if number == min(self.at, reel.last):
+                    self.canvas.paste(_mark("here"), round(x) - _HERE // 2, round(y) - _HERE // 2)
+                _draw_mark(self.canvas, x, y, moment)
+        x, y = float(self.timeline.right - 12), track.y + 4 + _ROW // 2
+        for words, moment in (("adapted", _ADAPTED), ("refused", _REFUSED), ("won", _WON)):
+            x -= measure(words, size=12)[0]
+            self.canvas.text(words, x, y - 7, size=12, color=QUIET)
+            x -= 10
+            _draw_mark(self.canvas, x, y, moment)
+            x -= 14
+
+
+_ADAPTED: Final = Moment("", {"accepted": True, "adapted": {}})
+_REFUSED: Final = Moment("", {"accepted": False})
+_WON: Final = Moment("", {"accepted": True}, won=True)
+_MARK: Final = 14
+"""Side of a mark's square, in pixels."""
+_HERE: Final = 22
+"""Side of the ring around the present moment, in pixels."""
+
+
+def _draw_mark(canvas: Canvas, x: float, y: float, moment: Moment) -> None:
+    """Draw the mark of a moment around a point."""
+    kinds = []
+    if moment.entry is not None and "adapted" in moment.entry:
+        kinds.append("adapted")
+    if moment.won or moment.is_refused:
+        kinds.append("won" if moment.won else "refused and adapted" if kinds else "refused")
+    for kind in kinds or ["plain"]:
+        canvas.paste(_mark(kind), round(x) - _MARK // 2, round(y) - _MARK // 2)
+
+
+@cache
+def _mark(kind: str) -> Canvas:
+    """Return a mark: each kind has a shape of its own, and not only a colour. Drawn large and made small, for smooth edges."""
+    side = 4 * _MARK
+    canvas = Canvas(side, side, None)
+    middle = (side / 2, side / 2)
+    if kind == "won":
+        canvas.circle(middle, 26, GOOD)
+        canvas.line([(16, 29), (25, 38), (41, 19)], WHITE, 6)
+    elif kind == "refused":
+        canvas.line([(11, 11), (45, 45)], BAD, 11)
+        canvas.line([(11, 45), (45, 11)], BAD, 11)
+    elif kind == "refused and adapted":
+        canvas.line([(19, 19), (37, 37)], WHITE, 8)
+        canvas.line([(19, 37), (37, 19)], WHITE, 8)
+    elif kind == "adapted":
+        canvas.polygon([(28, 2), (54, 28), (28, 54), (2, 28)], CHANGE)
+    elif kind == "here":
+        canvas.circle(middle, 27, INK, border=7)
+    else:
+        canvas.circle(middle, 12, DARK)
+    return canvas.scaled(_MARK, _MARK) if kind != "here" else canvas.scaled(_HERE, _HERE)
+
+
+def _alone(width: int, height: int, title: int) -> _Place:
+    mind = min(max(width // 3, 320), width - LEAST_HOUSE[0])
+    x = width - mind
+    return _Place(Box(x, 0, mind, title), Box(0, 0, x, height), Box(x, title + 1, mind, height - title - 1))
+
+
+def _beside(width: int, height: int, title: int) -> list[_Place]:
+    half, room = width // 2, height - title - 1
+    # A house gets two thirds, or what it needs, while the mind keeps what that needs; text can do with half.
+    has_house = half >= LEAST_HOUSE[0] and room - LEAST_HOUSE[1] >= _LEAST_MIND
+    scene = min(max(round(0.64 * room), LEAST_HOUSE[1]), room - _LEAST_MIND) if has_house else room // 2
+    top = title + 1
+    return [_Place(Box(x, 0, half, title), Box(x, top, half, scene), Box(x, top + scene, half, room - scene)) for x in (0, half)]

@@ -1,0 +1,89 @@
+"""An episode watched while it is being played: it runs in a thread of its own, so that the window answers while a model thinks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from queue import SimpleQueue
+from typing import Any
+
+from homebody.agents.episode import EpisodeRecord, Sight
+from homebody.envs.canvas import Window
+from homebody.scripts.view.board import Board
+from homebody.scripts.view.player import Player, watch
+
+OnStep = Callable[[Mapping[str, Any]], None]
+Play = Callable[[OnStep, Callable[[Sight], None]], EpisodeRecord]
+"""Plays an episode, and tells of each decision and of each entry of the trace."""
+
+
+def listen(play: Play, on_step: OnStep, sights: list[Sight | None]) -> EpisodeRecord:
+    """Play an episode and keep what each decision was made from.
+
+    Args:
+        play: plays it.
+        on_step: called with each entry of the trace.
+        sights: gets one for each entry, before `on_step` is called.
+    """
+    last: list[Sight] = []
+
+    def step(entry: Mapping[str, Any]) -> None:
+        sights.append(last.pop() if last else None)
+        on_step(entry)
+
+    return play(step, last.append)
+
+
+def watch_live(play: Play, board: Board, window: Window, on_step: OnStep, sights: list[Sight | None]) -> EpisodeRecord:
+    """Play an episode and show it in a window; the episode goes on if the person closes that.
+
+    Args:
+        play: plays it.
+        board: shows a reel of its task, which grows.
+        window: of the size of the board.
+        on_step: as for `listen`; called in another thread.
+        sights: as for `listen`.
+    """
+    news: SimpleQueue[tuple[Mapping[str, Any], Sight | None]] = SimpleQueue()
+    stop = threading.Event()
+    ended: list[EpisodeRecord | BaseException] = []
+    (reel,) = board.reels
+    player = Player(board, is_live=True)
+
+    def tell(entry: Mapping[str, Any]) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        on_step(entry)
+        news.put((entry, sights[-1]))
+
+    def work() -> None:
+        try:
+            ended.append(listen(play, tell, sights))
+        except BaseException as error:  # it belongs to the main thread
+            ended.append(error)
+
+    def take_in() -> None:
+        # Asked before the news is read: what came before the end is in the queue by then.
+        is_over = bool(ended)
+        while not news.empty():
+            reel.add(*news.get())
+        if is_over and player.is_live:
+            player.is_live, player.is_dirty = False, True
+            if isinstance(ended[0], EpisodeRecord):
+                reel.close(ended[0])
+            else:
+                player.close()
+
+    thread = threading.Thread(target=work, name="episode")
+    thread.start()
+    try:
+        watch(player, window, take_in)
+        thread.join()
+    finally:
+        # Also at an interrupt: the model must not be freed while a step uses it.
+        stop.set()
+        thread.join()
+    (result,) = ended
+    if isinstance(result, BaseException):
+        raise result
+    return result

@@ -1,0 +1,171 @@
+"""A reel: an episode as the moments that can be looked at, the opening first and then one for each entry of its trace.
+
+The commands are given once more to an environment of the reel's own, since a trace holds what was said and not how things stood. Knows no
+drawing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from homebody.agents.episode import HELD_BACK, EpisodeRecord, Sight
+from homebody.agents.errors import AgentError
+from homebody.envs import EnvError
+
+
+class ReplayError(AgentError):
+    """An episode cannot be played again, since its environment fails at the reset."""
+
+    def __init__(self, task_id: str, error: Exception) -> None:
+        super().__init__(
+            f"task {task_id!r} cannot be played again: the environment's reset raised {type(error).__name__}: {error}; "
+            "check --env and --data-dir"
+        )
+
+
+@dataclass(frozen=True)
+class Moment:
+    """How things stand after an entry of the trace, or at the opening."""
+
+    observation: str
+    """What was said last."""
+    entry: Mapping[str, Any] | None = None
+    """The entry of the trace; None at the opening."""
+    sight: Sight | None = None
+    """What the decision was made from, where that is known."""
+    state: NDArray[np.uint64] | None = None
+    """The state of the house; None in an environment that is none."""
+    won: bool = False
+    """Whether the goal holds."""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether its command was not possible, or was held back."""
+        return self.entry is not None and not self.entry["accepted"]
+
+
+@dataclass(frozen=True)
+class End:
+    """How an episode ended."""
+
+    won: bool
+    words: str
+    """In a few words."""
+    usage: Mapping[str, Any]
+    """Token counters and seconds of the whole episode."""
+
+
+class Reel:
+    """An episode to be looked at; it grows while the episode is being played.
+
+    Args:
+        env: a text planning environment that nobody else uses; it is reset here.
+        task_id: of the task.
+        seed: of the episode.
+        title: the name of its harness.
+        decider: the name of who decides.
+
+    Raises:
+        EnvError: the environment has no such task.
+        ReplayError: the environment's reset fails.
+    """
+
+    def __init__(self, env: gymnasium.Env[str, str], task_id: str, seed: int, title: str, decider: str) -> None:
+        self.env, self.task_id, self.title, self.decider = env, task_id, title, decider
+        try:
+            opening, info = env.reset(seed=seed, options={"task": task_id})
+        except EnvError:
+            raise
+        except Exception as error:
+            raise ReplayError(task_id, error) from error
+        self.goal = str(info["goal"])
+        self._won = bool(info["won"])
+        self.moments = [Moment(opening, state=self._state(), won=self._won)]
+        self.opening_changes: Sequence[Mapping[str, Any]] = ()
+        """What the processors of the harness changed before the first step; known once the episode is over."""
+        self.end: End | None = None
+        self.differs = ""
+        """The first thing that is not as in the recording; empty if everything is."""
+        self._follows = True
+
+    @classmethod
+    def of(cls, record: EpisodeRecord, env: gymnasium.Env[str, str], title: str, sights: Sequence[Sight | None] = ()) -> Reel:
+        """Make the reel of an episode that is over.
+
+        Args:
+            record: the episode.
+            env: as for the constructor.
+            title: the name of its harness.
+            sights: what each decision was made from, one for each entry of the trace; empty where that was not kept.
+
+        Raises:
+            EnvError: the environment has no such task.
+            ReplayError: the environment's reset fails.
+        """
+        reel = cls(env, record.task_id, record.seed, title, record.decider)
+        if reel.moments[0].observation != record.opening:
+            reel._note("the first observation")
+        for entry, sight in zip(record.trace, sights or [None] * len(record.trace), strict=True):
+            reel.add(entry, sight)
+        reel.close(record)
+        return reel
+
+    def add(self, entry: Mapping[str, Any], sight: Sight | None = None) -> None:
+        """Add an entry of the trace: its command is given to this reel's environment, unless it was not sent in the episode either."""
+        sent = not entry.get("tool") and not (entry["observation"] == HELD_BACK and not entry["accepted"])
+        if sent and self._follows:
+            try:
+                observation, _, _, _, info = self.env.step(entry["command"])
+            except Exception as error:
+                self._follows = False
+                self._note(f"step {entry['step']} ({type(error).__name__}: {error})")
+            else:
+                self._won = bool(info["won"])
+                if observation != entry["observation"]:
+                    self._note(f"the answer at step {entry['step']}")
+        self.moments.append(Moment(entry["observation"], entry, sight, self._state(), self._won))
+
+    def close(self, record: EpisodeRecord) -> None:
+        """Say how the episode ended."""
+        if record.error is not None:
+            words = f"failed: {record.error['kind']} at {record.error['boundary']}"
+        elif record.interrupted and not record.won:
+            words = f"ended: {record.interrupted}"
+        else:
+            words = f"{'won' if record.won else 'not won'} in {record.steps} {'step' if record.steps == 1 else 'steps'}"
+        self.opening_changes = [change for change in record.changed if change["hook"] == "task_start"]
+        self.end = End(record.won, words, record.usage)
+
+    @property
+    def last(self) -> int:
+        """The number of the last moment."""
+        return len(self.moments) - 1
+
+    @property
+    def failure(self) -> int:
+        """The first moment whose command was refused, or was answered in the same words before; else the last."""
+        met: Counter[tuple[str, str]] = Counter()
+        for number, moment in enumerate(self.moments):
+            if moment.entry is None:
+                continue
+            answer = (moment.entry["command"], moment.observation)
+            if moment.is_refused or met[answer]:
+                return number
+            met[answer] += 1
+        return self.last
+
+    def _state(self) -> NDArray[np.uint64] | None:
+        play = getattr(self.env.unwrapped, "play", None)
+        state = getattr(play, "state", None)
+        return state.copy() if isinstance(state, np.ndarray) else None
+
+    def _note(self, what: str) -> None:
+        """Keep the first thing that differs: what follows it differs because of it."""
+        self.differs = self.differs or what

@@ -1,0 +1,116 @@
+"""What the mind panel says of a moment, in words: what was chosen and how, what the harness knows and did, the prompt, the cost.
+
+Reads an entry of a trace and what the decision was made from; knows no environment and no drawing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from homebody.agents.backend import Usage
+from homebody.agents.decider import CONTROLS
+from homebody.scripts.view.human import HUMAN
+from homebody.scripts.view.reel import Moment, Reel
+
+
+def outcome(moment: Moment) -> str:
+    """Return what came of the command of a moment, which is not the opening."""
+    if moment.entry is not None and moment.entry.get("tool"):
+        return "answered by the harness, no step spent"
+    return "not possible" if moment.is_refused else "accepted"
+
+
+def shares(method: str, scores: Sequence[tuple[str, float]]) -> list[float]:
+    """Return the lengths of bars, 1 for the best: votes in proportion, and log-scores by how likely each is beside the best."""
+    best = max(score for _, score in scores)
+    if method == "vote" and best > 0 and all(score >= 0 for _, score in scores):
+        return [score / best for _, score in scores]
+    return [math.exp(max(-50.0, score - best)) for _, score in scores]
+
+
+def how(reel: Reel, moment: Moment) -> str:
+    """Return how the command was chosen, in a few words."""
+    if _is_control(reel):
+        return f"by {reel.decider}"
+    method = moment.entry["method"] if moment.entry else ""
+    return {
+        "generate": "written freely", "grammar": "written from the menu", "vote": "by vote", "score": "by the model's scores",
+        "rank": "by the harness's ranking",
+    }.get(method, method)  # fmt: skip
+
+
+def _is_control(reel: Reel) -> bool:
+    return reel.decider in CONTROLS or reel.decider == HUMAN
+
+
+def knowledge(moment: Moment) -> list[str]:
+    """Return what the harness knows at a moment, a line each: what it is after, and the notes of its processors."""
+    entry = moment.entry
+    if entry is None:
+        return []
+    phases = {"act": "the next step is at hand", "reach": "knows where it is", "search": "searches"}
+    focus = entry["focus"]
+    lines = [f"After: {focus['wanted']} ({phases.get(focus['phase'], focus['phase'])})"] if focus else []
+    for by, notes in entry.get("notes", {}).items():
+        name = by.partition(":")[2]
+        if name != "trace_detail":
+            lines += [f"{name}: {key} {_short(value)}" for key, value in notes.items()]
+    return lines or ["nothing that it says"]
+
+
+def work_lines(reel: Reel, moment: Moment) -> list[tuple[str, str]]:
+    """Return what the processors of the harness changed at a moment, a line each, and at which hook."""
+    entry = moment.entry
+    changes = reel.opening_changes if entry is None else entry.get("changed", [])
+    lines = [(_work(change), change["hook"]) for change in changes]
+    return lines or ([("no processor changed anything", "")] if entry else [])
+
+
+def _work(change: Mapping[str, Any]) -> str:
+    name, fields = change["by"].partition(":")[2], ", ".join(change["fields"])
+    if change["outcome"] == "interrupt":
+        return f"{name} ended the episode"
+    return f"{name}: {fields}" + (", as the last word" if change["outcome"] == "intercept" else "")
+
+
+def prompt_lines(reel: Reel, moment: Moment) -> tuple[str, list[str]]:
+    """Return a title and the end of what the decider read at a moment, or why there is nothing to show."""
+    entry = moment.entry
+    if entry is None:
+        return "Prompt", []
+    if _is_control(reel):
+        return "Prompt", [f"no model: {reel.decider} decides"]
+    if entry["method"] == "rank":
+        return "Prompt", ["none: the harness's own ranking decides"]
+    if moment.sight is not None:
+        last = moment.sight.messages[-1]
+        return f"End of the prompt ({len(moment.sight.messages)} messages)", last["content"].splitlines()
+    for by, notes in entry.get("notes", {}).items():
+        if by.partition(":")[2] == "trace_detail" and "content" in notes:
+            return "End of the prompt", notes["content"].splitlines()
+    return "Prompt", ["not kept in this recording; homebody run --json keeps it"]
+
+
+def cost(reel: Reel, moment: Moment, at: int) -> str:
+    """Return what the decision cost in tokens and time, or the whole episode where that is all that is known."""
+    if moment.sight is not None:
+        return _cost(moment.sight.usage) or "no model was asked"
+    if reel.end is not None and at >= reel.last and (total := _cost(Usage(**reel.end.usage))):
+        return f"whole episode: {total}"
+    return "tokens and time: known for the whole episode only" if moment.entry else ""
+
+
+def _cost(usage: Usage) -> str:
+    if not usage.calls:
+        return ""
+    cached = f" ({100 * usage.cached_tokens / usage.prompt_tokens:.0f}% cached)" if usage.prompt_tokens else ""
+    written = f"{usage.generated_tokens} written" if usage.generated_tokens else f"{usage.scored_tokens} scored"
+    return f"{usage.prompt_tokens} prompt tokens{cached}, {written}, {1000 * usage.seconds:.0f} ms"
+
+
+def _short(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(_short(item) for item in value)
+    return str(value)

@@ -1,0 +1,487 @@
+"""Replays: what a reel holds, where episodes come from, the player's keys and buttons, the window, and an episode watched live."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+import pytest
+
+from homebody.agents import EpisodeRecord, Stage
+from homebody.agents.backend import Usage
+from homebody.agents.episode import HELD_BACK, Sight
+from homebody.envs import EnvError
+from homebody.envs.canvas import Canvas, Event, Window
+from homebody.evolution.store import Store
+from homebody.scripts.cli import cli
+from homebody.scripts.commands.watch import watch as watch_command
+from homebody.scripts.view.board import LEAST, Board
+from homebody.scripts.view.live import watch_live
+from homebody.scripts.view.player import BUTTONS, SPEEDS, Player, open_window, watch
+from homebody.scripts.view.reel import Reel, ReplayError
+from homebody.scripts.view.scene import TextScene
+from homebody.scripts.view.source import Stored, read_file
+
+Command = Callable[..., Any]
+Shows = Callable[..., list[Canvas]]
+ESCAPE = Event("key", key="escape")
+
+
+@pytest.fixture(autouse=True)
+def command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(cli.commands, "watch", watch_command)
+
+
+@pytest.fixture(scope="module")
+def yard() -> ModuleType:
+    """A text environment that is no house; loading it registers `Yard-v0`."""
+    path = Path(__file__).parents[1] / "agents" / "yard.py"
+    spec = importlib.util.spec_from_file_location("yard_to_watch", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def record(make_record: Callable[..., EpisodeRecord]) -> EpisodeRecord:
+    """An episode that is won."""
+    made = make_record("expert", 15)
+    assert made.won
+    return made
+
+
+def reel_of(record: EpisodeRecord) -> Reel:
+    return Reel.of(record, Stage("homebody/Household-v0", "random").make_env(), "seed")
+
+
+def entry(step: int, command: str, observation: str = "", *, accepted: bool = True, **rest: Any) -> dict[str, Any]:
+    base = {"step": step, "admissible": 1, "offered": 1, "method": "generate", "focus": None, "scores": [], "response": command}
+    return base | {"command": command, "accepted": accepted, "observation": observation} | rest
+
+
+# --- a reel
+
+
+def test_a_reel_plays_the_episode_again(record: EpisodeRecord) -> None:
+    reel = reel_of(record)
+    assert reel.differs == ""
+    assert [moment.observation for moment in reel.moments] == [record.opening, *(step["observation"] for step in record.trace)]
+    assert [moment.won for moment in reel.moments] == [False] * record.steps + [True]
+    states = [moment.state for moment in reel.moments]
+    assert all(state is not None for state in states)
+    # A winning plan has no step that changes nothing.
+    assert all(a is not None and (a != b).any() for a, b in pairwise(states))
+    assert reel.end is not None
+    assert reel.end.words == f"won in {record.steps} steps"
+    assert (reel.goal, reel.last) == (record.goal, record.steps)
+
+
+def test_a_reel_says_what_is_not_as_recorded(record: EpisodeRecord) -> None:
+    trace = [step | {"observation": "It rains."} if step["step"] == 2 else step for step in record.trace]
+    reel = reel_of(replace(record, trace=trace))
+    assert reel.differs == "the answer at step 2"
+    assert reel.moments[2].observation == "It rains."
+    assert reel_of(replace(record, opening="A cave.")).differs == "the first observation"
+
+
+def test_what_was_not_sent_is_not_sent_again(yard: ModuleType) -> None:
+    env = yard.Yard()
+    reel = Reel(env, "one", 0, "seed", "random")
+    reel.add(entry(1, "recall dock 1", "You remember nothing.", tool=True))
+    reel.add(entry(1, "walk to dock 1", HELD_BACK, accepted=False))
+    reel.add(entry(2, "walk to dock 2", "You walk to dock 2. You see nothing."))
+    assert env.sent == ["walk to dock 2"]
+    assert reel.differs == ""
+    assert [moment.state for moment in reel.moments] == [None] * 4
+
+
+def test_an_environment_that_fails_is_a_difference(yard: ModuleType) -> None:
+    reel = Reel(yard.Yard(raises_at=1), "one", 0, "seed", "random")
+    reel.add(entry(1, "wait", "You wait."))
+    reel.add(entry(2, "wait", "You wait."))
+    assert reel.differs == "step 1 (RuntimeError: the yard is flooded)"
+    assert reel.last == 2
+
+
+def test_an_environment_that_cannot_begin_again(yard: ModuleType) -> None:
+    with pytest.raises(ReplayError, match=r"task 'one' cannot be played again: .* RuntimeError: the yard is flooded; check --env"):
+        Reel(yard.Yard(raises_at=0), "one", 0, "seed", "random")
+
+
+@pytest.mark.parametrize(
+    ("entries", "failure"),
+    [
+        ([("walk to dock 1", "a", True), ("fly", "b", False), ("wait", "c", True)], 2),
+        ([("wait", "a", True), ("wait", "b", True), ("wait", "a", True), ("fly", "c", False)], 3),
+        ([("wait", "a", True), ("wait", "b", True)], 2),
+        ([], 0),
+    ],
+    ids=["refused", "looping", "end", "nothing"],
+)
+def test_the_first_failure(yard: ModuleType, entries: list[tuple[str, str, bool]], failure: int) -> None:
+    reel = Reel(yard.Yard(), "one", 0, "seed", "random")
+    for step, (command, observation, accepted) in enumerate(entries, 1):
+        reel.add(entry(step, command, observation, accepted=accepted))
+    assert reel.failure == failure
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"won": False, "steps": 1}, "not won in 1 step"),
+        ({"won": False, "interrupted": "stalled"}, "ended: stalled"),
+        ({"won": True, "steps": 4, "interrupted": "enough"}, "won in 4 steps"),
+        ({"error": {"boundary": "step", "kind": "OSError", "message": "disk full"}}, "failed: OSError at step"),
+    ],
+)
+def test_how_it_ended(record: EpisodeRecord, fields: dict[str, Any], words: str) -> None:
+    reel = reel_of(replace(record, trace=[], **fields))
+    assert reel.end is not None
+    assert reel.end.words == words
+
+
+# --- where episodes come from
+
+
+def test_a_file_that_run_wrote_comes_back(homebody: Command, tmp_path: Path) -> None:
+    homebody("run", "--decider", "random", "--max-steps", 2, "--json", tmp_path / "a.json")
+    stored = read_file(str(tmp_path / "a.json"))
+    assert stored.to_json() == json.loads((tmp_path / "a.json").read_text("utf-8"))
+    assert [sight is not None and sight.usage == Usage() for sight in stored.sights] == [True, True]
+    assert stored.reel().differs == ""
+
+
+def test_an_episode_of_another_environment(yard: ModuleType, record: EpisodeRecord, tmp_path: Path) -> None:
+    told = replace(record, task_id="one", opening=yard.Yard().reset()[0], trace=[entry(1, "wait", "You wait.")], steps=1)
+    (tmp_path / "a.json").write_text(json.dumps(Stored(told, "seed", "Yard-v0").to_json()), "utf-8")
+    reel = read_file(str(tmp_path / "a.json")).reel()
+    assert (reel.differs, reel.last) == ("", 1)
+    # A task of one environment in another one: the error of that one.
+    with pytest.raises(EnvError, match="'one'"):
+        read_file(str(tmp_path / "a.json")).reel("homebody/Household-v0")
+    # Where the file does not say, it is asked for.
+    bare = {key: value for key, value in json.loads((tmp_path / "a.json").read_text("utf-8")).items() if key != "env"}
+    (tmp_path / "b.json").write_text(json.dumps(bare), "utf-8")
+    assert read_file(str(tmp_path / "b.json")).reel("Yard-v0").differs == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, r"cannot read .*a\.json: No such file or directory; give what `homebody run --json` wrote, or a run directory"),
+        ("{", r".*a\.json is not JSON; give what `homebody run --json` wrote, or a run directory"),
+        ("[1]", r".*a\.json holds no episode that can be shown; give what this version's `homebody run --json` wrote"),
+        ('{"episodes": []}', r".*a\.json holds no episode that can be shown"),
+    ],
+)
+def test_a_file_that_is_no_episode(homebody: Command, tmp_path: Path, text: str | None, said: str) -> None:
+    if text is not None:
+        (tmp_path / "a.json").write_text(text, "utf-8")
+    answer = homebody("watch", tmp_path / "a.json")
+    assert answer.code == 2
+    assert re.match(said, answer.error)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"trace": [{"step": 1}]}, "holds no episode that can be shown"),
+        ({"trace": {}}, "holds no episode that can be shown"),
+        ({"sights": [{"messages": 1}]}, "its sights cannot be read; write it again with this version of homebody"),
+        ({"sights": ["x"]}, "its sights cannot be read; write it again with this version of homebody"),
+        ({"sights": [None]}, r"holds 1 sights for \d+ entries; write it again with homebody run --json"),
+    ],
+)
+def test_a_file_that_was_changed(record: EpisodeRecord, tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    content = Stored(record, "seed").to_json() | change
+    (tmp_path / "a.json").write_text(json.dumps(content), "utf-8")
+    with pytest.raises(click.UsageError, match=said):
+        read_file(str(tmp_path / "a.json"))
+
+
+def test_a_run_lists_its_episodes(homebody: Command, loaded: Command, run_dir: Path, tmp_path: Path) -> None:
+    answer = homebody("watch", run_dir, "--json", tmp_path / "list.json")
+    assert (answer.code, answer.err) == (0, "")
+    head, *lines = answer.out.splitlines()
+    assert head.split() == ["episode", "task", "harness", "decider", "won", "steps"]
+    with Store(run_dir, readonly=True) as store:
+        kept = list(store.episodes().values())
+    assert [line.split()[:2] for line in lines] == [[str(number), item["task_id"]] for number, item in enumerate(kept, 1)]
+    assert lines[0].split()[2:] == ["seed", "flat", "no", "3"]
+    assert loaded(tmp_path / "list.json")[0] == {
+        "episode": 1, "task": kept[0]["task_id"], "harness": "seed", "decider": "flat", "won": "no", "steps": 3,
+    }  # fmt: skip
+
+
+def test_an_episode_of_a_run_by_number_and_by_task(
+    homebody: Command, loaded: Command, run_dir: Path, tmp_path: Path, no_display: None
+) -> None:
+    out = ("--size", "960x600", "--record", tmp_path / "a.png", "--json", tmp_path / "a.json")
+    assert homebody("watch", run_dir, "--episode", 2, *out).code == 0
+    task_id = loaded(tmp_path / "a.json")["task_id"]
+    assert homebody("watch", run_dir, "--episode", task_id, *out).code == 0
+    assert loaded(tmp_path / "a.json")["task_id"] == task_id
+    assert homebody("watch", tmp_path / "a.json", "--beside", run_dir, *out).code == 0
+    assert homebody("watch", run_dir, "--episode", 2, "--beside", 2, *out).code == 0
+    assert (tmp_path / "a.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--episode", 0), r"--episode is 0 and .* holds episodes 1 to \d+; without --episode they are listed"),
+        (("--episode", "test/none"), "no episode of .* plays the task 'test/none'; without --episode they are listed"),
+        (("--episode", 1, "--beside", 2), "--beside plays .* and not .*; give two episodes of one task"),
+        (("--episode", 1, "--beside", "none.json"), "cannot read none.json: No such file or directory"),
+        (("--episode", 1, "--data-dir", "x"), "--data-dir is 'x' and homebody/Household-v0 reads no files"),
+        (("--episode", 1, "--env", "Nothing-v0"), "environment 'Nothing-v0' cannot be made"),
+    ],
+)
+def test_what_a_run_has_not(homebody: Command, run_dir: Path, options: Sequence[object], said: str) -> None:
+    answer = homebody("watch", run_dir, *options)
+    assert answer.code == 2
+    assert re.match(said, answer.error)
+
+
+def test_a_file_holds_one_episode(homebody: Command, record: EpisodeRecord, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(Stored(record, "seed").to_json()), "utf-8")
+    answer = homebody("watch", tmp_path / "a.json", "--episode", 1)
+    assert (answer.code, "which holds one episode; leave it out" in answer.error) == (2, True)
+
+
+def test_runs_without_an_episode_and_folders_without_a_run(homebody: Command, tmp_path: Path) -> None:
+    Store(tmp_path / "run").close()
+    assert homebody("watch", tmp_path / "run").error.endswith("holds no episode yet; wait for the first, or give another run")
+    (tmp_path / "none").mkdir()
+    assert "holds no run" in homebody("watch", tmp_path / "none").error
+
+
+def test_a_difference_is_told(homebody: Command, record: EpisodeRecord, tmp_path: Path) -> None:
+    content = Stored(replace(record, opening="A cave."), "seed").to_json()
+    (tmp_path / "a.json").write_text(json.dumps(content), "utf-8")
+    answer = homebody("watch", tmp_path / "a.json", "--record", tmp_path / "a.png")
+    assert answer.code == 0
+    assert answer.error == "seed: the first observation is not as recorded; give the right environment and data by --env and --data-dir"
+
+
+# --- the player
+
+
+@pytest.fixture
+def player(record: EpisodeRecord) -> Player:
+    made = Player(Board([reel_of(record)], LEAST, has_buttons=True))
+    made.tick(0.0)
+    return made
+
+
+def key(name: str, text: str = "") -> Event:
+    return Event("key", key=name, text=text)
+
+
+def button(player: Player, label: str) -> Event:
+    box = next(box for box, (name, _, _) in player._buttons() if name == label)
+    return Event("click", x=box.center[0], y=box.center[1])
+
+
+def test_it_plays_by_itself_to_the_end_and_stops(player: Player) -> None:
+    seen, now = [player.board.at], 0.0
+    while player.is_playing:
+        now += 10.0
+        player.tick(now)
+        if player.board.at != seen[-1]:
+            seen.append(player.board.at)
+    assert seen == list(range(1, player.board.last + 1))
+    player.handle(key("space"))
+    assert (player.is_playing, player.board.at) == (True, 0)
+
+
+def test_twice_as_fast_takes_half_the_time(record: EpisodeRecord) -> None:
+    def time(*events: Event) -> float:
+        player, now = Player(Board([reel_of(record)], LEAST, has_buttons=True)), 0.0
+        for event in events:
+            player.handle(event)
+        player.tick(now)
+        while player.is_playing:
+            now += 0.5
+            player.tick(now)
+        return now
+
+    usual = time()
+    assert time(key("+", "+")) == pytest.approx(usual / 2, rel=0.05)
+    assert time(key("-", "-")) == pytest.approx(usual * 2, rel=0.05)
+
+
+@pytest.mark.parametrize("by", ["key", "button"])
+def test_keys_and_buttons(player: Player, by: str) -> None:
+    def do(label: str) -> None:
+        name = next(key for name, key, _ in BUTTONS if name == label)
+        named = {"Esc": "escape"}.get(name, name.lower())
+        player.handle(key(named, named if len(named) == 1 else "") if by == "key" else button(player, label))
+
+    last = player.board.last
+    do("End")
+    assert (player.board.at, player.is_playing) == (last, False)
+    do("Back")
+    assert player.board.at == last - 1
+    do("Next")
+    assert player.board.at == last
+    do("Next")
+    assert player.board.at == last
+    do("Start")
+    assert player.board.at == 0
+    do("Back")
+    assert player.board.at == 0
+    do("Failure")
+    assert player.board.at == last  # this episode has none
+    for _ in SPEEDS:
+        do("Faster")
+    assert player.speed == max(SPEEDS)
+    for _ in SPEEDS:
+        do("Slower")
+    assert player.speed == min(SPEEDS)
+    do("Close")
+    assert player.is_closed
+
+
+def test_a_click_on_the_line_of_steps_goes_there(player: Player) -> None:
+    track = player.board._track
+    player.handle(Event("click", x=track.right, y=track.center[1]))
+    assert player.board.at == player.board.last
+    player.handle(Event("click", x=track.x, y=track.center[1]))
+    assert player.board.at == 0
+    player.handle(Event("click", x=5, y=5))
+    player.handle(Event("move", x=5, y=5))
+    player.handle(key("x", "x"))
+    assert (player.board.at, player.is_closed) == (0, False)
+
+
+def test_the_failure_of_either_of_two(yard: ModuleType, record: EpisodeRecord) -> None:
+    reels = [Reel(yard.Yard(), "one", 0, title, "random") for title in ("seed", "evolved")]
+    for step in (1, 2, 3):
+        reels[0].add(entry(step, "fly", "Nothing moves.", accepted=step != 2))
+        reels[1].add(entry(step, f"walk to dock {step}", "You walk."))
+    player = Player(Board(reels, LEAST, has_buttons=True))
+    player.handle(key("f", "f"))
+    assert player.board.at == 2
+    assert all(isinstance(scene, TextScene) for scene in player.board.scenes)
+    assert player.draw().width == 960
+
+
+# --- the window
+
+
+def test_the_window_shows_and_closes(homebody: Command, shows: Shows, record: EpisodeRecord, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(Stored(record, "seed").to_json()), "utf-8")
+    shown = shows([], [key("end")], [], [ESCAPE])
+    answer = homebody("watch", tmp_path / "a.json", "--size", "960x600")
+    assert (answer.code, answer.err) == (0, "")
+    assert len(shown) >= 2
+    first, last = shown[0].to_array(), shown[-1].to_array()
+    assert first.shape == last.shape == (600, 960, 3)
+    assert (first != last).any()
+
+
+def test_a_person_closes_the_window(shows: Shows, player: Player) -> None:
+    shown = shows([], [])
+    window = open_window(LEAST, "test", "")
+    watch(player, window)
+    assert not window.is_open
+    assert len(shown) >= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "--decider", "flat", "--watch"), "leave --watch out, or give --record FILE.gif"),
+        (("watch", "FILE"), "record it instead: --record FILE.gif"),
+    ],
+)
+def test_no_display(
+    homebody: Command, no_display: None, record: EpisodeRecord, tmp_path: Path, arguments: Sequence[str], said: str
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(Stored(record, "seed").to_json()), "utf-8")
+    answer = homebody(*(tmp_path / "a.json" if argument == "FILE" else argument for argument in arguments))
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.error == f"no window can be opened: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set); {said}"
+
+
+# --- live
+
+
+def test_run_is_watched_and_goes_on_when_the_window_is_closed(
+    homebody: Command, loaded: Command, shows: Shows, tmp_path: Path, record: EpisodeRecord
+) -> None:
+    shows([])
+    answer = homebody("run", "--decider", "expert", "--watch", "--json", tmp_path / "a.json")
+    assert (answer.code, answer.err) == (0, "")
+    assert loaded(tmp_path / "a.json")["trace_hash"] == record.trace_hash
+    assert f"won in {record.steps} steps" in answer.out
+
+
+def live(record: EpisodeRecord) -> Board:
+    return Board([Reel(Stage("homebody/Household-v0", "random").make_env(), record.task_id, 0, "seed", "expert")], LEAST, has_buttons=True)
+
+
+def telling(record: EpisodeRecord) -> Callable[..., EpisodeRecord]:
+    def play(on_step: Callable[[Any], None], on_decision: Callable[[Sight], None]) -> EpisodeRecord:
+        for step in record.trace:
+            on_decision(Sight((), Usage()))
+            on_step(step)
+        return record
+
+    return play
+
+
+def test_a_live_reel_grows_until_the_end(shows: Shows, record: EpisodeRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = shows()
+    board = live(record)
+    monkeypatch.setattr(Window, "events", lambda self: [ESCAPE] if board.reels[0].end else [])
+    told: list[Any] = []
+    sights: list[Sight | None] = []
+    assert watch_live(telling(record), board, open_window(LEAST, "test", ""), told.append, sights) is record
+    (reel,) = board.reels
+    assert (reel.last, reel.differs, told) == (record.steps, "", record.trace)
+    assert reel.end is not None
+    assert reel.end.won
+    assert sights == [Sight((), Usage())] * record.steps
+    assert all(moment.sight is not None for moment in reel.moments[1:])
+    assert shown
+
+
+def test_an_error_of_the_live_episode_is_raised(shows: Shows, record: EpisodeRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    def play(on_step: object, on_decision: object) -> EpisodeRecord:
+        raise OSError("disk full")
+
+    shows()
+    monkeypatch.setattr(Window, "events", lambda self: [])
+    with pytest.raises(OSError, match="disk full"):
+        watch_live(play, live(record), open_window(LEAST, "test", ""), lambda entry: None, [])
+
+
+def test_an_interrupt_ends_the_live_episode_at_its_next_step(shows: Shows, record: EpisodeRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    def steps() -> Iterator[Any]:
+        while True:
+            yield from record.trace
+
+    def play(on_step: Callable[[Any], None], on_decision: object) -> EpisodeRecord:
+        for step in steps():
+            on_step(step)
+        raise AssertionError
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    shows([])
+    monkeypatch.setattr("homebody.scripts.view.live.watch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        watch_live(play, live(record), open_window(LEAST, "test", ""), lambda entry: None, [])
