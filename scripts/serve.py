@@ -6,6 +6,7 @@ Only 127.0.0.1 is listened on, and only requests that name it are answered, so t
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -39,7 +40,7 @@ def serve(run_dir: str, port: int, ready: Callable[[str], None]) -> None:
     if state is None:
         raise click.UsageError(f"{run_dir} holds evaluations only, and there is nothing to follow; leave out --serve")
     try:
-        server = ThreadingHTTPServer((HOST, port), partial(_Handler, run_dir, f"{state['env']}, {state['model']}"))
+        server = _Server((HOST, port), partial(_Handler, run_dir, f"{state['env']}, {state['model']}"))
     except OSError as error:
         raise click.UsageError(f"port {port} of {HOST} cannot be used: {error.strerror}; choose another with --port") from None
     with server:
@@ -62,6 +63,15 @@ def live_page(name: str) -> str:
         .get_template("live.html")
         .render(name=name, style=Markup(source("page.css")), script=Markup(script), script_hash=script_hash(script))
     )
+
+
+class _Server(ThreadingHTTPServer):
+    """Takes it calmly when a visitor leaves in the middle of an answer."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say what went wrong, unless the visitor left."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -10,7 +10,11 @@ from homebody.agents.spec import HarnessSpec, harness_names
 from homebody.envs import tasks
 
 SEEDS = {"generic", "household"}
-EVOLVED = {"household-smollm2": "homebody/Household-v0", "alfworld-smollm2": "homebody/AlfWorld-v0"}
+EVOLVED = {
+    "household-smollm2": "homebody/Household-v0",
+    "alfworld-smollm2": "homebody/AlfWorld-v0",
+    "household-adaptive": "homebody/Household-v0",
+}
 
 
 def test_names() -> None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import click
+import jsonschema
 
 from homebody.agents.episode import EpisodeRecord, Sight
 from homebody.agents.rollout import Stage
 from homebody.evolution.store import Store
 from homebody.scripts.options import DEFAULT_ENV, env_kwargs
 from homebody.scripts.view.reel import Reel
-
-_ENTRY = {"step", "admissible", "offered", "method", "focus", "scores", "response", "command", "accepted", "observation"}
-"""What an entry of a trace must have to be shown."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,15 @@ def read_file(path: str) -> Stored:
     """
     try:
         content = json.loads(Path(path).read_text("utf-8"))
+        # NaN, infinity, half a surrogate pair: Python's json reads them, JSON has them not.
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
     except OSError as error:
         raise click.UsageError(f"cannot read {path}: {error.strerror}; give what `homebody run --json` wrote, or a run directory") from None
     except (ValueError, RecursionError):
         raise click.UsageError(f"{path} is not JSON; give what `homebody run --json` wrote, or a run directory") from None
-    record = _record(content, path)
-    try:
-        sights = [Sight.from_json(sight) if sight else None for sight in content.get("sights", [])]
-    except (TypeError, KeyError, AttributeError):
-        raise click.UsageError(f"{path}: its sights cannot be read; write it again with this version of homebody") from None
+    _check(content, path)
+    record = EpisodeRecord.from_json(content)
+    sights = [Sight.from_json(sight) if sight else None for sight in content.get("sights", [])]
     if sights and len(sights) != len(record.trace):
         raise click.UsageError(
             f"{path} holds {len(sights)} sights for {len(record.trace)} entries; write it again with homebody run --json"
@@ -84,7 +84,7 @@ def read_run(run_dir: str) -> list[Stored]:
 
     Raises:
         RunError: there is no run.
-        click.UsageError: it holds no episode, or one that cannot be shown.
+        click.UsageError: it holds no episode, or one of another version.
     """
     with Store(run_dir, readonly=True) as store:
         start = (store.events("start") or [{}])[0]
@@ -94,8 +94,11 @@ def read_run(run_dir: str) -> list[Stored]:
     names = {item["behaviour_hash"]: item["harness"] for item in evaluations}
     names |= {hash_: name for hash_, name in ((end.get("final_hash"), "evolved"), (start.get("seed_hash"), "seed")) if hash_}
     env_id = start.get("env_id") or next((item["env"] for item in evaluations), DEFAULT_ENV)
-    kwargs = start.get("env_kwargs") or next((item["env_args"] for item in evaluations), {})
-    records = [_record(episode, run_dir) for episode in episodes]
+    kwargs: Mapping[str, Any] = start.get("env_kwargs") or next((item["env_args"] for item in evaluations), {})
+    try:
+        records = [EpisodeRecord.from_json(episode) for episode in episodes]
+    except KeyError:
+        raise _unfit(run_dir) from None
     if not records:
         raise click.UsageError(f"{run_dir} holds no episode yet; wait for the first, or give another run")
     return [Stored(record, names.get(record.behaviour_hash, record.behaviour_hash[:12]), env_id, kwargs) for record in records]
@@ -105,24 +108,35 @@ def choose(stored: Sequence[Stored], which: str, run_dir: str) -> Stored:
     """Return an episode of a run by its number, from 1, or the last one of a task by the task's id.
 
     Raises:
-        click.UsageError: there is none.
+        click.UsageError: there is none, or it cannot be shown.
     """
     if which.isdecimal():
-        if 1 <= int(which) <= len(stored):
-            return stored[int(which) - 1]
-        raise click.UsageError(f"--episode is {which} and {run_dir} holds episodes 1 to {len(stored)}; without --episode they are listed")
-    found = [item for item in stored if item.record.task_id == which]
-    if not found:
-        raise click.UsageError(f"no episode of {run_dir} plays the task {which!r}; without --episode they are listed")
-    return found[-1]
+        if not 1 <= int(which) <= len(stored):
+            raise click.UsageError(
+                f"--episode is {which} and {run_dir} holds episodes 1 to {len(stored)}; without --episode they are listed"
+            )
+        found = stored[int(which) - 1]
+    else:
+        of_task = [item for item in stored if item.record.task_id == which]
+        if not of_task:
+            raise click.UsageError(f"no episode of {run_dir} plays the task {which!r}; without --episode they are listed")
+        found = of_task[-1]
+    # Only the chosen one: a run holds thousands, and a check takes milliseconds.
+    _check(vars(found.record), run_dir)
+    return found
 
 
-def _record(content: object, source: str) -> EpisodeRecord:
-    fields = EpisodeRecord.__dataclass_fields__.keys()
-    if isinstance(content, dict) and content.keys() >= fields:
-        trace = content["trace"]
-        if isinstance(trace, list) and all(isinstance(entry, dict) and entry.keys() >= _ENTRY for entry in trace):
-            return EpisodeRecord.from_json(content)
-    raise click.UsageError(
+def _check(content: object, source: str) -> None:
+    if not _validator().is_valid(content):
+        raise _unfit(source)
+
+
+def _unfit(source: str) -> click.UsageError:
+    return click.UsageError(
         f"{source} holds no episode that can be shown; give what this version's `homebody run --json` wrote, or a run directory"
     )
+
+
+@cache
+def _validator() -> Any:
+    return jsonschema.Draft202012Validator(json.loads((resources.files("homebody.assets") / "schemas" / "episode.json").read_text("utf-8")))

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import struct
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -117,6 +118,19 @@ def test_a_run_is_served_until_an_interrupt(own_run: Path, served: Callable[[Pat
     process.send_signal(2)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_a_visitor_who_leaves_is_no_error(own_run: Path, served: Callable[[Path], tuple[Any, str]]) -> None:
+    process, address = served(own_run)
+    port = int(address.rpartition(":")[2].strip("/"))
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", port)) as visitor:
+            visitor.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing then resets the connection
+            visitor.sendall(f"GET /report HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+    assert get(address + "report")[0] == 200
+    time.sleep(1)
+    process.send_signal(2)
+    assert process.communicate(timeout=20) == ("", "")
 
 
 def test_a_port_that_is_taken(homebody: Command, own_run: Path) -> None:

@@ -197,8 +197,17 @@ def test_a_file_that_is_no_episode(homebody: Command, tmp_path: Path, text: str 
     [
         ({"trace": [{"step": 1}]}, "holds no episode that can be shown"),
         ({"trace": {}}, "holds no episode that can be shown"),
-        ({"sights": [{"messages": 1}]}, "its sights cannot be read; write it again with this version of homebody"),
-        ({"sights": ["x"]}, "its sights cannot be read; write it again with this version of homebody"),
+        ({"sights": [{"messages": 1}]}, "holds no episode that can be shown"),
+        ({"sights": [{"messages": [], "usage": {}}]}, "holds no episode that can be shown"),
+        ({"sights": ["x"]}, "holds no episode that can be shown"),
+        ({"steps": "two"}, "holds no episode that can be shown"),
+        ({"error": "broken"}, "holds no episode that can be shown"),
+        ({"decider": ["flat"]}, "holds no episode that can be shown"),
+        ({"changed": [{"hook": "task_start"}]}, "holds no episode that can be shown"),
+        ({"usage": {"coins": 3}}, "holds no episode that can be shown"),
+        ({"env_kwargs": ["holdout"]}, "holds no episode that can be shown"),
+        ({"goal": "half a pair: \ud800"}, "is not JSON"),
+        ({"usage": {"seconds": float("inf")}}, "is not JSON"),
         ({"sights": [None]}, r"holds 1 sights for \d+ entries; write it again with homebody run --json"),
     ],
 )
@@ -207,6 +216,31 @@ def test_a_file_that_was_changed(record: EpisodeRecord, tmp_path: Path, change: 
     (tmp_path / "a.json").write_text(json.dumps(content), "utf-8")
     with pytest.raises(click.UsageError, match=said):
         read_file(str(tmp_path / "a.json"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"command": None}, {"observation": ["You", "see"]}, {"response": 3}, {"scores": [["look"]]}, {"scores": [["look", "high"]]},
+        {"focus": {"phase": "act"}}, {"notes": {"1:trace_detail": {"content": 5}}}, {"adapted": {"rule": "retry"}}, {"step": "1"},
+    ],
+)  # fmt: skip
+def test_an_entry_that_was_changed(homebody: Command, record: EpisodeRecord, tmp_path: Path, change: dict[str, Any]) -> None:
+    content = Stored(record, "seed").to_json()
+    content["trace"] = [content["trace"][0] | change, *content["trace"][1:]]
+    (tmp_path / "a.json").write_text(json.dumps(content), "utf-8")
+    answer = homebody("watch", tmp_path / "a.json", "--record", tmp_path / "a.png")
+    assert answer.code == 2
+    assert "holds no episode that can be shown" in answer.error
+
+
+def test_an_episode_of_a_run_that_was_changed(homebody: Command, record: EpisodeRecord, tmp_path: Path) -> None:
+    with Store(tmp_path / "run") as store:
+        store.add_episode("good", record)
+        store.add_episode("bad", replace(record, trace=[{"step": 1}]))
+    assert homebody("watch", tmp_path / "run").code == 0
+    assert homebody("watch", tmp_path / "run", "--episode", 1, "--record", tmp_path / "a.png").code == 0
+    assert "holds no episode that can be shown" in homebody("watch", tmp_path / "run", "--episode", 2).error
 
 
 def test_a_run_lists_its_episodes(homebody: Command, loaded: Command, run_dir: Path, tmp_path: Path) -> None:
