@@ -62,6 +62,8 @@ def make(env_id: str, **make_kwargs: Any) -> gymnasium.Env[str, str]:
         env: gymnasium.Env[str, str] = gymnasium.make(env_id, disable_env_checker=True, **make_kwargs)
     except (gymnasium.error.Error, TypeError, ImportError) as error:
         raise BadEnvError(env_id, make_kwargs, error) from None
+    if not isinstance(env.observation_space, gymnasium.spaces.Text):
+        raise ContractError(env_id, f"its observations are a {type(env.observation_space).__name__}, not a Text")
     return env
 
 

@@ -122,7 +122,10 @@ class Console:
             self.out.print(f"\n[bold red]failed[/] {record.error['kind']} at {record.error['boundary']}: {escape(record.error['message'])}")
             return
         if record.interrupted:
-            self.out.print(f"\n[bold yellow]ended by the harness[/]: {escape(record.interrupted)}")
+            from homebody.scripts.view.human import HUMAN
+
+            by = "" if record.decider == HUMAN else " by the harness"
+            self.out.print(f"\n[bold yellow]ended{by}[/]: {escape(record.interrupted)}")
         for failure in record.failures:
             self.out.print(f"[yellow]{failure['kind']}[/] in {escape(failure['boundary'])}: {escape(failure['message'])}")
         verdict = "[bold green]won[/]" if record.won else "[bold red]not won[/]"

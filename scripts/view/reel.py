@@ -21,7 +21,7 @@ from homebody.envs import EnvError
 
 
 class ReplayError(AgentError):
-    """An episode cannot be played again, since its environment fails at the reset."""
+    """An episode cannot be played again, since its environment fails at the reset, or speaks no text."""
 
     def __init__(self, task_id: str, error: Exception) -> None:
         super().__init__(
@@ -74,19 +74,20 @@ class Reel:
 
     Raises:
         EnvError: the environment has no such task.
-        ReplayError: the environment's reset fails.
+        ReplayError: the environment's reset fails, or returns no text.
     """
 
     def __init__(self, env: gymnasium.Env[str, str], task_id: str, seed: int, title: str, decider: str) -> None:
         self.env, self.task_id, self.title, self.decider = env, task_id, title, decider
         try:
             opening, info = env.reset(seed=seed, options={"task": task_id})
+            if not isinstance(opening, str):
+                raise TypeError(f"its observation is no text but a {type(opening).__name__}")
+            self.goal, self._won = str(info["goal"]), bool(info["won"])
         except EnvError:
             raise
         except Exception as error:
             raise ReplayError(task_id, error) from error
-        self.goal = str(info["goal"])
-        self._won = bool(info["won"])
         self.moments = [Moment(opening, state=self._state(), won=self._won)]
         self.opening_changes: Sequence[Mapping[str, Any]] = ()
         """What the processors of the harness changed before the first step; known once the episode is over."""
@@ -107,7 +108,7 @@ class Reel:
 
         Raises:
             EnvError: the environment has no such task.
-            ReplayError: the environment's reset fails.
+            ReplayError: the environment's reset fails, or returns no text.
         """
         reel = cls(env, record.task_id, record.seed, title, record.decider)
         if reel.moments[0].observation != record.opening:

@@ -94,7 +94,7 @@ def read_run(run_dir: str) -> list[Stored]:
     names = {item["behaviour_hash"]: item["harness"] for item in evaluations}
     names |= {hash_: name for hash_, name in ((end.get("final_hash"), "evolved"), (start.get("seed_hash"), "seed")) if hash_}
     env_id = start.get("env_id") or next((item["env"] for item in evaluations), DEFAULT_ENV)
-    kwargs: Mapping[str, Any] = start.get("env_kwargs") or next((item["env_args"] for item in evaluations), {})
+    kwargs: Mapping[str, Any] = start.get("env_kwargs") or next((item.get("env_args", {}) for item in evaluations), {})
     try:
         records = [EpisodeRecord.from_json(episode) for episode in episodes]
     except KeyError:

@@ -11,7 +11,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
-from homebody.envs import EnvError
+from homebody.envs import SYMBOLIC_ID, EnvError, make
 from homebody.envs.household.arrays import OBJECT_TYPES, RECEPTACLE_TYPES
 from homebody.envs.household.command import Verb
 from homebody.envs.household.engine import TextGame
@@ -422,3 +422,8 @@ def test_verbs_and_blocks_are_as_documented(env):
     _, info = env.reset(options={"task": TASKS[0]})
     assert {env.command(int(a)).split()[0] for a in np.flatnonzero(info["action_mask"][:64])} == {"go"}
     assert Verb.GO == 0
+
+
+def test_it_is_no_text_planning_environment():
+    with pytest.raises(EnvError, match=r"HouseholdSymbolic-v0 breaks the contract .*: its observations are a Dict, not a Text"):
+        make(SYMBOLIC_ID, n_tasks=1)

@@ -107,7 +107,8 @@ def test_numbers_beginnings_lists_and_mistakes(homebody: Command, loaded: Comman
 
 def test_the_end_of_the_input_is_a_stop(homebody: Command, loaded: Command, says: Callable[..., None], tmp_path: Path) -> None:
     says()
-    assert homebody("play", "--text", "--index", 1, "--json", tmp_path / "a.json").code == 0
+    answer = homebody("play", "--text", "--index", 1, "--json", tmp_path / "a.json")
+    assert (answer.code, "ended: the person stopped" in answer.out) == (0, True)
     record = loaded(tmp_path / "a.json")
     assert (record["trace"], record["interrupted"]) == ([], "the person stopped")
     assert record["task_id"] == tasks("homebody/Household-v0", "train", 2)[1].task_id

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import click
+import gymnasium
 import pytest
 
 from homebody.agents import EpisodeRecord, Stage
@@ -116,6 +117,16 @@ def test_an_environment_that_fails_is_a_difference(yard: ModuleType) -> None:
 def test_an_environment_that_cannot_begin_again(yard: ModuleType) -> None:
     with pytest.raises(ReplayError, match=r"task 'one' cannot be played again: .* RuntimeError: the yard is flooded; check --env"):
         Reel(yard.Yard(raises_at=0), "one", 0, "seed", "random")
+
+
+def test_an_environment_that_speaks_no_text(homebody: Command, make_record: Callable[..., EpisodeRecord], tmp_path: Path) -> None:
+    symbolic = gymnasium.make("homebody/HouseholdSymbolic-v0")
+    _, info = symbolic.reset(seed=0)
+    content = Stored(make_record(), "seed").to_json() | {"task_id": info["task_id"], "env": "homebody/HouseholdSymbolic-v0", "sights": []}
+    (tmp_path / "a.json").write_text(json.dumps(content), "utf-8")
+    answer = homebody("watch", tmp_path / "a.json", "--record", tmp_path / "a.png")
+    assert answer.code == 2
+    assert "its observation is no text but a" in answer.error
 
 
 @pytest.mark.parametrize(
