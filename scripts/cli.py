@@ -24,9 +24,9 @@ from homebody.scripts.commands.report import report
 from homebody.scripts.commands.run import run
 from homebody.scripts.commands.watch import watch
 from homebody.scripts.console import error_line
-from homebody.scripts.options import Group
+from homebody.scripts.options import HELP_NAMES, Group
 
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+CONTEXT = {"help_option_names": HELP_NAMES, "max_content_width": 110}
 
 
 @click.group(cls=Group, context_settings=CONTEXT)

@@ -12,10 +12,16 @@ import click
 from homebody.scripts.console import error_line
 
 DEFAULT_ENV = "homebody/Household-v0"
+HELP_NAMES = ["-h", "--help"]
 
 
 class Group(click.Group):
     """A group that lists its commands in the order of definition, shows its help where none is named, and stops at an interrupt."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command; its short `-h` is its own, so that it is there however the command is called."""
+        cmd.context_settings.setdefault("help_option_names", HELP_NAMES)
+        super().add_command(cmd, name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names."""

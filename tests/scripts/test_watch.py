@@ -126,7 +126,9 @@ def test_an_environment_that_speaks_no_text(homebody: Command, make_record: Call
     (tmp_path / "a.json").write_text(json.dumps(content), "utf-8")
     answer = homebody("watch", tmp_path / "a.json", "--record", tmp_path / "a.png")
     assert answer.code == 2
-    assert "its observation is no text but a" in answer.error
+    assert "its observations are a Dict, not a Text" in answer.error
+    with pytest.raises(ReplayError, match="its observation is no text but a dict"):
+        Reel(symbolic, info["task_id"], 0, "seed", "random")
 
 
 @pytest.mark.parametrize(
