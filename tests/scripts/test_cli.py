@@ -233,7 +233,7 @@ def test_long_work_off_a_terminal_prints_a_line_now_and_then(monkeypatch: pytest
 FLAT = ("--decider", "flat", "--tasks", "1", "--max-steps", "2")
 EVOLVE = ("--model", "flat", "--rounds", "1", "--train-tasks", "1", "--validation-tasks", "1", "--exploration-steps", "0")
 MISTAKES = {
-    "no such command": (("evolv",), ["no command is called 'evolv'; there are run, watch, play, evaluate, evolve, report, harness, models,"]),
+    "no such command": (("evolv",), ["no command is called 'evolv'; there are run, watch, play, evaluate, evolve, report,"]),
     "no such subcommand": (("harness", "shwo"), ["no command is called 'shwo'", "there are list, show, check, diff, patch"]),
     "no such option": (("evaluate", "--taks", "3"), ["--taks", "--tasks"]),
     "an option without its value": (("evaluate", "--tasks"), ["--tasks", "requires an argument"]),
