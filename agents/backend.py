@@ -21,7 +21,8 @@ CUT = "\x1f"
 that text (yesterday's menu of commands) still shares everything before it. It never reaches the model."""
 
 TOKENIZED = 1024
-"""Texts whose tokens a backend remembers. The tokens of one of 300 take 11 KB: more of them would only be old observations."""
+"""Texts whose tokens a backend remembers. One of 300 tokens takes some 11 KB (an integer of Python has 28 bytes, its
+place in a tuple 8): more of them would only be old observations."""
 
 Message = Mapping[str, str]
 """A chat message: ``role`` (system, user or assistant) and ``content``."""

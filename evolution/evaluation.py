@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def evaluate(
 
 def _check_env_args(store: Store, stage: Stage) -> None:
     """One run has one environment: its tables would set side by side what cannot be compared."""
-    evolved = [Stage(stage.env_id, "", env_kwargs=start["env_kwargs"]).env_args for start in store.events("start")]
+    evolved = [replace(stage, env_kwargs=start["env_kwargs"]).env_args for start in store.events("start")]
     evaluated = [item.get("env_args", {}) for item in store.events("evaluation")]
     for before in evolved + evaluated:
         if before != stage.env_args:

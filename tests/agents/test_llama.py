@@ -21,7 +21,6 @@ from homebody.agents.errors import (
 )
 from homebody.agents.llama import LlamaCpp, log, requantize
 from homebody.agents.llama.sampling import log_probabilities
-from homebody.agents.models import KNOWN, cache_folder
 
 pytestmark = pytest.mark.model
 
@@ -70,12 +69,9 @@ def test_is_a_backend_with_a_fingerprint(smollm2, smollm2_file):
 
 
 @pytest.fixture(scope="module")
-def gemma3():
-    """Gemma 3 270M, where it was prepared before: a vocabulary of 262,144 words, and a sliding window."""
-    path = cache_folder() / KNOWN["gemma3-270m"].file
-    if not path.exists():
-        pytest.skip("Gemma 3 270M is not prepared: homebody models info gemma3-270m")
-    with LlamaCpp(path, name="gemma3", n_ctx=1024) as backend:
+def gemma3(gemma3_file):
+    """Gemma 3 270M: a vocabulary of 262,144 words, and a sliding window."""
+    with LlamaCpp(gemma3_file, name="gemma3", n_ctx=1024) as backend:
         yield backend
 
 
