@@ -12,6 +12,7 @@ from homebody.envs.check import ContractError, check_env
 from homebody.envs.core import SPLITS, BadEnvError, EnvError, NoTaskSourceError, TaskSource, TaskSpec, UnknownEnvError
 
 __all__ = [
+    "BROWSER_ID",
     "ENV_IDS",
     "SPLITS",
     "SYMBOLIC_ID",
@@ -28,13 +29,16 @@ __all__ = [
 _ENTRY_POINTS: Final = {
     "homebody/Household-v0": "homebody.envs.household.env:ProceduralEnv",
     "homebody/AlfWorld-v0": "homebody.envs.household.env:AlfWorldEnv",
+    "homebody/WebShop-v0": "homebody.envs.webshop.env:WebShopEnv",
 }
 ENV_IDS: Final = tuple(_ENTRY_POINTS)
 """The text planning environments that `gymnasium.make` knows once this package is imported."""
 SYMBOLIC_ID: Final = "homebody/HouseholdSymbolic-v0"
 """The household as arrays: no text planning environment, so none of `ENV_IDS`; `gymnasium.make_vec` makes a native batch of it."""
+BROWSER_ID: Final = "homebody/WebShopBrowser-v0"
+"""The shop played in a real browser: needs playwright and a Chromium, so it is none of `ENV_IDS` either."""
 
-for _env_id, _entry_point in _ENTRY_POINTS.items():
+for _env_id, _entry_point in {**_ENTRY_POINTS, BROWSER_ID: "homebody.envs.webshop.browser:BrowserShop"}.items():
     if _env_id not in gymnasium.registry:
         gymnasium.register(_env_id, entry_point=_entry_point)
 if SYMBOLIC_ID not in gymnasium.registry:

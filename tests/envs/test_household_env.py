@@ -46,7 +46,7 @@ HOUSEHOLDS = ("homebody/Household-v0", "homebody/AlfWorld-v0")
 OLD = "json_2.1.1/valid_seen/pick_and_place_simple-Spoon-None-Cabinet-1/trial_T3/game.tw-pddl"
 
 
-@pytest.fixture(params=homebody.envs.ENV_IDS)
+@pytest.fixture(params=HOUSEHOLDS)
 def any_env(request: pytest.FixtureRequest, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> gymnasium.Env[Any, Any]:
     monkeypatch.setenv("ALFWORLD_DATA", str(data_dir))
     return gymnasium.make(request.param)
