@@ -16,7 +16,7 @@ import numpy as np
 
 from homebody.agents.backend import Backend, Message, Usage
 from homebody.agents.errors import AgentError
-from homebody.agents.grammar import MOST_SLOT_CHARACTERS, SLOT, filling, gbnf
+from homebody.agents.grammar import MOST_SLOT_CHARACTERS, SLOT, gbnf, matches
 from homebody.agents.hooks import BeforeModel
 from homebody.agents.processors.base import Score, Services
 
@@ -294,7 +294,7 @@ def best(commands: Sequence[str], scores: Sequence[float], rng: np.random.Genera
 
 def is_offered(command: str, event: BeforeModel) -> bool:
     """Tell whether a command is on the menu, or a tool's with its slot filled."""
-    return command in event.menu or any(filling(form, command) is not None for form in event.tools)
+    return matches(command, (*event.menu, *event.tools))
 
 
 def read_command(response: str) -> str:

@@ -1,4 +1,4 @@
-"""What a model may write, as a set of commands: which of them a text is, and the GBNF grammar that lets it write nothing else.
+"""What may be sent or written, as a set of commands: which of them a text is, and the GBNF grammar that lets it write nothing else.
 
 A command may hold one free slot, written {text}. The grammar's format is llama.cpp's (grammars/README.md in its repository). Knows
 nothing of models.
@@ -6,7 +6,7 @@ nothing of models.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 SLOT = "{text}"
 MOST_SLOT_CHARACTERS = 80
@@ -26,6 +26,11 @@ def filling(form: str, command: str) -> str | None:
     if not (command.startswith(before) and command.endswith(after)):
         return None
     return command[len(before) : len(command) - len(after)].strip() or None
+
+
+def matches(command: str, forms: Sequence[str]) -> bool:
+    """Tell whether a command is one of the forms, or one of them with its slot filled."""
+    return command in forms or any(SLOT in form and filling(form, command) is not None for form in forms)
 
 
 def gbnf(forms: Iterable[str]) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Any, ClassVar
 
+from homebody.agents.grammar import matches
+
 HOOKS = ("task_start", "step_start", "before_model", "after_model", "before_tool", "after_tool", "step_end", "task_end")
 DIMENSIONS = ("model", "context", "memory", "tools", "environment", "evaluation", "control", "observability", "training")
 METHODS = ("generate", "grammar", "vote", "score", "rank")
@@ -115,11 +117,11 @@ class BeforeModel:
     observation: str
     """What the environment said last."""
     admissible: tuple[str, ...]
-    """All commands that the environment accepts now, sorted."""
+    """All commands that the environment accepts now, sorted; one may hold a free slot, written {text}."""
     content: str
     """The last user message; what stands after `CUT` is shown at this step only."""
     menu: tuple[str, ...]
-    """The commands on offer: a subset of `admissible`, never empty unless that is."""
+    """The commands on offer: a subset of `admissible`, never empty unless that is. A free slot is filled, at first with the goal."""
     bias: tuple[float, ...]
     """What the harness knows of each command on the menu, as a log-score; shape (len(menu),)."""
     focus: Focus | None = None
@@ -130,7 +132,8 @@ class BeforeModel:
     """Steps that remain, this one included."""
 
     def __post_init__(self) -> None:
-        strange = [command for command in self.menu if command not in set(self.admissible)]
+        known = set(self.admissible)
+        strange = [command for command in self.menu if command not in known and not matches(command, self.admissible)]
         if strange:
             raise ValueError(f"menu holds {strange[0]!r}, which is not admissible; it may hold admissible commands only")
         if self.admissible and not self.menu:

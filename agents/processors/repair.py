@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
-from homebody.agents.grammar import filling
+from homebody.agents.grammar import SLOT, matches
 from homebody.agents.hooks import AfterModel, Changes
 from homebody.agents.processors.base import Processor, register
 
@@ -40,8 +40,9 @@ class Repair(Processor):
     def process(self, event: AfterModel) -> Changes | None:
         """Replace the command, unless it is a command or none is near."""
         offered = event.menu if self.params["within"] == "menu" else event.admissible
-        if event.command in offered or any(filling(form, event.command) is not None for form in event.tools):
+        if matches(event.command, (*offered, *event.tools)):
             return None
+        offered = tuple(command for command in offered if SLOT not in command)
         found = contained(event.response, offered) or nearest(event.command, offered, self.params["cutoff"])
         return {"command": found} if found else None
 

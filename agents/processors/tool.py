@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from homebody.agents.grammar import filling
+from homebody.agents.grammar import filling, matches
 from homebody.agents.hooks import BeforeTool, Changes, StepEnd
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.control import content_words
@@ -43,7 +43,7 @@ class Tool(Processor):
 
     def process(self, event: BeforeTool) -> Changes | None:
         """Answer, if the command is the tool's and not the environment's."""
-        if event.command in event.admissible:
+        if matches(event.command, event.admissible):
             return None
         for form in self.offers():
             text = filling(form, event.command)

@@ -150,9 +150,16 @@ def test_goal_is_told_where_the_environment_does_not(play, yard):
 def test_free_slot_is_filled_with_the_goal(play, yard):
     env, witness = yard.Yard(radio=True), Witness()
     record = play(witness, env=env, max_steps=1)
-    assert witness.events[0].menu == witness.events[0].admissible == ("call put a crate on a dock", "wait", *yard.WALKS)
+    assert witness.events[0].admissible == ("call {text}", "wait", *yard.WALKS)
+    assert witness.events[0].menu == ("call put a crate on a dock", "wait", *yard.WALKS)
     assert env.sent == commands(record) == ["call put a crate on a dock"]
     assert record.trace[0]["accepted"]
+
+
+def test_a_slot_may_be_filled_with_anything(play, yard):
+    env = yard.Yard(radio=True)
+    record = play(["call the harbour", "call"], env=env, max_steps=2)
+    assert [step["accepted"] for step in record.trace] == [True, False]
 
 
 def test_expert_takes_the_shortest_way(play, yard):

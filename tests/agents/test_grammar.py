@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homebody.agents.grammar import MOST_SLOT_CHARACTERS, filling, gbnf
+from homebody.agents.grammar import MOST_SLOT_CHARACTERS, filling, gbnf, matches
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,12 @@ def test_llama_cpp_reads_the_grammar(smollm2):
     prompt = smollm2.segments([{"role": "user", "content": "Say something."}])
     assert smollm2.generate(prompt, max_tokens=30, grammar=gbnf((command,))) == command
     assert filling("say ({text})", smollm2.generate(prompt, max_tokens=30, grammar=gbnf(("say ({text})",))) + ")") is not None
+
+
+def test_a_command_matches_the_forms_it_is_one_of():
+    forms = ("wait", "ask[{text}]")
+    assert matches("wait", forms)
+    assert matches("ask[the way]", forms)
+    assert not matches("ask[]", forms)
+    assert not matches("walk", forms)
+    assert not matches("wait", ())
