@@ -1,0 +1,187 @@
+"""One edit as a model writes it: its JSON Schema, and how an answer becomes a patch or a plain reason why it does not.
+
+An edit sets a processor of the library, takes one away, adds a sentence or two to the system prompt, or adds a processor of its own code,
+which runs in the sandbox. Everything in it is bounded. What training taught (milestones, counts) is never written by a model: it comes
+from the lessons, as `levers` sets it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema
+
+from homebody.agents.hooks import EVENT_OF_HOOK, READ_ONLY
+from homebody.agents.patch import Patch, PatchError, parse
+from homebody.agents.processors import REGISTRY, find
+from homebody.agents.sandbox import one_line
+from homebody.agents.spec import HarnessSpec, entry
+from homebody.evolution.learn import Lessons
+from homebody.evolution.proposers.edit import HOLD_PATCHES, set_processors
+from homebody.evolution.proposers.levers import Settings, levers
+
+WHY_CHARACTERS = 160
+LEAST_PROMPT, PROMPT_CHARACTERS = 20, 300
+"""Characters of advice for the system prompt, at least and at most."""
+TEXT_CHARACTERS = 120
+"""Most characters of a parameter that is a text."""
+LINE_CHARACTERS = 80
+MOST_LINES = 12
+"""Lines of code, at most, below `def process(event):`."""
+NARROW = 20
+"""Width of a range of numbers, at most, that a model chooses from instead of writing a number."""
+RECORDERS = ("trace_detail", "shaped_reward", "training_marks")
+"""Processors that change nothing that an agent does."""
+OWN_EDITS = ("system_prompt", "prompt_template", "code")
+"""Processors that an edit of its own kind writes to, or that are too free for parameters."""
+
+
+class AnswerError(Exception):
+    """An answer that cannot be made an edit; the message is the reason, in one line."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An answer that was made a valid edit."""
+
+    answers: str
+    """The failure category that it is meant to mend."""
+    why: str
+    lever: str
+    dimension: str
+    signature: str
+    patch: Patch
+
+
+def on_offer(spec: HarnessSpec, lessons: Lessons) -> dict[str, Settings]:
+    """Return the processors that an edit may set, each with what is set besides the parameters that the edit gives.
+
+    A processor that needs what training taught is on offer only where the lessons hold it and a lever says how it is set.
+    """
+    found: dict[str, Settings] = {}
+    rows = levers()
+    for use in sorted(set(REGISTRY) - {*RECORDERS, *OWN_EDITS}):
+        taught = any(rule.get("type") in ("array", "object") for rule in find(use).schema.values())
+        if not taught:
+            found[use] = {}
+            continue
+        settings = (lever.build(spec, lessons) for lever in rows if lever.use == use)
+        first = next((setting for setting in settings if setting is not None), None)
+        if first is not None:
+            found[use] = first
+    return found
+
+
+def answer_schema(spec: HarnessSpec, offered: Collection[str], categories: Collection[str], barred: Collection[str] = ()) -> dict[str, Any]:
+    """Return the JSON Schema of an answer.
+
+    Args:
+        spec: the present harness.
+        offered: processors that may be set.
+        categories: the failure categories that there are, at least one.
+        barred: processors that an earlier edit of the round has at work already: no edit may write to them again.
+    """
+    sets = [_object(set={"const": use}, params=_params_schema(use)) for use in offered if use not in barred]
+    # A held patch means its processors by their places: whether it still does after a removal cannot be told.
+    holds = any(spec.document.get(key) for key in HOLD_PATCHES)
+    present = [] if holds else list(dict.fromkeys(item["use"] for item in spec.processors))
+    removes = [_object(remove={"enum": present})] if present else []
+    hooks = [hook for hook in EVENT_OF_HOOK if hook not in READ_ONLY]
+    lines = {"type": "array", "items": {"type": "string", "maxLength": LINE_CHARACTERS}, "minItems": 1, "maxItems": MOST_LINES}
+    prompt = _object(prompt={"type": "string", "minLength": LEAST_PROMPT, "maxLength": PROMPT_CHARACTERS})
+    free = [form for use, form in (("system_prompt", prompt), ("code", _object(hook={"enum": hooks}, code=lines))) if use not in barred]
+    return _object(
+        answers={"enum": list(categories)},
+        why={"type": "string", "minLength": 1, "maxLength": WHY_CHARACTERS},
+        edit={"anyOf": [*sets, *removes, *free]},
+    )
+
+
+def read_answer(text: str, schema: Mapping[str, Any], spec: HarnessSpec, offered: Mapping[str, Settings], tried: Collection[str]) -> Edit:
+    """Make an edit of what a model wrote.
+
+    Args:
+        text: the answer; what stands around its outermost braces is ignored.
+        schema: what `answer_schema` gave.
+        spec: the present harness.
+        offered: what `on_offer` gave.
+        tried: behaviour hashes that need not be tried again.
+
+    Raises:
+        AnswerError: it is no JSON, breaks the schema, leads to an invalid harness, or to a behaviour that was tried.
+    """
+    try:
+        answer = parse(text[text.find("{") : text.rfind("}") + 1])
+    except (ValueError, RecursionError) as error:
+        raise AnswerError(f"no JSON object ({error})") from None
+    wrong = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(answer))
+    if wrong is not None:
+        where = "".join(f"/{part}" for part in wrong.absolute_path) or "/"
+        raise AnswerError(f"not the form that was asked for, at {where}: {one_line(wrong.message)}")
+    try:
+        lever, signature, dimension, patch = _patch(answer["edit"], spec, offered)
+        behaviour = spec.patch(patch).behaviour_hash
+    except PatchError as error:
+        raise AnswerError(one_line(str(error))) from None
+    if behaviour == spec.behaviour_hash:
+        raise AnswerError(f"{lever}: changes nothing")
+    if behaviour in tried:
+        raise AnswerError(f"{lever}: leads to a behaviour that was tried before")
+    return Edit(answer["answers"], one_line(answer["why"]), lever, dimension, signature, patch)
+
+
+def _patch(edit: Mapping[str, Any], spec: HarnessSpec, offered: Mapping[str, Settings]) -> tuple[str, str, str, Patch]:
+    """Return the lever, the processor at work, the dimension and the patch of an edit that keeps to the schema."""
+    if "set" in edit:
+        use = edit["set"]
+        settings = {**offered[use], use: {**offered[use].get(use, {}), **edit["params"]}}
+        return f"set {use}", use, find(use).dimension, set_processors(spec, settings)
+    if "remove" in edit:
+        place = spec.index(edit["remove"])
+        dimension = spec.processors[place or 0]["dimension"]
+        return f"remove {edit['remove']}", "", dimension, [{"op": "remove", "path": f"/processors/{place}"}]
+    if "prompt" in edit:
+        place = spec.index("system_prompt")
+        said = "" if place is None else spec.processors[place]["params"]["text"]
+        added = set_processors(spec, {"system_prompt": {"text": f"{said}\n{edit['prompt']}".strip()}})
+        return f"prompt: {one_line(edit['prompt'][:80])}", "system_prompt", "context", added
+    source = "\n".join(["def process(event):", *(f"    {line}" for line in edit["code"])]) + "\n"
+    code = entry("code", hook=edit["hook"], dimension="control", source=source)
+    lever = f"code at {edit['hook']}: {one_line(' '.join(edit['code'])[:60])}"
+    # At the end: what was there keeps its place, whatever patches the harness holds.
+    return lever, "code", "control", [{"op": "add", "path": "/processors/-", "value": code}]
+
+
+def _params_schema(use: str) -> dict[str, Any]:
+    """Return the schema of the parameters that a model may write: those of one value, texts bounded."""
+    properties = {name: _writable(rule) for name, rule in find(use).schema.items() if rule.get("type") not in ("array", "object")}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _writable(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of one value; a narrow range as its values or, of fractions, eleven of them, since grammars know no bounds."""
+    kind, low, high = rule.get("type"), rule.get("minimum"), rule.get("maximum")
+    if kind == "string":
+        return {"type": "string", "maxLength": TEXT_CHARACTERS}
+    if low is None or high is None or high - low > NARROW:
+        return bounds(rule)
+    if kind == "integer":
+        return {"enum": list(range(low, high + 1))}
+    return {"enum": sorted({round(low + (high - low) * tenth / 10, 3) for tenth in range(11)})}
+
+
+def bounds(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of a parameter's schema what says which values it takes."""
+    return {key: rule[key] for key in ("enum", "type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum") if key in rule}
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def shown(answer: str) -> str:
+    """Return the beginning of an answer, for the record of one that was no edit."""
+    return json.dumps(one_line(answer[:120]), ensure_ascii=False)

@@ -1,0 +1,342 @@
+"""The table of levers: what can be done to a harness with the processor library, and which failures are a reason to do it.
+
+A lever is one row. What it sets comes from the lessons of training or from the library's defaults; where the lessons do not hold what it
+needs, or the harness gives it nothing to act on, it does not apply. Nothing here knows a domain. Processors that only record
+(`shaped_reward`, `training_marks`, `trace_detail`) change nothing that an agent does, so no failure is a reason for them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from homebody.agents.processors import find
+from homebody.agents.spec import HarnessSpec
+from homebody.evolution.learn import Lessons
+
+Settings = Mapping[str, Mapping[str, Any]]
+"""Parameters by processor, as `homebody.evolution.proposers.edit.set_processors` takes them."""
+Build = Callable[[HarnessSpec, Lessons], Settings | None]
+
+WRITING = ("generate", "grammar", "vote")
+"""Methods by which a model writes its command."""
+
+
+@dataclass(frozen=True)
+class Lever:
+    """One thing that the rules can do."""
+
+    name: str
+    why: str
+    """One sentence: why it should help against what it answers."""
+    answers: frozenset[str]
+    """Failure categories against which it helps; see `homebody.evolution.digest.CATEGORIES`."""
+    use: str
+    """The processor at work."""
+    build: Build
+    """What the edit sets, or None where it does not apply."""
+
+
+def levers() -> list[Lever]:
+    """Return the table; of levers that answer as many failures, the first is tried first.
+
+    What the model knows is asked before what training showed is remembered; what changes the whole way of deciding comes before what
+    adds to it, and what costs the model more tokens comes last.
+    """
+    searching = frozenset({"searching"})
+    unable = frozenset({"unusable_answers", "refused"})
+    aimless = frozenset({"goal_untouched", "ceiling"})
+    ending = frozenset({"order", "premature_end", "final_step_missing"})
+    return [
+        Lever(
+            "playbook",
+            "Successes on training tasks reach the same milestones in the same order, so only what leads to the next one is offered.",
+            unable | aimless | ending | {"loop"},
+            "playbook",
+            _playbook,
+        ),
+        Lever(
+            "choose by score",
+            "A model that cannot write a command letter by letter may still prefer the right one of those on offer.",
+            unable | {"loop"},
+            "decide",
+            _method("score"),
+        ),
+        Lever(
+            "guard against loops",
+            "A command that was answered in the same words before will be again.",
+            unable | {"loop"},
+            "loop_guard",
+            lambda spec, _: {"loop_guard": {}},
+        ),
+        Lever(
+            "do not look twice",
+            "A place that was looked at has shown what it holds, so a second look is a step lost.",
+            searching | {"loop"},
+            "visited",
+            _visited,
+        ),
+        *(
+            Lever(
+                f"ask where things are ({number})",
+                "What the model has read of the world makes it expect things in some places more than in others.",
+                searching,
+                "where_prior",
+                _where_prior(sentence),
+            )
+            for number, sentence in enumerate(_sentences(), 1)
+        ),
+        Lever(
+            "remember where things were",
+            "Things lie where their like lay in training, so those places are searched first.",
+            searching,
+            "seen_where",
+            _seen_where,
+        ),
+        Lever(
+            "trust the prior more",
+            "Few looks in training say less of a place than what is expected of it.",
+            searching,
+            "seen_where",
+            _scale("seen_where", "pseudo", 4.0),
+        ),
+        Lever(
+            "trust the prior less",
+            "What training showed says more of a place than what is expected of it.",
+            searching,
+            "seen_where",
+            _scale("seen_where", "pseudo", 0.25),
+        ),
+        Lever(
+            "trust the model more",
+            "The model's differences between places are right and too small.",
+            searching,
+            "where_prior",
+            _scale("where_prior", "weight", 2.0),
+        ),
+        Lever(
+            "trust the model less",
+            "The model's differences between places are too large to be weighed against other knowledge.",
+            searching,
+            "where_prior",
+            _scale("where_prior", "weight", 0.5),
+        ),
+        Lever(
+            "leave a look unfinished",
+            "To end every look that was begun costs steps that another place would repay better.",
+            searching,
+            "playbook",
+            _unfinished_looks,
+        ),
+        Lever(
+            "short history",
+            "A small model copies from a long history instead of answering what was said last.",
+            unable | {"loop"},
+            "history_window",
+            lambda spec, _: {"history_window": {"turns": 4}},
+        ),
+        Lever(
+            "show solved tasks",
+            "A model that copies well and plans badly does better with tasks before it that were solved.",
+            unable | aimless | {"order"},
+            "examples",
+            _examples,
+        ),
+        Lever(
+            "repair answers",
+            "An answer that holds or nearly spells a command on offer means that command.",
+            unable,
+            "repair",
+            _where_written({"repair": {}}),
+        ),
+        Lever(
+            "answer under a grammar",
+            "A model that may write nothing but a command on offer cannot be refused.",
+            unable,
+            "decide",
+            lambda spec, _: {"decide": {"method": "grammar"}} if method_of(spec) == "generate" else None,
+        ),
+        Lever(
+            "show the commands",
+            "A model that has not read the commands on offer can only guess their wording.",
+            unable,
+            "show_menu",
+            lambda spec, _: {"show_menu": {}} if method_of(spec) in WRITING and spec.index("show_menu") is None else None,
+        ),
+        Lever(
+            "explain refusals",
+            "A model that reads why a command was refused, or what comes nearest to it, can do better at the next step.",
+            unable,
+            "explain_refusal",
+            _where_written({"explain_refusal": {}}),
+        ),
+        Lever(
+            "wait for what must come first",
+            "In training successes these commands came only after others, so they are held back until those were done.",
+            ending,
+            "requires",
+            _requires,
+        ),
+        Lever(
+            "commands about the goal first",
+            "A command that names what the goal names is more likely to serve it.",
+            aimless | {"final_step_missing"},
+            "goal_words",
+            _goal_words,
+        ),
+        Lever(
+            "ask which command fits the goal",
+            "The goal makes the model expect some commands more than they are expected without it.",
+            unable | aimless | {"loop"},
+            "command_prior",
+            _command_prior,
+        ),
+        Lever(
+            "guard against stalls",
+            "After several steps that showed nothing new, what was tried before will not show it either.",
+            frozenset({"loop", "ceiling"}),
+            "stall_guard",
+            lambda spec, _: {"stall_guard": {}},
+        ),
+        Lever(
+            "end with the goal",
+            "When few steps are left, only what names the goal's things can still reach it.",
+            frozenset({"ceiling", "unfinished", "final_step_missing"}),
+            "step_budget",
+            lambda spec, _: {"step_budget": {}},
+        ),
+        Lever(
+            "take off a command's own likelihood",
+            "A command that is a likely text as such is preferred whatever the goal is.",
+            aimless | {"loop"},
+            "decide",
+            lambda spec, _: {"decide": {"correct": 1.0}} if method_of(spec) == "score" else None,
+        ),
+        Lever(
+            "look up what was read",
+            "What was cut from the history can be asked for instead of being found anew.",
+            frozenset({"loop"}),
+            "recall",
+            _where_written({"recall": {}}, beside=("history_window", "history_budget")),
+        ),
+        Lever(
+            "count the steps",
+            "A model that knows how many steps are left can tell whether there is time for more before the end.",
+            frozenset({"ceiling", "premature_end"}),
+            "steps_left",
+            _where_written({"steps_left": {}}),
+        ),
+        Lever(
+            "vote among answers",
+            "What most of several answers say is wrong less often than one answer.",
+            aimless | unable,
+            "decide",
+            _where_written({"decide": {"method": "vote", "constrained": True}}),
+        ),
+        Lever(
+            "read less",
+            "An observation that is cut leaves room for an answer in the model's context.",
+            frozenset({"error"}),
+            "trim_observation",
+            lambda spec, _: {"trim_observation": {}},
+        ),
+    ]
+
+
+def method_of(spec: HarnessSpec) -> str:
+    """Return the method by which a harness decides."""
+    method = param_of(spec, "decide", "method")
+    return "generate" if method is None else str(method)
+
+
+def param_of(spec: HarnessSpec, use: str, param: str) -> Any:
+    """Return a parameter of a harness's processor, its default where the entry does not say; None without that processor."""
+    position = spec.index(use)
+    if position is None:
+        return None
+    return spec.processors[position]["params"].get(param, find(use).schema[param].get("default"))
+
+
+def _sentences() -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads((resources.files("homebody.assets") / "prompts" / "where.json").read_text("utf-8"))
+    return found
+
+
+def _playbook(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+    if not lessons.frames:
+        return None
+    return {**_ranked_search(lessons), "playbook": {"frames": list(lessons.frames), "explore": list(lessons.explore)}}
+
+
+def _visited(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+    return {"visited": {"forms": list(lessons.explore)}} if lessons.explore else None
+
+
+def _seen_where(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+    if not lessons.looks:
+        return None
+    return {**_ranked_search(lessons), "seen_where": lessons.memory}
+
+
+def _where_prior(sentence: Mapping[str, str]) -> Build:
+    return lambda spec, lessons: {**_ranked_search(lessons), "where_prior": sentence}
+
+
+def _ranked_search(lessons: Lessons) -> dict[str, Mapping[str, Any]]:
+    """What finds the way by what the harness knows: a ranking, and places that were looked at gone from the menu."""
+    return {"decide": {"method": "rank"}, "visited": {"forms": list(lessons.explore)}}
+
+
+def _scale(use: str, param: str, factor: float) -> Build:
+    def build(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+        value = param_of(spec, use, param)
+        return None if value is None else {use: {param: value * factor}}
+
+    return build
+
+
+def _unfinished_looks(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+    return {"playbook": {"finish_looks": False}} if param_of(spec, "playbook", "finish_looks") else None
+
+
+def _method(method: str) -> Build:
+    return lambda spec, lessons: {"decide": {"method": method}}
+
+
+def _where_written(settings: Settings, beside: tuple[str, ...] = ()) -> Build:
+    """Set this where a model writes its commands and, if any are named, one of the processors `beside` is in the harness."""
+
+    def build(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+        wanted = not beside or any(spec.index(use) is not None for use in beside)
+        return settings if wanted and method_of(spec) in WRITING else None
+
+    return build
+
+
+def _examples(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+    """A ranking reads no prompt, so examples would change nothing."""
+    return {"examples": {"bank": list(lessons.bank)}} if lessons.bank and method_of(spec) != "rank" else None
+
+
+def _requires(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+    """Each milestone of a frame needs the one before it, for goals with the frame's own words; a playbook keeps that order by itself."""
+    rules = [
+        {"form": step["form"], "needs": [before["form"]], "goal": [word for word in frame["goal"].split() if not word.startswith("{")]}
+        for frame in lessons.frames
+        for before, step in zip(frame["steps"], frame["steps"][1:], strict=False)
+        if before["form"] != step["form"]
+    ]
+    return {"requires": {"rules": rules}} if rules and spec.index("playbook") is None else None
+
+
+def _goal_words(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+    """A model that writes sees the preference only in what is left on the menu."""
+    return {"goal_words": {}, **({"shortlist": {}} if method_of(spec) in WRITING else {})}
+
+
+def _command_prior(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+    """A playbook leaves little to choose between but places, and of those the model can be asked more to the point."""
+    return None if spec.index("playbook") is not None else {"decide": {"method": "rank"}, "command_prior": {}}

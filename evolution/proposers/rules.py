@@ -1,0 +1,97 @@
+"""The proposer without a model: it looks up which levers answer the failures that the digests show.
+
+Levers that answer more failures come first. One that was tried and flipped none of the tasks that it was to unlock goes to the end. After
+a round that shipped nothing, the last place of the round goes to a dimension of the harness that no edit has touched yet, if a lever
+there has any evidence for it: the guard against trying ever finer versions of what did not help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from homebody.agents.patch import Patch, PatchError
+from homebody.agents.processors import find
+from homebody.agents.spec import HarnessSpec
+from homebody.evolution.landscape import Landscape
+from homebody.evolution.proposers.candidate import Candidate, Evidence, make_manifest
+from homebody.evolution.proposers.edit import set_processors
+from homebody.evolution.proposers.levers import Lever, levers
+
+OFTEN = 2
+"""Rejections at the gate, without one acceptance, after which a lever counts as failed though its flips were not measured."""
+
+
+@dataclass(frozen=True)
+class _Option:
+    lever: Lever
+    patch: Patch
+
+    @property
+    def dimension(self) -> str:
+        return find(self.lever.use).dimension
+
+
+def propose(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
+    """Propose the levers that answer most of the failures; where the critic objects to one, the next takes its place."""
+    options = list(_options(spec, evidence))
+    landscape = evidence.landscape
+    if _idle(landscape, evidence.round) and not evidence.objections:
+        fresh = next((option for option in options[k - 1 :] if option.dimension in landscape.untried), None)
+        if fresh is not None:
+            options.remove(fresh)
+            options.insert(k - 1, fresh)
+    return [_candidate(option, evidence, number) for number, option in enumerate(options[:k], 1)]
+
+
+def _options(spec: HarnessSpec, evidence: Evidence) -> Iterator[_Option]:
+    """Yield the levers that apply and lead to a behaviour that was not tried, best first."""
+    failures = evidence.landscape.failures
+
+    def answered(lever: Lever) -> int:
+        return sum(len(tasks) for category, tasks in failures.items() if category in lever.answers)
+
+    objected = {candidate.manifest["lever"] for candidate in evidence.proposed if candidate.id in evidence.objections}
+    table = [lever for lever in levers() if lever.name not in objected and answered(lever)]
+    # Stable: of levers that answer as many failures, the table's order holds.
+    table.sort(key=lambda lever: (has_failed(lever.name, evidence.landscape), -answered(lever)))
+    seen = {spec.behaviour_hash, *evidence.tried}
+    for lever in table:
+        settings = lever.build(spec, evidence.lessons)
+        if settings is None:
+            continue
+        patch = set_processors(spec, settings)
+        try:
+            edited = spec.patch(patch)
+        except PatchError:  # a rule of the harness brings in the same thing, for example
+            continue
+        # Where the processor at work stays as it is, its activations would not show the edit.
+        if edited.behaviour_hash not in seen and _entries(edited, lever.use) != _entries(spec, lever.use):
+            seen.add(edited.behaviour_hash)
+            yield _Option(lever, patch)
+
+
+def _entries(spec: HarnessSpec, use: str) -> list[dict[str, Any]]:
+    return [item for item in spec.processors if item["use"] == use]
+
+
+def has_failed(lever: str, landscape: Landscape) -> bool:
+    """Tell whether a lever was tried and did nothing of what it was to do."""
+    rate = landscape.hit_rates.get(lever)
+    if rate is not None and rate["predicted"]:
+        return not rate["flipped"]
+    verdicts = [edit["verdict"] for edit in landscape.tried if edit["lever"] == lever]
+    return len(verdicts) >= OFTEN and set(verdicts) == {"rejected"}
+
+
+def _idle(landscape: Landscape, number: int) -> bool:
+    """Tell whether the round before this one tried edits and shipped none."""
+    last = [edit["verdict"] for edit in landscape.tried if edit["round"] == number - 1]
+    return bool(last) and "shipped" not in last
+
+
+def _candidate(option: _Option, evidence: Evidence, number: int) -> Candidate:
+    name, lever = f"r{evidence.round}c{number}", option.lever
+    manifest = make_manifest(name, option.dimension, lever.name, lever.why, evidence, lever.answers, lever.use)
+    return Candidate(name, option.dimension, option.patch, manifest)

@@ -1,0 +1,84 @@
+"""For the tests of proposers: evidence made by hand, and random harnesses."""
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from homebody.agents.backend import Backend
+from homebody.agents.episode import EpisodeRecord
+from homebody.agents.spec import HarnessSpec
+from homebody.evolution.digest import Digest
+from homebody.evolution.landscape import survey
+from homebody.evolution.learn import Lessons
+from homebody.evolution.proposers import Candidate, Evidence
+
+LESSONS = Lessons(
+    explore=("open #", "go to #"),
+    frames=({"goal": "press it", "steps": [{"form": "press", "args": []}]},),
+    hits={"gem": {"shaft": 3}},
+    looks={"crate": 4, "shaft": 9},
+    cost={"crate": 2.0},
+    finishing=("open #",),
+)
+
+
+def make_evidence(
+    *categories: str,
+    lessons: Lessons = LESSONS,
+    tried: Sequence[str] = (),
+    number: int = 1,
+    seed: int = 0,
+    rounds: Sequence[Mapping[str, Any]] = (),
+    histories: Mapping[int, Sequence[str]] | None = None,
+    backend: Backend | None = None,
+    objections: Mapping[str, Sequence[str]] | None = None,
+    proposed: Sequence[Candidate] = (),
+    episodes: Sequence[EpisodeRecord] = (),
+) -> Evidence:
+    """Evidence of one round: task train/a-N failed for the N-th category, or was won."""
+    past = histories or {}
+    digests = [Digest(f"train/a-{n}", "a", c == "won", 3, c, "", (), tuple(past.get(n, ()))) for n, c in enumerate(categories)]
+    landscape = survey(digests, rounds)
+    return Evidence(number, digests, landscape, lessons, frozenset(tried), seed, backend, objections or {}, proposed, episodes)
+
+
+@pytest.fixture(scope="session")
+def evidence() -> Callable[..., Evidence]:
+    return make_evidence
+
+
+@pytest.fixture
+def seed() -> HarnessSpec:
+    return HarnessSpec.load("generic")
+
+
+@pytest.fixture(scope="session")
+def draw() -> Callable[[int], HarnessSpec]:
+    """Draw the random harness of a number; tests/agents/specs.py says how."""
+    found = importlib.util.spec_from_file_location("random_specs", Path(__file__).parents[2] / "agents" / "specs.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return lambda number: HarnessSpec.from_json(module.document(Random(number)))
+
+
+def report(number: int, *edits: tuple[str, str], shipped: str | None = None, flipped: Sequence[str] | None = None) -> dict[str, Any]:
+    """The report of a round: edits are (lever, dimension), all rejected but the shipped one."""
+    made = []
+    for place, (lever, dimension) in enumerate(edits, 1):
+        name = f"r{number}c{place}"
+        manifest = {"lever": lever, "attribution_signature": "", "predicted_impact": {"will_unlock": ["train/a-0"]}}
+        verdict = "accepted" if name == shipped else "rejected"
+        edit = {"id": name, "dimension": dimension, "patch": [], "manifest": manifest, "verdict": verdict, "reason": "no gain"}
+        made.append(edit | ({} if flipped is None else {"flipped": list(flipped)}))
+    return {"round": number, "candidates": made, "shipped": shipped}
+
+
+@pytest.fixture(scope="session")
+def round_report() -> Callable[..., dict[str, Any]]:
+    return report
