@@ -1,7 +1,7 @@
 """What is wrong with a harness document: all of it at once, each with its place in the document.
 
 A document is checked against assets/schemas/harness.json, each processor against its own schema, the processors against each other, and
-each adaptation by applying it.
+each adaptation and each variant by applying its patch.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def problems(document: object) -> list[str]:
     except (TypeError, ValueError) as error:  # NaN, infinity, half a surrogate pair: Python's json reads them, JSON has them not
         found.append(f"/: {error}")
     found = list(dict.fromkeys(found + _processor_problems(document, found)))
-    # What an adaptation leads to can be judged only from a valid harness.
-    return found or list(_adaptation_problems(document))
+    # What an adaptation or a variant leads to can be judged only from a valid harness.
+    return found or [*_adaptation_problems(document), *_variant_problems(document)]
 
 
 @lru_cache(maxsize=1)
@@ -117,7 +117,7 @@ def _conflicts(known: list[tuple[str, type[Processor]]]) -> Iterator[str]:
 
 def _adaptation_problems(document: dict[str, Any]) -> Iterator[str]:
     """Apply each rule's patch as often as it may be applied; every result must be a valid harness."""
-    base = {key: value for key, value in document.items() if key != "adaptations"}
+    base = {key: value for key, value in document.items() if key not in ("adaptations", "variants")}
     names: dict[str, str] = {}
     for number, rule in enumerate(document.get("adaptations", [])):
         where = f"/adaptations/{number}"
@@ -135,6 +135,24 @@ def _adaptation_problems(document: dict[str, Any]) -> Iterator[str]:
                 break
         if changed == base:
             yield f"{where}/patch: it changes nothing"
+
+
+def _variant_problems(document: dict[str, Any]) -> Iterator[str]:
+    """Apply each variant's patch; what it leads to, the rules of the harness included, must be a valid harness of its own."""
+    base = {key: value for key, value in document.items() if key != "variants"}
+    names: dict[str, str] = {}
+    for number, variant in enumerate(document.get("variants", [])):
+        where = f"/variants/{number}"
+        if names.setdefault(variant["name"], where) != where:
+            yield f"{where}/name: {variant['name']!r} is the name of {names[variant['name']]} too; give each variant its own"
+        try:
+            changed = apply(base, variant["patch"])
+        except PatchError as error:
+            yield f"{where}/patch: it does not apply: {error}"
+            continue
+        if changed == base:
+            yield f"{where}/patch: it changes nothing"
+        yield from (f"{where}/patch: it leads to {line}" for line in problems(changed))
 
 
 def _escape(part: str) -> str:

@@ -15,6 +15,7 @@ import gymnasium
 from homebody.agents.adaptation import Adaptation
 from homebody.agents.backend import CUT, Message, Usage
 from homebody.agents.decider import Decider
+from homebody.agents.grammar import SLOT, matches
 from homebody.agents.harness import Harness
 from homebody.agents.hooks import AfterModel, AfterTool, BeforeModel, BeforeTool, StepEnd, StepStart, TaskEnd, TaskStart, Turn
 from homebody.agents.processors.base import Services
@@ -81,20 +82,38 @@ class EpisodeRecord:
     """Rules of the harness that were applied: `step` after which, `rule`, `signal`, `patch`, and the `behaviour_hash` from there on."""
     usage: dict[str, float] = field(default_factory=dict)
     """Token counters and seconds; no part of the trace hash, since the cache that serves tokens depends on the order of work."""
+    variant: str | None = None
+    """Name of the harness's variant that played; None, and not written, where the harness itself did."""
+    strict: bool | None = None
+    """Whether it was won to the letter, where the environment says so (`info["success_strict"]`); elsewhere None, and not written."""
+
+    @property
+    def reward(self) -> float:
+        """The sum of the rewards of all steps."""
+        return float(sum(step["reward"] for step in self.trace))
 
     @property
     def trace_hash(self) -> str:
         """SHA-256 of everything but the counters: equal inputs give equal hashes, whatever the number of workers."""
-        return digest({key: getattr(self, key) for key in self.__dataclass_fields__ if key != "usage"})
+        return digest({key: value for key, value in self._content().items() if key != "usage"})
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON-ready data, with its trace hash."""
-        return {**{key: getattr(self, key) for key in self.__dataclass_fields__}, "trace_hash": self.trace_hash}
+        return {**self._content(), "trace_hash": self.trace_hash}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> EpisodeRecord:
         """Read what `to_json` wrote."""
-        return cls(**{key: content[key] for key in cls.__dataclass_fields__})
+        return cls(**{key: content[key] for key in cls.__dataclass_fields__ if key in content or key not in _WHERE_KNOWN})
+
+    def _content(self) -> dict[str, Any]:
+        """Return the fields; one that most episodes have nothing for is left out there, so that it changes no hash of theirs."""
+        content = {key: getattr(self, key) for key in self.__dataclass_fields__}
+        return {key: value for key, value in content.items() if key not in _WHERE_KNOWN or value is not None}
+
+
+_WHERE_KNOWN = ("variant", "strict")
+"""Fields of a record that are written only where they have a value."""
 
 
 def run_episode(
@@ -127,8 +146,7 @@ def run_episode(
     """
     harness = Harness(spec, Services(decider.score, decider.count_tokens))
     before = decider.usage.snapshot()
-    adaptation = Adaptation(spec, harness)
-    episode = _Episode(env, harness, adaptation, decider, max_steps, on_step, on_decision)
+    episode = _Episode(env, spec, harness, decider, max_steps, on_step, on_decision)
     error: dict[str, str] | None = None
     try:
         expert = getattr(env.unwrapped, decider.asks, None) if decider.asks else None
@@ -156,8 +174,10 @@ def run_episode(
         interrupted=harness.interrupted,
         changed=episode.changed,
         notes=episode.notes,
-        adaptations=adaptation.applied,
+        adaptations=episode.adaptation.applied,
         usage=asdict(decider.usage - before),
+        variant=episode.variant,
+        strict=episode.strict,
     )
 
 
@@ -167,18 +187,21 @@ class _Episode:
     def __init__(
         self,
         env: gymnasium.Env[str, str],
+        spec: HarnessSpec,
         harness: Harness,
-        adaptation: Adaptation,
         decider: Decider,
         max_steps: int,
         on_step: Callable[[dict[str, Any]], None] | None,
         on_decision: Callable[[Sight], None] | None,
     ) -> None:
-        self.env, self.harness, self.adaptation, self.decider = env, harness, adaptation, decider
+        self.env, self.spec, self.harness, self.decider = env, spec, harness, decider
+        self.adaptation = Adaptation(spec.without_variants(), harness)
+        self.variant: str | None = None
         self.max_steps, self.on_step, self.on_decision = max_steps, on_step, on_decision
         self.spent = decider.usage.snapshot()
         self.boundary = "reset"
         self.won = False
+        self.strict: bool | None = None
         self.goal = self.opening = self.system_prompt = ""
         self.turns: list[Turn] = []
         self.trace: list[dict[str, Any]] = []
@@ -190,9 +213,11 @@ class _Episode:
         """Run from reset to the end."""
         self.opening, info = self.env.reset(seed=seed, options={"task": task.task_id})
         self.goal = info["goal"]
-        admissible = self._admissible(info)
+        self.strict = info.get("success_strict")
+        admissible = tuple(info["admissible_commands"])
         self.boundary = "task_start"
-        self.start = TaskStart(goal=self.goal, observation=self.opening, menu=admissible)
+        self._route()
+        self.start = TaskStart(goal=self.goal, observation=self.opening, menu=self._menu(admissible))
         self.system_prompt = self.harness.run(self.start).system_prompt
         self.keep_rest()
         done = False
@@ -200,6 +225,15 @@ class _Episode:
             admissible, done = self._step(admissible)
         self.boundary = "task_end"
         self.harness.run(TaskEnd(won=self.won, steps=self.steps))
+
+    def _route(self) -> None:
+        """Go on with the variant that is for this goal, if there is one."""
+        chosen = self.spec.route(self.goal)
+        if chosen is not None:
+            spec = self.spec.variant(chosen)
+            self.harness.adapt(spec)
+            self.adaptation = Adaptation(spec, self.harness)
+            self.variant = chosen["name"]
 
     def keep_rest(self) -> None:
         """Keep what processors did outside of the steps in the trace."""
@@ -234,10 +268,10 @@ class _Episode:
             "focus": asdict(event.focus) if event.focus else None,
             "scores": [list(pair) for pair in decision.scores],
             "response": decision.response,
-            "usable": is_tool or decision.command in admissible,
+            "usable": is_tool or matches(decision.command, admissible),
             "command": tool.command,
             "dropped_turns": dropped,
-        }
+        } | ({"variant": self.variant} if self.variant else {})
         return self._call_tool(entry, tool, admissible) if is_tool else self._send(entry, tool, admissible)
 
     def _show(self, messages: list[Message]) -> None:
@@ -261,11 +295,11 @@ class _Episode:
             observation, reward, terminated, truncated, info = self.env.step(tool.command)
         else:
             observation, reward, terminated, truncated = HELD_BACK, 0.0, False, False
-            info = {"won": self.won, "admissible_commands": admissible}
+            info = {"won": self.won, "success_strict": self.strict, "admissible_commands": admissible}
         self.steps += 1
-        self.won = bool(info["won"])
-        now = self._admissible(info)
-        accepted = tool.approved and tool.command in admissible
+        self.won, self.strict = bool(info["won"]), info.get("success_strict")
+        now = tuple(info["admissible_commands"])
+        accepted = tool.approved and matches(tool.command, admissible)
         why = "" if accepted else str(info.get("why") or "")
         shown = self.harness.run(AfterTool(tool.command, observation, accepted, why, now))
         self.turns.append(Turn(tool.command, shown.observation))
@@ -295,7 +329,7 @@ class _Episode:
             observation=observation,
             admissible=admissible,
             content=observation,
-            menu=admissible,
+            menu=self._menu(admissible),
             bias=(0.0,) * len(admissible),
             tools=self.harness.offers(),
             steps_left=steps_left,
@@ -329,6 +363,6 @@ class _Episode:
         messages.append({"role": "user", "content": content if CUT in content else content + CUT})
         return list(messages)
 
-    def _admissible(self, info: dict[str, Any]) -> tuple[str, ...]:
-        """The admissible commands; a free slot is filled with the goal, so that every command on a menu can be sent as it stands."""
-        return tuple(command.replace("{text}", self.goal) for command in info["admissible_commands"])
+    def _menu(self, admissible: tuple[str, ...]) -> tuple[str, ...]:
+        """The commands on offer at first; a free slot is filled with the goal, so that each can be sent as it stands."""
+        return tuple(command.replace(SLOT, self.goal) for command in admissible)

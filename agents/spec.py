@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from homebody.agents import wording
 from homebody.agents.check import problems
 from homebody.agents.errors import AgentError
 from homebody.agents.patch import Patch, PatchError, apply, difference, parse
@@ -59,7 +60,7 @@ class HarnessSpec:
 
         Raises:
             HarnessError: it breaks the schema, names an unknown processor, has bad parameters, processors that exclude each other or stand
-                in the wrong order, or an adaptation that leads to any of these.
+                in the wrong order, or an adaptation or variant that leads to any of these.
         """
         if wrong := problems(document):
             raise HarnessError(source, wrong)
@@ -108,11 +109,19 @@ class HarnessSpec:
         return rules
 
     @property
+    def variants(self) -> list[dict[str, Any]]:
+        """Other harnesses for some goals, in order; not to be changed."""
+        found: list[dict[str, Any]] = self.document.get("variants", [])
+        return found
+
+    @property
     def behaviour_hash(self) -> str:
-        """SHA-256 of what decides behaviour: processors, their versions, parameters that are not the default, code, adaptations."""
+        """SHA-256 of what decides behaviour: processors, their versions, parameters that are not the default, code, rules, variants."""
         content: dict[str, Any] = {"processors": [_behaviour(entry) for entry in self.processors]}
         if self.adaptations:
             content["adaptations"] = [self._behaviour_of_rule(rule) for rule in self.adaptations]
+        if self.variants:
+            content["variants"] = [[_plain(item["route"]), self.variant(item).behaviour_hash] for item in self.variants]
         return digest(content)
 
     def _behaviour_of_rule(self, rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,6 +134,48 @@ class HarnessSpec:
     def without_adaptations(self) -> HarnessSpec:
         """Return the same harness, which stays as it is throughout an episode."""
         return HarnessSpec({key: value for key, value in self.document.items() if key != "adaptations"})
+
+    def without_variants(self) -> HarnessSpec:
+        """Return the harness itself: what plays the goals that no variant is for."""
+        return HarnessSpec({key: value for key, value in self.document.items() if key != "variants"})
+
+    def with_variants(self, variants: Sequence[Mapping[str, Any]]) -> HarnessSpec:
+        """Return the harness with these variants in place of its own.
+
+        Raises:
+            HarnessError: one of them does not fit it.
+        """
+        document = self.without_variants().document
+        return HarnessSpec.from_json({**document, "variants": list(variants)} if variants else document, f"harness {self.name}")
+
+    def without(self, use: str) -> HarnessSpec:
+        """Return the harness with no processor of that name, also none that its adaptations and variants bring in or act on.
+
+        Raises:
+            HarnessError: it has no such processor.
+        """
+        used = sorted({item["use"] for item in self.processors})
+        if use not in used:
+            hint = did_you_mean(use, used) or f"; it has {', '.join(used) or 'none at all'}"
+            raise HarnessError(f"harness {self.name} has no processor {use!r}{hint}")
+        bare = _drop(self.document, use)
+        held: dict[str, list[dict[str, Any]]] = {}
+        for key in ("adaptations", "variants"):
+            items = self.document.get(key, [])
+            edited = [{**item, "patch": difference(bare, _drop(apply(self.document, item["patch"]), use))} for item in items]
+            held[key] = [item for item in edited if item["patch"]]
+        document = {key: value for key, value in bare.items() if key not in held}
+        return HarnessSpec.from_json({**document, **{key: items for key, items in held.items() if items}}, f"harness {self.name}")
+
+    def variant(self, variant: Mapping[str, Any]) -> HarnessSpec:
+        """Return the harness that one of `variants` stands for, which has no variants itself."""
+        return HarnessSpec(apply(self.without_variants().document, variant["patch"]))
+
+    def route(self, goal: str) -> dict[str, Any] | None:
+        """Return the variant that plays a goal: the first of those that score it highest, above 0; None leaves it to the harness itself."""
+        scores = [route_score(variant["route"], goal) for variant in self.variants]
+        best = max(scores, default=0.0)
+        return self.variants[scores.index(best)] if best > 0 else None
 
     def index(self, use: str) -> int | None:
         """Return the position of the first processor of that name, or None."""
@@ -152,6 +203,17 @@ class HarnessSpec:
     def dumps(self) -> str:
         """Return the document as readable JSON, with a line end."""
         return json.dumps(self.document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _drop(document: Mapping[str, Any], use: str) -> dict[str, Any]:
+    """Return a document without the processors of that name."""
+    return {**document, "processors": [item for item in document["processors"] if item["use"] != use]}
+
+
+def route_score(route: Mapping[str, Any], goal: str) -> float:
+    """Return how much a route is for a goal: its bias and the weights of the goal's words, each word once."""
+    weights: Mapping[str, float] = route["words"]
+    return float(route["bias"]) + sum(weights.get(word, 0.0) for word in sorted(set(wording.words(goal))))
 
 
 def _behaviour(entry: Mapping[str, Any]) -> dict[str, Any]:

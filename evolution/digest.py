@@ -1,12 +1,13 @@
 """Traces to digests: one small record a task that says what happened and where it went wrong.
 
-Failure categories are read off the trace alone: what was refused, what came round again, what the agent was after when time ran out.
+Failure categories are read off the trace alone: what was refused, what came round again, what the agent was after when time ran out. No
+category knows a domain: a thing of the goal is a name that the environment uses and the goal has.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,12 +18,17 @@ CATEGORIES = {
     "won": "the goal was reached",
     "error": "something failed inside the episode",
     "unusable_answers": "at least half of the answers were no admissible command",
+    "premature_end": "the episode ended before the step limit: a final act came too early, or was the wrong one",
     "loop": "at least a third of the steps repeated a command with the same answer",
+    "order": "commands that were refused or had no effect worked later, after another one",
+    "refused": "at least a quarter of the commands were refused or had no effect",
     "searching": "time ran out while the agent searched for a thing that the goal needs",
+    "final_step_missing": "time ran out with all things of the goal but one acted on",
     "unfinished": "time ran out with everything found and the goal not reached",
     "goal_untouched": "no accepted command named both a thing and a word of the goal after its place was found",
     "ceiling": "time ran out for no plainer reason",
 }
+"""What a trace can show; where it shows several, the first that `_diagnose` looks for."""
 
 
 @dataclass(frozen=True)
@@ -39,28 +45,28 @@ class Digest:
     """The dimension of the harness that the failure points at; empty for a success."""
     evidence: tuple[int, ...]
     """Numbers of the steps that show it, at most eight."""
+    history: tuple[str, ...] = ()
+    """Categories of the same task in the rounds before, oldest first."""
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready data."""
         return asdict(self)
 
 
-def digest_episode(record: EpisodeRecord) -> Digest:
-    """Digest one episode."""
-    category, component, evidence = _diagnose(record)
-    return Digest(record.task_id, record.type, record.won, record.steps, category, component, tuple(evidence[:8]))
+def digest_episode(record: EpisodeRecord, history: Sequence[str] = (), max_steps: int | None = None) -> Digest:
+    """Digest one episode.
+
+    Args:
+        record: the episode.
+        history: categories of the same task in the rounds before, oldest first.
+        max_steps: the step limit of the episode; where it is not known, no end counts as premature.
+    """
+    category, component, evidence = _diagnose(record, max_steps)
+    return Digest(record.task_id, record.type, record.won, record.steps, category, component, tuple(evidence[:8]), tuple(history))
 
 
-def landscape(digests: Iterable[Digest]) -> Mapping[str, list[str]]:
-    """Group the failing tasks by category, the most frequent category first."""
-    groups: dict[str, list[str]] = {}
-    for digest in digests:
-        if not digest.won:
-            groups.setdefault(digest.category, []).append(digest.task_id)
-    return dict(sorted(groups.items(), key=lambda group: (-len(group[1]), group[0])))
-
-
-def _diagnose(record: EpisodeRecord) -> tuple[str, str, list[int]]:
+def _diagnose(record: EpisodeRecord, max_steps: int | None) -> tuple[str, str, list[int]]:
+    """Return the category, the dimension that it points at, and the steps that show it."""
     if record.won:
         return "won", "", []
     if record.error is not None:
@@ -68,25 +74,82 @@ def _diagnose(record: EpisodeRecord) -> tuple[str, str, list[int]]:
     steps = [step for step in record.trace if not step.get("tool")]
     if not steps:  # a processor ended the episode before its first step
         return "ceiling", "control", []
-    refused = [step["step"] for step in steps if not step["accepted"]]
-    if 2 * len(refused) >= len(steps):
-        return "unusable_answers", "control", refused
+    unusable = [step["step"] for step in steps if not step["accepted"] and not step.get("usable")]
+    if 2 * len(unusable) >= len(steps):
+        return "unusable_answers", "control", unusable
+    if max_steps is not None and record.steps < max_steps and record.interrupted is None:
+        return "premature_end", "control", [steps[-1]["step"]]
+    if 3 * len(repeats := _repeats(steps)) >= len(steps):
+        return "loop", "control", repeats
+    idle = _idle(steps)
+    early = _early(steps, idle)
+    if 4 * len(idle) >= len(steps):
+        return ("order", "memory", early) if 2 * len(early) >= len(idle) else ("refused", "control", sorted(idle))
+    acts, left = _acts(record.goal, steps, [record.opening, *(step["observation"] for step in steps)])
+    if focus := steps[-1]["focus"]:
+        searching = [step["step"] for step in steps if step["focus"] and step["focus"]["phase"] == "search"]
+        if focus["phase"] == "search":
+            return "searching", "memory", searching
+        return ("final_step_missing" if acts and left == 1 else "unfinished"), "memory", [steps[-1]["step"]]
+    if early:
+        return "order", "memory", early
+    if not acts:
+        return "goal_untouched", "memory", [step["step"] for step in steps]
+    return ("final_step_missing", "memory", acts) if left == 1 else ("ceiling", "control", acts)
+
+
+def _repeats(steps: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return the steps whose command had been given before, with the same answer."""
     answers: Counter[tuple[str, str]] = Counter()
     repeats = []
     for step in steps:
         answers[step["command"], step["observation"]] += 1
         if answers[step["command"], step["observation"]] > 1:
             repeats.append(step["step"])
-    if 3 * len(repeats) >= len(steps):
-        return "loop", "control", repeats
-    focus = steps[-1]["focus"]
-    if focus is not None:
-        searching = [step["step"] for step in steps if step["focus"] and step["focus"]["phase"] == "search"]
-        return ("searching", "memory", searching) if focus["phase"] == "search" else ("unfinished", "memory", [steps[-1]["step"]])
-    goal = set(wording.words(record.goal))
-    acted = [
-        step["step"]
-        for step in steps
-        if step["accepted"] and len(args := wording.entities(step["command"])) > 1 and wording.kind(args[0]) in goal
-    ]
-    return ("ceiling", "control", acted) if acted else ("goal_untouched", "memory", [step["step"] for step in steps])
+    return repeats
+
+
+def _idle(steps: Sequence[Mapping[str, Any]]) -> set[int]:
+    """Return the steps whose command was refused, or got an answer with which others were refused."""
+    refusals: set[str] = set()
+    echoes: set[str] = set()
+    """Answers that only show again what was shown before: an accepted command may lead there too."""
+    shown = None
+    for step in steps:
+        if not step["accepted"]:
+            (echoes if step["observation"] == shown else refusals).add(step["observation"])
+        shown = step["observation"]
+    return {step["step"] for step in steps if not step["accepted"] or step["observation"] in refusals - echoes}
+
+
+def _early(steps: Sequence[Mapping[str, Any]], idle: set[int]) -> list[int]:
+    """Return the idle steps whose command worked later, after another one that did."""
+    worked = [step for step in steps if step["step"] not in idle]
+    early = []
+    for step in steps:
+        if step["step"] in idle:
+            later = [other["command"] for other in worked if other["step"] > step["step"]]
+            if step["command"] in later[1:]:
+                early.append(step["step"])
+    return early
+
+
+def _acts(goal: str, steps: Sequence[Mapping[str, Any]], texts: Sequence[str]) -> tuple[list[int], int]:
+    """Return the steps that acted on a thing of the goal, and how many things of the goal no step acted on.
+
+    A command acts if it names a kind in the goal, and another instance besides. Where no command names instances, one acts that has a word
+    of the goal after its first word and does not write the goal out; then one thing is left if such a command was the last that worked.
+
+    Args:
+        goal: the goal sentence.
+        steps: of the trace.
+        texts: where the names of kinds are found: whatever the environment said.
+    """
+    wanted = set(wording.words(goal))
+    accepted = [step for step in steps if step["accepted"]]
+    if not any(wording.entities(step["command"]) for step in steps):
+        named = [step for step in accepted if 0 < len(wanted.intersection(wording.words(step["command"])[1:])) <= len(wanted) / 2]
+        return [step["step"] for step in named], int(named != [] and named[-1] is accepted[-1])
+    acts = [step for step in accepted if len(args := wording.entities(step["command"])) > 1 and wording.kind(args[0]) in wanted]
+    things = wanted & {kind for text in texts for kind in wording.kinds(text)}
+    return [step["step"] for step in acts], len(things - {kind for step in acts for kind in wording.kinds(step["command"])})

@@ -33,9 +33,14 @@ def episode_key(
     seed: int = 0,
     attempt: int = 0,
     env_args: Mapping[str, Any] | None = None,
+    repeat: int = 0,
 ) -> str:
-    """Return the key of an episode: everything that its outcome depends on, so that nothing needs to be played twice."""
-    return digest([behaviour_hash, task.to_json(), dict(fingerprint), max_steps, seed, attempt, *([dict(env_args)] if env_args else [])])
+    """Return the key of an episode: everything that its outcome depends on, so that nothing needs to be played twice.
+
+    `repeat` above 0 is the key of the same episode played anew, for those who want to see whether it comes out the same.
+    """
+    content = [behaviour_hash, task.to_json(), dict(fingerprint), max_steps, seed, attempt]
+    return digest([*content, *([dict(env_args)] if env_args else []), *([f"repeat {repeat}"] if repeat else [])])
 
 
 class RunError(AgentError):
@@ -92,6 +97,11 @@ class Store:
         with self._db:
             self._db.execute("INSERT INTO events (time, kind, data) VALUES (?, ?, ?)", (time.time(), kind, canonical(data)))
 
+    def append_once(self, kind: str, data: Mapping[str, Any], *fields: str) -> None:
+        """Add an event, unless there is one of its kind with the same values in these fields."""
+        if not any(all(item[field] == data[field] for field in fields) for item in self.events(kind)):
+            self.append(kind, data)
+
     def events(self, kind: str) -> list[Any]:
         """Return the data of all events of a kind, oldest first."""
         return [data for _, data in self.timed(kind)]
@@ -100,6 +110,18 @@ class Store:
         """Return time (seconds since 1970) and data of all events of a kind, oldest first."""
         rows = self._db.execute("SELECT time, data FROM events WHERE kind = ? ORDER BY id", (kind,))
         return [(when, json.loads(data)) for when, data in rows]
+
+    def working_s(self) -> float:
+        """Return the seconds that the run was worked on so far: of each process that evolved, from its first to its last sign of life."""
+        rows = self._db.execute(
+            "SELECT time, kind = 'progress' AND data LIKE '[\"begin\"%' FROM events WHERE kind IN ('progress', 'end') ORDER BY id"
+        )
+        total, first, last = 0.0, 0.0, 0.0
+        for when, begins in rows:
+            if begins:
+                total, first = total + last - first, when
+            last = when
+        return total + last - first
 
     def add_episode(self, key: str, record: EpisodeRecord) -> None:
         """Keep an episode; the first one under a key stays. One that an error ended is not kept: its cause may be mended next time."""

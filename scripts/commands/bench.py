@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from homebody.scripts.console import Console, check_target, error_line, write_json
-from homebody.scripts.options import Group, json_out
+from homebody.scripts.options import Group, json_out, seed
 
 
 @click.group(cls=Group, short_help="Measure how fast things are on this machine.")
@@ -124,6 +124,60 @@ def bench_render(size: tuple[int, int], houses: int, repeats: int, json_path: st
     for result in results:
         click.echo(_line(result))
     write_json(json_path, {"machine": machine(), "size": list(size), "results": results})
+
+
+@bench.command("webshop", short_help="Steps and searches of the web shop.")
+@click.option("--data-dir", type=click.Path(), metavar="DIR", help="Folder of WebShop's files; without it the built-in catalogue is used.")
+@click.option("--goals", type=click.IntRange(1, 10_000), default=300, show_default=True, metavar="N", help="Goals to shop for.")
+@click.option("--products", type=click.IntRange(1, 10_000_000), default=1_000_000, show_default=True, metavar="N", help="To search among.")
+@click.option("--repeats", type=click.IntRange(1, 100), default=5, show_default=True, metavar="N", help="Times of the steps.")
+@json_out
+def bench_webshop(data_dir: str | None, goals: int, products: int, repeats: int, json_path: str | None) -> None:
+    """Measure steps with fresh and with repeated queries, and searches among many synthetic products; one thread.
+
+    A million products take a minute or two to make and to index.
+
+    \b
+    Examples:
+      homebody bench webshop
+      homebody bench webshop --data-dir $WEBSHOP_DATA --products 100000 --json webshop.json
+    """
+    from homebody.scripts.bench import webshop
+    from homebody.scripts.bench.result import machine
+
+    check_target(json_path)
+    with Console().progress("measuring") as advance:
+        stages = iter(range(1, 3))
+        results = webshop.bench_webshop(
+            data_dir, goals=goals, products=products, repeats=repeats, progress=lambda what: advance(next(stages), 2, what)
+        )
+    for result in results:
+        click.echo(_line(result))
+    write_json(json_path, {"machine": machine(), "results": results})
+
+
+@bench.command("gate", short_help="How often the gate errs, on simulated runs.")
+@click.option("--runs", type=click.IntRange(1, 100_000), default=400, show_default=True, metavar="N", help="Simulated runs of each kind.")
+@click.option("--tasks", type=click.IntRange(4, 1000), default=40, show_default=True, metavar="N", help="Validation tasks.")
+@seed
+@json_out
+def bench_gate(runs: int, tasks: int, seed: int, json_path: str | None) -> None:
+    """Measure false accepts and false rejects of the evolution's gate: its own code on runs whose truth is known.
+
+    Shares of runs that ship the edit, with 95% intervals. "Flips" is the chance that two plays of one task differ; `auto` is shown at its
+    worst, with an A/A run of four tasks that sees outcomes only.
+
+    \b
+    Example:
+      homebody bench gate --json gate.json
+    """
+    from homebody.scripts.bench import gate
+
+    check_target(json_path)
+    found = gate.bench_gate(runs, tasks, seed)
+    for line in gate.lines(found):
+        click.echo(line)
+    write_json(json_path, found)
 
 
 def _line(result: dict[str, Any]) -> str:

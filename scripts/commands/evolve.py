@@ -5,10 +5,18 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from typing import TYPE_CHECKING
+
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
 from homebody.scripts.options import env_kwargs, gpu, harness_option, json_out, seed, where, workers
+
+if TYPE_CHECKING:
+    from homebody.evolution.gate import Verdict
+    from homebody.evolution.proposers import Candidate
 
 
 @click.command(short_help="Let a harness improve itself.")
@@ -17,13 +25,24 @@ from homebody.scripts.options import env_kwargs, gpu, harness_option, json_out, 
 @harness_option
 @click.option("--run-dir", required=True, type=click.Path(), metavar="DIR", help="Where the run is kept.")
 @click.option("--rounds", type=click.IntRange(1, 100), default=6, show_default=True, metavar="N", help="Most rounds.")
-@click.option("--proposer", default="rules", show_default=True, metavar="P", help="rules, or a control: random, noop.")
+@click.option("--proposer", default="rules", show_default=True, metavar="P",
+              help="rules, llm, gepa, a control (random, noop), or your own module:callable.")  # fmt: skip
+@click.option("--proposer-model", metavar="MODEL", help="Model that the proposer may ask; without it the one that plays.")
 @click.option("--candidates", type=click.IntRange(1, 20), default=2, show_default=True, metavar="K", help="Edits tried a round.")
 @click.option("--train-tasks", type=click.IntRange(min=1), default=24, show_default=True, metavar="N", help="Tasks whose traces are read.")
 @click.option("--validation-tasks", type=click.IntRange(min=1), default=40, show_default=True, metavar="N", help="Tasks of the gate.")
 @click.option("--exploration-steps", type=click.IntRange(min=0), default=200_000, show_default=True, metavar="N",
               help="Model-free steps on training tasks; 0: none.")  # fmt: skip
+@click.option("--gate", type=click.Choice(["auto", "literal", "outweigh", "statistical"]), default="auto", show_default=True,
+              help="What losses it lets through; auto: outweigh where runs repeat to the letter, else statistical.")  # fmt: skip
+@click.option("--isolation", type=click.Choice(["none", "variants"]), default="none", show_default=True,
+              help="variants: an edit that helps some goals and hurts others is kept for the former.")  # fmt: skip
 @click.option("--budget-episodes", type=click.IntRange(min=1), metavar="N", help="Most model episodes; without it no limit.")
+@click.option("--budget-tokens", type=click.IntRange(min=1), metavar="N", help="Begin no episode after N prompt and generated tokens.")
+@click.option(
+    "--budget-minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Begin no episode after M minutes of work."
+)
+@click.option("--approve", is_flag=True, help="Ask before an edit is shipped: ship, reject or stop.")
 @workers
 @seed
 @gpu
@@ -31,9 +50,9 @@ from homebody.scripts.options import env_kwargs, gpu, harness_option, json_out, 
 @json_out
 def evolve(
     env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, model: str, harness: str, run_dir: str, rounds: int,
-    proposer: str, candidates: int,
-    train_tasks: int, validation_tasks: int, exploration_steps: int, budget_episodes: int | None, workers: int, seed: int, gpu_layers: int,
-    resume: bool, json_path: str | None,
+    proposer: str, proposer_model: str | None, candidates: int, train_tasks: int, validation_tasks: int, exploration_steps: int, gate: str,
+    isolation: str, budget_episodes: int | None, budget_tokens: int | None, budget_minutes: float | None, approve: bool, workers: int,
+    seed: int, gpu_layers: int, resume: bool, json_path: str | None,
 ) -> None:  # fmt: skip
     """Evolve a harness on training tasks; a gate on validation tasks decides which edits stay. Test tasks are not read.
 
@@ -43,29 +62,64 @@ def evolve(
     Examples:
       homebody evolve --model smollm2 --run-dir runs/first --workers 2
       homebody evolve --proposer random --run-dir runs/control
+      homebody evolve --approve --budget-minutes 30 --run-dir runs/watched
     """
-    from homebody.evolution.loop import EvolveConfig
+    from homebody.evolution.config import EvolveConfig
     from homebody.evolution.loop import evolve as evolve_harness
 
     check_target(json_path, run_dir)
+    if approve and not has_terminal():
+        raise click.UsageError("--approve asks a person, and standard input is no terminal; run it in one, or leave --approve out")
     config = EvolveConfig(
         env_id=env_id,
         model=model,
         harness=harness,
         proposer=proposer,
+        proposer_model=proposer_model,
         rounds=rounds,
         candidates=candidates,
         train_tasks=train_tasks,
         validation_tasks=validation_tasks,
         max_steps=max_steps,
         exploration_steps=exploration_steps,
+        gate=gate,
+        isolation=isolation,
         budget_episodes=budget_episodes,
+        budget_tokens=budget_tokens,
+        budget_minutes=budget_minutes,
         seed=seed,
         env_kwargs=env_kwargs(env_id, data_dir, env_args),
         gpu_layers=gpu_layers,
     )
     console = Console()
-    with console.evolution(config) as progress:
-        result = evolve_harness(config, run_dir, workers=workers, resume=resume, progress=progress)
+    with console.evolution(config, plain=approve) as progress:
+        person = ask if approve else None
+        result = evolve_harness(config, run_dir, workers=workers, resume=resume, progress=progress, approve=person)
     console.evolution_end(result)
     write_json(json_path, result)
+
+
+def has_terminal() -> bool:
+    """Tell whether somebody can be asked."""
+    return sys.stdin.isatty()
+
+
+def ask(candidate: Candidate, verdict: Verdict) -> str:
+    """Show an edit that passed the gate and ask what to do with it; returns `ship`, `reject` or `stop`."""
+    manifest = candidate.manifest
+    impact = manifest["predicted_impact"]
+    patch = json.dumps(candidate.patch, ensure_ascii=False)
+    evidence = "; ".join(f"{category}: {len(tasks)} tasks" for category, tasks in manifest["evidence"].items())
+    click.echo(f"\n{candidate.id} passed the gate: {verdict.reason}")
+    for name, said in (
+        ("lever", f"{manifest['lever']} ({candidate.dimension})"),
+        ("hypothesis", manifest["hypothesis"]),
+        ("evidence", evidence or "none"),
+        ("predicted", f"unlocks {len(impact['will_unlock'])} training tasks, puts {len(impact['at_risk'])} at risk"),
+        ("won", ", ".join(verdict.won)),
+        ("lost", ", ".join(verdict.lost) or "none"),
+        ("at work", f"{verdict.activations} times, by {manifest['attribution_signature'] or 'nothing: it removes a processor'}"),
+        ("patch", patch if len(patch) <= 500 else f"{patch[:500]}... ({len(patch)} characters)"),
+    ):
+        click.echo(f"  {name:<11} {said}")
+    return str(click.prompt("Ship it?", type=click.Choice(["ship", "reject", "stop"])))

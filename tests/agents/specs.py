@@ -20,7 +20,7 @@ KNOWN: dict[str, list[Any]] = {
     "prompt_template.template": ["Goal: {{ goal }}", "{{ observation }}\nNow:", "Act."],
 }
 """Values of parameters that must meet more than their schema says."""
-PATTERNS = {r"^(\*|\{\d+\}|[a-z][a-z_-]*)=[a-zA-Z]$": ["*=a", "{0}=b", "dock=c", "{1}=d"]}
+PATTERNS = {r"^(\*|\{\d+\}|[a-z][a-z_-]*)=[a-zA-Z]$": ["*=a", "{0}=b", "dock=c", "{1}=d"], r"^\{\d+\}$": ["{0}", "{1}"]}
 """Texts that match a pattern; elsewhere the default, lengthened."""
 SOURCES = [
     "def process(event):\n    return None",

@@ -149,7 +149,7 @@ def test_file_that_is_no_harness_is_named(tmp_path, content, message):
         ({"processors": 5}, "harness: /processors: 5 is not of type 'array'"),
         (
             {"colour": 1, "proccessors": []},
-            "harness: /colour: there is no 'colour' here; known: format, name, description, origin, processors, adaptations; "
+            "harness: /colour: there is no 'colour' here; known: format, name, description, origin, processors, adaptations, variants; "
             "/proccessors: there is no 'proccessors' here; did you mean processors?; known: ",
         ),
         ({"a/b~": 1}, "harness: /a~1b~0: there is no 'a/b~' here; known: "),

@@ -14,20 +14,25 @@ from typing import Any
 import pytest
 
 from homebody.agents import episode, rollout
-from homebody.agents.errors import ModelNotFoundError
+from homebody.agents.errors import BackendClosedError, ModelNotFoundError
+from homebody.agents.scripted import Scripted
 from homebody.agents.spec import HarnessError, HarnessSpec
 from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv
 from homebody.evolution import loop as evolve_module
+from homebody.evolution.config import ConfigError, EvolveConfig
 from homebody.evolution.learn import Lessons
-from homebody.evolution.loop import ConfigError, EvolveConfig, TaskError, evolve
+from homebody.evolution.loop import evolve
+from homebody.evolution.player import TaskError
+from homebody.evolution.proposers import ProposerError
 from homebody.evolution.store import RunError, Store
 
 Config = Callable[..., EvolveConfig]
 
 DRIVER = """
 import json, os, signal, sys
-from homebody.evolution.loop import EvolveConfig, evolve
+from homebody.evolution.config import EvolveConfig
+from homebody.evolution.loop import evolve
 if __name__ == "__main__":
     config, run_dir, workers, last = json.loads(sys.argv[1])
     seen = 0
@@ -239,7 +244,13 @@ def test_a_run_directory_in_use(baseline: Any) -> None:
         ({"max_steps": 0}, ConfigError, "max_steps is 0"),
         ({"patience": 0}, ConfigError, "patience is 0"),
         ({"exploration_steps": -1}, ConfigError, r"exploration_steps is -1; it must be at least 0 \(0 turns exploration off\)"),
-        ({"proposer": "rule"}, ConfigError, "no proposer is called 'rule'; there are noop, random, rules"),
+        ({"noise_tasks": 0}, ConfigError, "noise_tasks is 0"),
+        ({"budget_tokens": 0}, ConfigError, "budget_tokens is 0; it must be above 0, or None for no limit"),
+        ({"budget_minutes": float("nan")}, ConfigError, "budget_minutes is nan"),
+        ({"gate": "strict"}, ConfigError, "gate is 'strict'; it must be one of auto, literal, outweigh, statistical"),
+        ({"isolation": "both"}, ConfigError, "isolation is 'both'; it must be one of none, variants"),
+        ({"proposer": "rule"}, ProposerError, "no proposer is called 'rule'"),
+        ({"proposer": "llm"}, ConfigError, "proposer llm asks a model, and flat is none; name one with --proposer-model"),
         ({"model": "smollm3"}, ModelNotFoundError, "unknown model 'smollm3'; did you mean smollm2"),
         ({"harness": "nobody"}, HarnessError, "no harness 'nobody'"),
         ({"env_id": "Nowhere-v0"}, EnvError, "unknown environment 'Nowhere-v0'"),
@@ -254,9 +265,10 @@ def test_bad_settings_leave_nothing_behind(
 
 
 def test_the_episode_budget_by_hand(small: Config, tmp_path: Path) -> None:
-    # Four training and six validation tasks, and one smoke run. Then four validation tasks are due: 15 are too many.
-    result = evolve(small(budget_episodes=14), tmp_path)
-    assert result["episodes"] == len(stored(tmp_path)) == 11
+    # Four training and six validation tasks, four of these once more, one smoke run. Then four validation tasks are due: 19 are too many.
+    result = evolve(small(budget_episodes=18), tmp_path)
+    assert result["episodes"] == len(stored(tmp_path)) == 15
+    assert result["stopped"] == "episodes"
     assert result["rounds"] == []
     assert result["final_hash"] == result["seed_hash"]
     assert HarnessSpec.load(tmp_path / "final.json") == HarnessSpec.load("household")
@@ -281,7 +293,10 @@ def test_noop_ends_with_the_seed_harness(small: Config, tmp_path: Path) -> None:
     reasons = {(edit["verdict"], edit["reason"]) for item in result["rounds"] for edit in item["candidates"]}
     assert reasons == {("rejected", "novelty: this behaviour was tried before")}
     # Nothing is explored for a control that has no use for it, and the same episodes are played once.
-    assert (result["exploration_steps"], result["episodes"]) == (0, 4 + 6)
+    assert (result["exploration_steps"], result["episodes"]) == (0, 4 + 6 + 4)
+    # Without the store: three rounds of 4 + 6, the A/A run, and for each of nine candidates a smoke run and six validation tasks.
+    assert result["savings"] == {"everything": 30 + 4 + 63, "played": 14, "cached": 20, "raced": 0, "refused": 63}
+    assert result["stopped"] == "patience"
 
 
 def test_random_edits_go_through_the_same_gate_the_same_way_each_time(small: Config, tmp_path: Path) -> None:
@@ -314,3 +329,33 @@ def test_a_task_that_cannot_be_loaded_is_told_and_the_run_goes_on_once_it_can(
         with pytest.raises((EnvError, TaskError), match=told):
             evolve(baseline.config, tmp_path)
     assert lasting(evolve(baseline.config, tmp_path, resume=True)) == lasting(baseline.result)
+
+
+def test_a_run_that_dies_while_it_writes_its_harness_leaves_none_or_a_whole_one(
+    small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evolve_module.os, "replace", die)
+        with pytest.raises(KeyboardInterrupt):
+            evolve(small(proposer="noop", rounds=1), tmp_path)
+    assert not (tmp_path / "final.json").exists()
+    evolve(small(proposer="noop", rounds=1), tmp_path, resume=True)
+    assert HarnessSpec.load(tmp_path / "final.json") == HarnessSpec.load("household")
+    assert sorted(path.name for path in tmp_path.glob("*final*")) == ["final.json"]
+
+
+def test_a_model_of_its_own_is_opened_for_the_proposer_and_closed(small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Scripted] = []
+
+    def load(name: str, *, gpu_layers: int) -> Scripted:
+        assert (name, gpu_layers) == ("another", 0)
+        opened.append(Scripted([]))
+        return opened[0]
+
+    monkeypatch.setattr("homebody.agents.models.load", load)
+    evolve(small(proposer="noop", proposer_model="another", rounds=1), tmp_path)
+    with pytest.raises(BackendClosedError):
+        opened[0].score(("a",), ["b"])

@@ -1,8 +1,9 @@
 """The loop with scripted episodes: what is shipped, what is refused and why, when it ends."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +13,13 @@ from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.rollout import Job
 from homebody.agents.spec import HarnessSpec, entry
 from homebody.evolution import loop as evolve_module
-from homebody.evolution.loop import EvolveConfig, TaskError, evolve
-from homebody.evolution.propose import PROPOSERS, Candidate, Evidence, set_processors
+from homebody.evolution.config import ConfigError, EvolveConfig
+from homebody.evolution.gate import Verdict
+from homebody.evolution.loop import evolve
+from homebody.evolution.player import TaskError
+from homebody.evolution.proposers import Candidate, Evidence, set_processors
+from homebody.evolution.proposers.registry import PROPOSERS, Entry
+from homebody.evolution.store import Store
 
 Outcomes = Mapping[int, tuple[str, int]]
 """By the number of turns that the harness keeps: which validation tasks are won (+) and lost (-), and the steps of each."""
@@ -27,17 +33,23 @@ def turns(spec: HarnessSpec) -> int:
 
 def candidate(name: str, patch: list[dict[str, Any]], signature: str = "history_window") -> Candidate:
     manifest = {
-        "lever": name, "evidence": {}, "predicted_impact": {"will_unlock": [], "at_risk": []}, "attribution_signature": signature,
+        "candidate_id": name, "bucket": "context", "lever": f"lever {name}", "hypothesis": "A test.", "evidence": {}, "control": True,
+        "predicted_impact": {"will_unlock": [], "will_stabilize": [], "at_risk": []}, "attribution_signature": signature,
     }  # fmt: skip
     return Candidate(name, "context", patch, manifest)
 
 
 @pytest.fixture
 def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Loop:
-    """Evolve on scripted outcomes, with edits that set the number of turns; `proposals` has those of each round."""
+    """Evolve on scripted outcomes, with edits that set the number of turns; `proposals` has those of each round.
+
+    An episode takes as many prompt tokens as it has steps, and generates one. Validation tasks whose number is in `flaky` have another
+    outcome when they are played again.
+    """
 
     def run(outcomes: Outcomes, proposals: Sequence[Sequence[int | Candidate]], **changes: Any) -> dict[str, Any]:
         played: list[tuple[int, str]] = []
+        flaky = changes.pop("flaky", "")
         size = len(outcomes[20][0])
 
         class Scripted:
@@ -54,11 +66,13 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
                     played.append((turns(job.spec), job.task.task_id))
                     letters, steps = outcomes[turns(job.spec)]
                     split, _, number = job.task.task_id.partition("/bring-")
+                    anew = played.count(played[-1]) > 1
                     yield episode(
-                        split == "validation" and letters[int(number)] == "+",
+                        split == "validation" and (letters[int(number)] == "+") != (anew and number in flaky),
                         task_id=job.task.task_id,
                         behaviour_hash=job.spec.behaviour_hash,
                         steps=steps,
+                        usage={"prompt_tokens": steps, "cached_tokens": 1, "generated_tokens": 1},
                         activations={"1:history_window": 1} if turns(job.spec) else {},
                         failures=[{"boundary": "b", "kind": "K", "message": "m"}] if letters == "fails" else [],
                         error={"boundary": "reset" if letters == "torn" else "decide", "kind": "E", "message": "m"}
@@ -73,13 +87,17 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
                 for item in made
             ]
 
+        module = ModuleType("scripted_proposer")
+        module.propose = propose  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "scripted_proposer", module)
         monkeypatch.setattr(evolve_module, "Rollouts", Scripted)
-        monkeypatch.setitem(PROPOSERS, "scripted", propose)
+        monkeypatch.setitem(PROPOSERS, "scripted", Entry("scripted_proposer:propose"))  # type: ignore[attr-defined]
         values: dict[str, Any] = {
             "env_id": "Quarry-v0", "env_kwargs": {"numbers": size}, "model": "nobody", "harness": "generic", "proposer": "scripted",
-            "train_tasks": 2, "validation_tasks": size, "rounds": 9,
+            "train_tasks": 2, "validation_tasks": size, "rounds": 9, "gate": "outweigh",
         }  # fmt: skip
-        result = evolve(EvolveConfig(**(values | changes)), tmp_path)
+        options = {key: changes.pop(key) for key in ("approve", "resume") if key in changes}
+        result = evolve(EvolveConfig(**(values | changes)), tmp_path, **options)
         return {**result, "played": played}
 
     return run
@@ -187,3 +205,147 @@ def test_an_error_within_an_episode_does_not(loop: Loop) -> None:
     result = loop({20: ("error", 9), 1: ("+++--", 9)}, [[1]])
     assert result["rounds"][0]["failures"] == {"error": 2}
     assert verdicts(result) == ["3 tasks won, 0 lost"]
+
+
+# --- the A/A run
+
+
+def test_an_a_a_run_without_a_difference_lets_outweighed_losses_through(loop: Loop, tmp_path: Path) -> None:
+    outcomes = {20: ("+-------", 9), 1: ("-++++++-", 9)}
+    result = loop(outcomes, [[1]], gate="auto", noise_tasks=3)
+    assert verdicts(result) == ["6 tasks won, 1 lost, p = 0.062"]
+    assert (result["gate"], result["stopped"]) == ("outweigh", "no proposals")
+    with Store(tmp_path, readonly=True) as store:
+        assert store.events("noise") == [{"n": 3, "flips": 0, "differing": 0, "mode": "outweigh"}]
+    # The three episodes of the A/A run are played besides; the seed's other validation tasks once.
+    assert [task for number, task in result["played"] if number == 20].count("validation/bring-2") == 2
+    assert [task for number, task in result["played"] if number == 20].count("validation/bring-3") == 1
+
+
+def test_an_a_a_run_that_differs_asks_for_more_than_chance(loop: Loop, tmp_path: Path) -> None:
+    outcomes = {20: ("--------", 9), 1: ("+++-----", 9), 2: ("++++----", 9)}
+    result = loop(outcomes, [[1, 2]], gate="auto", flaky="1")
+    assert result["gate"] == "statistical"
+    assert verdicts(result) == ["no more than chance: 3 tasks won, 0 lost, p = 0.125", "4 tasks won, 0 lost, p = 0.062"]
+    with Store(tmp_path, readonly=True) as store:
+        assert store.events("noise") == [{"n": 4, "flips": 1, "differing": 1, "mode": "statistical"}]
+
+
+def test_a_literal_gate_lets_no_loss_through_and_needs_no_a_a_run(loop: Loop, tmp_path: Path) -> None:
+    outcomes = {20: ("+-------", 9), 1: ("-+++++++", 9), 2: ("+------+", 9)}
+    result = loop(outcomes, [[1, 2]], gate="literal")
+    assert verdicts(result) == ["dropped after 4 of 8 tasks: 1 lost, and none may be", "1 tasks won, 0 lost"]
+    with Store(tmp_path, readonly=True) as store:
+        assert store.events("noise") == []
+
+
+# --- what it costs and what was saved
+
+
+def test_what_was_saved_and_what_was_spent(loop: Loop) -> None:
+    outcomes = {20: ("--------", 9), 1: ("+++-----", 9), 2: ("--------", 9), 3: ("fails", 9), 4: ("--------", 9)}
+    result = loop(outcomes, [[1, 2, 3, 1], [4]], candidates=4)
+    # Round 1: 2 + 8 by the seed, 1 + 8 by the first edit, 1 + 4 by the second, which could not win any more, 1 by the third, whose smoke
+    # run fails, none by the fourth, which is the first again. Round 2: 2 + 8 by the first edit (1 + 8 are there), 1 + 8 by the fourth edit.
+    # Round 3: the same 2 + 8 again.
+    asked = (10 + 9 + 5 + 1) + (10 + 9) + 10
+    assert result["savings"] == {
+        "played": 10 + 9 + 5 + 1 + 1 + 9,
+        "cached": 9 + 10,
+        "raced": 4,
+        "refused": 8 + 9,
+        "everything": asked + 4 + 8 + 9,
+    }
+    assert len(result["played"]) == result["episodes"] == 35
+    assert (result["prompt_tokens"], result["cached_tokens"], result["generated_tokens"]) == (9 * 35, 35, 35)
+    assert result["tokens"] == 10 * 35
+
+
+def test_a_token_budget_ends_the_run_where_it_is_spent_and_again_there_when_resumed(loop: Loop) -> None:
+    outcomes = {20: ("----", 9), 1: ("+---", 9), 2: ("++--", 9)}
+    # An episode takes 10 tokens. 2 + 4 by the seed, 1 + 4 by the first edit; round 2: 2 + 4, of which 1 is new; 1 smoke run; then the
+    # budget of 125 is spent after 13 episodes.
+    for resume in (False, True):
+        result = loop(outcomes, [[1], [2]], budget_tokens=125, resume=resume)
+        assert (result["stopped"], result["episodes"], result["tokens"]) == ("tokens", 13, 130)
+        assert [item["shipped"] for item in result["rounds"]] == ["1"]
+        assert final_turns(result) == 1
+    assert result["played"] == []
+
+
+def test_a_run_out_of_minutes_says_so_and_plays_nothing_more(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+
+    def tick() -> float:
+        clock[0] += 1.0
+        return clock[0]
+
+    monkeypatch.setattr("homebody.evolution.player.time", SimpleNamespace(monotonic=tick))
+    outcomes = {20: ("----", 9), 1: ("+---", 9), 2: ("++--", 9)}
+    # Each episode looks at the clock once, and it goes on by a second: 2 + 4 and 1 + 4 fit in 15 seconds, the second round does not.
+    result = loop(outcomes, [[1], [2]], budget_minutes=0.25)
+    assert (result["stopped"], len(result["rounds"]), final_turns(result)) == ("minutes", 1, 1)
+    assert 11 <= result["episodes"] <= 15
+
+
+# --- a person at the gate
+
+
+class Person:
+    """Answers in order, and remembers what was asked."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers, self.asked = list(answers), list[str]()
+
+    def __call__(self, candidate: Candidate, verdict: Verdict) -> str:
+        assert verdict.accepted
+        self.asked.append(candidate.id)
+        return self.answers.pop(0)
+
+
+GAINS: Outcomes = {20: ("--------", 9), 1: ("++------", 9), 2: ("++++----", 9), 3: ("+++++---", 9)}
+
+
+def test_a_person_is_asked_for_the_best_first_and_may_take_the_next(loop: Loop, tmp_path: Path) -> None:
+    person = Person("reject", "ship", "reject")
+    result = loop(GAINS, [[1, 2], [3]], approve=person)
+    assert person.asked == ["2", "1", "3"]
+    assert [item["shipped"] for item in result["rounds"]] == ["1", None, None]
+    with Store(tmp_path, readonly=True) as store:
+        answers = [(item["round"], item["id"], item["answer"]) for item in store.events("approval")]
+    assert answers == [(1, "2", "reject"), (1, "1", "ship"), (2, "3", "reject")]
+    nobody = Person()
+    assert loop(GAINS, [[1, 2], [3]], approve=nobody, resume=True)["rounds"] == result["rounds"]
+    assert nobody.asked == []
+
+
+def test_a_person_who_says_stop_is_asked_again_on_resume(loop: Loop) -> None:
+    person = Person("ship", "stop")
+    result = loop(GAINS, [[1], [3]], approve=person)
+    assert (result["stopped"], [item["shipped"] for item in result["rounds"]], final_turns(result)) == ("approval", ["1"], 1)
+    again = Person("ship")
+    result = loop(GAINS, [[1], [3]], approve=again, resume=True)
+    assert (again.asked, result["stopped"], final_turns(result)) == (["3"], "no proposals", 3)
+
+
+def test_an_answer_that_is_none(loop: Loop) -> None:
+    with pytest.raises(ConfigError, match="the person at the gate answered 'yes'; it must be one of ship, reject, stop"):
+        loop(GAINS, [[1]], approve=Person("yes"))
+
+
+# --- candidates that are none
+
+
+def test_what_is_no_edit_or_has_no_manifest_is_refused_and_reported(loop: Loop) -> None:
+    no_edit = Candidate("r1c1", "context", [], candidate("r1c1", []).manifest, problem="the answer is no JSON")
+    bare = Candidate("r1c2", "context", [{"op": "remove", "path": "/processors/0"}], {"lever": "less", "control": True})
+    result = loop({20: ("----", 9)}, [[no_edit, bare]])
+    # The proposer is asked once more for what is no edit, and says the same again.
+    second, first, again = result["rounds"][0]["candidates"]
+    assert [second["id"], first["id"], again["id"]] == ["r1c2", "r1c3", "r1c1"]
+    assert first["reason"] == again["reason"]
+    assert (first["reason"], first["checks"]) == ("proposal: the answer is no JSON", [["proposal", "the answer is no JSON"]])
+    assert second["reason"].startswith("manifest: /: 'candidate_id' is a required property; ")
+    assert second["manifest"]["lever"] == "less"
+    assert second["manifest"]["predicted_impact"] == {"will_unlock": [], "will_stabilize": [], "at_risk": []}
+    assert {number for number, _ in result["played"]} == {20}

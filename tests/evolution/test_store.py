@@ -171,3 +171,35 @@ def test_events_are_plain_json_that_any_tool_can_read(tmp_path: Path) -> None:
     ((kind, data),) = db.execute("SELECT kind, data FROM events").fetchall()
     db.close()
     assert (kind, json.loads(data)) == ("start", {"a": [True, None], "b": 1})
+
+
+def test_a_repeat_has_a_key_of_its_own_and_the_first_play_keeps_its_key() -> None:
+    task = TaskSpec("t", "a", "train")
+    first = episode_key("h", task, {"decider": "d"}, 15)
+    assert episode_key("h", task, {"decider": "d"}, 15, repeat=0) == first
+    keys = {episode_key("h", task, {"decider": "d"}, 15, repeat=n, env_args=args) for n in (0, 1, 2) for args in ({}, {"a": 1})}
+    assert len(keys) == 6
+
+
+def test_an_event_is_added_once_for_the_same_fields(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        for data in ({"round": 1, "x": 1}, {"round": 1, "x": 2}, {"round": 2, "x": 3}):
+            store.append_once("digests", data, "round")
+            store.append_once("noise", data)
+        assert store.events("digests") == [{"round": 1, "x": 1}, {"round": 2, "x": 3}]
+        assert store.events("noise") == [{"round": 1, "x": 1}]
+
+
+def test_working_time_leaves_out_what_lies_between_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("homebody.evolution.store.time.time", lambda: now[0])
+    with Store(tmp_path) as store:
+        assert store.working_s() == 0
+        events = [
+            (100, "start", {}), (100, "progress", ["begin", {}]), (103, "progress", ["play", {}]),  # killed after three seconds
+            (200, "progress", ["begin", {}]), (204, "progress", ["play", {}]), (205, "end", {}), (290, "evaluation", {}),
+        ]  # fmt: skip
+        for when, kind, data in events:
+            now[0] = float(when)
+            store.append(kind, data)
+        assert store.working_s() == 8

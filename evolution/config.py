@@ -1,0 +1,83 @@
+"""The settings of an evolution: what they mean, and which cannot be used. Knows nothing of how a run works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from homebody.agents.errors import AgentError
+from homebody.evolution.gate import MODES
+from homebody.evolution.proposers.registry import find_proposer
+
+GATES = ("auto", *MODES)
+ISOLATIONS = ("none", "variants")
+
+
+class ConfigError(AgentError):
+    """A setting of an evolution that cannot be used."""
+
+
+@dataclass(frozen=True)
+class EvolveConfig:
+    """What fixes a run. All of it is in the store, and a resumed run must have the same."""
+
+    env_id: str
+    model: str
+    """Model name or path, or a decider without a model."""
+    harness: str
+    """Name or path of the seed harness."""
+    proposer: str = "rules"
+    """Name of a proposer, or `module:callable`."""
+    proposer_model: str | None = None
+    """Model that the proposer may ask; None gives it the one that plays, if one does."""
+    rounds: int = 6
+    """Most rounds."""
+    candidates: int = 2
+    """Candidates a round."""
+    train_tasks: int = 24
+    """Training tasks whose traces the proposer reads, a round."""
+    validation_tasks: int = 40
+    """Validation tasks on which the gate compares."""
+    max_steps: int = 15
+    exploration_steps: int = 200_000
+    """Environment steps of model-free exploration of training tasks; 0 turns it off."""
+    gate: str = "auto"
+    """One of `gate.MODES`, or `auto`: an A/A run chooses between `outweigh` and `statistical`."""
+    noise_tasks: int = 4
+    """Validation tasks that the A/A run plays a second time; played only for the gate `auto`."""
+    isolation: str = "none"
+    """`none`: one harness for all tasks. `variants`: an edit that helps some goals and hurts others may become a variant for the former."""
+    budget_episodes: int | None = None
+    """Most model episodes; None sets no limit. A series of episodes that would go beyond is not begun."""
+    budget_tokens: int | None = None
+    """Prompt and generated tokens, the proposer's included, after which no further episode is begun; None sets no limit."""
+    budget_minutes: float | None = None
+    """Minutes of work, those before a resume included, after which no further episode is begun; None sets no limit. Such a run cannot be
+    repeated to the letter."""
+    patience: int = 3
+    """Rounds without a shipped edit after which the run ends."""
+    seed: int = 0
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    gpu_layers: int = 0
+
+    def check(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            ConfigError: a setting is out of range.
+            ProposerError: there is no such proposer.
+        """
+        for name in ("rounds", "candidates", "train_tasks", "validation_tasks", "max_steps", "noise_tasks", "patience"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("budget_episodes", "budget_tokens", "budget_minutes"):
+            budget = getattr(self, name)
+            if budget is not None and not budget > 0:
+                raise ConfigError(f"{name} is {budget}; it must be above 0, or None for no limit")
+        if self.exploration_steps < 0:
+            raise ConfigError(f"exploration_steps is {self.exploration_steps}; it must be at least 0 (0 turns exploration off)")
+        for name, allowed in (("gate", GATES), ("isolation", ISOLATIONS)):
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(allowed)}")
+        find_proposer(self.proposer)

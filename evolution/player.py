@@ -1,0 +1,175 @@
+"""Episodes for a run: each from the store where it was played before, within the budgets, and counted.
+
+Which episodes are asked for, in which order, decides where an episode or token budget ends a run; who plays them, and in which process
+before or after a kill, does not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from homebody.agents.episode import EpisodeRecord
+from homebody.agents.errors import AgentError
+from homebody.agents.rollout import Job, Rollouts
+from homebody.agents.spec import HarnessSpec
+from homebody.envs import TaskSpec
+from homebody.evolution.config import EvolveConfig
+from homebody.evolution.store import Store, episode_key
+
+Progress = Callable[[str, Mapping[str, Any]], None]
+"""Called with what happens: `explore`, `round`, `play`, `series`, `candidate`, `verdict`, `ship`. The store keeps it as `progress`."""
+COUNTERS = ("prompt_tokens", "cached_tokens", "generated_tokens")
+
+
+class TaskError(AgentError):
+    """A task that cannot be loaded. It is bad input, no failure of the harness, so no edit is judged by it."""
+
+
+class EndOfRunError(AgentError):
+    """The run ends here with what was shipped so far.
+
+    Attributes:
+        why: `episodes`, `tokens` or `minutes` (the budget that is spent), or `approval` (the person at the gate said stop).
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the run ends: {why}")
+        self.why = why
+
+
+@dataclass
+class Saved:
+    """Episodes that a run asked for, and those that it did not need to."""
+
+    asked: int = 0
+    """Asked for, as often as they were."""
+    raced: int = 0
+    """Of validation runs that were broken off, because their candidate could no longer be shipped."""
+    refused: int = 0
+    """Of candidates that fell before their rollouts."""
+
+
+class Player:
+    """Plays the episodes of one run.
+
+    Args:
+        config: of the run.
+        store: where episodes are kept.
+        rollouts: who plays.
+        progress: told what happens.
+    """
+
+    def __init__(self, config: EvolveConfig, store: Store, rollouts: Rollouts, progress: Progress) -> None:
+        self.config, self.store, self.rollouts, self._progress = config, store, rollouts, progress
+        self.keys: set[str] = set()
+        """Episodes that this run asked for, played now or earlier: what the budget counts."""
+        self.usage = dict.fromkeys(COUNTERS, 0)
+        """Tokens of those episodes, and of the proposer."""
+        self.saved = Saved()
+        self._before_s = store.working_s()
+        self._started = time.monotonic()
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and generated tokens so far."""
+        return self.usage["prompt_tokens"] + self.usage["generated_tokens"]
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds that the run was worked on, those before a resume included."""
+        return self._before_s + time.monotonic() - self._started
+
+    def savings(self) -> dict[str, int]:
+        """Return how many episodes it would have taken to play everything, every candidate on every task and every round anew.
+
+        Returns:
+            `everything` = `played` + `cached` (asked for again) + `raced` + `refused` (see `Saved`).
+        """
+        saved, played = self.saved, len(self.keys)
+        found = {"played": played, "cached": saved.asked - played, "raced": saved.raced, "refused": saved.refused}
+        return {"everything": sum(found.values()), **found}
+
+    def add_usage(self, usage: Mapping[str, float]) -> None:
+        """Count tokens."""
+        for name in COUNTERS:
+            self.usage[name] += int(usage.get(name, 0))
+
+    def tell(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Tell those who watch: in this process through `progress`, in others through the store."""
+        self.store.append("progress", [kind, data])
+        self._progress(kind, data)
+
+    def play(
+        self, spec: HarnessSpec, tasks: Sequence[TaskSpec], who: str, part: str, *, done: int = 0, total: int = 0, repeat: int = 0
+    ) -> list[EpisodeRecord]:
+        """Return the episodes of these tasks.
+
+        Args:
+            spec: the harness.
+            tasks: what to play.
+            who: a round or a candidate; names the series, with `part`, for those who watch.
+            part: what the episodes are for.
+            done: tasks of the series that came before these.
+            total: tasks of the whole series; 0 for these alone.
+            repeat: 1 plays episodes anew that were played before.
+
+        Raises:
+            EndOfRunError: a budget is spent.
+            TaskError: a task cannot be loaded.
+        """
+        keys = [self._key(spec, task, repeat) for task in tasks]
+        limit = self.config.budget_episodes
+        if limit is not None and len(self.keys | set(keys)) > limit:
+            raise EndOfRunError("episodes")
+        known = {key: self.store.episode(key) for key in keys}
+        missing = [task for key, task in zip(keys, tasks, strict=True) if known[key] is None]
+        done, total = done + len(tasks) - len(missing), total or len(tasks)
+        series = {"what": f"{who}: {part}", "who": who, "part": part, "total": total}
+        self.tell("play", {**series, "done": done})
+        played = iter(self.rollouts.play([Job(spec, task, self.config.seed) for task in missing]))
+        records = []
+        for key in keys:
+            self._check_budget(key)
+            record = known[key]
+            if record is None:
+                self._check_time()
+                record = self._keep(key, next(played))
+                done += 1
+                told = {"done": done, "task": record.task_id, "won": record.won, "tokens": _tokens(record)}
+                self.tell("play", {**series, **told})
+            records.append(record)
+            self.saved.asked += 1
+            if key not in self.keys:
+                self.keys.add(key)
+                self.add_usage(record.usage)
+        episodes = {record.task_id: [key, record.won] for key, record in zip(keys, records, strict=True)}
+        self.tell("series", {**series, "behaviour_hash": spec.behaviour_hash, "episodes": episodes})
+        return records
+
+    def _check_budget(self, key: str) -> None:
+        limit = self.config.budget_tokens
+        if limit is not None and key not in self.keys and self.tokens >= limit:
+            raise EndOfRunError("tokens")
+
+    def _check_time(self) -> None:
+        limit = self.config.budget_minutes
+        if limit is not None and self.wall_s >= 60 * limit:
+            raise EndOfRunError("minutes")
+
+    def _keep(self, key: str, record: EpisodeRecord) -> EpisodeRecord:
+        if record.error and record.error["boundary"] == "reset":
+            raise TaskError(f"task {record.task_id} cannot be loaded: {record.error['kind']}: {record.error['message']}")
+        self.store.add_episode(key, record)
+        return record
+
+    def _key(self, spec: HarnessSpec, task: TaskSpec, repeat: int) -> str:
+        fingerprint, stage = self.rollouts.decider.fingerprint, self.rollouts.stage
+        args = (spec.behaviour_hash, task, fingerprint, stage.max_steps, self.config.seed)
+        return episode_key(*args, env_args=stage.env_args, repeat=repeat)
+
+
+def _tokens(record: EpisodeRecord) -> int:
+    return int(record.usage.get("prompt_tokens", 0) + record.usage.get("generated_tokens", 0))
