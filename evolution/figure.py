@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -26,8 +26,13 @@ from homebody.evolution.digest import CATEGORIES
 BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, GREY = "#0072B2", "#D55E00", "#007A5A", "#B25A8E", "#E69F00", "#56B4E9", "#767676"
 INK, GRID, GROUND = "#222222", "#dddddd", "#ffffff"
 COLOURS = {"seed harness": GREY, "evolved harness": BLUE, "expert (privileged)": GREEN}
-FAILURES = dict(zip([name for name in CATEGORIES if name != "won"], (INK, VERMILION, SKY, BLUE, GREEN, PINK, ORANGE), strict=True))
+_COLOURS = (INK, VERMILION, SKY, BLUE, GREEN, PINK, ORANGE)
+_FAILURES = [name for name in CATEGORIES if name != "won"]
+# On ink a hatch of ink could not be seen, so the second turn leaves it out.
+FAILURES = dict(zip(_FAILURES, (*_COLOURS, *_COLOURS[1:]), strict=False))
 """Colour by failure category."""
+HATCHED = frozenset(_FAILURES[len(_COLOURS) :])
+"""Categories whose colour another one has too."""
 VERDICTS = {"shipped": BLUE, "accepted, not shipped": SKY, "rejected": GREY}
 
 NAMES = {BLUE: "blue", VERMILION: "vermilion", GREEN: "green", PINK: "pink", ORANGE: "orange", SKY: "sky", GREY: "grey", INK: "ink",
@@ -35,12 +40,16 @@ NAMES = {BLUE: "blue", VERMILION: "vermilion", GREEN: "green", PINK: "pink", ORA
 """Names that a page can give other colours to, as on a dark ground."""
 
 
+Picture: TypeAlias = Figure
+"""A drawn figure, for modules that must not import matplotlib."""
+
+
 def draw_run(run: Mapping[str, Any], path: str | Path) -> None:
     """Draw the chart of a run, rounds beside results, from what `report.read_run` returns; PNG or SVG by the path's ending."""
     splits = list(run["table"].items())
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
-    with _plain_text():
+    with plain_text():
         _rounds(left, run["rounds"])
         if splits:
             _bars(right, *splits[-1])
@@ -57,7 +66,7 @@ def figures(run: Mapping[str, Any]) -> dict[str, Figure]:
 
     def draw(name: str, height: float, function: Callable[..., None], *arguments: Any) -> None:
         drawn[name] = Figure(figsize=(7.2, height), layout="constrained")
-        with _plain_text():
+        with plain_text():
             function(drawn[name].subplots(), *arguments)
 
     if run["rounds"]:
@@ -71,6 +80,12 @@ def figures(run: Mapping[str, Any]) -> dict[str, Figure]:
         levers = {edit["manifest"]["lever"] for item in run["rounds"] for edit in item["candidates"]}
         draw("levers", 1.2 + 0.36 * len(levers), _levers, run["rounds"])
     return drawn
+
+
+def blank(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return an empty figure, its size in inches, with one pair of axes."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
 
 
 def save(figure: Figure, path: str | Path) -> None:
@@ -99,13 +114,13 @@ def inline_svg(figure: Figure, name: str) -> str:
     return re.sub(r"\n\s*", "\n", svg).strip()
 
 
-def _plain_text() -> AbstractContextManager[None]:
+def plain_text() -> AbstractContextManager[None]:
     """Draw texts as they are: a name with dollar signs is a name, no formula."""
     return rc_context({"text.parse_math": False})
 
 
 def _rounds(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
-    _title(axes, "Evolution: success by round")
+    title(axes, "Evolution: success by round")
     numbers = [item["round"] for item in rounds]
     for split, colour, marker, shift in (("train", VERMILION, "s", -0.04), ("validation", BLUE, "o", 0.04)):
         values = [100 * item[split]["success"] for item in rounds]
@@ -125,7 +140,7 @@ def _rounds(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
     axes.set_ylim(-2, 102)
     axes.set_xticks(numbers, labels, fontsize=9)
     axes.set_xlim(0.5, (numbers[-1] if numbers else 1) + 0.5)
-    _plain(axes, "y")
+    plain(axes, "y")
     if rounds:
         axes.legend(frameon=False, fontsize=9, loc="best", labelcolor=INK)
 
@@ -133,7 +148,7 @@ def _rounds(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
 def _bars(axes: Axes, split: str, rows: Sequence[Mapping[str, Any]]) -> None:
     bars = [row for row in rows if row["row"] != "gain"]
     gain = next((row for row in rows if row["row"] == "gain"), None)
-    _title(axes, f"Held out: {split}" + (f"   gain {100 * gain['gain']:+.1f} points" if gain else ""))
+    title(axes, f"Held out: {split}" + (f"   gain {100 * gain['gain']:+.1f} points" if gain else ""))
     for position, row in enumerate(reversed(bars)):
         success, (low, high) = 100 * row["success"], (100 * value for value in row["ci95"])
         axes.barh(position, success, color=COLOURS.get(row["row"], ORANGE), height=0.62)
@@ -144,30 +159,40 @@ def _bars(axes: Axes, split: str, rows: Sequence[Mapping[str, Any]]) -> None:
     axes.set_xlabel("tasks solved, % (line: 95% interval)", color=INK)
     axes.set_xlim(0, 113)
     axes.set_xticks(range(0, 101, 20))
-    _plain(axes, "x")
+    plain(axes, "x")
 
 
 def _failures(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
-    _title(axes, "Failures on training tasks, by round")
+    title(axes, "Failures on training tasks, by round")
     numbers = [item["round"] for item in rounds]
     base = [0] * len(rounds)
     for category, colour in FAILURES.items():
         counts = [item["failures"].get(category, 0) for item in rounds]
         if any(counts):
             label = category.replace("_", " ")
-            axes.bar(numbers, counts, bottom=base, color=colour, edgecolor=INK, linewidth=0.6, width=0.6, label=label)
+            axes.bar(
+                numbers,
+                counts,
+                bottom=base,
+                color=colour,
+                hatch="//" if category in HATCHED else "",
+                edgecolor=INK,
+                linewidth=0.6,
+                width=0.6,
+                label=label,
+            )
             base = [below + count for below, count in zip(base, counts, strict=True)]
     axes.set_xlabel("round", color=INK)
     axes.set_ylabel("tasks", color=INK)
     axes.set_xticks(numbers)
     axes.set_xlim(numbers[0] - 0.6, numbers[-1] + 0.6)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    _plain(axes, "y")
+    plain(axes, "y")
     axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5), labelcolor=INK)
 
 
 def _levers(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
-    _title(axes, "Levers: how often tried, and what became of them")
+    title(axes, "Levers: how often tried, and what became of them")
     counts: dict[str, Counter[str]] = {}
     for item in rounds:
         for edit in item["candidates"]:
@@ -183,15 +208,17 @@ def _levers(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
     axes.set_yticks(range(len(names)), [textwrap.shorten(name, 40, placeholder="...") for name in names], fontsize=9)
     axes.set_xlabel("candidates", color=INK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _plain(axes, "x")
+    plain(axes, "x")
     axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5), labelcolor=INK)
 
 
-def _title(axes: Axes, text: str) -> None:
+def title(axes: Axes, text: str) -> None:
+    """Write the title of a pair of axes."""
     axes.set_title(text, loc="left", fontsize=11, color=INK)
 
 
-def _plain(axes: Axes, grid: str) -> None:
+def plain(axes: Axes, grid: str) -> None:
+    """Take what is not needed off a pair of axes; `grid` is `x` or `y`."""
     axes.grid(axis=grid, color=GRID, linewidth=0.6)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK)

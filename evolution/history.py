@@ -6,7 +6,7 @@ Reads a store, ended or not. A run that was recorded before there were series ha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,14 @@ class History:
     """Episodes as data, by key."""
     seconds: float
     """Wall time of the processes that evolved, together."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Step limit of an episode, by key; where it is not known there is none."""
+    surveys: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    """By round: its `digests` by task, and its `landscape`, as the store has them."""
+    critiques: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """What the critic said, by candidate: `revision`, `accepted`, `objections`, `rank`."""
+    seed: Mapping[str, Any] | None = None
+    """The document of the seed harness."""
 
     def training(self, number: int) -> Series:
         """Return the training series of a round; empty where it was not recorded."""
@@ -69,8 +77,23 @@ def read_history(run_dir: str | Path) -> History:
         ends = [when for when, _ in store.timed("end")]
         evaluations = store.events("evaluation")
         records = store.episodes()
+        digests, landscapes, critiques = (store.events(kind) for kind in ("digests", "landscape", "critique"))
+        documents = store.events("harness")
+    series = _series([event for _, event in progress])
     latest = {(item["split"], item["max_steps"], item["behaviour_hash"], item["decider"]): item for item in evaluations}
-    return History(run, _series([event for _, event in progress]), list(latest.values()), records, _seconds(progress, ends))
+    limit = run["start"].get("max_steps") if run["start"] else None
+    limits = {key: limit for one in series.values() for key in one.keys.values()} if limit else {}
+    return History(
+        run,
+        series,
+        list(latest.values()),
+        records,
+        _seconds(progress, ends),
+        limits | {key: item["max_steps"] for item in evaluations for key in item.get("keys", ())},
+        _surveys(digests, landscapes),
+        _critiques(critiques),
+        documents[0]["document"] if documents else None,
+    )
 
 
 def outcomes(history: History, part: str) -> list[dict[str, Any]]:
@@ -107,8 +130,8 @@ def candidates(history: History) -> list[dict[str, Any]]:
 
     Returns:
         The candidate's own fields, and: `round`; `came` (`shipped`, `accepted, not shipped` or `rejected`); `gained` and `lost`
-        (validation tasks that flipped); `compared` and `of`; and, where the next round played it, `unlocked` of the `predicted` and
-        `broken` of the `at_risk` training tasks, else None.
+        (validation tasks that flipped); `compared` and `of`; `predicted`, `stabilize` and `at_risk` (training tasks); and, where the next
+        round played it, `unlocked` of the predicted and `broken` of those at risk, else None.
     """
     found = []
     for item in history.run["rounds"]:
@@ -129,6 +152,7 @@ def candidates(history: History) -> list[dict[str, Any]]:
                     "compared": len(own),
                     "of": item["validation"]["n"],
                     "predicted": impact["will_unlock"],
+                    "stabilize": impact.get("will_stabilize", []),
                     "at_risk": impact["at_risk"],
                     "unlocked": [task for task in impact["will_unlock"] if after.get(task)] if played else None,
                     "broken": [task for task in impact["at_risk"] if not after.get(task, True)] if played else None,
@@ -184,13 +208,14 @@ def cost(history: History) -> dict[str, Any]:
     }
 
 
-def said(record: Mapping[str, Any] | None, won: bool) -> str:
+def said(record: Mapping[str, Any] | None, won: bool, max_steps: int | None = None) -> str:
     """Say how an episode ended, in a few words."""
     if record is None:
         return "won" if won else "not won"
     if won:
         return f"won in {record['steps']} steps"
-    return f"not won in {record['steps']} steps: {digest_episode(EpisodeRecord.from_json(dict(record))).category.replace('_', ' ')}"
+    category = digest_episode(EpisodeRecord.from_json(dict(record)), max_steps=max_steps).category
+    return f"not won in {record['steps']} steps: {category.replace('_', ' ')}"
 
 
 def _series(events: Sequence[Any]) -> dict[str, Series]:
@@ -203,6 +228,24 @@ def _series(events: Sequence[Any]) -> dict[str, Series]:
     return {what: Series(what, keys[what], won[what]) for what in keys}
 
 
+def _surveys(digests: Sequence[Mapping[str, Any]], landscapes: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+    found: dict[int, dict[str, Any]] = {}
+    for item in digests:
+        found[item["round"]] = {"digests": {digest["task_id"]: digest for digest in item["digests"]}, "landscape": {}}
+    for item in landscapes:
+        found[item["round"]] |= {"landscape": {key: value for key, value in item.items() if key != "round"}}
+    return found
+
+
+def _critiques(events: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for event in events:
+        for item in event["critiques"]:
+            said = {key: value for key, value in item.items() if key != "candidate_id"}
+            found.setdefault(item["candidate_id"], []).append({"revision": event["revision"], **said})
+    return found
+
+
 def _rows(history: History, columns: Sequence[Series]) -> list[dict[str, Any]]:
     tasks = dict.fromkeys(task for series in columns for task in series.keys)
     rows = []
@@ -213,7 +256,9 @@ def _rows(history: History, columns: Sequence[Series]) -> list[dict[str, Any]]:
             key = series.keys.get(task)
             record = history.records.get(key) if key else None
             kind = record["type"] if record else kind
-            cells.append({"won": series.won[task], "key": key, "said": said(record, series.won[task])} if key else None)
+            cells.append(
+                {"won": series.won[task], "key": key, "said": said(record, series.won[task], history.limits.get(key))} if key else None
+            )
         rows.append({"task": task, "type": kind, "cells": cells})
     return rows
 

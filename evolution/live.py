@@ -44,7 +44,7 @@ class Live:
 
         Args:
             when: seconds since 1970.
-            kind: as in `loop.Progress`; besides `begin` (a process starts or goes on with the run) and `end`.
+            kind: as in `player.Progress`; besides `begin` (a process starts or goes on with the run) and `end`.
             data: of the event.
         """
         if kind == "begin" or self.began is None:  # a resumed run tells its rounds again, from the store
@@ -105,6 +105,8 @@ class Live:
     def _play(self, when: float, data: Mapping[str, Any]) -> None:
         self.phase = "playing"
         self.current = {key: data[key] for key in ("what", "who", "part", "done", "total")}
+        if not self._played and "task" not in data:  # where the time of the first episode is counted from
+            self._played.append((when, 0))
         if "task" in data:
             self.episodes += 1
             self.tokens += data["tokens"]
@@ -116,7 +118,9 @@ class Live:
         """Count what a series has brought so far: a round's success, or a candidate's wins and losses against it."""
         won = self._won.get(f"{who}: {part}", {})
         if who not in self.candidates:
-            key = "train" if part == "training" else "validation"
+            key = {"training": "train", "validation": "validation"}.get(part)
+            if key is None:  # the same once more, to see whether it comes again
+                return
             n = len(won)
             self.rounds[self.round][key] = {"n": n, "won": sum(won.values()), "ci95": list(wilson(sum(won.values()), n))}
         elif part == "validation":
@@ -148,10 +152,11 @@ class Live:
             return int(left + a_round)
         rest = self.current["total"] - self.current["done"]
         judged = sum(item["round"] == self.round for item in self.candidates.values())
-        follows = {"training": validation, "validation": 0, "smoke run": validation}[self.current["part"]]
-        if self.current["who"] in self.candidates and self.candidates[self.current["who"]]["verdict"]:
+        is_trial = self.current["who"] in self.candidates
+        follows = {"training": 0 if is_trial else validation, "smoke run": validation}.get(self.current["part"], 0)
+        if is_trial and self.candidates[self.current["who"]]["verdict"]:
             rest = follows = 0
-        return int(left + rest + follows + (candidates - judged) * trial)
+        return int(left + rest + follows + max(0, candidates - judged) * trial)
 
 
 def read_live(run_dir: str | Path) -> dict[str, Any] | None:

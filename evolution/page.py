@@ -17,8 +17,9 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from homebody.evolution.digest import CATEGORIES
+from homebody.evolution.explain import cards
 from homebody.evolution.figure import figures, inline_svg
-from homebody.evolution.history import History, candidates, cost, held_out, levers, outcomes, read_history
+from homebody.evolution.history import History, cost, held_out, levers, outcomes, read_history
 from homebody.evolution.transcript import by_worth, groups, transcript
 
 TRANSCRIPT_BYTES = 2_000_000
@@ -45,7 +46,7 @@ def build_page(run_dir: str | Path, transcript_bytes: int = TRANSCRIPT_BYTES) ->
     """
     history = read_history(run_dir)
     environment = templates()
-    found = candidates(history)
+    found = cards(history)
     groups_shown, shown, left_out = _transcripts(history, environment, transcript_bytes)
     script = source("page.js")
     return environment.get_template("page.html").render(
@@ -106,7 +107,7 @@ def _transcripts(history: History, environment: Environment, most: int) -> tuple
     laid_out: dict[str, Markup] = {}
     spent, left_out = 0, {"won": 0, "lost": 0}
     for key in dict.fromkeys(by_worth(history)):
-        text = write(transcript(history.records[key]), f"e-{key[:12]}")
+        text = write(transcript(history.records[key], history.limits.get(key)), f"e-{key[:12]}")
         size = len(text.encode())
         if spent + size > most:
             left_out["won" if history.records[key]["won"] else "lost"] += 1

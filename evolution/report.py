@@ -24,7 +24,8 @@ def read_run(run_dir: str | Path) -> dict[str, Any]:
 
     Returns:
         `start`, `lessons` (counts only), `rounds`, `end` (None while the run goes on), `evaluations`, and `table`: the final figures by
-        split, the latest of each kind.
+        split, the latest of each kind. Where the run has kept them `noise` (what the A/A run found) and `hit_rates` (by lever:
+        training tasks that its edits were to unlock, `predicted`, and did, `flipped`).
 
     Raises:
         RunError: there is no run.
@@ -34,11 +35,15 @@ def read_run(run_dir: str | Path) -> dict[str, Any]:
         lessons = (store.events("lessons") or [None])[0]
         end = (store.events("end") or [None])[-1]
         evaluations = store.events("evaluation")
+        landscape = (store.events("landscape") or [{}])[-1]
+        noise = (store.events("noise") or [None])[0]
         return {
             "start": start,
             "lessons": _outline(lessons),
             "rounds": store.events("round"),
             "end": end,
+            "noise": noise,
+            "hit_rates": landscape.get("hit_rates", {}),
             "evaluations": [{key: value for key, value in item.items() if key not in ("won", "keys")} for item in evaluations],
             "table": table(start, end, evaluations),
         }
@@ -95,20 +100,8 @@ def markdown(run: Mapping[str, Any]) -> str:
             "",
         ]
     for item in run["rounds"]:
-        train, validation = item["train"], item["validation"]
-        lines += [f"## Round {item['round']}", ""]
-        lines += [
-            f"Training {_percent(train['success'])} of {train['n']}, validation {_percent(validation['success'])} of {validation['n']}."
-        ]
-        failures = ", ".join(f"{category} {number}" for category, number in item["failures"].items())
-        lines += [f"Failures on training: {failures or 'none'}.", ""]
-        if item["candidates"]:
-            lines += ["| edit | dimension | lever | verdict | reason |", "|---|---|---|---|---|"]
-        for edit in item["candidates"]:
-            shipped = " (shipped)" if edit["id"] == item["shipped"] else ""
-            verdict, reason = f"{edit['verdict']}{shipped}", _cell(edit["reason"])
-            lines.append(f"| {edit['id']} | {edit['dimension']} | {edit['manifest']['lever']} | {verdict} | {reason} |")
-        lines.append("")
+        lines += [f"## Round {item['round']}", "", *round_lines(item), ""]
+    lines += _account(run)
     for split, rows in run["table"].items():
         lines += [
             f"## Result: {split}",
@@ -123,6 +116,54 @@ def markdown(run: Mapping[str, Any]) -> str:
                 f"- {item['harness']}, {item['decider']}, {item['split']}: {_interval(item)} of {item['n']}, {item['max_steps']} steps"
             )
     return "\n".join(lines).rstrip() + "\n"
+
+
+def round_lines(item: Mapping[str, Any]) -> list[str]:
+    """Write the report of a round as lines of Markdown, without a heading."""
+    train, validation = item["train"], item["validation"]
+    failures = ", ".join(f"{category} {number}" for category, number in item["failures"].items())
+    lines = [
+        f"Training {_percent(train['success'])} of {train['n']}, validation {_percent(validation['success'])} of {validation['n']}.",
+        f"Failures on training: {failures or 'none'}.",
+        "",
+    ]
+    if item["candidates"]:
+        lines += ["| edit | dimension | lever | verdict | reason |", "|---|---|---|---|---|"]
+    for edit in item["candidates"]:
+        shipped = " (shipped)" if edit["id"] == item["shipped"] else ""
+        cells = (edit["id"], edit["dimension"], edit["manifest"]["lever"], f"{edit['verdict']}{shipped}", edit["reason"])
+        lines.append("| " + " | ".join(map(cell, cells)) + " |")
+    if item.get("variants"):
+        lines += ["", f"Variants: {', '.join(item['variants'])}."]
+    lines += [f"Retired: {variant['name']}, {variant['reason']}." for variant in item.get("retired", ())]
+    return lines
+
+
+def _account(run: Mapping[str, Any]) -> list[str]:
+    """Write what the run cost and saved, how its gate was set, and which levers kept what they promised; each where it is known."""
+    end, noise, said = run["end"] or {}, run.get("noise"), []
+    if noise:
+        said.append(
+            f"Noise: of {noise['n']} validation tasks played twice with the same harness, {noise['flips']} changed their outcome; "
+            f"the gate's mode is {noise['mode']}."
+        )
+    elif "gate" in end:
+        said.append(f"Gate: mode {end['gate'] or 'never chosen'}, as it was set.")
+    if "stopped" in end:
+        said.append(
+            f"Cost: {end['episodes']} episodes, {end['tokens']} tokens ({end['generated_tokens']} generated, {end['cached_tokens']} of "
+            f"the prompts from cache), {end['exploration_steps']} exploration steps, {end['wall_s'] / 60:.1f} minutes; "
+            f"it ended by {end['stopped']}."
+        )
+    if saved := end.get("savings"):
+        parts = ", ".join(f"{number} {how}" for how, number in saved.items() if how not in ("everything", "played"))
+        said.append(f"Saved: {saved['played']} episodes played of {saved['everything']} that playing everything anew takes ({parts}).")
+    lines = ["## Gate and cost", "", *(f"- {line}" for line in said), ""] if said else []
+    if run.get("hit_rates"):
+        lines += ["| lever | predicted training tasks solved |", "|---|---|"]
+        rates = run["hit_rates"].items()
+        lines += [f"| {cell(lever)} | {rate['flipped']} of {rate['predicted']} |" for lever, rate in rates] + [""]
+    return lines
 
 
 def _row(row: Mapping[str, Any]) -> str:
@@ -140,7 +181,8 @@ def _interval(item: Mapping[str, Any]) -> str:
     return f"{_percent(item['success'])} ({100 * low:.1f} to {100 * high:.1f})"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Return a text as a cell of a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|")
 
 

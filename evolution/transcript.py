@@ -11,6 +11,8 @@ from homebody.evolution.history import History, Series, candidates, evaluation_s
 OBSERVATION_CHARS = 600
 """Longest observation that is shown whole."""
 OPENING_CHARS = 1500
+MARK = " [SEP] "
+"""What some environments write between the pieces of a page; a transcript begins a line there."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,12 @@ def by_worth(history: History) -> Iterator[str]:
         yield from group.keys
 
 
-def transcript(record: Mapping[str, Any]) -> dict[str, Any]:
+def transcript(record: Mapping[str, Any], max_steps: int | None = None) -> dict[str, Any]:
     """Return an episode as what a transcript shows.
 
     Args:
         record: an episode as data.
+        max_steps: its step limit, where it is known.
 
     Returns:
         `task`, `goal`, `won`, `said`, `decider`, `behaviour_hash`, `opening`, `end` (why it ended early, or empty), and `lines`, one a
@@ -75,7 +78,7 @@ def transcript(record: Mapping[str, Any]) -> dict[str, Any]:
         "task": record["task_id"],
         "goal": record["goal"],
         "won": record["won"],
-        "said": said(record, record["won"]),
+        "said": said(record, record["won"], max_steps),
         "decider": record["decider"],
         "behaviour_hash": record["behaviour_hash"],
         "opening": _cut(record["opening"], OPENING_CHARS),
@@ -104,4 +107,5 @@ def _name(member: str) -> str:
 
 
 def _cut(text: str, length: int) -> str:
+    text = text.replace(MARK, "\n")
     return text if len(text) <= length else f"{text[:length]} [{len(text) - length} more characters]"

@@ -24,7 +24,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.syntax import Syntax
 from rich.table import Table
 
-from homebody.scripts.outline import outline, short, when
 from homebody.scripts.panel import panel
 
 Advance = Callable[[int, int, str], None]
@@ -109,7 +108,8 @@ class Console:
         if len(entry["scores"]) > 1:
             best = "   ".join(f"{escape(command)} {score:+.2f}" for command, score in entry["scores"][:3])
             self.out.print(f"      [dim]{best}[/]")
-        self.out.print(f"      {escape(entry['observation'])}")
+        # Some environments write a mark between the pieces of a page.
+        self.out.print(f"      {escape(entry['observation'].replace(' [SEP] ', ' · '))}")
         if adapted := entry.get("adapted"):
             self.out.print(
                 f"      [bold yellow]adapted[/] by {escape(adapted['rule'])} ({adapted['signal']}): {len(adapted['patch'])} edits, "
@@ -180,13 +180,14 @@ class Console:
         yield line
 
     @contextmanager
-    def evolution(self, config: Any) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
+    def evolution(self, config: Any, plain: bool = False) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
         """Show an evolution at work: a panel below what has happened, or elsewhere than on a terminal plain lines.
 
         Args:
             config: the `EvolveConfig` of the run.
+            plain: print lines on a terminal too, so that a person can be asked something meanwhile.
         """
-        if not self.err.is_terminal:
+        if plain or not self.err.is_terminal:
             yield self._evolution_line
             return
         from homebody.evolution.live import Live
@@ -238,6 +239,8 @@ class Console:
 
     def harness(self, spec: Any) -> None:
         """Print a harness by dimension; long memories are cut, the file holds them whole."""
+        from homebody.agents.outline import outline, short, when
+
         self.out.print(f"[bold]{escape(spec.name)}[/]  [dim]behaviour {spec.behaviour_hash}[/]")
         self.out.print(escape(spec.document.get("description", "")))
         for dimension, items in outline(spec):

@@ -27,9 +27,9 @@ def harness_list(json_path: str | None) -> None:
       homebody harness list
     """
     from homebody.agents.hooks import DIMENSIONS
+    from homebody.agents.outline import does
     from homebody.agents.processors import REGISTRY
     from homebody.agents.spec import HarnessSpec, harness_names
-    from homebody.scripts.outline import does
 
     specs = [HarnessSpec.load(name) for name in harness_names()]
     found = {
@@ -93,8 +93,8 @@ def harness_diff(old: str, new: str, json_path: str | None) -> None:
     Example:
       homebody harness diff household runs/first/final.json
     """
+    from homebody.agents.outline import changes
     from homebody.agents.spec import HarnessSpec
-    from homebody.scripts.outline import changes
 
     one, other = HarnessSpec.load(old), HarnessSpec.load(new)
     patch = one.diff(other)

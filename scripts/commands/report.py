@@ -20,19 +20,39 @@ DEFAULT_PORT = 8350
 @click.option("--html", type=click.Path(), metavar="FILE", help="Write the HTML page into FILE instead of RUN_DIR/report.html.")
 @click.option("--png", type=click.Path(), metavar="FILE", help="Draw the chart into FILE (.png or .svg).")
 @click.option("--figures", "folder", type=click.Path(), metavar="DIR", help="Draw each figure into DIR, as PNG and as SVG.")
+@click.option("--round", "number", type=int, metavar="N", help="Print this round alone, with its evidence.")
+@click.option("--candidate", metavar="M", help="With --round: explain this edit, by its number or id, from evidence to verdict.")
 @click.option("--serve", "serving", is_flag=True, help="Show the run on a local web page that follows it; Ctrl-C ends.")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port of --serve; 0 takes a free one.  [default: 8350]")
 @json_out
 def report(
-    run_dir: str, html: str | None, png: str | None, folder: str | None, serving: bool, port: int | None, json_path: str | None
+    run_dir: str,
+    html: str | None,
+    png: str | None,
+    folder: str | None,
+    number: int | None,
+    candidate: str | None,
+    serving: bool,
+    port: int | None,
+    json_path: str | None,
 ) -> None:
     """Print what a run did and found, as Markdown, and write it as one HTML page: curves, controls, edits, tasks and transcripts.
+
+    With --round only that round is printed, and with --candidate only that edit; no page is written then.
 
     \b
     Examples:
       homebody report runs/first --png runs/first/chart.png
+      homebody report runs/first --round 3 --candidate 2
       homebody report runs/first --serve
     """
+    if candidate is not None and number is None:
+        raise click.UsageError(f"--candidate is {candidate} and no round is given; add --round")
+    if number is not None:
+        if html or png or folder or serving:
+            raise click.UsageError("--round writes no file but --json; leave it out, or leave out --html, --png, --figures and --serve")
+        _explain(run_dir, number, candidate, json_path)
+        return
     from homebody.evolution.report import markdown, read_run
 
     if png is not None and not png.endswith((".png", ".svg")):
@@ -66,6 +86,15 @@ def report(
                 save(figure, Path(folder) / f"{name}{ending}")
     write_text(page, build_page(run_dir))
     console.line(f"\nHTML page: {page}")
+
+
+def _explain(run_dir: str, number: int, candidate: str | None, json_path: str | None) -> None:
+    from homebody.evolution.explain import card_markdown, explain, round_markdown
+
+    check_target(json_path)
+    found = explain(run_dir, number, candidate)
+    Console().markdown(round_markdown(found) if candidate is None else card_markdown(found))
+    write_json(json_path, found)
 
 
 def _make_folder(folder: str) -> None:

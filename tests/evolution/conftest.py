@@ -14,7 +14,8 @@ from homebody.agents.spec import digest
 from homebody.envs import TaskSpec
 from homebody.envs.household.env import ProceduralEnv
 from homebody.envs.household.houses import HouseSource
-from homebody.evolution.loop import EvolveConfig, evolve
+from homebody.evolution.config import EvolveConfig
+from homebody.evolution.loop import evolve
 from homebody.evolution.stats import wilson
 from homebody.evolution.store import Store
 
@@ -214,8 +215,9 @@ def told_run(episode: Callable[..., EpisodeRecord]) -> Callable[..., Path]:
                 key = digest([behaviour, task])
                 step = {
                     "step": 1, "admissible": 9, "offered": 3, "method": "rank", "focus": None, "scores": [], "response": f"say {text}",
-                    "usable": True, "command": "lift gem 1 from shaft 1", "dropped_turns": 0, "accepted": mark == "+", "observation": text,
-                    "reward": 0.0, "changed": [{"by": "2:visited", "hook": "before_model", "outcome": "change", "fields": {"menu": []}}],
+                    "usable": mark == "+", "command": "lift gem 1 from shaft 1", "dropped_turns": 0, "accepted": mark == "+",
+                    "observation": text, "reward": 0.0,
+                    "changed": [{"by": "2:visited", "hook": "before_model", "outcome": "change", "fields": {"menu": []}}],
                 }  # fmt: skip
                 usage = {"prompt_tokens": 10, "cached_tokens": 4, "generated_tokens": 1, "seconds": 0.5}
                 record = episode(mark == "+", task_id=task, behaviour_hash=behaviour, trace=[step], opening=text, usage=usage)
@@ -270,3 +272,15 @@ def told_run(episode: Callable[..., EpisodeRecord]) -> Callable[..., Path]:
         return run_dir
 
     return write
+
+
+@pytest.fixture(scope="session")
+def quarry_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a real evolution on the toy environment, without a model, that ships one edit (`playbook`); not to be changed."""
+    run_dir = tmp_path_factory.mktemp("quarry") / "run"
+    config = EvolveConfig(
+        "Quarry-v0", "flat", "generic", env_kwargs={"types": ["bring", "wash"]}, rounds=3, candidates=2, train_tasks=6, validation_tasks=8,
+        max_steps=8, exploration_steps=6000,
+    )  # fmt: skip
+    evolve(config, run_dir)
+    return run_dir

@@ -42,6 +42,29 @@ def test_before_anything_happened() -> None:
     assert (state["last"], state["elapsed_s"], state["of_rounds"]) == (None, 0.0, 3)
 
 
+def test_the_first_episode_has_a_speed_since_its_series_began() -> None:
+    events = [("begin", {}), ("round", {"round": 1}), play("round 1", "training", 0, 2)]
+    state = told(*events, play("round 1", "training", 1, 2, won=True, tokens=30), seconds=2.0)
+    assert (state["episodes_per_s"], state["tokens_per_s"]) == (0.5, 15.0)
+
+
+def test_what_is_played_a_second_time_counts_for_no_part_of_the_round() -> None:
+    events = [*ROUND_1, play("round 1", "noise", 0, 3), play("round 1", "noise", 1, 3, won=True)]
+    state = told(*events, series("round 1", "noise", "+++"))
+    (row,) = state["rounds"]
+    assert (row["train"]["won"], row["validation"]["won"], row["validation"]["n"]) == (1, 1, 4)
+    assert told(*events)["left"] == 2 * ROUND + 2 + 2 * TRIAL
+
+
+def test_training_tasks_of_a_candidate_and_more_candidates_than_were_asked_for() -> None:
+    fork = ("candidate", {"id": "r1c1v", "dimension": "memory", "manifest": {"lever": "a lever, for some goals"}})
+    third = ("candidate", {"id": "r1c2", "dimension": "memory", "manifest": {"lever": "another"}})
+    events = [*ROUND_1, CANDIDATE, third, play("r1c2", "training", 0, 2)]
+    assert told(*events)["left"] == 2 * ROUND + 2
+    assert told(*events, fork, play("r1c1v", "without r1c1v", 1, 2, won=True))["left"] == 2 * ROUND + 1
+    assert [item["compared"] for item in told(*events, fork)["candidates"]] == [0, 0, 0]
+
+
 def test_exploration_is_told() -> None:
     assert told(("begin", {}), ("explore", {"steps": 5, "tasks": 2}))["phase"] == "exploring without a model"
 

@@ -121,6 +121,39 @@ def test_the_figures_of_the_run_are_on_the_page(text: str) -> None:
     assert "episodes saved: asked for again, taken from the store 4" in body
 
 
+def test_a_card_tells_an_edit_from_evidence_to_verdict(baseline: Any) -> None:
+    text = build_page(baseline.run_dir)
+    Document(text)
+    first = baseline.result["rounds"][0]["candidates"][0]
+    card = " ".join(re.sub("<[^>]*>", " ", text.partition('id="c-r1c1"')[2].partition("</article>")[0]).split())
+    assert first["manifest"]["hypothesis"] in card
+    assert f"at work {first['activations']} times on validation" in card
+    assert "Critic no objection" in card
+    assert "8 checks manifest: passed" in card
+    assert "+ playbook (memory, at before_model)" in card
+    assert "(steps " in card
+    flat = " ".join(re.sub("<[^>]*>", " ", text).split())
+    assert "4 validation tasks that were played twice with the same harness, 0 changed their outcome; the gate's mode is outweigh." in flat
+    assert f"episodes that playing everything anew takes {baseline.result['savings']['everything']}" in flat
+    assert "The run ended by rounds." in flat
+
+
+def test_what_critic_and_gate_say_is_text_and_no_markup(told_run: Callable[..., Path], tmp_path: Path) -> None:
+    run_dir = told_run(tmp_path)
+    with Store(run_dir) as store:
+        critique = {"candidate_id": "r1c1", "accepted": False, "objections": [HOSTILE], "rank": 0}
+        store.append("critique", {"round": 1, "revision": 0, "critiques": [critique]})
+        item = store.events("round")[0]
+        edit = {**item["candidates"][0], "id": "r3c1", "checks": [["build", HOSTILE]], "activations": 3}
+        edit["manifest"] = {**edit["manifest"], "hypothesis": HOSTILE, "evidence": {HOSTILE: ["train/a-0"]}}
+        edit["manifest"]["predicted_impact"] = {**edit["manifest"]["predicted_impact"], "will_stabilize": [HOSTILE]}
+        edit["patch"] = [{"op": "add", "path": "/processors/0", "value": HOSTILE}]
+        store.append("round", {**item, "round": 3, "candidates": [edit], "shipped": None})
+    document = Document(build_page(run_dir))
+    assert (document.tags["script"], document.tags["img"]) == (1, 0)
+    assert sum(HOSTILE.split("{{")[0] in " ".join(texts) for texts in document.texts.values()) >= 3
+
+
 def test_marks_of_the_task_tables(page: Document) -> None:
     marks = [found for tag, found in page.attributes if tag == "a" and (found.get("class") or "").startswith("c ")]
     assert len(marks) == 2 * 2 + 3 * 2 + 2 * 3  # training and validation in two rounds, test under three

@@ -7,7 +7,7 @@ import pytest
 from homebody.agents.rollout import Stage
 from homebody.agents.spec import HarnessSpec
 from homebody.evolution.evaluation import evaluate
-from homebody.evolution.report import markdown, read_run, table
+from homebody.evolution.report import markdown, read_run, round_lines, table
 from homebody.evolution.stats import paired_gain
 from homebody.evolution.store import RunError, Store
 
@@ -107,7 +107,12 @@ def test_the_markdown_of_a_run(reported: Path) -> None:
     assert lines[0] == "# homebody/Household-v0, flat"
     steps, played, frames = (run["lessons"][key] for key in ("steps", "tasks", "frames"))
     assert f"Exploration: {steps} environment steps on {played} training tasks, {frames} forms of goal." in lines
-    assert [line for line in lines if line.startswith("## ")] == ["## Round 1", "## Round 2", "## Result: test, 10 steps"]
+    assert [line for line in lines if line.startswith("## ")] == [
+        "## Round 1",
+        "## Round 2",
+        "## Gate and cost",
+        "## Result: test, 10 steps",
+    ]
     first = run["rounds"][0]
     assert f"Training {100 * first['train']['success']:.1f}% of 4, validation {100 * first['validation']['success']:.1f}% of 6." in lines
     assert sum("| accepted (shipped) |" in line for line in lines) == 2
@@ -141,9 +146,70 @@ def test_a_run_of_evaluations_only(tmp_path: Path) -> None:
 def test_a_reason_cannot_break_the_table(baseline: Any) -> None:
     item = baseline.result["rounds"][0]
     edit = {**item["candidates"][0], "reason": "build: 'a|b'\nis odd"}
-    text = markdown({"start": None, "lessons": None, "rounds": [{**item, "candidates": [edit]}], "table": {}, "evaluations": []})
+    run = {"start": None, "lessons": None, "end": None, "rounds": [{**item, "candidates": [edit]}], "table": {}, "evaluations": []}
+    text = markdown({**run, "hit_rates": {}})
     (line,) = [line for line in text.splitlines() if "is odd" in line]
     assert line.endswith("| build: 'a\\|b' is odd |")
+
+
+def test_no_name_can_break_the_table(baseline: Any) -> None:
+    item = baseline.result["rounds"][0]
+    edit = {**item["candidates"][0], "id": "r1|c1", "dimension": "a|b"}
+    edit["manifest"] = {**edit["manifest"], "lever": "this | that"}
+    run = {"start": None, "lessons": None, "end": None, "rounds": [{**item, "candidates": [edit]}], "table": {}, "evaluations": []}
+    (line,) = [line for line in markdown({**run, "hit_rates": {}}).splitlines() if "this" in line]
+    assert line.startswith("| r1\\|c1 | a\\|b | this \\| that |")
+
+
+END_OF_RUN = {
+    **END, "episodes": 30, "tokens": 700, "prompt_tokens": 690, "cached_tokens": 500, "generated_tokens": 10, "exploration_steps": 99,
+    "wall_s": 90.0, "stopped": "patience", "gate": "literal",
+    "savings": {"everything": 100, "played": 30, "cached": 50, "raced": 15, "refused": 5},
+}  # fmt: skip
+
+
+def test_what_a_run_cost_and_saved_is_said(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.append("start", START)
+        store.append("noise", {"n": 4, "flips": 1, "differing": 2, "mode": "statistical"})
+        store.append("landscape", {"round": 1, "hit_rates": {}})
+        store.append("landscape", {"round": 2, "hit_rates": {"a | b": {"flipped": 2, "predicted": 5}}})
+        store.append("end", END_OF_RUN)
+    run = read_run(tmp_path)
+    assert (run["noise"]["flips"], run["hit_rates"]["a | b"]) == (1, {"flipped": 2, "predicted": 5})
+    assert markdown(run).splitlines()[2:] == [
+        "## Gate and cost",
+        "",
+        "- Noise: of 4 validation tasks played twice with the same harness, 1 changed their outcome; the gate's mode is statistical.",
+        "- Cost: 30 episodes, 700 tokens (10 generated, 500 of the prompts from cache), 99 exploration steps, 1.5 minutes; "
+        "it ended by patience.",
+        "- Saved: 30 episodes played of 100 that playing everything anew takes (50 cached, 15 raced, 5 refused).",
+        "",
+        "| lever | predicted training tasks solved |",
+        "|---|---|",
+        "| a \\| b | 2 of 5 |",
+    ]
+
+
+@pytest.mark.parametrize(("gate", "said"), [("literal", "literal"), ("", "never chosen")])
+def test_a_gate_that_was_set_is_said(tmp_path: Path, gate: str, said: str) -> None:
+    with Store(tmp_path) as store:
+        store.append("start", START)
+        store.append("end", {**END_OF_RUN, "gate": gate})
+    assert f"- Gate: mode {said}, as it was set." in markdown(read_run(tmp_path)).splitlines()
+
+
+def test_the_end_of_an_older_run_says_nothing_that_it_did_not_keep(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.append("start", START)
+        store.append("end", {**END, "episodes": 3, "tokens": 0, "wall_s": 1.0})
+    assert markdown(read_run(tmp_path)) == "# Quarry-v0, m\n"
+
+
+def test_variants_are_named_and_those_that_went(baseline: Any) -> None:
+    item = {**baseline.result["rounds"][0], "variants": ["r1c1v"], "retired": [{"name": "r0c1v", "reason": "it solves 1, the harness 2"}]}
+    lines = round_lines(item)
+    assert lines[-2:] == ["Variants: r1c1v.", "Retired: r0c1v, it solves 1, the harness 2."]
 
 
 def test_no_run_to_read(tmp_path: Path) -> None:

@@ -74,3 +74,8 @@ def test_how_an_episode_ended(episode: Callable[..., Any]) -> None:
     assert transcript(episode(False, trace=[step()], interrupted="enough").to_json())["end"] == "enough"
     error = {"boundary": "step", "kind": "OSError", "message": "gone"}
     assert transcript(episode(False, error=error).to_json())["end"] == "OSError at step: gone"
+
+
+def test_the_pieces_of_a_page_are_lines(episode: Callable[..., Any]) -> None:
+    shown = transcript(episode(opening="Start [SEP] Find it", trace=[step(observation="Back [SEP] One [SEP] Two")]).to_json())
+    assert (shown["opening"], shown["lines"][0]["observation"]) == ("Start\nFind it", "Back\nOne\nTwo")

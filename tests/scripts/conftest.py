@@ -76,7 +76,8 @@ def small() -> tuple[object, ...]:
 @pytest.fixture(scope="session")
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a small run that has ended; not to be changed."""
-    from homebody.evolution.loop import EvolveConfig, evolve
+    from homebody.evolution.config import EvolveConfig
+    from homebody.evolution.loop import evolve
 
     path = tmp_path_factory.mktemp("runs") / "small"
     evolve(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from homebody.agents.outline import changes, does, short
 from homebody.agents.spec import HarnessSpec, entry
-from homebody.scripts.outline import changes, does, short
 
 LAMP = """
 import gymnasium

@@ -61,6 +61,35 @@ def test_a_target_that_cannot_be_written(homebody: Command, own_run: Path, tmp_p
     assert "give" in answer.error
 
 
+def test_one_round_and_one_edit_are_explained(homebody: Command, run_dir: Path, tmp_path: Path) -> None:
+    answer = homebody("report", run_dir, "--round", 1, "--json", tmp_path / "round.json")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith("# Round 1\n")
+    found = json.loads((tmp_path / "round.json").read_text("utf-8"))
+    name = found["cards"][0]["id"]
+    answer = homebody("report", run_dir, "--round", 1, "--candidate", 1, "--json", tmp_path / "card.json")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith(f"# {name}: ")
+    assert json.loads((tmp_path / "card.json").read_text("utf-8")) == found["cards"][0]
+    assert not (run_dir / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--round", 99], "has no round 99; it has the rounds 1 to "),
+        (["--round", 1, "--candidate", 99], "has no candidate 99; it has r1c1"),
+        (["--candidate", 1], "--candidate is 1 and no round is given; add --round"),
+        (["--round", 1, "--html", "x.html"], "--round writes no file but --json"),
+        (["--round", 1, "--serve"], "--round writes no file but --json"),
+    ],
+)
+def test_what_cannot_be_explained(homebody: Command, run_dir: Path, options: list[object], said: str) -> None:
+    answer = homebody("report", run_dir, *options)
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.error
+
+
 # --- --serve
 
 

@@ -6,10 +6,11 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from homebody.agents.spec import HarnessSpec
+from homebody.agents.hooks import DIMENSIONS
+from homebody.agents.processors import find
+from homebody.agents.spec import HarnessSpec
 
 LONG = 1500
 """Characters of a parameter that are shown."""
@@ -30,8 +31,6 @@ class Item:
 
 def outline(spec: HarnessSpec) -> list[tuple[str, list[Item]]]:
     """Return the processors by dimension; dimensions without any are left out."""
-    from homebody.agents.hooks import DIMENSIONS
-
     found: dict[str, list[Item]] = {dimension: [] for dimension in DIMENSIONS}
     for position, entry in enumerate(spec.processors):
         params = {name: value if isinstance(value, str) else short(value) for name, value in entry["params"].items()}
@@ -42,8 +41,6 @@ def outline(spec: HarnessSpec) -> list[tuple[str, list[Item]]]:
 
 def does(use: str) -> str:
     """Return the first line of a processor's description."""
-    from homebody.agents.processors import find
-
     return (find(use).__doc__ or "").strip().splitlines()[0]
 
 
@@ -66,7 +63,12 @@ def changes(old: HarnessSpec, new: HarnessSpec) -> list[str]:
         for key in ("name", "description", "origin")
         if old.document.get(key) != new.document.get(key)
     ]
-    return lines + list(_processors(old.processors, new.processors)) + list(_rules(old.adaptations, new.adaptations))
+    return [
+        *lines,
+        *_processors(old.processors, new.processors),
+        *_rules(old.adaptations, new.adaptations),
+        *_variants(old.variants, new.variants),
+    ]
 
 
 def _processors(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -91,6 +93,8 @@ def _processors(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any
         yield from _entry(entry, pair)
     for entry in come:
         yield f"+ {entry['use']} ({entry['dimension']}, at {entry['hook']}): {does(entry['use'])}"
+        own = {**entry["params"], **({"source": entry["source"]} if "source" in entry else {})}
+        yield from (f"+ {entry['use']}: {key} {short(value, 60)}" for key, value in own.items())
 
 
 def _entry(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
@@ -110,3 +114,15 @@ def _rules(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -
             yield f"+ rule {name}: {when(after[name])}"
         elif before[name] != after[name]:
             yield f"~ rule {name}: {when(after[name])}, {len(after[name]['patch'])} edits"
+
+
+def _variants(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    before, after = ({variant["name"]: variant for variant in variants} for variants in (old, new))
+    for name in dict.fromkeys([*before, *after]):
+        if name not in after:
+            yield f"- variant {name}"
+        elif before.get(name) != after[name]:
+            words = after[name]["route"]["words"]
+            marks = sorted(words, key=lambda word: -words[word])[:5]
+            edits = len(after[name]["patch"])
+            yield f"{'~' if name in before else '+'} variant {name}: {edits} edits, for goals with words like {', '.join(marks)}"
