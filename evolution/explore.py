@@ -1,6 +1,7 @@
 """Model-free play of training tasks: cheap experience, because the simulators are fast.
 
-Knows commands and observations only as text. Every step is counted, and the count is reported with every figure that rests on it.
+Knows commands and observations only as text. A free slot is filled with the goal, as in an episode. Play goes on beyond an environment's
+step limit, and ends where the environment does. Every step is counted, and the count is reported with every figure that rests on it.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -56,6 +58,8 @@ class Explorer:
     """Steps taken so far, replays included."""
     _forms: Counter[str] = field(default_factory=Counter, init=False)
     """How often commands of each form were taken."""
+    _goal: str = field(default="", init=False)
+    """Of the task at hand."""
 
     def wander(self, task: TaskSpec, number: int, length: int) -> Walk:
         """Play at random, in favour of commands new in this episode, of forms that are seldom taken, and of words that stand in the goal.
@@ -68,12 +72,12 @@ class Explorer:
         rng = np.random.Generator(np.random.PCG64([self.seed, number, int(task.hash[:12], 16)]))
         goal, admissible = self._reset(task)
         goal_words = frozenset(wording.words(goal))
-        opening, done, moments, won = admissible, set[str](), list[Moment](), False
-        while len(moments) < length and not won:
+        opening, done, moments, won, over = admissible, set[str](), list[Moment](), False, False
+        while len(moments) < length and admissible and not over:
             sums = list(accumulate(self._interest(command, goal_words, done) for command in admissible))
             command = admissible[bisect(sums, float(rng.random()) * sums[-1])]
             self._forms[wording.template(command)[0]] += 1
-            observation, admissible, won = self._step(command)
+            observation, admissible, won, over = self._step(command)
             done.add(command)
             moments.append(Moment(command, observation, admissible))
         return Walk(task, goal, opening, tuple(moments), won)
@@ -82,17 +86,36 @@ class Explorer:
         """Look at everything once: take the commands of the given forms, in random order, what is begun first."""
         rng = np.random.Generator(np.random.PCG64([self.seed, int(task.hash[:12], 16)]))
         goal, admissible = self._reset(task)
-        opening, done, moments, won = admissible, set[str](), list[Moment](), False
+        opening, done, moments, won, over = admissible, set[str](), list[Moment](), False, False
         here: tuple[str, ...] = ()
-        while len(moments) < length and not won:
+        while len(moments) < length and not over:
             fresh = [c for c in admissible if c not in done and wording.template(c)[0] in forms]
             if not fresh:
                 break
             begun = [c for c in fresh if here and wording.entities(c) == here]
             command = begun[0] if begun else fresh[int(rng.integers(len(fresh)))]
-            observation, admissible, won = self._step(command)
+            observation, admissible, won, over = self._step(command)
             here = wording.entities(command)
             done.add(command)
+            moments.append(Moment(command, observation, admissible))
+        return Walk(task, goal, opening, tuple(moments), won)
+
+    def play(self, task: TaskSpec, choose: Callable[[str, str, tuple[str, ...]], str | None], length: int) -> Walk:
+        """Play as someone chooses.
+
+        Args:
+            task: a training task.
+            choose: given the goal, the last observation (empty at first) and the admissible commands, returns the next command, or None
+                to stop.
+            length: most steps.
+        """
+        goal, admissible = self._reset(task)
+        opening, observation, moments, won, over = admissible, "", list[Moment](), False, False
+        while len(moments) < length and not over:
+            command = choose(goal, observation, admissible)
+            if command is None:
+                break
+            observation, admissible, won, over = self._step(command)
             moments.append(Moment(command, observation, admissible))
         return Walk(task, goal, opening, tuple(moments), won)
 
@@ -116,21 +139,40 @@ class Explorer:
             size = size // 2 if size > 1 or len(plan) == length else 1
         return plan
 
+    def replay(self, task: TaskSpec, commands: Sequence[str]) -> list[str]:
+        """Return what is answered to these commands, up to the end of the episode."""
+        self._reset(task)
+        answers: list[str] = []
+        for command in commands:
+            observation, _, _, over = self._step(command)
+            answers.append(observation)
+            if over:
+                break
+        return answers
+
     def _winning_prefix(self, task: TaskSpec, commands: Sequence[str]) -> list[str] | None:
         self._reset(task)
         for number, command in enumerate(commands, 1):
-            if self._step(command)[2]:
+            _, _, won, over = self._step(command)
+            if won:
                 return list(commands[:number])
+            if over:
+                break
         return None
 
     def _reset(self, task: TaskSpec) -> tuple[str, tuple[str, ...]]:
         _, info = self.env.reset(seed=0, options={"task": task.task_id})
-        return info["goal"], tuple(info["admissible_commands"])
+        self._goal = str(info["goal"])
+        return self._goal, self._admissible(info)
 
-    def _step(self, command: str) -> tuple[str, tuple[str, ...], bool]:
-        observation, _, _, _, info = self.env.step(command)
+    def _step(self, command: str) -> tuple[str, tuple[str, ...], bool, bool]:
+        """Take a step; returns the observation, the admissible commands, whether the task is won and whether the episode is over."""
+        observation, _, terminated, _, info = self.env.step(command)
         self.steps += 1
-        return observation, tuple(info["admissible_commands"]), bool(info["won"])
+        return observation, self._admissible(info), bool(info["won"]), bool(info["won"]) or terminated
+
+    def _admissible(self, info: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(command.replace("{text}", self._goal) for command in info["admissible_commands"])
 
     def _interest(self, command: str, goal_words: frozenset[str], done: set[str]) -> float:
         seldom = 1 / math.sqrt(1 + self._forms[wording.template(command)[0]])

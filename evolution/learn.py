@@ -5,7 +5,7 @@ All of it becomes data in a harness. Nothing here knows a domain: names are foun
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,10 +14,14 @@ import gymnasium
 
 from homebody.agents import wording
 from homebody.envs import TaskSpec
+from homebody.evolution import looks, study
 from homebody.evolution.explore import Explorer, Walk
+from homebody.evolution.looks import Counts
 from homebody.evolution.milestone import Plan, suggest, try_out
 
 WALK_LENGTH = 50
+EXAMPLES = 2
+"""Examples that are kept for each form of goal."""
 REVEALING = 0.2
 """A form of command explores if its first use reveals at least this share of what the most revealing form does."""
 
@@ -36,10 +40,20 @@ class Lessons:
     """Looks at a kind of place that showed a kind of thing: hits[thing][place]."""
     looks: Mapping[str, int] = field(default_factory=dict)
     """Looks at a kind of place."""
+    present: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Looks at a kind of place in scenes that held a kind of thing: present[thing][place]."""
+    usual: Mapping[str, float] = field(default_factory=dict)
+    """Mean number of places of a kind in the scenes that have any."""
+    crowding: float = 0.0
+    """How much the number of places of a kind counts; see `homebody.evolution.looks.best_crowding`."""
     cost: Mapping[str, float] = field(default_factory=dict)
     """Mean number of commands of a look at a kind of place, at least 1."""
     finishing: tuple[str, ...] = ()
     """Forms of commands that mostly finish a look which another command began."""
+    bank: tuple[dict[str, Any], ...] = ()
+    """Short successes: see `homebody.agents.processors.examples`."""
+    pages: Mapping[str, Any] = field(default_factory=dict)
+    """What an environment of pages taught: parameters of `homebody.agents.processors.pages.OpenAndCompare`, but for `choose` and `look`."""
     steps: int = 0
     """Environment steps that exploration took."""
     tasks: tuple[str, ...] = ()
@@ -48,7 +62,8 @@ class Lessons:
     @property
     def memory(self) -> dict[str, Any]:
         """The parameters of `homebody.agents.processors.memory.SeenWhere`."""
-        return {"hits": self.hits, "looks": self.looks, "cost": self.cost, "finishing": list(self.finishing)}
+        names = ("hits", "looks", "present", "usual", "crowding", "cost")
+        return {name: getattr(self, name) for name in names} | {"finishing": list(self.finishing)}
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready data."""
@@ -64,7 +79,7 @@ class Lessons:
 def learn(env: gymnasium.Env[str, str], tasks: Sequence[TaskSpec], budget: int, seed: int = 0) -> Lessons:
     """Explore training tasks and learn from what happened.
 
-    About a third of the budget goes to wandering and to the shortening of what succeeded, a sixth to looking around, and half to trying
+    In an environment of pages, `homebody.evolution.study` does it. Elsewhere about a third of the budget goes to wandering and to the shortening of what succeeded, a sixth to looking around, and half to trying
     out what the successes suggest.
 
     Args:
@@ -74,8 +89,11 @@ def learn(env: gymnasium.Env[str, str], tasks: Sequence[TaskSpec], budget: int, 
         seed: of the exploration.
     """
     explorer = Explorer(env.unwrapped, seed)
+    if study.is_paged(explorer, tasks[0]):
+        found, names = study.study(explorer, tasks, budget)
+        return Lessons(pages=found, steps=explorer.steps, tasks=tuple(names))
     walks: list[Walk] = []
-    wins: list[tuple[str, list[str]]] = []
+    wins: list[tuple[Walk, list[str]]] = []
     repeats = max(1, budget // (3 * len(tasks) * WALK_LENGTH))
     # One task at a time, whatever is done with it, since loading a task may cost more than playing it.
     for task in tasks:
@@ -83,18 +101,49 @@ def learn(env: gymnasium.Env[str, str], tasks: Sequence[TaskSpec], budget: int, 
             if explorer.steps < budget // 3:
                 walks.append(explorer.wander(task, number, WALK_LENGTH))
                 if walks[-1].won and (plan := explorer.shorten(task, [moment.command for moment in walks[-1].moments])):
-                    wins.append((walks[-1].goal, plan))
+                    wins.append((walks[-1], plan))
     explore = exploring_forms(walks)
     tours = [explorer.tour(task, explore, 2 * WALK_LENGTH) for task in tasks if explorer.steps < budget // 2]
     kinds = frozenset(wording.kind(entity) for walk in (*walks, *tours) for entity in entities_of(walk))
-    hits, looks, cost, finishing = places(tours, explore)
-    ideas = suggest([Plan.of(goal, commands, kinds, explore) for goal, commands in wins])
+    toured = [looks.read(tour, explore) for tour in tours]
+    scenes = [scene for scene, _ in toured]
+    counts = looks.count(scenes)
+    ideas = suggest([Plan.of(walk.goal, plan, kinds, explore) for walk, plan in wins])
     goals = {walk.task.task_id: wording.frame(walk.goal, kinds)[0] for walk in walks}
     playable = [task for task in tasks if task.task_id in goals]
-    lessons = Lessons(explore=explore, hits=hits, looks=looks, cost=cost, finishing=finishing)
+    lessons = Lessons(
+        explore=explore,
+        **{name: getattr(counts, name) for name in Counts.__dataclass_fields__},
+        crowding=looks.best_crowding(scenes),
+        finishing=looks.finishing_forms(order for _, order in toured),
+    )
     frames, support, steps = try_out(env, playable, goals, ideas, acting_forms(walks, explore), explore, lessons.memory, budget // 2)
+    frames = looks.with_skips(frames, looks.barren_slots(scenes, counts, kinds))
+    bank = solved(explorer, wins, kinds)
     played = {walk.task.task_id for walk in (*walks, *tours)}
-    return replace(lessons, frames=frames, support=support, steps=explorer.steps + steps, tasks=tuple(sorted(played)))
+    return replace(lessons, frames=frames, support=support, bank=bank, steps=explorer.steps + steps, tasks=tuple(sorted(played)))
+
+
+def solved(explorer: Explorer, wins: Sequence[tuple[Walk, list[str]]], kinds: frozenset[str]) -> tuple[dict[str, Any], ...]:
+    """Return the shortest wins as examples with what was answered: `EXAMPLES` for each form of goal, each with other words in it.
+
+    Args:
+        explorer: replays them.
+        wins: walks that won, each with the commands that it needed.
+        kinds: every word that names a kind of instance.
+    """
+    forms: dict[str, dict[str, tuple[Walk, list[str]]]] = defaultdict(dict)
+    for walk, plan in sorted(wins, key=lambda win: (len(win[1]), win[0].goal, win[0].task.task_id)):
+        same = forms[wording.frame(walk.goal, kinds)[0]]
+        if len(same) < EXAMPLES and walk.goal not in same:
+            same[walk.goal] = (walk, plan)
+    bank: list[dict[str, Any]] = []
+    for _, chosen in sorted(forms.items()):
+        for goal, (walk, plan) in chosen.items():
+            answers = explorer.replay(walk.task, plan)
+            steps = [{"command": command, "observation": answer} for command, answer in zip(plan, answers, strict=True)]
+            bank.append({"goal": goal, "steps": steps})
+    return tuple(bank)
 
 
 def entities_of(walk: Walk) -> set[str]:
@@ -141,38 +190,3 @@ def acting_forms(walks: Iterable[Walk], explore: Sequence[str]) -> dict[str, lis
                 for position, entity in enumerate(args):
                     seen[position].add(wording.kind(entity))
     return {form: [frozenset(some) for some in seen] for form, seen in sorted(kinds.items())}
-
-
-def places(
-    tours: Iterable[Walk], explore: Sequence[str]
-) -> tuple[dict[str, dict[str, int]], dict[str, int], dict[str, float], tuple[str, ...]]:
-    """Count where things stood.
-
-    A look at a place is complete when no exploring command on it is left to do; what its last answer names stood there.
-
-    Returns:
-        hits[thing][place], looks[place], cost[place] (mean number of commands of a look), and the forms of commands that mostly
-        finish a look that another command began.
-    """
-    hits: dict[str, Counter[str]] = defaultdict(Counter)
-    looks: Counter[str] = Counter()
-    commands: Counter[str] = Counter()
-    order: dict[str, list[int]] = defaultdict(list)
-    for walk in tours:
-        done: set[str] = set()
-        spent: Counter[str] = Counter()
-        for moment in walk.moments:
-            form, (place, *_) = wording.template(moment.command)
-            done.add(moment.command)
-            order[form].append(spent[place])
-            spent[place] += 1
-            if any(c not in done and wording.template(c)[0] in explore and wording.entities(c) == (place,) for c in moment.admissible):
-                continue
-            kind = wording.kind(place)
-            looks[kind] += 1
-            commands[kind] += spent[place]
-            for thing in {wording.kind(entity) for entity in wording.entities(moment.observation) if entity != place}:
-                hits[thing][kind] += 1
-    cost = {kind: round(commands[kind] / looks[kind], 3) for kind in sorted(looks)}
-    finishing = tuple(sorted(form for form, before in order.items() if 2 * sum(map(bool, before)) > len(before)))
-    return {thing: dict(sorted(hits[thing].items())) for thing in sorted(hits)}, dict(sorted(looks.items())), cost, finishing

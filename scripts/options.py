@@ -84,6 +84,9 @@ harness_option = click.option(
 no_adaptation = click.option(
     "--no-adaptation", is_flag=True, help="Leave out the harness's rules that change it in the midst of an episode."
 )
+without = click.option(
+    "--without", multiple=True, metavar="USE", help="Leave out the harness's processors of that name, as seen_where. Can be repeated."
+)
 decider_option = click.option(
     "--decider",
     default="smollm2",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,6 +55,10 @@ class SeenWhere(Processor):
     A place's bias is the log of its rate divided by the steps that a look costs. The rate of a kind of place is (hits + k * prior) / (looks
     + k). The prior is the mean rate over the places on offer, shaped by the bias that the menu already has (from a model, say): with no
     counts the bias decides, with many the counts do. Acts only while the focus is `search`, which `playbook` sets.
+
+    Two things make the rate that of the place at hand. Only scenes that held the wanted kind say where in such a scene it stands
+    (`present`). And what stands at one place of a kind is spread over its places: where they are more than usual, each holds it less
+    often, by (usual number / number here) to the power of `crowding`.
     """
 
     name = "seen_where"
@@ -74,6 +79,19 @@ class SeenWhere(Processor):
             "default": {},
             "description": "looks[place]: looks at such a place in training",
         },
+        "present": {
+            "type": "object",
+            "additionalProperties": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
+            "default": {},
+            "description": "present[wanted][place]: looks at such a place in scenes that held the wanted kind; without them `looks` counts",
+        },
+        "usual": {
+            "type": "object",
+            "additionalProperties": {"type": "number", "minimum": 0.001},
+            "default": {},
+            "description": "usual[place]: mean number of such places in a training scene that has any",
+        },
+        "crowding": {"type": "number", "minimum": 0, "maximum": 4, "default": 0.0, "description": "how much the number of places counts"},
         "cost": {
             "type": "object",
             "additionalProperties": {"type": "number", "minimum": 1},
@@ -89,11 +107,21 @@ class SeenWhere(Processor):
         "pseudo": {"type": "number", "exclusiveMinimum": 0, "default": 2.0, "description": "k, the weight of the prior in looks"},
     }
 
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
+        self._places: Counter[str] = Counter()
+        """Places of each kind that the commands of the first step named."""
+
     def process(self, event: BeforeModel) -> Changes | None:
         """Replace the bias by the log of rate / cost."""
+        if not self._places:
+            named = {entity[-1] for command in event.admissible if (entity := wording.entities(command))}
+            self._places = Counter(map(wording.kind, named))
         if event.focus is None or event.focus.phase != "search":
             return None
-        hits, looks = self.params["hits"].get(event.focus.wanted, {}), self.params["looks"]
+        wanted = event.focus.wanted
+        hits = self.params["hits"].get(wanted, {})
+        looks = self.params["present"].get(wanted) or self.params["looks"]
         places = [wording.kind(entity[-1]) if (entity := wording.entities(command)) else "" for command in event.menu]
         known = sorted({place for place in places if place in looks})
         if not known:
@@ -105,12 +133,17 @@ class SeenWhere(Processor):
         for command, place, share in zip(event.menu, places, prior, strict=True):
             expected = max(mean, 0.5 / total) * share
             # A share can be too small for a number; the logarithm needs one.
-            rate = max((hits.get(place, 0) + k * expected) / (looks.get(place, 0) + k), sys.float_info.min)
+            rate = (hits.get(place, 0) + k * expected) / (looks.get(place, 0) + k)
+            rate = max(rate * self._sparseness(place), sys.float_info.min)
             # Such a command ends a look whose first step is already paid for.
             finishing = wording.template(command)[0] in self.params["finishing"]
             cost = 1.0 if finishing else self.params["cost"].get(place, 1.0)
             bias.append(math.log(rate / cost))
         return {"bias": tuple(bias)}
+
+    def _sparseness(self, place: str) -> float:
+        usual = self.params["usual"].get(place)
+        return (usual / self._places[place]) ** self.params["crowding"] if usual and self._places[place] else 1.0
 
 
 def shares(bias: tuple[float, ...]) -> list[float]:

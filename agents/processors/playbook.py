@@ -28,6 +28,11 @@ FRAME = {
     "properties": {
         "goal": {"type": "string", "description": "the goal with {0}, {1}, ... for its slots"},
         "steps": {"type": "array", "items": STEP, "minItems": 1},
+        "skip": {
+            "type": "array",
+            "items": {"type": "string", "pattern": r"^\{\d+\}$"},
+            "description": "slots that name places where nothing that the goal wants is ever found: they are searched last",
+        },
     },
     "required": ["goal", "steps"],
     "additionalProperties": False,
@@ -65,6 +70,8 @@ class Playbook(Processor):
         super().__init__(params, services)
         self._explore = set(params["explore"])
         self._goal: tuple[tuple[str, ...], list[dict[str, Any]]] | None = None
+        self._skip: set[str] = set()
+        """Kinds of places that are searched last."""
         self._started = False
         self._next = 0
         self._bound: dict[str, str] = {}
@@ -125,6 +132,7 @@ class Playbook(Processor):
             slots = wording.match_frame(known["goal"], event.goal)
             if slots is not None:
                 self._goal = (slots, known["steps"])
+                self._skip = {slots[int(slot[1:-1])] for slot in known.get("skip", ()) if int(slot[1:-1]) < len(slots)}
                 break
         self._note_places(event.admissible)
 
@@ -197,7 +205,8 @@ class Playbook(Processor):
             ]
             if any(on_spot):
                 return on_spot
-        return [place != "" for place in exploring]
+        likely = [place != "" and wording.kind(place) not in self._skip for place in exploring]
+        return likely if any(likely) else [place != "" for place in exploring]
 
     def _explored_place(self, command: str) -> str:
         form, args = wording.template(command)

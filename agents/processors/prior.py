@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,8 +17,9 @@ class WherePrior(Processor):
     """Ranks the places to search by what the model says of them. Helps before the harness has memories, and for what training never showed.
 
     Adds log P(place | thing) - log P(place), both under the model. The first term is read from a sentence that names the thing, the second
-    from one that does not: the difference is pointwise mutual information, so that a frequent word gains nothing from being frequent. Needs
-    a model; acts only while the focus is `search`, which `playbook` sets.
+    from one that does not: the difference is pointwise mutual information, so that a frequent word gains nothing from being frequent. What
+    the model says of a kind of place is shared out among the places of that kind by `spread`: one of twenty is worth less of a visit than
+    the only one. Needs a model; acts only while the focus is `search`, which `playbook` sets.
     """
 
     name = "where_prior"
@@ -38,10 +41,19 @@ class WherePrior(Processor):
             "description": "a sentence with {place} alone",
         },
         "weight": {"type": "number", "exclusiveMinimum": 0, "default": 1.0, "description": "factor on the difference"},
+        "spread": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 4,
+            "default": 0.0,
+            "description": "how much a kind's prior is shared out among its places: the log of their number, times this, is taken off",
+        },
     }
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)
+        self._number: Counter[str] = Counter()
+        """Places of each kind that the commands of the first search named."""
         self._places: tuple[str, ...] = ()
         self._base: dict[str, float] = {}
         self._prior: dict[str, dict[str, float]] = {}
@@ -52,14 +64,16 @@ class WherePrior(Processor):
             return None
         if not self._places:
             # All the places of the episode at once: a log-probability depends in its last digits on what else is in the batch.
-            self._places = tuple(sorted({wording.kind(entity[-1]) for c in event.admissible if (entity := wording.entities(c))}))
+            named = {entity[-1] for command in event.admissible if (entity := wording.entities(command))}
+            self._number = Counter(map(wording.kind, named))
+            self._places = tuple(sorted(self._number))
         wanted = event.focus.wanted
         if wanted not in self._prior:
             self._prior[wanted] = self._ask(wanted)
         prior = self._prior[wanted]
         places = [wording.kind(entity[-1]) if (entity := wording.entities(command)) else "" for command in event.menu]
-        bias = [old + self.params["weight"] * prior.get(place, 0.0) for old, place in zip(event.bias, places, strict=True)]
-        return {"bias": tuple(bias)}
+        worth = {place: self.params["weight"] * prior[place] - self.params["spread"] * math.log(self._number[place]) for place in prior}
+        return {"bias": tuple(old + worth.get(place, 0.0) for old, place in zip(event.bias, places, strict=True))}
 
     def _ask(self, wanted: str) -> dict[str, float]:
         assert self.services.score is not None

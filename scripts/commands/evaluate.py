@@ -18,6 +18,7 @@ from homebody.scripts.options import (
     no_adaptation,
     seed,
     where,
+    without,
     workers,
 )
 
@@ -27,6 +28,7 @@ from homebody.scripts.options import (
 @click.option("--split", default="test", show_default=True, help="train, validation or test (ALFWorld: valid_seen, valid_unseen too).")
 @harness_option
 @no_adaptation
+@without
 @decider_option
 @click.option("--tasks", "n_tasks", type=click.IntRange(min=1), metavar="N", help="The first N tasks of the split; without it all.")
 @click.option("--attempts", type=click.IntRange(1, 100), default=1, show_default=True, metavar="K", help="Tries a task; adds pass@k.")
@@ -37,7 +39,8 @@ from homebody.scripts.options import (
 @json_out
 def evaluate(
     env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, split: str, harness: str, no_adaptation: bool,
-    decider: str, n_tasks: int | None, attempts: int, workers: int, run_dir: str | None, seed: int, gpu_layers: int, json_path: str | None,
+    without: tuple[str, ...], decider: str, n_tasks: int | None, attempts: int, workers: int, run_dir: str | None, seed: int,
+    gpu_layers: int, json_path: str | None,
 ) -> None:  # fmt: skip
     """Play the tasks of a split with a harness and a decider; print success with its 95% interval.
 
@@ -46,6 +49,7 @@ def evaluate(
       homebody evaluate --split test --tasks 60 --harness household --decider smollm2 --workers 2
       homebody evaluate --env-arg holdout=rooms --tasks 60 --harness household-smollm2 --decider flat
       homebody evaluate --env homebody/AlfWorld-v0 --data-dir $ALFWORLD_DATA --split valid_unseen --decider random
+      homebody evaluate --harness household-smollm2 --without seen_where --tasks 60
     """
     from homebody.agents.rollout import Stage
     from homebody.agents.spec import HarnessSpec
@@ -55,6 +59,8 @@ def evaluate(
     spec = HarnessSpec.load(harness)
     if no_adaptation:
         spec = spec.without_adaptations()
+    for use in without:
+        spec = spec.without(use)
     console = Console()
     with console.progress("episodes") as advance:
         result = evaluate_harness(

@@ -10,7 +10,18 @@ from typing import Any
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
-from homebody.scripts.options import decider_option, end_with, env_kwargs, gpu, harness_option, json_out, no_adaptation, seed, where
+from homebody.scripts.options import (
+    decider_option,
+    end_with,
+    env_kwargs,
+    gpu,
+    harness_option,
+    json_out,
+    no_adaptation,
+    seed,
+    where,
+    without,
+)
 from homebody.scripts.view import option
 
 
@@ -21,6 +32,7 @@ from homebody.scripts.view import option
 @click.option("--index", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Which task of the split, from 0.")
 @harness_option
 @no_adaptation
+@without
 @decider_option
 @seed
 @gpu
@@ -30,8 +42,8 @@ from homebody.scripts.view import option
 @json_out
 def run(
     env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, split: str, task_id: str | None, index: int,
-    harness: str, no_adaptation: bool, decider: str, seed: int, gpu_layers: int, is_watched: bool, record: str | None,
-    size: tuple[int, int] | None, json_path: str | None,
+    harness: str, no_adaptation: bool, without: tuple[str, ...], decider: str, seed: int, gpu_layers: int, is_watched: bool,
+    record: str | None, size: tuple[int, int] | None, json_path: str | None,
 ) -> None:  # fmt: skip
     """Play one task and print it step by step.
 
@@ -63,6 +75,8 @@ def run(
     spec = HarnessSpec.load(harness)
     if no_adaptation:
         spec = spec.without_adaptations()
+    for use in without:
+        spec = spec.without(use)
     settings = env_kwargs(env_id, data_dir, env_args)
     if task_id is None:
         task = tasks(env_id, split, index + 1, **settings)[index]

@@ -135,3 +135,32 @@ def test_seen_where_leaves_the_menu_aligned_with_the_bias(harness, yard):
 )
 def test_shares_have_a_mean_of_one(bias, expected):
     assert shares(bias) == pytest.approx(expected)
+
+
+def test_seen_where_counts_looks_where_the_wanted_was_present(make, yard):
+    menu = ("walk to dock 1", "walk to shed 1")
+    present = {"present": {"crate": {"dock": 2, "shed": 6}}}
+    changes = make("seen_where", MEMORY | present).process(yard.ask(menu, focus=SEARCH))
+    # The mean rate is 4 / 8 = 0.5: a dock has (1 + 1) / (2 + 2), a shed (3 + 1) / (6 + 2) / 2. A barrel was never present: all looks count.
+    assert rates(changes["bias"]) == [0.5, 0.25]
+    barrel = yard.ask(menu, focus=("search", "barrel"))
+    assert make("seen_where", MEMORY | present).process(barrel) == make("seen_where", MEMORY).process(barrel)
+
+
+@pytest.mark.parametrize(("crowding", "expected"), [(0.0, [0.3, 0.2375]), (1.0, [0.15, 0.475]), (0.5, [0.3 * 0.5**0.5, 0.2375 * 2**0.5])])
+def test_seen_where_shares_out_what_many_places_hold(crowding, expected, make, yard):
+    # Two docks here and one is usual; one shed here and two are usual. Without crowding as in `test_seen_where_is_rate_by_cost`.
+    menu = ("walk to dock 1", "walk to dock 2", "walk to shed 1")
+    usual = {"usual": {"dock": 1.0, "shed": 2.0}, "crowding": crowding}
+    bias = make("seen_where", MEMORY | usual).process(yard.ask(menu, focus=SEARCH))["bias"]
+    assert rates((bias[0], bias[2])) == [round(value, 9) for value in expected]
+    assert bias[0] == bias[1]
+
+
+def test_seen_where_counts_places_once_at_the_start(make, yard):
+    memory = make("seen_where", MEMORY | {"usual": {"dock": 1.0}, "crowding": 1.0})
+    first = memory.process(yard.ask(("walk to dock 1", "walk to dock 2"), focus=SEARCH))["bias"]
+    # The agent stands at dock 1, so no command leads there; there are two docks all the same.
+    later = memory.process(yard.ask(("walk to dock 2",), admissible=("walk to dock 2",), focus=SEARCH))["bias"]
+    assert later[0] == pytest.approx(math.log((1 + 2 * 0.25) / (4 + 2) / 2))
+    assert first[0] == pytest.approx(math.log((1 + 2 * 0.25) / (4 + 2) / 2))

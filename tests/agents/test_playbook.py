@@ -60,6 +60,19 @@ def test_search_without_a_command_that_explores_leaves_the_menu(make, yard):
     assert playbook.process(yard.ask(("wait", *yard.WALKS))) == {"focus": Focus("search", "crate")}
 
 
+def test_search_leaves_out_places_where_the_wanted_never_stands(book, yard):
+    menu = ("wait", "walk to dock 1", "walk to dock 2", "walk to shed 1")
+    skipping = book(frames=[{**yard.ONE, "skip": ["{1}"]}])
+    assert skipping.process(yard.ask(menu))["menu"] == ("walk to shed 1",)
+    # Where nothing else is left they are searched after all.
+    assert skipping.process(yard.ask(menu[:3]))["menu"] == ("walk to dock 1", "walk to dock 2")
+
+
+def test_search_passes_over_a_slot_that_the_goal_has_not(book, yard):
+    menu = ("wait", "walk to dock 1", "walk to shed 1")
+    assert book(frames=[{**yard.ONE, "skip": ["{7}"]}]).process(yard.ask(menu))["menu"] == ("walk to dock 1", "walk to shed 1")
+
+
 # --- act
 
 

@@ -1,5 +1,7 @@
 """where_prior and command_prior: what the model knows."""
 
+import math
+
 import pytest
 
 from homebody.agents.decider import ModelDecider
@@ -31,6 +33,16 @@ def test_bias_grows_by_the_difference_of_two_sentences(make, yard, backend):
     changes = prior.process(yard.ask(MENU, admissible=ADMISSIBLE, focus=("search", "crate"), bias=(0.5, 0.0, 1.0, 0.0)))
     # A dock: -2 - -1 = -1. A shed: -5 - -6.5 = 1.5. What is no place gains nothing.
     assert changes == {"bias": (0.5, -2.0, -1.0, 3.0)}
+
+
+def test_a_kinds_prior_is_shared_out_among_its_places(make, yard, backend):
+    prior = make("where_prior", {"weight": 2.0, "spread": 1.0}, ModelDecider(backend).score)
+    bias = prior.process(yard.ask(MENU, admissible=ADMISSIBLE, focus=("search", "crate")))["bias"]
+    # There are two docks, so each loses log 2; the weight is the model's alone. One shed loses nothing.
+    assert bias == pytest.approx((0.0, -2.0 - math.log(2), -2.0 - math.log(2), 3.0))
+    # Later the agent stands at a dock, and no command leads there: there are two all the same.
+    later = prior.process(yard.ask(MENU[2:], admissible=MENU[2:], focus=("search", "crate")))["bias"]
+    assert later == pytest.approx((-2.0 - math.log(2), 3.0))
 
 
 def test_model_is_asked_once_for_each_thing_about_all_places(make, yard, backend):

@@ -162,3 +162,35 @@ def test_a_tour_keeps_to_its_length_and_its_forms(quarry: Any) -> None:
 def test_a_tour_that_happens_to_win_ends() -> None:
     walk = Explorer(Script([("look at pit 1",)], ["look at pit 1", "look at pit 1 again"])).tour(TASK, ("look at #",), 9)
     assert (commands(walk), walk.won) == (["look at pit 1"], True)
+
+
+def test_a_replay_gives_the_answers_up_to_the_end(quarry: Any) -> None:
+    explorer = Explorer(quarry())
+    assert explorer.replay(TASK, ["go to crate 1", "open crate 1"]) == ["crate 1 is closed.", "At crate 1: dust, coin 1"]
+    ending = Explorer(Script([("a", "b")]))
+    assert ending.replay(TASK, list("abc")) == ["", ""]
+    assert (explorer.steps, ending.steps) == (2, 2)
+
+
+class Ending(Script):
+    """Ends at the first command that is no `a`, won or not."""
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        observation, reward, won, _, info = super().step(action)
+        return observation, reward, won or action != "a", False, info
+
+
+def test_play_ends_where_the_environment_ends_the_episode() -> None:
+    walk = Explorer(Ending([], ["b"])).wander(TASK, 0, 9)
+    assert (commands(walk), walk.won) == (["b"], False)
+    assert commands(Explorer(Ending([], ["b pit 1", "b pit 2"])).tour(TASK, ("b #",), 9)) in (["b pit 1"], ["b pit 2"])
+    assert Explorer(Ending([("a", "b", "c")])).shorten(TASK, list("abc")) is None
+
+
+def test_play_ends_where_nothing_is_on_offer() -> None:
+    assert Explorer(Script([])).wander(TASK, 0, 9).moments == ()
+
+
+def test_a_free_slot_is_filled_with_the_goal() -> None:
+    walk = Explorer(Script([], ["ask[{text}]"], "Ring it.")).wander(TASK, 0, 2)
+    assert (walk.opening, commands(walk)) == (("ask[Ring it.]",), ["ask[Ring it.]"] * 2)

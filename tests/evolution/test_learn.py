@@ -2,14 +2,16 @@ from typing import Any
 
 import gymnasium
 import pytest
+from gymnasium.spaces import Text
 
 from homebody.envs import TaskSpec, tasks
 from homebody.evolution import learn as learn_module
-from homebody.evolution.explore import Moment, Walk
-from homebody.evolution.learn import Lessons, acting_forms, entities_of, exploring_forms, learn, places
+from homebody.evolution.explore import Explorer, Moment, Walk
+from homebody.evolution.learn import Lessons, acting_forms, entities_of, exploring_forms, learn, solved
 
 TASK = TaskSpec("train/a-0", "a", "train")
 TYPES = ("bring", "wash", "press")
+GOALS = ("bring a gem to a crate", "wash a gem for a crate", "press it")
 
 
 def walk(opening: tuple[str, ...], *moments: tuple[str, str, tuple[str, ...]]) -> Walk:
@@ -65,43 +67,6 @@ def test_the_names_that_a_walk_met() -> None:
     assert entities_of(walk(("go to pit 1",), ("go to pit 1", "a rope 2", ("cut vine 3",)))) == {"pit 1", "rope 2", "vine 3"}
 
 
-def test_places_counted_by_hand() -> None:
-    forms = ("go to #", "open #")
-    tour = walk(
-        ("go to chest 1", "go to pit 1", "go to pit 2"),
-        ("go to pit 1", "At pit 1: rope 1, rope 2, bell 1.", ("go to chest 1", "go to pit 2", "lift rope 1")),
-        ("go to chest 1", "The chest 1 is closed.", ("go to pit 2", "open chest 1")),  # not done: it can be opened
-        ("open chest 1", "In chest 1: bell 2.", ("go to pit 1", "go to pit 2")),
-        ("go to pit 2", "At pit 2: nothing.", ("go to chest 1", "go to pit 1")),
-    )
-    another = walk(
-        (),
-        ("go to pit 1", "At pit 1: rope 3.", ()),
-        ("go to chest 1", "In chest 1: rope 4.", ()),  # stands open already
-    )
-    hits, looks, cost, finishing = places([tour, another], forms)
-    assert hits == {"bell": {"chest": 1, "pit": 1}, "rope": {"chest": 1, "pit": 2}}
-    assert looks == {"chest": 2, "pit": 3}
-    assert cost == {"chest": 1.5, "pit": 1.0}  # chests: two commands, then one
-    assert finishing == ("open #",)
-    assert list(hits) == ["bell", "rope"]
-    assert list(hits["rope"]) == ["chest", "pit"]
-    assert places([], forms) == ({}, {}, {}, ())
-
-
-def test_a_form_that_ends_looks_half_of_the_time_only_does_not_mostly_end_them() -> None:
-    begun = walk((), ("go to chest 1", "It is closed.", ("open chest 1",)), ("open chest 1", "In chest 1: bell 1.", ()))
-    at_once = walk((), ("open chest 2", "In chest 2: bell 1.", ()))
-    forms = ("go to #", "open #")
-    assert places([begun, at_once], forms)[3] == ()
-    assert places([begun, begun, at_once], forms)[3] == ("open #",)
-
-
-def test_a_place_is_no_thing_that_stands_in_itself_but_another_of_its_kind_is() -> None:
-    hits, _, _, _ = places([walk((), ("go to box 1", "In box 1: box 2.", ()))], ("go to #",))
-    assert hits == {"box": {"box": 1}}
-
-
 @pytest.fixture
 def env(quarry: Any) -> gymnasium.Env[str, str]:
     made: gymnasium.Env[str, str] = gymnasium.make("Quarry-v0", disable_env_checker=True, types=TYPES)
@@ -127,7 +92,18 @@ def test_what_the_quarry_teaches(env: gymnasium.Env[str, str]) -> None:
     assert lessons.looks == {"crate": 18, "shaft": 54}
     assert lessons.hits == {"coin": {"crate": 18}, "gem": {"shaft": 18}, "stone": {"shaft": 54}}
     assert (lessons.cost, lessons.finishing) == ({"crate": 2.0, "shaft": 1.0}, ("open #",))
-    assert lessons.memory == {"hits": lessons.hits, "looks": lessons.looks, "cost": lessons.cost, "finishing": ["open #"]}
+    # Every tour sees all there is: one crate, three shafts.
+    assert lessons.present == {thing: {"crate": 18, "shaft": 54} for thing in ("coin", "gem", "stone")}
+    assert (lessons.usual, lessons.crowding) == ({"crate": 1.0, "shaft": 3.0}, 0.0)
+    assert lessons.memory == {
+        "hits": lessons.hits, "looks": lessons.looks, "present": lessons.present, "usual": lessons.usual, "crowding": 0.0,
+        "cost": lessons.cost, "finishing": ["open #"],
+    }  # fmt: skip
+    # The gem stands in no crate anywhere, so that it stands in none here says nothing.
+    assert not any("skip" in frame for frame in lessons.frames)
+    assert {example["goal"] for example in lessons.bank} == set(GOALS)
+    (press,) = (example for example in lessons.bank if example["goal"] == "press it")
+    assert press["steps"] == [{"command": "press", "observation": "Done."}]
 
 
 def test_learning_is_the_same_each_time_and_lessons_survive_json(env: gymnasium.Env[str, str]) -> None:
@@ -171,3 +147,60 @@ def test_trials_search_by_what_the_tours_showed(env: gymnasium.Env[str, str], mo
     assert memory == lessons.memory
     assert {task.task_id for task in playable} == set(goals) <= set(lessons.tasks)
     assert (sorted(forms), set(explore), budget) == (["drop # at #", "lift # from #", "wet #"], {"open #", "go to #"}, 3000)
+
+
+def test_the_bank_keeps_two_short_wins_of_each_form_of_goal_with_other_words(quarry: Any) -> None:
+    def won(goal: str) -> Walk:
+        return Walk(TASK, goal, (), (), True)
+
+    class Echo(Explorer):
+        def replay(self, task: TaskSpec, commands: Any) -> list[str]:
+            return [f"{command}?" for command in commands]
+
+    wins = [
+        (won("find a bat"), ["a", "b", "c"]), (won("find a cat"), ["a", "b"]), (won("find a cat"), ["a"]), (won("find a dog"), ["d"]),
+        (won("sing"), ["la", "la", "la", "la"]),
+    ]  # fmt: skip
+    bank = solved(Echo(quarry()), wins, frozenset({"bat", "cat", "dog"}))
+    assert [(example["goal"], [step["command"] for step in example["steps"]]) for example in bank] == [
+        ("find a cat", ["a"]),
+        ("find a dog", ["d"]),
+        ("sing", ["la", "la", "la", "la"]),
+    ]
+    assert bank[0]["steps"] == [{"command": "a", "observation": "a?"}]
+
+
+class Desk(gymnasium.Env[str, str]):
+    """No numbered names, a slot to be filled, and an act that ends the episode, for good or not; then nothing is left to do."""
+
+    observation_space = action_space = Text(100)
+
+    def __init__(self, good: str = "") -> None:
+        self.good = good
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        self.over, self.last = False, ""
+        return "A desk.", self.info()
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        assert not self.over
+        assert action in [command.replace("{text}", "Ring the bell.") for command in self.info()["admissible_commands"]]
+        self.last, self.over = action, action.startswith("end")
+        return "You see the desk.", 0.0, self.over, False, self.info()
+
+    def info(self) -> dict[str, Any]:
+        commands = [] if self.over else ["end well", "end badly", "ask[{text}]"]
+        return {"goal": "Ring the bell.", "admissible_commands": commands, "won": self.last == self.good, "task_id": "t"}
+
+
+def test_where_nothing_can_be_learned_lessons_are_empty() -> None:
+    lessons = learn(Desk("never"), [TASK], 2000)
+    assert lessons == Lessons(steps=lessons.steps, tasks=(TASK.task_id,))
+    assert 0 < lessons.steps <= 2000
+
+
+def test_a_win_without_names_is_a_milestone_and_an_example() -> None:
+    lessons = learn(Desk("end well"), [TASK], 2000)
+    assert lessons.frames == ({"goal": "ring the bell", "steps": [{"form": "end well", "args": []}]},)
+    assert lessons.bank == ({"goal": "Ring the bell.", "steps": [{"command": "end well", "observation": "You see the desk."}]},)
+    assert (lessons.explore, lessons.looks) == ((), {})
