@@ -97,6 +97,10 @@ def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, 
     Args:
         records: the attempts at each task side by side, the greedy one first.
         attempts: number of records a task.
+
+    Returns:
+        Figures of the first attempts, counters of all, and `episodes`. Where the environment tells a success to the letter, whose reward
+        then says more than `success`: `reward_mean`, `success_strict` and `ci95_strict`, by type too.
     """
     first = records[::attempts]
     won = sum(record.won for record in first)
@@ -104,6 +108,7 @@ def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, 
         "n": len(first),
         "success": won / len(first),
         "ci95": list(wilson(won, len(first))),
+        **_grades(first),
         "steps_mean": sum(record.steps for record in first) / len(first),
         "invalid_actions": sum(record.invalid_actions for record in records),
         "prompt_tokens": _total(records, "prompt_tokens"),
@@ -119,6 +124,7 @@ def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, 
         "by_type": _by_type(first),
         "episodes": [
             {key: getattr(record, key) for key in ("task_id", "type", "won", "steps", "seed", "attempt", "trace_hash", "error")}
+            | ({"reward": record.reward, "strict": record.strict} if record.strict is not None else {})
             for record in records
         ],
     }
@@ -132,11 +138,22 @@ def _total(records: Iterable[EpisodeRecord], counter: str) -> int:
     return int(sum(record.usage.get(counter, 0) for record in records))
 
 
-def _by_type(records: Sequence[EpisodeRecord]) -> dict[str, dict[str, float]]:
-    types: dict[str, list[bool]] = {}
+def _by_type(records: Sequence[EpisodeRecord]) -> dict[str, dict[str, Any]]:
+    types: dict[str, list[EpisodeRecord]] = {}
     for record in records:
-        types.setdefault(record.type, []).append(record.won)
-    return {name: {"n": len(types[name]), "success": sum(types[name]) / len(types[name])} for name in sorted(types)}
+        types.setdefault(record.type, []).append(record)
+    return {
+        name: {"n": len(here), "success": sum(record.won for record in here) / len(here), **_grades(here)}
+        for name, here in sorted(types.items())
+    }
+
+
+def _grades(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
+    """Return mean reward and success to the letter; nothing where the environment does not tell it. An episode that failed has neither."""
+    if all(record.strict is None for record in records):
+        return {}
+    n, strict = len(records), sum(bool(record.strict) for record in records)
+    return {"reward_mean": sum(record.reward for record in records) / n, "success_strict": strict / n, "ci95_strict": list(wilson(strict, n))}
 
 
 def _won(result: dict[str, Any]) -> dict[str, bool]:

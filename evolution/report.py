@@ -63,12 +63,14 @@ def table(
             wanted = start["model"] if decider == "model" else decider
             found = [item for item in here if item["decider"] == wanted and harness in (None, _which(item, end))]
             if found:
-                rows.append({"row": label, **{key: found[-1][key] for key in _SHOWN}})
+                rows.append({"row": label, **{key: found[-1][key] for key in (*_SHOWN, *GRADES) if key in found[-1]}})
         result[split] = rows + _gains(rows, here, end, start["model"])
     return result
 
 
 _SHOWN = ("n", "success", "ci95", "steps_mean", "prompt_tokens", "generated_tokens", "decider", "behaviour_hash", "trace_hash")
+GRADES = ("reward_mean", "success_strict", "ci95_strict")
+"""Figures that an evaluation has where the environment tells a success to the letter."""
 
 
 def _which(item: Mapping[str, Any], end: Mapping[str, Any]) -> str | None:
@@ -113,7 +115,7 @@ def markdown(run: Mapping[str, Any]) -> str:
     if not run["table"]:
         for item in run["evaluations"]:
             lines.append(
-                f"- {item['harness']}, {item['decider']}, {item['split']}: {_interval(item)} of {item['n']}, {item['max_steps']} steps"
+                f"- {item['harness']}, {item['decider']}, {item['split']}: {_interval(item)} of {item['n']}{grades(item)}, {item['max_steps']} steps"
             )
     return "\n".join(lines).rstrip() + "\n"
 
@@ -172,13 +174,23 @@ def _row(row: Mapping[str, Any]) -> str:
         closed = f", {_percent(row['headroom_closed'])} of the headroom" if row["headroom_closed"] is not None else ""
         return f"| **gain** | {row['n']} | **{100 * row['gain']:+.1f} points** ({100 * low:+.1f} to {100 * high:+.1f}){closed} | | | |"
     return (
-        f"| {row['row']} | {row['n']} | {_interval(row)} | {row['steps_mean']:.1f} | {row['prompt_tokens']} | {row['generated_tokens']} |"
+        f"| {row['row']} | {row['n']} | {_interval(row)}{grades(row)} | {row['steps_mean']:.1f} | {row['prompt_tokens']} | "
+        f"{row['generated_tokens']} |"
     )
 
 
 def _interval(item: Mapping[str, Any]) -> str:
     low, high = item["ci95"]
     return f"{_percent(item['success'])} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def grades(item: Mapping[str, Any]) -> str:
+    """Return mean reward and success to the letter, to stand after the success; nothing where an evaluation has none."""
+    if "success_strict" not in item:
+        return ""
+    low, high = item["ci95_strict"]
+    strict = f"{_percent(item['success_strict'])} ({100 * low:.1f} to {100 * high:.1f})"
+    return f"; mean reward {item['reward_mean']:.3f}, to the letter {strict}"
 
 
 def cell(text: str) -> str:

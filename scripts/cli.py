@@ -13,16 +13,20 @@ import sys
 import click
 
 from homebody.scripts.commands.bench import bench
+from homebody.scripts.commands.controls import controls
 from homebody.scripts.commands.data import data
 from homebody.scripts.commands.evaluate import evaluate
 from homebody.scripts.commands.evolve import evolve
+from homebody.scripts.commands.export import export
 from homebody.scripts.commands.harness import harness
 from homebody.scripts.commands.household import household
 from homebody.scripts.commands.models import models
 from homebody.scripts.commands.play import play
 from homebody.scripts.commands.report import report
+from homebody.scripts.commands.reproduce import reproduce
 from homebody.scripts.commands.run import run
 from homebody.scripts.commands.watch import watch
+from homebody.scripts.commands.webshop import webshop
 from homebody.scripts.console import error_line
 from homebody.scripts.options import HELP_NAMES, Group
 
@@ -38,11 +42,15 @@ def cli() -> None:
     Start here:
       homebody run                          watch one episode
       homebody evolve --run-dir runs/first  let the harness improve itself
+      homebody controls runs/first          what the gain is worth
       homebody report runs/first            read what happened
     """
 
 
-for command in (run, watch, play, evaluate, evolve, report, harness, models, household, data, bench):
+for command in (
+    run, watch, play, evaluate, evolve, controls, reproduce, report, export,
+    harness, models, household, webshop, data, bench,
+):  # fmt: skip
     cli.add_command(command)
 
 

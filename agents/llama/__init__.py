@@ -21,7 +21,7 @@ No tokenizer adds a leading space here (some would, to every piece of text given
 import importlib.metadata
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +39,10 @@ from homebody.agents.llama.weights import check_file, quantization, requantize
 from homebody.agents.tree import branches, plant
 
 __all__ = ["LlamaCpp", "requantize"]
+
+OnText = Callable[[str, list[int], list[float]], None]
+"""Takes a text that `generate` returned, the tokens that the model chose (the one that ended the text included, so they may spell more than
+the text), and the log-probability of each: natural logs of the softmax at temperature 1, whatever temperature or grammar chose it."""
 
 
 class LlamaCpp:
@@ -67,6 +71,8 @@ class LlamaCpp:
             raise BadRequestError("gpu_layers", gpu_layers, "a number of layers, or -1 for all")
         self.name = name
         self.usage = Usage()
+        self.on_text: OnText | None = None
+        """Called with what each `generate` wrote, token by token; None, as it is at first, saves the time."""
         self._closed = False
         sha256 = check_file(path)
         engine = Engine(path, name=name, n_ctx=n_ctx, n_threads=n_threads, gpu_layers=gpu_layers, n_batch=n_batch, usage=self.usage)
@@ -156,6 +162,32 @@ class LlamaCpp:
         self._count(started)
         return [math.fsum(logs[path[:end]] for end in range(1, len(path) + 1)) for path in paths]
 
+    def tokens(self, segments: Sequence[str]) -> list[int]:
+        """Return the tokens of a prompt, as they are evaluated."""
+        self._check_open()
+        return [token for _, tokens in self._pieces(segments) for token in tokens]
+
+    def spell(self, continuation: str) -> list[int]:
+        """Return the tokens of a text that follows a prompt."""
+        self._check_open()
+        return list(self._tokens(continuation, False))
+
+    def trace(self, segments: Sequence[str], continuation: str) -> tuple[list[int], list[float]]:
+        """Return the tokens of a continuation and the log-probability of each after the prompt and those before it.
+
+        Raises:
+            ContextOverflowError: they do not fit.
+        """
+        tokens = self.spell(continuation)
+        start, row = self.read(segments, len(tokens))
+        logs: list[float] = []
+        with self.engine.copies(1):
+            for number, token in enumerate(tokens):
+                logs += log_probabilities(row, [token], self._scratch)
+                if number + 1 < len(tokens):
+                    row = self.engine.decode([token], start + number, 1, outputs=1)[0]
+        return tokens, logs
+
     def read(self, segments: Sequence[str], room: int = 0) -> tuple[int, Floats]:
         """Bring a prompt into the model's memory, where so many tokens may follow it.
 
@@ -201,18 +233,26 @@ class LlamaCpp:
         with open_grammar(engine.vocab, gbnf) as rule:
             start, row = self.read(segments, max_tokens)
             text = b""
+            tokens: list[int] = []
+            logs: list[float] = []
             with engine.copies(1):
                 for count in range(max_tokens):
                     token = choice(row) if rule is None else rule.choose(row, choice)
                     self.usage.generated_tokens += 1
+                    if self.on_text:
+                        tokens.append(token)
+                        logs += log_probabilities(row, [token], self._scratch)
                     if engine.ends(token):
                         break
                     text += engine.piece(token)
                     found = [at for at in (text.find(end) for end in ends) if at >= 0]
                     if found:
-                        return text[: min(found)]
+                        text = text[: min(found)]
+                        break
                     if count + 1 < max_tokens:
                         row = engine.decode([token], start + count, 1, outputs=1)[0]
+        if self.on_text:
+            self.on_text(text.decode("utf-8", "replace"), tokens, logs)
         return text
 
     def _pieces(self, segments: Sequence[str]) -> list[Piece]:

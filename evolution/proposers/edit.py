@@ -11,7 +11,7 @@ from homebody.agents.spec import HarnessSpec, entry
 ORDER = (
     "system_prompt", "examples", "history_window", "history_budget",
     "playbook", "visited", "loop_guard", "stall_guard", "requires", "step_budget",
-    "where_prior", "command_prior", "seen_where", "goal_words", "shortlist",
+    "where_prior", "command_prior", "seen_where", "goal_words", "fill_slot", "choice_prior", "open_and_compare", "shortlist",
     "decide", "show_menu", "prompt_template", "trace_detail", "repair", "notes", "recall", "steps_left",
     "trim_observation", "explain_refusal", "shaped_reward", "training_marks",
 )  # fmt: skip

@@ -68,7 +68,7 @@ def find_proposer(name: str) -> Proposer:
 def _import(where: str) -> Any:
     module, _, attribute = where.partition(":")
     # A command that is installed does not look into the current folder, where a user's file lies.
-    if os.getcwd() not in sys.path:
+    if not where.startswith("homebody.") and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     try:
         found = importlib.import_module(module)

@@ -1,0 +1,231 @@
+"""What the event log of a run proves: which tasks were played, who saw them, and that the final harness is the seed with the shipped edits.
+
+Trusts the log and the environment's list of tasks, and nothing else. A check that finds nothing wrong is a finding, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from homebody.agents.decider import CONTROLS
+from homebody.agents.errors import AgentError
+from homebody.agents.rollout import Stage
+from homebody.envs import SPLITS, TaskSpec
+from homebody.envs import tasks as list_tasks
+from homebody.evolution.lineage import Lineage, read_lineage
+from homebody.evolution.store import Store
+
+PRIVILEGED = ("expert",)
+"""Deciders that know more than an agent is shown."""
+READ_BY_PROPOSERS = ("training", "smoke run", "without")
+"""How the purposes of episodes begin for which only training tasks will do."""
+SHOWN = 3
+"""Culprits that a finding names."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check."""
+
+    check: str
+    ok: bool
+    said: str
+    """What was looked at, or what is wrong."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Log:
+    """The part of a store that the checks read."""
+
+    lineage: Lineage
+    start: Mapping[str, Any]
+    lessons: tuple[str, ...]
+    """Ids of the tasks that exploration played."""
+    series: list[Mapping[str, Any]]
+    """What the evolution played, by purpose."""
+    shown: Any
+    """All that proposers were given and wrote: digests, landscapes, edits, critiques, manifests."""
+    records: Mapping[str, Mapping[str, Any]]
+    """Episodes by key."""
+    evaluated: frozenset[str]
+    """Keys of the episodes that evaluations asked for."""
+    began: Mapping[str, float]
+    """When each split was first evaluated."""
+    last_round: float
+    ids: Mapping[str, frozenset[str]]
+    """Task ids by split."""
+
+
+def audit(run_dir: str | Path) -> list[Finding]:
+    """Check a run that has ended.
+
+    Returns:
+        One finding a check: `training`, `unseen`, `exploration`, `decider`, `order`, `replay`, `literals`.
+
+    Raises:
+        RunError: there is no run, or it has not ended.
+        EnvError: the environment's tasks cannot be listed.
+    """
+    log = _read(run_dir)
+    checks = {
+        "training": _training,
+        "unseen": _unseen,
+        "exploration": _exploration,
+        "decider": _decider,
+        "order": _order,
+        "replay": _replay,
+        "literals": _literals,
+    }
+    found = []
+    for name, check in checks.items():
+        said, wrong = check(log)
+        culprits = list(wrong)
+        rest = f" and {len(culprits) - SHOWN} more" if len(culprits) > SHOWN else ""
+        found.append(Finding(name, not culprits, "; ".join(culprits[:SHOWN]) + rest if culprits else said))
+    return found
+
+
+def _read(run_dir: str | Path) -> _Log:
+    lineage = read_lineage(run_dir)
+    with Store(run_dir, readonly=True) as store:
+        start = store.events("start")[0]
+        rounds = store.timed("round")
+        evaluations = store.timed("evaluation")
+        lessons = (store.events("lessons") or [{"tasks": []}])[0]
+        manifests = [edit["manifest"] for _, item in rounds for edit in item["candidates"]]
+        began: dict[str, float] = {}
+        ids = _ids(lineage)
+        for when, item in evaluations:
+            for split in {split for split, known in ids.items() if known & item["won"].keys()}:
+                began.setdefault(split, when)
+        return _Log(
+            lineage=lineage,
+            start=start,
+            lessons=tuple(lessons["tasks"]),
+            series=[data for kind, data in store.events("progress") if kind == "series"],
+            shown=[store.events("digests"), store.events("landscape"), store.events("proposal"), store.events("critique"), manifests],
+            records=store.episodes(),
+            evaluated=frozenset(key for _, item in evaluations for key in item.get("keys", ())),
+            began=began,
+            last_round=max((when for when, _ in rounds), default=0.0),
+            ids=ids,
+        )
+
+
+def _ids(lineage: Lineage) -> dict[str, frozenset[str]]:
+    config = lineage.config
+    return {split: frozenset(task.task_id for task in list_tasks(config.env_id, split, None, **config.env_kwargs)) for split in SPLITS}
+
+
+Outcome = tuple[str, Iterable[str]]
+"""What was looked at, and what is wrong."""
+
+
+def _training(log: _Log) -> Outcome:
+    """Whatever the evolution played is a task of train or validation."""
+    either = log.ids["train"] | log.ids["validation"]
+    played = [(series, task) for series in log.series for task in series["episodes"]]
+    wrong = [
+        f"{series['what']} played {task}"
+        for series, task in played
+        if task not in (log.ids["train"] if series["part"].startswith(READ_BY_PROPOSERS) else either)
+    ]
+    stray = [
+        f"an episode of {record['task_id']} was played for no evaluation"
+        for key, record in log.records.items()
+        if key not in log.evaluated and record["task_id"] not in either
+    ]
+    # A resumed run tells of its series again.
+    count = len({(series["what"], task) for series, task in played})
+    return f"{count} episodes of the evolution are of train and validation tasks, none of test", wrong + stray
+
+
+def _unseen(log: _Log) -> Outcome:
+    """No validation or test task stands in what a proposer was given or wrote."""
+    hidden = (log.ids["validation"] | log.ids["test"]) - log.ids["train"]
+    seen = {text for text in strings(log.shown) if text in hidden}
+    return f"no task of {len(hidden)} in validation and test stands in what proposers read or wrote", [
+        f"{task} was shown to the proposer" for task in sorted(seen)
+    ]
+
+
+def _exploration(log: _Log) -> Outcome:
+    """Exploration played training tasks only."""
+    wrong = [f"exploration played {task}" for task in log.lessons if task not in log.ids["train"]]
+    return f"exploration played {len(log.lessons)} tasks, all of train", wrong
+
+
+def _decider(log: _Log) -> Outcome:
+    """No privileged decider played in the evolution."""
+    keys = {key for series in log.series for key, _ in series["episodes"].values()}
+    names = {log.start["model"]} | {log.records[key]["decider"] for key in keys if key in log.records}
+    kind = "a control" if log.start["model"] in CONTROLS else "a model"
+    wrong = [f"{name} played in the evolution, and it is privileged" for name in sorted(names & set(PRIVILEGED))]
+    return f"{log.start['model']}, {kind}, decided; it is shown what an agent is shown", wrong
+
+
+def _order(log: _Log) -> Outcome:
+    """Test tasks were first played after the last round."""
+    began = log.began.get("test")
+    if began is None:
+        return "no test task was played yet", []
+    wrong = ["test tasks were played before the evolution had ended"] if began < log.last_round else []
+    return "test tasks were played after the last round only", wrong
+
+
+def _replay(log: _Log) -> Outcome:
+    """The seed with the shipped edits is the final harness."""
+    lineage = log.lineage
+    wrong = []
+    if lineage.replayed.behaviour_hash != lineage.end["final_hash"]:
+        wrong.append(f"seed and shipped edits make {lineage.replayed.behaviour_hash[:12]}, not {lineage.end['final_hash'][:12]}")
+    try:
+        lineage.final  # noqa: B018 - reading it compares the file with the log
+    except AgentError as error:
+        wrong.append(str(error))
+    return f"the seed with {len(lineage.edits)} shipped edits is the final harness, {lineage.end['final_hash'][:12]}", wrong
+
+
+def _literals(log: _Log) -> Outcome:
+    """Neither the id nor the goal of a test task stands in the final harness; a goal that training tasks have as well is no secret."""
+    config = log.lineage.config
+    text = "\n".join(strings(log.lineage.replayed.document))
+    test = [task for task in list_tasks(config.env_id, "test", None, **config.env_kwargs)]
+    wrong = [f"the final harness holds the id {task.task_id}" for task in test if task.task_id in text]
+    goals = set(_goals(log.lineage, test))
+    held = {goal for goal in goals if goal in text}
+    if held:
+        train = list_tasks(config.env_id, "train", None, **config.env_kwargs)
+        held -= {goal for goal in _goals(log.lineage, train) if goal in held}
+    wrong += [f"the final harness holds the goal {goal!r}" for goal in sorted(held)]
+    return f"no id and no goal of {len(test)} test tasks stands in the final harness", wrong
+
+
+def _goals(lineage: Lineage, tasks: Iterable[TaskSpec]) -> Iterator[str]:
+    config = lineage.config
+    env = Stage(config.env_id, config.model, config.max_steps, config.env_kwargs).make_env()
+    try:
+        for task in tasks:
+            yield env.reset(seed=0, options={"task": task.task_id})[1]["goal"]
+    finally:
+        env.close()
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Yield every text in JSON data, the keys of objects included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from map(str, value)
+        for item in value.values():
+            yield from strings(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from strings(item)

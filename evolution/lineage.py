@@ -1,0 +1,116 @@
+"""The descent of a run's final harness: its seed, the edits that were shipped, and every harness in between, from the event log.
+
+Knows nothing of how an edit was found or judged. The one place that replays shipped patches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from homebody.agents.patch import Patch, PatchError
+from homebody.agents.spec import HarnessSpec
+from homebody.evolution.config import EvolveConfig
+from homebody.evolution.store import RunError, Store
+
+
+@dataclass(frozen=True)
+class Edit:
+    """An edit that was shipped."""
+
+    id: str
+    round: int
+    lever: str
+    dimension: str
+    patch: Patch
+    before: HarnessSpec
+    after: HarnessSpec
+
+    @property
+    def label(self) -> str:
+        """Its id and lever, for people."""
+        return f"{self.id} {self.lever}"
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """A run that has ended, with its harnesses."""
+
+    run_dir: Path
+    config: EvolveConfig
+    end: Mapping[str, Any]
+    """The result, as `evolve` returned it."""
+    seed: HarnessSpec
+    edits: tuple[Edit, ...]
+    """In the order of shipping."""
+    candidates: Mapping[str, HarnessSpec]
+    """Every harness that the run made, by behaviour hash: rejected ones, too, as far as their patches apply."""
+
+    @property
+    def replayed(self) -> HarnessSpec:
+        """The seed with all shipped patches."""
+        return self.edits[-1].after if self.edits else self.seed
+
+    @property
+    def final(self) -> HarnessSpec:
+        """The final harness under the name that the run gave it.
+
+        Raises:
+            RunError: the file in the run directory is another harness than the log gives.
+        """
+        path = self.run_dir / "final.json"
+        spec = HarnessSpec.load(path)
+        if spec.behaviour_hash != self.replayed.behaviour_hash:
+            raise RunError(
+                f"{path} is not the harness that the run's log ends with ({spec.behaviour_hash[:12]}, the log: "
+                f"{self.replayed.behaviour_hash[:12]}); put the run's own file back: evolve --resume writes it"
+            )
+        return spec
+
+
+def read_lineage(run_dir: str | Path) -> Lineage:
+    """Read a run that has ended.
+
+    Raises:
+        RunError: there is no run, it has not ended, or its seed harness is not known any more.
+    """
+    with Store(run_dir, readonly=True) as store:
+        start = next(iter(store.events("start")), None)
+        ends, rounds, documents = store.events("end"), store.events("round"), store.events("harness")
+    if start is None:
+        raise RunError(f"{run_dir} holds evaluations and no evolution; give the --run-dir of an evolve")
+    if not ends:
+        raise RunError(f"the evolution in {run_dir} has not ended; finish it with homebody evolve --resume")
+    names = {field.name for field in fields(EvolveConfig)}
+    config = EvolveConfig(**{key: value for key, value in start.items() if key in names})
+    seed = HarnessSpec.from_json(documents[0]["document"]) if documents else HarnessSpec.load(config.harness)
+    if seed.behaviour_hash != start["seed_hash"]:
+        raise RunError(
+            f"{run_dir} began with harness {config.harness} of behaviour {start['seed_hash'][:12]}, which is {seed.behaviour_hash[:12]} "
+            "now; use the version of homebody that made the run, or evolve again"
+        )
+    edits, made = _replay(run_dir, seed, rounds)
+    return Lineage(Path(run_dir), config, ends[-1], seed, tuple(edits), made)
+
+
+def _replay(run_dir: str | Path, seed: HarnessSpec, rounds: list[dict[str, Any]]) -> tuple[list[Edit], dict[str, HarnessSpec]]:
+    edits: list[Edit] = []
+    spec, made = seed, {seed.behaviour_hash: seed}
+    for item in rounds:
+        before = spec
+        for candidate in item["candidates"]:
+            shipped = candidate["id"] == item["shipped"]
+            try:
+                edited = before.patch(candidate["patch"])
+            except PatchError as error:
+                if shipped:
+                    raise RunError(f"{run_dir}: shipped edit {candidate['id']} does not apply in the log's order: {error}") from None
+                continue
+            made[edited.behaviour_hash] = edited
+            if shipped:
+                lever = candidate["manifest"]["lever"]
+                edits.append(Edit(candidate["id"], item["round"], lever, candidate["dimension"], candidate["patch"], before, edited))
+                spec = edited
+    return edits, made

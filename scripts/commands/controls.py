@@ -1,0 +1,61 @@
+"""`homebody controls`: what the gain of a run is worth."""
+
+# The mark \b, which keeps click from rewrapping the examples, must be one character: these docstrings cannot be raw.
+# ruff: noqa: D301
+
+from __future__ import annotations
+
+import click
+
+from homebody.scripts.console import Console, check_target, write_json
+from homebody.scripts.options import json_out, workers
+
+
+@click.command(short_help="Play a run's controls: seed, no-op, random edits, ablations, ...")
+@click.argument("run_dir", type=click.Path(), metavar="RUN_DIR")
+@click.option("--split", default="test", show_default=True, help="train, validation or test.")
+@click.option("--tasks", "n_tasks", type=click.IntRange(min=1), metavar="N", help="The first N tasks of the split; without it all.")
+@click.option("--seed-tasks", type=click.IntRange(min=1), metavar="N",
+              help="The same for the rows of the seed harness, which may be slow.  [default: as --tasks]")  # fmt: skip
+@click.option("--attempts", type=click.IntRange(1, 100), default=1, show_default=True, metavar="K",
+              help="Tries a task of the seed and the evolved harness; 2 adds pass@2.")  # fmt: skip
+@click.option("--equal", type=click.Choice(["episodes", "tokens"]), default="episodes", show_default=True,
+              help="What best-of-n has as much of as the evolution had.")  # fmt: skip
+@click.option("--only", metavar="ROW,ROW", help="seed, final, noop, random-edits, random, flat, no-memory, no-memory-random, best-of-n, "
+              "online, expert, ablation, stage.  [default: all]")  # fmt: skip
+@click.option("--minutes", type=click.FloatRange(min=0), metavar="M", help="After M minutes no further row is begun; without it no limit.")
+@workers
+@json_out
+def controls(
+    run_dir: str, split: str, n_tasks: int | None, seed_tasks: int | None, attempts: int, equal: str, only: str | None,
+    minutes: float | None, workers: int, json_path: str | None,
+) -> None:  # fmt: skip
+    """Play what a run's gain has to be compared with, on held-out tasks, and audit the run's log.
+
+    Everything is kept in RUN_DIR, and nothing is played twice: a command that was stopped goes on where it was. The no-op and the random
+    evolution have the run's budget; best-of-n has as many episodes (or tokens) of the seed harness, and an oracle picks the best, which
+    favours this control. Each shipped edit is left out once (ablation); the harness after each edit shows what it added (stage).
+    Exit code 1 if the audit finds something wrong.
+
+    \b
+    Examples:
+      homebody controls runs/first --tasks 60 --workers 2
+      homebody controls runs/first --tasks 60 --attempts 2 --only seed,final,random
+    """
+    from homebody.evolution.controls import ROWS, Plan, play_controls
+    from homebody.evolution.gains import controls_markdown
+
+    check_target(json_path, run_dir)
+    chosen = tuple(name.strip() for name in only.split(",")) if only is not None else tuple(ROWS)
+    console = Console()
+    with console.progress("controls") as advance:
+        result = play_controls(
+            run_dir,
+            Plan(split, n_tasks, seed_tasks, attempts, equal, chosen, minutes),
+            workers=workers,
+            told=lambda row, done, total, what: advance(done, total, f"{row}: {what}"),
+        )
+    console.markdown(controls_markdown(result))
+    write_json(json_path, result)
+    if not all(finding["ok"] for finding in result["audit"]):
+        raise SystemExit(1)

@@ -1,0 +1,244 @@
+"""Records to train on: they obey their schema, are the stored episodes, and hold the tokens that the model chose."""
+
+import json
+import shutil
+import zlib
+from collections.abc import Callable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from homebody.agents import models
+from homebody.agents.decider import CONTROLS, ModelDecider
+from homebody.agents.episode import run_episode
+from homebody.agents.scripted import Scripted
+from homebody.agents.spec import HarnessSpec
+from homebody.envs import TaskSpec, make
+from homebody.evolution import export as module
+from homebody.evolution.config import EvolveConfig
+from homebody.evolution.export import ExportError, Tape, export
+from homebody.evolution.loop import evolve
+from homebody.evolution.proposers import set_processors
+from homebody.evolution.store import RunError, Store
+
+
+def ids(text: str) -> list[int]:
+    """Words are tokens."""
+    return [zlib.crc32(word.encode()) % 50_000 for word in text.split()]
+
+
+class Words(Scripted):
+    """A model whose tokens can be read: it always writes the same, ends with token 7, and every token has log-probability -0.5."""
+
+    def __init__(self, reply: str = "go to shaft 1") -> None:
+        super().__init__(name="words")
+        self.reply = reply
+        self.on_text: Callable[[str, list[int], list[float]], None] | None = None
+
+    def generate(self, segments: Sequence[str], **settings: Any) -> str:
+        self.enqueue(self.reply)
+        text = super().generate(segments, **settings)
+        if self.on_text:
+            self.on_text(text, [*ids(text), 7], [-0.5] * (len(text.split()) + 1))
+        return text
+
+    def tokens(self, segments: Sequence[str]) -> list[int]:
+        return ids(" ".join(segments))
+
+    def spell(self, continuation: str) -> list[int]:
+        return ids(continuation)
+
+    def trace(self, segments: Sequence[str], continuation: str) -> tuple[list[int], list[float]]:
+        return ids(continuation), [-0.25] * len(continuation.split())
+
+
+@pytest.fixture(scope="module")
+def valid() -> Callable[[Any], None]:
+    schema = json.loads((resources.files("homebody.assets") / "schemas" / "export.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema).validate
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+@pytest.fixture
+def words_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run in which `words` played."""
+    monkeypatch.setattr(models, "load", lambda name, **settings: Words())
+    monkeypatch.setattr(module, "load", lambda name, **settings: Words())
+    config = EvolveConfig(
+        "Quarry-v0", "words", "generic", proposer="noop", rounds=1, train_tasks=3, validation_tasks=2, max_steps=3, gate="outweigh",
+    )  # fmt: skip
+    evolve(config, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_run_without_a_model_has_texts_and_no_tokens(quarry_run: Path, tmp_path: Path, valid: Callable[[Any], None]) -> None:
+    result = export(quarry_run, "sft", tmp_path / "sft.jsonl")
+    records = lines(tmp_path / "sft.jsonl")
+    assert result["records"] == len(records) == result["won"] == result["exact"] > 0
+    assert result["tokenizer"] is None
+    for record in records:
+        valid(record)
+        assert record["won"]
+        assert record["exact"]
+        assert record["reward"] == 1.0
+        assert record["split"] == "train"
+        assert {step["prompt_ids"] for step in record["steps"]} == {None}
+    assert result["steps"] == sum(len(record["steps"]) for record in records)
+
+
+def test_grpo_has_lost_episodes_too_in_groups_of_a_task(quarry_run: Path, tmp_path: Path, valid: Callable[[Any], None]) -> None:
+    result = export(quarry_run, "grpo", tmp_path / "grpo.jsonl")
+    records = lines(tmp_path / "grpo.jsonl")
+    assert result["won"] < result["records"]
+    for record in records:
+        valid(record)
+        assert record["group"].startswith("train/")
+        assert record["reward"] == float(record["won"])
+    with Store(quarry_run, readonly=True) as store:
+        stored = {key: item for key, item in store.episodes().items() if item["task_id"].startswith("train/")}
+    assert {record["episode"] for record in records} == stored.keys()
+    for record in records:
+        assert [step["command"] for step in record["steps"]] == [step["command"] for step in stored[record["episode"]]["trace"]]
+    assert len({record["group"] for record in records}) < len(records)
+
+
+def test_only_train_is_written_unless_another_split_is_asked_for(quarry_run: Path, tmp_path: Path) -> None:
+    export(quarry_run, "grpo", tmp_path / "a.jsonl", episodes=2)
+    assert {record["split"] for record in lines(tmp_path / "a.jsonl")} == {"train"}
+    export(quarry_run, "grpo", tmp_path / "b.jsonl", split="validation", episodes=2)
+    assert {record["split"] for record in lines(tmp_path / "b.jsonl")} == {"validation"}
+    with pytest.raises(ExportError, match="has no episode of split 'test' played by a harness of the run"):
+        export(quarry_run, "grpo", tmp_path / "c.jsonl", split="test")
+    assert not (tmp_path / "c.jsonl").exists()
+
+
+def test_tokens_are_those_that_the_model_chose(words_run: Path, tmp_path: Path, valid: Callable[[Any], None]) -> None:
+    told: list[tuple[int, int]] = []
+    result = export(words_run, "grpo", tmp_path / "g.jsonl", told=lambda done, total, record: told.append((done, total)))
+    records = lines(tmp_path / "g.jsonl")
+    assert result["tokenizer"] == "words"
+    assert result["exact"] == len(records) == 3
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    for record in records:
+        valid(record)
+        for step in record["steps"]:
+            assert step["by_model"]
+            assert step["completion"] == [{"role": "assistant", "content": "go to shaft 1"}]
+            assert step["completion_ids"] == [*ids("go to shaft 1"), 7]
+            assert step["logprobs"] == [-0.5] * 5
+            shown = " ".join(message["content"] for message in step["prompt"])
+            assert set(ids(shown)) <= set(step["prompt_ids"])
+            assert "\x1f" not in shown
+
+
+def test_another_model_reads_without_having_chosen(quarry_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "load", lambda name, **settings: Words())
+    result = export(quarry_run, "sft", tmp_path / "s.jsonl", model="words", episodes=1)
+    ((record),) = lines(tmp_path / "s.jsonl")
+    assert result["tokenizer"] == record["tokenizer"] == "words"
+    assert record["decider"] == "flat"
+    for step in record["steps"]:
+        assert not step["by_model"]
+        assert step["completion_ids"] == ids(step["command"])
+        assert step["logprobs"] is None
+
+
+def play(tape: Tape, method: str, **params: Any) -> list[dict[str, Any]]:
+    """Play two steps under a way to decide; return its steps."""
+    spec = HarnessSpec.load("generic")
+    spec = spec.patch(set_processors(spec, {"decide": {"method": method, **params}}))
+    env = make("Quarry-v0", types=["bring"])
+    record = run_episode(env, spec, tape, TaskSpec("train/bring-0", "bring", "train"), max_steps=2)
+    assert record.error is None
+    return list(module._steps(record, tape.noted))
+
+
+def test_a_scored_command_is_the_models_own() -> None:
+    model = Words()
+    (first, *_) = play(Tape(ModelDecider(model), model), "score")
+    assert first["by_model"]
+    assert first["completion_ids"] == ids(first["command"])
+    assert set(first["logprobs"]) == {-0.25}
+
+
+def test_what_the_harness_ranks_is_not() -> None:
+    model = Words()
+    (first, *_) = play(Tape(ModelDecider(model), model), "rank")
+    assert not first["by_model"]
+    assert first["logprobs"] is None
+    assert first["completion_ids"] == ids(first["command"])
+
+
+def test_of_several_votes_the_tokens_of_the_chosen_one_are_kept() -> None:
+    model = Words()
+    (first, *_) = play(Tape(ModelDecider(model), model), "vote", samples=3, temperature=1.0)
+    assert first["by_model"]
+    assert first["completion_ids"] == [*ids("go to shaft 1"), 7]
+    assert model.on_text is None
+
+
+def test_the_hook_is_taken_off_after_a_failure() -> None:
+    model = Words()
+    tape = Tape(ModelDecider(model), model)
+    model.close()
+    env = make("Quarry-v0", types=["bring"])
+    record = run_episode(env, HarnessSpec.load("generic"), tape, TaskSpec("train/bring-0", "bring", "train"), max_steps=2)
+    assert record.error is not None
+    assert model.on_text is None
+
+
+def test_a_tape_is_like_what_it_records() -> None:
+    inner = CONTROLS["random"]()
+    tape = Tape(inner, None)
+    assert (tape.name, tape.asks, tape.score, tape.usage) == (inner.name, inner.asks, inner.score, inner.usage)
+    assert tape.count_tokens("some words") == inner.count_tokens("some words")
+    (first, *_) = play(tape, "rank")
+    assert first["prompt_ids"] is first["completion_ids"] is None
+
+
+def test_a_replay_that_differs_says_so(quarry_run: Path, tmp_path: Path) -> None:
+    run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
+    with Store(run_dir, readonly=True) as store:
+        won = {key: item for key, item in store.episodes().items() if item["won"] and item["task_id"].startswith("train/")}
+    import sqlite3
+
+    key, content = next(iter(won.items()))
+    with sqlite3.connect(run_dir / "run.sqlite") as db:
+        db.execute("UPDATE episodes SET data = ? WHERE key = ?", (json.dumps({**content, "trace_hash": "0" * 64}), key))
+    db.close()
+    result = export(run_dir, "sft", tmp_path / "s.jsonl")
+    assert result["exact"] == result["records"] - 1
+    assert [record["episode"] for record in lines(tmp_path / "s.jsonl") if not record["exact"]] == [key]
+
+
+def test_episodes_of_other_harnesses_are_counted_and_left_out(quarry_run: Path, tmp_path: Path) -> None:
+    from homebody.agents.rollout import Stage
+    from homebody.evolution.evaluation import evaluate
+
+    run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
+    stage = Stage("Quarry-v0", "random", 8, {"types": ["bring", "wash"]})
+    evaluate(stage, HarnessSpec.load("generic"), "train", tasks=2, run_dir=run_dir)
+    before = export(quarry_run, "grpo", tmp_path / "a.jsonl")
+    after = export(run_dir, "grpo", tmp_path / "b.jsonl")
+    assert (before["unknown"], after["unknown"]) == (0, 2)
+    assert after["records"] == before["records"]
+
+
+def test_what_cannot_be_written_says_so(quarry_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ExportError, match="no format is called 'dpo'; there are sft, grpo"):
+        export(quarry_run, "dpo", tmp_path / "x.jsonl")
+    with pytest.raises(ExportError, match=r"cannot write .*No such file or directory; give a file in a folder that exists"):
+        export(quarry_run, "sft", tmp_path / "no" / "x.jsonl")
+    with pytest.raises(RunError, match="holds no run"):
+        export(tmp_path, "sft", tmp_path / "x.jsonl")
+    monkeypatch.setattr(module, "load", lambda name, **settings: Scripted(name="far"))
+    with pytest.raises(ExportError, match="the tokens of far cannot be read: it is on a server"):
+        export(quarry_run, "sft", tmp_path / "x.jsonl", model="far")
+    assert list(tmp_path.glob("*.jsonl*")) == list(tmp_path.glob(".*.part")) == []

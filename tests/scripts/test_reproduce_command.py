@@ -1,0 +1,113 @@
+"""`homebody reproduce`: the gains table from nothing, with a control in a model's place."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homebody.evolution import reproduce as library
+from homebody.evolution.reproduce import FULL, Benchmark, Combination, Size, benchmarks
+from homebody.scripts.commands import reproduce as command
+
+TINY = Size(2, 2, 0, 1, 2, 1, "tokens", 5.0, only=("seed", "final", "noop"))
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Make --quick a matter of seconds; returns the command lines that are run."""
+    easy = Benchmark("household", "homebody/Household-v0", {"rooms": ["bathroom"]}, "household", 3, 2, False, "bathrooms")
+    monkeypatch.setattr(library, "QUICK", TINY)
+    monkeypatch.setattr(library, "benchmarks", lambda: {"household": easy})
+    ran: list[list[str]] = []
+    run = subprocess.run
+
+    def spied(arguments: list[str], **keywords: Any) -> Any:
+        ran.append(arguments)
+        return run(arguments, **keywords)
+
+    monkeypatch.setattr(command.subprocess, "run", spied)  # type: ignore[attr-defined]
+    return ran
+
+
+def test_everything_is_played_in_processes_of_its_own_and_written(
+    homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path, loaded: Any
+) -> None:
+    folder = tmp_path / "all"
+    answer = homebody("reproduce", "--quick", "--models", "flat", "--run-dir", folder, "--json", tmp_path / "r.json")
+    assert answer.code == 0, answer.err
+    assert [arguments[4] for arguments in tiny] == ["evolve", "controls"]
+    assert {arguments[0] for arguments in tiny} == {sys.executable}
+    assert "s an episode of the seed harness, which plays some" in answer.out
+    assert "# What evolution of the harness gained" in answer.out
+    for name in ("gains.md", "gains.json", "gains.html", "gains.png", "gains.svg", "flat-household/final.json"):
+        assert (folder / name).is_file(), name
+    result = loaded(tmp_path / "r.json")
+    assert result == loaded(folder / "gains.json")
+    assert result["combinations"][0]["controls"]["run"]["env_args"] == {"rooms": ["bathroom"]}
+
+
+def test_an_evolution_that_fails_ends_it(homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path) -> None:
+    (tmp_path / "flat-household").mkdir()
+    (tmp_path / "flat-household" / "run.sqlite").write_text("no database, but long enough to be looked at as one " * 10)
+    answer = homebody("reproduce", "--quick", "--models", "flat", "--run-dir", tmp_path)
+    assert answer.code == 2
+    assert not (tmp_path / "gains.md").exists()
+
+
+@pytest.mark.parametrize(("code", "ok", "ends"), [(0, True, 0), (1, False, 1), (1, True, 1), (2, True, 2)])
+def test_the_exit_code_of_the_controls_counts(
+    homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, ok: bool, ends: int
+) -> None:
+    audited = {"controls": {"audit": [{"check": "replay", "ok": ok, "said": "so"}]}}
+    monkeypatch.setattr(library, "is_done", lambda run_dir: True)
+    monkeypatch.setattr(library, "read_combination", lambda combination: audited)
+    monkeypatch.setattr(library, "gather", lambda chosen, quick: {"quick": quick, "combinations": [], "published": {"rows": []}})
+    monkeypatch.setattr(command, "_homebody", lambda arguments, console: code if arguments[0] == "controls" else 0)
+    answer = homebody("reproduce", "--quick", "--models", "flat", "--run-dir", tmp_path)
+    assert answer.code == ends
+    assert "s an episode of the seed harness" not in answer.out
+    # An audit that failed is a result and is written down; a command that failed is none.
+    assert (tmp_path / "gains.md").exists() == (code == 0 or (code == 1 and not ok))
+
+
+def test_command_lines_say_all_that_fixes_a_run(tmp_path: Path) -> None:
+    one = Combination("m", benchmarks()["household"], tmp_path, {"holdout": "rooms"})
+    told = command.evolve_arguments(one, FULL, 2)
+    assert told[:5] == ["evolve", "--env", "homebody/Household-v0", "--max-steps", "15"]
+    assert told[5:7] == ["--env-arg", 'holdout="rooms"']
+    assert {"--resume", "--train-tasks", "--validation-tasks", "--rounds", "--exploration-steps"} <= set(told)
+    data = Combination("m", benchmarks()["alfworld"], tmp_path, {"data_dir": "d"})
+    assert command.evolve_arguments(data, FULL, 2)[5:7] == ["--data-dir", "d"]
+    assert "--minutes" not in command.controls_arguments(one, FULL, 2, 3.0)
+    quick = command.controls_arguments(one, TINY, 2, 3.0)
+    assert quick[quick.index("--minutes") + 1] == "2.0"
+    assert command.controls_arguments(one, TINY, 2, 30.0)[quick.index("--minutes") + 1] == "0.0"
+    full = command.controls_arguments(data, FULL, 2, 0.0)
+    assert "--tasks" not in full
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--benchmarks", "alfword"], "no benchmark is called 'alfword'; did you mean alfworld"),
+        (["--benchmarks", "alfworld", "--data-dir", "none"], "benchmark alfworld cannot be played: "),
+    ],
+)
+def test_what_cannot_be_played_is_one_line(homebody: Callable[..., Any], tmp_path: Path, arguments: list[str], said: str) -> None:
+    answer = homebody("reproduce", *arguments, "--run-dir", tmp_path / "r")
+    assert answer.code == 2
+    assert said in answer.error
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_benchmark_that_was_left_out_is_named(homebody: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "_play", lambda *arguments: False)
+    known = {name: one for name, one in benchmarks().items() if name in ("household", "alfworld")}
+    monkeypatch.setattr(library, "benchmarks", lambda: known)
+    monkeypatch.setattr(library, "gather", lambda chosen, quick: {"quick": quick, "combinations": [], "published": {"rows": []}})
+    answer = homebody("reproduce", "--models", "flat", "--data-dir", tmp_path / "none", "--run-dir", tmp_path)
+    assert answer.code == 0
+    assert "left out: benchmark alfworld cannot be played: " in answer.out
