@@ -69,13 +69,15 @@ class WebShopEnv(gymnasium.Env[str, str]):
         `terminated` by a purchase; `truncated` from step `max_steps` on. The environment itself goes on after either.
     Info:
         `goal` (the instruction), `admissible_commands` (sorted; on the first page `search[{text}]`), `won` (the last purchase had the
-        reward 1.0), `task_id`; with a purchase also `success_strict` (the very product with the very options) and `reward_parts`.
+        reward 1.0), `success_strict` (it was the very product with the very options), `task_id`; after a purchase also `reward_parts`.
     Reset:
         `reset(options={"task": ID})` plays that task; without options the environment's own seeded generator draws one from `split`.
     Rendering:
         `render_mode="human"` shows each page in a window; `"rgb_array"` draws the page when `render` is called.
     """
 
+    online_label = "first result: searches for the whole instruction, buys the product that comes first with the options named"
+    """What `online_expert` is, for tables."""
     metadata: dict[str, Any] = {"render_modes": ["human", "rgb_array"], "render_fps": 2}  # noqa: RUF012  # declared so by Gymnasium
 
     def __init__(
@@ -132,6 +134,11 @@ class WebShopEnv(gymnasium.Env[str, str]):
         return open_stock(ShopConfig(data_dir, **{name: value for name, value in kwargs.items() if name in names})).source
 
     @property
+    def about(self) -> str:
+        """What is played, for tables: which goals, how many products."""
+        return self.stock.about
+
+    @property
     def shop(self) -> Shop:
         """The catalogue, the search engine and the pages."""
         return self.stock.shop
@@ -176,7 +183,7 @@ class WebShopEnv(gymnasium.Env[str, str]):
             NotResetError: The environment was never reset.
         """
         page = self.page
-        there = self.shop.follow(page, action)
+        there = self.stock.shop.follow(page, action)
         self._n_steps += 1
         buys = False
         if there is not page:
@@ -188,7 +195,8 @@ class WebShopEnv(gymnasium.Env[str, str]):
                 self._visited.add(there.product.asin)
                 if buys:
                     self._bought = self.stock.rate(self._goal, there.product, there.options)
-        self._show(action if isinstance(action, str) else repr(action))
+        if self._viewer is not None:
+            self._show(action if isinstance(action, str) else repr(action))
         reward = float(self._bought["reward"]) if buys else 0.0
         return self._observe(), reward, buys, self._n_steps >= self.max_steps, self._info()
 
@@ -251,11 +259,12 @@ class WebShopEnv(gymnasium.Env[str, str]):
             "goal": self._goal.instruction,
             "admissible_commands": list(self.page.commands),
             "won": False,
+            "success_strict": False,
             "task_id": self._goal.goal_id,
         }
         if self._bought:
             info["won"] = self._bought["reward"] == 1.0
-            info["success_strict"] = self._bought["success_strict"]
+            info["success_strict"] = bool(self._bought["success_strict"])
             info["reward_parts"] = dict(self._bought)
         return info
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -54,6 +54,10 @@ class Node(NamedTuple):
     """The option group that an option belongs to."""
 
 
+_Piece = tuple[NodeKind, str] | tuple[NodeKind, str, str]
+"""What a node is made from."""
+
+
 @dataclass(frozen=True, eq=False)
 class Page:
     """One page. Equal states are the same object as long as the shop keeps it."""
@@ -63,8 +67,10 @@ class Page:
     """What was searched for, lower-case; on every page that a search led to."""
     number: int = 0
     """The page of results, from 1; on items, the one that they were opened from."""
-    found: tuple[Product, ...] = ()
-    """All that the search found, best first; on pages of results."""
+    found: tuple[str, ...] = ()
+    """Ids of all that the search found, best first; on pages of results."""
+    products: tuple[Product, ...] = ()
+    """The products that this page of results lists."""
     product: Product | None = None
     """What is shown or was bought; on items, sub pages and after the purchase."""
     section: str = ""
@@ -73,11 +79,6 @@ class Page:
     """Values chosen, by group, in the order of the first choice in each."""
     same: Page | None = None
     """A page with the same text and clickables, if there is one: how a product was found changes neither."""
-
-    @property
-    def products(self) -> tuple[Product, ...]:
-        """The products that this page of results lists."""
-        return self.found[(self.number - 1) * PER_PAGE : self.number * PER_PAGE]
 
     @property
     def total(self) -> int:
@@ -92,20 +93,24 @@ class Page:
     @property
     def nodes(self) -> list[Node]:
         """All text on the page, in the order of the document."""
+        return [Node(*piece) for piece in self._pieces()]
+
+    def _pieces(self) -> list[_Piece]:
+        """Return what `nodes` does; plain tuples take a quarter of the time, and a page is read at every step."""
         if self.kind == "home":
-            return [Node("text", "WebShop"), Node("text", "Instruction: "), Node("instruction", ""), Node("button", SEARCH)]
+            return [("text", "WebShop"), ("text", "Instruction: "), ("instruction", ""), ("button", SEARCH)]
         if self.kind == "done" and self.product is not None:
             return _receipt(self.product, self.options)
-        nodes = [Node("text", "Instruction:"), Node("instruction", ""), Node("button", BACK)]
+        pieces: list[_Piece] = [("text", "Instruction:"), ("instruction", ""), ("button", BACK)]
         if self.kind == "results":
-            nodes.append(Node("text", f"Page {self.number} (Total results: {self.total})"))
-            nodes += [Node("button", name) for name in ((PREVIOUS,) if self.number > 1 else ()) + (NEXT,)]
+            pieces.append(("text", f"Page {self.number} (Total results: {self.total})"))
+            pieces += [("button", PREVIOUS), ("button", NEXT)] if self.number > 1 else [("button", NEXT)]
             for product in self.products:
-                nodes += [Node("link", product.asin), Node("text", product.name), Node("text", product.price_tag)]
+                pieces += [("link", product.asin), ("text", product.name), ("text", product.price_tag)]
         elif self.product is not None:
-            nodes.append(Node("button", PREVIOUS))
-            nodes += _item(self.product) if self.kind == "item" else _content(self.product, self.section)
-        return list(_folded(nodes))
+            pieces.append(("button", PREVIOUS))
+            pieces += _item(self.product) if self.kind == "item" else _content(self.product, self.section)
+        return _folded(pieces)
 
     @property
     def text(self) -> tuple[str, str]:
@@ -121,13 +126,13 @@ class Page:
     def _read(self) -> tuple[tuple[str, str], tuple[str, ...]]:
         if self.same is not None:
             return self.same._read
-        nodes = self.nodes
-        pieces = [node.text.strip() for node in nodes]
-        gap = next(i for i, node in enumerate(nodes) if node.kind in ("instruction", "score"))
-        text = SEPARATOR.join([*pieces[:gap], ""]), SEPARATOR.join(["", *pieces[gap + 1 :]])
-        buttons = [node.text.lower() for node in nodes if node.kind == "button"]
-        links = [node.text.lower() for node in nodes if node.kind == "link"]
-        options = [node.text for node in nodes if node.kind == "option"]
+        pieces = self._pieces()
+        texts = [piece[1].strip() for piece in pieces]
+        gap = next(i for i, piece in enumerate(pieces) if piece[0] in ("instruction", "score"))
+        text = SEPARATOR.join([*texts[:gap], ""]), SEPARATOR.join(["", *texts[gap + 1 :]])
+        buttons = [piece[1].lower() for piece in pieces if piece[0] == "button"]
+        links = [piece[1].lower() for piece in pieces if piece[0] == "link"]
+        options = [piece[1] for piece in pieces if piece[0] == "option"]
         return text, tuple(dict.fromkeys(buttons + links + options))
 
     @cached_property
@@ -210,16 +215,21 @@ class Shop:
 
     def results(self, query: str, number: int) -> Page:
         """Return a page of results, from 1; after the last there are empty ones."""
-        first = self._keep(("results", query, 1), lambda: Page("results", query, 1, tuple(self._find(query))))
+        first = self._keep(("results", query, 1), lambda: self._listing(query, 1, tuple(self._find(query))))
         if number == 1:
             return first
-        return self._keep(("results", query, number), lambda: Page("results", query, number, first.found))
+        return self._keep(("results", query, number), lambda: self._listing(query, number, first.found))
+
+    def _listing(self, query: str, number: int, found: tuple[str, ...]) -> Page:
+        """Make a page of results; of what was found, only the products that it lists are looked up."""
+        here = map(self.product, found[(number - 1) * PER_PAGE : number * PER_PAGE])
+        return Page("results", query, number, found, tuple(product for product in here if product is not None))
 
     def item(self, product: Product, query: str, number: int, options: Mapping[str, str]) -> Page:
         """Return the page of a product that was found on a page of results, with what was chosen of its options."""
         plain = self._keep(("item", product.asin), lambda: Page("item", product=product))
         key = ("item", product.asin, query, number, *options.items())
-        return self._keep(key, lambda: Page("item", query, number, (), product, "", options, plain))
+        return self._keep(key, lambda: Page("item", query, number, (), (), product, "", options, plain))
 
     def _keep(self, key: Hashable, make: Callable[[], Page]) -> Page:
         page = self._pages.get(key)
@@ -265,58 +275,76 @@ class Shop:
         if section:
             plain = self._keep(("sub", section, product.asin), lambda: Page("sub", product=product, section=section))
             key = ("sub", section, product.asin, page.query, page.number, *page.options.items())
-            return self._keep(key, lambda: Page("sub", page.query, page.number, (), product, section, page.options, plain))
+            return self._keep(key, lambda: Page("sub", page.query, page.number, (), (), product, section, page.options, plain))
         groups = [group for group, values in product.options.items() if argument in values]
         # A value of spaces alone reads as a single space, which is no value then.
         return self.item(product, page.query, page.number, {**page.options, groups[-1]: argument}) if groups else page
 
-    def _find(self, query: str) -> Iterable[Product]:
-        """Search; or list products at random, or by attribute, category or kind, where the first word says so."""
+    def _find(self, query: str) -> Iterable[str]:
+        """Search, for ids; or list products at random, or by attribute, category or kind, where the first word says so."""
         first, _, rest = query.partition(" ")
         rest = rest.strip()
         if first == "<r>":
             # Drawn from the query: upstream's draw differs from run to run.
             places = random.Random(ascii(query)).sample(range(len(self.products)), min(MOST_FOUND, len(self.products)))
-            return (self.products[place] for place in places)
+            return (self.products[place].asin for place in places)
         if first == "<a>":
-            return (product for product in self.products if rest in product.attributes)
+            return (product.asin for product in self.products if rest in product.attributes)
         if first == "<c>":
-            return (product for product in self.products if rest.partition(" ")[0] == product.category)
+            return (product.asin for product in self.products if rest.partition(" ")[0] == product.category)
         if first == "<q>":
-            return (product for product in self.products if rest == product.query)
-        hits = (self.product(asin) for asin, _ in self.index.search(query, MOST_FOUND))
-        return (product for product in hits if product is not None)
+            return (product.asin for product in self.products if rest == product.query)
+        return (asin for asin, _ in self.index.search(query, MOST_FOUND))
 
 
-def _item(product: Product) -> list[Node]:
-    nodes: list[Node] = []
+def _item(product: Product) -> list[_Piece]:
+    pieces: list[_Piece] = []
     for group, values in product.options.items():
-        nodes += [Node("group", group), *(Node("option", value, group) for value in values)]
-    nodes += [Node("text", product.name), Node("text", f"Price: {product.price_tag}"), Node("text", "Rating: N.A.")]
-    return nodes + [Node("button", name) for name in (*SECTIONS, BUY)]
+        pieces.append(("group", group))
+        pieces += [("option", value, group) for value in values]
+    pieces += [("text", product.name), ("text", f"Price: {product.price_tag}"), ("text", "Rating: N.A.")]
+    pieces += [("button", name) for name in SECTIONS]
+    return [*pieces, ("button", BUY)]
 
 
-def _content(product: Product, section: str) -> list[Node]:
+def _content(product: Product, section: str) -> list[_Piece]:
     if section == "Description":
-        return [Node("text", product.description)]
-    return [Node("text", f" {bullet}") for bullet in product.bullets] if section == "Features" else []
+        return [("text", product.description)]
+    return [("text", f" {bullet}") for bullet in product.bullets] if section == "Features" else []
 
 
-def _receipt(product: Product, options: Mapping[str, str]) -> list[Node]:
+def _receipt(product: Product, options: Mapping[str, str]) -> list[_Piece]:
     """The page after the purchase: upstream's form, most of which it leaves empty."""
     # As Flask writes JSON into a page: sorted, without the characters that could end a script.
-    chosen = json.dumps(options, sort_keys=True).translate(_FLASK_ESCAPES)
-    texts = ["Thank you for shopping with us!", "Your code: ", "None", " (Paste it in your MTurk interface.)", "Purchased"]
-    texts += ["asin", product.asin, "options", chosen, "attrs", "None", "category", "None", "query", "None", "product category", "None"]
-    texts += ["Target", "asin", "options", "attrs", "price upper", "instuction text", "category", "product category", "query"]
-    texts += ["Goal ", "None", "Reward", "Your score (min 0.0, max 1.0)"]
-    return [*(Node("text", text) for text in texts), Node("score", ""), Node("text", "Reward Details "), Node("text", "None")]
+    chosen = _SORTED.encode(options).translate(_FLASK_ESCAPES)
+    return [*_RECEIPT_HEAD, ("text", product.asin), ("text", "options"), ("text", chosen), *_RECEIPT_FOOT]
 
 
-def _folded(nodes: Iterable[Node]) -> Iterator[Node]:
-    """Read nodes as BeautifulSoup does: one of spaces alone is a single space, and nothing if there is a line break among them."""
-    for node in nodes:
-        if node.text.strip(" \n\t\f\r") or node.kind == "instruction":
-            yield node
-        elif node.text and "\n" not in node.text:
-            yield node._replace(text=" ")
+def _texts(*texts: str) -> list[_Piece]:
+    return [("text", text) for text in texts]
+
+
+_SORTED: Final = json.JSONEncoder(sort_keys=True)
+_RECEIPT_HEAD: Final = _texts(
+    "Thank you for shopping with us!", "Your code: ", "None", " (Paste it in your MTurk interface.)", "Purchased", "asin",
+)  # fmt: skip
+_RECEIPT_FOOT: Final = [
+    *_texts("attrs", "None", "category", "None", "query", "None", "product category", "None"),
+    *_texts("Target", "asin", "options", "attrs", "price upper", "instuction text", "category", "product category", "query"),
+    *_texts("Goal ", "None", "Reward", "Your score (min 0.0, max 1.0)"),
+    ("score", ""),
+    *_texts("Reward Details ", "None"),
+]
+
+
+def _folded(pieces: list[_Piece]) -> list[_Piece]:
+    """Read pieces as BeautifulSoup does: one of spaces alone is a single space, and nothing if there is a line break among them."""
+    if not any(piece[1].isspace() or not piece[1] for piece in pieces[2:]):  # as nearly always; the second is the empty instruction
+        return pieces
+    folded: list[_Piece] = []
+    for piece in pieces:
+        if piece[1].strip(" \n\t\f\r") or piece[0] == "instruction":
+            folded.append(piece)
+        elif piece[1] and "\n" not in piece[1]:
+            folded.append((piece[0], " ", *piece[2:]))
+    return folded

@@ -128,7 +128,9 @@ def _path(category: str) -> frozenset[str]:
 
 
 def _has_attribute(product: Product, wanted: str) -> bool:
-    if any(likeness(attribute, wanted) > ALIKE for attribute in product.attributes):
+    # The very words first: the right product has them, and is spared the comparison with all others.
+    candidates = (wanted,) if wanted in product.attributes else ()
+    if any(likeness(attribute, wanted) > ALIKE for attribute in (*candidates, *product.attributes)):
         return True
     return any(wanted in text.lower() for text in (product.name, " ".join(product.bullets), product.description))
 
@@ -159,7 +161,8 @@ def likeness(one: str, other: str) -> int:
     """Return how alike two texts are as sets of words, from 0 to 100: `token_set_ratio` of thefuzz."""
     from rapidfuzz import fuzz, utils  # here, because it takes its time to load
 
-    one, other = one.translate(_LATIN_1), other.translate(_LATIN_1)
+    if not (one.isascii() and other.isascii()):
+        one, other = one.translate(_LATIN_1), other.translate(_LATIN_1)
     return round(fuzz.token_set_ratio(one, other, processor=utils.default_process))
 
 

@@ -6,8 +6,8 @@ The one place that says what the parameters of the environment, the website and 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,8 @@ GOALS: Final = ("synthetic", "human")
 DUPLICATES: Final = ("error", "skip")
 MOST_ASKED_FOR: Final = 10_000
 """Products of a catalogue that goals are made for: the first ones. A million products would have millions of goals."""
+_MOST_RATINGS: Final = 10_000
+"""Purchases whose rating a stock keeps."""
 
 
 class ShopParameterError(EnvError):
@@ -85,11 +87,28 @@ class Stock:
     price: Prices
     tagger: str
     tag: Tagger
+    about: str
+    """Which goals, and how many products from where, in a few words."""
+    ratings: dict[Hashable, dict[str, Any]] = field(default_factory=dict)
+    """Ratings of purchases that were made before."""
 
     def rate(self, goal: Goal, product: Product, options: Mapping[str, str]) -> dict[str, Any]:
-        """Return the reward for buying a product, with its parts and the tagger's name."""
-        nouns = {"goal_nouns": self.tag(goal.name), "product_nouns": self.tag(product.name)}
-        return {**reward(goal, product, options, self.price(product), **nouns), "tagger": self.tagger}
+        """Return the reward for buying a product, with its parts and the tagger's name; not to be changed, for it is kept.
+
+        Args:
+            goal: One of the source's.
+            product: What is bought.
+            options: The values that are chosen, by group.
+        """
+        key = (goal.goal_id, product.asin, *options.items())
+        rating = self.ratings.get(key)
+        if rating is None:
+            nouns = {"goal_nouns": self.tag(goal.name), "product_nouns": self.tag(product.name)}
+            rating = {**reward(goal, product, options, self.price(product), **nouns), "tagger": self.tagger}
+            if len(self.ratings) >= _MOST_RATINGS:
+                self.ratings.clear()
+            self.ratings[key] = rating
+        return rating
 
     def rater(self, goal: Goal) -> expert.Rate:
         """Return a function that tells the reward of a purchase, for this goal."""
@@ -145,8 +164,10 @@ def _open(config: ShopConfig, files: tuple[object, ...]) -> Stock:
         goals = human_goals(asked_for, Path(config.data_dir or "", HUMAN_FILE), price, config.price_seed)
     else:
         goals = synthetic_goals(asked_for, price, config.price_seed)
-    where = f"the {config.goals} goals of {config.data_dir or 'the built-in catalogue'} ({len(shop.products)} products)"
-    return Stock(shop, GoalSource(goals, where), price, config.tagger, tag)
+    count = f"{len(shop.products)} products"
+    where = f"the {config.goals} goals of {config.data_dir or 'the built-in catalogue'} ({count})"
+    about = f"{config.goals} goals, {count} of {'the built-in catalogue' if config.data_dir is None else 'upstream'}"
+    return Stock(shop, GoalSource(goals, where), price, config.tagger, tag, about)
 
 
 @lru_cache(maxsize=4)

@@ -13,6 +13,7 @@ from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import AgentError
 from homebody.agents.hooks import BeforeModel
 from homebody.agents.spec import HarnessSpec
+from homebody.envs.check import FREE_SLOT
 
 HUMAN = "human"
 """The name of this decider in records."""
@@ -79,6 +80,15 @@ def completion(typed: str, commands: Sequence[str]) -> str:
     return low[:length] if length > len(typed) else typed
 
 
+def ended(typed: str, commands: Sequence[str]) -> str:
+    """Return what was typed, with the end of the command whose free slot it fills: `search[shoes` becomes `search[shoes]`."""
+    for command in commands:
+        head, slot, tail = command.partition(FREE_SLOT)
+        if slot and typed.startswith(head) and len(typed) > len(head) and not typed.endswith(tail):
+            return typed + tail
+    return typed
+
+
 def ask_on_terminal(event: BeforeModel) -> str:
     """Show what is seen and the commands, numbered, and read one.
 
@@ -97,16 +107,26 @@ def ask_on_terminal(event: BeforeModel) -> str:
             raise StoppedError
         if typed.isdecimal():
             if 1 <= int(typed) <= len(event.menu):
-                return event.menu[int(typed) - 1]
+                return _filled(event.menu[int(typed) - 1])
             click.echo(f"There is no number {typed}; 1 to {len(event.menu)} are listed.")
             continue
         found = matching(typed if typed != "?" else "", event.menu)
         if typed in event.menu or not found:
-            return typed
+            return ended(typed, event.menu)
         if len(found) == 1:
             click.echo(found[0])
-            return found[0]
+            return _filled(found[0])
         _list(found, event.menu)
+
+
+def _filled(command: str) -> str:
+    """Return a command with what the person writes in its free slot, if it has one."""
+    if FREE_SLOT not in command:
+        return command
+    try:
+        return command.replace(FREE_SLOT, click.prompt(command.partition(FREE_SLOT)[0], prompt_suffix=" ").strip())
+    except click.Abort:
+        raise StoppedError from None
 
 
 def _list(commands: Sequence[str], menu: Sequence[str]) -> None:

@@ -8,9 +8,10 @@ from typing import Any, Final
 from homebody.agents.episode import EpisodeRecord
 from homebody.agents.hooks import BeforeModel
 from homebody.envs.canvas import INK, WHITE, Box, Canvas, Event, Window, check_size, fit, measure
+from homebody.envs.check import FREE_SLOT
 from homebody.envs.household.picture import LEAST_SIZE as LEAST_HOUSE
 from homebody.scripts.view.board import LEAST
-from homebody.scripts.view.human import StoppedError, completion, matching
+from homebody.scripts.view.human import StoppedError, completion, ended, matching
 from homebody.scripts.view.look import BAD, CARD, CHOSEN, DARK, EDGE, GOOD, PAPER, QUIET
 from homebody.scripts.view.reel import Reel
 from homebody.scripts.view.scene import scene_of
@@ -117,7 +118,7 @@ class Desk:
     def _click(self, x: int, y: int) -> str | None:
         if self._list.contains(x, y):
             number = self._first + (y - self._list.y) // _ROW
-            return self.found[number] if number < len(self.found) else None
+            return self._take(self.found[number]) if number < len(self.found) else None
         for number, box in enumerate(self._buttons):
             if box.contains(x, y):
                 if number == 0:
@@ -127,15 +128,24 @@ class Desk:
         if name:
             self._type(name)
             if len(self.found) == 1:
-                return self.found[0]
+                return self._take(self.found[0])
         return None
 
     def _send(self) -> str | None:
         found = self.found
         if 0 <= self._chosen < len(found):
-            return found[self._chosen]
+            return self._take(found[self._chosen])
         # What fits no command is sent as it is: the environment answers it.
-        return self.typed.strip() or None
+        return ended(self.typed.strip(), self.menu) or None
+
+    def _take(self, command: str) -> str | None:
+        """Return a command to send; None if its free slot is to be filled first, and then its beginning stands in the field."""
+        head, slot, _ = command.partition(FREE_SLOT)
+        if not slot:
+            return command
+        self._type(head)
+        self._chosen = -1
+        return None
 
     @property
     def _rows(self) -> int:

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from homebody.agents.episode import HELD_BACK, EpisodeRecord, Sight
 from homebody.agents.errors import AgentError
 from homebody.envs import EnvError
+from homebody.envs.webshop.env import WebShopEnv
+from homebody.envs.webshop.pages import Page
 
 
 class ReplayError(AgentError):
@@ -40,8 +42,8 @@ class Moment:
     """The entry of the trace; None at the opening."""
     sight: Sight | None = None
     """What the decision was made from, where that is known."""
-    state: NDArray[np.uint64] | None = None
-    """The state of the house; None in an environment that is none."""
+    state: NDArray[np.uint64] | Page | None = None
+    """The state of the house, or the page of the shop; None in an environment that has neither."""
     won: bool = False
     """Whether the goal holds."""
 
@@ -162,9 +164,11 @@ class Reel:
             met[answer] += 1
         return self.last
 
-    def _state(self) -> NDArray[np.uint64] | None:
-        play = getattr(self.env.unwrapped, "play", None)
-        state = getattr(play, "state", None)
+    def _state(self) -> NDArray[np.uint64] | Page | None:
+        env = self.env.unwrapped
+        if isinstance(env, WebShopEnv):
+            return env.page
+        state = getattr(getattr(env, "play", None), "state", None)
         return state.copy() if isinstance(state, np.ndarray) else None
 
     def _note(self, what: str) -> None:

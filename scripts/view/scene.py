@@ -1,6 +1,6 @@
-"""What is shown of the world of an episode: the house as a picture, and of any other environment what was said.
+"""What is shown of the world of an episode: the house or the shop as a picture, and of any other environment what was said.
 
-Knows the household's picture, and of other environments nothing.
+Knows these two pictures, and of other environments nothing.
 """
 
 from __future__ import annotations
@@ -8,9 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+import numpy as np
+
 from homebody.envs.canvas import INK, Canvas, line_height, wrap
 from homebody.envs.household.env import HouseholdEnv
 from homebody.envs.household.picture import LEAST_SIZE, HousePicture
+from homebody.envs.webshop.env import WebShopEnv
+from homebody.envs.webshop.pages import Page
+from homebody.envs.webshop.picture import LEAST_SIZE as LEAST_SHOP
+from homebody.envs.webshop.picture import ShopPicture
 from homebody.scripts.view.look import BAD, CARD, GOOD, QUIET
 from homebody.scripts.view.reel import Moment, Reel
 
@@ -48,6 +54,8 @@ def scene_of(reel: Reel, size: tuple[int, int]) -> Scene:
     env = reel.env.unwrapped
     if isinstance(env, HouseholdEnv) and size[0] >= LEAST_SIZE[0] and size[1] >= LEAST_SIZE[1]:
         return HouseScene(reel, HousePicture(env.play.game, size))
+    if isinstance(env, WebShopEnv) and size[0] >= LEAST_SHOP[0] and size[1] >= LEAST_SHOP[1]:
+        return ShopScene(reel, ShopPicture(size))
     return TextScene(reel)
 
 
@@ -87,13 +95,41 @@ class HouseScene:
 
     def _tell(self, moment: Moment) -> None:
         entry, state = moment.entry, moment.state
-        if state is None:
+        if not isinstance(state, np.ndarray):
             return
         if entry is None:
             self._picture.see(state)
         else:
             step = entry["step"] - 1 if entry.get("tool") else entry["step"]
             self._picture.see(state, entry["command"], moment.observation, step, won=moment.won)
+
+
+class ShopScene:
+    """The shop, drawn from the pages of the reel. What can be clicked is named by its command."""
+
+    is_picture = True
+
+    def __init__(self, reel: Reel, picture: ShopPicture) -> None:
+        self._reel, self._picture = reel, picture
+        self._at = 0
+
+    def show(self, at: int) -> None:
+        """Turn to a moment."""
+        self._at = at
+
+    def walk(self, n_frames: int) -> Iterator[None]:
+        """Show it at once."""
+        yield
+
+    def draw(self, canvas: Canvas) -> None:
+        """Draw the page."""
+        moment = self._reel.moments[self._at]
+        if isinstance(moment.state, Page):
+            self._picture.draw(canvas, moment.state, self._reel.goal, moment.entry["command"] if moment.entry is not None else "")
+
+    def named(self, x: int, y: int) -> str:
+        """Return the command of what can be clicked there."""
+        return self._picture.at(x, y)
 
 
 class TextScene:

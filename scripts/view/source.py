@@ -122,7 +122,7 @@ def choose(stored: Sequence[Stored], which: str, run_dir: str) -> Stored:
             raise click.UsageError(f"no episode of {run_dir} plays the task {which!r}; without --episode they are listed")
         found = of_task[-1]
     # Only the chosen one: a run holds thousands, and a check takes milliseconds.
-    _check(vars(found.record), run_dir)
+    _check(found.record.to_json(), run_dir)
     return found
 
 

@@ -1,0 +1,96 @@
+"""`homebody webshop`: the shop as a website, and its built-in catalogue."""
+
+# The mark \b, which keeps click from rewrapping the examples, must be one character: these docstrings cannot be raw.
+# ruff: noqa: D301
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from homebody.scripts.console import check_target, write_json
+from homebody.scripts.options import Group, json_out, options
+
+shop_parameters = options(
+    click.option("--data-dir", type=click.Path(), metavar="DIR", help="Folder of upstream's files; without it the catalogue is built in."),
+    click.option("--catalogue-size", type=int, default=1000, show_default=True, metavar="N", help="Products, at most."),
+    click.option("--catalogue-seed", type=int, default=0, show_default=True, metavar="N", help="Of the built-in catalogue."),
+    click.option("--price-seed", type=int, default=0, show_default=True, metavar="N", help="Of prices that are a range, and of limits."),
+)
+
+
+@click.group(cls=Group, short_help="The shop as a website; its catalogue.")
+def webshop() -> None:
+    """The shop of homebody/WebShop-v0, for people."""
+
+
+@webshop.command("serve", short_help="The shop as a website on this machine.")
+@shop_parameters
+@click.option("--goals", type=click.Choice(["synthetic", "human"]), default="synthetic", show_default=True, help="Who wrote the errands.")
+@click.option("--split", default="test", show_default=True, metavar="S", help="Which errands: train, validation or test.")
+@click.option("--task", "tasks", multiple=True, metavar="ID", help="This errand alone. Can be repeated; they come in turn.")
+@click.option("--hide-score", is_flag=True, help="Do not show the score after a purchase.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, metavar="N", help="Where; 0 takes a free one.")
+def webshop_serve(split: str, tasks: tuple[str, ...], hide_score: bool, port: int, **shop: Any) -> None:
+    """Serve the shop as a website on 127.0.0.1, until Ctrl-C. Each visitor who opens it gets the next errand.
+
+    The pages are those that an agent reads; there is no script on them, and nothing is fetched from anywhere.
+
+    \b
+    Examples:
+      homebody webshop serve
+      homebody webshop serve --catalogue-size 100000 --port 0 --hide-score
+      homebody webshop serve --data-dir data/webshop --goals human
+    """
+    from homebody.envs.webshop.site import Site, serve
+    from homebody.envs.webshop.stock import ShopConfig, open_stock
+
+    stock = open_stock(ShopConfig(**shop))
+    chosen = list(tasks) or [task.task_id for task in stock.source.tasks(split)]
+    site = Site(stock, chosen, show_score=not hide_score)
+    serve(site, port, lambda where: click.echo(f"{where} shows {len(stock.shop.products)} products; Ctrl-C ends it"))
+
+
+@webshop.command("catalogue", short_help="What the shop sells, and how hard it is to buy in.")
+@shop_parameters
+@click.option("--split", default="test", show_default=True, metavar="S", help="Errands to measure with.")
+@click.option("--tasks", "n", type=int, default=100, show_default=True, metavar="N", help="How many of them.")
+@click.option("--out", type=click.Path(file_okay=False), metavar="DIR", help="Write the built-in catalogue as upstream's files there.")
+@json_out
+def webshop_catalogue(split: str, n: int, out: str | None, json_path: str | None, **shop: Any) -> None:
+    """Measure what a search for the whole instruction finds, and how often buying its first result is right.
+
+    \b
+    Examples:
+      homebody webshop catalogue
+      homebody webshop catalogue --catalogue-size 10000 --tasks 300 --json hard.json
+      homebody webshop catalogue --out files    # for the real WebShop
+    """
+    from homebody.envs.webshop.difficulty import difficulty
+    from homebody.envs.webshop.export import export_catalogue
+    from homebody.envs.webshop.stock import ShopConfig, open_stock
+
+    check_target(json_path)
+    if out is not None and shop["data_dir"] is not None:
+        raise click.UsageError(f"--out writes the built-in catalogue, and --data-dir is {shop['data_dir']!r}; give one of them")
+    stock = open_stock(ShopConfig(**shop))
+    files = export_catalogue(stock.shop.products, out) if out is not None else []
+    measured = difficulty(stock, split, n).to_json()
+    click.echo(f"{len(stock.shop.products)} products, {len(stock.source.goals)} goals; of {measured['goals']} of {split}:")
+    for key, words in _WORDS.items():
+        click.echo(f"  {100 * measured[key]:5.1f}%  {words}")
+    for path in files:
+        click.echo(f"{path} written")
+    write_json(json_path, {"products": len(stock.shop.products), "goals": len(stock.source.goals), "split": split, **measured})
+
+
+_WORDS = {
+    "attainable": "can be bought with the full reward",
+    "first": "have their product first in a search for the whole instruction",
+    "top_10": "have it among the first 10",
+    "top_50": "have it among the first 50",
+    "first_result": "are solved by buying the first result with the options named (reward 1)",
+    "first_result_strict": "are solved by it to the letter (the very product, the very options)",
+    "first_result_reward": "is its mean reward",
+}

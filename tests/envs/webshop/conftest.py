@@ -1,0 +1,53 @@
+"""For the tests of the shop: a small one, and one whose texts try to break out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from homebody.envs.webshop.export import export_catalogue
+from homebody.envs.webshop.site import Site
+from homebody.envs.webshop.stock import ShopConfig, Stock, open_stock
+from homebody.envs.webshop.synthetic import synthetic
+
+HOSTILE = """<script>window.ran = 1</script><img src="x" onerror="window.ran = 1"><svg onload='window.ran=1'>'"></span> {{ 7 * 7 }} &lt;"""
+
+
+@pytest.fixture(scope="session")
+def stock() -> Stock:
+    """The shop without files."""
+    return open_stock(ShopConfig())
+
+
+@pytest.fixture(scope="session")
+def tasks(stock: Stock) -> list[str]:
+    """Ids of a few test tasks."""
+    return [task.task_id for task in stock.source.tasks("test", 4)]
+
+
+@pytest.fixture
+def site(stock: Stock, tasks: list[str]) -> Site:
+    return Site(stock, tasks)
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Stock:
+    """A shop in which every text of a product tries to run something."""
+    folder = tmp_path_factory.mktemp("hostile")
+    wild = [
+        replace(
+            product,
+            name=f"{product.name} {HOSTILE}",
+            query=f"lamps {HOSTILE.lower()}",
+            product_category=HOSTILE,
+            description=HOSTILE,
+            bullets=(HOSTILE, f"\r\n{HOSTILE}\x00"),
+            options={HOSTILE.lower(): ('"><script>window.ran = 1</script>', "a & b < c"), "size": ('6" x 9',)},
+            instruction=f"Find me {HOSTILE}",
+        )
+        for product in synthetic(30)
+    ]
+    export_catalogue(wild, Path(folder))
+    return open_stock(ShopConfig(folder, price_seed=1))
