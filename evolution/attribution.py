@@ -47,6 +47,8 @@ def summarize_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if gain:
         rest = "the rest is interaction" if total <= gain["points"] else "edits that need one another are counted more than once"
         said = f"leaving out one edit at a time explains {100 * total:.1f} of {100 * gain['points']:.1f} points; {rest}"
+        if played := sorted({edit["n"] for edit in edits} - {gain["n"]}):
+            said += f"; edits were left out on {' or '.join(map(str, played))} tasks, the gain is that of {gain['n']}"
     steps = math.fsum(added.values()) if len(added) == len(edits) else None
     return {
         "gain": gain,

@@ -159,7 +159,7 @@ def _unseen(log: _Log) -> Outcome:
 def _exploration(log: _Log) -> Outcome:
     """Exploration played training tasks only."""
     wrong = [f"exploration played {task}" for task in log.lessons if task not in log.ids["train"]]
-    return f"exploration played {len(log.lessons)} tasks, all of train", wrong
+    return f"exploration played {len(log.lessons)} tasks, all of train" if log.lessons else "nothing was explored", wrong
 
 
 def _decider(log: _Log) -> Outcome:

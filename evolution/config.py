@@ -36,9 +36,11 @@ class EvolveConfig:
     candidates: int = 2
     """Candidates a round."""
     train_tasks: int = 24
-    """Training tasks whose traces the proposer reads, a round."""
+    """Training tasks whose traces the proposer reads, a round; at first."""
     validation_tasks: int = 40
-    """Validation tasks on which the gate compares."""
+    """Validation tasks on which the gate compares; at first."""
+    growth: int = 8
+    """Factor by which either set may grow: it is doubled while fewer than `round.FEW` of its tasks fail. 1 keeps both as they are."""
     max_steps: int = 15
     exploration_steps: int = 200_000
     """Environment steps of model-free exploration of training tasks; 0 turns it off."""
@@ -68,7 +70,7 @@ class EvolveConfig:
             ConfigError: a setting is out of range.
             ProposerError: there is no such proposer.
         """
-        for name in ("rounds", "candidates", "train_tasks", "validation_tasks", "max_steps", "noise_tasks", "patience"):
+        for name in ("rounds", "candidates", "train_tasks", "validation_tasks", "growth", "max_steps", "noise_tasks", "patience"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("budget_episodes", "budget_tokens", "budget_minutes"):

@@ -39,7 +39,7 @@ ROWS = {
     "flat": "evolved harness, no model",
     "no-memory": "evolved harness without memory of places, the run's decider",
     "no-memory-random": "evolved harness without memory of places, random choice",
-    "best-of-n": "seed harness, best of N attempts, chosen by an oracle; as many EQUAL as the evolution",
+    "best-of-n": "seed harness, best of several attempts, chosen by an oracle; as many episodes or tokens as the evolution",
     "online": "the environment's own policy, which sees what an agent sees",
     "expert": "expert (privileged: knows the state)",
     "ablation": "evolved harness without one edit",
@@ -200,9 +200,7 @@ def _told_by_env(stage: Stage, name: str, otherwise: str) -> str:
         env.close()
 
 
-def _rows(
-    key: str, lineage: Lineage, plan: Plan, stage: Stage, workers: int, told: Told, skipped: dict[str, str]
-) -> list[_Row]:
+def _rows(key: str, lineage: Lineage, plan: Plan, stage: Stage, workers: int, told: Told, skipped: dict[str, str]) -> list[_Row]:
     """Return what there is to play under a key; the two evolutions that are controls run here."""
     model, label = lineage.config.model, ROWS[key]
     slow = plan.seed_tasks or plan.tasks
@@ -221,8 +219,9 @@ def _rows(
         decider = model if key == "no-memory" else "random"
         return [_Row(key, label, _forget(lineage.final), decider, 1, plan.tasks)]
     if key == "best-of-n":
-        attempts = _equal_attempts(lineage, plan)
-        return [_Row(key, label.replace(" N ", f" {attempts} ").replace("EQUAL", plan.equal), lineage.seed, model, attempts, slow)]
+        attempts, much = _equal_attempts(lineage, plan)
+        label = f"seed harness, best of {attempts} attempts, chosen by an oracle; {much} {plan.equal} as the evolution"
+        return [_Row(key, label, lineage.seed, model, attempts, slow)]
     if key == "stage":
         return [_Row(f"stage {edit.id}", f"after {edit.label}", edit.after, model, 1, plan.tasks) for edit in lineage.edits[:-1]]
     found = []
@@ -242,8 +241,8 @@ def _forget(spec: HarnessSpec) -> HarnessSpec:
     return spec
 
 
-def _equal_attempts(lineage: Lineage, plan: Plan) -> int:
-    """Return the attempts a task that give best-of-N what the evolution had, rounded up: at least 2, at most `MOST_ATTEMPTS`."""
+def _equal_attempts(lineage: Lineage, plan: Plan) -> tuple[int, str]:
+    """Return the attempts a task that give best-of-N what the evolution had, 2 to `MOST_ATTEMPTS`, and whether these are as many."""
     config = lineage.config
     n = len(list_tasks(config.env_id, plan.split, plan.seed_tasks or plan.tasks, **config.env_kwargs))
     if plan.equal == "episodes":
@@ -251,7 +250,8 @@ def _equal_attempts(lineage: Lineage, plan: Plan) -> int:
     else:
         one = _tokens_of_an_episode(lineage)
         share = float(lineage.end["tokens"]) / (n * one) if one else 0.0
-    return min(MOST_ATTEMPTS, max(2, math.ceil(share)))
+    attempts = min(MOST_ATTEMPTS, max(2, math.ceil(share)))
+    return attempts, "at least as many" if attempts >= share else "fewer"
 
 
 def _tokens_of_an_episode(lineage: Lineage) -> float:
@@ -269,6 +269,7 @@ def _control_evolution(lineage: Lineage, proposer: str, workers: int, told: Told
     config = replace(
         lineage.config,
         proposer=proposer,
+        proposer_model=None,
         budget_episodes=budget,
         budget_tokens=None,
         budget_minutes=None,

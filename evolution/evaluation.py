@@ -153,7 +153,11 @@ def _grades(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
     if all(record.strict is None for record in records):
         return {}
     n, strict = len(records), sum(bool(record.strict) for record in records)
-    return {"reward_mean": sum(record.reward for record in records) / n, "success_strict": strict / n, "ci95_strict": list(wilson(strict, n))}
+    return {
+        "reward_mean": sum(record.reward for record in records) / n,
+        "success_strict": strict / n,
+        "ci95_strict": list(wilson(strict, n)),
+    }
 
 
 def _won(result: dict[str, Any]) -> dict[str, bool]:

@@ -125,7 +125,8 @@ def _rounds(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
     for split, colour, marker, shift in (("train", VERMILION, "s", -0.04), ("validation", BLUE, "o", 0.04)):
         values = [100 * item[split]["success"] for item in rounds]
         places = [number + shift for number in numbers]
-        label = f"{split} (n = {rounds[0][split]['n']})" if rounds else split
+        sizes = sorted({item[split]["n"] for item in rounds})
+        label = f"{split} (n = {' to '.join(map(str, sizes[:: len(sizes) - 1 or 1]))})" if rounds else split
         axes.plot(places, values, color=colour, marker=marker, label=label)
         for place, item in zip(places, rounds, strict=True):
             axes.plot([place, place], [100 * value for value in item[split]["ci95"]], color=colour, linewidth=1.0, zorder=1)

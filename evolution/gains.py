@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from homebody.evolution.report import grades
+from homebody.evolution.report import cell, graded, percent
 
 
 def controls_markdown(result: Mapping[str, Any]) -> str:
@@ -80,25 +80,14 @@ def _points_or_none(share: float | None) -> str:
 
 def first_attempt(row: Mapping[str, Any]) -> str:
     """Return pass@1 with its interval; nothing for a row that only the best of its attempts counts for."""
-    return "" if row["row"] == "best-of-n" else interval(row)
+    return "" if row["row"] == "best-of-n" else graded(row)
 
 
 def best(row: Mapping[str, Any]) -> str:
     """Return what the best of several attempts solved; nothing for a row of one attempt."""
     if row["row"] == "best-of-n":
-        return f"best of {row['attempts']}: {interval(row)}"
+        return f"best of {row['attempts']}: {graded(row)}"
     return f"pass@{row['attempts']} {percent(row['pass_at_k'][str(row['attempts'])])}" if row["attempts"] > 1 else ""
-
-
-def interval(row: Mapping[str, Any]) -> str:
-    """Return success with its 95% interval, and where there are some mean reward and success to the letter."""
-    low, high = row["ci95"]
-    return f"{percent(row['success'])} ({100 * low:.1f} to {100 * high:.1f}){grades(row)}"
-
-
-def percent(share: float) -> str:
-    """Return a share in percent."""
-    return f"{100 * share:.1f}%"
 
 
 def points(share: float) -> str:
@@ -129,7 +118,7 @@ def gain_cells(one: Mapping[str, Any]) -> list[str]:
     if at_k:
         k = str(at_k["k"])
         twice = f"{percent(seed['pass_at_k'][k])}, {percent(final['pass_at_k'][k])}, {points(at_k['points'])}"
-    return [*names, n, str(controls["run"]["max_steps"]), interval(seed), interval(final), gained, closed, twice]
+    return [*names, n, str(controls["run"]["max_steps"]), graded(seed), graded(final), gained, closed, twice]
 
 
 def published_cells(row: Mapping[str, Any]) -> list[str]:
@@ -175,11 +164,6 @@ def _levers(one: Mapping[str, Any]) -> list[str]:
 def hit_rate(row: Mapping[str, Any]) -> str:
     """Return how many of the tasks that a lever's shipped edits were to unlock were solved in the next round; nothing if none was."""
     return f"{row['unlocked']} of {row['predicted']}" if row["predicted"] else ""
-
-
-def cell(text: str) -> str:
-    """Return a text as the cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", "\\|")
 
 
 def table(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> list[str]:

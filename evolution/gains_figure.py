@@ -87,9 +87,10 @@ def _ours(one: Mapping[str, Any]) -> dict[str, Any]:
     rows = {row["row"]: row for row in one["controls"]["rows"]}
     seed, final, gain = rows["seed"], rows["final"], one["controls"]["gain"]
     low, high = gain["ci95"]
+    n = str(final["n"]) if seed["n"] == final["n"] else f"{final['n']} (seed {seed['n']})"
     return {
         "ours": True,
-        "label": f"{_short(one['model'])}\n{one['benchmark']}, n = {final['n']}, {one['controls']['run']['max_steps']} steps",
+        "label": f"{_short(one['model'])}\n{one['benchmark']}, n = {n}, {one['controls']['run']['max_steps']} steps",
         "before": 100 * seed["success"],
         "after": 100 * final["success"],
         "intervals": [[100 * end for end in row["ci95"]] for row in (seed, final)],

@@ -51,7 +51,7 @@ def survey(digests: Sequence[Digest], rounds: Sequence[Mapping[str, Any]]) -> La
         digests: of the present harness on the training tasks, with their history.
         rounds: the reports of the rounds so far, oldest first.
     """
-    tried = [_tried(edit, item, digests) for item in rounds for edit in item["candidates"]]
+    tried = [_tried(edit, item, digests, len(rounds) + 1) for item in rounds for edit in item["candidates"]]
     touched = {edit["dimension"] for edit in tried}
     return Landscape(
         failures(digests),
@@ -70,13 +70,13 @@ def _clusters(digests: Sequence[Digest]) -> dict[str, dict[str, int]]:
     }
 
 
-def _tried(edit: Mapping[str, Any], item: Mapping[str, Any], digests: Sequence[Digest]) -> dict[str, Any]:
+def _tried(edit: Mapping[str, Any], item: Mapping[str, Any], digests: Sequence[Digest], now: int) -> dict[str, Any]:
     shipped = edit["id"] == item["shipped"]
     manifest = edit["manifest"]
     predicted = sorted(manifest.get("predicted_impact", {}).get("will_unlock", []))
     flipped = edit.get("flipped")
     if flipped is None and shipped:
-        flipped = _unlocked(digests, item["round"])
+        flipped = _unlocked(digests, item["round"], now)
     return {
         "id": edit["id"],
         "round": item["round"],
@@ -90,12 +90,18 @@ def _tried(edit: Mapping[str, Any], item: Mapping[str, Any], digests: Sequence[D
     }
 
 
-def _unlocked(digests: Sequence[Digest], number: int) -> list[str] | None:
-    """Return the tasks that failed in a round and were solved in the next one; None where the digests do not reach back so far."""
+def _unlocked(digests: Sequence[Digest], number: int, now: int) -> list[str] | None:
+    """Return the tasks that failed in a round and were solved in the next one, of those played in both; None where none was.
+
+    Args:
+        digests: of the present round, with their history; a task that came in later has a shorter one.
+        number: the round.
+        now: the present round.
+    """
     courses = {digest.task_id: (*digest.history, digest.category) for digest in digests}
-    if any(len(course) <= number for course in courses.values()):
-        return None
-    return [task for task, course in courses.items() if course[number - 1] != "won" and course[number] == "won"]
+    back = now - number
+    reaching = {task: course for task, course in courses.items() if len(course) > back > 0}
+    return [task for task, course in reaching.items() if course[-1 - back] != "won" and course[-back] == "won"] if reaching else None
 
 
 def _hit_rates(tried: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:

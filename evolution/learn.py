@@ -79,8 +79,8 @@ class Lessons:
 def learn(env: gymnasium.Env[str, str], tasks: Sequence[TaskSpec], budget: int, seed: int = 0) -> Lessons:
     """Explore training tasks and learn from what happened.
 
-    In an environment of pages, `homebody.evolution.study` does it. Elsewhere about a third of the budget goes to wandering and to the shortening of what succeeded, a sixth to looking around, and half to trying
-    out what the successes suggest.
+    In an environment of pages, `homebody.evolution.study` does it. Elsewhere about a third of the budget goes to wandering and to the
+    shortening of what succeeded, a sixth to looking around, and half to trying out what the successes suggest.
 
     Args:
         env: the environment.
@@ -89,7 +89,7 @@ def learn(env: gymnasium.Env[str, str], tasks: Sequence[TaskSpec], budget: int, 
         seed: of the exploration.
     """
     explorer = Explorer(env.unwrapped, seed)
-    if study.is_paged(explorer, tasks[0]):
+    if budget >= 3 and study.is_paged(explorer, tasks[0]):
         found, names = study.study(explorer, tasks, budget)
         return Lessons(pages=found, steps=explorer.steps, tasks=tuple(names))
     walks: list[Walk] = []

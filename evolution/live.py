@@ -141,10 +141,14 @@ class Live:
         return len(rest) / span, sum(tokens for _, tokens in rest) / span
 
     def _left(self) -> int:
-        """Return the most episodes that can follow; candidates that are dropped and tasks in the store make it fewer."""
+        """Return the most episodes that can follow if the sets of tasks stay as they are; drops and known episodes save some."""
         if self.phase == "finished":
             return 0
-        train, validation, candidates = (self.start[key] for key in ("train_tasks", "validation_tasks", "candidates"))
+        train, validation = (
+            max([self.start[f"{part}_tasks"], *(item[part]["n"] for item in self.rounds.values() if item[part])])
+            for part in ("train", "validation")
+        )
+        candidates = self.start["candidates"]
         trial = 1 + validation
         a_round = train + validation + candidates * trial
         left = (self.start["rounds"] - max(self.round, 1)) * a_round

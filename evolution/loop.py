@@ -63,7 +63,7 @@ def evolve(
     config.check()
     seed_spec = HarnessSpec.load(config.harness)
     train = list_tasks(config.env_id, "train", None, **config.env_kwargs)
-    validation = list_tasks(config.env_id, "validation", None, **config.env_kwargs)[: config.validation_tasks]
+    validation = list_tasks(config.env_id, "validation", None, **config.env_kwargs)
     stage = Stage(config.env_id, config.model, config.max_steps, config.env_kwargs, config.gpu_layers)
     with ExitStack() as stack:
         # The models first: where there is no such model, no run directory is made.
@@ -77,7 +77,7 @@ def evolve(
         store.append("progress", ["begin", {}])
         lessons = _learn(player, train[:EXPLORED_TASKS])
         proposals = Proposals(player, find_proposer(config.proposer), config.candidates, backend)
-        rounds = Rounds(player, proposals, train[: config.train_tasks], validation, lessons, seed_spec, approve)
+        rounds = Rounds(player, proposals, train, validation, lessons, seed_spec, approve)
         spec, stopped = _run(rounds, seed_spec, config)
         return _finish(rounds, spec, seed_spec, stopped)
 
@@ -184,8 +184,8 @@ def _named(rounds: Rounds, spec: HarnessSpec, seed_spec: HarnessSpec) -> Harness
         "model": dict(model.fingerprint),
         "proposer": config.proposer,
         "edits": [edit["manifest"]["lever"] for item in rounds.reports for edit in item["candidates"] if edit["id"] == item["shipped"]],
-        "train_tasks": config.train_tasks,
-        "validation_tasks": config.validation_tasks,
+        "train_tasks": rounds.reports[-1]["train"]["n"],
+        "validation_tasks": rounds.reports[-1]["validation"]["n"],
         "max_steps": config.max_steps,
         "explored_tasks": len(lessons.tasks),
         "exploration_steps": lessons.steps,

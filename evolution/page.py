@@ -20,6 +20,7 @@ from homebody.evolution.digest import CATEGORIES
 from homebody.evolution.explain import cards
 from homebody.evolution.figure import figures, inline_svg
 from homebody.evolution.history import History, cost, held_out, levers, outcomes, read_history
+from homebody.evolution.report import grades
 from homebody.evolution.transcript import by_worth, groups, transcript
 
 TRANSCRIPT_BYTES = 2_000_000
@@ -79,6 +80,7 @@ def templates() -> Environment:
     environment.filters |= {
         "percent": lambda share: f"{100 * share:.1f}%",
         "interval": lambda ends: f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}",
+        "grades": grades,
         "points": lambda share: f"{100 * share:+.1f}",
         "number": lambda value: f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         "json": lambda value: json.dumps(value, indent=1, ensure_ascii=False),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from homebody.evolution.stats import paired_gain
+from homebody.evolution.attribution import compare_rows
 from homebody.evolution.store import Store
 
 ROWS = (
@@ -83,13 +83,8 @@ def _gains(rows: list[dict[str, Any]], here: list[dict[str, Any]], end: Mapping[
     final = [item for item in here if item["decider"] == model and item["behaviour_hash"] == end["final_hash"]]
     if not seed or not final or end["seed_hash"] == end["final_hash"]:
         return []
-    common = sorted(seed[-1]["won"].keys() & final[-1]["won"].keys())
-    before, after = [seed[-1]["won"][task] for task in common], [final[-1]["won"][task] for task in common]
-    if not common:
-        return []
-    gain, low, high = paired_gain(before, after)
-    headroom = 1.0 - sum(before) / len(before)
-    return [{"row": "gain", "n": len(common), "gain": gain, "ci95": [low, high], "headroom_closed": gain / headroom if headroom else None}]
+    gain = compare_rows(seed[-1]["won"], final[-1]["won"])
+    return [{"row": "gain", "gain": gain.pop("points"), **gain}] if gain else []
 
 
 def markdown(run: Mapping[str, Any]) -> str:
@@ -115,7 +110,8 @@ def markdown(run: Mapping[str, Any]) -> str:
     if not run["table"]:
         for item in run["evaluations"]:
             lines.append(
-                f"- {item['harness']}, {item['decider']}, {item['split']}: {_interval(item)} of {item['n']}{grades(item)}, {item['max_steps']} steps"
+                f"- {item['harness']}, {item['decider']}, {item['split']}: {interval(item)} of {item['n']}, {item['max_steps']} steps"
+                f"{grades(item)}"
             )
     return "\n".join(lines).rstrip() + "\n"
 
@@ -125,7 +121,7 @@ def round_lines(item: Mapping[str, Any]) -> list[str]:
     train, validation = item["train"], item["validation"]
     failures = ", ".join(f"{category} {number}" for category, number in item["failures"].items())
     lines = [
-        f"Training {_percent(train['success'])} of {train['n']}, validation {_percent(validation['success'])} of {validation['n']}.",
+        f"Training {percent(train['success'])} of {train['n']}, validation {percent(validation['success'])} of {validation['n']}.",
         f"Failures on training: {failures or 'none'}.",
         "",
     ]
@@ -171,17 +167,20 @@ def _account(run: Mapping[str, Any]) -> list[str]:
 def _row(row: Mapping[str, Any]) -> str:
     if row["row"] == "gain":
         low, high = row["ci95"]
-        closed = f", {_percent(row['headroom_closed'])} of the headroom" if row["headroom_closed"] is not None else ""
+        closed = f", {percent(row['headroom_closed'])} of the headroom" if row["headroom_closed"] is not None else ""
         return f"| **gain** | {row['n']} | **{100 * row['gain']:+.1f} points** ({100 * low:+.1f} to {100 * high:+.1f}){closed} | | | |"
-    return (
-        f"| {row['row']} | {row['n']} | {_interval(row)}{grades(row)} | {row['steps_mean']:.1f} | {row['prompt_tokens']} | "
-        f"{row['generated_tokens']} |"
-    )
+    return f"| {row['row']} | {row['n']} | {graded(row)} | {row['steps_mean']:.1f} | {row['prompt_tokens']} | {row['generated_tokens']} |"
 
 
-def _interval(item: Mapping[str, Any]) -> str:
+def interval(item: Mapping[str, Any]) -> str:
+    """Return success with its 95% interval."""
     low, high = item["ci95"]
-    return f"{_percent(item['success'])} ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{percent(item['success'])} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def graded(item: Mapping[str, Any]) -> str:
+    """Return success with its 95% interval, and where there are some mean reward and success to the letter."""
+    return interval(item) + grades(item)
 
 
 def grades(item: Mapping[str, Any]) -> str:
@@ -189,7 +188,7 @@ def grades(item: Mapping[str, Any]) -> str:
     if "success_strict" not in item:
         return ""
     low, high = item["ci95_strict"]
-    strict = f"{_percent(item['success_strict'])} ({100 * low:.1f} to {100 * high:.1f})"
+    strict = f"{percent(item['success_strict'])} ({100 * low:.1f} to {100 * high:.1f})"
     return f"; mean reward {item['reward_mean']:.3f}, to the letter {strict}"
 
 
@@ -198,7 +197,8 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Return a share in percent."""
     return f"{100 * share:.1f}%"
 
 

@@ -19,6 +19,8 @@ from homebody.evolution.proposers import Candidate, Evidence
 from homebody.evolution.stats import wilson
 from homebody.evolution.trial import Gate, Trial
 
+FEW = 5
+"""Failing tasks, fewer than which neither tell what to mend nor let a gain show: a set of tasks with so few is enlarged."""
 ANSWERS = ("ship", "reject", "stop")
 Approve = Callable[[Candidate, Verdict], str]
 """A person at the gate: asked before a candidate that passed is shipped, answers with one of `ANSWERS`. `stop` ends the run there; it is
@@ -31,8 +33,8 @@ class Rounds:
     Args:
         player: plays the episodes.
         proposals: who proposes.
-        train: training tasks whose traces are read.
-        validation: validation tasks of the gate.
+        train: all training tasks; the first of them are played, as many as the settings say.
+        validation: all validation tasks, likewise.
         lessons: what exploration taught.
         seed_spec: the seed harness.
         approve: the person at the gate, if there is one.
@@ -48,7 +50,10 @@ class Rounds:
         seed_spec: HarnessSpec,
         approve: Approve | None,
     ) -> None:
-        self.player, self.proposals, self.train, self.validation = player, proposals, train, validation
+        self.player, self.proposals = player, proposals
+        self._all_train, self._all_validation = train, validation
+        self.train, self.validation = train[: player.config.train_tasks], validation[: player.config.validation_tasks]
+        """Training tasks whose traces are read, and validation tasks of the gate, in the present round."""
         self.lessons, self.approve = lessons, approve
         self.mode = ""
         """The gate's mode; chosen in the first round."""
@@ -64,8 +69,9 @@ class Rounds:
         """
         number, config, store = len(self.reports) + 1, self.player.config, self.player.store
         self.player.tell("round", {"round": number, "behaviour_hash": spec.behaviour_hash})
-        training = self.player.play(spec, self.train, f"round {number}", "training")
-        before = self.player.play(spec, self.validation, f"round {number}", "validation")
+        training = self._play_enough(spec, self.train, self._all_train, config.train_tasks, number, "training")
+        before = self._play_enough(spec, self.validation, self._all_validation, config.validation_tasks, number, "validation")
+        self.train, self.validation = self._all_train[: len(training)], self._all_validation[: len(before)]
         self.mode = self.mode or self._choose_mode(spec, before)
         digests = self._digest(training)
         landscape = survey(digests, self.reports)
@@ -100,6 +106,17 @@ class Rounds:
         self.reports.append(report)
         store.append_once("round", report, "round")
         return shipped
+
+    def _play_enough(
+        self, spec: HarnessSpec, tasks: Sequence[TaskSpec], pool: Sequence[TaskSpec], at_first: int, number: int, part: str
+    ) -> list[EpisodeRecord]:
+        """Play the tasks, and more of the pool while too few of them fail: a seed is slow and fails much, later harnesses are neither."""
+        who, most = f"round {number}", min(len(pool), at_first * self.player.config.growth)
+        records = self.player.play(spec, tasks, who, part)
+        while sum(not record.won for record in records) < FEW and len(records) < most:
+            done, total = len(records), min(2 * len(records), most)
+            records += self.player.play(spec, pool[done:total], who, part, done=done, total=total)
+        return records
 
     def _choose_mode(self, spec: HarnessSpec, before: Sequence[EpisodeRecord]) -> str:
         """Return the gate's mode: as set, or as an A/A run says."""

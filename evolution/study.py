@@ -21,7 +21,9 @@ from homebody.evolution.explore import Explorer, Walk
 
 WALK_LENGTH = 20
 SHARED = 0.5
-"""Share of the training tasks that have to offer a command for it to count as fixed; and of the goals that share a word."""
+"""Share of the training tasks that have to offer a command for it to count as fixed."""
+LISTED = 0.01
+"""Share of the goals that have to have a word for it to be listed."""
 WINS = 40
 """Wins of wandering after which enough is known of how successes end."""
 LOOK = 10
@@ -52,8 +54,8 @@ def study(explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> tuple[d
         budget: about how many environment steps to take.
 
     Returns:
-        What was learned: parameters of `open_and_compare` but for `choose` and `look`; empty where no task was won. And the ids of the tasks
-        that were played.
+        What was learned: parameters of `open_and_compare` but for `choose` and `look`; empty where no task was won. And the ids of the
+        tasks that were played.
     """
     walks, wins = _wander(explorer, tasks, budget // 3)
     played = [walk.task.task_id for walk in walks]
@@ -67,7 +69,7 @@ def study(explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> tuple[d
         "back": back_command(walks, fixed, final),
         "fixed": sorted(fixed),
         "separator": separator(walks),
-        "common": common_words(walks),
+        "shares": word_shares(walks),
     }
     samples: list[list[Sample]] = []
     for task in tasks:
@@ -162,11 +164,12 @@ def separator(walks: Iterable[Walk]) -> str:
     return best
 
 
-def common_words(walks: Iterable[Walk]) -> list[str]:
-    """Return the words that at least half of the goals have, sorted."""
-    goals = {walk.goal for walk in walks}
+def word_shares(walks: Iterable[Walk]) -> dict[str, float]:
+    """Return the share of goals that have a word, for the words of at least one in a hundred goals, sorted."""
+    goals = sorted({walk.goal for walk in walks})
     numbers = Counter(word for goal in goals for word in pages.page_words(goal))
-    return sorted(word for word, number in numbers.items() if number >= SHARED * len(goals))
+    shares = {word: round(number / len(goals), 4) for word, number in sorted(numbers.items())}
+    return {word: share for word, share in shares.items() if share >= LISTED}
 
 
 def _play_list(explorer: Explorer, task: TaskSpec, lessons: dict[str, Any]) -> list[Sample]:
@@ -195,7 +198,7 @@ class _Ending:
         page = pages.read(observation, admissible, self.lessons["fixed"], self.lessons["separator"], goal)
         if self.lessons["final"] in admissible:
             if not self.features:
-                self.features = pages.features(page, self.place, goal, self.lessons["common"], self._rarity)
+                self.features = pages.features(page, self.place, goal, self.lessons["shares"], self._rarity)
                 chosen = [pages.best_choice(row, goal) for row in page.groups.values()]
                 self._left = [*dict.fromkeys(choice.command for choice in chosen if choice), self.lessons["final"]]
             return self._left.pop(0)

@@ -129,6 +129,8 @@ class Console:
         for failure in record.failures:
             self.out.print(f"[yellow]{failure['kind']}[/] in {escape(failure['boundary'])}: {escape(failure['message'])}")
         verdict = "[bold green]won[/]" if record.won else "[bold red]not won[/]"
+        if record.strict is not None:
+            verdict += f", reward {record.reward:.2f}{'' if record.strict else ', not to the letter'}"
         refused = f", {record.invalid_actions} not possible" if record.invalid_actions else ""
         usage = record.usage
         self.out.print(f"\nGoal: {escape(record.goal)}")
@@ -146,10 +148,18 @@ class Console:
         low, high = result["ci95"]
         where = f"{result['env']} {result['split']}, {result['max_steps']} steps"
         self.out.print(f"[bold]{escape(result['harness'])}[/], {escape(result['decider'])}, {where}")
-        table = Table("type", "n", "success", box=None, pad_edge=False)
+        is_graded = "success_strict" in result
+        table = Table("type", "n", "success", *(("reward", "to the letter") if is_graded else ()), box=None, pad_edge=False)
         for kind, row in result["by_type"].items():
-            table.add_row(kind, str(row["n"]), f"{100 * row['success']:.1f}%")
-        table.add_row("[bold]all", f"[bold]{result['n']}", f"[bold]{100 * result['success']:.1f}%[/] ({100 * low:.1f} to {100 * high:.1f})")
+            # Episodes of a type may all have failed, and then have no grades.
+            grades = (f"{row['reward_mean']:.3f}", f"{100 * row['success_strict']:.1f}%") if "success_strict" in row else ()
+            table.add_row(escape(kind), str(row["n"]), f"{100 * row['success']:.1f}%", *grades)
+        cells = [f"[bold]{result['n']}", f"[bold]{100 * result['success']:.1f}%[/] ({100 * low:.1f} to {100 * high:.1f})"]
+        if is_graded:
+            low, high = result["ci95_strict"]
+            cells += [f"[bold]{result['reward_mean']:.3f}"]
+            cells += [f"[bold]{100 * result['success_strict']:.1f}%[/] ({100 * low:.1f} to {100 * high:.1f})"]
+        table.add_row("[bold]all", *cells)
         self.out.print(table)
         for k, value in result.get("pass_at_k", {}).items():
             self.out.print(f"pass@{k} {100 * value:.1f}%")
@@ -212,8 +222,10 @@ class Console:
         )
         self.out.print(
             f"{result['episodes']} model episodes, {result['tokens']} tokens, {result['exploration_steps']} exploration steps, "
-            f"{result['wall_s']:.0f} s"
+            f"{result['wall_s']:.0f} s; it ended by {result['stopped']}"
         )
+        saved = result["savings"]
+        self.out.print(f"cache and racing: {saved['played']} episodes played of {saved['everything']} that playing everything anew takes")
         self.out.print(f"final harness: {escape(result['final_harness'])}  [dim]behaviour {result['final_hash'][:12]}[/]")
 
     def markdown(self, text: str) -> None:

@@ -54,8 +54,10 @@ def pace(state: Mapping[str, Any]) -> str:
         said.append(f"{state['episodes_per_s']:.1f} a second")
         if state["tokens"]:
             said.append(f"{state['tokens_per_s']:.0f} tokens a second")
-    time_left = f" ({duration(state['left_s'])})" if state["left_s"] is not None else ""
-    said.append(f"at most {state['left']} to go{time_left}")
+    needed = [duration(state["left_s"])] if state["left_s"] is not None else []
+    if state["tokens"] and state["episodes"]:
+        needed.append(f"{state['left'] * state['tokens'] / state['episodes']:.0f} tokens")
+    said.append(f"at most {state['left']} to go" + (f" ({', '.join(needed)})" if needed else ""))
     return ", ".join(said)
 
 

@@ -9,7 +9,7 @@ import pytest
 from homebody.agents.spec import HarnessSpec, harness_names
 from homebody.envs import tasks
 
-SEEDS = {"generic", "household"}
+SEEDS = {"generic", "household", "webshop"}
 EVOLVED = {
     "household-smollm2": "homebody/Household-v0",
     "alfworld-smollm2": "homebody/AlfWorld-v0",

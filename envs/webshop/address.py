@@ -6,13 +6,14 @@ Knows pages; knows nothing of HTML, of visitors, or of a server.
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from homebody.envs.webshop.pages import BUY, SECTIONS, Page, Shop
 
 MOST_CHARACTERS: Final = 16_000
 """Of an address that is looked at at all."""
 _LAST_PAGE: Final = 10_000
+_MOST_FIELDS: Final = 200
 
 
 def address(page: Page) -> str:
@@ -42,13 +43,12 @@ def page_at(shop: Shop, where: str) -> Page | None:
         shop: What is sold.
         where: As `address` returns it; `pick`, the text of an option, on top leads to the page with that option chosen.
     """
-    parts = urlsplit(where)
-    try:
-        pairs = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=200)
-    except ValueError:
+    path, _, query_string = where.partition("#")[0].partition("?")
+    pairs = _pairs(query_string)
+    if pairs is None:
         return None
     fields = dict(pairs)
-    steps = parts.path.split("/")
+    steps = path.split("/")
     if steps == [""]:
         return shop.home()
     number, query = _number(fields.get("page", "1")), fields.get("q", "").lower()
@@ -58,7 +58,7 @@ def page_at(shop: Shop, where: str) -> Page | None:
         return shop.results(query, number) if query else shop.home()
     if steps[0] != "item" or len(steps) not in (2, 3):
         return None
-    product = shop.product(steps[1])
+    product = shop.product(unquote(steps[1]))
     groups, values = ([text for name, text in pairs if name == kind] for kind in ("group", "value"))
     if product is None or len(groups) != len(values):
         return None
@@ -78,9 +78,22 @@ def bought(shop: Shop, form: str) -> Page | None:
         shop: What is sold.
         form: The fields `asin`, and as in `state`.
     """
-    fields = dict(parse_qsl(form, keep_blank_values=True, max_num_fields=200))
-    item = page_at(shop, f"item/{fields.get('asin', '')}?{form}")
+    asin = dict(_pairs(form) or []).get("asin", "")
+    item = page_at(shop, f"item/{quote(asin, safe='')}?{form}")
     return shop.follow(item, f"click[{BUY.lower()}]") if item is not None and item.kind == "item" else None
+
+
+def picked(where: str) -> str | None:
+    """Return the text of the option that an address of an item picks; None if it picks none."""
+    return dict(_pairs(where.partition("#")[0].partition("?")[2]) or []).get("pick")
+
+
+def _pairs(query_string: str) -> list[tuple[str, str]] | None:
+    """Return names and values; None where there are more than any page of ours has."""
+    try:
+        return parse_qsl(query_string, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        return None
 
 
 def _picked(shop: Shop, item: Page, text: str) -> Page | None:

@@ -63,14 +63,14 @@ def tokens_of(piece: str) -> tuple[str, ...]:
 
 def words_of(text: str) -> Iterable[str]:
     """Return the parts between Unicode's word boundaries that are words, of any text."""
-    from uniseg.wordbreak import words  # type: ignore[import-untyped]  # here, because few texts need it
+    from uniseg.wordbreak import words  # here, because few texts need it
 
     return filter(_is_word, words(text))
 
 
 def _is_word(part: str) -> bool:
     """Return whether a part is of letters or digits, an ideograph, or an emoji: a pictograph, a keycap, or a flag of two letters."""
-    from uniseg.emoji import extended_pictographic  # type: ignore[import-untyped]
+    from uniseg.emoji import extended_pictographic
     from uniseg.wordbreak import WordBreak, word_break
 
     kinds = {word_break(character) for character in part}

@@ -13,9 +13,11 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from homebody.envs.core import EnvError
+from homebody.envs.webshop.address import address
 from homebody.envs.webshop.env import WebShopEnv
 from homebody.envs.webshop.pages import SEPARATOR, parse
 from homebody.envs.webshop.site import Site, serving
+from homebody.envs.webshop.snapshot import Snapshot
 from homebody.envs.webshop.stock import ShopParameterError
 
 CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome")
@@ -109,6 +111,22 @@ class BrowserShop(WebShopEnv):
         self._show(action if isinstance(action, str) else repr(action))
         reward = float(self._bought["reward"]) if buys else 0.0
         return self._observe(), reward, buys, self._n_steps >= self.max_steps, self._info()
+
+    def restore(self, snapshot: Snapshot) -> dict[str, Any]:
+        """Go back to a snapshot, as `WebShopEnv.restore` does, on a visit of its own.
+
+        Raises:
+            SnapshotError: It is none, or its product is not in this shop.
+            UnknownTaskError: Its task is not in this shop.
+        """
+        super().restore(snapshot)
+        self._path = self._site.enter(self._goal)
+        visit = self._site.visit(self._path)
+        if visit is not None and self.page.kind == "done":
+            visit.receipt, visit.rating = self.page, self._bought
+        self._tab.goto(f"{self._where}{self._path}{address(self.page)}", wait_until="domcontentloaded")
+        self._read = self._tab.evaluate(_READ)
+        return self._info()
 
     def close(self) -> None:
         """Close the browser and the website; to close them again does nothing."""

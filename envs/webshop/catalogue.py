@@ -115,7 +115,8 @@ def load_catalogue(data_dir: str | os.PathLike[str], size: int = SMALL_FILE, *, 
             raise CatalogueError(f"{attributes_path}: {asin!r}", f"it is {_kind(facts)}", "give an object with the list `attributes`")
         products[asin] = _product(_Reader(f"{where} ({asin})", record), _Reader(f"{attributes_path}: {asin!r}", facts))
     if not products:
-        raise CatalogueError(products_path, "it holds no product", "give a list with at least one")
+        problem = f"it holds no product with an id of at most {LONGEST_ASIN} characters"
+        raise CatalogueError(products_path, problem, "give a list with at least one")
     return list(products.values())
 
 
@@ -231,7 +232,7 @@ class _Reader:
         try:
             return _finite(text)
         except ValueError:
-            problem = f"field 'pricing' is {text!r}"
+            problem = f"field 'pricing' is {text[:40]!r}"
             raise CatalogueError(self.where, problem, "give '$12.99', '$3.78 - $11.38', or an empty text") from None
 
     def _get(self, name: str, default: Any = None) -> Any:

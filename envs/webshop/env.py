@@ -16,6 +16,7 @@ from homebody.envs.core import EnvError
 from homebody.envs.webshop import baseline, expert, render
 from homebody.envs.webshop.goals import GoalSource
 from homebody.envs.webshop.pages import Page, Shop
+from homebody.envs.webshop.snapshot import Place, Snapshot, SnapshotError
 from homebody.envs.webshop.stock import ShopConfig, ShopParameterError, open_stock
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ class WebShopEnv(gymnasium.Env[str, str]):
         `reset(options={"task": ID})` plays that task; without options the environment's own seeded generator draws one from `split`.
     Rendering:
         `render_mode="human"` shows each page in a window; `"rgb_array"` draws the page when `render` is called.
+    Snapshots:
+        `snapshot` and `restore` go back to any point, in this or another environment with the same catalogue; a pickle resumes where it was,
+        and opens the shop from the same parameters where it is read.
     """
 
     online_label = "first result: searches for the whole instruction, buys the product that comes first with the options named"
@@ -125,6 +129,7 @@ class WebShopEnv(gymnasium.Env[str, str]):
         self._show_score = show_score
         self._page: Page | None = None
         self.render_mode = render_mode
+        self._render_size = render_size
         self._viewer = _make_viewer(render_mode, render_size)
 
     @classmethod
@@ -234,6 +239,47 @@ class WebShopEnv(gymnasium.Env[str, str]):
         """Close the window, if there is one."""
         if self._viewer is not None:
             self._viewer.close()
+
+    def snapshot(self) -> Snapshot:
+        """Return where everything stands now.
+
+        Raises:
+            NotResetError: The environment was never reset.
+        """
+        generator = self.np_random.bit_generator.state
+        place = Place.of(self.page)
+        return Snapshot(self._goal.goal_id, place, frozenset(self._visited), dict(self._bought), self._n_steps, generator)
+
+    def restore(self, snapshot: Snapshot) -> dict[str, Any]:
+        """Go back to a snapshot, and return its `info`: from then on everything goes as it went, or would have gone, after it.
+
+        What `gymnasium.make` returns wants a reset before its first step all the same.
+
+        Raises:
+            SnapshotError: It is none, or its product is not in this shop.
+            UnknownTaskError: Its task is not in this shop.
+        """
+        if not isinstance(snapshot, Snapshot):
+            raise SnapshotError(f"it is {type(snapshot).__name__}, not Snapshot")
+        goal, page = self.stock.source.goal(snapshot.task_id), snapshot.place.page(self.shop)
+        self.np_random.bit_generator.state = snapshot.generator
+        self._goal, self._page, self._n_steps = goal, page, snapshot.n_steps
+        self._visited, self._bought = set(snapshot.visited), dict(snapshot.rating)
+        self._show("")
+        return self._info()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: parameters and a snapshot, but no shop."""
+        left_out = ("stock", "_viewer", "_page", "_goal", "_visited", "_bought", "_n_steps")
+        kept = {key: value for key, value in vars(self).items() if key not in left_out}
+        return {**kept, "config": self.stock.config, "snapshot": None if self._page is None else self.snapshot()}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        config, snapshot = kept.pop("config"), kept.pop("snapshot")
+        vars(self).update(kept, stock=open_stock(config), _page=None)
+        self._viewer = _make_viewer(self.render_mode, self._render_size)
+        if snapshot is not None:
+            self.restore(snapshot)
 
     def _show(self, said: str) -> None:
         if self._viewer is not None:

@@ -27,6 +27,8 @@ are in one split, and a product keeps its split in every catalogue."""
 _SPLIT_SALT: Final = "split/22"
 """Chosen so that the plainest shopper, `baseline.first_result`, does about as well in every split: among 400 products chance alone makes
 one split much easier than another."""
+MOST_CHOICES: Final = 100_000
+"""Ways to choose the options of one product; goals are made for each."""
 _CAPS: Final = tuple(10.0 * i for i in range(1, 100))
 _NO_CAP: Final = 1_000_000.0
 _SHUFFLE_SEED: Final = 233
@@ -74,11 +76,18 @@ def synthetic_goals(products: Iterable[Product], price: Price, seed: int) -> lis
         products: What is sold.
         price: Tells what a product costs, in dollars.
         seed: Of the caps on the price.
+
+    Raises:
+        CatalogueError: The options of a product can be chosen in more than `MOST_CHOICES` ways.
     """
     goals = []
     for product in products:
         if not product.instruction.strip():
             continue
+        n_choices = math.prod(map(len, product.options.values()))
+        if n_choices > MOST_CHOICES:
+            problem = f"its options can be chosen in {n_choices:,} ways, and each is a goal"
+            raise CatalogueError(f"product {product.asin!r}", problem, f"leave it with at most {MOST_CHOICES:,}, or take human goals")
         cap, words = _cap(price(product), _generator(seed, "cap", product.asin))
         groups = sorted(product.options)
         for values in itertools.product(*(product.options[group] for group in groups)):
@@ -170,12 +179,12 @@ def manifest(goals: Sequence[Goal], products: Sequence[Product], price: Price, i
         is_attainable: Tells whether buying what a goal asks for gives the full reward.
 
     Returns:
-        `catalogue`, `prices` and `goals`: SHA-256 of each; `n_goals`: how many, by split; `unattainable`: ids of goals that cannot give the
-        full reward, which are kept because upstream keeps them; `hash`: SHA-256 of all that.
+        `catalogue` and `goals`: SHA-256 of each; `prices`: dollars by product id; `n_goals`: how many, by split; `unattainable`: ids of
+        goals that cannot give the full reward, which are kept because upstream keeps them; `hash`: SHA-256 of all that.
     """
     facts = {
         "catalogue": catalogue_hash(products),
-        "prices": _sha256({product.asin: price(product) for product in products}),
+        "prices": {product.asin: price(product) for product in products},
         "goals": _sha256([asdict(goal) for goal in goals]),
         "n_goals": dict(sorted(Counter(split_of(goal.asin) for goal in goals).items())),
         "unattainable": sorted(goal.goal_id for goal in goals if not is_attainable(goal)),
@@ -190,12 +199,13 @@ def split_of(asin: str) -> str:
 
 
 def load_prices(path: Path) -> dict[str, float]:
-    """Load what products cost: a JSON object that maps product ids to dollars.
+    """Load what products cost: a JSON object that maps product ids to dollars, or a manifest, which has one as its `prices`.
 
     Raises:
         CatalogueError: The file is missing, is no such object, or a price is no number of at least 0.
     """
-    prices = read_json(path, dict, "an object that maps product ids to prices in dollars")
+    content = read_json(path, dict, "an object that maps product ids to prices in dollars")
+    prices = content["prices"] if isinstance(content.get("prices"), dict) else content
     for asin, price in prices.items():
         if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf:
             raise CatalogueError(path, f"the price of {asin!r} is {price!r}", "give dollars, a number of at least 0")

@@ -1,7 +1,9 @@
 """The stem of an English word: M. F. Porter, "An algorithm for suffix stripping" (1980), with the two later changes of its author.
 
 Promises what Lucene's `PorterStemFilter` does with one lower-case token. Knows no other language, and leaves words of one or two letters
-alone. The changes are `bli` to `ble` in place of `abli` to `able`, and `logi` to `log`.
+alone. The changes are `bli` to `ble` in place of `abli` to `able`, and `logi` to `log`. It is written out here because the libraries do not
+serve: PyStemmer lacks the changes, and nltk, which has them, brings a package that is many times this one to a program that wants one
+function of it (`tests/envs/webshop/test_analyzer.py` compares the two where nltk is installed).
 """
 
 from __future__ import annotations

@@ -16,13 +16,12 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from homebody.envs.core import EnvError
 from homebody.envs.webshop import sketch
-from homebody.envs.webshop.address import MOST_CHARACTERS, address, bought, page_at
+from homebody.envs.webshop.address import MOST_CHARACTERS, address, bought, page_at, picked
 from homebody.envs.webshop.catalogue import Product
 from homebody.envs.webshop.goals import Goal
 from homebody.envs.webshop.pages import Page
@@ -130,10 +129,10 @@ class Site:
 
     def _show(self, path: str, visit: Visit, page: Page) -> Answer:
         base = f"/{path.split('/')[1]}/"
-        picked = parse_qs(urlsplit(path).query).get("pick")
-        if picked is not None:
+        choice = picked(path)
+        if choice is not None:
             # Without a fragment the keyboard would be back at the top of the page after each choice.
-            fragment = f"#{_anchor(page, picked[-1])}" if page.kind == "item" else ""
+            fragment = f"#{_anchor(page, choice)}" if page.kind == "item" else ""
             return Answer(HTTPStatus.SEE_OTHER, location=base + address(page) + fragment)
         return Answer(HTTPStatus.OK, text=self._html(base, visit, page))
 
@@ -246,12 +245,19 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     """Answers requests that name this machine: no other site can shop, or read, through a visitor."""
 
+    timeout = 30
+    """Seconds that a request may stop in the middle; then its connection is closed."""
+
     def __init__(self, site: Site, *rest: Any) -> None:
         self.site = site
         super().__init__(*rest)
 
     def do_GET(self) -> None:
         """Show a page."""
+        self._answer(None)
+
+    def do_HEAD(self) -> None:
+        """Say what a page would be answered with."""
         self._answer(None)
 
     def do_POST(self) -> None:
@@ -287,4 +293,5 @@ class _Handler(BaseHTTPRequestHandler):
         # Pictures never change; a page does, when something is bought.
         self.send_header("Cache-Control", "max-age=3600" if answer.kind == "image/svg+xml" else "no-store")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)

@@ -43,7 +43,7 @@ def look(product: Product, options: Mapping[str, str]) -> tuple[str, str]:
     found = [table["words"][word] for word in words if word in table["words"]]
     drawing = _drawings().get(product.query) or (found[-1] if found else usual)
     for group, values in product.options.items():
-        names = [name for name in table["colors"] if name in (options.get(group) or values[0])]
+        names = [name for name in table["colors"] if name in (options.get(group) or " ".join(values[:1]))]
         if names:
             color = max(names, key=len)
             break

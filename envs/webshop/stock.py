@@ -48,7 +48,7 @@ class ShopConfig:
     catalogue_seed: int = 0
     """Of the synthetic catalogue."""
     prices: str | os.PathLike[str] | None = None
-    """A JSON file that maps product ids to dollars; products that it lacks cost what `price_seed` draws."""
+    """A JSON file that maps product ids to dollars, or a manifest; products that it lacks cost what `price_seed` draws."""
     price_seed: int = 0
     """Of prices that are a range, and of the limits that goals set."""
     duplicates: str = "error"
@@ -82,6 +82,8 @@ class ShopConfig:
 class Stock:
     """What is sold, what it costs, and what is asked for."""
 
+    config: ShopConfig
+    """What it was made from."""
     shop: Shop
     source: GoalSource
     price: Prices
@@ -167,7 +169,7 @@ def _open(config: ShopConfig, files: tuple[object, ...]) -> Stock:
     count = f"{len(shop.products)} products"
     where = f"the {config.goals} goals of {config.data_dir or 'the built-in catalogue'} ({count})"
     about = f"{config.goals} goals, {count} of {'the built-in catalogue' if config.data_dir is None else 'upstream'}"
-    return Stock(shop, GoalSource(goals, where), price, config.tagger, tag, about)
+    return Stock(config, shop, GoalSource(goals, where), price, config.tagger, tag, about)
 
 
 @lru_cache(maxsize=4)

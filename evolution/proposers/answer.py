@@ -21,7 +21,8 @@ from homebody.agents.sandbox import one_line
 from homebody.agents.spec import HarnessSpec, entry
 from homebody.evolution.learn import Lessons
 from homebody.evolution.proposers.edit import HOLD_PATCHES, set_processors
-from homebody.evolution.proposers.levers import Settings, levers
+from homebody.evolution.proposers.lever import Settings
+from homebody.evolution.proposers.levers import levers
 
 WHY_CHARACTERS = 160
 LEAST_PROMPT, PROMPT_CHARACTERS = 20, 300

@@ -21,7 +21,7 @@ from homebody.agents.spec import HarnessSpec
 from homebody.evolution.digest import CATEGORIES
 from homebody.evolution.proposers.candidate import Candidate, Evidence, ProposerError, make_manifest
 from homebody.evolution.proposers.edit import set_processors
-from homebody.evolution.proposers.levers import param_of
+from homebody.evolution.proposers.lever import param_of
 
 try:
     from gepa.proposer.reflective_mutation.reflection_lm import StatelessReflectionLM

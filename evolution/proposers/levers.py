@@ -8,38 +8,14 @@ needs, or the harness gives it nothing to act on, it does not apply. Nothing her
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from homebody.agents.processors import find
 from homebody.agents.spec import HarnessSpec
 from homebody.evolution.learn import Lessons
-
-Settings = Mapping[str, Mapping[str, Any]]
-"""Parameters by processor, as `homebody.evolution.proposers.edit.set_processors` takes them."""
-Build = Callable[[HarnessSpec, Lessons], Settings | None]
-
-MOST_LOOKS = 10
-"""Most choices of a list that are opened."""
-WRITING = ("generate", "grammar", "vote")
-"""Methods by which a model writes its command."""
-
-
-@dataclass(frozen=True)
-class Lever:
-    """One thing that the rules can do."""
-
-    name: str
-    why: str
-    """One sentence: why it should help against what it answers."""
-    answers: frozenset[str]
-    """Failure categories against which it helps; see `homebody.evolution.digest.CATEGORIES`."""
-    use: str
-    """The processor at work."""
-    build: Build
-    """What the edit sets, or None where it does not apply."""
+from homebody.evolution.proposers.lever import WRITING, Build, Lever, Settings, method_of, param_of
+from homebody.evolution.proposers.page_levers import page_levers
 
 
 def levers() -> list[Lever]:
@@ -60,7 +36,7 @@ def levers() -> list[Lever]:
             "playbook",
             _playbook,
         ),
-        *_page_levers(unable | aimless | ending | {"loop"}),
+        *page_levers(unable | aimless | ending | {"loop"}),
         Lever(
             "choose by score",
             "A model that cannot write a command letter by letter may still prefer the right one of those on offer.",
@@ -249,82 +225,6 @@ def levers() -> list[Lever]:
     ]
 
 
-def _page_levers(answers: frozenset[str]) -> list[Lever]:
-    """Return the levers for environments of pages, where little tells a failure's cause but its end: they answer the same failures."""
-    return [
-        Lever(
-            "end as successes end",
-            "Successes on training tasks fill the slot, open a choice and give the same last command.",
-            answers,
-            "open_and_compare",
-            _follow,
-        ),
-        Lever(
-            "choose what the goal names",
-            "A page that is ended with before the choices that the goal names were made is not what the goal asks for.",
-            answers,
-            "open_and_compare",
-            _compare("choose", lambda lessons, spec: True),
-        ),
-        Lever(
-            "open more choices",
-            "What a choice is worth shows on its page, so the best of several pages is better than the first.",
-            answers,
-            "open_and_compare",
-            _look_further,
-        ),
-        Lever(
-            "weigh pages as training showed",
-            "What was measured on the pages of training tasks tells those that were right from those that were not.",
-            answers,
-            "open_and_compare",
-            _compare("weights", lambda lessons, spec: lessons.pages["weights"]),
-        ),
-        Lever(
-            "heed the numbers",
-            "A number beside a word of the goal is a limit that a page may break.",
-            answers,
-            "open_and_compare",
-            _compare("weights", _with_bounds),
-        ),
-        Lever(
-            "leave out what all goals share",
-            "Words that most goals have do not tell what this one asks for.",
-            answers,
-            "fill_slot",
-            lambda spec, lessons: {"fill_slot": {"drop": lessons.pages["common"]}} if lessons.pages and method_of(spec) == "rank" else None,
-        ),
-        Lever(
-            "end with what is good enough",
-            "On training tasks a page of this worth was right often enough, and the steps that are saved are not missing at the end.",
-            answers,
-            "open_and_compare",
-            _compare("enough", lambda lessons, spec: lessons.pages["enough"]),
-        ),
-        Lever(
-            "ask which choice fits",
-            "The goal makes the model expect the text beside some choices more than beside others.",
-            answers,
-            "choice_prior",
-            _choice_prior,
-        ),
-    ]
-
-
-def method_of(spec: HarnessSpec) -> str:
-    """Return the method by which a harness decides."""
-    method = param_of(spec, "decide", "method")
-    return "generate" if method is None else str(method)
-
-
-def param_of(spec: HarnessSpec, use: str, param: str) -> Any:
-    """Return a parameter of a harness's processor, its default where the entry does not say; None without that processor."""
-    position = spec.index(use)
-    if position is None:
-        return None
-    return spec.processors[position]["params"].get(param, find(use).schema[param].get("default"))
-
-
 def _sentences() -> list[dict[str, str]]:
     found: list[dict[str, str]] = json.loads((resources.files("homebody.assets") / "prompts" / "where.json").read_text("utf-8"))
     return found
@@ -353,42 +253,6 @@ def _where_prior(sentence: Mapping[str, str]) -> Build:
 def _ranked_search(lessons: Lessons) -> dict[str, Mapping[str, Any]]:
     """What finds the way by what the harness knows: a ranking, and places that were looked at gone from the menu."""
     return {"decide": {"method": "rank"}, "visited": {"forms": list(lessons.explore)}}
-
-
-def _follow(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-    if not lessons.pages or spec.index("open_and_compare") is not None:
-        return None
-    known = {name: lessons.pages[name] for name in ("final", "back", "fixed", "separator", "common")}
-    return {"decide": {"method": "rank"}, "open_and_compare": known}
-
-
-def _compare(param: str, value: Callable[[Lessons, HarnessSpec], Any]) -> Build:
-    """Set a parameter of `open_and_compare` where that is in the harness and training in an environment of pages taught something."""
-
-    def build(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-        there = lessons.pages and spec.index("open_and_compare") is not None
-        return {"open_and_compare": {param: value(lessons, spec)}} if there else None
-
-    return build
-
-
-def _with_bounds(lessons: Lessons, spec: HarnessSpec) -> dict[str, float]:
-    return {**param_of(spec, "open_and_compare", "weights"), "bounds": 1.0}
-
-
-def _look_further(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-    """Twice as many and one, in the order that pages have by the goal's words if nothing else is known of them."""
-    look = param_of(spec, "open_and_compare", "look")
-    if look is None or look >= MOST_LOOKS:
-        return None
-    weights = param_of(spec, "open_and_compare", "weights") or {"words": 1.0}
-    return {"open_and_compare": {"look": min(2 * look + 1, MOST_LOOKS), "weights": weights}}
-
-
-def _choice_prior(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-    if not lessons.pages or spec.index("open_and_compare") is None:
-        return None
-    return {"choice_prior": {name: lessons.pages[name] for name in ("fixed", "separator")}}
 
 
 def _scale(use: str, param: str, factor: float) -> Build:

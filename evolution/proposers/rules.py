@@ -17,7 +17,8 @@ from homebody.agents.spec import HarnessSpec
 from homebody.evolution.landscape import Landscape
 from homebody.evolution.proposers.candidate import Candidate, Evidence, make_manifest
 from homebody.evolution.proposers.edit import set_processors
-from homebody.evolution.proposers.levers import Lever, levers
+from homebody.evolution.proposers.lever import Lever
+from homebody.evolution.proposers.levers import levers
 
 OFTEN = 2
 """Rejections at the gate, without one acceptance, after which a lever counts as failed though its flips were not measured."""

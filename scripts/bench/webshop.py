@@ -1,7 +1,8 @@
 """How fast the shop is: steps of the environment and searches among many products; one thread.
 
-Steps are those of `WebShopEnv` itself, page texts and lists of commands included; `gymnasium.make` adds its wrappers' time. Upstream is not
-run here: its figure is the one that was recorded where the project's data were, with Lucene and HTML inside.
+Steps are those of `WebShopEnv` itself, page texts and lists of commands included; `gymnasium.make` adds its wrappers' time. All times are
+the processor's, which one thread on a core of its own takes by the clock too; what else the machine does changes them little. Upstream is
+not run here: its figure is the one that was recorded where the project's data were, with Lucene and HTML inside.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def bench_webshop(data_dir: str | None, *, goals: int, products: int, repeats: i
     progress("steps")
     env = WebShopEnv(data_dir, max_steps=_MOST_STEPS)
     tasks = [task.task_id for task in env.task_source(data_dir).tasks("train", goals)]
-    env.shop.index.search("lamp")  # compiled code is loaded by now
+    _shop(env, [task.task_id for task in env.task_source(data_dir).tasks("validation", 1)])  # all code is loaded by now
     parts = [_shop(env, tasks[part::repeats]) for part in range(repeats)]
     trips = [trip for _, part in parts for trip in part]
     searching = [_search(env, tasks[part::repeats]) for part in range(repeats)]
@@ -74,9 +75,9 @@ def _shop(env: WebShopEnv, tasks: list[str]) -> tuple[float, list[tuple[str, lis
         terminated = truncated = False
         while not (terminated or truncated):
             commands.append(first_result(env.page, info["goal"]))
-            started = time.perf_counter()
+            started = time.process_time()
             _, _, terminated, truncated, _ = env.step(commands[-1])
-            taken += time.perf_counter() - started
+            taken += time.process_time() - started
         n_steps += len(commands)
         trips.append((task, commands))
     return taken / n_steps * 1e6, trips
@@ -100,24 +101,24 @@ def _repeat(env: WebShopEnv, trips: list[tuple[str, list[str]]]) -> float:
 
 def _step_us(env: WebShopEnv, commands: list[str]) -> float:
     step = env.step
-    started = time.perf_counter()
+    started = time.process_time()
     for command in commands:
         step(command)
-    return (time.perf_counter() - started) / len(commands) * 1e6
+    return (time.process_time() - started) / len(commands) * 1e6
 
 
 def _large(n: int) -> Iterator[dict[str, Any]]:
     """Index a synthetic catalogue, and search it for the instructions of its products."""
     products = synthetic(n)
-    started = time.perf_counter()
+    started = time.process_time()
     index = SearchIndex(products)
-    yield result("index_products", n / (time.perf_counter() - started), "products/s", 1)
+    yield result("index_products", n / (time.process_time() - started), "products/s", 1)
     index.search("lamp")
     times = []
     for query in _instructions(products):
-        started = time.perf_counter()
+        started = time.process_time()
         index.search(query)
-        times.append((time.perf_counter() - started) * 1e3)
+        times.append((time.process_time() - started) * 1e3)
     size = "1m" if n == MILLION else str(n)
     yield result(f"search_{size}_ms", statistics.median(times), "ms a query", len(times))
     yield result(f"search_{size}_p95_ms", sorted(times)[int(0.95 * len(times))], "ms a query", len(times))

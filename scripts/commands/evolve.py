@@ -29,8 +29,14 @@ if TYPE_CHECKING:
               help="rules, llm, gepa, a control (random, noop), or your own module:callable.")  # fmt: skip
 @click.option("--proposer-model", metavar="MODEL", help="Model that the proposer may ask; without it the one that plays.")
 @click.option("--candidates", type=click.IntRange(1, 20), default=2, show_default=True, metavar="K", help="Edits tried a round.")
-@click.option("--train-tasks", type=click.IntRange(min=1), default=24, show_default=True, metavar="N", help="Tasks whose traces are read.")
-@click.option("--validation-tasks", type=click.IntRange(min=1), default=40, show_default=True, metavar="N", help="Tasks of the gate.")
+@click.option(
+    "--train-tasks", type=click.IntRange(min=1), default=24, show_default=True, metavar="N", help="Tasks whose traces are read, at first."
+)
+@click.option(
+    "--validation-tasks", type=click.IntRange(min=1), default=40, show_default=True, metavar="N", help="Tasks of the gate, at first."
+)
+@click.option("--growth", type=click.IntRange(1, 100), default=8, show_default=True, metavar="F",
+              help="Most times that both sets grow, doubled while fewer than 5 of their tasks fail; 1: never.")  # fmt: skip
 @click.option("--exploration-steps", type=click.IntRange(min=0), default=200_000, show_default=True, metavar="N",
               help="Model-free steps on training tasks; 0: none.")  # fmt: skip
 @click.option("--gate", type=click.Choice(["auto", "literal", "outweigh", "statistical"]), default="auto", show_default=True,
@@ -50,7 +56,8 @@ if TYPE_CHECKING:
 @json_out
 def evolve(
     env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, model: str, harness: str, run_dir: str, rounds: int,
-    proposer: str, proposer_model: str | None, candidates: int, train_tasks: int, validation_tasks: int, exploration_steps: int, gate: str,
+    proposer: str, proposer_model: str | None, candidates: int, train_tasks: int, validation_tasks: int, growth: int,
+    exploration_steps: int, gate: str,
     isolation: str, budget_episodes: int | None, budget_tokens: int | None, budget_minutes: float | None, approve: bool, workers: int,
     seed: int, gpu_layers: int, resume: bool, json_path: str | None,
 ) -> None:  # fmt: skip
@@ -80,6 +87,7 @@ def evolve(
         candidates=candidates,
         train_tasks=train_tasks,
         validation_tasks=validation_tasks,
+        growth=growth,
         max_steps=max_steps,
         exploration_steps=exploration_steps,
         gate=gate,

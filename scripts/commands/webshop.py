@@ -1,4 +1,4 @@
-"""`homebody webshop`: the shop as a website, and its built-in catalogue."""
+"""`homebody webshop`: the shop as a website, its built-in catalogue, and what fixes its goals."""
 
 # The mark \b, which keeps click from rewrapping the examples, must be one character: these docstrings cannot be raw.
 # ruff: noqa: D301
@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from homebody.scripts.console import check_target, write_json
+from homebody.scripts.console import Console, check_target, write_json
 from homebody.scripts.options import Group, json_out, options
 
 shop_parameters = options(
@@ -17,6 +17,11 @@ shop_parameters = options(
     click.option("--catalogue-size", type=int, default=1000, show_default=True, metavar="N", help="Products, at most."),
     click.option("--catalogue-seed", type=int, default=0, show_default=True, metavar="N", help="Of the built-in catalogue."),
     click.option("--price-seed", type=int, default=0, show_default=True, metavar="N", help="Of prices that are a range, and of limits."),
+)
+goals_parameter = options(
+    click.option(
+        "--goals", type=click.Choice(["synthetic", "human"]), default="synthetic", show_default=True, help="Who wrote the errands."
+    )
 )
 
 
@@ -27,7 +32,7 @@ def webshop() -> None:
 
 @webshop.command("serve", short_help="The shop as a website on this machine.")
 @shop_parameters
-@click.option("--goals", type=click.Choice(["synthetic", "human"]), default="synthetic", show_default=True, help="Who wrote the errands.")
+@goals_parameter
 @click.option("--split", default="test", show_default=True, metavar="S", help="Which errands: train, validation or test.")
 @click.option("--task", "tasks", multiple=True, metavar="ID", help="This errand alone. Can be repeated; they come in turn.")
 @click.option("--hide-score", is_flag=True, help="Do not show the score after a purchase.")
@@ -83,6 +88,36 @@ def webshop_catalogue(split: str, n: int, out: str | None, json_path: str | None
     for path in files:
         click.echo(f"{path} written")
     write_json(json_path, {"products": len(stock.shop.products), "goals": len(stock.source.goals), "split": split, **measured})
+
+
+@webshop.command("manifest", short_help="What fixes the errands: prices, and hashes to compare.")
+@shop_parameters
+@goals_parameter
+@click.option("--prices", type=click.Path(), metavar="FILE", help="What products cost; this command's --json, or ids and dollars alone.")
+@json_out
+def webshop_manifest(json_path: str | None, **shop: Any) -> None:
+    """Print the hashes of catalogue, prices and errands, which two shops share if they ask for the same.
+
+    The prices themselves are in the file of --json, so that they can be had again where a seed would draw others.
+
+    \b
+    Examples:
+      homebody webshop manifest --data-dir data/webshop --price-seed 1 --json goals.json
+      homebody webshop manifest --data-dir data/webshop --price-seed 1 --prices goals.json
+      homebody evaluate --env homebody/WebShop-v0 --env-arg prices=goals.json --env-arg price_seed=1
+    """
+    from homebody.envs.webshop.stock import ShopConfig, open_stock
+
+    check_target(json_path)
+    found = open_stock(ShopConfig(**shop)).manifest()
+    shown = {
+        **found,
+        "n_goals": ", ".join(f"{number} of {split}" for split, number in found["n_goals"].items()),
+        "unattainable": f"{len(found['unattainable'])} goals cannot be bought with the full reward",
+        "prices": f"{len(found['prices'])} products",
+    }
+    Console().pairs(shown)
+    write_json(json_path, found)
 
 
 _WORDS = {

@@ -68,6 +68,12 @@ def yard() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def stacks() -> ModuleType:
+    """The module of the toy environment of pages."""
+    return load("stacks")
+
+
+@pytest.fixture(scope="session")
 def specs() -> ModuleType:
     """The module that draws random harnesses."""
     return load("specs")

@@ -201,6 +201,39 @@ def test_an_end_with_reward_is_not_yet_won(play, yard):
     assert (record.steps, record.won, record.trace[0]["reward"]) == (1, False, 1.0)
 
 
+def test_reward_is_the_sum_of_the_steps(play, yard):
+    class Generous(yard.Yard):
+        def step(self, action):
+            observation, _, terminated, truncated, info = super().step(action)
+            return observation, 0.25 * len(self.sent), terminated, truncated, info
+
+    record = play(FlatDecider(), env=Generous(), max_steps=3)
+    assert record.reward == 0.25 + 0.5 + 0.75
+    assert "reward" not in record.to_json()
+    assert play(FlatDecider(), env=yard.Yard(raises_at=1)).reward == 0.0
+
+
+def test_success_to_the_letter_is_kept_where_the_environment_tells_it(play, yard, add_processor):
+    class Exact(yard.Yard):
+        def reset(self, **settings):
+            observation, info = super().reset(**settings)
+            return observation, {**info, "success_strict": False}
+
+        def step(self, action):
+            observation, reward, terminated, truncated, info = super().step(action)
+            return observation, reward, terminated, truncated, {**info, "success_strict": len(self.sent) >= 2}
+
+    brake = add_processor("brake", "before_tool", lambda event: {"approved": False} if event.steps_left <= 1 else None)
+    strict = [play(FlatDecider(), brake, env=Exact(), max_steps=limit).strict for limit in (1, 2, 3)]
+    assert strict == [False, False, True]  # the last step of each is held back, and changes nothing
+    record = play(FlatDecider(), env=Exact(), max_steps=2)
+    assert record.to_json()["strict"] is True
+    assert EpisodeRecord.from_json(record.to_json()) == record
+    plain = play(FlatDecider())
+    assert plain.strict is None
+    assert "strict" not in plain.to_json()
+
+
 def test_unusable_answer_is_a_wasted_step(play, yard):
     env = yard.Yard()
     record = play(["Let me think.", "walk to dock 1"], env=env, max_steps=2)

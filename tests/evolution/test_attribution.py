@@ -49,6 +49,13 @@ def test_the_sum_of_attributions_stands_beside_the_gain() -> None:
     assert found["said"] == "leaving out one edit at a time explains 80.0 of 100.0 points; the rest is interaction"
 
 
+def test_it_is_said_where_edits_were_left_out_on_other_tasks_than_the_gain_is_of() -> None:
+    rows = [row("seed", "--"), row("final", "++++"), row("ablation r1c1", "+---", ["r1c1"])]
+    said = summarize_rows(rows)["attribution"]["said"]
+    assert said.startswith("leaving out one edit at a time explains 75.0 of 100.0 points")
+    assert said.endswith("; edits were left out on 4 tasks, the gain is that of 2")
+
+
 def test_edits_that_go_together_are_counted_once() -> None:
     rows = [
         row("seed", "----"),

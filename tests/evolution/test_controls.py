@@ -130,9 +130,12 @@ def test_attempts_can_be_equal_in_tokens(quarry_run: Path, tmp_path: Path, monke
     monkeypatch.setattr(controls, "_tokens_of_an_episode", lambda lineage: 10.0)
     lineage = controls.read_lineage(run_dir)
     object.__setattr__(lineage, "end", {**lineage.end, "tokens": 61})
-    assert controls._equal_attempts(lineage, Plan(equal="tokens", tasks=2)) == 4  # 61 tokens of 10 an episode, on 2 tasks: 3.05
+    assert controls._equal_attempts(lineage, Plan(equal="tokens", tasks=2)) == (
+        4,
+        "at least as many",
+    )  # 61 tokens of 10 an episode, on 2 tasks: 3.05
     object.__setattr__(lineage, "end", {**lineage.end, "tokens": 10**9})
-    assert controls._equal_attempts(lineage, Plan(equal="tokens", tasks=2)) == controls.MOST_ATTEMPTS
+    assert controls._equal_attempts(lineage, Plan(equal="tokens", tasks=2)) == (controls.MOST_ATTEMPTS, "fewer")
 
 
 def test_tokens_of_an_episode_are_of_the_seed(quarry_run: Path) -> None:
@@ -191,3 +194,21 @@ def test_an_ablation_that_cannot_be_told_apart_is_left_out(quarry_run: Path, tmp
     monkeypatch.setattr(controls, "leave_one_out", none)
     result = play_controls(run_dir, Plan(only=("ablation",), tasks=2))
     assert result["skipped"] == {"ablation r1c1": "without r1c1 playbook: it moved"}
+
+
+def test_an_environment_names_its_own_policy_and_what_is_played(
+    quarry_run: Path, tmp_path: Path, quarry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
+    info = quarry.info
+    monkeypatch.setattr(quarry, "online_expert", lambda self: ["wait"], raising=False)
+    monkeypatch.setattr(quarry, "online_label", "waits for ever", raising=False)
+    monkeypatch.setattr(quarry, "about", "two kinds of goal", raising=False)
+    monkeypatch.setattr(quarry, "info", lambda self: {**info(self), "success_strict": False})
+    result = play_controls(run_dir, Plan(only=("online", "best-of-n"), tasks=2))
+    found = rows(result)
+    assert result["run"]["about"] == "two kinds of goal"
+    assert found["online"]["label"] == "waits for ever"
+    assert (found["online"]["reward_mean"], found["online"]["success_strict"]) == (0.0, 0.0)
+    # They are figures of first attempts, and this row counts the best.
+    assert not {"reward_mean", "success_strict", "ci95_strict"} & set(found["best-of-n"])

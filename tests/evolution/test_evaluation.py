@@ -73,6 +73,27 @@ def test_the_figures_by_hand(episode: Callable[..., EpisodeRecord]) -> None:
     assert list(result["by_type"]) == ["a", "b"]
 
 
+def test_reward_and_success_to_the_letter_are_told_where_the_environment_tells_them(episode: Callable[..., EpisodeRecord]) -> None:
+    def graded(won: bool, strict: bool | None, *rewards: float, **fields: Any) -> EpisodeRecord:
+        return episode(won, strict=strict, trace=[{"reward": reward} for reward in rewards], **fields)
+
+    records = [
+        graded(True, True, 0.0, 1.0, task_id="t1"),
+        graded(True, False, 1.0, task_id="t2"),
+        graded(False, False, 0.5, task_id="t3", type="b"),
+        graded(False, None, task_id="t4", type="b", error={"boundary": "reset", "kind": "k", "message": "m"}),
+    ]
+    result = summarize(records)
+    assert (result["success"], result["reward_mean"], result["success_strict"]) == (0.5, 0.625, 0.25)
+    # Wilson, 1 of 4: (0.25 + z/8 -+ 1.96 sqrt(0.25 * 0.75 / 4 + z/64)) / (1 + z/4), with z = 1.96 squared
+    assert result["ci95_strict"] == pytest.approx([0.04559, 0.69936], abs=1e-5)
+    assert result["by_type"]["a"] == {
+        "n": 2, "success": 1.0, "reward_mean": 1.0, "success_strict": 0.5, "ci95_strict": pytest.approx([0.09453, 0.90547], abs=1e-5),
+    }  # fmt: skip
+    assert result["by_type"]["b"]["reward_mean"] == 0.25
+    assert [(one.get("reward"), one.get("strict")) for one in result["episodes"]] == [(1.0, True), (1.0, False), (0.5, False), (None, None)]
+
+
 def test_with_attempts_the_first_counts_and_pass_at_k_estimates_the_rest(episode: Callable[..., EpisodeRecord]) -> None:
     outcomes = {"t1": (False, True, True), "t2": (True, False, False), "t3": (False, False, False)}
     records = [episode(won, task_id=task, attempt=n, steps=n + 1) for task, all_won in outcomes.items() for n, won in enumerate(all_won)]

@@ -101,6 +101,16 @@ def test_the_oracle_of_best_of_n_is_no_first_attempt() -> None:
     assert control_cells(row("seed", 0.2))[2:5] == ["20.0% (0.0 to 100.0)", "", ""]
 
 
+def test_reward_success_to_the_letter_and_what_was_played_are_shown_where_they_are_known() -> None:
+    graded = row("final", 0.9, reward_mean=0.95, success_strict=0.5, ci95_strict=[0.2, 0.8])
+    assert control_cells(graded)[2] == "90.0% (0.0 to 100.0); mean reward 0.950, to the letter 50.0% (20.0 to 80.0)"
+    told = controls(run={**controls()["run"], "about": "deep goals, 3 shafts"}, rows=[row("seed", 0.0), graded], gain_at_k=None)
+    assert "\nPlayed: deep goals, 3 shafts.\n" in controls_markdown(told)
+    assert "Played:" not in controls_markdown(controls())
+    assert gain_cells(combination(controls=told))[0] == "quarry (deep goals, 3 shafts)"
+    assert "a quarry: deep goals, 3 shafts." in build_gains_page(report(combination(controls=told)))
+
+
 def test_the_controls_say_gain_attribution_omissions_and_audit() -> None:
     text = controls_markdown(controls())
     assert "**Gain +90.0 points** (+70.0 to +100.0) on 10 tasks, 90.0% of the headroom." in text
@@ -163,7 +173,7 @@ def test_a_report_without_gains_is_still_drawn(tmp_path: Path) -> None:
 def test_the_gains_figure_names_every_row(tmp_path: Path) -> None:
     figure = draw_gains(report(combination("a/long/path/to/model.gguf"), rows=[PUBLISHED]))
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels == ["Big (published)\nquarry, n = 134, 15 steps", "model.gguf\nquarry, n = 60, 15 steps"]
+    assert labels == ["Big (published)\nquarry, n = 134, 15 steps", "model.gguf\nquarry, n = 60 (seed 10), 15 steps"]
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert texts == ["+44.0 points\nround 9", "+90.0 points\n(+70.0 to +100.0), n = 10"]
 

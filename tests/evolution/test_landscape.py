@@ -52,6 +52,15 @@ def test_a_shipped_edit_is_measured_by_the_courses_of_the_tasks() -> None:
     assert found.untried == tuple(name for name in DIMENSIONS if name != "control")
 
 
+def test_tasks_that_came_in_later_count_from_then_on() -> None:
+    # t9 is played from round 2 on. Round 1 ships an edit that solves t1, round 2 one that solves t2 and t9.
+    digests = [digest("t1", "loop", "won", "won"), digest("t2", "loop", "loop", "won"), digest("t9", "loop", "won")]
+    rounds = [report(1, edit("r1c1", "turn", "accepted"), shipped="r1c1"), report(2, edit("r2c1", "pull", "accepted"), shipped="r2c1")]
+    rounds[1]["candidates"][0]["manifest"]["predicted_impact"]["will_unlock"] = ["t2", "t9"]
+    found = survey(digests, rounds)
+    assert [item["flipped"] for item in found.tried] == [["t1"], ["t2", "t9"]]
+
+
 def test_flips_that_the_gate_measured_count_as_far_as_they_were_predicted() -> None:
     rounds = [report(1, edit("r1c1", "turn", flipped=["t9", "t2"]), edit("r1c2", "turn", flipped=[]))]
     found = survey([digest("t1", "loop", "loop")], rounds)

@@ -94,7 +94,7 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
         monkeypatch.setitem(PROPOSERS, "scripted", Entry("scripted_proposer:propose"))  # type: ignore[attr-defined]
         values: dict[str, Any] = {
             "env_id": "Quarry-v0", "env_kwargs": {"numbers": size}, "model": "nobody", "harness": "generic", "proposer": "scripted",
-            "train_tasks": 2, "validation_tasks": size, "rounds": 9, "gate": "outweigh",
+            "train_tasks": 2, "validation_tasks": size, "growth": 1, "rounds": 9, "gate": "outweigh",
         }  # fmt: skip
         options = {key: changes.pop(key) for key in ("approve", "resume") if key in changes}
         result = evolve(EvolveConfig(**(values | changes)), tmp_path, **options)

@@ -46,6 +46,18 @@ def test_the_table_lines_up_the_harnesses_and_the_controls() -> None:
     assert gain["ci95"] == list(paired_gain([True, False, False, False], [True, True, False, False])[1:])
 
 
+def test_reward_and_success_to_the_letter_stand_beside_the_success_where_there_are_any() -> None:
+    grades = {"reward_mean": 0.625, "success_strict": 0.25, "ci95_strict": [0.046, 0.699]}
+    evaluations = [evaluation("s", "m", "+---"), evaluation("f", "m", "++--") | grades]
+    shown = rows(table(START, END, evaluations))
+    assert {key: shown["evolved harness"][key] for key in grades} == grades
+    assert not grades.keys() & shown["seed harness"].keys()
+    run = {"start": {"env_id": "e", "model": "m"}, "lessons": None, "rounds": [], "end": END, "evaluations": evaluations}
+    text = markdown({**run, "table": table(START, END, evaluations)})
+    assert "| 50.0% (25.0 to 75.0); mean reward 0.625, to the letter 25.0% (4.6 to 69.9) |" in text
+    assert text.count("mean reward") == 1
+
+
 def test_the_latest_evaluation_counts_and_splits_and_step_limits_stand_apart() -> None:
     evaluations = [evaluation("s", "m", "----"), evaluation("s", "m", "+---"), evaluation("s", "m", "++", "validation")]
     evaluations += [evaluation("s", "m", "+++-", max_steps=50)]

@@ -21,11 +21,12 @@ from homebody.evolution.store import Store
 Command = Callable[..., Any]
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 COMMANDS = [
-    ("run",), ("watch",), ("play",), ("evaluate",), ("evolve",), ("report",), ("harness", "list"), ("harness", "show"),
-    ("harness", "check"), ("harness", "diff"),
+    ("run",), ("watch",), ("play",), ("evaluate",), ("evolve",), ("controls",), ("reproduce",), ("report",), ("export",),
+    ("harness", "list"), ("harness", "show"), ("harness", "check"), ("harness", "diff"),
     ("harness", "patch"), ("harness", "sandbox"), ("models", "list"), ("models", "info"), ("models", "prepare"), ("models", "fetch"),
-    ("models", "verify"), ("household", "export"), ("data", "alfworld"), ("bench", "household"), ("bench", "llm"), ("bench", "harness"),
-    ("bench", "render"),
+    ("models", "verify"), ("household", "export"), ("webshop", "serve"), ("webshop", "catalogue"), ("webshop", "manifest"),
+    ("data", "alfworld"), ("bench", "household"), ("bench", "llm"), ("bench", "harness"), ("bench", "render"), ("bench", "webshop"),
+    ("bench", "gate"),
 ]  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def test_every_command_has_help_with_an_example_on_a_line_of_its_own(homebody: C
     assert homebody(*command, "-h").out == answer.out
 
 
-@pytest.mark.parametrize("group", [(), ("harness",), ("models",), ("household",), ("data",), ("bench",)])
+@pytest.mark.parametrize("group", [(), ("harness",), ("models",), ("household",), ("webshop",), ("data",), ("bench",)])
 def test_a_group_alone_shows_its_help(homebody: Command, group: tuple[str, ...]) -> None:
     answer = homebody(*group)
     assert (answer.code, answer.err) == (0, "")
@@ -124,6 +125,9 @@ def test_evolve_prints_and_writes_also_into_the_directory_that_it_makes(
     assert HarnessSpec.load(run_dir / "final.json").behaviour_hash == result["final_hash"]
     assert "round 1, behaviour" in answer.err
     assert f"final harness: {run_dir / 'final.json'}" in answer.out
+    saved = result["savings"]
+    assert f"; it ended by {result['stopped']}" in answer.out
+    assert f"{saved['played']} episodes played of {saved['everything']} that playing everything anew takes" in answer.out
     resumed = homebody("evolve", *small, "--run-dir", run_dir, "--resume", "--json", tmp_path / "again.json")
     assert resumed.code == 0
     assert loaded(tmp_path / "again.json")["rounds"] == result["rounds"]
@@ -134,7 +138,9 @@ def test_report_prints_and_writes(homebody: Command, loaded: Command, tmp_path: 
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.startswith("# homebody/Household-v0, flat\n")
     assert (tmp_path / "chart.png").read_bytes()[:4] == b"\x89PNG"
-    assert set(loaded(tmp_path / "report.json")) == {"start", "lessons", "rounds", "end", "evaluations", "table"}
+    assert set(loaded(tmp_path / "report.json")) == {
+        "start", "lessons", "rounds", "end", "noise", "hit_rates", "evaluations", "table",
+    }  # fmt: skip
 
 
 def test_report_reads_a_run_that_another_process_writes(homebody: Command, run_dir: Path) -> None:
@@ -233,7 +239,7 @@ def test_long_work_off_a_terminal_prints_a_line_now_and_then(monkeypatch: pytest
 FLAT = ("--decider", "flat", "--tasks", "1", "--max-steps", "2")
 EVOLVE = ("--model", "flat", "--rounds", "1", "--train-tasks", "1", "--validation-tasks", "1", "--exploration-steps", "0")
 MISTAKES = {
-    "no such command": (("evolv",), ["no command is called 'evolv'; there are run, watch, play, evaluate, evolve, report,"]),
+    "no such command": (("evolv",), ["no command is called 'evolv'; there are run, watch, play, evaluate, evolve, controls,"]),
     "no such subcommand": (("harness", "shwo"), ["no command is called 'shwo'", "there are list, show, check, diff, patch"]),
     "no such option": (("evaluate", "--taks", "3"), ["--taks", "--tasks"]),
     "an option without its value": (("evaluate", "--tasks"), ["--tasks", "requires an argument"]),
@@ -296,7 +302,7 @@ MISTAKES = {
     "a chart of a kind that we do not draw": (("report", "{run}", "--png", "{out}.gif"), ["{out}.gif", ".png or .svg"]),
     "a chart into a folder that is not there": (
         ("report", "{run}", "--png", "{new}/c.png"), ["cannot write {new}/c.png: there is no folder"]),
-    "no such proposer": (("evolve", "--run-dir", "{new}", "--proposer", "rule"), ["no proposer is called 'rule'", "noop, random, rules"]),
+    "no such proposer": (("evolve", "--run-dir", "{new}", "--proposer", "rule"), ["no proposer is called 'rule'", "rules, llm, gepa"]),
     **{
         f"a result of {command[0]} into a folder that is not there": (
             (*command, "--json", "{new}/r.json"),
@@ -480,7 +486,9 @@ def test_an_interrupt_ends_with_one_line_and_keeps_what_was_played(
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
-    assert err == "homebody: stopped; what was played is stored where a --run-dir was given\n"
+    *progress, last = err.splitlines()
+    assert last == "homebody: stopped; what was played is stored where a --run-dir was given"
+    assert all(line.startswith("episodes: ") for line in progress)  # one every ten seconds, so mostly none
     assert kept(tmp_path) >= enough
     Store(tmp_path).close()  # the directory was given back
 

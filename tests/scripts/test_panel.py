@@ -59,6 +59,11 @@ def test_the_latest_rounds_are_shown() -> None:
     assert shown == [str(number) for number in range(13, 21)]
 
 
+def test_the_tokens_to_go_are_told_at_the_pace_so_far() -> None:
+    state = {**STATE, "episodes": 200, "tokens": 50_000, "left": 30}  # 250 an episode
+    assert pace(state).endswith("at most 30 to go (10 min, 7500 tokens)")
+
+
 def test_a_control_has_no_tokens() -> None:
     assert pace({**STATE, "tokens": 0, "tokens_per_s": 0.0}) == "231 episodes played, 0.8 a second, at most 504 to go (10 min)"
 

@@ -39,6 +39,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Stock:
     wild = [
         replace(
             product,
+            asin=f'<b>{n}"\'',
+            category=HOSTILE,
             name=f"{product.name} {HOSTILE}",
             query=f"lamps {HOSTILE.lower()}",
             product_category=HOSTILE,
@@ -47,7 +49,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Stock:
             options={HOSTILE.lower(): ('"><script>window.ran = 1</script>', "a & b < c"), "size": ('6" x 9',)},
             instruction=f"Find me {HOSTILE}",
         )
-        for product in synthetic(30)
+        for n, product in enumerate(synthetic(30))
     ]
     export_catalogue(wild, Path(folder))
     return open_stock(ShopConfig(folder, price_seed=1))

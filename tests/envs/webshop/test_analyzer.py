@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homebody.envs.webshop.analyzer import LONGEST_TOKEN, STOP_WORDS, analyze
@@ -38,6 +38,17 @@ def test_stems_are_those_of_porters_article(pair):
 @pytest.mark.parametrize(("word", "expected"), [("technology", "technolog"), ("us", "us"), ("as", "as"), ("gyyed", "gy"), ("y", "y")])
 def test_stems_follow_the_authors_later_version(word, expected):
     assert stem(word) == expected  # logi to log; nothing shorter than three letters; a double consonant may be a y
+
+
+ENDINGS = "s es ies sses ed eed ing ational tional izer bli logi fulness iviti icate ative alize ical ness ement ment ion ous y e ll".split()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("abceilmnorstuyz", max_size=7), st.lists(st.sampled_from(ENDINGS), max_size=2))
+def test_stems_are_those_of_nltk(start, endings):
+    nltk = pytest.importorskip("nltk.stem.porter", reason="nltk, which is there to compare with, is not installed: pip install nltk")
+    word = start + "".join(endings)
+    assert stem(word) == nltk.PorterStemmer(mode="MARTIN_EXTENSIONS").stem(word)
 
 
 @pytest.mark.parametrize(

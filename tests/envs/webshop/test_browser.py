@@ -5,6 +5,7 @@ Needs the `browser` extra and a Chromium on PATH; is skipped where one is missin
 
 from __future__ import annotations
 
+import pickle
 import random
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -113,6 +114,16 @@ def test_the_expert_wins_and_episodes_end(shop: BrowserShop, tasks: list[str]) -
     assert results[-1][4]["won"]
     assert results[-1][4]["success_strict"]
     assert [result[1:4] for result in results[:-1]] == [(0.0, False, False)] * (len(results) - 1)
+
+
+def test_a_snapshot_is_gone_back_to_in_the_browser(shop: BrowserShop, tasks: list[str]) -> None:
+    plain = WebShopEnv(max_steps=100)
+    plain.reset(options={"task": tasks[2]})
+    for command in (*plain.expert(), "search[rug]"):
+        plain.step(command)
+        shop.restore(plain.snapshot())
+        assert (shop._observe(), shop._info()) == (plain._observe(), plain._info())
+        assert shop.step("click[back to search]") == WebShopEnv.step(pickle.loads(pickle.dumps(plain)), "click[back to search]")
 
 
 def test_what_is_wrong_before_a_browser_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:

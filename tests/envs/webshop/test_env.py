@@ -81,6 +81,13 @@ def test_the_shop_keeps_our_contract() -> None:
         homebody.envs.check_env(homebody.envs.make(ENV_ID, observation=observation, catalogue_size=60))
 
 
+def test_tables_are_told_what_is_played(folder: Path) -> None:
+    assert WebShopEnv(catalogue_size=60).about == "synthetic goals, 60 products of the built-in catalogue"
+    assert WebShopEnv(folder).about.startswith("synthetic goals, ")
+    assert WebShopEnv(folder).about.endswith(" products of upstream")
+    assert "first result" in WebShopEnv.online_label
+
+
 def test_the_shop_keeps_gymnasiums_contract(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")  # it opens a window, for every render mode is tried
     gymnasium_check_env(gymnasium.make(ENV_ID, catalogue_size=60).unwrapped)
@@ -97,7 +104,7 @@ def test_first_page(folder: Path) -> None:
     observation, info = env.reset(options={"task": env._goal.goal_id})
     assert observation == f"WebShop [SEP] Instruction: [SEP] {info['goal']} [SEP] Search"
     assert info["goal"].startswith(f"{WISH} with color: red, and size: large, and price lower than ")
-    assert (info["admissible_commands"], info["won"]) == (["search[{text}]"], False)
+    assert (info["admissible_commands"], info["won"], info["success_strict"]) == (["search[{text}]"], False, False)
     assert info["task_id"].startswith("garden/")
     assert "B000000001" not in str(info)
 
@@ -112,6 +119,10 @@ def test_a_purchase_ends_with_its_reward(folder: Path) -> None:
     assert (info["reward_parts"]["r_att"], info["reward_parts"]["tagger"]) == (1.0, "rules")
     assert "Your score (min 0.0, max 1.0) [SEP] hidden [SEP]" in observation
     assert env.expert() == []
+    info["reward_parts"].clear()  # the rating of a purchase is kept; what a caller gets of it is its own
+    begin(env, color="red", size="large")
+    parts = play(env, "search[lamp]", "click[b000000001]", "click[red]", "click[large]", "click[buy now]")[4]["reward_parts"]
+    assert parts["reward"] == 1.0
     assert play(env, "click[buy now]")[1:4] == (0.0, False, False)
     assert play(env, "search[stool]", "click[b000000002]", "click[buy now]")[4]["won"] is False
 

@@ -53,6 +53,12 @@ def test_caps_are_the_larger_of_two_of_the_next_four_tens(dollars: float, seed: 
         assert goal.instruction == f"Find me heavy lamps, and price lower than {goal.price_upper:.2f} dollars"
 
 
+def test_choices_without_number_are_named() -> None:
+    many = product("L9", options={group: tuple(f"{group}{i}" for i in range(40)) for group in "abcdef"})
+    with pytest.raises(CatalogueError, match=r"product 'L9': its options can be chosen in 4,096,000,000 ways.*at most 100,000"):
+        synthetic_goals([many], price, 0)
+
+
 def test_all_caps_are_drawn() -> None:
     goals = synthetic_goals([product(f"L{i}", prices=(5.0,)) for i in range(200)], price, 0)
     assert {goal.price_upper for goal in goals} == {20.0, 30.0, 40.0}

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from homebody.envs.webshop.address import address, page_at
-from homebody.envs.webshop.pages import Page, search_command
+from homebody.envs.webshop.address import address, bought, page_at
+from homebody.envs.webshop.pages import Page, Shop, search_command
 from homebody.envs.webshop.render import text
 from homebody.envs.webshop.site import HOST, POLICY, PortError, Site, serve, serving
 from homebody.envs.webshop.sketch import is_known, look, shapes, svg
@@ -101,12 +102,22 @@ def test_an_address_of_nothing(stock: Stock, where: str) -> None:
     assert page_at(stock.shop, where.replace("{asin}", stock.shop.products[0].asin)) is None
 
 
+@pytest.mark.parametrize("asin", ["B 1", "../x", "\u00e9", "a?b", "a#b", "a%20b", "a&b=c", "B]\n[1"])
+def test_a_product_of_any_id_has_an_address(stock: Stock, asin: str) -> None:
+    shop = Shop([replace(stock.shop.products[0], asin=asin)])
+    item = shop.item(shop.products[0], "lamps", 1, {})
+    assert page_at(shop, address(item)) is item
+    assert bought(shop, urlencode({"asin": asin, "q": "lamps", "page": 1})) is shop.follow(item, "click[buy now]")
+
+
 def test_an_empty_search_leads_home(stock: Stock) -> None:
     assert page_at(stock.shop, "search?q=") is stock.shop.home()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.text(max_size=60))
+@given(st.text(max_size=60) | st.text("/[]:#?&=%;.a1", max_size=12))
+@example("//[")
+@example("//[x]y/")
 def test_any_path_gets_an_answer(site: Site, path: str) -> None:
     visit = site.enter()
     for base in ("/", visit, f"{visit}search?q=", f"{visit}item/", "/picture/"):
@@ -201,8 +212,12 @@ def test_the_score_can_be_hidden(stock: Stock, tasks: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "form", ["", "asin=NONE", "asin={asin}&group=color&value=none", "asin={asin}&page=x", "asin=%00", "&&=&=", "asin=../.."]
-)
+    "form",
+    [
+        "", "asin=NONE", "asin={asin}&group=color&value=none", "asin={asin}&page=x", "asin=%00", "&&=&=", "asin=../..",
+        "asin={asin}&" + "a=1&" * 300,
+    ],
+)  # fmt: skip
 def test_a_form_that_buys_nothing(site: Site, form: str) -> None:
     base = site.enter()
     assert site.answer(f"{base}buy", form.replace("{asin}", site.stock.shop.products[0].asin)).status == HTTPStatus.NOT_FOUND
@@ -268,6 +283,11 @@ def test_every_product_has_a_picture_in_its_colour() -> None:
         assert svg(drawing, color).startswith("<svg ")
 
 
+def test_a_group_without_values_is_no_trouble(stock: Stock) -> None:
+    product = replace(stock.shop.products[0], options={"color": ()})
+    assert is_known(*look(product, {}))
+
+
 def test_pictures_and_style_are_served(site: Site) -> None:
     assert site.answer("/shop.css").kind == "text/css"
     picture = site.answer("/picture/shoe/forest%20green.svg")
@@ -318,6 +338,25 @@ def test_a_form_of_no_length_or_too_long(served: str) -> None:
     assert ask(served, "POST", "/1/buy", Content_Length="-1").status == 413
     assert ask(served, "POST", "/1/buy", Content_Length="999999").status == 413
     assert ask(served, "POST", "/1/buy", "asin=x").status == 404
+
+
+def test_a_head_has_no_body(served: str) -> None:
+    connection = http.client.HTTPConnection(served, timeout=5)
+    connection.request("HEAD", "/shop.css")
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (200, b"")
+    assert int(answer.headers["Content-Length"]) > 1000
+    connection.close()
+
+
+def test_a_request_that_stops_in_the_middle_is_closed(served: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    monkeypatch.setattr("homebody.envs.webshop.site._Handler.timeout", 0.1)
+    host, _, port = served.partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(b"POST /1/buy HTTP/1.1\r\nHost: " + served.encode() + b"\r\nContent-Length: 50\r\n\r\nasin=")
+        assert connection.recv(100) == b""
 
 
 def test_a_port_that_is_taken(site: Site, served: str) -> None:

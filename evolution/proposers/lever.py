@@ -1,0 +1,47 @@
+"""What a lever is, and how its conditions read a harness. Knows no lever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from homebody.agents.processors import find
+from homebody.agents.spec import HarnessSpec
+from homebody.evolution.learn import Lessons
+
+Settings = Mapping[str, Mapping[str, Any]]
+"""Parameters by processor, as `homebody.evolution.proposers.edit.set_processors` takes them."""
+Build = Callable[[HarnessSpec, Lessons], Settings | None]
+
+WRITING = ("generate", "grammar", "vote")
+"""Methods by which a model writes its command."""
+
+
+@dataclass(frozen=True)
+class Lever:
+    """One thing that the rules can do."""
+
+    name: str
+    why: str
+    """One sentence: why it should help against what it answers."""
+    answers: frozenset[str]
+    """Failure categories against which it helps; see `homebody.evolution.digest.CATEGORIES`."""
+    use: str
+    """The processor at work."""
+    build: Build
+    """What the edit sets, or None where it does not apply."""
+
+
+def method_of(spec: HarnessSpec) -> str:
+    """Return the method by which a harness decides."""
+    method = param_of(spec, "decide", "method")
+    return "generate" if method is None else str(method)
+
+
+def param_of(spec: HarnessSpec, use: str, param: str) -> Any:
+    """Return a parameter of a harness's processor, its default where the entry does not say; None without that processor."""
+    position = spec.index(use)
+    if position is None:
+        return None
+    return spec.processors[position]["params"].get(param, find(use).schema[param].get("default"))

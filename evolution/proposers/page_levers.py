@@ -1,0 +1,107 @@
+"""The levers for environments of pages: what can be done with `homebody.agents.processors.pages` and what training there taught.
+
+Little but the end tells why a failure failed there, so all of them answer the same failures, and the gate tells them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from homebody.agents.pages import COMMON
+from homebody.agents.spec import HarnessSpec
+from homebody.evolution.learn import Lessons
+from homebody.evolution.proposers.lever import WRITING, Build, Lever, Settings, method_of, param_of
+
+MOST_LOOKS = 10
+"""Most choices of a list that are opened."""
+
+
+def page_levers(answers: frozenset[str]) -> list[Lever]:
+    """Return the table.
+
+    Args:
+        answers: failure categories that these levers answer.
+    """
+    return [
+        Lever(
+            "end as successes end",
+            "Successes on training tasks fill the slot, open a choice and give the same last command.",
+            answers,
+            "open_and_compare",
+            _follow,
+        ),
+        Lever(
+            "choose what the goal names",
+            "A page that is ended with before the choices that the goal names were made is not what the goal asks for.",
+            answers,
+            "open_and_compare",
+            _compare("choose", lambda lessons: True),
+        ),
+        Lever(
+            "open more choices",
+            "What a choice is worth shows on its page, and what was measured on training pages tells the right ones from the others.",
+            answers,
+            "open_and_compare",
+            _look_further,
+        ),
+        Lever(
+            "leave out what all goals share",
+            "Words that most goals have do not tell what this one asks for.",
+            answers,
+            "fill_slot",
+            _fill_slot,
+        ),
+        Lever(
+            "end with what is good enough",
+            "On training tasks a page of this worth was right often enough, and the steps that are saved are not missing at the end.",
+            answers,
+            "open_and_compare",
+            _compare("enough", lambda lessons: lessons.pages["enough"]),
+        ),
+        Lever(
+            "ask which choice fits",
+            "The goal makes the model expect the text beside some choices more than beside others.",
+            answers,
+            "choice_prior",
+            _choice_prior,
+        ),
+    ]
+
+
+def _follow(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+    if not lessons.pages or spec.index("open_and_compare") is not None:
+        return None
+    known = {name: lessons.pages[name] for name in ("final", "back", "fixed", "separator", "shares")}
+    return {"decide": {"method": "rank"}, "open_and_compare": known}
+
+
+def _compare(param: str, value: Callable[[Lessons], Any]) -> Build:
+    """Set a parameter of `open_and_compare` where that is in the harness and training in an environment of pages taught something."""
+
+    def build(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+        there = lessons.pages and spec.index("open_and_compare") is not None
+        return {"open_and_compare": {param: value(lessons)}} if there else None
+
+    return build
+
+
+def _look_further(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+    """Open twice as many and one, and weigh them as training showed."""
+    look = param_of(spec, "open_and_compare", "look")
+    if not lessons.pages or look is None or look >= MOST_LOOKS:
+        return None
+    return {"open_and_compare": {"look": min(2 * look + 1, MOST_LOOKS), "weights": lessons.pages["weights"]}}
+
+
+def _fill_slot(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+    """A model that writes fills the slot itself."""
+    if not lessons.pages or method_of(spec) in WRITING:
+        return None
+    return {"fill_slot": {"drop": [word for word, share in lessons.pages["shares"].items() if share >= COMMON]}}
+
+
+def _choice_prior(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+    if not lessons.pages or spec.index("open_and_compare") is None:
+        return None
+    return {"choice_prior": {name: lessons.pages[name] for name in ("fixed", "separator")}}
