@@ -76,8 +76,8 @@ class WebShopEnv(gymnasium.Env[str, str]):
     Rendering:
         `render_mode="human"` shows each page in a window; `"rgb_array"` draws the page when `render` is called.
     Snapshots:
-        `snapshot` and `restore` go back to any point, in this or another environment with the same catalogue; a pickle resumes where it was,
-        and opens the shop from the same parameters where it is read.
+        `snapshot` and `restore` go back to any point, in this or another environment with the same catalogue; a pickle resumes where it
+        was, and opens the shop from the same parameters where it is read.
     """
 
     online_label = "first result: searches for the whole instruction, buys the product that comes first with the options named"

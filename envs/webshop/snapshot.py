@@ -35,9 +35,7 @@ class Place:
     @classmethod
     def of(cls, page: Page) -> Place:
         """Return the place that a page is."""
-        return cls(
-            page.kind, page.query, page.number, page.product.asin if page.product else "", page.section, tuple(page.options.items())
-        )
+        return cls(page.kind, page.query, page.number, page.product.asin if page.product else "", page.section, tuple(page.options.items()))
 
     def page(self, shop: Shop) -> Page:
         """Return the page, as this shop has it.

@@ -144,7 +144,7 @@ def small() -> Callable[..., EvolveConfig]:
     def make(**changes: Any) -> EvolveConfig:
         values: dict[str, Any] = {
             "env_id": "homebody/Household-v0", "env_kwargs": {"rooms": ["bathroom"]}, "model": "flat", "harness": "household",
-            "rounds": 2, "candidates": 3, "train_tasks": 4, "validation_tasks": 6, "growth": 1, "max_steps": 10, "exploration_steps": 6000, "growth": 1,
+            "rounds": 2, "candidates": 3, "train_tasks": 4, "validation_tasks": 6, "growth": 1, "max_steps": 10, "exploration_steps": 6000,
         }  # fmt: skip
         return EvolveConfig(**(values | changes))
 

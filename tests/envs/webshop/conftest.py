@@ -39,7 +39,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Stock:
     wild = [
         replace(
             product,
-            asin=f'<b>{n}"\'',
+            asin=f"<b>{n}\"'",
             category=HOSTILE,
             name=f"{product.name} {HOSTILE}",
             query=f"lamps {HOSTILE.lower()}",

@@ -83,14 +83,13 @@ def served(site: Site) -> Iterator[str]:
 # --- the environment
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_both_drivers_tell_the_same(shop: BrowserShop, tasks: list[str], seed: int) -> None:
-    plain, draw = WebShopEnv(max_steps=100), random.Random(seed)
+def test_both_drivers_tell_the_same(shop: BrowserShop, tasks: list[str]) -> None:
+    plain, draw = WebShopEnv(max_steps=100), random.Random(1)
     task = {"task": draw.choice(tasks)}
     ours, theirs = plain.reset(options=task), shop.reset(options=task)
     assert ours == theirs
     texts = ("lamp", 'a <b>"bold"</b> & tea %20 + #', "red  shoes", "zzz")
-    for _ in range(30):
+    for _ in range(40):
         offered = ours[-1]["admissible_commands"] or ["search[{text}]"]  # nothing is offered after a purchase, and a search is taken
         # The errands of a random walk would end after a few steps if everything were as likely.
         command = draw.choice([one for one in offered if draw.random() < 0.3 or "buy" not in one] or offered)
@@ -119,7 +118,10 @@ def test_the_expert_wins_and_episodes_end(shop: BrowserShop, tasks: list[str]) -
 def test_a_snapshot_is_gone_back_to_in_the_browser(shop: BrowserShop, tasks: list[str]) -> None:
     plain = WebShopEnv(max_steps=100)
     plain.reset(options={"task": tasks[2]})
-    for command in (*plain.expert(), "search[rug]"):
+    *way, buy = plain.expert()
+    for command in way:
+        plain.step(command)
+    for command in (buy, "search[rug]"):
         plain.step(command)
         shop.restore(plain.snapshot())
         assert (shop._observe(), shop._info()) == (plain._observe(), plain._info())
