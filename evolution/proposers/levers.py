@@ -64,7 +64,7 @@ def levers() -> list[Lever]:
                 "What the model has read of the world makes it expect things in some places more than in others.",
                 searching,
                 "where_prior",
-                _where_prior(sentence),
+                _where_prior(sentence, another=number > 1),
             )
             for number, sentence in enumerate(_sentences(), 1)
         ),
@@ -246,8 +246,15 @@ def _seen_where(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
     return {**_ranked_search(lessons), "seen_where": lessons.memory}
 
 
-def _where_prior(sentence: Mapping[str, str]) -> Build:
-    return lambda spec, lessons: {**_ranked_search(lessons), "where_prior": sentence}
+def _where_prior(sentence: Mapping[str, str], another: bool) -> Build:
+    """Ask by this sentence; `another` one is tried only in the place of the first, so that the two do not fill a round."""
+
+    def build(spec: HarnessSpec, lessons: Lessons) -> Mapping[str, Mapping[str, Any]] | None:
+        if another and spec.index("where_prior") is None:
+            return None
+        return {**_ranked_search(lessons), "where_prior": sentence}
+
+    return build
 
 
 def _ranked_search(lessons: Lessons) -> dict[str, Mapping[str, Any]]:

@@ -35,7 +35,7 @@ def harness(*entries: dict[str, Any]) -> HarnessSpec:
 @pytest.mark.parametrize(
     ("categories", "expected"),
     [
-        (("searching",), ["do not look twice", "ask where things are (1)", "ask where things are (2)", "remember where things were"]),
+        (("searching",), ["do not look twice", "ask where things are (1)", "remember where things were"]),
         # Three loops and one unusable answer, two searches: what answers five failures, then four.
         (("loop", "searching", "loop", "won", "unusable_answers", "loop", "searching"),
          ["do not look twice", "playbook", "choose by score"]),
@@ -58,7 +58,7 @@ def test_what_shipped_harnesses_were_made_of_comes_first_as_before(seed: Harness
     """The path that found the shipped harnesses: playbook, then a question to the model, then the memory of places."""
     spec, tried, shipped = seed, {seed.behaviour_hash}, []
     for number, (category, wanted) in enumerate(
-        [("unusable_answers", "playbook"), ("searching", "ask where things are (2)"), ("searching", "remember where things were")], 1
+        [("unusable_answers", "playbook"), ("searching", "ask where things are (1)"), ("searching", "remember where things were")], 1
     ):
         candidates = {c.manifest["lever"]: c for c in propose(spec, evidence(category, tried=tuple(tried), number=number), 2)}
         tried |= {spec.patch(c.patch).behaviour_hash for c in candidates.values()}
@@ -112,7 +112,7 @@ def test_every_patch_sets_what_training_taught(seed: HarnessSpec, evidence: Make
     remembering = candidates["remember where things were"]
     assert params(remembering, "seen_where") == given.lessons.memory
     assert params(remembering, "decide") == {"method": "rank"}
-    assert params(candidates["ask where things are (2)"], "where_prior")["given"].count("{thing}") == 1
+    assert params(candidates["ask where things are (1)"], "where_prior")["given"].count("{thing}") == 1
     assert params(candidates["short history"], "history_window") == {"turns": 4}
 
 
@@ -263,3 +263,11 @@ def test_whatever_the_harness_candidates_apply_and_the_critic_lets_them_pass(
     for candidate, critique in zip(candidates, review(spec, candidates, given_evidence), strict=True):
         assert spec.patch(candidate.patch).behaviour_hash != spec.behaviour_hash
         assert critique.objections == ()
+
+
+def test_another_sentence_takes_the_place_of_the_first(seed: HarnessSpec, evidence: Make) -> None:
+    (first,) = [c for c in propose(seed, evidence("searching"), 40) if c.manifest["lever"].startswith("ask where things are")]
+    asking = seed.patch(first.patch)
+    (second,) = [c for c in propose(asking, evidence("searching"), 40) if c.manifest["lever"].startswith("ask where things are")]
+    assert (first.manifest["lever"], second.manifest["lever"]) == ("ask where things are (1)", "ask where things are (2)")
+    assert params(asking, "where_prior")["given"] != params(asking.patch(second.patch), "where_prior")["given"]
