@@ -12,7 +12,9 @@ from homebody.envs import tasks
 SEEDS = {"generic", "household", "webshop"}
 EVOLVED = {
     "household-smollm2": "homebody/Household-v0",
+    "household-gemma3-270m": "homebody/Household-v0",
     "alfworld-smollm2": "homebody/AlfWorld-v0",
+    "alfworld-gemma3-270m": "homebody/AlfWorld-v0",
     "household-adaptive": "homebody/Household-v0",
 }
 
