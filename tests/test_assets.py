@@ -14,6 +14,7 @@ EVOLVED = {
     "household-smollm2": "homebody/Household-v0",
     "household-gemma3-270m": "homebody/Household-v0",
     "alfworld-smollm2": "homebody/AlfWorld-v0",
+    "webshop-smollm2": "homebody/WebShop-v0",
     "alfworld-gemma3-270m": "homebody/AlfWorld-v0",
     "household-adaptive": "homebody/Household-v0",
 }
