@@ -6,8 +6,8 @@ What is observed is read from the page that the browser shows, and every action 
 from __future__ import annotations
 
 import shutil
-from contextlib import ExitStack
-from functools import cache
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -73,7 +73,7 @@ class BrowserShop(WebShopEnv):
         chromium = find_chromium()
         self._open = ExitStack()
         self._where = self._open.enter_context(serving(self._site))
-        self._browser = _playwright().chromium.launch(executable_path=chromium, headless=headless)
+        self._browser = self._open.enter_context(_playwright()).chromium.launch(executable_path=chromium, headless=headless)
         self._open.callback(self._browser.close)
         self._tab: Any = self._browser.new_page()
         self._path = ""
@@ -158,10 +158,19 @@ class BrowserShop(WebShopEnv):
         return {**super()._info(), "admissible_commands": sorted(commands)}
 
 
-@cache
-def _playwright() -> Any:
-    """Return the running playwright; there can be one in a process."""
-    return _api().sync_playwright().start()
+_running: list[Any] = []
+"""The running playwright, once for each shop that uses it: there can be one in a process, and others may want to start theirs."""
+
+
+@contextmanager
+def _playwright() -> Iterator[Any]:
+    _running.append(_running[0] if _running else _api().sync_playwright().start())
+    try:
+        yield _running[0]
+    finally:
+        last = _running.pop()
+        if not _running:
+            last.stop()
 
 
 def _api() -> ModuleType:

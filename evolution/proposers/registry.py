@@ -68,8 +68,8 @@ def find_proposer(name: str) -> Proposer:
 def _import(where: str) -> Any:
     module, _, attribute = where.partition(":")
     # A command that is installed does not look into the current folder, where a user's file lies.
-    if not where.startswith("homebody.") and os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    here = [] if where.startswith("homebody.") or os.getcwd() in sys.path else [os.getcwd()]
+    sys.path += here
     try:
         found = importlib.import_module(module)
     except ProposerError:
@@ -80,6 +80,9 @@ def _import(where: str) -> Any:
         raise ProposerError(f"proposer {where}: there is no module {module!r}; install it, or run where {module}.py lies") from None
     except Exception as error:
         raise ProposerError(f"proposer {where}: the module cannot be imported: {type(error).__name__}: {one_line(str(error))}") from None
+    finally:
+        for folder in here:
+            sys.path.remove(folder)
     proposer = getattr(found, attribute, None)
     if not callable(proposer):
         raise ProposerError(f"proposer {where}: {module} has no callable {attribute!r}; write one that takes (spec, evidence, k)")

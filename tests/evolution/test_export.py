@@ -72,7 +72,8 @@ def words_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(models, "load", lambda name, **settings: Words())
     monkeypatch.setattr(module, "load", lambda name, **settings: Words())
     config = EvolveConfig(
-        "Quarry-v0", "words", "generic", proposer="noop", rounds=1, train_tasks=3, validation_tasks=2, max_steps=3, gate="outweigh",
+        "Quarry-v0", "words", "generic", proposer="noop", rounds=1, train_tasks=3, validation_tasks=2, growth=1, max_steps=3,
+        gate="outweigh",
     )  # fmt: skip
     evolve(config, tmp_path / "run")
     return tmp_path / "run"

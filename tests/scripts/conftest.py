@@ -63,7 +63,22 @@ def homebody_process() -> Callable[..., subprocess.Popen[str]]:
     return start
 
 
-SMALL = ("--model", "flat", "--train-tasks", 2, "--validation-tasks", 2, "--exploration-steps", 0, "--max-steps", 3, "--rounds", 1)
+SMALL = (
+    "--model",
+    "flat",
+    "--train-tasks",
+    2,
+    "--validation-tasks",
+    2,
+    "--growth",
+    1,
+    "--exploration-steps",
+    0,
+    "--max-steps",
+    3,
+    "--rounds",
+    1,
+)
 """An evolution of a second."""
 
 
