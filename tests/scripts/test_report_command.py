@@ -24,7 +24,7 @@ Command = Callable[..., Any]
 @pytest.fixture
 def own_run(run_dir: Path, tmp_path: Path) -> Path:
     """A copy of the small run, to write into."""
-    return Path(shutil.copytree(run_dir, tmp_path / "run"))
+    return Path(shutil.copytree(run_dir, tmp_path / "run", ignore=shutil.ignore_patterns("report.html")))
 
 
 def test_the_page_is_written_into_the_run(homebody: Command, own_run: Path) -> None:
