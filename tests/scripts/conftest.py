@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -89,8 +90,8 @@ def small() -> tuple[object, ...]:
 
 
 @pytest.fixture(scope="session")
-def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a small run that has ended; not to be changed."""
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a small run that has ended; `run_dir` hands out copies of it."""
     from homebody.evolution.config import EvolveConfig
     from homebody.evolution.loop import evolve
 
@@ -102,6 +103,12 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path,
     )
     return path
+
+
+@pytest.fixture
+def run_dir(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a small run that has ended: this test's own, so that what it writes there reaches no other."""
+    return Path(shutil.copytree(finished_run, tmp_path_factory.mktemp("runs") / "run"))
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """`homebody controls` and `homebody export`: what they print, write and refuse."""
 
 import json
-import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -10,29 +9,24 @@ from typing import Any
 import pytest
 
 
-@pytest.fixture
-def copy(run_dir: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(run_dir, tmp_path / "run"))
-
-
-def test_controls_prints_the_table_and_writes_it(homebody: Callable[..., Any], copy: Path, tmp_path: Path, loaded: Any) -> None:
-    answer = homebody("controls", copy, "--tasks", 2, "--attempts", 2, "--only", "seed,final,random", "--json", tmp_path / "c.json")
+def test_controls_prints_the_table_and_writes_it(homebody: Callable[..., Any], run_dir: Path, tmp_path: Path, loaded: Any) -> None:
+    answer = homebody("controls", run_dir, "--tasks", 2, "--attempts", 2, "--only", "seed,final,random", "--json", tmp_path / "c.json")
     assert answer.code == 0
     assert "| seed harness, the run's decider | 2 |" in answer.out
     assert "7 of 7 checks passed" in answer.out
     result = loaded(tmp_path / "c.json")
     assert [row["row"] for row in result["rows"]] == ["seed", "final", "random"]
-    again = homebody("controls", copy, "--tasks", 2, "--attempts", 2, "--only", "seed,final,random", "--json", tmp_path / "d.json")
+    again = homebody("controls", run_dir, "--tasks", 2, "--attempts", 2, "--only", "seed,final,random", "--json", tmp_path / "d.json")
     assert again.out == answer.out
     assert loaded(tmp_path / "d.json") == result
 
 
-def test_controls_fails_where_the_audit_finds_something(homebody: Callable[..., Any], copy: Path) -> None:
-    with sqlite3.connect(copy / "run.sqlite") as db:
+def test_controls_fails_where_the_audit_finds_something(homebody: Callable[..., Any], run_dir: Path) -> None:
+    with sqlite3.connect(run_dir / "run.sqlite") as db:
         number, text = db.execute("SELECT id, data FROM events WHERE kind = 'start'").fetchone()
         db.execute("UPDATE events SET data = ? WHERE id = ?", (json.dumps({**json.loads(text), "model": "expert"}), number))
     db.close()
-    answer = homebody("controls", copy, "--tasks", 1, "--only", "random")
+    answer = homebody("controls", run_dir, "--tasks", 1, "--only", "random")
     assert answer.code == 1
     assert "**failed**, decider: expert played in the evolution, and it is privileged" in answer.out
 
@@ -45,8 +39,8 @@ def test_controls_fails_where_the_audit_finds_something(homebody: Callable[..., 
         (["--equal", "steps"], "Invalid value for '--equal'"),
     ],
 )
-def test_controls_refuses_in_one_line(homebody: Callable[..., Any], copy: Path, arguments: list[str], said: str) -> None:
-    answer = homebody("controls", copy, *arguments)
+def test_controls_refuses_in_one_line(homebody: Callable[..., Any], run_dir: Path, arguments: list[str], said: str) -> None:
+    answer = homebody("controls", run_dir, *arguments)
     assert answer.code == 2
     assert said in answer.error
 
@@ -67,13 +61,13 @@ def test_export_writes_lines(homebody: Callable[..., Any], run_dir: Path, tmp_pa
     assert loaded(tmp_path / "e.json")["records"] == 2
 
 
-def test_export_tells_of_what_differs_and_of_what_it_left_out(homebody: Callable[..., Any], copy: Path, tmp_path: Path) -> None:
-    homebody("evaluate", "--split", "train", "--tasks", 1, "--decider", "random", "--max-steps", 3, "--run-dir", copy)
-    with sqlite3.connect(copy / "run.sqlite") as db:
+def test_export_tells_of_what_differs_and_of_what_it_left_out(homebody: Callable[..., Any], run_dir: Path, tmp_path: Path) -> None:
+    homebody("evaluate", "--split", "train", "--tasks", 1, "--decider", "random", "--max-steps", 3, "--run-dir", run_dir)
+    with sqlite3.connect(run_dir / "run.sqlite") as db:
         for key, text in db.execute("SELECT key, data FROM episodes").fetchall():
             db.execute("UPDATE episodes SET data = ? WHERE key = ?", (json.dumps({**json.loads(text), "trace_hash": "0" * 64}), key))
     db.close()
-    answer = homebody("export", copy, "--format", "grpo", "--out", tmp_path / "out.jsonl", "--episodes", 1)
+    answer = homebody("export", run_dir, "--format", "grpo", "--out", tmp_path / "out.jsonl", "--episodes", 1)
     assert answer.code == 0
     assert "1 replays differ from what was stored" in answer.out
     assert "left out: 1 episodes of other harnesses or deciders" in answer.out

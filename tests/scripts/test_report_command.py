@@ -21,30 +21,24 @@ from homebody.evolution.store import Store
 Command = Callable[..., Any]
 
 
-@pytest.fixture
-def own_run(run_dir: Path, tmp_path: Path) -> Path:
-    """A copy of the small run, to write into."""
-    return Path(shutil.copytree(run_dir, tmp_path / "run", ignore=shutil.ignore_patterns("report.html")))
-
-
-def test_the_page_is_written_into_the_run(homebody: Command, own_run: Path) -> None:
-    answer = homebody("report", own_run)
+def test_the_page_is_written_into_the_run(homebody: Command, run_dir: Path) -> None:
+    answer = homebody("report", run_dir)
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out.splitlines()[-1] == f"HTML page: {own_run / 'report.html'}"
-    assert (own_run / "report.html").read_text("utf-8") == build_page(own_run)
-    again = homebody("report", own_run)
+    assert answer.out.splitlines()[-1] == f"HTML page: {run_dir / 'report.html'}"
+    assert (run_dir / "report.html").read_text("utf-8") == build_page(run_dir)
+    again = homebody("report", run_dir)
     assert again.code == 0
-    assert [path.name for path in own_run.glob("*.html")] == ["report.html"]
+    assert [path.name for path in run_dir.glob("*.html")] == ["report.html"]
 
 
-def test_the_page_can_go_elsewhere(homebody: Command, own_run: Path, tmp_path: Path) -> None:
-    assert homebody("report", own_run, "--html", tmp_path / "page.html").code == 0
+def test_the_page_can_go_elsewhere(homebody: Command, run_dir: Path, tmp_path: Path) -> None:
+    assert homebody("report", run_dir, "--html", tmp_path / "page.html").code == 0
     assert (tmp_path / "page.html").read_bytes().startswith(b"<!doctype html>")
-    assert not (own_run / "report.html").exists()
+    assert not (run_dir / "report.html").exists()
 
 
-def test_each_figure_is_drawn_twice(homebody: Command, own_run: Path, tmp_path: Path) -> None:
-    assert homebody("report", own_run, "--figures", tmp_path / "deep" / "figures").code == 0
+def test_each_figure_is_drawn_twice(homebody: Command, run_dir: Path, tmp_path: Path) -> None:
+    assert homebody("report", run_dir, "--figures", tmp_path / "deep" / "figures").code == 0
     files = {path.name: path.read_bytes() for path in (tmp_path / "deep" / "figures").iterdir()}
     names = {name.partition(".")[0] for name in files}
     assert {"rounds", "failures"} <= names
@@ -53,9 +47,9 @@ def test_each_figure_is_drawn_twice(homebody: Command, own_run: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("option", ["--html", "--figures"])
-def test_a_target_that_cannot_be_written(homebody: Command, own_run: Path, tmp_path: Path, option: str) -> None:
+def test_a_target_that_cannot_be_written(homebody: Command, run_dir: Path, tmp_path: Path, option: str) -> None:
     (tmp_path / "file").write_text("")
-    answer = homebody("report", own_run, option, tmp_path / "file" / "x")
+    answer = homebody("report", run_dir, option, tmp_path / "file" / "x")
     assert (answer.code, answer.out) == (2, "")
     assert str(tmp_path / "file" / "x") in answer.error
     assert "give" in answer.error
@@ -121,9 +115,9 @@ def get(address: str, **headers: str) -> tuple[int, str, str]:
             return error.code, error.headers["Content-Type"], error.read().decode()
 
 
-def test_a_run_is_served_until_an_interrupt(own_run: Path, served: Callable[[Path], tuple[Any, str]]) -> None:
-    process, address = served(own_run)
-    before = {path: path.read_bytes() for path in own_run.iterdir() if path.name in ("run.sqlite", "final.json")}
+def test_a_run_is_served_until_an_interrupt(run_dir: Path, served: Callable[[Path], tuple[Any, str]]) -> None:
+    process, address = served(run_dir)
+    before = {path: path.read_bytes() for path in run_dir.iterdir() if path.name in ("run.sqlite", "final.json")}
     code, kind, text = get(address)
     assert (code, kind) == (200, "text/html; charset=utf-8")
     assert "homebody/Household-v0, flat: live</title>" in text
@@ -131,7 +125,7 @@ def test_a_run_is_served_until_an_interrupt(own_run: Path, served: Callable[[Pat
     assert (code, kind) == (200, "application/json; charset=utf-8")
     state = json.loads(text)
     assert (state["phase"], state["round"], state["now"] >= state["last"]) == ("finished", 1, True)
-    assert get(address + "report") == (200, "text/html; charset=utf-8", build_page(own_run))
+    assert get(address + "report") == (200, "text/html; charset=utf-8", build_page(run_dir))
     code, _, text = get(address + "final.json")
     assert (code, text) == (404, "nothing here; there are /, /state, /report\n")
     assert get(address + "../run.sqlite")[0] == 404
@@ -141,7 +135,7 @@ def test_a_run_is_served_until_an_interrupt(own_run: Path, served: Callable[[Pat
     port = address.rpartition(":")[2].strip("/")
     assert get(address + "state", Host=f"localhost:{port}")[0] == 200
     assert {path: path.read_bytes() for path in before} == before
-    shutil.rmtree(own_run)
+    shutil.rmtree(run_dir)
     code, _, text = get(address + "state")
     assert (code, "holds no run" in json.loads(text)["error"]) == (503, True)
     process.send_signal(2)
@@ -149,8 +143,8 @@ def test_a_run_is_served_until_an_interrupt(own_run: Path, served: Callable[[Pat
     assert (process.returncode, out, err) == (0, "", "")
 
 
-def test_a_visitor_who_leaves_is_no_error(own_run: Path, served: Callable[[Path], tuple[Any, str]]) -> None:
-    process, address = served(own_run)
+def test_a_visitor_who_leaves_is_no_error(run_dir: Path, served: Callable[[Path], tuple[Any, str]]) -> None:
+    process, address = served(run_dir)
     port = int(address.rpartition(":")[2].strip("/"))
     for _ in range(3):
         with socket.create_connection(("127.0.0.1", port)) as visitor:
@@ -162,29 +156,29 @@ def test_a_visitor_who_leaves_is_no_error(own_run: Path, served: Callable[[Path]
     assert process.communicate(timeout=20) == ("", "")
 
 
-def test_a_port_that_is_taken(homebody: Command, own_run: Path) -> None:
+def test_a_port_that_is_taken(homebody: Command, run_dir: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        answer = homebody("report", own_run, "--serve", "--port", port)
+        answer = homebody("report", run_dir, "--serve", "--port", port)
     assert answer.code == 2
     taken = os.strerror(errno.EADDRINUSE)
     assert answer.error == f"port {port} of 127.0.0.1 cannot be used: {taken}; choose another with --port"
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "http"])
-def test_a_port_that_is_none(homebody: Command, own_run: Path, port: str) -> None:
-    answer = homebody("report", own_run, "--serve", "--port", port)
+def test_a_port_that_is_none(homebody: Command, run_dir: Path, port: str) -> None:
+    answer = homebody("report", run_dir, "--serve", "--port", port)
     assert answer.code == 2
     assert "--port" in answer.error
 
 
 @pytest.mark.parametrize("option", ["--html", "--png", "--figures", "--json"])
-def test_serving_writes_nothing(homebody: Command, own_run: Path, tmp_path: Path, option: str) -> None:
-    answer = homebody("report", own_run, "--serve", option, tmp_path / "x.png")
+def test_serving_writes_nothing(homebody: Command, run_dir: Path, tmp_path: Path, option: str) -> None:
+    answer = homebody("report", run_dir, "--serve", option, tmp_path / "x.png")
     assert (answer.code, answer.error.partition(";")[0]) == (2, "--serve writes no file")
-    assert homebody("report", own_run, "--port", 1).error == "--port is 1 and nothing is served; add --serve"
+    assert homebody("report", run_dir, "--port", 1).error == "--port is 1 and nothing is served; add --serve"
 
 
 def test_evaluations_cannot_be_followed(homebody: Command, tmp_path: Path) -> None:
