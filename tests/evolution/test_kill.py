@@ -5,7 +5,6 @@ import multiprocessing
 import random
 import signal
 import sqlite3
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,18 +16,34 @@ from homebody.evolution.store import Store
 KILLS = 20
 
 
-def session(config: EvolveConfig, run_dir: Path, kill_after_s: float) -> bool:
-    """Go on with a run in a process of its own; returns whether it was killed before it was done."""
+def session(config: EvolveConfig, run_dir: Path, rows: int | None = None, delay_s: float = 0.0) -> bool:
+    """Go on with a run in a process of its own, killed `delay_s` after it has written its `rows`-th row; returns whether it was killed."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["homebody.evolution.loop", "homebody.envs.household.env"])
     process = context.Process(target=evolve, args=(config, str(run_dir)), kwargs={"resume": True})
     process.start()
-    process.join(kill_after_s)
+    while process.is_alive() and (rows is None or written(run_dir) < rows):
+        process.join(0.002)
+    process.join(delay_s)
     process.kill()
     process.join()
     code = process.exitcode
     assert code in (0, -signal.SIGKILL)
     return code != 0
+
+
+def written(run_dir: Path) -> int:
+    """Rows that a run has written so far, episodes and events."""
+    try:
+        db = sqlite3.connect(f"file:{run_dir / 'run.sqlite'}?mode=ro", uri=True)
+    except sqlite3.OperationalError:
+        return 0
+    try:
+        return sum(int(db.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]) for table in ("episodes", "events"))
+    except sqlite3.OperationalError:  # no table yet
+        return 0
+    finally:
+        db.close()
 
 
 def kept(run_dir: Path) -> dict[str, str]:
@@ -45,18 +60,15 @@ def lasting(result: dict[str, Any]) -> dict[str, Any]:
 
 def test_twenty_kills_change_nothing(small: Callable[..., EvolveConfig], baseline: Any, tmp_path: Path) -> None:
     draw = random.Random(20)
-    session(small(), tmp_path / "nothing", 0.0)  # starts the server that imports for all sessions: the next one is timed without that
-    started = time.monotonic()
-    assert not session(small(), tmp_path / "whole", 120.0)
-    whole_s = time.monotonic() - started
+    everything = written(baseline.run_dir)
     kills = run = 0
     cuts: list[int] = []
     while kills < KILLS:
         run += 1
         run_dir = tmp_path / f"run {run}"
         before: set[str] = set()
-        # The moments crowd at the start, where every session has to pass, and reach beyond the end.
-        while session(small(), run_dir, whole_s * draw.uniform(0.05, 0.9) ** 2):
+        # By rows, so that they fall everywhere however fast the machine is; then a little later, between and inside the writes.
+        while session(small(), run_dir, written(run_dir) + draw.randint(0, everything // 3), draw.uniform(0.0, 0.05)):
             kills += 1
             if (run_dir / "run.sqlite").is_file():
                 with Store(run_dir):  # the lock went with the process
