@@ -12,7 +12,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,7 +72,7 @@ class Product:
     instruction_attributes: tuple[str, ...] = ()
     """The attributes that the instruction names."""
 
-    @cached_property
+    @property
     def price_tag(self) -> str:
         """What a page says of the price, as `$12.99` or `$3.78 to $11.38`."""
         return f"${self.prices[0]}" if len(self.prices) == 1 else f"${self.prices[0]} to ${self.prices[1]}"

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from homebody.envs.core import EnvError
 from homebody.envs.webshop.analyzer import pieces, tokens_of
@@ -50,7 +51,7 @@ class SearchIndex:
         self._ranks[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
         self._postings = make_postings(np.asarray(tokens, np.int32), np.asarray(ends, np.int64), len(numbers.terms))
         numbers.complete = True
-        self._results: dict[tuple[str, int], list[tuple[str, float]]] = {}
+        self._results: dict[tuple[str, int], tuple[tuple[str, ...], NDArray[np.float64]]] = {}
 
     def search(self, query: str, k: int = 50) -> list[tuple[str, float]]:
         """Return the ids of the best products and their scores, best first.
@@ -67,23 +68,27 @@ class SearchIndex:
         Raises:
             ResultCountError: `k` is no whole number of at least 1.
         """
+        documents, scores = self._search(query, k)
+        return list(zip(documents, scores.round(4).tolist(), strict=True))
+
+    def ids(self, query: str, k: int = 50) -> tuple[str, ...]:
+        """Return the ids of the best products, best first, as `search` does."""
+        return self._search(query, k)[0]
+
+    def _search(self, query: str, k: int) -> tuple[tuple[str, ...], NDArray[np.float64]]:
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise ResultCountError(k)
         found = self._results.pop((query, k), None)
         if found is None:
-            found = self._search(query, k)
+            terms = np.array([number for piece in pieces(query) for number in self._numbers[piece]], np.int64)
+            room = min(k, len(self._ids))
+            scores, documents = np.empty(room), np.empty(room, np.int32)
+            n = search_postings(terms, self._postings, self._ranks, scores, documents)
+            found = tuple(map(self._ids.__getitem__, documents[:n].tolist())), scores[:n]
             if len(self._results) >= CACHED_QUERIES:
                 self._results.pop(next(iter(self._results)), None)  # another thread may have been faster
         self._results[query, k] = found
-        return list(found)
-
-    def _search(self, query: str, k: int) -> list[tuple[str, float]]:
-        terms = np.array([number for piece in pieces(query) for number in self._numbers[piece]], np.int64)
-        room = min(k, len(self._ids))
-        scores, documents = np.empty(room), np.empty(room, np.int32)
-        n = search_postings(terms, self._postings, self._ranks, scores, documents)
-        ids = self._ids
-        return [(ids[document], score) for document, score in zip(documents[:n].tolist(), scores[:n].round(4).tolist(), strict=True)]
+        return found
 
 
 def text_of(product: Product) -> str:

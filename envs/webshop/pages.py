@@ -294,7 +294,7 @@ class Shop:
             return (product.asin for product in self.products if rest.partition(" ")[0] == product.category)
         if first == "<q>":
             return (product.asin for product in self.products if rest == product.query)
-        return (asin for asin, _ in self.index.search(query, MOST_FOUND))
+        return self.index.ids(query, MOST_FOUND)
 
 
 def _item(product: Product) -> list[_Piece]:

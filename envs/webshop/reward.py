@@ -7,8 +7,8 @@ their groups, so `large` passes for `x-large` in a person's goal, and a value is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, lru_cache, partial
 from typing import Any, Final
 
 from homebody.envs.core import EnvError
@@ -68,7 +68,7 @@ def reward(
         title_nouns(goal.name) if goal_nouns is None else goal_nouns,
         title_nouns(product.name) if product_nouns is None else product_nouns,
     )
-    n_attributes = sum(_has_attribute(product, attribute) for attribute in goal.attributes)
+    n_attributes = _n_attributes(goal, product)
     n_options = _n_options(goal, options.values())
     affordable = price <= goal.price_upper
     weight = len(goal.attributes) + len(goal.options) + 1
@@ -127,12 +127,19 @@ def _path(category: str) -> frozenset[str]:
     return frozenset(part.strip() for part in category.split("\u203a"))
 
 
-def _has_attribute(product: Product, wanted: str) -> bool:
+def _n_attributes(goal: Goal, product: Product) -> int:
+    """Return how many of the goal's attributes the product has: as one alike to it, or in its texts."""
+    missing = [wanted for wanted in goal.attributes if not _has_alike(product.attributes, wanted)]
+    if missing:
+        texts = [text.lower() for text in (product.name, " ".join(product.bullets), product.description)]
+        missing = [wanted for wanted in missing if not any(wanted in text for text in texts)]
+    return len(goal.attributes) - len(missing)
+
+
+def _has_alike(attributes: Sequence[str], wanted: str) -> bool:
     # The very words first: the right product has them, and is spared the comparison with all others.
-    candidates = (wanted,) if wanted in product.attributes else ()
-    if any(likeness(attribute, wanted) > ALIKE for attribute in (*candidates, *product.attributes)):
-        return True
-    return any(wanted in text.lower() for text in (product.name, " ".join(product.bullets), product.description))
+    candidates = (wanted,) if wanted in attributes else ()
+    return any(likeness(attribute, wanted) > ALIKE for attribute in (*candidates, *attributes))
 
 
 def _n_options(goal: Goal, chosen: Iterable[str]) -> int:
@@ -159,11 +166,16 @@ def _normal(value: str) -> str:
 @lru_cache(_KEPT)
 def likeness(one: str, other: str) -> int:
     """Return how alike two texts are as sets of words, from 0 to 100: `token_set_ratio` of thefuzz."""
-    from rapidfuzz import fuzz, utils  # here, because it takes its time to load
-
     if not (one.isascii() and other.isascii()):
         one, other = one.translate(_LATIN_1), other.translate(_LATIN_1)
-    return round(fuzz.token_set_ratio(one, other, processor=utils.default_process))
+    return round(_token_set_ratio()(one, other))
+
+
+@cache
+def _token_set_ratio() -> Callable[[str, str], float]:
+    from rapidfuzz import fuzz, utils  # here, because it takes its time to load
+
+    return partial(fuzz.token_set_ratio, processor=utils.default_process)
 
 
 def _is_chosen(goal: Goal, options: Mapping[str, str]) -> bool:
