@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homebody.agents.errors import AgentError
-from homebody.evolution.gate import MODES
+from homebody.evolution.gate.rule import MODES
 from homebody.evolution.proposers.registry import find_proposer
 
 GATES = ("auto", *MODES)
@@ -40,12 +40,12 @@ class EvolveConfig:
     validation_tasks: int = 40
     """Validation tasks on which the gate compares; at first."""
     growth: int = 8
-    """Factor by which either set may grow: it is doubled while fewer than `round.FEW` of its tasks fail. 1 keeps both as they are."""
+    """Factor by which either set may grow: it is doubled while fewer than `stages.round.FEW` tasks of it fail. 1 keeps both as they are."""
     max_steps: int = 15
     exploration_steps: int = 200_000
     """Environment steps of model-free exploration of training tasks; 0 turns it off."""
     gate: str = "auto"
-    """One of `gate.MODES`, or `auto`: an A/A run chooses between `outweigh` and `statistical`."""
+    """One of `gate.rule.MODES`, or `auto`: an A/A run chooses between `outweigh` and `statistical`."""
     noise_tasks: int = 4
     """Validation tasks that the A/A run plays a second time; played only for the gate `auto`."""
     isolation: str = "none"

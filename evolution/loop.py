@@ -20,12 +20,12 @@ from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.evolution.config import ConfigError, EvolveConfig
-from homebody.evolution.learn import Lessons, learn
+from homebody.evolution.evidence.learn import Lessons, learn
 from homebody.evolution.player import EndOfRunError, Player, Progress
-from homebody.evolution.proposal import Proposals
 from homebody.evolution.proposers import find_proposer
 from homebody.evolution.proposers.registry import find_entry
-from homebody.evolution.round import Approve, Rounds
+from homebody.evolution.stages.proposal import Proposals
+from homebody.evolution.stages.round import Approve, Rounds
 from homebody.evolution.store import RunError, Store
 
 EXPLORED_TASKS = 600
@@ -49,7 +49,7 @@ def evolve(
         workers: number of worker processes; the result does not depend on it, but for the time and the tokens served from a cache.
         resume: go on with the run in `run_dir`, or start it if there is none.
         progress: told what happens.
-        approve: a person at the gate, see `round.Approve`; the answers are kept, so a resumed run does not ask again.
+        approve: a person at the gate, see `stages.round.Approve`; the answers are kept, so a resumed run does not ask again.
 
     Returns:
         The result of `homebody evolve --json`; the final harness is also in `run_dir/final.json`. `stopped` says why the run ended

@@ -200,7 +200,7 @@ class Console:
         if plain or not self.err.is_terminal:
             yield self._evolution_line
             return
-        from homebody.evolution.live import Live
+        from homebody.evolution.reports.live import Live
 
         live = Live(asdict(config))
         with rich.live.Live(console=self.err, transient=True) as shown:

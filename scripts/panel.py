@@ -1,6 +1,6 @@
 """A running evolution as a panel on the terminal: what is played, how the candidate does, how fast, how long at most.
 
-Shows the state that `evolution.live` keeps; 40 columns are enough.
+Shows the state that `evolution.reports.live` keeps; 40 columns are enough.
 """
 
 from __future__ import annotations

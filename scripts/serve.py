@@ -18,8 +18,8 @@ import click
 from markupsafe import Markup
 
 from homebody.agents.errors import AgentError
-from homebody.evolution.live import read_live
-from homebody.evolution.page import build_page, script_hash, source, templates
+from homebody.evolution.reports.live import read_live
+from homebody.evolution.reports.page import build_page, script_hash, source, templates
 
 HOST = "127.0.0.1"
 

@@ -135,7 +135,7 @@ PACKAGES_AROUND_ONE = {Path("agents/llama")}
 IMPORTERS = {
     "gepa": "evolution/proposers/gepa.py",
     "llama_cpp": "agents/llama",
-    "matplotlib": "evolution/figure.py",
+    "matplotlib": "evolution/reports/figure.py",
     "minijinja": "agents/template_worker.py",
     "playwright": "envs/webshop/browser.py",
     "pydantic_monty": "agents/sandbox.py",

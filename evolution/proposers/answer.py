@@ -19,7 +19,7 @@ from homebody.agents.patch import Patch, PatchError, parse
 from homebody.agents.processors import REGISTRY, find
 from homebody.agents.sandbox import one_line
 from homebody.agents.spec import HarnessSpec, entry
-from homebody.evolution.learn import Lessons
+from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.proposers.edit import HOLD_PATCHES, set_processors
 from homebody.evolution.proposers.lever import Settings
 from homebody.evolution.proposers.levers import levers

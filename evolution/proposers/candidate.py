@@ -14,11 +14,11 @@ from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import AgentError
 from homebody.agents.patch import Patch
 from homebody.agents.spec import HarnessSpec
-from homebody.evolution.digest import Digest
-from homebody.evolution.learn import Lessons
+from homebody.evolution.evidence.digest import Digest
+from homebody.evolution.evidence.learn import Lessons
 
 if TYPE_CHECKING:
-    from homebody.evolution.landscape import Landscape
+    from homebody.evolution.evidence.landscape import Landscape
 
 
 class ProposerError(AgentError):

@@ -18,7 +18,7 @@ from homebody.agents.patch import Patch, PatchError
 from homebody.agents.processors import find
 from homebody.agents.sandbox import one_line
 from homebody.agents.spec import HarnessSpec
-from homebody.evolution.digest import CATEGORIES
+from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.proposers.candidate import Candidate, Evidence, ProposerError, make_manifest
 from homebody.evolution.proposers.edit import set_processors
 from homebody.evolution.proposers.lever import param_of

@@ -8,7 +8,7 @@ from typing import Any
 
 from homebody.agents.processors import find
 from homebody.agents.spec import HarnessSpec
-from homebody.evolution.learn import Lessons
+from homebody.evolution.evidence.learn import Lessons
 
 Settings = Mapping[str, Mapping[str, Any]]
 """Parameters by processor, as `homebody.evolution.proposers.edit.set_processors` takes them."""
@@ -26,7 +26,7 @@ class Lever:
     why: str
     """One sentence: why it should help against what it answers."""
     answers: frozenset[str]
-    """Failure categories against which it helps; see `homebody.evolution.digest.CATEGORIES`."""
+    """Failure categories against which it helps; see `homebody.evolution.evidence.digest.CATEGORIES`."""
     use: str
     """The processor at work."""
     build: Build

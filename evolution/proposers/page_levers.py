@@ -10,7 +10,7 @@ from typing import Any
 
 from homebody.agents.pages import COMMON
 from homebody.agents.spec import HarnessSpec
-from homebody.evolution.learn import Lessons
+from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.proposers.lever import WRITING, Build, Lever, Settings, method_of, param_of
 
 MOST_LOOKS = 10

@@ -12,7 +12,7 @@ from homebody.agents.backend import CUT, Message
 from homebody.agents.processors import find
 from homebody.agents.sandbox import one_line
 from homebody.agents.spec import HarnessSpec
-from homebody.evolution.digest import CATEGORIES
+from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.proposers.answer import bounds
 from homebody.evolution.proposers.candidate import Evidence
 

@@ -14,7 +14,7 @@ from typing import Any
 from homebody.agents.patch import Patch, PatchError
 from homebody.agents.processors import find
 from homebody.agents.spec import HarnessSpec
-from homebody.evolution.landscape import Landscape
+from homebody.evolution.evidence.landscape import Landscape
 from homebody.evolution.proposers.candidate import Candidate, Evidence, make_manifest
 from homebody.evolution.proposers.edit import set_processors
 from homebody.evolution.proposers.lever import Lever

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from homebody.evolution import noise
+from homebody.evolution.gate import noise
 
 
 def bench_gate(runs: int = 400, tasks: int = 40, seed: int = 0) -> dict[str, Any]:

@@ -42,8 +42,8 @@ def controls(
       homebody controls runs/first --tasks 60 --workers 2
       homebody controls runs/first --tasks 60 --attempts 2 --only seed,final,random
     """
-    from homebody.evolution.controls import ROWS, Plan, play_controls
-    from homebody.evolution.gains import controls_markdown
+    from homebody.evolution.controls.rows import ROWS, Plan, play_controls
+    from homebody.evolution.gains.markdown import controls_markdown
 
     check_target(json_path, run_dir)
     chosen = tuple(name.strip() for name in only.split(",")) if only is not None else tuple(ROWS)

@@ -15,7 +15,7 @@ from homebody.scripts.console import Console, check_target, write_json
 from homebody.scripts.options import env_kwargs, gpu, harness_option, json_out, seed, where, workers
 
 if TYPE_CHECKING:
-    from homebody.evolution.gate import Verdict
+    from homebody.evolution.gate.rule import Verdict
     from homebody.evolution.proposers import Candidate
 
 

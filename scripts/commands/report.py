@@ -53,7 +53,7 @@ def report(
             raise click.UsageError("--round writes no file but --json; leave it out, or leave out --html, --png, --figures and --serve")
         _explain(run_dir, number, candidate, json_path)
         return
-    from homebody.evolution.report import markdown, read_run
+    from homebody.evolution.reports.summary import markdown, read_run
 
     if png is not None and not png.endswith((".png", ".svg")):
         raise click.UsageError(f"--png is {png!r}; give a file name that ends in .png or .svg")
@@ -75,8 +75,8 @@ def report(
         _make_folder(folder)
     console.markdown(markdown(run))
     write_json(json_path, run)
-    from homebody.evolution.figure import draw_run, figures, save
-    from homebody.evolution.page import build_page
+    from homebody.evolution.reports.figure import draw_run, figures, save
+    from homebody.evolution.reports.page import build_page
 
     if png is not None:
         draw_run(run, png)
@@ -89,7 +89,7 @@ def report(
 
 
 def _explain(run_dir: str, number: int, candidate: str | None, json_path: str | None) -> None:
-    from homebody.evolution.explain import card_markdown, explain, round_markdown
+    from homebody.evolution.reports.explain import card_markdown, explain, round_markdown
 
     check_target(json_path)
     found = explain(run_dir, number, candidate)

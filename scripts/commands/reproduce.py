@@ -17,7 +17,7 @@ from homebody.scripts.console import Console, check_target, write_json
 from homebody.scripts.options import json_out, workers
 
 if TYPE_CHECKING:
-    from homebody.evolution.reproduce import Combination, Size
+    from homebody.evolution.gains.reproduce import Combination, Size
 
 MODELS = "smollm2,gemma3-270m"
 QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
@@ -51,9 +51,9 @@ def reproduce(
       homebody reproduce --models smollm2,gemma3-270m --data-dir $ALFWORLD_DATA --run-dir runs/all --workers 2
       homebody reproduce --models hf:owner/repo:Qwen3.5-9B-Q4_K_M.gguf --benchmarks alfworld --run-dir runs/qwen
     """
-    from homebody.evolution.gains import gains_markdown
-    from homebody.evolution.gains_page import write_gains
-    from homebody.evolution.reproduce import FULL, QUICK, gather, plan
+    from homebody.evolution.gains.markdown import gains_markdown
+    from homebody.evolution.gains.page import write_gains
+    from homebody.evolution.gains.reproduce import FULL, QUICK, gather, plan
 
     check_target(json_path, run_dir)
     console = Console()
@@ -79,7 +79,7 @@ def _split(text: str | None) -> list[str] | None:
 
 def _play(combination: Combination, size: Size, workers: int, console: Console) -> bool:
     """Evolve and test a combination, each in a process of its own; returns whether the audit found something wrong."""
-    from homebody.evolution.reproduce import estimate, is_done, read_combination
+    from homebody.evolution.gains.reproduce import estimate, is_done, read_combination
 
     started = time.monotonic()
     if not is_done(combination.run_dir):

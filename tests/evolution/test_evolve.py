@@ -21,7 +21,7 @@ from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv
 from homebody.evolution import loop as evolve_module
 from homebody.evolution.config import ConfigError, EvolveConfig
-from homebody.evolution.learn import Lessons
+from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.loop import evolve
 from homebody.evolution.player import TaskError
 from homebody.evolution.proposers import ProposerError

@@ -14,7 +14,7 @@ from homebody.agents.rollout import Job
 from homebody.agents.spec import HarnessSpec, entry
 from homebody.evolution import loop as evolve_module
 from homebody.evolution.config import ConfigError, EvolveConfig
-from homebody.evolution.gate import Verdict
+from homebody.evolution.gate.rule import Verdict
 from homebody.evolution.loop import evolve
 from homebody.evolution.player import TaskError
 from homebody.evolution.proposers import Candidate, Evidence, set_processors

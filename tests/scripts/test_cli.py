@@ -440,7 +440,7 @@ def test_an_interrupt_is_told_in_one_line(homebody: Command, monkeypatch: pytest
     def interrupted(*_: object, **__: object) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("homebody.evolution.report.read_run", interrupted)
+    monkeypatch.setattr("homebody.evolution.reports.summary.read_run", interrupted)
     answer = homebody("report", "x")
     assert (answer.code, answer.error) == (1, "stopped; what was played is stored where a --run-dir was given")
 
@@ -449,7 +449,7 @@ def test_an_error_that_nobody_expected_is_shown_whole(homebody: Command, monkeyp
     def failing(*_: object, **__: object) -> Any:
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr("homebody.evolution.report.read_run", failing)
+    monkeypatch.setattr("homebody.evolution.reports.summary.read_run", failing)
     monkeypatch.setattr(sys, "argv", ["homebody", "report", "x"])
     from homebody.scripts.cli import main
 
@@ -461,7 +461,7 @@ def test_an_error_of_the_environment_is_told(homebody: Command, monkeypatch: pyt
     def failing(*_: object, **__: object) -> Any:
         raise EnvError("the world\n  is torn")
 
-    monkeypatch.setattr("homebody.evolution.report.read_run", failing)
+    monkeypatch.setattr("homebody.evolution.reports.summary.read_run", failing)
     answer = homebody("report", "x")
     assert (answer.code, answer.error) == (2, "the world is torn")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from homebody.evolution.page import build_page
+from homebody.evolution.reports.page import build_page
 from homebody.evolution.store import Store
 
 Command = Callable[..., Any]

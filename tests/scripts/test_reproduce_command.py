@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from homebody.evolution import reproduce as library
-from homebody.evolution.reproduce import FULL, Benchmark, Combination, Size, benchmarks
+from homebody.evolution.gains import reproduce as library
+from homebody.evolution.gains.reproduce import FULL, Benchmark, Combination, Size, benchmarks
 from homebody.scripts.commands import reproduce as command
 
 TINY = Size(2, 2, 0, 1, 2, 1, "tokens", 5.0, only=("seed", "final", "noop"))

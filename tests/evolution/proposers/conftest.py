@@ -11,9 +11,9 @@ import pytest
 from homebody.agents.backend import Backend
 from homebody.agents.episode import EpisodeRecord
 from homebody.agents.spec import HarnessSpec
-from homebody.evolution.digest import Digest
-from homebody.evolution.landscape import survey
-from homebody.evolution.learn import Lessons
+from homebody.evolution.evidence.digest import Digest
+from homebody.evolution.evidence.landscape import survey
+from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.proposers import Candidate, Evidence
 
 LESSONS = Lessons(

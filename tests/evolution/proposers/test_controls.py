@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from homebody.agents.processors import REGISTRY
 from homebody.agents.spec import HarnessSpec, entry
-from homebody.evolution.manifest import check_manifest
+from homebody.evolution.gate.manifest import check_manifest
 from homebody.evolution.proposers import Evidence
 from homebody.evolution.proposers.controls import noop, random
 from homebody.evolution.proposers.edit import ORDER

@@ -14,8 +14,8 @@ from homebody.agents.errors import BadSchemaError, RemoteCannotError, RemoteDown
 from homebody.agents.processors import REGISTRY
 from homebody.agents.scripted import Scripted
 from homebody.agents.spec import HarnessSpec, entry
-from homebody.evolution.learn import Lessons
-from homebody.evolution.manifest import check_manifest
+from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.gate.manifest import check_manifest
 from homebody.evolution.proposers import Candidate, Evidence, ProposerError, find_proposer
 from homebody.evolution.proposers.answer import MOST_LINES, PROMPT_CHARACTERS, answer_schema, on_offer
 from homebody.evolution.proposers.llm import ANSWER_TOKENS, propose

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from homebody.agents.processors import REGISTRY
 from homebody.agents.spec import HarnessSpec, entry
-from homebody.evolution.critic import review
-from homebody.evolution.digest import CATEGORIES
-from homebody.evolution.learn import Lessons
-from homebody.evolution.manifest import check_manifest
+from homebody.evolution.evidence.digest import CATEGORIES
+from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.gate.critic import review
+from homebody.evolution.gate.manifest import check_manifest
 from homebody.evolution.proposers import Candidate, Evidence, set_processors
 from homebody.evolution.proposers.levers import levers
 from homebody.evolution.proposers.rules import propose

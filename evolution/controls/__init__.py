@@ -1,0 +1,1 @@
+"""Controls: what else might explain the gain of a run, and what its event log proves."""

@@ -1,0 +1,364 @@
+"""The controls of a run: what its final harness is worth, beside everything that might explain the gain otherwise.
+
+Every row is played on the same held-out tasks and kept in the run's own store; what is there already is not played again. The no-op and
+the random evolution have stores of their own in RUN_DIR/controls, and begin with the run's episodes, so that equal behaviour costs nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from homebody.agents.decider import CONTROLS
+from homebody.agents.episode import EpisodeRecord
+from homebody.agents.errors import AgentError
+from homebody.agents.rollout import Stage
+from homebody.agents.spec import HarnessSpec, digest
+from homebody.envs import tasks as list_tasks
+from homebody.envs.core import did_you_mean
+from homebody.evolution.controls.ablation import leave_one_out
+from homebody.evolution.controls.audit import audit
+from homebody.evolution.evaluation import evaluate
+from homebody.evolution.lineage import Lineage, read_lineage
+from homebody.evolution.loop import evolve
+from homebody.evolution.reports.attribution import summarize_rows, with_gains
+from homebody.evolution.reports.summary import GRADES
+from homebody.evolution.stats import wilson
+from homebody.evolution.store import Store
+
+ROWS = {
+    "seed": "seed harness, the run's decider",
+    "final": "evolved harness, the run's decider",
+    "noop": "evolution with empty edits, same budget",
+    "random-edits": "evolution with random edits, same budget",
+    "random": "evolved harness, random choice",
+    "flat": "evolved harness, no model",
+    "no-memory": "evolved harness without memory of places, the run's decider",
+    "no-memory-random": "evolved harness without memory of places, random choice",
+    "best-of-n": "seed harness, best of several attempts, chosen by an oracle; as many episodes or tokens as the evolution",
+    "online": "the environment's own policy, which sees what an agent sees",
+    "expert": "expert (privileged: knows the state)",
+    "ablation": "evolved harness without one edit",
+    "stage": "harness after each shipped edit",
+}
+"""Keys of the rows, with their labels, in the order in which they are played. An environment whose own policy has a name says it in
+`online_label`."""
+LEARNED_MEMORIES = ("seen_where",)
+"""Processors that hold what training tasks showed of the world, as against how to act in it."""
+ROUNDS_OF_CONTROL = 50
+"""Most rounds of the random evolution: its budget ends it before."""
+MOST_ATTEMPTS = 100
+SLOW = ("best-of-n", "random-edits")
+"""Rows that may take as long as the evolution did."""
+
+Told = Callable[[str, int, int, str], None]
+"""Called with a row's key, the episodes done, those of the row, and what happened last."""
+
+
+class ControlError(AgentError):
+    """A row or a setting that does not exist."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to play."""
+
+    split: str = "test"
+    tasks: int | None = None
+    """The first so many tasks of the split; None takes all."""
+    seed_tasks: int | None = None
+    """The same for the seed harness and best-of-N, whose episodes may be slow; None takes as many as `tasks`."""
+    attempts: int = 1
+    """Tries at each task of the rows `seed` and `final`: 2 adds pass@2."""
+    equal: str = "episodes"
+    """What best-of-N has as much of as the evolution had: `episodes` or `tokens`."""
+    only: tuple[str, ...] = tuple(ROWS)
+    minutes: float | None = None
+    """After so many minutes no further row is begun; None sets no limit."""
+
+    def check(self) -> None:
+        """Check the settings.
+
+        Raises:
+            ControlError: one is not possible.
+        """
+        for name in self.only:
+            if name not in ROWS:
+                raise ControlError(f"no row is called {name!r}{did_you_mean(name, ROWS)}; there are {', '.join(ROWS)}")
+        if self.equal not in ("episodes", "tokens"):
+            raise ControlError(f"best-of-N can be equal in episodes or tokens, not in {self.equal!r}")
+        if self.attempts < 1:
+            raise ControlError(f"attempts is {self.attempts}; it must be at least 1")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One line of the table, to be played."""
+
+    key: str
+    label: str
+    spec: HarnessSpec
+    decider: str
+    attempts: int = 1
+    tasks: int | None = None
+    left_out: tuple[str, ...] = ()
+    """Ids of the edits that are missing."""
+
+
+def play_controls(run_dir: str | Path, plan: Plan, *, workers: int = 1, told: Told | None = None) -> dict[str, Any]:
+    """Play the rows that are not in the run's store yet, and read all of them.
+
+    Args:
+        run_dir: a run that has ended.
+        plan: which rows, on what.
+        workers: number of worker processes; the result does not depend on it.
+        told: told after each episode.
+
+    Returns:
+        `run` (`env`, `about` where the environment says what is played, `model`, `split`, `max_steps`, `episodes`, `tokens`, ...); `rows`,
+        each with `row`, `label`, `n`, `attempts`, `success`, `ci95`, `pass_at_k` where there were more attempts, `reward_mean`,
+        `success_strict` and `ci95_strict` where the evaluation has them, `steps_mean`, tokens, hashes, and `gain` over the seed; `skipped`
+        (row -> why); `gain`, `gain_at_k` and `attribution` as `homebody.evolution.reports.attribution` has them; `audit` (findings).
+
+    Raises:
+        ControlError: the plan names what there is not.
+        RunError: there is no run, or it has not ended.
+    """
+    plan.check()
+    told = told or (lambda row, done, total, what: None)
+    lineage = read_lineage(run_dir)
+    stage = Stage(
+        lineage.config.env_id, lineage.config.model, lineage.config.max_steps, lineage.config.env_kwargs, lineage.config.gpu_layers
+    )
+    rows: list[dict[str, Any]] = []
+    skipped: dict[str, str] = {}
+    ends = time.monotonic() + 60 * plan.minutes if plan.minutes is not None else math.inf
+    # What may take as long as the evolution itself comes last.
+    for key in sorted((key for key in ROWS if key in plan.only), key=lambda key: key in SLOW):
+        expected = float(lineage.end["wall_s"]) if key in SLOW else 0.0
+        if reason := _reason_to_skip(key, lineage, stage):
+            skipped[key] = reason
+            continue
+        if time.monotonic() + expected > ends:
+            skipped[key] = f"the {plan.minutes:g} minutes did not suffice; homebody controls RUN_DIR --only {key} plays it"
+            continue
+        for row in _rows(key, lineage, plan, stage, workers, told, skipped):
+            rows.append(_play(row, lineage, stage, plan, workers, told))
+    rows.sort(key=lambda row: list(ROWS).index(row["row"].partition(" ")[0]))
+    result = {
+        "run": {
+            "env": stage.env_id,
+            "env_args": stage.env_args,
+            "about": _told_by_env(stage, "about", ""),
+            "model": stage.decider,
+            "split": plan.split,
+            "max_steps": stage.max_steps,
+            "episodes": lineage.end["episodes"],
+            "tokens": lineage.end["tokens"],
+            "edits": [edit.label for edit in lineage.edits],
+            "final_hash": lineage.end["final_hash"],
+        },
+        "rows": with_gains(rows),
+        "skipped": skipped,
+        **summarize_rows(rows),
+        "audit": [finding.to_json() for finding in audit(run_dir)],
+    }
+    with Store(run_dir) as store:
+        if digest(result) != digest((store.events("controls") or [None])[-1]):
+            store.append("controls", result)
+    return result
+
+
+def _reason_to_skip(key: str, lineage: Lineage, stage: Stage) -> str:
+    """Say why a row makes no sense for this run; nothing if it does."""
+    if key == "ablation" and not lineage.edits:
+        return "no edit was shipped"
+    if key == "stage" and len(lineage.edits) < 2:
+        return "no harness lies between the seed and the final one"
+    if key.startswith("no-memory") and not any(lineage.replayed.index(use) is not None for use in LEARNED_MEMORIES):
+        return f"the final harness has no learned memory of places ({', '.join(LEARNED_MEMORIES)})"
+    if key in ("online", "expert"):
+        env = stage.make_env()
+        try:
+            if not callable(getattr(env.unwrapped, CONTROLS[key].asks, None)):
+                return f"the environment has no {key}"
+        finally:
+            env.close()
+    return ""
+
+
+def _told_by_env(stage: Stage, name: str, otherwise: str) -> str:
+    """Return a text that the environment may have about itself."""
+    env = stage.make_env()
+    try:
+        return str(getattr(env.unwrapped, name, otherwise))
+    finally:
+        env.close()
+
+
+def _rows(key: str, lineage: Lineage, plan: Plan, stage: Stage, workers: int, told: Told, skipped: dict[str, str]) -> list[_Row]:
+    """Return what there is to play under a key; the two evolutions that are controls run here."""
+    model, label = lineage.config.model, ROWS[key]
+    slow = plan.seed_tasks or plan.tasks
+    if key == "seed":
+        return [_Row(key, label, lineage.seed, model, plan.attempts, slow)]
+    if key == "final":
+        return [_Row(key, label, lineage.final, model, plan.attempts, plan.tasks)]
+    if key == "online":
+        return [_Row(key, _told_by_env(stage, "online_label", label), lineage.final, key, 1, plan.tasks)]
+    if key in ("random", "flat", "expert"):
+        return [_Row(key, label, lineage.final, key, 1, plan.tasks)]
+    if key in ("noop", "random-edits"):
+        spec, spent = _control_evolution(lineage, "noop" if key == "noop" else "random", workers, told)
+        return [_Row(key, f"{label} ({spent})", spec, model, 1, slow)]
+    if key in ("no-memory", "no-memory-random"):
+        decider = model if key == "no-memory" else "random"
+        return [_Row(key, label, _forget(lineage.final), decider, 1, plan.tasks)]
+    if key == "best-of-n":
+        attempts, much = _equal_attempts(lineage, plan)
+        label = f"seed harness, best of {attempts} attempts, chosen by an oracle; {much} {plan.equal} as the evolution"
+        return [_Row(key, label, lineage.seed, model, attempts, slow)]
+    if key == "stage":
+        return [_Row(f"stage {edit.id}", f"after {edit.label}", edit.after, model, 1, plan.tasks) for edit in lineage.edits[:-1]]
+    found = []
+    for ablation in leave_one_out(lineage):
+        if ablation.spec is None:
+            skipped[f"ablation {ablation.edit.id}"] = f"{ablation.label}: {ablation.problem}"
+            continue
+        out = tuple(edit.id for edit in ablation.left_out)
+        found.append(_Row(f"ablation {ablation.edit.id}", ablation.label, ablation.spec, model, 1, plan.tasks, out))
+    return found
+
+
+def _forget(spec: HarnessSpec) -> HarnessSpec:
+    """Return a harness without its learned memories."""
+    for use in LEARNED_MEMORIES:
+        spec = spec.without(use) if spec.index(use) is not None else spec
+    return spec
+
+
+def _equal_attempts(lineage: Lineage, plan: Plan) -> tuple[int, str]:
+    """Return the attempts a task that give best-of-N what the evolution had, 2 to `MOST_ATTEMPTS`, and whether these are as many."""
+    config = lineage.config
+    n = len(list_tasks(config.env_id, plan.split, plan.seed_tasks or plan.tasks, **config.env_kwargs))
+    if plan.equal == "episodes":
+        share = float(lineage.end["episodes"]) / n
+    else:
+        one = _tokens_of_an_episode(lineage)
+        share = float(lineage.end["tokens"]) / (n * one) if one else 0.0
+    attempts = min(MOST_ATTEMPTS, max(2, math.ceil(share)))
+    return attempts, "at least as many" if attempts >= share else "fewer"
+
+
+def _tokens_of_an_episode(lineage: Lineage) -> float:
+    """Return the mean number of tokens of an episode of the seed harness."""
+    with Store(lineage.run_dir, readonly=True) as store:
+        found = [record["usage"] for record in store.episodes().values() if record["behaviour_hash"] == lineage.seed.behaviour_hash]
+    tokens = [usage.get("prompt_tokens", 0) + usage.get("generated_tokens", 0) for usage in found]
+    return sum(tokens) / len(tokens) if tokens else 0.0
+
+
+def _control_evolution(lineage: Lineage, proposer: str, workers: int, told: Told) -> tuple[HarnessSpec, str]:
+    """Evolve from the same seed with a proposer that is a control, on the run's budget; return its final harness and what it did."""
+    folder = lineage.run_dir / "controls" / proposer
+    budget = int(lineage.end["episodes"])
+    config = replace(
+        lineage.config,
+        proposer=proposer,
+        proposer_model=None,
+        budget_episodes=budget,
+        budget_tokens=None,
+        budget_minutes=None,
+        rounds=lineage.config.rounds if proposer == "noop" else ROUNDS_OF_CONTROL,
+        patience=lineage.config.patience if proposer == "noop" else ROUNDS_OF_CONTROL,
+    )
+    _lend_episodes(lineage.run_dir, folder)
+    # A seed that came from a file may have gone; the log still has it.
+    (folder / "seed.json").write_text(lineage.seed.dumps(), "utf-8")
+    key = "noop" if proposer == "noop" else "random-edits"
+
+    def tell(kind: str, data: Mapping[str, Any]) -> None:
+        if kind == "play" and "task" in data:
+            told(key, int(data["done"]), int(data["total"]), str(data["what"]))
+
+    result = evolve(replace(config, harness=str(folder / "seed.json")), folder, workers=workers, resume=True, progress=tell)
+    shipped = sum(bool(item["shipped"]) for item in result["rounds"])
+    return HarnessSpec.load(folder / "final.json"), f"{result['episodes']} of {budget} episodes, {shipped} edits shipped"
+
+
+def _lend_episodes(run_dir: Path, folder: Path) -> None:
+    """Copy the run's episodes into the store of a control: they are found by their content, so what is equal is not played twice."""
+    with Store(run_dir, readonly=True) as store:
+        episodes = store.episodes()
+    with Store(folder) as store:
+        known = store.episodes()
+        for key, record in episodes.items():
+            if key not in known:
+                store.add_episode(key, EpisodeRecord.from_json(record))
+
+
+def _play(row: _Row, lineage: Lineage, stage: Stage, plan: Plan, workers: int, told: Told) -> dict[str, Any]:
+    """Play a row, or find it in the run's store."""
+    asked = {
+        "row": row.key,
+        "split": plan.split,
+        "tasks": row.tasks,
+        "attempts": row.attempts,
+        "decider": row.decider,
+        "behaviour_hash": row.spec.behaviour_hash,
+        "max_steps": stage.max_steps,
+    }
+    with Store(lineage.run_dir, readonly=True) as store:
+        known = [item for item in store.events("control") if item["asked"] == asked]
+    if known:
+        return {**known[-1]["found"], "label": row.label}
+    # The seed of the episodes is the run's, so that what the evolution has played of the split is not played again.
+    result = evaluate(
+        replace(stage, decider=row.decider),
+        row.spec,
+        plan.split,
+        tasks=row.tasks,
+        attempts=row.attempts,
+        seed=lineage.config.seed,
+        workers=workers,
+        run_dir=lineage.run_dir,
+        on_record=lambda done, total, record: told(row.key, done, total, "won" if record.won else "lost"),
+    )
+    failed = [episode for episode in result["episodes"] if episode["error"]]
+    if failed:
+        error = failed[0]["error"]
+        raise ControlError(
+            f"{row.key}: {len(failed)} of {len(result['episodes'])} episodes failed; the first, {failed[0]['task_id']}: "
+            f"{error['kind']} at {error['boundary']}: {error['message']}"
+        )
+    found = {"row": row.key, "label": row.label, **{key: result[key] for key in KEPT if key in result}, **_outcomes(row, result)}
+    if row.key == "best-of-n":
+        found = {key: value for key, value in found.items() if key not in GRADES}  # they are the first attempts'
+    if row.key.startswith("ablation"):
+        found |= {"left_out": list(row.left_out)}
+    with Store(lineage.run_dir) as store:
+        store.append("control", {"asked": asked, "found": found})
+    return found
+
+
+KEPT = (
+    "n", "success", "ci95", "pass_at_k", "steps_mean", "invalid_actions", "prompt_tokens", "cached_tokens", "generated_tokens",
+    "decider", "behaviour_hash", "trace_hash", "wall_s", *GRADES,
+)  # fmt: skip
+"""What a row keeps of its evaluation."""
+
+
+def _outcomes(row: _Row, result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the outcome by task, and the figures that change where the best of several attempts counts."""
+    tries: dict[str, list[bool]] = {}
+    for episode in result["episodes"]:
+        tries.setdefault(episode["task_id"], []).append(bool(episode["won"]))
+    won = {task: any(wins) for task, wins in tries.items()}
+    if row.key != "best-of-n":
+        return {"attempts": row.attempts, "won": {task: wins[0] for task, wins in tries.items()}, "won_any": won}
+    count, n = sum(won.values()), len(won)
+    return {"attempts": row.attempts, "won": won, "success": count / n, "ci95": list(wilson(count, n))}

@@ -1,0 +1,114 @@
+"""The figures of many runs: every gain beside the published ones, and how well each run's edits predicted what they would do."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from homebody.evolution.reports.figure import BLUE, GREY, GROUND, INK, ORANGE, Picture, blank, plain, plain_text, title
+
+BAR = 0.34
+"""Height of a bar, where a row has the height 1."""
+
+
+def draw_gains(report: Mapping[str, Any]) -> Picture:
+    """Draw where each harness began and where it ended, ours above the published ones of the same benchmark.
+
+    Args:
+        report: as `homebody.evolution.gains.reproduce.gather` returns it.
+    """
+    rows = _rows(report)
+    with plain_text():
+        figure, axes = blank(9.0, 1.5 + 0.62 * len(rows))
+        title(axes, "What evolution of the harness gained")
+        for place, row in enumerate(reversed(rows)):
+            colour = BLUE if row["ours"] else ORANGE
+            axes.plot([row["before"], row["after"]], [place, place], color=colour, linewidth=2.4, zorder=2)
+            for low, high in row["intervals"]:
+                axes.plot([low, high], [place - 0.16, place - 0.16], color=INK, linewidth=0.8, zorder=1)
+            axes.plot([row["before"]], [place], marker="o", markersize=8, color=GROUND, markeredgecolor=GREY, markeredgewidth=2, zorder=3)
+            axes.plot([row["after"]], [place], marker="o" if row["ours"] else "s", markersize=8, color=colour, zorder=3)
+            axes.text(104, place, row["said"], va="center", fontsize=9, color=INK)
+        axes.set_yticks(range(len(rows)), [row["label"] for row in reversed(rows)], fontsize=9)
+        axes.set_ylim(-0.6, len(rows) - 0.4)
+        axes.set_xlim(-2, 150)
+        axes.set_xticks(range(0, 101, 20))
+        note = "tasks solved, %;  hollow: seed harness, blue: ours (first attempt, held-out tasks; thin line: 95% interval)"
+        if any(not row["ours"] for row in rows):
+            note += "\norange: published (pass@2, best round, on the tasks that it evolved on)"
+        axes.set_xlabel(note, color=INK, fontsize=9)
+        plain(axes, "x")
+        axes.spines["bottom"].set_bounds(0, 100)
+    return figure
+
+
+def draw_hit_rates(levers: Sequence[Mapping[str, Any]]) -> Picture | None:
+    """Draw, by lever, how many training tasks the shipped edits were to unlock, and how many of those were solved in the next round.
+
+    Args:
+        levers: as `homebody.evolution.reports.history.levers` returns them.
+
+    Returns:
+        The figure, or None where no shipped edit was put to the test.
+    """
+    shown = [row for row in reversed(levers) if row["predicted"]]
+    if not shown:
+        return None
+    with plain_text():
+        figure, axes = blank(7.2, 1.5 + 0.62 * len(shown))
+        title(axes, "Predictions: tasks that shipped edits were to unlock")
+        places = range(len(shown))
+        predicted, unlocked = [row["predicted"] for row in shown], [row["unlocked"] for row in shown]
+        axes.barh([p + BAR / 2 for p in places], predicted, height=BAR, color=GROUND, edgecolor=INK, linewidth=0.8, label="predicted")
+        axes.barh([p - BAR / 2 for p in places], unlocked, height=BAR, color=BLUE, edgecolor=INK, linewidth=0.8, label="unlocked")
+        for place, row in zip(places, shown, strict=True):
+            share = f"{row['unlocked']} of {row['predicted']} ({100 * row['unlocked'] / row['predicted']:.0f}%)"
+            axes.text(row["predicted"] + 0.02 * max(predicted), place, share, va="center", fontsize=9, color=INK)
+        axes.set_yticks(places, [textwrap.shorten(row["lever"], 40, placeholder="...") for row in shown], fontsize=9)
+        axes.set_xlim(0, 1.35 * max(predicted))
+        axes.set_xlabel("training tasks", color=INK)
+        axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.28 / (0.4 + 0.3 * len(shown))), ncols=2)
+        plain(axes, "x")
+    return figure
+
+
+def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the gains figure shows, in percent, benchmark by benchmark."""
+    found: list[dict[str, Any]] = []
+    names = dict.fromkeys([one["benchmark"] for one in report["combinations"]])
+    for name in names:
+        found += [_ours(one) for one in report["combinations"] if one["benchmark"] == name and one["controls"]["gain"]]
+        found += [_theirs(row) for row in report["published"]["rows"] if row["benchmark"] == name]
+    return found
+
+
+def _ours(one: Mapping[str, Any]) -> dict[str, Any]:
+    rows = {row["row"]: row for row in one["controls"]["rows"]}
+    seed, final, gain = rows["seed"], rows["final"], one["controls"]["gain"]
+    low, high = gain["ci95"]
+    n = str(final["n"]) if seed["n"] == final["n"] else f"{final['n']} (seed {seed['n']})"
+    return {
+        "ours": True,
+        "label": f"{_short(one['model'])}\n{one['benchmark']}, n = {n}, {one['controls']['run']['max_steps']} steps",
+        "before": 100 * seed["success"],
+        "after": 100 * final["success"],
+        "intervals": [[100 * end for end in row["ci95"]] for row in (seed, final)],
+        "said": f"{100 * gain['points']:+.1f} points\n({100 * low:+.1f} to {100 * high:+.1f}), n = {gain['n']}",
+    }
+
+
+def _theirs(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "ours": False,
+        "label": f"{row['model']} (published)\n{row['benchmark']}, n = {row['n']}, {row['max_steps']} steps",
+        "before": row["initial"],
+        "after": row["evolved"],
+        "intervals": [],
+        "said": f"{row['gain']:+.1f} points\nround {row['best_round']}",
+    }
+
+
+def _short(model: str) -> str:
+    """Return a model's name, of a path the last part."""
+    return textwrap.shorten(model.rpartition("/")[2], 34, placeholder="...") or model

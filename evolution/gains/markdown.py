@@ -1,0 +1,172 @@
+"""Gains in words: the controls of one run, and the table of many beside what others have published. Markdown, from data only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from homebody.evolution.reports.summary import cell, graded, percent
+
+
+def controls_markdown(result: Mapping[str, Any]) -> str:
+    """Write what `homebody.evolution.controls.rows.play_controls` returns."""
+    run = result["run"]
+    lines = [f"## {run['env']}, {run['model']}: {run['split']} split, {run['max_steps']} steps a task", ""]
+    lines += [f"Played: {run['about']}.", ""] if run.get("about") else []
+    lines += table(map(control_cells, result["rows"]), CONTROL_HEADS)
+    lines += said(result)
+    return "\n".join(lines) + "\n"
+
+
+CONTROL_HEADS = ("", "n", "first attempt (95% interval)", "best of the attempts", "points over the seed (95% interval)", "steps a task")
+
+
+def control_cells(row: Mapping[str, Any]) -> list[str]:
+    """Return the cells of a row of the table of controls."""
+    return [cell(row["label"]), str(row["n"]), first_attempt(row), best(row), over_seed(row.get("gain")), f"{row['steps_mean']:.1f}"]
+
+
+def over_seed(gain: Mapping[str, Any] | None) -> str:
+    """Return a gain with its interval and the number of tasks that both rows have."""
+    if not gain:
+        return ""
+    low, high = gain["ci95"]
+    return f"{points(gain['points'])} ({points(low)} to {points(high)}), n = {gain['n']}"
+
+
+def said(result: Mapping[str, Any]) -> list[str]:
+    """Return the lines below the table of controls: gain, attribution, rows that were left out, audit."""
+    lines = []
+    if gain := result["gain"]:
+        low, high = gain["ci95"]
+        closed = gain["headroom_closed"]
+        share = f", {percent(closed)} of the headroom" if closed is not None else ""
+        lines += [f"**Gain {points(gain['points'])} points** ({points(low)} to {points(high)}) on {gain['n']} tasks{share}.", ""]
+    if at_k := result["gain_at_k"]:
+        low, high = at_k["ci95"]
+        figures = f"{points(at_k['points'])} points ({points(low)} to {points(high)}) on {at_k['n']} tasks"
+        lines += [f"Gain in pass@{at_k['k']}: {figures}.", ""]
+    if gain:
+        lines += ["Intervals of gains resample tasks; one has no width where all tasks changed alike.", ""]
+    if attribution := result["attribution"]:
+        lines += [f"Attribution: {attribution['said']}." if attribution["said"] else "Attribution:", ""]
+        lines += table(attribution_cells(attribution), ATTRIBUTION_HEADS)
+    for row, reason in result["skipped"].items():
+        lines.append(f"Left out, {row}: {reason}.")
+    if result["skipped"]:
+        lines.append("")
+    wrong = [finding for finding in result["audit"] if not finding["ok"]]
+    lines.append(f"Audit of the event log: {len(result['audit']) - len(wrong)} of {len(result['audit'])} checks passed.")
+    lines += ["", *(f"- {'ok' if finding['ok'] else '**failed**'}, {finding['check']}: {finding['said']}" for finding in result["audit"])]
+    return lines
+
+
+ATTRIBUTION_HEADS = ("left out", "n", "points lost (95% interval)", "of its own", "points added when it was shipped")
+
+
+def attribution_cells(attribution: Mapping[str, Any]) -> list[list[str]]:
+    """Return the cells of the table of edits, with the sums below."""
+    rows = []
+    for edit in attribution["edits"]:
+        low, high = edit["ci95"]
+        lost = f"{points(edit['drop'])} ({points(low)} to {points(high)})"
+        rows.append([cell(edit["label"]), str(edit["n"]), lost, points(edit["own"]), _points_or_none(edit["added"])])
+    return [*rows, ["sum", "", "", points(attribution["sum"]), _points_or_none(attribution["added"])]]
+
+
+def _points_or_none(share: float | None) -> str:
+    return "" if share is None else points(share)
+
+
+def first_attempt(row: Mapping[str, Any]) -> str:
+    """Return pass@1 with its interval; nothing for a row that only the best of its attempts counts for."""
+    return "" if row["row"] == "best-of-n" else graded(row)
+
+
+def best(row: Mapping[str, Any]) -> str:
+    """Return what the best of several attempts solved; nothing for a row of one attempt."""
+    if row["row"] == "best-of-n":
+        return f"best of {row['attempts']}: {graded(row)}"
+    return f"pass@{row['attempts']} {percent(row['pass_at_k'][str(row['attempts'])])}" if row["attempts"] > 1 else ""
+
+
+def points(share: float) -> str:
+    """Return a difference of shares in percentage points, with its sign."""
+    return f"{100 * share:+.1f}"
+
+
+GAIN_HEADS = ("benchmark", "model", "n", "steps", "seed, first attempt", "evolved, first attempt", "gain in points (95% interval)",
+              "headroom closed", "pass@2: seed, evolved, gain")  # fmt: skip
+PUBLISHED_HEADS = ("benchmark", "model", "n", "steps", "initial", "evolved", "gain in points", "headroom closed", "round")
+
+
+def gain_cells(one: Mapping[str, Any]) -> list[str]:
+    """Return the cells of a combination's row in the gains table; empty ones where seed or evolved harness was not played."""
+    controls = one["controls"]
+    rows = {row["row"]: row for row in controls["rows"]}
+    gain, at_k = controls["gain"], controls["gain_at_k"]
+    about = controls["run"].get("about")
+    names = [f"{one['benchmark']} ({about})" if about else one["benchmark"], cell(one["model"])]
+    if not gain:
+        return [*names, "", str(controls["run"]["max_steps"]), "", "", "", "", ""]
+    seed, final = rows["seed"], rows["final"]
+    n = str(final["n"]) if seed["n"] == final["n"] else f"{final['n']} (seed {seed['n']})"
+    low, high = gain["ci95"]
+    gained = f"{points(gain['points'])} ({points(low)} to {points(high)}), n = {gain['n']}"
+    closed = percent(gain["headroom_closed"]) if gain["headroom_closed"] is not None else ""
+    twice = ""
+    if at_k:
+        k = str(at_k["k"])
+        twice = f"{percent(seed['pass_at_k'][k])}, {percent(final['pass_at_k'][k])}, {points(at_k['points'])}"
+    return [*names, n, str(controls["run"]["max_steps"]), graded(seed), graded(final), gained, closed, twice]
+
+
+def published_cells(row: Mapping[str, Any]) -> list[str]:
+    """Return the cells of a published row."""
+    closed = f"{100 * row['gain'] / (100 - row['initial']):.1f}%"
+    figures = [f"{row['initial']:.1f}%", f"{row['evolved']:.1f}%", f"{row['gain']:+.1f}", closed, str(row["best_round"])]
+    return [row["benchmark"], row["model"], str(row["n"]), str(row["max_steps"]), *figures]
+
+
+def remarks(report: Mapping[str, Any]) -> list[str]:
+    """Return what has to be said beside the table, one sentence a line."""
+    lines = [
+        "Ours: the final harness, never the best round; test tasks were played by another process than the one that evolved; the first "
+        "attempt is greedy. Intervals: Wilson for shares; gains by resampling tasks, which has no width where all changed alike.",
+    ]
+    if report["quick"]:
+        lines.append("This was --quick: few tasks, so wide intervals; the run without --quick plays them all.")
+    if report["published"]["rows"]:
+        lines.append(f"Published: {report['published']['source']}: {report['published']['protocol']}.")
+    return lines
+
+
+def gains_markdown(report: Mapping[str, Any]) -> str:
+    """Write what `homebody.evolution.gains.reproduce.gather` returns: our gains, the published ones, and each combination's controls."""
+    lines = ["# What evolution of the harness gained", "", *table(map(gain_cells, report["combinations"]), GAIN_HEADS)]
+    if report["published"]["rows"]:
+        lines += [f"Published ({report['published']['url']}):", ""]
+        lines += table(map(published_cells, report["published"]["rows"]), PUBLISHED_HEADS)
+    lines += [line for remark in remarks(report) for line in (remark, "")]
+    for one in report["combinations"]:
+        lines += [controls_markdown(one["controls"]), *_levers(one)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _levers(one: Mapping[str, Any]) -> list[str]:
+    heads = ("lever", "tried", "accepted", "shipped", "unlocked of predicted")
+    rows = [[cell(row["lever"]), str(row["tried"]), str(row["accepted"]), str(row["shipped"]), hit_rate(row)] for row in one["levers"]]
+    spent = one["cost"]
+    said = f"The evolution took {spent['episodes']} episodes, {spent['exploration_steps']} exploration steps and {spent['wall_s']:.0f} s."
+    return [said, "", *table(rows, heads)]
+
+
+def hit_rate(row: Mapping[str, Any]) -> str:
+    """Return how many of the tasks that a lever's shipped edits were to unlock were solved in the next round; nothing if none was."""
+    return f"{row['unlocked']} of {row['predicted']}" if row["predicted"] else ""
+
+
+def table(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> list[str]:
+    """Return a Markdown table, an empty line after it."""
+    found = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    return [*found, *("| " + " | ".join(row) + " |" for row in rows), ""]

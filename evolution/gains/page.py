@@ -1,0 +1,108 @@
+"""What `homebody reproduce` leaves behind: the gains as JSON, Markdown, pictures, and one HTML page that needs nothing else.
+
+The same runs give the same bytes, but for the times that they took. Whatever a page shows is escaped, and it runs no script.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from homebody.evolution.gains.figure import draw_gains, draw_hit_rates
+from homebody.evolution.gains.markdown import (
+    ATTRIBUTION_HEADS,
+    CONTROL_HEADS,
+    GAIN_HEADS,
+    PUBLISHED_HEADS,
+    attribution_cells,
+    control_cells,
+    gain_cells,
+    gains_markdown,
+    published_cells,
+    remarks,
+)
+from homebody.evolution.reports.figure import Picture, figures, inline_svg, save
+from homebody.evolution.reports.page import source, templates
+
+SHOWN = {
+    "rounds": "Line chart of the share of training and validation tasks solved in each round.",
+    "failures": "Stacked bars of the failures on training tasks in each round, by category.",
+    "levers": "Bars of how often each lever was tried, by what became of it.",
+    "hit-rates": "Bars of the training tasks that shipped edits were to unlock, and of those that were solved in the next round.",
+}
+"""Figures of a combination, with what each shows for those who do not see it."""
+
+
+def write_gains(report: Mapping[str, Any], folder: str | Path) -> list[Path]:
+    """Write everything into a folder.
+
+    Args:
+        report: as `homebody.evolution.gains.reproduce.gather` returns it.
+        folder: made where it is missing.
+
+    Returns:
+        The files: gains.json, gains.md, gains.html, gains.png and .svg, and in figures/ the figures of each combination.
+    """
+    folder = Path(folder)
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    found = [folder / f"gains.{ending}" for ending in ("json", "md", "html", "png", "svg")]
+    found[0].write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    found[1].write_text(gains_markdown(report), "utf-8")
+    found[2].write_text(build_gains_page(report), "utf-8")
+    for path in found[3:]:
+        save(draw_gains(report), path)
+    for one in report["combinations"]:
+        for name, figure in _figures(one):
+            for ending in ("png", "svg"):
+                found.append(folder / "figures" / f"{one['run']}-{name}.{ending}")
+                save(figure, found[-1])
+    return found
+
+
+def build_gains_page(report: Mapping[str, Any]) -> str:
+    """Return the HTML page."""
+    return (
+        templates()
+        .get_template("gains.html")
+        .render(
+            style=Markup(source("page.css")),
+            remarks=remarks(report),
+            gains=Markup(inline_svg(draw_gains(report), "gains")),
+            gain_heads=GAIN_HEADS,
+            gain_rows=[gain_cells(one) for one in report["combinations"]],
+            published=report["published"],
+            published_heads=PUBLISHED_HEADS,
+            published_rows=[published_cells(row) for row in report["published"]["rows"]],
+            control_heads=CONTROL_HEADS,
+            attribution_heads=ATTRIBUTION_HEADS,
+            combinations=[_combination(number, one) for number, one in enumerate(report["combinations"])],
+        )
+    )
+
+
+def _combination(number: int, one: Mapping[str, Any]) -> dict[str, Any]:
+    controls = one["controls"]
+    attribution = controls["attribution"]
+    return {
+        **{key: one[key] for key in ("model", "benchmark", "about", "cost", "run", "candidates")},
+        "figures": [{"svg": Markup(inline_svg(figure, f"c{number}-{name}")), "alternative": SHOWN[name]} for name, figure in _figures(one)],
+        "played": controls["run"].get("about", ""),
+        "control_rows": [control_cells(row) for row in controls["rows"]],
+        "attribution": attribution,
+        "attribution_rows": attribution_cells(attribution) if attribution else [],
+        "skipped": controls["skipped"],
+        "audit": controls["audit"],
+    }
+
+
+def _figures(one: Mapping[str, Any]) -> Iterator[tuple[str, Picture]]:
+    """Draw the figures of a combination for which there are data."""
+    rounds: Sequence[Mapping[str, Any]] = one["rounds"]
+    drawn = {**figures({"start": None, "rounds": rounds, "table": {}}), "hit-rates": draw_hit_rates(one["levers"])}
+    for name in SHOWN:
+        if figure := drawn.get(name):
+            yield name, figure

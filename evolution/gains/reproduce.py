@@ -1,0 +1,237 @@
+"""The gains table: models times benchmarks, each an evolution with its controls, beside what others have published.
+
+Benchmarks (assets/benchmarks.json) and published figures (assets/published.json) are data. This module plays nothing: it says what to play,
+how long that may take, and reads what was played from the runs' own stores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from homebody.agents.errors import AgentError
+from homebody.agents.rollout import Job, Rollouts, Stage
+from homebody.agents.spec import HarnessSpec, harness_names
+from homebody.envs import ENV_IDS, EnvError
+from homebody.envs import tasks as list_tasks
+from homebody.envs.core import did_you_mean
+from homebody.evolution.controls.rows import ROWS
+from homebody.evolution.reports.history import candidates, cost, levers, read_history
+from homebody.evolution.store import RunError, Store
+
+
+class BenchmarkError(AgentError):
+    """A benchmark that does not exist, or that cannot be played here."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What is evolved on and tested on."""
+
+    name: str
+    env: str
+    env_args: Mapping[str, Any]
+    harness: str
+    """Name of the seed harness."""
+    max_steps: int
+    tasks: int | None
+    """Test tasks; None takes all."""
+    data: bool
+    """Whether its environment reads files that the user has to have."""
+    about: str
+
+    def env_kwargs(self, data_dir: str | None) -> dict[str, Any]:
+        """Return the arguments of its environment."""
+        return {**self.env_args, **({"data_dir": data_dir} if self.data and data_dir else {})}
+
+    def check(self, data_dir: str | None) -> None:
+        """Check that its tasks are there.
+
+        Raises:
+            BenchmarkError: they are not.
+        """
+        try:
+            for split in ("train", "validation", "test"):
+                list_tasks(self.env, split, 1, **self.env_kwargs(data_dir))
+        except EnvError as error:
+            raise BenchmarkError(f"benchmark {self.name} cannot be played: {error}") from None
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much to play of one model on one benchmark."""
+
+    train_tasks: int
+    validation_tasks: int
+    exploration_steps: int
+    rounds: int
+    tasks: int | None
+    """Test tasks for the evolved harness and its controls; None: as many as the benchmark has."""
+    seed_tasks: int | None
+    """Test tasks for the seed harness, whose episodes are slow; None: the same."""
+    equal: str
+    """What best-of-N has as much of as the evolution."""
+    minutes: float | None
+    """After so many minutes no further control is begun."""
+    attempts: int = 2
+    only: tuple[str, ...] = tuple(ROWS)
+
+
+FULL = Size(12, 40, 200_000, 6, None, None, "episodes", None)
+QUICK = Size(6, 10, 150_000, 4, 60, 10, "tokens", 14.0)
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A model on a benchmark."""
+
+    model: str
+    benchmark: Benchmark
+    run_dir: Path
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its name for people."""
+        return f"{self.model} on {self.benchmark.name}"
+
+
+def benchmarks() -> dict[str, Benchmark]:
+    """Return the benchmarks whose environment and seed harness this version has, by name."""
+    found = _asset("benchmarks.json")
+    known = {name: Benchmark(name, **content) for name, content in found.items()}
+    return {name: one for name, one in known.items() if one.env in ENV_IDS and one.harness in harness_names()}
+
+
+def published() -> dict[str, Any]:
+    """Return the published figures: `source`, `url`, `protocol`, and `rows` (percent and points)."""
+    return _asset("published.json")
+
+
+def plan(
+    models: Sequence[str], names: Sequence[str] | None, run_dir: str | Path, data_dir: str | None
+) -> tuple[list[Combination], list[str]]:
+    """Choose what to play.
+
+    Args:
+        models: names of models, or of controls in their place.
+        names: benchmarks; None takes all that can be played here.
+        run_dir: each combination gets a folder of its own in it.
+        data_dir: folder of the files of benchmarks that read some.
+
+    Returns:
+        The combinations, and a line for each benchmark that was left out because it cannot be played here.
+
+    Raises:
+        BenchmarkError: a benchmark that was named does not exist or cannot be played, or none can.
+    """
+    known = benchmarks()
+    chosen: list[Benchmark] = []
+    left_out = []
+    for name in known if names is None else names:
+        if name not in known:
+            raise BenchmarkError(f"no benchmark is called {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}")
+        try:
+            known[name].check(data_dir)
+            chosen.append(known[name])
+        except BenchmarkError as error:
+            if names is not None:
+                raise
+            left_out.append(str(error))
+    if not chosen:
+        raise BenchmarkError("; ".join(left_out))
+    folder = Path(run_dir)
+    return [
+        Combination(model, one, folder / f"{_slug(model)}-{one.name}", one.env_kwargs(data_dir)) for one in chosen for model in models
+    ], left_out
+
+
+def estimate(combination: Combination, size: Size, workers: int) -> dict[str, Any]:
+    """Play one training episode of the seed harness to say how long the whole may take.
+
+    Returns:
+        `episode_s`; `seed_episodes` (the fewest that the seed harness plays) and `most_episodes` (if every candidate is played to the end);
+        `seed_minutes` and `most_minutes` (at the seed's pace, which edited harnesses mostly beat).
+    """
+    one = combination.benchmark
+    stage = Stage(one.env, combination.model, one.max_steps, combination.env_kwargs)
+    (task,) = list_tasks(one.env, "train", 1, **combination.env_kwargs)
+    tested = len(list_tasks(one.env, "test", size.tasks or one.tasks, **combination.env_kwargs))
+    with Rollouts(stage) as rollouts:
+        started = time.monotonic()
+        list(rollouts.play([Job(HarnessSpec.load(one.harness), task)]))
+        seconds = time.monotonic() - started
+    slow = size.train_tasks + size.validation_tasks + size.attempts * (size.seed_tasks or tested)
+    tried = size.rounds * (size.train_tasks + 2 * (1 + size.validation_tasks))
+    most = slow + tried + 7 * tested
+    return {
+        "episode_s": seconds,
+        "seed_episodes": slow,
+        "most_episodes": most,
+        "seed_minutes": slow * seconds / workers / 60,
+        "most_minutes": most * seconds / workers / 60,
+    }
+
+
+def is_done(run_dir: Path) -> bool:
+    """Tell whether the evolution in a directory has ended."""
+    try:
+        with Store(run_dir, readonly=True) as store:
+            return bool(store.events("end"))
+    except RunError:
+        return False
+
+
+def read_combination(combination: Combination) -> dict[str, Any]:
+    """Read what was played of a combination.
+
+    Returns:
+        `model`, `benchmark`, `about`, `run` (its folder's name), `controls` (as `play_controls` returned it last), `rounds`, `levers`,
+        `candidates` and `cost` (as `homebody.evolution.reports.history` has them).
+
+    Raises:
+        RunError: there is no run, or no controls were played.
+    """
+    history = read_history(combination.run_dir)
+    with Store(combination.run_dir, readonly=True) as store:
+        played = store.events("controls")
+    if not played:
+        raise RunError(f"{combination.run_dir} has no controls; homebody controls plays them")
+    found = candidates(history)
+    return {
+        "model": combination.model,
+        "benchmark": combination.benchmark.name,
+        "about": combination.benchmark.about,
+        "run": combination.run_dir.name,
+        "controls": played[-1],
+        "rounds": history.run["rounds"],
+        "levers": levers(found),
+        "candidates": found,
+        "cost": cost(history),
+    }
+
+
+def gather(combinations: Sequence[Combination], quick: bool) -> dict[str, Any]:
+    """Return all that the table and the figures show: `quick`, `combinations`, `published` (of the same benchmarks)."""
+    names = {one.benchmark.name for one in combinations}
+    others = published()
+    rows = [row for row in others["rows"] if row["benchmark"] in names]
+    return {"quick": quick, "combinations": [read_combination(one) for one in combinations], "published": {**others, "rows": rows}}
+
+
+def _slug(model: str) -> str:
+    """Return a folder name for a model: its own where that is one, else what can be kept of it and a hash."""
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.")
+    return slug if slug == model else f"{slug[-40:]}-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
+
+
+def _asset(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((resources.files("homebody.assets") / name).read_text("utf-8"))
+    return content

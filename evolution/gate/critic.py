@@ -1,0 +1,159 @@
+"""The critic: what speaks against a candidate before anything is played for it. Code, not judgement.
+
+It checks that the manifest is complete and true to the digests, that the patch changes the harness as it says, and that the candidates of
+a round are not one idea in several dresses. It knows what happened on training tasks and in earlier rounds, and nothing of validation
+tasks beyond the verdicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from homebody.agents.patch import PatchError
+from homebody.agents.spec import HarnessSpec
+from homebody.evolution.gate.manifest import ManifestError, check_manifest
+from homebody.evolution.proposers.candidate import Candidate, Evidence
+
+SPENT = 2
+"""Times that a lever may fail at the gate's rollouts before the critic asks for another one."""
+UNPLAYED = ("manifest", "build", "novelty", "smoke run", "critic", "proposal")
+"""How the reasons of verdicts begin that were given without rollouts."""
+
+
+@dataclass(frozen=True)
+class Critique:
+    """What the critic says of a candidate."""
+
+    candidate_id: str
+    accepted: bool
+    """Whether it goes to the gate."""
+    objections: tuple[str, ...]
+    """What speaks against it; empty for an accepted one."""
+    rank: int
+    """Its place in the order of play, from 0; the accepted ones come first."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready data."""
+        return asdict(self)
+
+
+def review(spec: HarnessSpec, candidates: Sequence[Candidate], evidence: Evidence) -> list[Critique]:
+    """Review the candidates of a round.
+
+    A control claims nothing, so nothing is held against it: the gate has the last word on it.
+
+    Args:
+        spec: the present harness.
+        candidates: the candidates, in the order of their proposer.
+        evidence: what they were proposed from.
+
+    Returns:
+        A critique for each, in the same order.
+    """
+    objections: list[tuple[str, ...]] = []
+    behaviours: dict[str, str] = {}
+    levers: dict[str, str] = {}
+    for candidate in candidates:
+        edited, found = _alone(spec, candidate, evidence)
+        if edited is not None and not found:
+            behaviour, lever = edited.behaviour_hash, candidate.manifest["lever"]
+            if behaviour in behaviours:
+                found = [f"leads to the same behaviour as {behaviours[behaviour]}"]
+            elif lever in levers:
+                found = [f"pulls the same lever as {levers[lever]}, {lever!r}: one try a round shows whether it works"]
+            else:
+                behaviours[behaviour] = levers[lever] = candidate.id
+        objections.append(tuple(found))
+    order = sorted(range(len(candidates)), key=lambda i: (bool(objections[i]), -_worth(candidates[i], evidence), i))
+    return [
+        Critique(candidate.id, not found, found, order.index(number))
+        for number, (candidate, found) in enumerate(zip(candidates, objections, strict=True))
+    ]
+
+
+def _alone(spec: HarnessSpec, candidate: Candidate, evidence: Evidence) -> tuple[HarnessSpec | None, list[str]]:
+    """Look at a candidate by itself: the edited harness, where there is more to be said of it, and the objections."""
+    if candidate.problem:
+        return None, [candidate.problem]
+    if candidate.manifest.get("control") is True:
+        return None, []
+    try:
+        check_manifest(candidate.manifest)
+    except ManifestError as error:
+        return None, [f"manifest: {problem}" for problem in error.problems]
+    try:
+        edited = spec.patch(candidate.patch)
+    except PatchError as error:
+        return None, [f"build: {error}"]
+    claims = [*_grounds(candidate.manifest, evidence), *_interaction(spec, edited, candidate.manifest, evidence)]
+    return edited, [*claims, *_spent(candidate.manifest["lever"], evidence)]
+
+
+def _grounds(manifest: Mapping[str, Any], evidence: Evidence) -> Iterator[str]:
+    """Check what the manifest says of training tasks against their digests."""
+    category = {digest.task_id: digest.category for digest in evidence.digests}
+    impact = manifest["predicted_impact"]
+    if not any(manifest["evidence"].values()):
+        yield "rests on no evidence: name the failing training tasks that it answers, by category"
+    for name, tasks in manifest["evidence"].items():
+        if wrong := [task for task in tasks if category.get(task) != name or name == "won"]:
+            yield f"evidence {name}: not what the digests say of {_few(wrong)}"
+    if not impact["will_unlock"] and not impact["will_stabilize"]:
+        yield "predicts nothing: name the training tasks that it is to unlock or to stabilize"
+    if wrong := [task for task in impact["will_unlock"] if category.get(task, "won") == "won"]:
+        yield f"will_unlock: no failing training task of this round is {_few(wrong)}"
+    if wrong := [task for task in impact["at_risk"] if category.get(task) != "won"]:
+        yield f"at_risk: no solved training task of this round is {_few(wrong)}"
+    if wrong := [task for task in impact["will_stabilize"] if task not in category]:
+        yield f"will_stabilize: no training task of this round is {_few(wrong)}"
+
+
+def _interaction(spec: HarnessSpec, edited: HarnessSpec, manifest: Mapping[str, Any], evidence: Evidence) -> Iterator[str]:
+    """Check an edit against what stands in the harness and what was tried in it."""
+    behaviour, signature = edited.behaviour_hash, manifest["attribution_signature"]
+    if behaviour == spec.behaviour_hash:
+        yield "is already there: the harness behaves as before"
+        return
+    if behaviour in evidence.tried:
+        yield "leads to a behaviour that was tried before"
+    gone = {item["use"] for item in spec.processors} - {item["use"] for item in edited.processors}
+    for edit in evidence.landscape.tried:
+        if edit["verdict"] == "shipped" and edit["signature"] in gone and edit["flipped"]:
+            yield f"takes out {edit['signature']}, with which {edit['id']} unlocked {_few(edit['flipped'])}"
+    if signature:
+        before, after = ([item for item in _entries(one.document) if item["use"] == signature] for one in (spec, edited))
+        if not after:
+            yield f"names {signature} as its signature, which is not in the edited harness: nothing could show it at work"
+        elif before == after:
+            yield f"names {signature} as its signature, which it leaves as it is: activations could not show it at work"
+
+
+def _entries(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the processor entries within a document, those in patches included."""
+    if isinstance(value, dict):
+        if "use" in value:
+            yield value
+        for item in value.values():
+            yield from _entries(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _entries(item)
+
+
+def _spent(lever: str, evidence: Evidence) -> Iterator[str]:
+    tries = [edit for edit in evidence.landscape.tried if edit["lever"] == lever and edit["reason"].partition(":")[0] not in UNPLAYED]
+    if len(tries) >= SPENT and not any(edit["verdict"] != "rejected" or edit["flipped"] for edit in tries):
+        yield f"the lever {lever!r} was played {len(tries)} times and flipped nothing: try another one"
+
+
+def _worth(candidate: Candidate, evidence: Evidence) -> float:
+    """Return how many tasks an edit is to unlock, less what its lever fell short of before."""
+    predicted = len(candidate.manifest.get("predicted_impact", {}).get("will_unlock", ()))
+    rate = evidence.landscape.hit_rates.get(candidate.manifest.get("lever", ""))
+    return predicted * (rate["flipped"] / rate["predicted"] if rate and rate["predicted"] else 1.0)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

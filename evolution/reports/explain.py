@@ -1,0 +1,221 @@
+"""One edit, or one round, from evidence to verdict.
+
+What failed, what was proposed against it and why, what the critic and the gate said, and what came of it. Reads what a run has kept; of
+runs that kept less, it tells less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from homebody.agents.errors import AgentError
+from homebody.agents.outline import changes, short
+from homebody.agents.patch import PatchError
+from homebody.agents.spec import HarnessError, HarnessSpec
+from homebody.evolution.evidence.digest import CATEGORIES
+from homebody.evolution.reports.history import History, candidates, read_history
+from homebody.evolution.reports.summary import cell, round_lines
+from homebody.evolution.store import RunError
+
+LONG = 64
+"""Characters of a task's name that are shown in Markdown."""
+
+
+def explain(run_dir: str | Path, number: int, candidate: str | None = None) -> dict[str, Any]:
+    """Explain a round, or one of its candidates.
+
+    Args:
+        run_dir: the run's directory.
+        number: of the round, from 1.
+        candidate: its number in the round, from 1, or its id; None for the round.
+
+    Returns:
+        Of a round its report, `digests` (by task), `landscape` and `cards`; of a candidate one of the `cards`.
+
+    Raises:
+        RunError: there is no such run, round or candidate.
+    """
+    history = read_history(run_dir)
+    rounds = {item["round"]: item for item in history.run["rounds"]}
+    if number not in rounds:
+        there = f"it has the rounds 1 to {len(rounds)}" if rounds else "no round of it has ended yet"
+        raise RunError(f"{run_dir} has no round {number}; {there}")
+    own = [card for card in cards(history) if card["round"] == number]
+    if candidate is None:
+        return {**rounds[number], **history.surveys.get(number, {"digests": {}, "landscape": {}}), "cards": own}
+    found = next((card for card in own if card["id"] in (candidate, f"r{number}c{candidate}")), None)
+    if found is None:
+        there = f"it has {', '.join(card['id'] for card in own)}" if own else "it has none"
+        raise RunError(f"round {number} of {run_dir} has no candidate {candidate}; {there}")
+    return found
+
+
+def cards(history: History) -> list[dict[str, Any]]:
+    """Return every candidate with all that is known of it.
+
+    Returns:
+        What `history.candidates` says, and: `shown` (by failure category a list of `task`, the `steps` that show it, and `history`: what
+        the task was in earlier rounds), `changes` (the patch in words, a line each), `critique` (`revision`, `accepted`, `objections`,
+        `rank`, oldest first), `checks` (name and what it said, in order) and `activations` (None where it was not counted).
+    """
+    harnesses = _harnesses(history)
+    return [
+        {
+            **edit,
+            "shown": {category: [_task(history, edit, task) for task in tasks] for category, tasks in edit["manifest"]["evidence"].items()},
+            "changes": _words(harnesses.get(edit["round"]), edit["patch"]),
+            "critique": list(history.critiques.get(edit["id"], ())),
+            "checks": edit.get("checks", []),
+            "activations": edit.get("activations"),
+        }
+        for edit in candidates(history)
+    ]
+
+
+def _task(history: History, edit: Mapping[str, Any], task: str) -> dict[str, Any]:
+    digest = history.surveys.get(edit["round"], {}).get("digests", {}).get(task, {})
+    return {"task": task, "steps": list(digest.get("evidence", ())), "history": list(digest.get("history", ()))}
+
+
+def _harnesses(history: History) -> dict[int, HarnessSpec]:
+    """Return the harness that each round started from, as far as the seed is known and the patches lead."""
+    found: dict[int, HarnessSpec] = {}
+    try:
+        # A run that kept no document of its seed names it.
+        spec = HarnessSpec.from_json(history.seed) if history.seed else HarnessSpec.load((history.run["start"] or {}).get("harness", ""))
+        for item in history.run["rounds"]:
+            if spec.behaviour_hash != item["behaviour_hash"]:
+                break
+            found[item["round"]] = spec
+            for edit in item["candidates"]:
+                if edit["id"] == item["shipped"]:
+                    spec = spec.patch(edit["patch"])
+    except (HarnessError, PatchError):  # a seed that is gone or has changed, or a processor that has
+        pass
+    return found
+
+
+def _words(spec: HarnessSpec | None, patch: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say what a patch changes; where the harness is not known or the patch does not fit, what it says."""
+    if spec is not None:
+        try:
+            return changes(spec, spec.patch([dict(operation) for operation in patch]))
+        except AgentError:
+            pass
+    return [
+        f"{operation['op']} {operation['path']}" + (f" = {short(operation['value'], 60)}" if "value" in operation else "")
+        for operation in patch
+    ]
+
+
+def card_markdown(card: Mapping[str, Any]) -> str:
+    """Write what is known of a candidate as Markdown that fits a screen."""
+    manifest = card["manifest"]
+    lines = [
+        f"# {card['id']}: {_line(manifest['lever'])} ({card['dimension']})",
+        "",
+        f"**{card['came']}**: {_line(card['reason'])}",
+        "",
+        f"Hypothesis: {_line(manifest.get('hypothesis') or 'none was kept')}",
+        "",
+        *_evidence(card),
+        "",
+        f"- Predicted to unlock: {few(_names(card['predicted']))}",
+        f"- To stabilize: {few(_names(card['stabilize']))}",
+        f"- At risk: {few(_names(card['at_risk']))}",
+        f"- Shows in: {manifest['attribution_signature'] or 'no processor'}{_activations(card)}",
+        "",
+        "## Patch",
+        "",
+        *([f"- {_line(line)}" for line in card["changes"]] or ["- nothing"]),
+        "",
+        "## Verdict",
+        "",
+        *(f"- Critic{_asked_again(item)}: {_line('; '.join(item['objections']) or 'no objection')}" for item in card["critique"]),
+        *(f"- Gate, {number}. {_line(name)}: {_line(said)}" for number, (name, said) in enumerate(card["checks"], 1)),
+        f"- Validation: {_validation(card)}",
+        f"- Training, round {card['round'] + 1}: {_training(card)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def round_markdown(found: Mapping[str, Any]) -> str:
+    """Write what is known of a round as Markdown that fits a screen or two."""
+    landscape = found["landscape"]
+    lines = [f"# Round {found['round']}", "", f"Harness {found['behaviour_hash'][:12]}.", *round_lines(found), ""]
+    if landscape:
+        kinds = ", ".join(f"{kind or 'no type'} {row['won']} of {row['n']}" for kind, row in landscape["clusters"].items())
+        lines += [f"- Solved on training, by type: {kinds}", f"- Dimensions that no edit had touched: {few(landscape['untried'], 9)}", ""]
+    for category in found["failures"]:
+        digests = [digest for digest in found["digests"].values() if digest["category"] == category]
+        shown = _with_steps([{"task": digest["task_id"], "steps": digest["evidence"]} for digest in digests])
+        lines.append(f"- {category.replace('_', ' ')} ({CATEGORIES.get(category, 'a category of an older version')}): {_line(few(shown))}")
+    for card in found["cards"]:
+        lines += ["", f"## {card['id']}: {_line(card['manifest']['lever'])}", ""]
+        lines += [f"{card['came'].capitalize()}: {_line(card['reason'])}", "", _line(card["manifest"].get("hypothesis", "")), ""]
+        lines += [f"- {_line(line)}" for line in card["changes"]]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def few(names: Sequence[str], most: int = 4) -> str:
+    """Return how many names there are, and the first of them."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{len(names)}: {', '.join(names[:most])}{rest}" if names else "none"
+
+
+def _evidence(card: Mapping[str, Any]) -> list[str]:
+    if not card["shown"]:
+        return ["Evidence: none; it claims nothing."]
+    lines = ["| evidence | what it means | training tasks, and the steps that show it |", "|---|---|---|"]
+    for category, tasks in card["shown"].items():
+        meaning = CATEGORIES.get(category, "a category of an older version")
+        lines.append(f"| {cell(category.replace('_', ' '))} | {cell(meaning)} | {cell(few(_with_steps(tasks), 3))} |")
+    return lines
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _with_steps(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of tasks, cut where they are long, each with the steps that show the failure, where they are known."""
+    found = []
+    for item in tasks:
+        numbers = item["steps"]
+        steps = f"step{'s' if len(numbers) != 1 else ''} {', '.join(map(str, numbers[:3]))}{', ...' if len(numbers) > 3 else ''}"
+        found.append(_cut(item["task"]) + (f" ({steps})" if numbers else ""))
+    return found
+
+
+def _names(tasks: Sequence[str]) -> list[str]:
+    return [_cut(task) for task in tasks]
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONG else f"{name[: LONG - 3]}..."
+
+
+def _asked_again(critique: Mapping[str, Any]) -> str:
+    return ", second answer" if critique["revision"] else ""
+
+
+def _activations(card: Mapping[str, Any]) -> str:
+    return "" if card["activations"] is None or not card["compared"] else f", at work {card['activations']} times on the validation tasks"
+
+
+def _validation(card: Mapping[str, Any]) -> str:
+    if not card["compared"]:
+        return f"{card['wins']} won, {card['losses']} lost" if card["wins"] or card["losses"] else "not played"
+    spared = f", {card['of'] - card['compared']} spared" if card["compared"] < card["of"] else ""
+    return f"{card['compared']} tasks played{spared}; won {few(_names(card['gained']))}; lost {few(_names(card['lost']))}"
+
+
+def _training(card: Mapping[str, Any]) -> str:
+    if card["unlocked"] is None:
+        return "not played with this edit"
+    return (
+        f"{len(card['unlocked'])} of {len(card['predicted'])} predicted tasks solved, "
+        f"{len(card['broken'])} of {len(card['at_risk'])} at risk lost"
+    )

@@ -1,0 +1,227 @@
+"""The figures of a run: success by round, the final figures beside their controls, failures by round, levers. Sole importer of matplotlib.
+
+The same run gives the same bytes: no date and no software version in a file.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from homebody.evolution.evidence.digest import CATEGORIES
+
+# Okabe and Ito's colours, which people with any kind of colour vision tell apart; all but the grid stand out from white by 3 to 1
+# or have a line of ink around them.
+BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, GREY = "#0072B2", "#D55E00", "#007A5A", "#B25A8E", "#E69F00", "#56B4E9", "#767676"
+INK, GRID, GROUND = "#222222", "#dddddd", "#ffffff"
+COLOURS = {"seed harness": GREY, "evolved harness": BLUE, "expert (privileged)": GREEN}
+_COLOURS = (INK, VERMILION, SKY, BLUE, GREEN, PINK, ORANGE)
+_FAILURES = [name for name in CATEGORIES if name != "won"]
+# On ink a hatch of ink could not be seen, so the second turn leaves it out.
+FAILURES = dict(zip(_FAILURES, (*_COLOURS, *_COLOURS[1:]), strict=False))
+"""Colour by failure category."""
+HATCHED = frozenset(_FAILURES[len(_COLOURS) :])
+"""Categories whose colour another one has too."""
+VERDICTS = {"shipped": BLUE, "accepted, not shipped": SKY, "rejected": GREY}
+
+NAMES = {BLUE: "blue", VERMILION: "vermilion", GREEN: "green", PINK: "pink", ORANGE: "orange", SKY: "sky", GREY: "grey", INK: "ink",
+         GRID: "grid", GROUND: "ground"}  # fmt: skip
+"""Names that a page can give other colours to, as on a dark ground."""
+
+
+Picture: TypeAlias = Figure
+"""A drawn figure, for modules that must not import matplotlib."""
+
+
+def draw_run(run: Mapping[str, Any], path: str | Path) -> None:
+    """Draw the chart of a run, rounds beside results, from what `summary.read_run` returns; PNG or SVG by the path's ending."""
+    splits = list(run["table"].items())
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
+    with plain_text():
+        _rounds(left, run["rounds"])
+        if splits:
+            _bars(right, *splits[-1])
+        else:
+            right.axis("off")
+        if run["start"]:
+            figure.suptitle(f"{run['start']['env_id']}   {run['start']['model']}", fontsize=12, color=INK)
+    save(figure, path)
+
+
+def figures(run: Mapping[str, Any]) -> dict[str, Figure]:
+    """Draw each figure for which the run has data: `rounds`, `held-out`, `failures`, `levers`."""
+    drawn: dict[str, Figure] = {}
+
+    def draw(name: str, height: float, function: Callable[..., None], *arguments: Any) -> None:
+        drawn[name] = Figure(figsize=(7.2, height), layout="constrained")
+        with plain_text():
+            function(drawn[name].subplots(), *arguments)
+
+    if run["rounds"]:
+        draw("rounds", 3.8, _rounds, run["rounds"])
+    if run["table"]:
+        split, rows = list(run["table"].items())[-1]
+        draw("held-out", 1.2 + 0.5 * len(rows), _bars, split, rows)
+    if any(item["failures"] for item in run["rounds"]):
+        draw("failures", 3.6, _failures, run["rounds"])
+    if any(item["candidates"] for item in run["rounds"]):
+        levers = {edit["manifest"]["lever"] for item in run["rounds"] for edit in item["candidates"]}
+        draw("levers", 1.2 + 0.36 * len(levers), _levers, run["rounds"])
+    return drawn
+
+
+def blank(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return an empty figure, its size in inches, with one pair of axes."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure as PNG or SVG, by the path's ending."""
+    with rc_context({"svg.hashsalt": "homebody"}):  # else the ids in an SVG are drawn at random
+        figure.savefig(path, dpi=150, metadata={"Software": None} if str(path).endswith(".png") else {"Date": None})
+
+
+def inline_svg(figure: Figure, name: str) -> str:
+    """Return a figure as an SVG element for an HTML page: text as text, and each colour under its name as a CSS variable.
+
+    Args:
+        figure: what to write.
+        name: makes the ids differ from those of the page's other figures.
+    """
+    text = io.StringIO()
+    with rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()[text.getvalue().index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # of no use, and not unique on a page
+    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)  # the page's own font
+    svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
+    for colour, label in NAMES.items():
+        svg = re.sub(colour, f"var(--{label})", svg, flags=re.IGNORECASE)
+    return re.sub(r"\n\s*", "\n", svg).strip()
+
+
+def plain_text() -> AbstractContextManager[None]:
+    """Draw texts as they are: a name with dollar signs is a name, no formula."""
+    return rc_context({"text.parse_math": False})
+
+
+def _rounds(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
+    title(axes, "Evolution: success by round")
+    numbers = [item["round"] for item in rounds]
+    for split, colour, marker, shift in (("train", VERMILION, "s", -0.04), ("validation", BLUE, "o", 0.04)):
+        values = [100 * item[split]["success"] for item in rounds]
+        places = [number + shift for number in numbers]
+        sizes = sorted({item[split]["n"] for item in rounds})
+        label = f"{split} (n = {' to '.join(map(str, sizes[:: len(sizes) - 1 or 1]))})" if rounds else split
+        axes.plot(places, values, color=colour, marker=marker, label=label)
+        for place, item in zip(places, rounds, strict=True):
+            axes.plot([place, place], [100 * value for value in item[split]["ci95"]], color=colour, linewidth=1.0, zorder=1)
+    labels = []
+    for item, before in zip(rounds, [None, *rounds], strict=False):
+        shipped = before["shipped"] if before else None
+        lever = next((edit["manifest"]["lever"] for edit in before["candidates"] if edit["id"] == shipped), "") if before else ""
+        shown = textwrap.wrap(f"+ {lever}" if lever else "", 12) if len(rounds) < 7 else ["+"] if lever else []
+        labels.append("\n".join([str(item["round"]), *shown]))
+    axes.set_xlabel("round; +: an edit was shipped before it", color=INK)
+    axes.set_ylabel("tasks solved, % (line: 95% interval)", color=INK)
+    axes.set_ylim(-2, 102)
+    axes.set_xticks(numbers, labels, fontsize=9)
+    axes.set_xlim(0.5, (numbers[-1] if numbers else 1) + 0.5)
+    plain(axes, "y")
+    if rounds:
+        axes.legend(frameon=False, fontsize=9, loc="best", labelcolor=INK)
+
+
+def _bars(axes: Axes, split: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    bars = [row for row in rows if row["row"] != "gain"]
+    gain = next((row for row in rows if row["row"] == "gain"), None)
+    title(axes, f"Held out: {split}" + (f"   gain {100 * gain['gain']:+.1f} points" if gain else ""))
+    for position, row in enumerate(reversed(bars)):
+        success, (low, high) = 100 * row["success"], (100 * value for value in row["ci95"])
+        axes.barh(position, success, color=COLOURS.get(row["row"], ORANGE), height=0.62)
+        axes.plot([low, high], [position, position], color=GROUND, linewidth=4.0)
+        axes.plot([low, high], [position, position], color=INK, linewidth=1.4)
+        axes.text(102, position, f"{success:.1f}%", va="center", fontsize=9, color=INK)
+    axes.set_yticks(range(len(bars)), [f"{row['row']}\nn = {row['n']}" for row in reversed(bars)], fontsize=9)
+    axes.set_xlabel("tasks solved, % (line: 95% interval)", color=INK)
+    axes.set_xlim(0, 113)
+    axes.set_xticks(range(0, 101, 20))
+    plain(axes, "x")
+
+
+def _failures(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
+    title(axes, "Failures on training tasks, by round")
+    numbers = [item["round"] for item in rounds]
+    base = [0] * len(rounds)
+    for category, colour in FAILURES.items():
+        counts = [item["failures"].get(category, 0) for item in rounds]
+        if any(counts):
+            label = category.replace("_", " ")
+            axes.bar(
+                numbers,
+                counts,
+                bottom=base,
+                color=colour,
+                hatch="//" if category in HATCHED else "",
+                edgecolor=INK,
+                linewidth=0.6,
+                width=0.6,
+                label=label,
+            )
+            base = [below + count for below, count in zip(base, counts, strict=True)]
+    axes.set_xlabel("round", color=INK)
+    axes.set_ylabel("tasks", color=INK)
+    axes.set_xticks(numbers)
+    axes.set_xlim(numbers[0] - 0.6, numbers[-1] + 0.6)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    plain(axes, "y")
+    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5), labelcolor=INK)
+
+
+def _levers(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
+    title(axes, "Levers: how often tried, and what became of them")
+    counts: dict[str, Counter[str]] = {}
+    for item in rounds:
+        for edit in item["candidates"]:
+            came = "rejected" if edit["verdict"] == "rejected" else "shipped" if edit["id"] == item["shipped"] else "accepted, not shipped"
+            counts.setdefault(edit["manifest"]["lever"], Counter())[came] += 1
+    names = list(reversed(counts))
+    base = [0] * len(names)
+    for came, colour in VERDICTS.items():
+        values = [counts[name][came] for name in names]
+        if any(values):
+            axes.barh(range(len(names)), values, left=base, color=colour, edgecolor=INK, linewidth=0.6, height=0.62, label=came)
+            base = [before + value for before, value in zip(base, values, strict=True)]
+    axes.set_yticks(range(len(names)), [textwrap.shorten(name, 40, placeholder="...") for name in names], fontsize=9)
+    axes.set_xlabel("candidates", color=INK)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    plain(axes, "x")
+    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5), labelcolor=INK)
+
+
+def title(axes: Axes, text: str) -> None:
+    """Write the title of a pair of axes."""
+    axes.set_title(text, loc="left", fontsize=11, color=INK)
+
+
+def plain(axes: Axes, grid: str) -> None:
+    """Take what is not needed off a pair of axes; `grid` is `x` or `y`."""
+    axes.grid(axis=grid, color=GRID, linewidth=0.6)  # type: ignore[arg-type]
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GREY)

@@ -1,0 +1,278 @@
+"""What the episodes of a run add up to: outcomes by task and round, what edits predicted and what came of them, what all of it cost.
+
+Reads a store, ended or not. A run that was recorded before there were series has rounds and evaluations, and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from homebody.agents.episode import EpisodeRecord
+from homebody.evolution.evidence.digest import digest_episode
+from homebody.evolution.reports.summary import read_run
+from homebody.evolution.store import Store
+
+COUNTS = ("tried", "accepted", "shipped", "predicted", "unlocked")
+
+
+@dataclass(frozen=True)
+class Series:
+    """Episodes that were played for one purpose."""
+
+    what: str
+    """Its name: `round 1: training`, `r1c2: validation`, ..."""
+    keys: Mapping[str, str]
+    """Key of the episode, by task."""
+    won: Mapping[str, bool]
+    """Outcome, by task."""
+
+
+@dataclass(frozen=True)
+class History:
+    """A run with all its episodes."""
+
+    run: Mapping[str, Any]
+    """What `summary.read_run` returns."""
+    series: Mapping[str, Series]
+    """By name, in the order of play."""
+    evaluations: Sequence[Mapping[str, Any]]
+    """With `won` and `keys`; of several alike the latest."""
+    records: Mapping[str, Mapping[str, Any]]
+    """Episodes as data, by key."""
+    seconds: float
+    """Wall time of the processes that evolved, together."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Step limit of an episode, by key; where it is not known there is none."""
+    surveys: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    """By round: its `digests` by task, and its `landscape`, as the store has them."""
+    critiques: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """What the critic said, by candidate: `revision`, `accepted`, `objections`, `rank`."""
+    seed: Mapping[str, Any] | None = None
+    """The document of the seed harness."""
+
+    def training(self, number: int) -> Series:
+        """Return the training series of a round; empty where it was not recorded."""
+        return self._find(f"round {number}: training")
+
+    def validation(self, who: int | str) -> Series:
+        """Return the validation series of a round (a number) or a candidate (an id); empty where there is none."""
+        return self._find(f"round {who}: validation" if isinstance(who, int) else f"{who}: validation")
+
+    def _find(self, what: str) -> Series:
+        return self.series.get(what) or Series(what, {}, {})
+
+
+def read_history(run_dir: str | Path) -> History:
+    """Read a run with its episodes.
+
+    Raises:
+        RunError: there is no run.
+    """
+    run = read_run(run_dir)
+    with Store(run_dir, readonly=True) as store:
+        progress = store.timed("progress")
+        ends = [when for when, _ in store.timed("end")]
+        evaluations = store.events("evaluation")
+        records = store.episodes()
+        digests, landscapes, critiques = (store.events(kind) for kind in ("digests", "landscape", "critique"))
+        documents = store.events("harness")
+    series = _series([event for _, event in progress])
+    latest = {(item["split"], item["max_steps"], item["behaviour_hash"], item["decider"]): item for item in evaluations}
+    limit = run["start"].get("max_steps") if run["start"] else None
+    limits = {key: limit for one in series.values() for key in one.keys.values()} if limit else {}
+    return History(
+        run,
+        series,
+        list(latest.values()),
+        records,
+        _seconds(progress, ends),
+        limits | {key: item["max_steps"] for item in evaluations for key in item.get("keys", ())},
+        _surveys(digests, landscapes),
+        _critiques(critiques),
+        documents[0]["document"] if documents else None,
+    )
+
+
+def outcomes(history: History, part: str) -> list[dict[str, Any]]:
+    """Return the tasks of a part (`training` or `validation`) with their outcome in each round.
+
+    Returns:
+        By task: `task`, `type`, and `cells`, one a round: `won`, `key`, `said` (the outcome in words), or None where it was not played.
+    """
+    rounds = [item["round"] for item in history.run["rounds"]]
+    return _rows(history, [history.training(number) if part == "training" else history.validation(number) for number in rounds])
+
+
+def held_out(history: History) -> list[dict[str, Any]]:
+    """Return the evaluations by split and step limit: `split`, `columns` (harness and decider), and `rows` as `outcomes` has them."""
+    found = []
+    for split, steps in dict.fromkeys((item["split"], item["max_steps"]) for item in history.evaluations if item.get("keys")):
+        here = [item for item in history.evaluations if (item["split"], item["max_steps"]) == (split, steps) and item.get("keys")]
+        rows = _rows(history, [evaluation_series(history, item) for item in here])
+        columns = [{"harness": item["harness"], "decider": item["decider"], "success": item["success"], "n": item["n"]} for item in here]
+        found.append({"split": f"{split}, {steps} steps", "columns": columns, "rows": rows})
+    return found
+
+
+def evaluation_series(history: History, item: Mapping[str, Any]) -> Series:
+    """Return the episodes of an evaluation, of each task the first attempt."""
+    name = f"{item['split']}, {item['max_steps']} steps: {item['harness']}, {item['decider']}"
+    records = [(key, history.records[key]) for key in item.get("keys", ()) if key in history.records]
+    first = {record["task_id"]: key for key, record in records if record["attempt"] == 0}
+    return Series(name, first, {task: history.records[key]["won"] for task, key in first.items()})
+
+
+def candidates(history: History) -> list[dict[str, Any]]:
+    """Return every candidate with what became of it.
+
+    Returns:
+        The candidate's own fields, and: `round`; `came` (`shipped`, `accepted, not shipped` or `rejected`); `gained` and `lost`
+        (validation tasks that flipped); `compared` and `of`; `predicted`, `stabilize` and `at_risk` (training tasks); and, where the next
+        round played it, `unlocked` of the predicted and `broken` of those at risk, else None.
+    """
+    found = []
+    for item in history.run["rounds"]:
+        before, after = history.validation(item["round"]).won, history.training(item["round"] + 1).won
+        for edit in item["candidates"]:
+            shipped = edit["id"] == item["shipped"]
+            came = "rejected" if edit["verdict"] == "rejected" else "shipped" if shipped else "accepted, not shipped"
+            own = history.validation(edit["id"]).won
+            impact = edit["manifest"]["predicted_impact"]
+            played = shipped and bool(after)
+            found.append(
+                {
+                    **edit,
+                    "round": item["round"],
+                    "came": came,
+                    "gained": sorted(task for task, won in own.items() if won and not before.get(task, True)),
+                    "lost": sorted(task for task, won in own.items() if not won and before.get(task, False)),
+                    "compared": len(own),
+                    "of": item["validation"]["n"],
+                    "predicted": impact["will_unlock"],
+                    "stabilize": impact.get("will_stabilize", []),
+                    "at_risk": impact["at_risk"],
+                    "unlocked": [task for task in impact["will_unlock"] if after.get(task)] if played else None,
+                    "broken": [task for task in impact["at_risk"] if not after.get(task, True)] if played else None,
+                }
+            )
+    return found
+
+
+def levers(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Sum candidates up by lever.
+
+    Args:
+        found: as `candidates` returns them.
+
+    Returns:
+        By lever, in order of first use: `lever`, `dimensions`, `tried`, `accepted`, `shipped`, and over the shipped edits whose next
+        round was played `predicted` and `unlocked` (numbers of training tasks).
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for edit in found:
+        lever = edit["manifest"]["lever"]
+        row = rows.setdefault(lever, {"lever": lever, "dimensions": [], **dict.fromkeys(COUNTS, 0)})
+        row["dimensions"] = sorted({*row["dimensions"], edit["dimension"]})
+        row["tried"] += 1
+        row["accepted"] += edit["verdict"] == "accepted"
+        row["shipped"] += edit["came"] == "shipped"
+        if edit["unlocked"] is not None:
+            row["predicted"] += len(edit["predicted"])
+            row["unlocked"] += len(edit["unlocked"])
+    return list(rows.values())
+
+
+def cost(history: History) -> dict[str, Any]:
+    """Return what the evolution cost, its evaluations apart.
+
+    Returns:
+        `episodes` (played), `from_store` (asked for again, so not played again), `raced` (not played because the candidate could no
+        longer win), `steps`, `prompt_tokens`, `cached_tokens`, `generated_tokens`, `model_s`, `wall_s`, `exploration_steps`.
+    """
+    keys = [key for series in history.series.values() for key in series.keys.values()]
+    records = [history.records[key] for key in dict.fromkeys(keys) if key in history.records]
+    raced = [edit for edit in candidates(history) if edit["compared"] and edit["verdict"] == "rejected"]
+    lessons = history.run["lessons"]
+    return {
+        "episodes": len(set(keys)),
+        "from_store": len(keys) - len(set(keys)),
+        "raced": sum(edit["of"] - edit["compared"] for edit in raced),
+        "steps": sum(record["steps"] for record in records),
+        **{name: int(_usage(records, name)) for name in ("prompt_tokens", "cached_tokens", "generated_tokens")},
+        "model_s": _usage(records, "seconds"),
+        "wall_s": history.seconds,
+        "exploration_steps": lessons["steps"] if lessons else 0,
+    }
+
+
+def said(record: Mapping[str, Any] | None, won: bool, max_steps: int | None = None) -> str:
+    """Say how an episode ended, in a few words."""
+    if record is None:
+        return "won" if won else "not won"
+    if won:
+        return f"won in {record['steps']} steps"
+    category = digest_episode(EpisodeRecord.from_json(dict(record)), max_steps=max_steps).category
+    return f"not won in {record['steps']} steps: {category.replace('_', ' ')}"
+
+
+def _series(events: Sequence[Any]) -> dict[str, Series]:
+    keys: dict[str, dict[str, str]] = {}
+    won: dict[str, dict[str, bool]] = {}
+    for kind, data in events:
+        if kind == "series":
+            keys.setdefault(data["what"], {}).update({task: key for task, (key, _) in data["episodes"].items()})
+            won.setdefault(data["what"], {}).update({task: wins for task, (_, wins) in data["episodes"].items()})
+    return {what: Series(what, keys[what], won[what]) for what in keys}
+
+
+def _surveys(digests: Sequence[Mapping[str, Any]], landscapes: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+    found: dict[int, dict[str, Any]] = {}
+    for item in digests:
+        found[item["round"]] = {"digests": {digest["task_id"]: digest for digest in item["digests"]}, "landscape": {}}
+    for item in landscapes:
+        found[item["round"]] |= {"landscape": {key: value for key, value in item.items() if key != "round"}}
+    return found
+
+
+def _critiques(events: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for event in events:
+        for item in event["critiques"]:
+            said = {key: value for key, value in item.items() if key != "candidate_id"}
+            found.setdefault(item["candidate_id"], []).append({"revision": event["revision"], **said})
+    return found
+
+
+def _rows(history: History, columns: Sequence[Series]) -> list[dict[str, Any]]:
+    tasks = dict.fromkeys(task for series in columns for task in series.keys)
+    rows = []
+    for task in tasks:
+        cells: list[dict[str, Any] | None] = []
+        kind = ""
+        for series in columns:
+            key = series.keys.get(task)
+            record = history.records.get(key) if key else None
+            kind = record["type"] if record else kind
+            cells.append(
+                {"won": series.won[task], "key": key, "said": said(record, series.won[task], history.limits.get(key))} if key else None
+            )
+        rows.append({"task": task, "type": kind, "cells": cells})
+    return rows
+
+
+def _seconds(progress: Sequence[tuple[float, Any]], ends: Sequence[float]) -> float:
+    """Sum the spans between the first and the last sign of life of each process."""
+    marks = sorted([(when, event[0]) for when, event in progress] + [(when, "end") for when in ends])
+    total, first, last = 0.0, 0.0, 0.0
+    for when, kind in marks:
+        if kind == "begin":
+            total, first = total + last - first, when
+        last = when
+    return total + last - first if marks else 0.0
+
+
+def _usage(records: Sequence[Mapping[str, Any]], counter: str) -> float:
+    return float(sum(record["usage"].get(counter, 0) for record in records))

@@ -1,0 +1,208 @@
+"""What a run says, read from its store: rounds, edits, verdicts, and the final figures beside their controls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from homebody.evolution.reports.attribution import compare_rows
+from homebody.evolution.store import Store
+
+ROWS = (
+    ("seed harness", "seed_hash", "model"),
+    ("evolved harness", "final_hash", "model"),
+    ("evolved, no model", "final_hash", "flat"),
+    ("evolved, random choice", "final_hash", "random"),
+    ("expert (privileged)", None, "expert"),
+)
+"""Rows of the table: label, which harness, which decider."""
+
+
+def read_run(run_dir: str | Path) -> dict[str, Any]:
+    """Read a run.
+
+    Returns:
+        `start`, `lessons` (counts only), `rounds`, `end` (None while the run goes on), `evaluations`, and `table`: the final figures by
+        split, the latest of each kind. Where the run has kept them `noise` (what the A/A run found) and `hit_rates` (by lever:
+        training tasks that its edits were to unlock, `predicted`, and did, `flipped`).
+
+    Raises:
+        RunError: there is no run.
+    """
+    with Store(run_dir, readonly=True) as store:
+        start = (store.events("start") or [None])[0]
+        lessons = (store.events("lessons") or [None])[0]
+        end = (store.events("end") or [None])[-1]
+        evaluations = store.events("evaluation")
+        landscape = (store.events("landscape") or [{}])[-1]
+        noise = (store.events("noise") or [None])[0]
+        return {
+            "start": start,
+            "lessons": _outline(lessons),
+            "rounds": store.events("round"),
+            "end": end,
+            "noise": noise,
+            "hit_rates": landscape.get("hit_rates", {}),
+            "evaluations": [{key: value for key, value in item.items() if key not in ("won", "keys")} for item in evaluations],
+            "table": table(start, end, evaluations),
+        }
+
+
+def table(
+    start: Mapping[str, Any] | None, end: Mapping[str, Any] | None, evaluations: list[dict[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Line up the evaluations of the seed and the final harness with the controls, by split and step limit."""
+    result: dict[str, list[dict[str, Any]]] = {}
+    if not start or not end:
+        return result
+    for split in dict.fromkeys(f"{item['split']}, {item['max_steps']} steps" for item in evaluations):
+        here = [item for item in evaluations if f"{item['split']}, {item['max_steps']} steps" == split]
+        rows: list[dict[str, Any]] = []
+        for label, harness, decider in ROWS:
+            wanted = start["model"] if decider == "model" else decider
+            found = [item for item in here if item["decider"] == wanted and harness in (None, _which(item, end))]
+            if found:
+                rows.append({"row": label, **{key: found[-1][key] for key in (*_SHOWN, *GRADES) if key in found[-1]}})
+        result[split] = rows + _gains(rows, here, end, start["model"])
+    return result
+
+
+_SHOWN = ("n", "success", "ci95", "steps_mean", "prompt_tokens", "generated_tokens", "decider", "behaviour_hash", "trace_hash")
+GRADES = ("reward_mean", "success_strict", "ci95_strict")
+"""Figures that an evaluation has where the environment tells a success to the letter."""
+
+
+def _which(item: Mapping[str, Any], end: Mapping[str, Any]) -> str | None:
+    return next((key for key in ("final_hash", "seed_hash") if item["behaviour_hash"] == end[key]), "")
+
+
+def _gains(rows: list[dict[str, Any]], here: list[dict[str, Any]], end: Mapping[str, Any], model: str) -> list[dict[str, Any]]:
+    """Return the gain row: points and share of the headroom closed, tasks paired."""
+    seed = [item for item in here if item["decider"] == model and item["behaviour_hash"] == end["seed_hash"]]
+    final = [item for item in here if item["decider"] == model and item["behaviour_hash"] == end["final_hash"]]
+    if not seed or not final or end["seed_hash"] == end["final_hash"]:
+        return []
+    gain = compare_rows(seed[-1]["won"], final[-1]["won"])
+    return [{"row": "gain", "gain": gain.pop("points"), **gain}] if gain else []
+
+
+def markdown(run: Mapping[str, Any]) -> str:
+    """Write a run as Markdown."""
+    lines = ["# " + (f"{run['start']['env_id']}, {run['start']['model']}" if run["start"] else "Evaluations"), ""]
+    if run["lessons"]:
+        lesson = run["lessons"]
+        lines += [
+            f"Exploration: {lesson['steps']} environment steps on {lesson['tasks']} training tasks, {lesson['frames']} forms of goal.",
+            "",
+        ]
+    for item in run["rounds"]:
+        lines += [f"## Round {item['round']}", "", *round_lines(item), ""]
+    lines += _account(run)
+    for split, rows in run["table"].items():
+        lines += [
+            f"## Result: {split}",
+            "",
+            "| | n | success (95% interval) | steps | prompt tokens | generated tokens |",
+            "|---|---|---|---|---|---|",
+        ]
+        lines += [_row(row) for row in rows] + [""]
+    if not run["table"]:
+        for item in run["evaluations"]:
+            lines.append(
+                f"- {item['harness']}, {item['decider']}, {item['split']}: {interval(item)} of {item['n']}, {item['max_steps']} steps"
+                f"{grades(item)}"
+            )
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def round_lines(item: Mapping[str, Any]) -> list[str]:
+    """Write the report of a round as lines of Markdown, without a heading."""
+    train, validation = item["train"], item["validation"]
+    failures = ", ".join(f"{category} {number}" for category, number in item["failures"].items())
+    lines = [
+        f"Training {percent(train['success'])} of {train['n']}, validation {percent(validation['success'])} of {validation['n']}.",
+        f"Failures on training: {failures or 'none'}.",
+        "",
+    ]
+    if item["candidates"]:
+        lines += ["| edit | dimension | lever | verdict | reason |", "|---|---|---|---|---|"]
+    for edit in item["candidates"]:
+        shipped = " (shipped)" if edit["id"] == item["shipped"] else ""
+        cells = (edit["id"], edit["dimension"], edit["manifest"]["lever"], f"{edit['verdict']}{shipped}", edit["reason"])
+        lines.append("| " + " | ".join(map(cell, cells)) + " |")
+    if item.get("variants"):
+        lines += ["", f"Variants: {', '.join(item['variants'])}."]
+    lines += [f"Retired: {variant['name']}, {variant['reason']}." for variant in item.get("retired", ())]
+    return lines
+
+
+def _account(run: Mapping[str, Any]) -> list[str]:
+    """Write what the run cost and saved, how its gate was set, and which levers kept what they promised; each where it is known."""
+    end, noise, said = run["end"] or {}, run.get("noise"), []
+    if noise:
+        said.append(
+            f"Noise: of {noise['n']} validation tasks played twice with the same harness, {noise['flips']} changed their outcome; "
+            f"the gate's mode is {noise['mode']}."
+        )
+    elif "gate" in end:
+        said.append(f"Gate: mode {end['gate'] or 'never chosen'}, as it was set.")
+    if "stopped" in end:
+        said.append(
+            f"Cost: {end['episodes']} episodes, {end['tokens']} tokens ({end['generated_tokens']} generated, {end['cached_tokens']} of "
+            f"the prompts from cache), {end['exploration_steps']} exploration steps, {end['wall_s'] / 60:.1f} minutes; "
+            f"it ended by {end['stopped']}."
+        )
+    if saved := end.get("savings"):
+        parts = ", ".join(f"{number} {how}" for how, number in saved.items() if how not in ("everything", "played"))
+        said.append(f"Saved: {saved['played']} episodes played of {saved['everything']} that playing everything anew takes ({parts}).")
+    lines = ["## Gate and cost", "", *(f"- {line}" for line in said), ""] if said else []
+    if run.get("hit_rates"):
+        lines += ["| lever | predicted training tasks solved |", "|---|---|"]
+        rates = run["hit_rates"].items()
+        lines += [f"| {cell(lever)} | {rate['flipped']} of {rate['predicted']} |" for lever, rate in rates] + [""]
+    return lines
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    if row["row"] == "gain":
+        low, high = row["ci95"]
+        closed = f", {percent(row['headroom_closed'])} of the headroom" if row["headroom_closed"] is not None else ""
+        return f"| **gain** | {row['n']} | **{100 * row['gain']:+.1f} points** ({100 * low:+.1f} to {100 * high:+.1f}){closed} | | | |"
+    return f"| {row['row']} | {row['n']} | {graded(row)} | {row['steps_mean']:.1f} | {row['prompt_tokens']} | {row['generated_tokens']} |"
+
+
+def interval(item: Mapping[str, Any]) -> str:
+    """Return success with its 95% interval."""
+    low, high = item["ci95"]
+    return f"{percent(item['success'])} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def graded(item: Mapping[str, Any]) -> str:
+    """Return success with its 95% interval, and where there are some mean reward and success to the letter."""
+    return interval(item) + grades(item)
+
+
+def grades(item: Mapping[str, Any]) -> str:
+    """Return mean reward and success to the letter, to stand after the success; nothing where an evaluation has none."""
+    if "success_strict" not in item:
+        return ""
+    low, high = item["ci95_strict"]
+    strict = f"{percent(item['success_strict'])} ({100 * low:.1f} to {100 * high:.1f})"
+    return f"; mean reward {item['reward_mean']:.3f}, to the letter {strict}"
+
+
+def cell(text: str) -> str:
+    """Return a text as a cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def percent(share: float) -> str:
+    """Return a share in percent."""
+    return f"{100 * share:.1f}%"
+
+
+def _outline(lessons: Mapping[str, Any] | None) -> dict[str, int] | None:
+    if lessons is None:
+        return None
+    return {"steps": lessons["steps"], "tasks": len(lessons["tasks"]), "frames": len(lessons["frames"]), "places": len(lessons["looks"])}

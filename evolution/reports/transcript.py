@@ -1,0 +1,111 @@
+"""Episodes as readable transcripts, and the choice of those that a report of bounded size shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from homebody.evolution.reports.history import History, Series, candidates, evaluation_series, said
+
+OBSERVATION_CHARS = 600
+"""Longest observation that is shown whole."""
+OPENING_CHARS = 1500
+MARK = " [SEP] "
+"""What some environments write between the pieces of a page; a transcript begins a line there."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Episodes that are shown together."""
+
+    title: str
+    keys: Sequence[str]
+
+
+def groups(history: History) -> list[Group]:
+    """Return the keys of all stored episodes of a run in the order in which a reader meets them; each key once."""
+    ordered: list[tuple[str, Series]] = []
+    for item in history.run["rounds"]:
+        number = item["round"]
+        ordered += [(f"Round {number}, training", history.training(number)), (f"Round {number}, validation", history.validation(number))]
+        ordered += [(f"Candidate {edit['id']}, validation", history.validation(edit["id"])) for edit in item["candidates"]]
+    series = [evaluation_series(history, item) for item in history.evaluations]
+    ordered += [(f"Held out, {one.what}", one) for one in series]
+    seen: set[str] = set()
+    found = []
+    for title, one in ordered:
+        keys = [key for key in one.keys.values() if key in history.records and key not in seen]
+        seen.update(keys)
+        if keys:
+            found.append(Group(title, keys))
+    return found
+
+
+def by_worth(history: History) -> Iterator[str]:
+    """Yield the keys of all stored episodes, the most telling first; some more than once.
+
+    The order: both sides of each flip that a candidate made; the losses of the rounds, the latest round first; the losses of the
+    evaluations; then all that is left, in the order of `groups`.
+    """
+    for edit in candidates(history):
+        own, before = history.validation(edit["id"]), history.validation(edit["round"])
+        for task in (*edit["gained"], *edit["lost"]):
+            yield from (own.keys[task], before.keys[task])
+    rounds = [item["round"] for item in reversed(history.run["rounds"])]
+    played = [series for number in rounds for series in (history.validation(number), history.training(number))]
+    for series in [*played, *(evaluation_series(history, item) for item in history.evaluations)]:
+        yield from (key for task, key in series.keys.items() if not series.won[task])
+    for group in groups(history):
+        yield from group.keys
+
+
+def transcript(record: Mapping[str, Any], max_steps: int | None = None) -> dict[str, Any]:
+    """Return an episode as what a transcript shows.
+
+    Args:
+        record: an episode as data.
+        max_steps: its step limit, where it is known.
+
+    Returns:
+        `task`, `goal`, `won`, `said`, `decider`, `behaviour_hash`, `opening`, `end` (why it ended early, or empty), and `lines`, one a
+        step or tool call: `number`, `kind` (`step`, `refused` or `tool`), `command`, `response` (empty where it is the command),
+        `menu`, `observation`, and `changes`: what the harness changed, in words.
+    """
+    error = record["error"]
+    end = f"{error['kind']} at {error['boundary']}: {error['message']}" if error else record["interrupted"] or ""
+    return {
+        "task": record["task_id"],
+        "goal": record["goal"],
+        "won": record["won"],
+        "said": said(record, record["won"], max_steps),
+        "decider": record["decider"],
+        "behaviour_hash": record["behaviour_hash"],
+        "opening": _cut(record["opening"], OPENING_CHARS),
+        "end": end,
+        "lines": [_line(step) for step in record["trace"]],
+    }
+
+
+def _line(step: Mapping[str, Any]) -> dict[str, Any]:
+    changes = [f"{_name(change['by'])}: {', '.join(change['fields']) or change['outcome']}" for change in step["changed"]]
+    if adapted := step.get("adapted"):
+        changes.append(f"adapted by {adapted['rule']} ({adapted['signal']})")
+    return {
+        "number": step["step"],
+        "kind": "tool" if step.get("tool") else "step" if step["accepted"] else "refused",
+        "command": step["command"],
+        "response": _cut(step["response"], OBSERVATION_CHARS) if step["response"] != step["command"] else "",
+        "menu": f"{step['offered']} of {step['admissible']}",
+        "observation": _cut(step["observation"], OBSERVATION_CHARS),
+        "changes": "; ".join(changes),
+    }
+
+
+def _name(member: str) -> str:
+    return member.partition(":")[2]
+
+
+def _cut(text: str, length: int) -> str:
+    text = text.replace(MARK, "\n")
+    return text if len(text) <= length else f"{text[:length]} [{len(text) - length} more characters]"

@@ -1,0 +1,186 @@
+"""One round: play training tasks, digest, survey, propose, judge, ship. Each artefact is an event of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from homebody.agents.episode import EpisodeRecord
+from homebody.agents.spec import HarnessSpec
+from homebody.envs import TaskSpec
+from homebody.evolution.config import ConfigError
+from homebody.evolution.evidence.digest import Digest, digest_episode
+from homebody.evolution.evidence.landscape import survey
+from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.gate.rule import Verdict, choose_mode, differing
+from homebody.evolution.player import EndOfRunError, Player
+from homebody.evolution.proposers import Candidate, Evidence
+from homebody.evolution.stages.proposal import Proposals
+from homebody.evolution.stages.trial import Gate, Trial
+from homebody.evolution.stats import wilson
+
+FEW = 5
+"""Failing tasks, fewer than which neither tell what to mend nor let a gain show: a set of tasks with so few is enlarged."""
+ANSWERS = ("ship", "reject", "stop")
+Approve = Callable[[Candidate, Verdict], str]
+"""A person at the gate: asked before a candidate that passed is shipped, answers with one of `ANSWERS`. `stop` ends the run there; it is
+asked again when the run is resumed."""
+
+
+class Rounds:
+    """The rounds of one run.
+
+    Args:
+        player: plays the episodes.
+        proposals: who proposes.
+        train: all training tasks; the first of them are played, as many as the settings say.
+        validation: all validation tasks, likewise.
+        lessons: what exploration taught.
+        seed_spec: the seed harness.
+        approve: the person at the gate, if there is one.
+    """
+
+    def __init__(
+        self,
+        player: Player,
+        proposals: Proposals,
+        train: Sequence[TaskSpec],
+        validation: Sequence[TaskSpec],
+        lessons: Lessons,
+        seed_spec: HarnessSpec,
+        approve: Approve | None,
+    ) -> None:
+        self.player, self.proposals = player, proposals
+        self._all_train, self._all_validation = train, validation
+        self.train, self.validation = train[: player.config.train_tasks], validation[: player.config.validation_tasks]
+        """Training tasks whose traces are read, and validation tasks of the gate, in the present round."""
+        self.lessons, self.approve = lessons, approve
+        self.mode = ""
+        """The gate's mode; chosen in the first round."""
+        self.reports: list[dict[str, Any]] = []
+        self._tried = {seed_spec.behaviour_hash, seed_spec.without_variants().behaviour_hash}
+        self._courses: dict[str, tuple[str, ...]] = {}
+
+    def play(self, spec: HarnessSpec) -> HarnessSpec:
+        """Play the next round, add its report to `reports`, and return the harness that the round after it starts from.
+
+        Raises:
+            EndOfRunError: a budget is spent, or the person at the gate said stop; the round leaves no report.
+        """
+        number, config, store = len(self.reports) + 1, self.player.config, self.player.store
+        self.player.tell("round", {"round": number, "behaviour_hash": spec.behaviour_hash})
+        training = self._play_enough(spec, self.train, self._all_train, config.train_tasks, number, "training")
+        before = self._play_enough(spec, self.validation, self._all_validation, config.validation_tasks, number, "validation")
+        self.train, self.validation = self._all_train[: len(training)], self._all_validation[: len(before)]
+        self.mode = self.mode or self._choose_mode(spec, before)
+        digests = self._digest(training)
+        landscape = survey(digests, self.reports)
+        store.append_once("digests", {"round": number, "digests": [item.to_json() for item in digests]}, "round")
+        store.append_once("landscape", {"round": number, **landscape.to_json()}, "round")
+        evidence = Evidence(
+            number, digests, landscape, self.lessons, frozenset(self._tried), config.seed, self.proposals.backend, episodes=training
+        )
+        gate = Gate(self.player, spec, self.train, self.validation, training, before, self._tried, self.mode)
+        for candidate, critique in self.proposals.gather(spec.without_variants(), evidence):
+            if critique.accepted or candidate.problem:
+                trial = gate.judge(candidate)
+                if config.isolation == "variants":
+                    gate.fork(trial)
+            else:
+                gate.reject(candidate, critique.objections)
+        best = self._choose(number, gate.trials)
+        shipped, retired = self._ship(spec, best) if best else (spec, [])
+        report = {
+            "round": number,
+            "behaviour_hash": spec.behaviour_hash,
+            "train": rate(training),
+            "validation": rate(before),
+            "failures": {category: len(tasks) for category, tasks in landscape.failures.items()},
+            "candidates": [
+                {**trial.to_json(), **({"patch": spec.diff(shipped)} if retired and trial is best else {})} for trial in gate.trials
+            ],
+            "shipped": best.candidate.id if best else None,
+            "variants": [variant["name"] for variant in shipped.variants],
+            "retired": retired,
+        }
+        self.reports.append(report)
+        store.append_once("round", report, "round")
+        return shipped
+
+    def _play_enough(
+        self, spec: HarnessSpec, tasks: Sequence[TaskSpec], pool: Sequence[TaskSpec], at_first: int, number: int, part: str
+    ) -> list[EpisodeRecord]:
+        """Play the tasks, and more of the pool while too few of them fail: a seed is slow and fails much, later harnesses are neither."""
+        who, most = f"round {number}", min(len(pool), at_first * self.player.config.growth)
+        records = self.player.play(spec, tasks, who, part)
+        while sum(not record.won for record in records) < FEW and len(records) < most:
+            done, total = len(records), min(2 * len(records), most)
+            records += self.player.play(spec, pool[done:total], who, part, done=done, total=total)
+        return records
+
+    def _choose_mode(self, spec: HarnessSpec, before: Sequence[EpisodeRecord]) -> str:
+        """Return the gate's mode: as set, or as an A/A run says."""
+        config = self.player.config
+        if config.gate != "auto":
+            return config.gate
+        first = before[: config.noise_tasks]
+        again = self.player.play(spec, self.validation[: len(first)], "round 1", "noise", repeat=1)
+        mode = choose_mode(first, again)
+        flips = sum(old.won != new.won for old, new in zip(first, again, strict=True))
+        found = {"n": len(first), "flips": flips, "differing": differing(first, again), "mode": mode}
+        self.player.store.append_once("noise", found)
+        return mode
+
+    def _digest(self, records: Sequence[EpisodeRecord]) -> list[Digest]:
+        digests = [digest_episode(record, self._courses.get(record.task_id, ()), self.player.config.max_steps) for record in records]
+        self._courses = {digest.task_id: (*digest.history, digest.category) for digest in digests}
+        return digests
+
+    def _choose(self, number: int, trials: Sequence[Trial]) -> Trial | None:
+        """Return the trial to be shipped: the one that gains most, and of equals the first, since later ones had to beat it."""
+        passed = sorted((trial for trial in trials if trial.verdict.accepted), key=lambda trial: -trial.verdict.net)
+        return next((trial for trial in passed if self.approve is None or self._is_approved(number, trial)), None)
+
+    def _is_approved(self, number: int, trial: Trial) -> bool:
+        assert self.approve is not None
+        name, store = trial.candidate.id, self.player.store
+        known = [item["answer"] for item in store.events("approval") if (item["round"], item["id"]) == (number, name)]
+        answer = known[0] if known else self.approve(trial.candidate, trial.verdict)
+        if answer == "stop":
+            raise EndOfRunError("approval")
+        if answer not in ANSWERS:
+            raise ConfigError(f"the person at the gate answered {answer!r}; it must be one of {', '.join(ANSWERS)}")
+        store.append_once("approval", {"round": number, "id": name, "answer": answer}, "round", "id")
+        return bool(answer == "ship")
+
+    def _ship(self, spec: HarnessSpec, best: Trial) -> tuple[HarnessSpec, list[dict[str, str]]]:
+        """Return the harness to go on with and the variants that are retired: those lost in the edit, or no better than what it brought."""
+        name, edited = best.candidate.id, best.edited
+        assert edited is not None
+        left = {variant["name"] for variant in edited.variants}
+        retired = [
+            {"name": variant["name"], "reason": f"{name} changed or did itself what it changes"}
+            for variant in spec.variants
+            if variant["name"] not in left
+        ]
+        kept = edited.variants
+        if kept and edited.without_variants().behaviour_hash != spec.without_variants().behaviour_hash:
+            after = self.player.play(edited, self.train, name, "training")
+            kept = []
+            for variant in edited.variants:
+                own = [(task, record) for task, record in zip(self.train, after, strict=True) if record.variant == variant["name"]]
+                base = self.player.play(edited.without_variants(), [task for task, _ in own], name, f"without {variant['name']}")
+                won, alone = sum(record.won for _, record in own), sum(record.won for record in base)
+                if won > alone:
+                    kept.append(variant)
+                else:
+                    reason = f"it solves {won} of its {len(own)} training tasks, and the harness itself {alone}"
+                    retired.append({"name": variant["name"], "reason": reason})
+        self.player.tell("ship", {"id": name, "lever": best.candidate.manifest["lever"], "reason": best.verdict.reason})
+        return edited.with_variants(kept) if len(kept) < len(edited.variants) else edited, retired
+
+
+def rate(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
+    """Return the success of some episodes: `n`, `success` (a fraction) and `ci95` (Wilson)."""
+    won = sum(record.won for record in records)
+    return {"n": len(records), "success": won / len(records), "ci95": list(wilson(won, len(records)))}

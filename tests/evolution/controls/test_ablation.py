@@ -1,0 +1,148 @@
+"""A harness without one of its edits, told by the processors that an edit touched."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homebody.agents.spec import HarnessSpec
+from homebody.evolution.config import EvolveConfig
+from homebody.evolution.controls.ablation import leave_one_out
+from homebody.evolution.lineage import Edit, Lineage
+from homebody.evolution.proposers import set_processors
+
+Settings = Mapping[str, Mapping[str, Any]]
+CODE = {"use": "code", "hook": "before_model", "dimension": "control", "params": {}, "source": "def process(event):\n    return None\n"}
+
+
+def lineage(*edits: Settings | list[dict[str, Any]], seed: HarnessSpec | None = None) -> Lineage:
+    """Make a run whose shipped edits set these parameters, or are these patches."""
+    start = spec = seed or HarnessSpec.load("generic")
+    made = []
+    for number, edit in enumerate(edits, 1):
+        patch = edit if isinstance(edit, list) else set_processors(spec, edit)
+        after = spec.patch(patch)
+        made.append(Edit(f"r{number}c1", number, f"lever {number}", "control", patch, spec, after))
+        spec = after
+    config = EvolveConfig("Quarry-v0", "flat", "generic")
+    return Lineage(Path(), config, {}, start, tuple(made), {})
+
+
+def uses(spec: HarnessSpec | None) -> list[str]:
+    assert spec is not None
+    return [item["use"] for item in spec.processors]
+
+
+def param(spec: HarnessSpec | None, use: str, name: str) -> Any:
+    assert spec is not None
+    place = spec.index(use)
+    assert place is not None
+    return spec.processors[place]["params"].get(name)
+
+
+def test_an_edit_is_left_out_and_the_others_stay_at_their_places() -> None:
+    run = lineage({"loop_guard": {"repeats": 2}}, {"goal_words": {}}, {"history_window": {"turns": 3}})
+    first, second, third = leave_one_out(run)
+    before = uses(run.seed)
+    assert uses(first.spec) == [use for use in uses(run.replayed) if use != "loop_guard"]
+    assert uses(second.spec) == [use for use in uses(run.replayed) if use != "goal_words"]
+    assert set(uses(third.spec)) >= set(before) - {"history_window"}
+    assert (first.label, first.problem) == ("without r1c1 lever 1", "")
+    assert [edit.id for edit in first.left_out] == ["r1c1"]
+
+
+def test_the_place_of_a_patch_does_not_mislead() -> None:
+    # The second patch names its processor by a place that is another's without the first edit.
+    run = lineage({"loop_guard": {"repeats": 2}}, {"goal_words": {}}, {"goal_words": {"weight": 7.0}})
+    without = leave_one_out(run)[0]
+    assert "loop_guard" not in uses(without.spec)
+    assert param(without.spec, "goal_words", "weight") == 7.0
+
+
+def test_an_edit_that_builds_on_another_goes_with_it() -> None:
+    run = lineage({"goal_words": {}}, {"loop_guard": {"repeats": 2}}, {"goal_words": {"weight": 7.0}})
+    first, _, third = leave_one_out(run)
+    assert [edit.id for edit in first.left_out] == ["r1c1", "r3c1"]
+    assert first.label == "without r1c1 lever 1 (not separable from r3c1)"
+    assert "goal_words" not in uses(first.spec)
+    assert "loop_guard" in uses(first.spec)
+    assert [edit.id for edit in third.left_out] == ["r3c1"]
+    assert param(third.spec, "goal_words", "weight") != 7.0
+
+
+def test_edits_of_other_parameters_of_one_processor_are_separable() -> None:
+    seed = lineage({"loop_guard": {"repeats": 2}}).replayed
+    run = lineage({"history_window": {"turns": 3}}, {"history_window": {"turns": 9}}, {"loop_guard": {"repeats": 5}}, seed=seed)
+    without = leave_one_out(run)
+    assert [param(item.spec, "history_window", "turns") for item in without] == [9, 3, 9]
+    assert [param(item.spec, "loop_guard", "repeats") for item in without] == [5, 5, 2]
+
+
+def test_a_removal_can_be_left_out_and_needs_nothing() -> None:
+    seed = lineage({"goal_words": {}}).replayed
+    place = lineage({"loop_guard": {"repeats": 2}}, seed=seed).replayed.index("goal_words")
+    run = lineage({"loop_guard": {"repeats": 2}}, [{"op": "remove", "path": f"/processors/{place}"}], seed=seed)
+    first, second = leave_one_out(run)
+    assert "goal_words" not in uses(first.spec)
+    assert param(second.spec, "goal_words", "weight") is None
+    assert "loop_guard" in uses(second.spec)
+
+
+def test_a_removal_of_what_was_left_out_does_nothing() -> None:
+    run = lineage({"goal_words": {}})
+    place = run.replayed.index("goal_words")
+    first, second = leave_one_out(lineage({"goal_words": {}}, [{"op": "remove", "path": f"/processors/{place}"}]))
+    assert first.spec is not None
+    assert uses(first.spec) == uses(run.seed)
+    assert "goal_words" in uses(second.spec)
+
+
+def test_code_is_known_by_its_text() -> None:
+    add: list[dict[str, Any]] = [{"op": "add", "path": "/processors/0", "value": CODE}]
+    other = [{"op": "add", "path": "/processors/0", "value": {**CODE, "source": CODE["source"] + "\n"}}]
+    first, second = leave_one_out(lineage(add, other))
+    assert [item["source"] for item in first.spec.processors if "source" in item] == [CODE["source"] + "\n"]  # type: ignore[union-attr]
+    assert [item["source"] for item in second.spec.processors if "source" in item] == [CODE["source"]]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_processors_that_moved_cannot_be_told_apart(at: int) -> None:
+    move = [{"op": "move", "from": "/processors/0", "path": "/processors/1"}]
+    edits: Sequence[Any] = [{"loop_guard": {"repeats": 2}}, move]
+    assert leave_one_out(lineage(*edits))[at].problem == "an edit of the run moved processors"
+
+
+def test_rules_that_name_places_cannot_be_told_apart_where_places_change() -> None:
+    seed = HarnessSpec.load("household-adaptive")
+    run = lineage({"goal_words": {}}, {"history_window": {"turns": 3}}, seed=seed)
+    first, second = leave_one_out(run)
+    assert first.spec is None
+    assert first.problem == "the adaptations of the harness name its processors by place"
+    assert second.spec is None or uses(second.spec) == uses(run.replayed)
+
+
+def test_an_edit_of_another_part_goes_with_what_it_built_on() -> None:
+    seed = HarnessSpec.load("household-adaptive")
+    rules = seed.adaptations
+    fewer: list[dict[str, Any]] = [{"op": "replace", "path": "/adaptations", "value": rules[:1]}]
+    none: list[dict[str, Any]] = [{"op": "remove", "path": "/adaptations"}]
+    first, second = leave_one_out(lineage(fewer, none, seed=seed))
+    assert [edit.id for edit in first.left_out] == ["r1c1", "r2c1"]
+    assert first.spec is not None
+    assert first.spec.adaptations == rules
+    assert second.spec is not None
+    assert second.spec.adaptations == rules[:1]
+
+
+def test_what_would_be_no_harness_says_why() -> None:
+    # The rule replaces a parameter that only the first edit has set.
+    seed = lineage({"goal_words": {}}).replayed
+    place = seed.index("goal_words")
+    patch = [{"op": "replace", "path": f"/processors/{place}/params/weight", "value": 9.0}]
+    rule = {"name": "push", "when": {"signal": "stalled", "at_least": 3}, "patch": patch}
+    add: list[dict[str, Any]] = [{"op": "add", "path": "/adaptations", "value": [rule]}]
+    first, second = leave_one_out(lineage({"goal_words": {"weight": 5.0}}, add, seed=seed))
+    assert first.spec is None
+    assert "adaptations" in first.problem
+    assert second.spec is not None

@@ -1,0 +1,214 @@
+"""The controls of a real small run, without a model."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homebody.agents.spec import HarnessSpec
+from homebody.evolution.config import EvolveConfig
+from homebody.evolution.controls import rows as module
+from homebody.evolution.controls.rows import ROWS, ControlError, Plan, play_controls
+from homebody.evolution.loop import evolve
+from homebody.evolution.store import Store
+
+
+@pytest.fixture(scope="module")
+def played(quarry_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], list[tuple[str, int, int, str]]]:
+    """All rows of a run, and what was told."""
+    run_dir = Path(shutil.copytree(quarry_run, tmp_path_factory.mktemp("controls") / "run"))
+    told: list[tuple[str, int, int, str]] = []
+    result = play_controls(run_dir, Plan(attempts=2, seed_tasks=6), told=lambda *what: told.append(what))
+    return run_dir, result, told
+
+
+def rows(result: dict[str, Any]) -> dict[str, Any]:
+    return {row["row"]: row for row in result["rows"]}
+
+
+def test_every_row_is_played_or_left_out_with_a_reason(played: Any) -> None:
+    _, result, _ = played
+    assert set(rows(result)) == {"seed", "final", "noop", "random-edits", "random", "flat", "best-of-n", "ablation r1c1"}
+    assert result["skipped"] == {
+        "no-memory": "the final harness has no learned memory of places (seen_where)",
+        "no-memory-random": "the final harness has no learned memory of places (seen_where)",
+        "online": "the environment has no online",
+        "expert": "the environment has no expert",
+        "stage": "no harness lies between the seed and the final one",
+    }
+    assert [row["row"].split()[0] for row in result["rows"]] == sorted(
+        (row["row"].split()[0] for row in result["rows"]), key=list(ROWS).index
+    )
+
+
+def test_rows_are_of_the_tasks_that_were_asked_for(played: Any) -> None:
+    _, result, _ = played
+    found = rows(result)
+    assert found["final"]["n"] == found["random"]["n"] == 12
+    assert found["seed"]["n"] == found["best-of-n"]["n"] == found["noop"]["n"] == 6
+    assert result["run"]["split"] == "test"
+    assert result["run"]["max_steps"] == 8
+
+
+def test_the_gain_of_empty_edits_is_exactly_nothing(played: Any) -> None:
+    _, result, _ = played
+    noop = rows(result)["noop"]
+    assert noop["gain"]["points"] == 0.0
+    assert noop["gain"]["ci95"] == [0.0, 0.0]
+    assert noop["behaviour_hash"] == rows(result)["seed"]["behaviour_hash"]
+    assert "0 edits shipped" in noop["label"]
+
+
+def test_the_random_evolution_keeps_to_the_budget(played: Any) -> None:
+    run_dir, result, _ = played
+    with Store(run_dir / "controls" / "random", readonly=True) as store:
+        end, start = store.events("end")[-1], store.events("start")[0]
+    assert end["episodes"] <= start["budget_episodes"] == result["run"]["episodes"]
+    assert f"{end['episodes']} of {start['budget_episodes']} episodes" in rows(result)["random-edits"]["label"]
+
+
+def test_best_of_n_has_as_much_as_the_evolution(played: Any) -> None:
+    _, result, _ = played
+    best = rows(result)["best-of-n"]
+    episodes = result["run"]["episodes"]
+    assert best["attempts"] * 6 >= episodes > (best["attempts"] - 1) * 6
+    assert f"best of {best['attempts']} attempts" in best["label"]
+    assert "as many episodes as the evolution" in best["label"]
+
+
+def test_pass_at_2_is_of_the_seed_and_the_final_harness(played: Any) -> None:
+    _, result, _ = played
+    assert set(rows(result)["final"]["pass_at_k"]) == {"1", "2"}
+    assert "pass_at_k" not in rows(result)["random"]
+    assert result["gain_at_k"]["k"] == 2
+
+
+def test_the_edit_is_what_the_gain_is_due_to(played: Any) -> None:
+    _, result, _ = played
+    (edit,) = result["attribution"]["edits"]
+    assert edit["edit"] == "r1c1"
+    assert rows(result)["ablation r1c1"]["behaviour_hash"] == rows(result)["seed"]["behaviour_hash"]
+    # Without its only edit the final harness is the seed, so the edit explains all of the gain on the tasks that both were given.
+    assert edit["added"] == result["gain"]["points"] > 0
+
+
+def test_the_audit_is_part_of_the_result(played: Any) -> None:
+    _, result, _ = played
+    assert [finding["ok"] for finding in result["audit"]] == [True] * 7
+
+
+def test_nothing_is_played_twice(played: Any) -> None:
+    run_dir, result, told = played
+    assert {what[0] for what in told} >= {"final", "random", "random-edits"}
+    again: list[Any] = []
+    assert play_controls(run_dir, Plan(attempts=2, seed_tasks=6), told=lambda *what: again.append(what)) == result
+    assert again == []
+    with Store(run_dir, readonly=True) as store:
+        assert len(store.events("controls")) == 1
+
+
+def test_rows_can_be_chosen(played: Any) -> None:
+    run_dir, result, _ = played
+    some = play_controls(run_dir, Plan(attempts=2, seed_tasks=6, only=("final", "seed")))
+    assert [row["row"] for row in some["rows"]] == ["seed", "final"]
+    assert some["gain"] == result["gain"]
+    assert some["attribution"] is None
+
+
+def test_no_row_is_begun_after_the_time(quarry_run: Path, tmp_path: Path) -> None:
+    run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
+    result = play_controls(run_dir, Plan(only=("seed", "random-edits"), minutes=0.0))
+    assert result["rows"] == []
+    assert result["skipped"]["seed"] == "the 0 minutes did not suffice; homebody controls RUN_DIR --only seed plays it"
+
+
+def test_attempts_can_be_equal_in_tokens(quarry_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
+    (row,) = play_controls(run_dir, Plan(only=("best-of-n",), equal="tokens", tasks=2))["rows"]
+    assert row["attempts"] == 2  # no model, no tokens: the least that is a choice
+    monkeypatch.setattr(module, "_tokens_of_an_episode", lambda lineage: 10.0)
+    lineage = module.read_lineage(run_dir)
+    object.__setattr__(lineage, "end", {**lineage.end, "tokens": 61})
+    assert module._equal_attempts(lineage, Plan(equal="tokens", tasks=2)) == (
+        4,
+        "at least as many",
+    )  # 61 tokens of 10 an episode, on 2 tasks: 3.05
+    object.__setattr__(lineage, "end", {**lineage.end, "tokens": 10**9})
+    assert module._equal_attempts(lineage, Plan(equal="tokens", tasks=2)) == (module.MOST_ATTEMPTS, "fewer")
+
+
+def test_tokens_of_an_episode_are_of_the_seed(quarry_run: Path) -> None:
+    assert module._tokens_of_an_episode(module.read_lineage(quarry_run)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        (Plan(only=("sed",)), "no row is called 'sed'; did you mean seed"),
+        (Plan(equal="steps"), "best-of-N can be equal in episodes or tokens, not in 'steps'"),
+        (Plan(attempts=0), "attempts is 0; it must be at least 1"),
+    ],
+)
+def test_a_plan_that_is_not_possible_says_so(quarry_run: Path, plan: Plan, said: str) -> None:
+    with pytest.raises(ControlError, match=said):
+        play_controls(quarry_run, plan)
+
+
+def test_an_episode_that_fails_ends_the_controls(quarry_run: Path, tmp_path: Path, quarry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
+
+    def broken(self: Any, action: str) -> Any:
+        raise RuntimeError("the shaft fell in")
+
+    monkeypatch.setattr(quarry, "step", broken)
+    with pytest.raises(ControlError, match="random: 2 of 2 episodes failed; the first, test/bring-0: RuntimeError at step"):
+        play_controls(run_dir, Plan(only=("random",), tasks=2))
+
+
+def test_learned_memories_are_left_out_and_stages_played(baseline: Any, tmp_path: Path) -> None:
+    run_dir = Path(shutil.copytree(baseline.run_dir, tmp_path / "run"))
+    lineage = module.read_lineage(run_dir)
+    assert lineage.replayed.index("seen_where") is not None
+    result = play_controls(run_dir, Plan(only=("no-memory", "no-memory-random", "stage", "online", "expert"), tasks=2))
+    assert {"no-memory", "no-memory-random", "stage r1c1", "online", "expert"} <= set(rows(result))
+    assert rows(result)["expert"]["success"] <= 1.0
+    assert module._forget(lineage.replayed).index("seen_where") is None
+
+
+def test_a_run_that_shipped_nothing_has_no_ablation(tmp_path: Path) -> None:
+    sizes = {"rounds": 1, "train_tasks": 2, "validation_tasks": 2, "max_steps": 3}
+    evolve(EvolveConfig("Quarry-v0", "flat", "generic", proposer="noop", **sizes), tmp_path)
+    result = play_controls(tmp_path, Plan(only=("ablation", "final"), tasks=2))
+    assert result["skipped"] == {"ablation": "no edit was shipped"}
+    assert rows(result)["final"]["behaviour_hash"] == HarnessSpec.load("generic").behaviour_hash
+
+
+def test_an_ablation_that_cannot_be_told_apart_is_left_out(quarry_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
+    from homebody.evolution.controls.ablation import Ablation
+
+    def none(lineage: Any) -> list[Ablation]:
+        return [Ablation(edit, (edit,), None, "it moved") for edit in lineage.edits]
+
+    monkeypatch.setattr(module, "leave_one_out", none)
+    result = play_controls(run_dir, Plan(only=("ablation",), tasks=2))
+    assert result["skipped"] == {"ablation r1c1": "without r1c1 playbook: it moved"}
+
+
+def test_an_environment_names_its_own_policy_and_what_is_played(
+    quarry_run: Path, tmp_path: Path, quarry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
+    info = quarry.info
+    monkeypatch.setattr(quarry, "online_expert", lambda self: ["wait"], raising=False)
+    monkeypatch.setattr(quarry, "online_label", "waits for ever", raising=False)
+    monkeypatch.setattr(quarry, "about", "two kinds of goal", raising=False)
+    monkeypatch.setattr(quarry, "info", lambda self: {**info(self), "success_strict": False})
+    result = play_controls(run_dir, Plan(only=("online", "best-of-n"), tasks=2))
+    found = rows(result)
+    assert result["run"]["about"] == "two kinds of goal"
+    assert found["online"]["label"] == "waits for ever"
+    assert (found["online"]["reward_mean"], found["online"]["success_strict"]) == (0.0, 0.0)
+    # They are figures of first attempts, and this row counts the best.
+    assert not {"reward_mean", "success_strict", "ci95_strict"} & set(found["best-of-n"])

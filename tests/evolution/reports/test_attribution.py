@@ -1,0 +1,101 @@
+"""Gain and attribution from outcomes by task; expected values counted by hand."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from homebody.evolution.reports.attribution import compare_rows, summarize_rows, with_gains
+
+
+def row(name: str, outcomes: str, left_out: Sequence[str] = (), any_of: str = "") -> dict[str, Any]:
+    """Make a row; `+` is a task that was won at the first attempt."""
+    won = {f"t{number}": mark == "+" for number, mark in enumerate(outcomes)}
+    best = {f"t{number}": mark == "+" for number, mark in enumerate(any_of or outcomes)}
+    return {"row": name, "label": name, "won": won, "won_any": best, "attempts": 2 if any_of else 1, "left_out": list(left_out)}
+
+
+def test_gain_is_of_the_tasks_that_both_rows_have() -> None:
+    gain = compare_rows(row("seed", "+-")["won"], row("final", "++--")["won"])
+    assert gain is not None
+    assert (gain["n"], gain["points"], gain["headroom_closed"]) == (2, 0.5, 1.0)
+    assert gain["ci95"] == [0.0, 1.0]
+    assert compare_rows({}, {"t0": True}) is None
+
+
+def test_there_is_no_headroom_above_everything() -> None:
+    gain = compare_rows({"a": True}, {"a": True})
+    assert gain is not None
+    assert gain["headroom_closed"] is None
+
+
+def test_nothing_is_said_without_the_rows_that_it_needs() -> None:
+    assert summarize_rows([row("seed", "+-")]) == {"gain": None, "gain_at_k": None, "attribution": None}
+    assert summarize_rows([row("ablation r1c1", "--", ["r1c1"])])["attribution"] is None
+
+
+def test_the_sum_of_attributions_stands_beside_the_gain() -> None:
+    rows = [
+        row("seed", "-----"),
+        row("final", "+++++"),
+        row("ablation r1c1", "--+++", ["r1c1"]),
+        row("ablation r2c1", "+++--", ["r2c1"]),
+        row("stage r1c1", "+++--"),
+    ]
+    found = summarize_rows(rows)["attribution"]
+    assert [edit["drop"] for edit in found["edits"]] == pytest.approx([0.4, 0.4])
+    assert [edit["added"] for edit in found["edits"]] == pytest.approx([0.6, 0.4])
+    assert (found["sum"], found["added"], found["gain"]) == pytest.approx((0.8, 1.0, 1.0))
+    assert found["said"] == "leaving out one edit at a time explains 80.0 of 100.0 points; the rest is interaction"
+
+
+def test_it_is_said_where_edits_were_left_out_on_other_tasks_than_the_gain_is_of() -> None:
+    rows = [row("seed", "--"), row("final", "++++"), row("ablation r1c1", "+---", ["r1c1"])]
+    said = summarize_rows(rows)["attribution"]["said"]
+    assert said.startswith("leaving out one edit at a time explains 75.0 of 100.0 points")
+    assert said.endswith("; edits were left out on 4 tasks, the gain is that of 2")
+
+
+def test_edits_that_go_together_are_counted_once() -> None:
+    rows = [
+        row("seed", "----"),
+        row("final", "++++"),
+        row("ablation r1c1", "----", ["r1c1", "r2c1"]),
+        row("ablation r2c1", "+++-", ["r2c1"]),
+    ]
+    found = summarize_rows(rows)["attribution"]
+    assert [edit["drop"] for edit in found["edits"]] == [1.0, 0.25]
+    assert [edit["own"] for edit in found["edits"]] == [0.75, 0.25]
+    assert found["sum"] == 1.0
+    assert found["added"] is None
+
+
+def test_edits_that_need_one_another_are_said_to() -> None:
+    rows = [row("seed", "--"), row("final", "++"), row("ablation a", "--", ["a"]), row("ablation b", "--", ["b"])]
+    said = summarize_rows(rows)["attribution"]["said"]
+    assert said.endswith("200.0 of 100.0 points; edits that need one another are counted more than once")
+
+
+def test_an_attribution_without_a_seed_has_no_gain_to_explain() -> None:
+    found = summarize_rows([row("final", "++"), row("ablation a", "+-", ["a"])])["attribution"]
+    assert (found["gain"], found["said"], found["sum"]) == (None, "", 0.5)
+
+
+def test_gain_at_k_is_of_the_best_attempt() -> None:
+    found = summarize_rows([row("seed", "----", any_of="+---"), row("final", "++--", any_of="++++")])
+    assert found["gain"]["points"] == 0.5
+    assert (found["gain_at_k"]["k"], found["gain_at_k"]["points"]) == (2, 0.75)
+
+
+def test_stages_of_other_tasks_add_nothing() -> None:
+    rows = [row("seed", "--"), row("final", "++"), row("ablation a", "--", ["a"]), row("ablation b", "--", ["b"])]
+    stage = {**row("stage a", ""), "won": {"other": True}}
+    assert summarize_rows([*rows, stage])["attribution"]["added"] is None
+
+
+def test_every_row_but_the_seed_has_its_gain() -> None:
+    seed, final, other = with_gains([row("seed", "--"), row("final", "+-"), {**row("x", ""), "won": {}}])
+    assert "gain" not in seed
+    assert final["gain"]["points"] == 0.5
+    assert other["gain"] is None
+    assert "won" not in final
