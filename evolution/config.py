@@ -12,6 +12,8 @@ from homebody.evolution.proposers.registry import find_proposer
 
 GATES = ("auto", *MODES)
 ISOLATIONS = ("none", "variants")
+BUDGETS = ("budget_episodes", "budget_tokens", "budget_minutes")
+"""Settings that may be raised when a run is resumed."""
 
 
 class ConfigError(AgentError):
@@ -20,7 +22,7 @@ class ConfigError(AgentError):
 
 @dataclass(frozen=True)
 class EvolveConfig:
-    """What fixes a run. All of it is in the store, and a resumed run must have the same."""
+    """What fixes a run. All of it is in the store, and a resumed run must have the same, but for budgets, which may be raised."""
 
     env_id: str
     model: str
@@ -58,7 +60,8 @@ class EvolveConfig:
     """Minutes of work, those before a resume included, after which no further episode is begun; None sets no limit. Such a run cannot be
     repeated to the letter."""
     patience: int = 3
-    """Rounds without a shipped edit after which the run ends."""
+    """Rounds in a row after which the run ends if none of their candidates was both new and fit to be played. A round that tries something
+    new is never one of them: what ends a run is `rounds`, a budget, or a proposer with nothing left to propose."""
     seed: int = 0
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     gpu_layers: int = 0
@@ -73,7 +76,7 @@ class EvolveConfig:
         for name in ("rounds", "candidates", "train_tasks", "validation_tasks", "growth", "max_steps", "noise_tasks", "patience"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("budget_episodes", "budget_tokens", "budget_minutes"):
+        for name in BUDGETS:
             budget = getattr(self, name)
             if budget is not None and not budget > 0:
                 raise ConfigError(f"{name} is {budget}; it must be above 0, or None for no limit")

@@ -77,7 +77,7 @@ def read_lineage(run_dir: str | Path) -> Lineage:
         RunError: there is no run, it has not ended, or its seed harness is not known any more.
     """
     with Store(run_dir, readonly=True) as store:
-        start = next(iter(store.events("start")), None)
+        start = next(reversed(store.events("start")), None)
         ends, rounds, documents = store.events("end"), store.events("round"), store.events("harness")
     if start is None:
         raise RunError(f"{run_dir} holds evaluations and no evolution; give the --run-dir of an evolve")

@@ -6,6 +6,7 @@ run that is started again plays only what is missing and ends with the same harn
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -19,7 +20,7 @@ from homebody.agents.rollout import Rollouts, Stage
 from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
-from homebody.evolution.config import ConfigError, EvolveConfig
+from homebody.evolution.config import BUDGETS, ConfigError, EvolveConfig
 from homebody.evolution.evidence.learn import Lessons, learn
 from homebody.evolution.player import EndOfRunError, Player, Progress
 from homebody.evolution.proposers import find_proposer
@@ -47,14 +48,14 @@ def evolve(
         config: what to run.
         run_dir: where to keep it.
         workers: number of worker processes; the result does not depend on it, but for the time and the tokens served from a cache.
-        resume: go on with the run in `run_dir`, or start it if there is none.
+        resume: go on with the run in `run_dir`, or start it if there is none. Budgets may be larger than before, or none.
         progress: told what happens.
         approve: a person at the gate, see `stages.round.Approve`; the answers are kept, so a resumed run does not ask again.
 
     Returns:
-        The result of `homebody evolve --json`; the final harness is also in `run_dir/final.json`. `stopped` says why the run ended
-        (`rounds`, `patience`, `no proposals`, a budget: `episodes`, `tokens`, `minutes`; `approval`), `gate` in which mode the gate
-        worked, `savings` is what `Player.savings` returns, and the cost is counted over all processes of the run.
+        The result of `homebody evolve --json`; the final harness is also in `run_dir/final.json`. `stopped` is a key of
+        `reports.summary.ENDINGS`, `gate` says in which mode the gate worked, `savings` is what `Player.savings` returns, and the cost is
+        counted over all processes of the run.
 
     Raises:
         AgentError, EnvError: something in the configuration cannot be used; nothing was run.
@@ -103,16 +104,31 @@ def _backend(config: EvolveConfig, rollouts: Rollouts, stack: ExitStack) -> Back
 
 
 def _claim(store: Store, start: dict[str, Any], resume: bool) -> None:
+    """Make the store this run's, or check that it is; a budget that was raised is kept as a start of its own.
+
+    Raises:
+        RunError: it holds a run that is not to be resumed, or one with other settings.
+    """
     known = store.events("start")
     if not known:
         store.append("start", start)
         return
     if not resume:
         raise RunError(f"{store.run_dir} already holds a run; add --resume to go on with it, or choose another --run-dir")
-    differing = sorted(key for key in start if digest(known[0].get(key)) != digest(start[key]))
+    before = known[-1]
+    differing = sorted(key for key in start if digest(before.get(key)) != digest(start[key]))
+    # With less than it has spent, a run would end before rounds that its log holds.
+    lowered = [name for name in differing if name in BUDGETS and _most(start[name]) < _most(before.get(name))]
+    if wrong := lowered or [key for key in differing if key not in BUDGETS]:
+        was = ", ".join(f"{key} was {before.get(key)!r} and is {start[key]!r}" for key in wrong)
+        same = "a budget can only be raised; give the same or more" if lowered else "give the same"
+        raise RunError(f"{store.run_dir} holds a run with other settings ({was}); {same}, or choose another --run-dir")
     if differing:
-        was = ", ".join(f"{key} was {known[0].get(key)!r} and is {start[key]!r}" for key in differing)
-        raise RunError(f"{store.run_dir} holds a run with other settings ({was}); give the same, or choose another --run-dir")
+        store.append("start", start)
+
+
+def _most(budget: float | None) -> float:
+    return math.inf if budget is None else budget
 
 
 def _learn(player: Player, tasks: Sequence[TaskSpec]) -> Lessons:
@@ -139,12 +155,19 @@ def _run(rounds: Rounds, spec: HarnessSpec, config: EvolveConfig) -> tuple[Harne
             spec = rounds.play(spec)
         except EndOfRunError as end:
             return spec, end.why
-        idle = 0 if rounds.reports[-1]["shipped"] else idle + 1
-        if not rounds.reports[-1]["candidates"]:
+        candidates = rounds.reports[-1]["candidates"]
+        if not candidates:
             return spec, "no proposals"
+        # What is new has its turn, however often the gate refused what came before: the levers that answer the failures are few.
+        idle = 0 if any(_was_played(candidate) for candidate in candidates) else idle + 1
         if idle >= config.patience:
-            return spec, "patience"
+            return spec, "nothing new"
     return spec, "rounds"
+
+
+def _was_played(candidate: Mapping[str, Any]) -> bool:
+    """Tell whether a candidate of a round's report was a new behaviour that came to its smoke run."""
+    return any(check == "smoke run" for check, _ in candidate["checks"])
 
 
 def _finish(rounds: Rounds, spec: HarnessSpec, seed_spec: HarnessSpec, stopped: str) -> dict[str, Any]:

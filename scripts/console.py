@@ -215,6 +215,8 @@ class Console:
 
     def evolution_end(self, result: Mapping[str, Any]) -> None:
         """Print the result of an evolution."""
+        from homebody.evolution.reports.summary import ended
+
         rounds = result["rounds"]
         shipped = [edit["manifest"]["lever"] for item in rounds for edit in item["candidates"] if edit["id"] == item["shipped"]]
         self.out.print(
@@ -222,7 +224,7 @@ class Console:
         )
         self.out.print(
             f"{result['episodes']} model episodes, {result['tokens']} tokens, {result['exploration_steps']} exploration steps, "
-            f"{result['wall_s']:.0f} s; it ended by {result['stopped']}"
+            f"{result['wall_s']:.0f} s; {ended(result['stopped'])}"
         )
         saved = result["savings"]
         self.out.print(f"cache and racing: {saved['played']} episodes played of {saved['everything']} that playing everything anew takes")

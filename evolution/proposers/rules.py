@@ -2,7 +2,8 @@
 
 Levers that answer more failures come first. One that was tried and flipped none of the tasks that it was to unlock goes to the end. After
 a round that shipped nothing, the last place of the round goes to a dimension of the harness that no edit has touched yet, if a lever
-there has any evidence for it: the guard against trying ever finer versions of what did not help.
+there has any evidence for it: the guard against trying ever finer versions of what did not help. A round of one candidate has no place to
+spare for that: its levers come in their order, and the run goes on until each had its turn.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def propose(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
     """Propose the levers that answer most of the failures; where the critic objects to one, the next takes its place."""
     options = list(_options(spec, evidence))
     landscape = evidence.landscape
-    if _idle(landscape, evidence.round) and not evidence.objections:
+    if k > 1 and _idle(landscape, evidence.round) and not evidence.objections:
         fresh = next((option for option in options[k - 1 :] if option.dimension in landscape.untried), None)
         if fresh is not None:
             options.remove(fresh)

@@ -20,7 +20,7 @@ from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.reports.explain import cards
 from homebody.evolution.reports.figure import figures, inline_svg
 from homebody.evolution.reports.history import History, cost, held_out, levers, outcomes, read_history
-from homebody.evolution.reports.summary import grades
+from homebody.evolution.reports.summary import ended, grades
 from homebody.evolution.reports.transcript import by_worth, groups, transcript
 
 TRANSCRIPT_BYTES = 2_000_000
@@ -81,6 +81,7 @@ def templates() -> Environment:
         "percent": lambda share: f"{100 * share:.1f}%",
         "interval": lambda ends: f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}",
         "grades": grades,
+        "ended": ended,
         "points": lambda share: f"{100 * share:+.1f}",
         "number": lambda value: f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         "json": lambda value: json.dumps(value, indent=1, ensure_ascii=False),

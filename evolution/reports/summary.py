@@ -17,6 +17,17 @@ ROWS = (
     ("expert (privileged)", None, "expert"),
 )
 """Rows of the table: label, which harness, which decider."""
+RAISE = "is spent; evolve --resume goes on with a larger one"
+ENDINGS = {
+    "rounds": "all its rounds were played",
+    "no proposals": "the proposer had nothing left to propose",
+    "nothing new": "several rounds in a row brought nothing new to play",
+    "episodes": f"its budget of episodes {RAISE}",
+    "tokens": f"its budget of tokens {RAISE}",
+    "minutes": f"its budget of minutes {RAISE}",
+    "approval": "the person at the gate said stop; evolve --resume asks again",
+}
+"""Why a run ends, as its result says it (`stopped`) and as people read it."""
 
 
 def read_run(run_dir: str | Path) -> dict[str, Any]:
@@ -137,6 +148,11 @@ def round_lines(item: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def ended(stopped: str) -> str:
+    """Say why a run ended; runs of earlier versions knew other reasons, which stand as they are."""
+    return f"it ended because {ENDINGS[stopped]}" if stopped in ENDINGS else f"it ended by {stopped}"
+
+
 def _account(run: Mapping[str, Any]) -> list[str]:
     """Write what the run cost and saved, how its gate was set, and which levers kept what they promised; each where it is known."""
     end, noise, said = run["end"] or {}, run.get("noise"), []
@@ -151,7 +167,7 @@ def _account(run: Mapping[str, Any]) -> list[str]:
         said.append(
             f"Cost: {end['episodes']} episodes, {end['tokens']} tokens ({end['generated_tokens']} generated, {end['cached_tokens']} of "
             f"the prompts from cache), {end['exploration_steps']} exploration steps, {end['wall_s'] / 60:.1f} minutes; "
-            f"it ended by {end['stopped']}."
+            f"{ended(end['stopped'])}."
         )
     if saved := end.get("savings"):
         parts = ", ".join(f"{number} {how}" for how, number in saved.items() if how not in ("everything", "played"))

@@ -63,7 +63,9 @@ def evolve(
 ) -> None:  # fmt: skip
     """Evolve a harness on training tasks; a gate on validation tasks decides which edits stay. Test tasks are not read.
 
-    The result is RUN_DIR/final.json, a harness file for evaluate and run. A run that was stopped goes on with --resume.
+    The result is RUN_DIR/final.json, a harness file for evaluate and run. A run ends before its last round when the proposer has no edit
+    left, after three rounds in a row without anything new to play, or when a budget is spent; then the harness is what was shipped so
+    far. A run that was stopped goes on with --resume and its own settings; budgets may be larger, or left out.
 
     \b
     Examples:

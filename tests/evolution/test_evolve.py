@@ -289,14 +289,14 @@ def test_one_episode_short_of_what_is_needed_costs_the_last_round(baseline: Any,
 def test_noop_ends_with_the_seed_harness(small: Config, tmp_path: Path) -> None:
     result = evolve(small(proposer="noop", rounds=6), tmp_path)
     assert result["final_hash"] == result["seed_hash"]
-    assert len(result["rounds"]) == 3  # patience
+    assert len(result["rounds"]) == 3  # three in which nothing new is played
     reasons = {(edit["verdict"], edit["reason"]) for item in result["rounds"] for edit in item["candidates"]}
     assert reasons == {("rejected", "novelty: this behaviour was tried before")}
     # Nothing is explored for a control that has no use for it, and the same episodes are played once.
     assert (result["exploration_steps"], result["episodes"]) == (0, 4 + 6 + 4)
     # Without the store: three rounds of 4 + 6, the A/A run, and for each of nine candidates a smoke run and six validation tasks.
     assert result["savings"] == {"everything": 30 + 4 + 63, "played": 14, "cached": 20, "raced": 0, "refused": 63}
-    assert result["stopped"] == "patience"
+    assert result["stopped"] == "nothing new"
 
 
 def test_random_edits_go_through_the_same_gate_the_same_way_each_time(small: Config, tmp_path: Path) -> None:

@@ -15,11 +15,13 @@ from homebody.agents.spec import HarnessSpec, entry
 from homebody.evolution import loop as evolve_module
 from homebody.evolution.config import ConfigError, EvolveConfig
 from homebody.evolution.gate.rule import Verdict
+from homebody.evolution.lineage import read_lineage
 from homebody.evolution.loop import evolve
 from homebody.evolution.player import TaskError
 from homebody.evolution.proposers import Candidate, Evidence, set_processors
 from homebody.evolution.proposers.registry import PROPOSERS, Entry
-from homebody.evolution.store import Store
+from homebody.evolution.reports.summary import ENDINGS
+from homebody.evolution.store import RunError, Store
 
 Outcomes = Mapping[int, tuple[str, int]]
 """By the number of turns that the harness keeps: which validation tasks are won (+) and lost (-), and the steps of each."""
@@ -180,19 +182,26 @@ def test_a_behaviour_is_not_tried_again_in_a_later_round(loop: Loop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("proposals", "changes", "rounds"),
+    ("proposals", "changes", "rounds", "stopped"),
     [
-        ([[1], [2], [3], [4]], {"patience": 2}, 2),  # two rounds without a ship
-        ([[1], [5], [2], [3], [4]], {"patience": 2}, 4),  # a ship starts the count anew
-        ([[1], [], [5]], {}, 2),  # nothing proposed, nothing to come
-        ([[1], [2], [3], [4]], {"rounds": 3, "patience": 9}, 3),
+        ([[1], [20], [1], [2]], {"patience": 2}, 3, "nothing new"),  # the harness itself, and what was tried before
+        ([[1], [20], [2], [1], [20], [3]], {"patience": 2}, 5, "nothing new"),  # what is new starts the count anew
+        ([[1], [], [5]], {}, 2, "no proposals"),  # nothing proposed, nothing to come
+        ([[1], [2], [3], [4]], {"rounds": 3, "patience": 1}, 3, "rounds"),
     ],
 )
-def test_when_a_run_ends(loop: Loop, proposals: list[list[int]], changes: dict[str, Any], rounds: int) -> None:
+def test_when_a_run_ends(loop: Loop, proposals: list[list[int]], changes: dict[str, Any], rounds: int, stopped: str) -> None:
+    outcomes: dict[int, tuple[str, int]] = {number: ("----", 9) for number in (20, 1, 2, 3, 4, 5)}
+    result = loop(outcomes, proposals, **changes)
+    assert (len(result["rounds"]), result["stopped"]) == (rounds, stopped)
+    assert stopped in ENDINGS
+
+
+def test_an_edit_has_its_turn_however_often_the_gate_refused_those_before_it(loop: Loop) -> None:
     outcomes: dict[int, tuple[str, int]] = {number: ("----", 9) for number in (20, 1, 2, 3, 4)}
-    outcomes[5] = ("+---", 9)
-    after_the_ship = {**outcomes, **{number: ("+---", 9) for number in (2, 3, 4)}} if [5] in proposals else outcomes
-    assert len(loop(after_the_ship, proposals, **changes)["rounds"]) == rounds
+    result = loop({**outcomes, 5: ("+++-", 9)}, [[1], [2], [3], [4], [5]])
+    assert [item["shipped"] for item in result["rounds"]] == [None, None, None, None, "5", None]
+    assert (final_turns(result), result["stopped"]) == (5, "no proposals")
 
 
 def test_a_task_that_cannot_be_loaded_ends_the_run(loop: Loop, tmp_path: Path) -> None:
@@ -271,6 +280,27 @@ def test_a_token_budget_ends_the_run_where_it_is_spent_and_again_there_when_resu
         assert [item["shipped"] for item in result["rounds"]] == ["1"]
         assert final_turns(result) == 1
     assert result["played"] == []
+
+
+@pytest.mark.parametrize("more", [126, 10_000, None])
+def test_a_budget_that_is_raised_lets_the_run_go_on(loop: Loop, tmp_path: Path, more: int | None) -> None:
+    outcomes = {20: ("----", 9), 1: ("+---", 9), 2: ("++--", 9)}
+    assert loop(outcomes, [[1], [2]], budget_tokens=125)["stopped"] == "tokens"
+    result = loop(outcomes, [[1], [2]], budget_tokens=more, resume=True)
+    if more == 126:
+        assert (result["stopped"], result["played"], final_turns(result)) == ("tokens", [], 1)
+    else:
+        # A smoke run and four validation tasks of the second edit, of which the first was played; two training tasks of the round after it.
+        assert (result["stopped"], final_turns(result)) == ("no proposals", 2)
+        assert result["played"] == [(2, f"validation/bring-{n}") for n in range(4)] + [(2, "train/bring-1")]
+    assert [item["shipped"] for item in result["rounds"]] == (["1"] if more == 126 else ["1", "2", None])
+    assert read_lineage(tmp_path).config.budget_tokens == more
+    lower = 100 if more is None else more - 1
+    told = f"budget_tokens was {more} and is {lower}.; a budget can only be raised; give the same or more"
+    with pytest.raises(RunError, match=told):
+        loop(outcomes, [[1], [2]], budget_tokens=lower, resume=True)
+    with pytest.raises(RunError, match=r"\(max_steps was 15 and is 9\); give the same"):
+        loop(outcomes, [[1], [2]], max_steps=9, resume=True)
 
 
 def test_a_run_out_of_minutes_says_so_and_plays_nothing_more(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:

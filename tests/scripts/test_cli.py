@@ -126,7 +126,8 @@ def test_evolve_prints_and_writes_also_into_the_directory_that_it_makes(
     assert "round 1, behaviour" in answer.err
     assert f"final harness: {run_dir / 'final.json'}" in answer.out
     saved = result["savings"]
-    assert f"; it ended by {result['stopped']}" in answer.out
+    assert result["stopped"] == "rounds"
+    assert " s; it ended because all its rounds were played\n" in answer.out
     assert f"{saved['played']} episodes played of {saved['everything']} that playing everything anew takes" in answer.out
     resumed = homebody("evolve", *small, "--run-dir", run_dir, "--resume", "--json", tmp_path / "again.json")
     assert resumed.code == 0

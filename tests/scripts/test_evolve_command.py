@@ -1,11 +1,14 @@
 """`homebody evolve`: the person at the gate, budgets and the gate's mode on the command line."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from homebody.agents import HarnessSpec
+from homebody.agents.scripted import Scripted
 from homebody.evolution.store import Store
 from homebody.scripts.commands import evolve as evolve_module
 
@@ -91,3 +94,95 @@ def test_bad_settings(homebody: Command, tmp_path: Path, options: tuple[object, 
     assert answer.code == 2
     assert told in answer.error
     assert not (tmp_path / "run").exists()
+
+
+# --- budgets, with a model that costs tokens
+
+
+class Talker(Scripted):
+    """Says the same at every step, and answers what a proposer asks with an edit that the schema allows."""
+
+    def generate(self, segments: Sequence[str], *, max_tokens: int, **options: Any) -> str:
+        schema = options.get("schema")
+        if schema is None:
+            self.enqueue("```\nGive one command.\n```" if "```" in "".join(segments) else "look")
+        else:
+            answers = schema["properties"]["answers"]["enum"][0]
+            self.enqueue(json.dumps({"answers": answers, "why": "It knows no way.", "edit": {"set": "playbook", "params": {}}}))
+        return super().generate(segments, max_tokens=max_tokens, **options)
+
+
+@pytest.fixture
+def talker(monkeypatch: pytest.MonkeyPatch) -> list[Talker]:
+    """Put a scripted model in the place of every model; returns those that were loaded."""
+    loaded: list[Talker] = []
+
+    def load(name: str, *, gpu_layers: int = 0) -> Talker:
+        loaded.append(Talker(name=name))
+        return loaded[-1]
+
+    monkeypatch.setattr("homebody.agents.models.load", load)
+    return loaded
+
+
+def result_of(folder: Path) -> dict[str, Any]:
+    """What a result says, but for the time, the place, and the tokens served from a cache, which begins empty in each process."""
+    result: dict[str, Any] = json.loads((folder / "result.json").read_text("utf-8"))
+    return {key: value for key, value in result.items() if key not in ("wall_s", "final_harness", "cached_tokens")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "small", "large"),
+    [("episodes", 16, 1000), ("tokens", 200, 10**9), ("minutes", 0.000001, 60)],
+    ids=["episodes", "tokens", "minutes"],
+)
+def test_a_spent_budget_is_told_leaves_a_harness_and_can_be_raised(
+    homebody: Command, tmp_path: Path, talker: list[Talker], kind: str, small: float, large: float
+) -> None:
+    spending = (*SHIPS, "--model", "talker", "--json")
+    limit = f"--budget-{kind}"
+    assert homebody(*spending, tmp_path / "result.json", "--run-dir", tmp_path / "whole").code == 0
+    whole = result_of(tmp_path)
+    assert whole["rounds"][0]["shipped"]
+    assert whole["tokens"] > 200
+    run = ("--run-dir", tmp_path / "run", "--resume")
+    answer = homebody(*spending, tmp_path / "result.json", *run, limit, small)
+    assert answer.code == 0
+    assert f" s; it ended because its budget of {kind} is spent; evolve --resume goes on with a larger one\n" in answer.out
+    short = result_of(tmp_path)
+    assert (short["stopped"], short["rounds"]) == (kind, [])
+    assert short["episodes"] < whole["episodes"]
+    assert HarnessSpec.load(tmp_path / "run" / "final.json") == HarnessSpec.load("household")
+    assert homebody(*spending, tmp_path / "result.json", *run, limit, large).code == 0
+    assert result_of(tmp_path) == whole
+    refused = homebody(*spending, tmp_path / "result.json", *run, limit, small)
+    assert refused.code == 2
+    assert refused.error.endswith("; a budget can only be raised; give the same or more, or choose another --run-dir")
+    assert homebody("report", tmp_path / "run").code == 0
+
+
+# --- proposers that ask a model, from the command line to the gate
+
+
+@pytest.mark.parametrize(
+    ("proposer", "lever", "shipped"), [("llm", "set playbook", "r1c1"), ("gepa", "rewrite system_prompt.text", None)], ids=["llm", "gepa"]
+)
+def test_a_proposer_that_asks_a_model_is_played(
+    homebody: Command, tmp_path: Path, talker: list[Talker], proposer: str, lever: str, shipped: str | None
+) -> None:
+    if proposer == "gepa":
+        pytest.importorskip("gepa")
+    asking = (*SHIPS, "--proposer", proposer, "--proposer-model", "mechanic", "--run-dir", tmp_path, "--json", tmp_path / "result.json")
+    assert homebody(*asking).code == 0
+    (mechanic,) = talker
+    assert (mechanic.name, len(mechanic.calls)) == ("mechanic", 1)
+    result = result_of(tmp_path)
+    (item,) = result["rounds"]
+    (edit,) = item["candidates"]
+    # It was built, ran and was judged on validation tasks; a text cannot help where nobody reads it.
+    assert (edit["manifest"]["lever"], item["shipped"]) == (lever, shipped)
+    assert [name for name, _ in edit["checks"]][:5] == ["manifest", "build", "novelty", "smoke run", "rollouts"]
+    assert result["tokens"] > 0
+    # What the model said is kept: a resumed run asks nobody.
+    assert homebody(*asking, "--resume").code == 0
+    assert (result_of(tmp_path), talker[-1].calls) == (result, [])

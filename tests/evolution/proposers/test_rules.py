@@ -230,6 +230,20 @@ def test_after_a_round_without_a_ship_a_dimension_that_nobody_touched_gets_a_tur
     assert names(propose(seed, evidence("unusable_answers", rounds=shipping, number=2), 2)) == table[:2]
 
 
+def test_where_a_round_has_one_place_the_levers_come_in_their_order(
+    seed: HarnessSpec, evidence: Make, round_report: Callable[..., Any]
+) -> None:
+    table = names(propose(seed, evidence("searching"), 40))
+    tried, proposed, rounds = [seed.behaviour_hash], list[str](), list[Any]()
+    while candidates := propose(seed, evidence("searching", tried=tried, rounds=rounds, number=len(rounds) + 1), 1):
+        (candidate,) = candidates
+        proposed.append(candidate.manifest["lever"])
+        tried.append(seed.patch(candidate.patch).behaviour_hash)
+        rounds.append(round_report(len(rounds) + 1, (proposed[-1], candidate.dimension)))  # it shipped nothing
+    assert proposed == table
+    assert proposed.index("remember where things were") == 2
+
+
 def test_after_an_objection_the_next_levers_come(seed: HarnessSpec, evidence: Make) -> None:
     first = propose(seed, evidence("unusable_answers"), 2)
     leads_to = [seed.patch(c.patch).behaviour_hash for c in first]

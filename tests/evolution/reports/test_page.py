@@ -135,7 +135,7 @@ def test_a_card_tells_an_edit_from_evidence_to_verdict(baseline: Any) -> None:
     flat = " ".join(re.sub("<[^>]*>", " ", text).split())
     assert "4 validation tasks that were played twice with the same harness, 0 changed their outcome; the gate's mode is outweigh." in flat
     assert f"episodes that playing everything anew takes {baseline.result['savings']['everything']}" in flat
-    assert "The run ended by rounds." in flat
+    assert "It ended because all its rounds were played." in flat
 
 
 def test_what_critic_and_gate_say_is_text_and_no_markup(told_run: Callable[..., Path], tmp_path: Path) -> None:

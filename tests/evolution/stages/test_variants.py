@@ -282,7 +282,8 @@ def doors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict
             "env_id": "Doors-v0", "model": "flat", "harness": str(tmp_path / "seed.json"), "proposer": "doors", "train_tasks": 9,
             "validation_tasks": 12, "isolation": "variants", "rounds": 5,
         }  # fmt: skip
-        return evolve(EvolveConfig(**(values | changes)), tmp_path / "run", resume=True)
+        run_dir = tmp_path / changes.pop("run_dir", "run")
+        return evolve(EvolveConfig(**(values | changes)), run_dir, resume=True)
 
     return run
 
@@ -350,3 +351,16 @@ def test_a_resumed_run_comes_to_the_same_variants(doors: Any) -> None:
     first = doors([RIGHT], [steer("push", hatch="push")])
     again = doors([RIGHT], [steer("push", hatch="push")])
     assert {**again, "wall_s": 0} == {**first, "wall_s": 0}
+
+
+@pytest.mark.parametrize("budget", [24, 38, 42, 60, 80])
+def test_a_budget_that_is_spent_before_in_or_after_a_fork_costs_nothing_once_it_is_raised(doors: Any, budget: int) -> None:
+    edits = [RIGHT], [steer("push", hatch="push")]
+    whole = doors(*edits, run_dir="whole")
+    short = doors(*edits, budget_episodes=budget)
+    assert (short["stopped"], short["episodes"] <= budget < whole["episodes"]) == ("episodes", True)
+    assert short["rounds"] == whole["rounds"][: len(short["rounds"])]
+    assert replay(short, spec_of()).behaviour_hash == HarnessSpec.load(short["final_harness"]).behaviour_hash
+    again = doors(*edits, budget_episodes=10_000)
+    lasting = set(whole) - {"wall_s", "final_harness"}
+    assert {key: again[key] for key in lasting} == {key: whole[key] for key in lasting}
