@@ -57,7 +57,8 @@ def pace(state: Mapping[str, Any]) -> str:
     needed = [duration(state["left_s"])] if state["left_s"] is not None else []
     if state["tokens"] and state["episodes"]:
         needed.append(f"{state['left'] * state['tokens'] / state['episodes']:.0f} tokens")
-    said.append(f"at most {state['left']} to go" + (f" ({', '.join(needed)})" if needed else ""))
+    left = f"at most {state['left']} to go" + (f" ({', '.join(needed)})" if needed else "")
+    said.append(left + " unless tasks are added" if state["may_grow"] else left)
     return ", ".join(said)
 
 

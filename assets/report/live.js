@@ -40,7 +40,7 @@ function show(s) {
     ...(c.what ? [["This series", `${c.done} of ${c.total}`, "episodes"]] : []),
     ["Episodes played", s.episodes, s.episodes_per_s === null ? "" : s.episodes_per_s.toFixed(1) + " a second"],
     ["Tokens", s.tokens, !s.tokens || s.tokens_per_s === null ? "" : Math.round(s.tokens_per_s) + " a second"],
-    ["At most to go", s.left, running && s.left_s !== null ? span(s.left_s) : "episodes"],
+    [s.may_grow ? "At most to go, unless tasks are added" : "At most to go", s.left, running && s.left_s !== null ? span(s.left_s) : "episodes"],
     ["Running for", span(s.elapsed_s), running && quiet > 30 ? `no sign of life for ${span(quiet)}` : ""],
   ]));
   at("rounds").replaceChildren(...s.rounds.map((r) => row([r.round, rate(r.train), rate(r.validation), r.shipped], [0])));

@@ -13,6 +13,7 @@ from typing import Any
 from homebody.evolution.stats import wilson
 from homebody.evolution.store import Store
 
+PARTS = ("train", "validation")
 RECENT = 50
 """Episodes over which speeds are taken."""
 
@@ -55,7 +56,7 @@ class Live:
             case "explore":
                 self.phase = "exploring without a model"
             case "round":
-                self.round = data["round"]
+                self.round, self.current = data["round"], {}
                 self.rounds[self.round] = {"round": self.round, "train": None, "validation": None, "shipped": ""}
             case "candidate":
                 row = {"id": data["id"], "round": self.round, "dimension": data["dimension"], "lever": data["manifest"]["lever"]}
@@ -78,8 +79,9 @@ class Live:
         Returns:
             `phase`, `model`, `env`, `round` and `of_rounds`; `rounds` and `candidates` so far; `current` (`what`, `done`, `total`, or
             empty); `episodes` and `tokens` of this process; `episodes_per_s` and `tokens_per_s` (of the last episodes; None where
-            nothing was played); `left` (most episodes that can follow) and `left_s` (seconds for them, or None); `elapsed_s`, and
-            `last` (seconds since 1970, or None).
+            nothing was played); `left` (most episodes that can follow if the sets of tasks stay as they are) and `left_s` (seconds
+            for them at the present speed, or None), `may_grow` (whether these sets may still grow); `elapsed_s`, and `last` (seconds
+            since 1970, or None).
         """
         speed = self._speed()
         left = self._left()
@@ -98,6 +100,7 @@ class Live:
             "tokens_per_s": speed and speed[1],
             "left": left,
             "left_s": left / speed[0] if speed else None,
+            "may_grow": self.phase != "finished" and any(self._size(part) < self._size(part, most=True) for part in PARTS),
             "elapsed_s": (self.last or 0.0) - (self.began or 0.0),
             "last": self.last,
         }
@@ -141,26 +144,48 @@ class Live:
         return len(rest) / span, sum(tokens for _, tokens in rest) / span
 
     def _left(self) -> int:
-        """Return the most episodes that can follow if the sets of tasks stay as they are; drops and known episodes save some."""
+        """Return the most episodes that can follow if the sets of tasks stay as they are; known ones, drops and an early end save some."""
         if self.phase == "finished":
             return 0
-        train, validation = (
-            max([self.start[f"{part}_tasks"], *(item[part]["n"] for item in self.rounds.values() if item[part])])
-            for part in ("train", "validation")
-        )
-        candidates = self.start["candidates"]
-        trial = 1 + validation
-        a_round = train + validation + candidates * trial
-        left = (self.start["rounds"] - max(self.round, 1)) * a_round
+        train, validation = map(self._size, PARTS)
+        variants = self.start.get("isolation") == "variants"
+        # An edit that is no gain may be played on the training tasks, and come back as a variant; one that is shipped is played on them
+        # with all variants, and without each on its own.
+        fork = train + 1 + validation if variants else 0
+        ship = 2 * train if variants else 0
+        trial = 1 + validation + fork
+        noise = min(self.start["noise_tasks"], validation) if self.start.get("gate") == "auto" and self.round <= 1 else 0
+        later = (self.start["rounds"] - max(self.round, 1)) * (train + validation + self.start["candidates"] * trial + ship)
+        judged = sum(item["round"] == self.round and not self._is_fork(item) for item in self.candidates.values())
+        trials = max(0, self.start["candidates"] - judged) * trial + ship
         if not self.current:
-            return int(left + a_round)
-        rest = self.current["total"] - self.current["done"]
-        judged = sum(item["round"] == self.round for item in self.candidates.values())
-        is_trial = self.current["who"] in self.candidates
-        follows = {"training": 0 if is_trial else validation, "smoke run": validation}.get(self.current["part"], 0)
-        if is_trial and self.candidates[self.current["who"]]["verdict"]:
-            rest = follows = 0
-        return int(left + rest + follows + max(0, candidates - judged) * trial)
+            return int(later + train + validation + noise + trials)
+        who, part, rest = self.current["who"], self.current["part"], self.current["total"] - self.current["done"]
+        if who not in self.candidates:
+            follows = {"training": validation + noise, "validation": noise}.get(part, 0)
+            return int(later + rest + follows + trials)
+        candidate = self.candidates[who]
+        if part not in ("smoke run", "validation"):
+            if candidate["verdict"] == "accepted":  # it is being shipped, and no other is tried
+                return int(later + rest + (train if part == "training" else max(0, train - self.current["total"])))
+            return int(later + rest + 1 + validation + trials)
+        forkable = 0 if self._is_fork(candidate) else fork
+        if candidate["verdict"]:  # what was dropped is not played to the end
+            may_fork = candidate["verdict"] == "rejected" and candidate["losses"]
+            return int(later + (forkable if may_fork else 0) + trials)
+        return int(later + rest + (validation if part == "smoke run" else 0) + forkable + trials)
+
+    def _size(self, part: str, most: bool = False) -> int:
+        """Return how many training or validation tasks a round plays at present, or at most if there are as many."""
+        at_first: int = self.start[f"{part}_tasks"]
+        if most:
+            return at_first * int(self.start.get("growth", 1))
+        return max([at_first, *(int(item[part]["n"]) for item in self.rounds.values() if item[part])])
+
+    def _is_fork(self, candidate: Mapping[str, Any]) -> bool:
+        """Tell whether a candidate is the variant of one that was judged before it, as `stages.trial` names them."""
+        name: str = candidate["id"]
+        return self.start.get("isolation") == "variants" and name.endswith("v") and name[:-1] in self.candidates
 
 
 def read_live(run_dir: str | Path) -> dict[str, Any] | None:

@@ -21,7 +21,8 @@ STATE: dict[str, Any] = {
          "of": 40, "verdict": "", "reason": ""},
     ],
     "current": {"what": "r2c1: validation", "who": "r2c1", "part": "validation", "done": 12, "total": 40},
-    "episodes": 231, "tokens": 51234, "episodes_per_s": 0.84, "tokens_per_s": 412.3, "left": 504, "left_s": 600.0, "elapsed_s": 300.0,
+    "episodes": 231, "tokens": 51234, "episodes_per_s": 0.84, "tokens_per_s": 412.3, "left": 504, "left_s": 600.0, "may_grow": False,
+    "elapsed_s": 300.0,
     "last": 1.0,
 }  # fmt: skip
 
@@ -66,6 +67,7 @@ def test_the_tokens_to_go_are_told_at_the_pace_so_far() -> None:
 
 def test_a_control_has_no_tokens() -> None:
     assert pace({**STATE, "tokens": 0, "tokens_per_s": 0.0}) == "231 episodes played, 0.8 a second, at most 504 to go (10 min)"
+    assert pace({**STATE, "may_grow": True}).endswith(" tokens) unless tasks are added")
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (59.2, "59 s"), (60, "1 min"), (3570, "1 h 0 min"), (7500, "2 h 5 min")])

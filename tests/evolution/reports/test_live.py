@@ -29,8 +29,8 @@ ACCEPTED = ("verdict", {"id": "r1c1", "accepted": True, "reason": "2 tasks won, 
 ROUND_1 = [("begin", {}), ("round", {"round": 1}), series("round 1", "training", "-+"), series("round 1", "validation", "--+-")]
 
 
-def told(*events: tuple[str, dict[str, Any]], seconds: float = 1.0) -> dict[str, Any]:
-    live = Live(START)
+def told(*events: tuple[str, dict[str, Any]], seconds: float = 1.0, start: dict[str, Any] = START) -> dict[str, Any]:
+    live = Live(start)
     for number, (kind, data) in enumerate(events):
         live.tell(100.0 + seconds * number, kind, data)
     return live.state()
@@ -57,12 +57,47 @@ def test_what_is_played_a_second_time_counts_for_no_part_of_the_round() -> None:
 
 
 def test_training_tasks_of_a_candidate_and_more_candidates_than_were_asked_for() -> None:
-    fork = ("candidate", {"id": "r1c1v", "dimension": "memory", "manifest": {"lever": "a lever, for some goals"}})
-    third = ("candidate", {"id": "r1c2", "dimension": "memory", "manifest": {"lever": "another"}})
-    events = [*ROUND_1, CANDIDATE, third, play("r1c2", "training", 0, 2)]
-    assert told(*events)["left"] == 2 * ROUND + 2
-    assert told(*events, fork, play("r1c1v", "without r1c1v", 1, 2, won=True))["left"] == 2 * ROUND + 1
-    assert [item["compared"] for item in told(*events, fork)["candidates"]] == [0, 0, 0]
+    events = [*ROUND_1, CANDIDATE, play("r1c1", "training", 0, 2)]
+    assert [item["compared"] for item in told(*events, FORK)["candidates"]] == [0, 0]
+    others = [("candidate", {**CANDIDATE[1], "id": f"r1c{number}"}) for number in (2, 3)]
+    assert told(*ROUND_1, CANDIDATE, *others, play("r1c3", "validation", 1, 4))["left"] == 2 * ROUND + 3
+
+
+FORK = ("candidate", {"id": "r1c1v", "dimension": "memory", "manifest": {"lever": "a lever, for some goals"}})
+REJECTED = ("verdict", {"id": "r1c1", "accepted": False, "reason": "1 tasks won, 1 lost", "wins": 1, "losses": 1})
+SHIPPED = ("verdict", {"id": "r1c1v", "accepted": True, "reason": "1 tasks won, 0 lost", "wins": 1, "losses": 0})
+LOST = [series("round 1", "validation", "--+-"), CANDIDATE, play("r1c1", "smoke run", 1, 1), series("r1c1", "validation", "-+--")]
+FORKED = 2 + 1 + 4  # the edit on the training tasks, and the variant at the gate
+SHIP = 2 * 2  # the training tasks with the variants, and without
+
+
+@pytest.mark.parametrize(
+    ("events", "left_of_the_round"),
+    [
+        ([play("round 1", "validation", 4, 4)], 3 + 2 * (TRIAL + FORKED) + SHIP),  # three episodes of the A/A run
+        ([play("round 1", "noise", 1, 3)], 2 + 2 * (TRIAL + FORKED) + SHIP),
+        ([*LOST[:2], play("r1c1", "validation", 1, 4)], 3 + FORKED + TRIAL + FORKED + SHIP),
+        ([*LOST, play("r1c1", "validation", 4, 4), REJECTED], FORKED + TRIAL + FORKED + SHIP),
+        ([*LOST, REJECTED, play("r1c1", "training", 1, 2)], FORKED - 1 + TRIAL + FORKED + SHIP),
+        ([*LOST, REJECTED, FORK, play("r1c1v", "smoke run", 0, 1)], TRIAL + TRIAL + FORKED + SHIP),
+        ([*LOST, REJECTED, FORK, play("r1c1v", "validation", 4, 4), SHIPPED], TRIAL + FORKED + SHIP),
+        ([*LOST, REJECTED, FORK, SHIPPED, play("r1c1v", "training", 0, 2)], SHIP),
+        ([*LOST, REJECTED, FORK, SHIPPED, play("r1c1v", "without r0c1v", 1, 1)], 1),
+    ],
+)
+def test_variants_and_the_a_a_run_are_counted(events: list[tuple[str, dict[str, Any]]], left_of_the_round: int) -> None:
+    start = {**START, "isolation": "variants", "gate": "auto", "noise_tasks": 3}
+    later = 2 * (2 + 4 + 2 * (TRIAL + FORKED) + SHIP)
+    assert told(("begin", {}), ("round", {"round": 1}), *events, start=start)["left"] == later + left_of_the_round
+
+
+@pytest.mark.parametrize(("growth", "expected"), [({}, False), ({"growth": 1}, False), ({"growth": 2}, True)])
+def test_whether_the_sets_of_tasks_may_still_grow(growth: dict[str, int], expected: bool) -> None:
+    start = {**START, **growth}
+    assert told(*ROUND_1, start=start)["may_grow"] is expected
+    grown = [("round", {"round": 2}), series("round 2", "training", "++++"), series("round 2", "validation", "++++++++")]
+    assert told(*ROUND_1, *grown, start=start)["may_grow"] is False
+    assert told(*ROUND_1, ("end", {}), start=start)["may_grow"] is False
 
 
 def test_exploration_is_told() -> None:

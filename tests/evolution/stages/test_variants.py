@@ -22,7 +22,9 @@ from homebody.evolution.loop import evolve
 from homebody.evolution.proposers import Candidate, Evidence
 from homebody.evolution.proposers.edit import ORDER
 from homebody.evolution.proposers.registry import PROPOSERS, Entry
+from homebody.evolution.reports.live import Live
 from homebody.evolution.stages.variants import fork, learn_route, rebase
+from homebody.evolution.store import Store
 
 # --- the router
 
@@ -364,3 +366,17 @@ def test_a_budget_that_is_spent_before_in_or_after_a_fork_costs_nothing_once_it_
     again = doors(*edits, budget_episodes=10_000)
     lasting = set(whole) - {"wall_s", "final_harness"}
     assert {key: again[key] for key in lasting} == {key: whole[key] for key in lasting}
+
+
+def test_what_is_told_to_be_left_is_never_less_than_what_comes(doors: Any, tmp_path: Path) -> None:
+    doors([RIGHT, steer("left", any="left")], [steer("push", hatch="push")], [CLEVER], growth=1)
+    with Store(tmp_path / "run", readonly=True) as store:
+        (start,) = store.events("start")
+        events = store.events("progress")
+    live, left = Live(start), list[int]()
+    played = [kind == "play" and "task" in data for kind, data in events]
+    for number, (kind, data) in enumerate(events):
+        live.tell(float(number), kind, data)
+        left.append(live.state()["left"])
+    assert [number for number, told in enumerate(left) if told < sum(played[number + 1 :])] == []
+    assert any("without" in data["part"] for kind, data in events if kind == "series")  # a variant was played against its harness
