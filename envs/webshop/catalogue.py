@@ -161,6 +161,9 @@ def read_json(path: Path, kind: type, wanted: str) -> Any:
 
 def _paths(folder: Path, size: int) -> tuple[Path, Path]:
     there = [(folder / products, folder / attributes) for products, attributes in PRODUCT_FILES if (folder / products).is_file()]
+    if not folder.is_dir():
+        problem = "is no folder" if folder.exists() else "is not there"
+        raise CatalogueError(folder, problem, "point data_dir to WebShop's data folder, or leave it out for a built-in catalogue")
     if not there:
         names = " or ".join(products for products, _ in PRODUCT_FILES)
         raise CatalogueError(folder, f"has no {names}", "point data_dir to WebShop's data folder, or leave it out for a built-in catalogue")
@@ -207,8 +210,11 @@ class _Reader:
         value = self._get(name, default)
         if isinstance(value, str):
             return (value,)
-        if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
+        if not isinstance(value, list | tuple):
             raise self._wrong(name, "a list of texts")
+        for place, text in enumerate(value):
+            if not isinstance(text, str):
+                raise CatalogueError(self.where, f"field {name!r} has at place {place} what is {_kind(text)}", "give a list of texts")
         return tuple(value)
 
     def options(self) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -237,7 +243,7 @@ class _Reader:
     def _get(self, name: str, default: Any = None) -> Any:
         value = self._record.get(name)
         if value is None and default is None and name not in self._record:
-            raise CatalogueError(self.where, f"field {name!r} is missing", "add it; it may be empty")
+            raise CatalogueError(self.where, f"field {name!r} is missing", "add it" if name == "asin" else "add it; it may be empty")
         return default if value is None else value
 
     def _wrong(self, name: str, wanted: str) -> CatalogueError:

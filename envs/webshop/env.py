@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium.spaces import Text
 from numpy.typing import NDArray
 
-from homebody.envs.core import EnvError
+from homebody.envs.core import EnvError, did_you_mean
 from homebody.envs.webshop import baseline, expert, render
 from homebody.envs.webshop.goals import GoalSource
 from homebody.envs.webshop.pages import Page, Shop
@@ -28,6 +28,16 @@ MAX_OBSERVATION: Final = 2**20
 """Characters; descriptions of products have no limit of their own, and longer pages are cut."""
 MAX_COMMAND: Final = 1024
 """Characters of the action space's samples; `step` takes any text."""
+_SHOP_PARAMETERS: Final = tuple(field.name for field in fields(ShopConfig))
+_OWN_PARAMETERS: Final = ("observation", "max_steps", "split", "show_score", "render_mode", "render_size")
+
+
+class UnknownParameterError(EnvError):
+    """The environment was made with a parameter that it does not have."""
+
+    def __init__(self, name: str) -> None:
+        known = (*_SHOP_PARAMETERS, *_OWN_PARAMETERS)
+        super().__init__(f"unknown parameter {name!r}; choose among: {', '.join(known)}{did_you_mean(name, known)}")
 
 
 class ResetOptionError(EnvError):
@@ -110,6 +120,7 @@ class WebShopEnv(gymnasium.Env[str, str]):
 
         Raises:
             ShopParameterError: A parameter is not possible.
+            UnknownParameterError: There is no such parameter.
             CatalogueError: A file cannot be used.
             TaggerError: There is no such tagger.
             RenderModeError: There is no such render mode.
@@ -123,6 +134,9 @@ class WebShopEnv(gymnasium.Env[str, str]):
         self.observation_space = AnyText(MAX_OBSERVATION)
         self.action_space = AnyText(MAX_COMMAND)
         self.max_steps = max_steps
+        unknown = next((name for name in shop if name not in _SHOP_PARAMETERS), None)
+        if unknown is not None:
+            raise UnknownParameterError(unknown)
         self.stock = open_stock(ShopConfig(data_dir, **shop))
         self._observation = observation
         self._split = split
@@ -135,8 +149,7 @@ class WebShopEnv(gymnasium.Env[str, str]):
     @classmethod
     def task_source(cls, data_dir: str | os.PathLike[str] | None = None, **kwargs: Any) -> GoalSource:
         """Return the goals as tasks, for the parameters that an environment would be made with."""
-        names = {field.name for field in fields(ShopConfig)}
-        return open_stock(ShopConfig(data_dir, **{name: value for name, value in kwargs.items() if name in names})).source
+        return open_stock(ShopConfig(data_dir, **{name: value for name, value in kwargs.items() if name in _SHOP_PARAMETERS})).source
 
     @property
     def about(self) -> str:

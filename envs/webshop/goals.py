@@ -198,13 +198,21 @@ def split_of(asin: str) -> str:
     return next(split for split, bound in SPLIT_BOUNDS.items() if place < bound)
 
 
-def load_prices(path: Path) -> dict[str, float]:
+def load_prices(path: Path, price_seed: int | None = None) -> dict[str, float]:
     """Load what products cost: a JSON object that maps product ids to dollars, or a manifest, which has one as its `prices`.
 
+    Args:
+        path: The file.
+        price_seed: The seed of the limits; a manifest made with another one is an error. `None` takes any.
+
     Raises:
-        CatalogueError: The file is missing, is no such object, or a price is no number of at least 0.
+        CatalogueError: The file is missing, is no such object, a price is no number of at least 0, or the manifest is of another seed.
     """
     content = read_json(path, dict, "an object that maps product ids to prices in dollars")
+    made_with = content.get("price_seed", price_seed) if isinstance(content.get("prices"), dict) else price_seed
+    if price_seed is not None and made_with != price_seed:
+        problem = f"is a manifest of price_seed={made_with!r}, and price_seed={price_seed} would set other limits"
+        raise CatalogueError(path, problem, f"give price_seed={made_with!r}, or a file of its prices alone")
     prices = content["prices"] if isinstance(content.get("prices"), dict) else content
     for asin, price in prices.items():
         if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf:

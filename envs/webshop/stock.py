@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from homebody.envs.core import EnvError, did_you_mean
 from homebody.envs.webshop import expert
-from homebody.envs.webshop.catalogue import HUMAN_FILE, PRODUCT_FILES, SMALL_FILE, Product, load_catalogue
+from homebody.envs.webshop.catalogue import HUMAN_FILE, PRODUCT_FILES, SMALL_FILE, CatalogueError, Product, load_catalogue
 from homebody.envs.webshop.goals import Goal, GoalSource, draw_price, human_goals, load_prices, manifest, synthetic_goals
 from homebody.envs.webshop.nouns import DEFAULT, Tagger, find_tagger
 from homebody.envs.webshop.pages import Shop
@@ -123,7 +123,8 @@ class Stock:
 
     def manifest(self) -> dict[str, Any]:
         """Return what fixes the goals, as JSON-ready data; see `goals.manifest`. Rates every goal, so it takes a while."""
-        return {**manifest(self.source.goals, self.shop.products, self.price, self.is_attainable), "tagger": self.tagger}
+        facts = manifest(self.source.goals, self.shop.products, self.price, self.is_attainable)
+        return {**facts, "price_seed": self.config.price_seed, "tagger": self.tagger}
 
 
 @dataclass(frozen=True)
@@ -157,10 +158,12 @@ def open_stock(config: ShopConfig) -> Stock:
 @lru_cache(maxsize=4)
 def _open(config: ShopConfig, files: tuple[object, ...]) -> Stock:
     tag = find_tagger(config.tagger)
-    price = Prices({} if config.prices is None else load_prices(Path(config.prices)), config.price_seed)
+    price = Prices({} if config.prices is None else load_prices(Path(config.prices), config.price_seed), config.price_seed)
     shop = _shop(
         None if config.data_dir is None else Path(config.data_dir), config.catalogue_size, config.catalogue_seed, config.duplicates, files
     )
+    if price.given and all(shop.product(asin) is None for asin in price.given):
+        raise CatalogueError(config.prices, "has no price of any product on sale", "give the prices of this catalogue, or none")
     asked_for = shop.products[:MOST_ASKED_FOR]
     if config.goals == "human":
         goals = human_goals(asked_for, Path(config.data_dir or "", HUMAN_FILE), price, config.price_seed)

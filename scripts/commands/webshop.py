@@ -104,7 +104,7 @@ def webshop_manifest(json_path: str | None, **shop: Any) -> None:
     Examples:
       homebody webshop manifest --data-dir data/webshop --price-seed 1 --json goals.json
       homebody webshop manifest --data-dir data/webshop --price-seed 1 --prices goals.json
-      homebody evaluate --env homebody/WebShop-v0 --env-arg prices=goals.json --env-arg price_seed=1
+      homebody evaluate --env homebody/WebShop-v0 --data-dir data/webshop --env-arg prices=goals.json --env-arg price_seed=1
     """
     from homebody.envs.webshop.stock import ShopConfig, open_stock
 

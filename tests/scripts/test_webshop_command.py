@@ -63,7 +63,7 @@ def test_the_built_in_catalogue_as_upstreams_files(homebody: Command, tmp_path: 
         (("catalogue", "--tasks", "0"), "0 tasks of split 'test' were asked for"),
         (("serve", "--task", "none"), "unknown task 'none'"),
         (("serve", "--goals", "human"), "goals='human' is not possible"),
-        (("serve", "--data-dir", "nowhere"), "nowhere: has no items_shuffle_1000.json"),
+        (("serve", "--data-dir", "nowhere"), "nowhere: is not there; point data_dir"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_a_line(homebody: Command, options: tuple[str, ...], said: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from homebody.envs.webshop.catalogue import CatalogueError
 from homebody.envs.webshop.stock import ShopConfig, open_stock
 from homebody.scripts.commands.webshop import webshop
 
@@ -28,11 +29,21 @@ def test_prices_of_a_manifest_are_read_back(tmp_path: Path) -> None:
     stock = open_stock(ShopConfig(catalogue_size=SIZE, price_seed=7))
     assert drawn["prices"] == {product.asin: stock.price(product) for product in stock.shop.products}
     assert drawn["tagger"] == "rules"
-    # Another seed draws other prices and limits; a seed for limits alone leaves the prices of the file.
+    # Another seed draws other prices and limits; with a file of prices alone it draws the limits.
     assert write_manifest(tmp_path / "other.json", "--price-seed", 8)["prices"] != drawn["prices"]
-    mixed = write_manifest(tmp_path / "mixed.json", "--price-seed", 8, "--prices", tmp_path / "drawn.json")
+    (tmp_path / "alone.json").write_text(json.dumps(drawn["prices"]), "utf-8")
+    mixed = write_manifest(tmp_path / "mixed.json", "--price-seed", 8, "--prices", tmp_path / "alone.json")
     assert mixed["prices"] == drawn["prices"]
     assert mixed["hash"] != drawn["hash"]
+
+
+def test_a_manifest_of_another_shop_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "drawn.json"
+    write_manifest(path, "--price-seed", 7)
+    with pytest.raises(CatalogueError, match=r"drawn\.json: is a manifest of price_seed=7, .*give price_seed=7, or a file"):
+        open_stock(ShopConfig(catalogue_size=SIZE, prices=path))
+    with pytest.raises(CatalogueError, match=r"drawn\.json: has no price of any product on sale"):
+        open_stock(ShopConfig(catalogue_size=SIZE, catalogue_seed=1, price_seed=7, prices=path))
 
 
 @pytest.mark.parametrize("content", ['{"prices": {"A": "dear"}}', '{"prices": 3, "A": []}', "[]"])

@@ -102,7 +102,8 @@ def without(name: str) -> dict[str, Any]:
         ([CUP, without("full_description")], "product 1 (B000000001): field 'full_description' is missing"),
         ([{**LAMP, "name": None}], "product 0 (B000000001): field 'name' is null; give a text"),
         ([{**LAMP, "query": 3}], "field 'query' is of type int; give a text"),
-        ([{**LAMP, "small_description": [1]}], "field 'small_description' is of type list; give a list of texts"),
+        ([{**LAMP, "small_description": ["a", 1]}], "field 'small_description' has at place 1 what is of type int; give a list of texts"),
+        ([{**LAMP, "small_description": {}}], "field 'small_description' is of type dict; give a list of texts"),
         ([{**LAMP, "pricing": 3.5}], "field 'pricing' is of type float"),
         ([{**LAMP, "pricing": "cheap"}], "field 'pricing' is 'cheap'; give '$12.99'"),
         ([{**LAMP, "pricing": "$1.2.3"}], "field 'pricing' is '$1.2.3'"),
@@ -140,7 +141,11 @@ def test_malformed_attributes_are_named(tmp_path: Path, facts: object, said: str
 def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError, match=r"has no items_shuffle_1000\.json or items_shuffle\.json; point data_dir"):
         load_catalogue(tmp_path)
+    with pytest.raises(CatalogueError, match=r"nowhere: is not there; point data_dir"):
+        load_catalogue(tmp_path / "nowhere")
     write(tmp_path, [LAMP])
+    with pytest.raises(CatalogueError, match=r"items_shuffle_1000\.json: is no folder; point data_dir"):
+        load_catalogue(tmp_path / "items_shuffle_1000.json")
     (tmp_path / "items_ins_v2_1000.json").unlink()
     with pytest.raises(CatalogueError, match=r"items_ins_v2_1000\.json: cannot be read"):
         load_catalogue(tmp_path)

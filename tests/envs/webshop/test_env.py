@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import homebody.envs
 from homebody.envs.core import EnvError, UnknownTaskError
 from homebody.envs.webshop.catalogue import CatalogueError
-from homebody.envs.webshop.env import NotResetError, ResetOptionError, WebShopEnv
+from homebody.envs.webshop.env import NotResetError, ResetOptionError, UnknownParameterError, WebShopEnv
 from homebody.envs.webshop.expert import NoWayError
 from homebody.envs.webshop.goals import split_of
 from homebody.envs.webshop.stock import ShopConfig, ShopParameterError, open_stock
@@ -288,6 +288,11 @@ def test_bad_parameters_are_named(kwargs: dict[str, Any], said: str) -> None:
     assert str(raised.value).startswith(said)
 
 
+def test_an_unknown_parameter_is_named_with_what_was_meant() -> None:
+    with pytest.raises(UnknownParameterError, match=r"unknown parameter 'catalog_size'; choose among: .*did you mean catalogue_size"):
+        WebShopEnv(catalog_size=3)
+
+
 def test_bad_use_is_named(folder: Path) -> None:
     env = WebShopEnv(folder)
     for use in (lambda: env.step("search[a]"), lambda: env.expert(), lambda: env.online_expert(), lambda: env.page):
@@ -297,7 +302,7 @@ def test_bad_use_is_named(folder: Path) -> None:
         env.reset(options={"goal": 3})
     with pytest.raises(UnknownTaskError, match="unknown task 'B000000001' in the synthetic goals of"):
         env.reset(options={"task": "B000000001"})
-    with pytest.raises(CatalogueError, match="has no items_shuffle"):
+    with pytest.raises(CatalogueError, match="nowhere: is not there"):
         WebShopEnv(folder / "nowhere")
     with pytest.raises(EnvError, match="tagger"):
         WebShopEnv(folder, tagger="spaci")
