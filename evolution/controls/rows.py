@@ -53,7 +53,7 @@ ROUNDS_OF_CONTROL = 50
 """Most rounds of the random evolution: its budget ends it before."""
 MOST_ATTEMPTS = 100
 SLOW = ("best-of-n", "random-edits")
-"""Rows that may take as long as the evolution did."""
+"""Rows that may take longer than the evolution did: as many episodes, and all at the pace of the seed harness."""
 
 Told = Callable[[str, int, int, str], None]
 """Called with a row's key, the episodes done, those of the row, and what happened last."""
@@ -78,7 +78,8 @@ class Plan:
     """What best-of-N has as much of as the evolution had: `episodes` or `tokens`."""
     only: tuple[str, ...] = tuple(ROWS)
     minutes: float | None = None
-    """After so many minutes no further row is begun; None sets no limit."""
+    """After so many minutes no further row is begun, and none before that would end later at the pace of the seed harness; None sets no
+    limit."""
 
     def check(self) -> None:
         """Check the settings.
@@ -139,14 +140,17 @@ def play_controls(run_dir: str | Path, plan: Plan, *, workers: int = 1, told: To
     ends = time.monotonic() + 60 * plan.minutes if plan.minutes is not None else math.inf
     # What may take as long as the evolution itself comes last.
     for key in sorted((key for key in ROWS if key in plan.only), key=lambda key: key in SLOW):
-        expected = float(lineage.end["wall_s"]) if key in SLOW else 0.0
         if reason := _reason_to_skip(key, lineage, stage):
             skipped[key] = reason
             continue
-        if time.monotonic() + expected > ends:
-            skipped[key] = f"the {plan.minutes:g} minutes did not suffice; homebody controls RUN_DIR --only {key} plays it"
+        late = f"the {plan.minutes or 0:g} minutes did not suffice; homebody controls RUN_DIR --only {key} plays it"
+        if time.monotonic() + _needed_s(key, lineage, plan, workers) > ends:
+            skipped[key] = late
             continue
         for row in _rows(key, lineage, plan, stage, workers, told, skipped):
+            if time.monotonic() + (_needed_s(row.key, lineage, plan, workers) if row.key != key else 0.0) > ends:
+                skipped[row.key] = late
+                continue
             rows.append(_play(row, lineage, stage, plan, workers, told))
     rows.sort(key=lambda row: list(ROWS).index(row["row"].partition(" ")[0]))
     result = {
@@ -164,7 +168,7 @@ def play_controls(run_dir: str | Path, plan: Plan, *, workers: int = 1, told: To
         },
         "rows": with_gains(rows),
         "skipped": skipped,
-        **summarize_rows(rows),
+        **summarize_rows(rows, [edit.id for edit in lineage.edits]),
         "audit": [finding.to_json() for finding in audit(run_dir)],
     }
     with Store(run_dir) as store:
@@ -189,6 +193,25 @@ def _reason_to_skip(key: str, lineage: Lineage, stage: Stage) -> str:
         finally:
             env.close()
     return ""
+
+
+def _needed_s(key: str, lineage: Lineage, plan: Plan, workers: int) -> float:
+    """Return the seconds that a row may take at the pace of the seed harness; 0 for one that is in the store or whose harness is quicker.
+
+    A harness without one of its edits may be as slow as the seed. The pace is the mean time in the model of the run's own episodes.
+    """
+    if key not in SLOW and not key.startswith("ablation "):
+        return 0.0
+    with Store(lineage.run_dir, readonly=True) as store:
+        if key in {item["asked"]["row"] for item in store.events("control")}:
+            return 0.0
+    config = lineage.config
+    n = len(list_tasks(config.env_id, plan.split, plan.seed_tasks if key in SLOW and plan.seed_tasks else plan.tasks, **config.env_kwargs))
+    if key == "best-of-n":
+        n *= _equal_attempts(lineage, plan)[0]
+    elif key == "random-edits":
+        n += int(lineage.end["episodes"])
+    return n * _mean_of_seed(lineage, "seconds") / workers
 
 
 def _told_by_env(stage: Stage, name: str, otherwise: str) -> str:
@@ -248,18 +271,17 @@ def _equal_attempts(lineage: Lineage, plan: Plan) -> tuple[int, str]:
     if plan.equal == "episodes":
         share = float(lineage.end["episodes"]) / n
     else:
-        one = _tokens_of_an_episode(lineage)
+        one = _mean_of_seed(lineage, "prompt_tokens", "generated_tokens")
         share = float(lineage.end["tokens"]) / (n * one) if one else 0.0
     attempts = min(MOST_ATTEMPTS, max(2, math.ceil(share)))
     return attempts, "at least as many" if attempts >= share else "fewer"
 
 
-def _tokens_of_an_episode(lineage: Lineage) -> float:
-    """Return the mean number of tokens of an episode of the seed harness."""
+def _mean_of_seed(lineage: Lineage, *counters: str) -> float:
+    """Return the mean of what these counters of the run's episodes of the seed harness add up to."""
     with Store(lineage.run_dir, readonly=True) as store:
         found = [record["usage"] for record in store.episodes().values() if record["behaviour_hash"] == lineage.seed.behaviour_hash]
-    tokens = [usage.get("prompt_tokens", 0) + usage.get("generated_tokens", 0) for usage in found]
-    return sum(tokens) / len(tokens) if tokens else 0.0
+    return sum(float(usage.get(name, 0)) for usage in found for name in counters) / len(found) if found else 0.0
 
 
 def _control_evolution(lineage: Lineage, proposer: str, workers: int, told: Told) -> tuple[HarnessSpec, str]:

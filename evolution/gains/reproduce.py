@@ -22,7 +22,8 @@ from homebody.agents.spec import HarnessSpec, harness_names
 from homebody.envs import ENV_IDS, EnvError
 from homebody.envs import tasks as list_tasks
 from homebody.envs.core import did_you_mean
-from homebody.evolution.controls.rows import ROWS
+from homebody.evolution.config import EvolveConfig
+from homebody.evolution.controls.rows import ROWS, SLOW
 from homebody.evolution.reports.history import candidates, cost, levers, read_history
 from homebody.evolution.store import RunError, Store
 
@@ -79,13 +80,20 @@ class Size:
     equal: str
     """What best-of-N has as much of as the evolution."""
     minutes: float | None
-    """After so many minutes no further control is begun."""
+    """After so many minutes no further control is begun, nor one that would end later at the pace of the seed harness; None: no limit."""
+    growth: int = 8
+    """Factor by which the sets of tasks may grow in the evolution."""
+    candidates: int = 2
+    """Candidates a round."""
+    evolve_minutes: float | None = None
+    """Budget of the evolution; None: no limit."""
     attempts: int = 2
     only: tuple[str, ...] = tuple(ROWS)
 
 
 FULL = Size(12, 40, 200_000, 6, None, None, "episodes", None)
-QUICK = Size(6, 10, 150_000, 4, 60, 10, "tokens", 14.0)
+QUICK = Size(6, 10, 150_000, 4, 40, 10, "tokens", 14.0, growth=2, evolve_minutes=7.0)
+"""Of the minutes a half for the evolution; seed and evolved harness take some three more where an episode takes 10 s of a core."""
 
 
 @dataclass(frozen=True)
@@ -154,28 +162,43 @@ def plan(
 
 
 def estimate(combination: Combination, size: Size, workers: int) -> dict[str, Any]:
-    """Play one training episode of the seed harness to say how long the whole may take.
+    """Play one training episode of the seed harness to say how long the whole may take at its pace, which edited harnesses mostly beat.
 
     Returns:
-        `episode_s`; `seed_episodes` (the fewest that the seed harness plays) and `most_episodes` (if every candidate is played to the end);
-        `seed_minutes` and `most_minutes` (at the seed's pace, which edited harnesses mostly beat).
+        `episode_s`; `least_episodes` and `least_minutes`: of the seed harness alone, as the first round and its row ask for them;
+        `most_episodes` and `most_minutes`: if all sets of tasks grow as far as they may, every candidate is played to the end, every
+        round ships an edit, and every control is played, whatever the size's minutes allow.
     """
     one = combination.benchmark
     stage = Stage(one.env, combination.model, one.max_steps, combination.env_kwargs)
     (task,) = list_tasks(one.env, "train", 1, **combination.env_kwargs)
-    tested = len(list_tasks(one.env, "test", size.tasks or one.tasks, **combination.env_kwargs))
+    train, validation, tested = (
+        len(list_tasks(one.env, split, most, **combination.env_kwargs))
+        for split, most in (
+            ("train", size.train_tasks * size.growth),
+            ("validation", size.validation_tasks * size.growth),
+            ("test", size.tasks or one.tasks),
+        )
+    )
     with Rollouts(stage) as rollouts:
         started = time.monotonic()
         list(rollouts.play([Job(HarnessSpec.load(one.harness), task)]))
         seconds = time.monotonic() - started
-    slow = size.train_tasks + size.validation_tasks + size.attempts * (size.seed_tasks or tested)
-    tried = size.rounds * (size.train_tasks + 2 * (1 + size.validation_tasks))
-    most = slow + tried + 7 * tested
+    seed_tasks = min(size.seed_tasks or tested, tested)
+    noise = EvolveConfig.noise_tasks
+    least = min(size.train_tasks, train) + min(size.validation_tasks, validation) + noise + size.attempts * seed_tasks
+    evolved = noise + size.rounds * (train + validation + size.candidates * (1 + validation))
+    # The random edits and the best of many attempts have as many episodes as the evolution; each shipped edit has two rows, the last one
+    # its ablation alone.
+    others = sum(row not in ("seed", "final", "noop", "ablation", "stage", *SLOW) for row in size.only)
+    fixed = size.attempts * (seed_tasks + tested) + (others + 2 * size.rounds - 1) * tested
+    slow = len(set(SLOW) & set(size.only)) * (evolved + seed_tasks)
+    most = evolved + fixed + slow
     return {
         "episode_s": seconds,
-        "seed_episodes": slow,
+        "least_episodes": least,
+        "least_minutes": least * seconds / workers / 60,
         "most_episodes": most,
-        "seed_minutes": slow * seconds / workers / 60,
         "most_minutes": most * seconds / workers / 60,
     }
 

@@ -9,12 +9,13 @@ from typing import Any
 from homebody.evolution.stats import paired_gain
 
 
-def summarize_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def summarize_rows(rows: Sequence[Mapping[str, Any]], shipped: Sequence[str]) -> dict[str, Any]:
     """Return the gain and what each edit has to do with it.
 
     Args:
         rows: as `homebody.evolution.controls.rows` keeps them: with `row`, `label`, `won` (the outcome of the first attempt, by task),
             `attempts` and `won_any` (the outcome of all attempts together); those of an ablation with `left_out`, ids of edits.
+        shipped: ids of all edits of the run, in the order of shipping; some may have no ablation.
 
     Returns:
         `gain`: n, points (a fraction), ci95 (paired bootstrap over tasks), headroom_closed; or None without the rows `seed` and `final`.
@@ -32,7 +33,7 @@ def summarize_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     ablations = [row for row in rows if row["row"].startswith("ablation ")]
     if final is None or not ablations:
         return {"gain": gain, "gain_at_k": at_k, "attribution": None}
-    added = _added(by_key, [row["left_out"][0] for row in ablations])
+    added = _added(by_key, shipped)
     edits: list[dict[str, Any]] = []
     own: dict[str, float] = {}
     for row in reversed(ablations):
@@ -49,7 +50,9 @@ def summarize_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         said = f"leaving out one edit at a time explains {100 * total:.1f} of {100 * gain['points']:.1f} points; {rest}"
         if played := sorted({edit["n"] for edit in edits} - {gain["n"]}):
             said += f"; edits were left out on {' or '.join(map(str, played))} tasks, the gain is that of {gain['n']}"
-    steps = math.fsum(added.values()) if len(added) == len(edits) else None
+        if missing := len(shipped) - len(edits):
+            said += f"; {missing} of the {len(shipped)} edits were not left out"
+    steps = math.fsum(added.values()) if added else None
     return {
         "gain": gain,
         "gain_at_k": at_k,

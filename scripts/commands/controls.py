@@ -23,7 +23,12 @@ from homebody.scripts.options import json_out, workers
               help="What best-of-n has as much of as the evolution had.")  # fmt: skip
 @click.option("--only", metavar="ROW,ROW", help="seed, final, noop, random-edits, random, flat, no-memory, no-memory-random, best-of-n, "
               "online, expert, ablation, stage.  [default: all]")  # fmt: skip
-@click.option("--minutes", type=click.FloatRange(min=0), metavar="M", help="After M minutes no further row is begun; without it no limit.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0),
+    metavar="M",
+    help="After M minutes no further row is begun, nor one that would end later at the pace of the seed harness; without it no limit.",
+)
 @workers
 @json_out
 def controls(

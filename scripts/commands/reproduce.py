@@ -28,7 +28,8 @@ QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
               f"models, too.  [default: {MODELS}; with --quick {QUICK_MODELS}]")  # fmt: skip
 @click.option("--benchmarks", metavar="X,Y", help="household, alfworld, ...  [default: all that can be played here; with --quick "
               f"{QUICK_BENCHMARKS}]")  # fmt: skip
-@click.option("--quick", is_flag=True, help="Few tasks: 6 to train, 10 for the gate, 60 to test, 10 of them with the seed harness.")
+@click.option("--quick", is_flag=True, help="Few tasks: 6 to train, 10 for the gate, at most twice as many "
+              "later, 40 to test, 10 of them with the seed harness; 7 minutes to evolve, 14 in all.")  # fmt: skip
 @click.option("--run-dir", required=True, type=click.Path(), metavar="DIR", help="Where everything is kept.")
 @click.option("--data-dir", type=click.Path(), metavar="DIR", help="Folder of the game files, for benchmarks that read some.")
 @workers
@@ -41,9 +42,12 @@ def reproduce(
     Writes gains.md, gains.json, gains.png, gains.svg, gains.html and figures/ into DIR. Whatever was played is kept there: a command that
     was stopped goes on where it was when it is given again.
 
-    --quick takes at most about 15 minutes for one model on one benchmark on 2 cores with --workers 2: an episode of a small model takes
-    some 10 s of a core in the seed harness, some 0.5 s in an evolved one. Controls for which the time does not suffice are named, and
-    played when the command is given again. The table says its n and its intervals.
+    One episode of the seed harness is played first, to say how long the whole takes at least and at most.
+
+    --quick takes at most about 15 minutes for one model on one benchmark, where the 20 episodes that test the seed harness take no more
+    than six: with --workers 2 on 2 cores SmolLM2 needs some 10 s of a core for one in a house, up to 45 s in the shop. The evolution
+    ends after 7 minutes with what it has shipped, so a slow machine may come to another harness. Controls for which the time does not
+    suffice are named, with the command that plays them. The table says its n and its intervals.
 
     \b
     Examples:
@@ -84,10 +88,11 @@ def _play(combination: Combination, size: Size, workers: int, console: Console) 
     started = time.monotonic()
     if not is_done(combination.run_dir):
         told = estimate(combination, size, workers)
+        limit = "" if size.minutes is None else f"; after {size.minutes:g} minutes no control is begun"
         console.line(
-            f"{combination.name}: {told['episode_s']:.1f} s an episode of the seed harness, which plays some {told['seed_episodes']}: "
-            f"{told['seed_minutes']:.0f} minutes; at most {told['most_episodes']} episodes in all: {told['most_minutes']:.0f} minutes at "
-            "that pace, which evolved harnesses mostly beat"
+            f"{combination.name}: {told['episode_s']:.1f} s an episode of the seed harness, which plays at least "
+            f"{told['least_episodes']}: {told['least_minutes']:.0f} minutes; at most {told['most_episodes']} episodes in all: "
+            f"{told['most_minutes']:.0f} minutes if none is quicker, and those of evolved harnesses mostly are{limit}"
         )
     code = _homebody(evolve_arguments(combination, size, workers), console)
     if code:
@@ -110,9 +115,12 @@ def evolve_arguments(combination: Combination, size: Size, workers: int) -> list
         where += ["--data-dir", str(value)] if key == "data_dir" else ["--env-arg", f"{key}={json.dumps(value)}"]
     sizes = {
         "--rounds": size.rounds,
+        "--candidates": size.candidates,
         "--train-tasks": size.train_tasks,
         "--validation-tasks": size.validation_tasks,
+        "--growth": size.growth,
         "--exploration-steps": size.exploration_steps,
+        **({"--budget-minutes": size.evolve_minutes} if size.evolve_minutes else {}),
     }
     who = ["--model", combination.model, "--harness", one.harness, "--run-dir", str(combination.run_dir), "--resume"]
     return ["evolve", *where, *who, *(text for name, value in sizes.items() for text in (name, str(value))), "--workers", str(workers)]

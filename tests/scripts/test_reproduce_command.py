@@ -12,7 +12,7 @@ from homebody.evolution.gains import reproduce as library
 from homebody.evolution.gains.reproduce import FULL, Benchmark, Combination, Size, benchmarks
 from homebody.scripts.commands import reproduce as command
 
-TINY = Size(2, 2, 0, 1, 2, 1, "tokens", 5.0, only=("seed", "final", "noop"))
+TINY = Size(2, 2, 0, 1, 2, 1, "tokens", 5.0, growth=1, evolve_minutes=3.0, only=("seed", "final", "noop"))
 
 
 @pytest.fixture
@@ -40,7 +40,8 @@ def test_everything_is_played_in_processes_of_its_own_and_written(
     assert answer.code == 0, answer.err
     assert [arguments[4] for arguments in tiny] == ["evolve", "controls"]
     assert {arguments[0] for arguments in tiny} == {sys.executable}
-    assert "s an episode of the seed harness, which plays some" in answer.out
+    assert "s an episode of the seed harness, which plays at least " in answer.out
+    assert "; after 5 minutes no control is begun\n" in answer.out
     assert "# What evolution of the harness gained" in answer.out
     for name in ("gains.md", "gains.json", "gains.html", "gains.png", "gains.svg", "flat-household/final.json"):
         assert (folder / name).is_file(), name
@@ -78,7 +79,11 @@ def test_command_lines_say_all_that_fixes_a_run(tmp_path: Path) -> None:
     told = command.evolve_arguments(one, FULL, 2)
     assert told[:5] == ["evolve", "--env", "homebody/Household-v0", "--max-steps", "15"]
     assert told[5:7] == ["--env-arg", 'holdout="rooms"']
-    assert {"--resume", "--train-tasks", "--validation-tasks", "--rounds", "--exploration-steps"} <= set(told)
+    sizes = {"--train-tasks", "--validation-tasks", "--rounds", "--candidates", "--growth", "--exploration-steps"}
+    assert {"--resume", *sizes} <= set(told)
+    assert "--budget-minutes" not in told
+    bounded = command.evolve_arguments(one, TINY, 2)
+    assert [bounded[bounded.index(name) + 1] for name in ("--growth", "--candidates", "--budget-minutes")] == ["1", "2", "3.0"]
     data = Combination("m", benchmarks()["alfworld"], tmp_path, {"data_dir": "d"})
     assert command.evolve_arguments(data, FULL, 2)[5:7] == ["--data-dir", "d"]
     assert "--minutes" not in command.controls_arguments(one, FULL, 2, 3.0)

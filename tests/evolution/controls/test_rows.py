@@ -127,7 +127,7 @@ def test_attempts_can_be_equal_in_tokens(quarry_run: Path, tmp_path: Path, monke
     run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
     (row,) = play_controls(run_dir, Plan(only=("best-of-n",), equal="tokens", tasks=2))["rows"]
     assert row["attempts"] == 2  # no model, no tokens: the least that is a choice
-    monkeypatch.setattr(module, "_tokens_of_an_episode", lambda lineage: 10.0)
+    monkeypatch.setattr(module, "_mean_of_seed", lambda lineage, *counters: 10.0)
     lineage = module.read_lineage(run_dir)
     object.__setattr__(lineage, "end", {**lineage.end, "tokens": 61})
     assert module._equal_attempts(lineage, Plan(equal="tokens", tasks=2)) == (
@@ -138,8 +138,32 @@ def test_attempts_can_be_equal_in_tokens(quarry_run: Path, tmp_path: Path, monke
     assert module._equal_attempts(lineage, Plan(equal="tokens", tasks=2)) == (module.MOST_ATTEMPTS, "fewer")
 
 
-def test_tokens_of_an_episode_are_of_the_seed(quarry_run: Path) -> None:
-    assert module._tokens_of_an_episode(module.read_lineage(quarry_run)) == 0.0
+def test_means_are_of_the_seed(quarry_run: Path) -> None:
+    assert module._mean_of_seed(module.read_lineage(quarry_run), "prompt_tokens", "generated_tokens") == 0.0
+
+
+def test_a_row_that_would_end_too_late_at_the_pace_of_the_seed_is_not_begun_unless_it_is_there(
+    quarry_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
+    lineage, chosen = module.read_lineage(run_dir), ("seed", "final", "flat", "best-of-n", "random-edits", "ablation")
+    plan = Plan(tasks=4, seed_tasks=2, only=chosen, minutes=1.0)
+    monkeypatch.setattr(module, "_mean_of_seed", lambda lineage, *counters: 40.0 if "seconds" in counters else 10.0)
+    episodes = lineage.end["episodes"]
+    needed = {key: module._needed_s(key, lineage, plan, 2) for key in ("flat", "ablation r1c1", "best-of-n", "random-edits")}
+    # Best-of-N: as many episodes as the evolution had, at least, on two tasks.
+    most = 2 * -(-episodes // 2)
+    assert needed == {"flat": 0.0, "ablation r1c1": 4 * 20.0, "best-of-n": most * 20.0, "random-edits": (episodes + 2) * 20.0}
+    result = play_controls(run_dir, plan, workers=1)
+    assert set(rows(result)) == {"seed", "final", "flat"}
+    late = "the 1 minutes did not suffice; homebody controls RUN_DIR --only "
+    assert result["skipped"] == {
+        "ablation r1c1": f"{late}ablation plays it",
+        "best-of-n": f"{late}best-of-n plays it",
+        "random-edits": f"{late}random-edits plays it",
+    }
+    play_controls(run_dir, Plan(tasks=4, seed_tasks=2, only=("ablation", "random-edits")))
+    assert set(rows(play_controls(run_dir, plan))) == {"seed", "final", "flat", "random-edits", "ablation r1c1"}
 
 
 @pytest.mark.parametrize(

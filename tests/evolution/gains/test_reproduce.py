@@ -8,10 +8,23 @@ import pytest
 
 from homebody.agents.spec import harness_names
 from homebody.envs import ENV_IDS
+from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls.rows import Plan, play_controls
 from homebody.evolution.gains import reproduce
-from homebody.evolution.gains.reproduce import QUICK, Benchmark, BenchmarkError, Combination, benchmarks, estimate, gather, is_done, plan
-from homebody.evolution.store import RunError
+from homebody.evolution.gains.reproduce import (
+    QUICK,
+    Benchmark,
+    BenchmarkError,
+    Combination,
+    Size,
+    benchmarks,
+    estimate,
+    gather,
+    is_done,
+    plan,
+)
+from homebody.evolution.loop import evolve
+from homebody.evolution.store import RunError, Store
 
 TOY = Benchmark("quarry", "Quarry-v0", {"types": ["bring", "wash"]}, "generic", 8, 4, False, "a quarry")
 
@@ -66,10 +79,39 @@ def test_every_combination_has_a_folder_of_its_own(tmp_path: Path) -> None:
 def test_an_estimate_comes_from_a_real_episode(tmp_path: Path, quarry: Any) -> None:
     told = estimate(Combination("flat", TOY, tmp_path / "run", TOY.env_kwargs(None)), QUICK, 2)
     assert quarry.played == ["train/bring-0"]
-    # Training and validation tasks of the first round, and two attempts at ten test tasks.
-    assert told["seed_episodes"] == 6 + 10 + 2 * 10
-    assert told["most_episodes"] > told["seed_episodes"]
-    assert told["seed_minutes"] == pytest.approx(told["seed_episodes"] * told["episode_s"] / 120)
+    # Training and validation tasks of the first round, four of these once more, and two attempts at ten test tasks.
+    assert told["least_episodes"] == 6 + 10 + 4 + 2 * 10
+    # In each of four rounds both sets, grown to all tasks that there are (12 each), and two candidates on a smoke run and the latter.
+    evolved = 4 + 4 * (12 + 12 + 2 * (1 + 12))
+    # Seed and final harness twice, six other rows, four ablations and three stages; random edits and best-of-N as long as the evolution.
+    assert told["most_episodes"] == evolved + 2 * (10 + 12) + (6 + 4 + 3) * 12 + 2 * (evolved + 10)
+    for bound in ("least", "most"):
+        assert told[f"{bound}_minutes"] == pytest.approx(told[f"{bound}_episodes"] * told["episode_s"] / 120)
+
+
+def test_what_a_size_allows_is_within_the_bounds(tmp_path: Path, quarry: Any) -> None:
+    one = Combination("flat", TOY, tmp_path / "run", TOY.env_kwargs(None))
+    small = Size(4, 6, 4000, 2, 4, 2, "episodes", None, growth=2, candidates=2)
+    told = estimate(one, small, 1)
+    config = EvolveConfig(
+        TOY.env, "flat", TOY.harness, env_kwargs=TOY.env_args, max_steps=TOY.max_steps, rounds=2, candidates=2, train_tasks=4,
+        validation_tasks=6, growth=2, exploration_steps=4000,
+    )  # fmt: skip
+    evolve(config, one.run_dir)
+    play_controls(one.run_dir, Plan(tasks=4, seed_tasks=2, attempts=2))
+    with Store(one.run_dir, readonly=True) as store:
+        played = len(store.episodes())
+    with Store(one.run_dir / "controls" / "random", readonly=True) as store:
+        played += len(store.episodes())
+    assert told["least_episodes"] <= played <= told["most_episodes"]
+
+
+def test_a_quick_run_bounds_its_evolution_and_leaves_time_to_test() -> None:
+    assert QUICK.evolve_minutes is not None
+    assert QUICK.minutes is not None
+    # With 11.5 s of a core an episode and two workers: the seed's row, and the evolved harness's at a second each.
+    tests = (QUICK.attempts * (QUICK.seed_tasks or 0) * 11.5 + QUICK.attempts * (QUICK.tasks or 0) * 1.0) / 2 / 60
+    assert QUICK.evolve_minutes + tests < QUICK.minutes < 15
 
 
 def test_a_run_is_done_when_it_has_ended(quarry_run: Path, tmp_path: Path) -> None:
