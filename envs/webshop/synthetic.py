@@ -34,6 +34,7 @@ _KEPT: Final = 2048
 _TOLD: Final = 20
 """Of 100 products, those that tell one more attribute in their title or first feature."""
 _ACRONYMS: Final = frozenset({"usb", "uv", "spf", "hd", "hdmi", "gmo", "bpa"})
+_SMALL: Final = frozenset({"a", "and", "the", "to", "without"})
 _ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRSTUVWX"
 _BITS: Final = 40
 _MASK: Final = (1 << _BITS) - 1
@@ -213,24 +214,27 @@ def _name(kind: Kind, draw: _Draw) -> str:
 def _title(brand: str, name: str, material: str, told: list[Attribute], suits: str, draw: _Draw) -> str:
     """Return a title as sellers write them: everything at once."""
     what = _headline(f"{material} {name}")
-    before = " ".join(_headline(attribute.name) for attribute in told if attribute.use == "plain")
+    plain = [_headline(attribute.name) for attribute in told if attribute.use == "plain"]
     after = [_headline(attribute.name) for attribute in told if attribute.use != "plain"]
+    having = " and ".join(_headline(attribute.name) for attribute in told if attribute.use == "with")
+    meant = [_headline(attribute.name) for attribute in told if attribute.use == "for"]
     suits = _headline(suits)
     layout = draw.below(4)
     if layout == 0:
-        parts = [f"{brand} {before} {what}", *(f"with {text}" for text in after), f"for {suits}"]
+        parts = [f"{brand} {' '.join(plain)} {what}", f"with {having}" if having else "", f"for {' and '.join([*meant, suits])}"]
     elif layout == 1:
-        parts = [f"{brand} {what}", *after, before, f"for {suits}"]
+        parts = [f"{brand} {what}", *after, *plain, f"for {suits}"]
     elif layout == 2:
-        parts = [f"{what} by {brand}, {before}", *after, f"Great for {suits}"]
+        parts = [f"{what} by {brand}", *plain, *after, f"Great for {suits}"]
     else:
-        parts = [f"{before} {what}", " and ".join(after), f"{suits}, {brand}"]
+        parts = [f"{' '.join(plain)} {what}", " and ".join(after), f"for {suits}, {brand}"]
     text = (", " if layout else " ").join(part.strip(" ,") for part in parts if part.strip(" ,"))
     return " ".join(text.split())
 
 
 def _headline(text: str) -> str:
-    return " ".join(word.upper() if word in _ACRONYMS else word.capitalize() for word in text.split())
+    """Return a text as in a title: acronyms in capitals, small words small."""
+    return " ".join(word.upper() if word in _ACRONYMS else word if word in _SMALL else word.capitalize() for word in text.split())
 
 
 def _closing(brand: str, material: str, name: str, draw: _Draw) -> str:

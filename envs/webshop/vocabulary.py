@@ -45,9 +45,9 @@ class Kind:
     """Its own name first, and what else it is called."""
     materials: tuple[str, ...]
     own: tuple[Attribute, ...]
-    """Attributes of this type alone."""
+    """Attributes of this type."""
     shared: tuple[Attribute, ...]
-    """Attributes that its whole department has, without its own."""
+    """Attributes of its whole department that make sense here, without its own."""
     about: str
     suits: tuple[str, ...]
     """For whom or what it is, as `students`."""
@@ -89,7 +89,7 @@ def _kind(table: Mapping[str, Any], attributes: Mapping[str, Attribute], name: s
         names=(name, *of["names"]),
         materials=tuple(of["materials"]),
         own=tuple(attributes[key] for key in own),
-        shared=tuple(attributes[key] for key in department["attributes"] if key not in own),
+        shared=tuple(attributes[key] for key in department["attributes"] if key not in own and key not in of["lacks"]),
         about=of["about"],
         suits=tuple(department["for"]),
         service=tuple(department["service"]),

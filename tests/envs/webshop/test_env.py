@@ -306,7 +306,7 @@ def test_bad_use_is_named(folder: Path) -> None:
         WebShopEnv(folder / "nowhere")
     with pytest.raises(EnvError, match="tagger"):
         WebShopEnv(folder, tagger="spaci")
-    with pytest.raises(EnvError, match="unexpected keyword argument 'colour'"):
+    with pytest.raises(EnvError, match="unknown parameter 'colour'"):
         homebody.envs.make(ENV_ID, colour="red")
 
 
