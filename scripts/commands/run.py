@@ -52,6 +52,7 @@ def run(
       homebody run --decider random --harness household
       homebody run --index 3 --decider smollm2 --harness runs/first/final.json --watch
       homebody run --decider flat --harness household-smollm2 --record episode.gif
+      homebody run --env homebody/WebShop-v0 --harness webshop-smollm2 --decider flat --max-steps 20
       homebody run --env mymodule:MyEnv --harness generic --decider random
     """
     from homebody.agents.episode import EpisodeRecord, Sight
