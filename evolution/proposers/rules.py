@@ -57,7 +57,7 @@ def _options(spec: HarnessSpec, evidence: Evidence) -> Iterator[_Option]:
     objected = {candidate.manifest["lever"] for candidate in evidence.proposed if candidate.id in evidence.objections}
     table = [lever for lever in levers() if lever.name not in objected and answered(lever)]
     # Stable: of levers that answer as many failures, the table's order holds.
-    table.sort(key=lambda lever: (has_failed(lever.name, evidence.landscape), -answered(lever)))
+    table.sort(key=lambda lever: (_has_failed(lever.name, evidence.landscape), -answered(lever)))
     seen = {spec.behaviour_hash, *evidence.tried}
     for lever in table:
         settings = lever.build(spec, evidence.lessons)
@@ -78,7 +78,7 @@ def _entries(spec: HarnessSpec, use: str) -> list[dict[str, Any]]:
     return [item for item in spec.processors if item["use"] == use]
 
 
-def has_failed(lever: str, landscape: Landscape) -> bool:
+def _has_failed(lever: str, landscape: Landscape) -> bool:
     """Tell whether a lever was tried and did nothing of what it was to do."""
     rate = landscape.hit_rates.get(lever)
     if rate is not None and rate["predicted"]:

@@ -73,13 +73,12 @@ def read_history(run_dir: str | Path) -> History:
     """
     run = read_run(run_dir)
     with Store(run_dir, readonly=True) as store:
-        progress = store.timed("progress")
-        ends = [when for when, _ in store.timed("end")]
+        progress, seconds = store.events("progress"), store.working_s()
         evaluations = store.events("evaluation")
         records = store.episodes()
         digests, landscapes, critiques = (store.events(kind) for kind in ("digests", "landscape", "critique"))
         documents = store.events("harness")
-    series = _series([event for _, event in progress])
+    series = _series(progress)
     latest = {(item["split"], item["max_steps"], item["behaviour_hash"], item["decider"]): item for item in evaluations}
     limit = run["start"].get("max_steps") if run["start"] else None
     limits = {key: limit for one in series.values() for key in one.keys.values()} if limit else {}
@@ -88,7 +87,7 @@ def read_history(run_dir: str | Path) -> History:
         series,
         list(latest.values()),
         records,
-        _seconds(progress, ends),
+        seconds,
         limits | {key: item["max_steps"] for item in evaluations for key in item.get("keys", ())},
         _surveys(digests, landscapes),
         _critiques(critiques),
@@ -261,17 +260,6 @@ def _rows(history: History, columns: Sequence[Series]) -> list[dict[str, Any]]:
             )
         rows.append({"task": task, "type": kind, "cells": cells})
     return rows
-
-
-def _seconds(progress: Sequence[tuple[float, Any]], ends: Sequence[float]) -> float:
-    """Sum the spans between the first and the last sign of life of each process."""
-    marks = sorted([(when, event[0]) for when, event in progress] + [(when, "end") for when in ends])
-    total, first, last = 0.0, 0.0, 0.0
-    for when, kind in marks:
-        if kind == "begin":
-            total, first = total + last - first, when
-        last = when
-    return total + last - first if marks else 0.0
 
 
 def _usage(records: Sequence[Mapping[str, Any]], counter: str) -> float:

@@ -9,7 +9,6 @@ import pytest
 
 from homebody.agents.spec import digest
 from homebody.evolution.loop import evolve
-from homebody.evolution.reports import history as history_module
 from homebody.evolution.reports.history import History, candidates, cost, evaluation_series, held_out, levers, outcomes, read_history
 from homebody.evolution.store import Store
 
@@ -74,12 +73,6 @@ def test_the_cost(history: History) -> None:
     assert (spent["steps"], spent["exploration_steps"]) == (36, 500)
     assert (spent["prompt_tokens"], spent["cached_tokens"], spent["generated_tokens"], spent["model_s"]) == (120, 48, 12, 6.0)
     assert spent["wall_s"] >= 0
-
-
-def test_the_wall_time_leaves_out_when_nothing_ran() -> None:
-    progress = [(10.0, ["begin", {}]), (14.0, ["round", {}]), (100.0, ["begin", {}]), (101.0, ["round", {}])]
-    assert history_module._seconds(progress, [103.0]) == 4.0 + 3.0
-    assert history_module._seconds([], []) == 0.0
 
 
 def test_the_latest_evaluation_of_a_kind_counts(told_run: Callable[..., Path], tmp_path: Path) -> None:
