@@ -233,15 +233,20 @@ def test_after_a_round_without_a_ship_a_dimension_that_nobody_touched_gets_a_tur
 def test_where_a_round_has_one_place_the_levers_come_in_their_order(
     seed: HarnessSpec, evidence: Make, round_report: Callable[..., Any]
 ) -> None:
-    table = names(propose(seed, evidence("searching"), 40))
-    tried, proposed, rounds = [seed.behaviour_hash], list[str](), list[Any]()
-    while candidates := propose(seed, evidence("searching", tried=tried, rounds=rounds, number=len(rounds) + 1), 1):
+    """Once levers of other dimensions took the only place of each round that followed a rejection, and the run ended before the memory."""
+    failing = ("searching", "searching", "searching", "searching", "loop", "ceiling")
+    (playbook,) = [c for c in propose(seed, evidence(*failing), 40) if c.manifest["lever"] == "playbook"]
+    spec = seed.patch(playbook.patch)
+    tried, proposed = [seed.behaviour_hash, spec.behaviour_hash], list[str]()
+    rounds = [round_report(1, ("playbook", "memory"), shipped="r1c1")]
+    table = names(propose(spec, evidence(*failing, tried=tried, rounds=rounds, number=2), 40))
+    while candidates := propose(spec, evidence(*failing, tried=tried, rounds=rounds, number=len(rounds) + 1), 1):
         (candidate,) = candidates
         proposed.append(candidate.manifest["lever"])
-        tried.append(seed.patch(candidate.patch).behaviour_hash)
+        tried.append(spec.patch(candidate.patch).behaviour_hash)
         rounds.append(round_report(len(rounds) + 1, (proposed[-1], candidate.dimension)))  # it shipped nothing
+    assert proposed[:2] == ["ask where things are (1)", "remember where things were"]
     assert proposed == table
-    assert proposed.index("remember where things were") == 2
 
 
 def test_after_an_objection_the_next_levers_come(seed: HarnessSpec, evidence: Make) -> None:
