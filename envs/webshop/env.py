@@ -153,7 +153,7 @@ class WebShopEnv(gymnasium.Env[str, str]):
 
     @property
     def about(self) -> str:
-        """What is played, for tables: which goals, how many products."""
+        """What is played, for tables: which goals, how many products, who tells the nouns of titles."""
         return self.stock.about
 
     @property

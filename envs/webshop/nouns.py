@@ -62,7 +62,9 @@ def find_tagger(name: str) -> Tagger:
         spacy: Any = import_module("spacy")
         model = spacy.load(name.removeprefix(SPACY))
     except (ImportError, OSError, ValueError) as error:
-        raise TaggerError(name, f"it does not load ({str(error).splitlines()[0]})") from None
+        is_missing = isinstance(error, ModuleNotFoundError) and error.name == "spacy"
+        problem = "spaCy is not installed (pip install spacy)" if is_missing else f"it does not load ({str(error).splitlines()[0]})"
+        raise TaggerError(name, problem) from None
 
     @lru_cache(_TITLES)
     def tag(title: str) -> tuple[str, ...]:

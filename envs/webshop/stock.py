@@ -90,7 +90,7 @@ class Stock:
     tagger: str
     tag: Tagger
     about: str
-    """Which goals, and how many products from where, in a few words."""
+    """Which goals, how many products from where, and who tells nouns, in a few words."""
     ratings: dict[Hashable, dict[str, Any]] = field(default_factory=dict)
     """Ratings of purchases that were made before."""
 
@@ -171,7 +171,9 @@ def _open(config: ShopConfig, files: tuple[object, ...]) -> Stock:
         goals = synthetic_goals(asked_for, price, config.price_seed)
     count = f"{len(shop.products)} products"
     where = f"the {config.goals} goals of {config.data_dir or 'the built-in catalogue'} ({count})"
-    about = f"{config.goals} goals, {count} of {'the built-in catalogue' if config.data_dir is None else 'upstream'}"
+    about = (
+        f"{config.goals} goals, {count} of {'the built-in catalogue' if config.data_dir is None else 'upstream'}, nouns by {config.tagger}"
+    )
     return Stock(config, shop, GoalSource(goals, where), price, config.tagger, tag, about)
 
 

@@ -82,9 +82,9 @@ def test_the_shop_keeps_our_contract() -> None:
 
 
 def test_tables_are_told_what_is_played(folder: Path) -> None:
-    assert WebShopEnv(catalogue_size=60).about == "synthetic goals, 60 products of the built-in catalogue"
+    assert WebShopEnv(catalogue_size=60).about == "synthetic goals, 60 products of the built-in catalogue, nouns by rules"
     assert WebShopEnv(folder).about.startswith("synthetic goals, ")
-    assert WebShopEnv(folder).about.endswith(" products of upstream")
+    assert WebShopEnv(folder).about.endswith(" products of upstream, nouns by rules")
     assert "first result" in WebShopEnv.online_label
 
 

@@ -42,8 +42,15 @@ def test_an_unknown_tagger_is_named(name):
 
 def test_a_model_that_does_not_load_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "spacy", None)
-    with pytest.raises(TaggerError, match=r"tagger 'spacy:en_core_web_sm': it does not load \(.*spacy"):
+    with pytest.raises(TaggerError, match=r"tagger 'spacy:en_core_web_sm': spaCy is not installed \(pip install spacy\)"):
         find_tagger("spacy:en_core_web_sm")
+
+    def load(name: str) -> None:
+        raise OSError(f"Can't find model {name!r}.\nAsk elsewhere.")
+
+    monkeypatch.setitem(sys.modules, "spacy", SimpleNamespace(load=load))
+    with pytest.raises(TaggerError, match=r"tagger 'spacy:none': it does not load \(Can't find model 'none'\.\); give 'rules'"):
+        find_tagger("spacy:none")
 
 
 def test_a_spacy_model_is_asked_for_nouns_and_names(monkeypatch):
