@@ -42,7 +42,8 @@ class EvolveConfig:
     validation_tasks: int = 40
     """Validation tasks on which the gate compares; at first."""
     growth: int = 8
-    """Factor by which either set may grow: it is doubled while fewer than `stages.round.FEW` tasks of it fail. 1 keeps both as they are."""
+    """Factor by which either set may grow: it is doubled while fewer than `stages.round.FEW` tasks of it fail, and after a round that
+    shipped nothing. 1 keeps both as they are."""
     max_steps: int = 15
     exploration_steps: int = 200_000
     """Environment steps of model-free exploration of training tasks; 0 turns it off."""

@@ -59,6 +59,8 @@ class Rounds:
         """The gate's mode; chosen in the first round."""
         self.reports: list[dict[str, Any]] = []
         self._tried = {seed_spec.behaviour_hash, seed_spec.without_variants().behaviour_hash}
+        self._unclear: set[str] = set()
+        """What was tried and refused without the loss of a task: more tasks may show a gain."""
         self._courses: dict[str, tuple[str, ...]] = {}
 
     def play(self, spec: HarnessSpec) -> HarnessSpec:
@@ -69,6 +71,8 @@ class Rounds:
         """
         number, config, store = len(self.reports) + 1, self.player.config, self.player.store
         self.player.tell("round", {"round": number, "behaviour_hash": spec.behaviour_hash})
+        if self.reports and not self.reports[-1]["shipped"]:
+            self._enlarge()
         training = self._play_enough(spec, self.train, self._all_train, config.train_tasks, number, "training")
         before = self._play_enough(spec, self.validation, self._all_validation, config.validation_tasks, number, "validation")
         self.train, self.validation = self._all_train[: len(training)], self._all_validation[: len(before)]
@@ -88,6 +92,9 @@ class Rounds:
                     gate.fork(trial)
             else:
                 gate.reject(candidate, critique.objections)
+        for trial in gate.trials:
+            if trial.edited is not None and not trial.verdict.accepted and not trial.verdict.lost:
+                self._unclear |= {trial.edited.behaviour_hash, trial.edited.without_variants().behaviour_hash}
         best = self._choose(number, gate.trials)
         shipped, retired = self._ship(spec, best) if best else (spec, [])
         report = {
@@ -107,14 +114,27 @@ class Rounds:
         store.append_once("round", report, "round")
         return shipped
 
+    def _enlarge(self) -> None:
+        """Double both sets, after a round that shipped nothing: more failures to read, and tasks enough for a smaller gain to show."""
+        before = len(self.validation)
+        self.train = self._all_train[: self._room(2 * len(self.train), self._all_train, self.player.config.train_tasks)]
+        self.validation = self._all_validation[: self._room(2 * before, self._all_validation, self.player.config.validation_tasks)]
+        if len(self.validation) > before:
+            self._tried -= self._unclear
+            self._unclear.clear()
+
+    def _room(self, wanted: int, pool: Sequence[TaskSpec], at_first: int) -> int:
+        """Return how many tasks a set may have that wants so many."""
+        return min(wanted, len(pool), at_first * self.player.config.growth)
+
     def _play_enough(
         self, spec: HarnessSpec, tasks: Sequence[TaskSpec], pool: Sequence[TaskSpec], at_first: int, number: int, part: str
     ) -> list[EpisodeRecord]:
         """Play the tasks, and more of the pool while too few of them fail: a seed is slow and fails much, later harnesses are neither."""
-        who, most = f"round {number}", min(len(pool), at_first * self.player.config.growth)
+        who = f"round {number}"
         records = self.player.play(spec, tasks, who, part)
-        while sum(not record.won for record in records) < FEW and len(records) < most:
-            done, total = len(records), min(2 * len(records), most)
+        while sum(not record.won for record in records) < FEW and len(records) < (total := self._room(2 * len(records), pool, at_first)):
+            done = len(records)
             records += self.player.play(spec, pool[done:total], who, part, done=done, total=total)
         return records
 

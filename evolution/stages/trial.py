@@ -65,7 +65,7 @@ class Gate:
         validation: validation tasks.
         training: episodes of the present harness on `train`.
         before: episodes of the present harness on `validation`.
-        tried: behaviours that went through a gate of this run before; those that come by are added.
+        tried: behaviours that need not be played again; those that come by are added.
         mode: one of `gate.rule.MODES`.
     """
 

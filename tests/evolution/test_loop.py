@@ -379,3 +379,22 @@ def test_what_is_no_edit_or_has_no_manifest_is_refused_and_reported(loop: Loop) 
     assert second["manifest"]["lever"] == "less"
     assert second["manifest"]["predicted_impact"] == {"will_unlock": [], "will_stabilize": [], "at_risk": []}
     assert {number for number, _ in result["played"]} == {20}
+
+
+def test_after_a_round_that_shipped_nothing_more_tasks_may_tell(loop: Loop) -> None:
+    outcomes = {20: ("-+----------", 9), 1: ("-+----++----", 9), 2: ("+-----++++++", 9)}
+    result = loop(outcomes, [[1, 2], [2, 1], []], train_tasks=5, validation_tasks=6, growth=2, gate="literal")
+    assert verdicts(result, 1) == ["no gain: 0 tasks won, 0 lost", "dropped after 4 of 6 tasks: 1 lost, and none may be"]
+    # What lost a task on the smaller set need not be played on a larger one.
+    assert verdicts(result, 2) == ["novelty: this behaviour was tried before", "2 tasks won, 0 lost"]
+    assert [(item["train"]["n"], item["validation"]["n"]) for item in result["rounds"]] == [(5, 6), (10, 12), (10, 12)]
+    assert (final_turns(result), result["stopped"]) == (1, "no proposals")
+
+
+def test_sets_as_large_as_they_may_be_are_no_reason_to_try_again(loop: Loop) -> None:
+    outcomes = {20: ("------------", 9), 1: ("------++----", 9)}
+    result = loop(outcomes, [[1], [1], [1], [1]], validation_tasks=6, growth=1, patience=2)
+    assert [verdicts(result, number) for number in (1, 2)] == [
+        ["no gain: 0 tasks won, 0 lost"], ["novelty: this behaviour was tried before"],
+    ]  # fmt: skip
+    assert (len(result["rounds"]), result["stopped"]) == (3, "nothing new")
