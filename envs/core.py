@@ -8,12 +8,15 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Protocol, runtime_checkable
 
 SPLITS: Final = ("train", "validation", "test")
 """The three splits of every task family, by their canonical names."""
+
+RENDER_MODES: Final = ("human", "rgb_array")
+"""In a window; and as arrays, from `render`."""
 
 
 class EnvError(Exception):
@@ -78,6 +81,31 @@ class NoTaskSourceError(EnvError):
 
     def __init__(self, env_id: str, reason: str) -> None:
         super().__init__(f"no task source for {env_id!r}: {reason}; give its class a classmethod `task_source(**make_kwargs)`")
+
+
+class ResetOptionError(EnvError):
+    """`reset` got an option that it does not know."""
+
+    def __init__(self, option: object, known: Sequence[str] = ("task",)) -> None:
+        allowed = "the only option is 'task', a task id" if len(known) == 1 else f"choose of: {', '.join(known)}"
+        super().__init__(f"unknown reset option {option!r}{did_you_mean(option, known)}; {allowed}")
+
+
+class RenderModeError(EnvError):
+    """A picture is asked for in a way that there is none."""
+
+    def __init__(self, mode: object) -> None:
+        modes = ", ".join(map(repr, RENDER_MODES))
+        super().__init__(
+            f"render_mode={mode!r} draws nothing; make the environment with one of: {modes}; None is for play without pictures"
+        )
+
+
+class NotResetError(EnvError):
+    """The environment was used before its first reset."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} was used before reset; call reset() first, with options={{'task': ID}} to choose the task")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 from gymnasium.spaces import Text
 from numpy.typing import NDArray
 
-from homebody.envs.core import EnvError, TaskSource, TaskSpec, did_you_mean
+from homebody.envs.core import RENDER_MODES, EnvError, NotResetError, RenderModeError, ResetOptionError, TaskSource, TaskSpec
 from homebody.envs.household import expert
 from homebody.envs.household.alfworld import AlfWorldSource
 from homebody.envs.household.building import ROOMS
@@ -38,9 +38,6 @@ MAX_OBSERVATION: Final = 2**16
 MAX_COMMAND: Final = 256
 """Characters of the action space's samples; `step` takes any text."""
 
-RENDER_MODES: Final = ("human", "rgb_array")
-"""In a window; and as arrays, from `render`."""
-
 _MAX_GAMES: Final = 64
 """How many games an environment keeps ready to play."""
 _MOST_UNREAD: Final = 512
@@ -59,31 +56,6 @@ class MaxStepsError(EnvError):
 
     def __init__(self, max_steps: object) -> None:
         super().__init__(f"max_steps={max_steps!r} is not possible; give a whole number of at least 1 (ALFWorld's own limit is 50)")
-
-
-class ResetOptionError(EnvError):
-    """`reset` got an option that it does not know."""
-
-    def __init__(self, option: object, known: Sequence[str] = ("task",)) -> None:
-        allowed = "the only option is 'task', a task id" if len(known) == 1 else f"choose of: {', '.join(known)}"
-        super().__init__(f"unknown reset option {option!r}{did_you_mean(option, known)}; {allowed}")
-
-
-class RenderModeError(EnvError):
-    """A picture is asked for in a way that there is none."""
-
-    def __init__(self, mode: object) -> None:
-        modes = ", ".join(map(repr, RENDER_MODES))
-        super().__init__(
-            f"render_mode={mode!r} draws nothing; make the environment with one of: {modes}; None is for play without pictures"
-        )
-
-
-class NotResetError(EnvError):
-    """The environment was used before its first reset."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{what} was called before reset; call reset() first, with options={{'task': ID}} to choose the task")
 
 
 class SnapshotError(EnvError):

@@ -13,10 +13,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from homebody.envs.core import EnvError
+from homebody.envs.core import EnvError, NotResetError, ResetOptionError
 from homebody.envs.household.alfworld import AlfWorldSource
 from homebody.envs.household.arrays import Arrays, BatchOptionError, Houses, Snapshot, task_source
-from homebody.envs.household.env import NotResetError, ResetOptionError
 from homebody.envs.household.houses import HouseSource
 
 DEFAULT_TASKS: Final = 100

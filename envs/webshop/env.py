@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium.spaces import Text
 from numpy.typing import NDArray
 
-from homebody.envs.core import EnvError, did_you_mean
+from homebody.envs.core import EnvError, NotResetError, RenderModeError, ResetOptionError, did_you_mean
 from homebody.envs.webshop import baseline, expert, render
 from homebody.envs.webshop.goals import GoalSource
 from homebody.envs.webshop.pages import Page, Shop
@@ -38,20 +38,6 @@ class UnknownParameterError(EnvError):
     def __init__(self, name: str) -> None:
         known = (*_SHOP_PARAMETERS, *_OWN_PARAMETERS)
         super().__init__(f"unknown parameter {name!r}; choose among: {', '.join(known)}{did_you_mean(name, known)}")
-
-
-class ResetOptionError(EnvError):
-    """`reset` got an option that it does not know."""
-
-    def __init__(self, option: object) -> None:
-        super().__init__(f"unknown reset option {option!r}; the only option is 'task', a task id")
-
-
-class NotResetError(EnvError):
-    """The environment was used before its first reset."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{what} was used before reset; call reset() first, with options={{'task': ID}} to choose the task")
 
 
 class AnyText(Text):
@@ -243,8 +229,6 @@ class WebShopEnv(gymnasium.Env[str, str]):
             RenderModeError: It was made without a render mode.
         """
         if self._viewer is None:
-            from homebody.envs.webshop.viewer import RenderModeError
-
             raise RenderModeError(self.render_mode)
         return self._viewer.frame() if self.page else None
 

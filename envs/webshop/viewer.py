@@ -8,24 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homebody.envs.canvas import Canvas, Window
-from homebody.envs.core import EnvError
+from homebody.envs.core import RENDER_MODES, RenderModeError
 from homebody.envs.webshop.pages import Page
 from homebody.envs.webshop.picture import ShopPicture
 
-RENDER_MODES: Final = ("human", "rgb_array")
-"""In a window; and as arrays, when asked."""
 STEPS_PER_SECOND: Final = 2
 """How many pages a window shows in a second."""
-
-
-class RenderModeError(EnvError):
-    """A picture is asked for in a way that there is none."""
-
-    def __init__(self, mode: object) -> None:
-        modes = ", ".join(map(repr, RENDER_MODES))
-        super().__init__(
-            f"render_mode={mode!r} draws nothing; make the environment with one of: {modes}; None is for play without pictures"
-        )
 
 
 class Viewer:

@@ -20,6 +20,8 @@ from homebody.envs.core import (
     EnvError,
     NoTasksError,
     NoTaskSourceError,
+    NotResetError,
+    ResetOptionError,
     TaskCountError,
     TaskSpec,
     UnknownEnvError,
@@ -32,9 +34,7 @@ from homebody.envs.household.env import (
     HouseholdEnv,
     LogicError,
     MaxStepsError,
-    NotResetError,
     ProceduralEnv,
-    ResetOptionError,
     SnapshotError,
 )
 from homebody.envs.household.fault import GameFileMissingError, UnknownGoalError
@@ -310,10 +310,10 @@ def test_absolute_path_is_no_task_id(data_dir: Path) -> None:
         (lambda d: AlfWorldEnv(), DataDirError, "neither data_dir nor ALFWORLD_DATA is given, and '/nowhere/alfworld' is not a folder"),
         (lambda d: AlfWorldEnv(""), DataDirError, "data_dir is empty"),
         (lambda d: AlfWorldEnv(d).reset(options={"tasks": HEAT}), ResetOptionError, "unknown reset option 'tasks'; did you mean task?"),
-        (lambda d: AlfWorldEnv(d).step("look"), NotResetError, "was called before reset"),
-        (lambda d: AlfWorldEnv(d).expert(), NotResetError, "was called before reset"),
-        (lambda d: AlfWorldEnv(d).online_expert(), NotResetError, "was called before reset"),
-        (lambda d: AlfWorldEnv(d).snapshot(), NotResetError, "was called before reset"),
+        (lambda d: AlfWorldEnv(d).step("look"), NotResetError, "was used before reset"),
+        (lambda d: AlfWorldEnv(d).expert(), NotResetError, "was used before reset"),
+        (lambda d: AlfWorldEnv(d).online_expert(), NotResetError, "was used before reset"),
+        (lambda d: AlfWorldEnv(d).snapshot(), NotResetError, "was used before reset"),
         (
             lambda d: AlfWorldEnv(d, split="dev").reset(),
             UnknownSplitError,

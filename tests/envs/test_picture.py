@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 import homebody.envs
 from homebody.envs.canvas import BLUE, INK, WHITE, Box, Canvas, CanvasSizeError, Color, DisplayError
-from homebody.envs.core import EnvError
+from homebody.envs.core import EnvError, NotResetError, RenderModeError
 from homebody.envs.household.engine import TextGame
-from homebody.envs.household.env import AlfWorldEnv, NotResetError, ProceduralEnv, RenderModeError
+from homebody.envs.household.env import AlfWorldEnv, ProceduralEnv
 from homebody.envs.household.game import compile_game
 from homebody.envs.household.houses import HouseSource
 from homebody.envs.household.picture import LEAST_SIZE, HousePicture, look, sketch

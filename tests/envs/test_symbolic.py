@@ -197,7 +197,7 @@ def test_same_step_autoreset_hands_over_the_last_observation():
 
 def test_without_autoreset_a_mask_says_which_houses_start_again():
     env = HouseholdSymbolicVectorEnv(3, tasks=TASKS, max_steps=2, autoreset_mode=AutoresetMode.DISABLED)
-    with pytest.raises(EnvError, match="reset of some houses was called before reset"):
+    with pytest.raises(EnvError, match="reset of some houses was used before reset"):
         env.reset(options={"reset_mask": np.array([True, False, False])})
     env.reset(seed=0)
     env.step(np.zeros(3, int))
@@ -319,7 +319,7 @@ def test_wrong_arguments_are_named(make, message):
 def test_wrong_calls_are_named(env, houses):
     fresh = HouseholdSymbolicEnv(tasks=TASKS[:1])
     for call in (lambda: fresh.step(0), fresh.expert, lambda: fresh.command(1), fresh.text, fresh.snapshot):
-        with pytest.raises(EnvError, match="was called before reset"):
+        with pytest.raises(EnvError, match="was used before reset"):
             call()
     batch = HouseholdSymbolicVectorEnv(1, tasks=TASKS[:1])
     for call in (
@@ -329,7 +329,7 @@ def test_wrong_calls_are_named(env, houses):
         lambda: batch.text(0),
         batch.snapshot,
     ):
-        with pytest.raises(EnvError, match="was called before reset"):
+        with pytest.raises(EnvError, match="was used before reset"):
             call()
     with pytest.raises(EnvError, match=r"unknown task 'test/x' in the tasks that this environment was made with"):
         env.reset(options={"task": "test/x"})

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from homebody.envs.core import NotResetError
 from homebody.envs.webshop import browser as module
 from homebody.envs.webshop.address import address
 from homebody.envs.webshop.browser import BrowserError, BrowserShop, find_chromium
-from homebody.envs.webshop.env import NotResetError, WebShopEnv
+from homebody.envs.webshop.env import WebShopEnv
 from homebody.envs.webshop.pages import search_command
 from homebody.envs.webshop.site import Site, serving
 from homebody.envs.webshop.stock import ShopParameterError, Stock

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import homebody.envs
-from homebody.envs.core import EnvError, UnknownTaskError
+from homebody.envs.core import EnvError, NotResetError, ResetOptionError, UnknownTaskError
 from homebody.envs.webshop.catalogue import CatalogueError
-from homebody.envs.webshop.env import NotResetError, ResetOptionError, UnknownParameterError, WebShopEnv
+from homebody.envs.webshop.env import UnknownParameterError, WebShopEnv
 from homebody.envs.webshop.expert import NoWayError
 from homebody.envs.webshop.goals import split_of
 from homebody.envs.webshop.stock import ShopConfig, ShopParameterError, open_stock

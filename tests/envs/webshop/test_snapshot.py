@@ -9,8 +9,8 @@ from typing import Any
 import gymnasium
 import pytest
 
-from homebody.envs.core import UnknownTaskError
-from homebody.envs.webshop.env import NotResetError, WebShopEnv
+from homebody.envs.core import NotResetError, UnknownTaskError
+from homebody.envs.webshop.env import WebShopEnv
 from homebody.envs.webshop.snapshot import Place, SnapshotError
 
 ENV_ID = "homebody/WebShop-v0"
