@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,7 +76,12 @@ class Product:
     @property
     def price_tag(self) -> str:
         """What a page says of the price, as `$12.99` or `$3.78 to $11.38`."""
-        return f"${self.prices[0]}" if len(self.prices) == 1 else f"${self.prices[0]} to ${self.prices[1]}"
+        return _price_tag(self.prices)
+
+
+@lru_cache(1 << 16)
+def _price_tag(prices: tuple[float, ...]) -> str:
+    return " to ".join(f"${price}" for price in prices)
 
 
 def load_catalogue(data_dir: str | os.PathLike[str], size: int = SMALL_FILE, *, duplicates: str = "error") -> list[Product]:

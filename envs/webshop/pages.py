@@ -339,7 +339,7 @@ _RECEIPT_FOOT: Final = [
 
 def _folded(pieces: list[_Piece]) -> list[_Piece]:
     """Read pieces as BeautifulSoup does: one of spaces alone is a single space, and nothing if there is a line break among them."""
-    if not any(piece[1].isspace() or not piece[1] for piece in pieces[2:]):  # as nearly always; the second is the empty instruction
+    if all([piece[1].strip() for piece in pieces[2:]]):  # as nearly always; the second is the empty instruction
         return pieces
     folded: list[_Piece] = []
     for piece in pieces:

@@ -135,7 +135,7 @@ def search_postings(
     rest = np.zeros(len(terms) + 1)  # what the terms from the i-th on can add at most
     for i in range(len(terms) - 1, -1, -1):
         rest[i] = rest[i + 1] + bounds[terms[i]]
-    sums = np.zeros(_WINDOW)
+    sums = np.zeros(min(_WINDOW, len(ranks)))
     n, least, n_leading = 0, 0.0, len(terms)
     for first in range(0, len(ranks), _WINDOW):
         end = min(first + _WINDOW, len(ranks))
