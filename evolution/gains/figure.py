@@ -20,7 +20,7 @@ def draw_gains(report: Mapping[str, Any]) -> Picture:
     """
     rows = _rows(report)
     with plain_text():
-        figure, axes = blank(9.0, 1.5 + 0.62 * len(rows))
+        figure, axes = blank(9.0, 1.7 + 0.62 * len(rows))
         title(axes, "What evolution of the harness gained")
         for place, row in enumerate(reversed(rows)):
             colour = BLUE if row["ours"] else ORANGE
@@ -34,7 +34,7 @@ def draw_gains(report: Mapping[str, Any]) -> Picture:
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.set_xlim(-2, 150)
         axes.set_xticks(range(0, 101, 20))
-        note = "tasks solved, %;  hollow: seed harness, blue: ours (first attempt, held-out tasks; thin line: 95% interval)"
+        note = "tasks solved, %\nhollow: seed harness; blue: ours, first attempt,\nheld-out tasks; thin line: 95% interval"
         if any(not row["ours"] for row in rows):
             note += "\norange: published (pass@2, best round, on the tasks that it evolved on)"
         axes.set_xlabel(note, color=INK, fontsize=9)
