@@ -43,7 +43,7 @@ class EvolveConfig:
     """Validation tasks on which the gate compares; at first."""
     growth: int = 8
     """Factor by which either set may grow: it is doubled while fewer than `stages.round.FEW` tasks of it fail, and after a round that
-    shipped nothing. 1 keeps both as they are."""
+    shipped nothing, once any is solved. 1 keeps both as they are."""
     max_steps: int = 15
     exploration_steps: int = 200_000
     """Environment steps of model-free exploration of training tasks; 0 turns it off."""

@@ -36,7 +36,7 @@ def page_levers(answers: frozenset[str]) -> list[Lever]:
             "A page that is ended with before the choices that the goal names were made is not what the goal asks for.",
             answers,
             "open_and_compare",
-            _compare("choose", lambda lessons: True),
+            _choose,
         ),
         Lever(
             "open more choices",
@@ -74,6 +74,14 @@ def _follow(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
         return None
     known = {name: lessons.pages[name] for name in ("final", "back", "fixed", "separator", "shares")}
     return {"decide": {"method": "rank"}, "open_and_compare": known}
+
+
+def _choose(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+    """Where no page is right without its choices, following successes solves nothing by itself: then both come at once."""
+    if not lessons.pages:
+        return None
+    settings = _follow(spec, lessons) or {"open_and_compare": {}}
+    return {**settings, "open_and_compare": {**settings["open_and_compare"], "choose": True}}
 
 
 def _compare(param: str, value: Callable[[Lessons], Any]) -> Build:

@@ -71,7 +71,7 @@ class Rounds:
         """
         number, config, store = len(self.reports) + 1, self.player.config, self.player.store
         self.player.tell("round", {"round": number, "behaviour_hash": spec.behaviour_hash})
-        if self.reports and not self.reports[-1]["shipped"]:
+        if self.reports and not self.reports[-1]["shipped"] and self.reports[-1]["validation"]["success"]:
             self._enlarge()
         training = self._play_enough(spec, self.train, self._all_train, config.train_tasks, number, "training")
         before = self._play_enough(spec, self.validation, self._all_validation, config.validation_tasks, number, "validation")
@@ -115,7 +115,10 @@ class Rounds:
         return shipped
 
     def _enlarge(self) -> None:
-        """Double both sets, after a round that shipped nothing: more failures to read, and tasks enough for a smaller gain to show."""
+        """Double both sets, after a round that shipped nothing: more failures to read, and tasks enough for a smaller gain to show.
+
+        Not while the harness solves nothing at all: what mends that shows on few tasks, and such a harness is the slowest to play.
+        """
         before = len(self.validation)
         self.train = self._all_train[: self._room(2 * len(self.train), self._all_train, self.player.config.train_tasks)]
         self.validation = self._all_validation[: self._room(2 * before, self._all_validation, self.player.config.validation_tasks)]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option("--growth", type=click.IntRange(1, 100), default=8, show_default=True, metavar="F",
               help="Most times that both sets grow: they double while fewer than 5 of their tasks fail, "
-              "and after a round that shipped nothing; 1: never.")  # fmt: skip
+              "and after a round that shipped nothing, once any is solved; 1: never.")  # fmt: skip
 @click.option("--exploration-steps", type=click.IntRange(min=0), default=200_000, show_default=True, metavar="N",
               help="Model-free steps on training tasks; 0: none.")  # fmt: skip
 @click.option("--gate", type=click.Choice(["auto", "literal", "outweigh", "statistical"]), default="auto", show_default=True,

@@ -398,3 +398,9 @@ def test_sets_as_large_as_they_may_be_are_no_reason_to_try_again(loop: Loop) -> 
         ["no gain: 0 tasks won, 0 lost"], ["novelty: this behaviour was tried before"],
     ]  # fmt: skip
     assert (len(result["rounds"]), result["stopped"]) == (3, "nothing new")
+
+
+def test_a_harness_that_solves_nothing_gets_no_more_tasks(loop: Loop) -> None:
+    outcomes = {20: ("------------", 9), 1: ("------++----", 9), 2: ("++++++++----", 9)}
+    result = loop(outcomes, [[1], [2], []], train_tasks=5, validation_tasks=6, growth=2)
+    assert [(item["train"]["n"], item["validation"]["n"], item["shipped"]) for item in result["rounds"]][:2] == [(5, 6, None), (5, 6, "2")]

@@ -86,8 +86,9 @@ def test_levers_for_pages_apply_where_they_have_something_to_act_on(learned: Les
     names = [lever.name for lever in levers() if lever.use in ("open_and_compare", "fill_slot", "choice_prior")]
     assert names[0] == "end as successes end"
     assert [name for name in names if table[name].build(seed, Lessons()) is not None] == []
-    assert [name for name in names if table[name].build(seed, learned) is not None] == names[:1]
+    assert [name for name in names if table[name].build(seed, learned) is not None] == names[:2]
     spec = edited(seed, table[names[0]], learned)
+    assert edited(spec, table[names[1]], learned).behaviour_hash == edited(seed, table[names[1]], learned).behaviour_hash
     assert [name for name in names if table[name].build(spec, learned) is not None] == names[1:]
     for looks in (3, 7, 10):
         spec = edited(spec, table["open more choices"], learned)
