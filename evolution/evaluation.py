@@ -56,6 +56,9 @@ def evaluate(
         keys = [episode_key(spec.behaviour_hash, job.task, fingerprint, stage.max_steps, seed, job.attempt, stage.env_args) for job in jobs]
         known = {key: record for key in keys if store and (record := store.episode(key))}
         missing = [(key, job) for key, job in zip(keys, jobs, strict=True) if key not in known]
+        if store and missing:
+            # Said before it is played: the log accounts for episodes of an evaluation that is stopped, too.
+            store.append("evaluating", {"tasks": [job.task.task_id for _, job in missing], "keys": [key for key, _ in missing]})
         for (key, _), record in zip(missing, rollouts.play([job for _, job in missing]), strict=True):
             known[key] = record
             if store:

@@ -98,12 +98,15 @@ def _read(run_dir: str | Path) -> _Log:
         start = store.events("start")[0]
         rounds = store.timed("round")
         evaluations = store.timed("evaluation")
+        announced = store.timed("evaluating")
         lessons = (store.events("lessons") or [{"tasks": []}])[0]
         manifests = [edit["manifest"] for _, item in rounds for edit in item["candidates"]]
         began: dict[str, float] = {}
         ids = _ids(lineage)
-        for when, item in evaluations:
-            for split in {split for split, known in ids.items() if known & item["won"].keys()}:
+        for when, played in sorted(
+            [(when, item["tasks"]) for when, item in announced] + [(when, [*item["won"]]) for when, item in evaluations]
+        ):
+            for split in {split for split, known in ids.items() if known & set(played)}:
                 began.setdefault(split, when)
         return _Log(
             lineage=lineage,
@@ -112,7 +115,7 @@ def _read(run_dir: str | Path) -> _Log:
             series=[data for kind, data in store.events("progress") if kind == "series"],
             shown=[store.events("digests"), store.events("landscape"), store.events("proposal"), store.events("critique"), manifests],
             records=store.episodes(),
-            evaluated=frozenset(key for _, item in evaluations for key in item.get("keys", ())),
+            evaluated=frozenset(key for _, item in (*announced, *evaluations) for key in item.get("keys", ())),
             began=began,
             last_round=max((when for when, _ in rounds), default=0.0),
             ids=ids,

@@ -60,6 +60,18 @@ def test_a_run_that_was_tested_passes(copy: Path) -> None:
     assert findings["order"].said == "test tasks were played after the last round only"
 
 
+def test_a_test_that_was_stopped_is_accounted_for(copy: Path) -> None:
+    def stop(done: int, total: int, record: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(Stage("Quarry-v0", "random", 8, KWARGS), HarnessSpec.load(copy / "final.json"), "test", 3, run_dir=copy, on_record=stop)
+    with Store(copy, readonly=True) as store:
+        assert len(store.events("evaluating")) == 1
+        assert not store.events("evaluation")
+    assert wrong(copy) == {}
+
+
 def series(part: str, task: str) -> Callable[[Path], None]:
     """Plant: the evolution played a task for some purpose."""
 
