@@ -65,7 +65,9 @@ def test_a_test_that_was_stopped_is_accounted_for(copy: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        evaluate(Stage("Quarry-v0", "random", 8, KWARGS), HarnessSpec.load(copy / "final.json"), "test", 3, run_dir=copy, on_record=stop)
+        evaluate(
+            Stage("Quarry-v0", "random", 8, KWARGS), HarnessSpec.load(copy / "final.json"), "test", tasks=3, run_dir=copy, on_record=stop
+        )
     with Store(copy, readonly=True) as store:
         assert len(store.events("evaluating")) == 1
         assert not store.events("evaluation")
