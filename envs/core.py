@@ -108,6 +108,13 @@ class NotResetError(EnvError):
         super().__init__(f"{what} was used before reset; call reset() first, with options={{'task': ID}} to choose the task")
 
 
+class SnapshotError(EnvError):
+    """A snapshot cannot be restored."""
+
+    def __init__(self, what: str, same: str = "tasks") -> None:
+        super().__init__(f"this snapshot cannot be restored: {what}; give one from snapshot() of an environment with the same {same}")
+
+
 @dataclass(frozen=True)
 class TaskSpec:
     """One task, as data."""

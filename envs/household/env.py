@@ -16,7 +16,7 @@ import numpy as np
 from gymnasium.spaces import Text
 from numpy.typing import NDArray
 
-from homebody.envs.core import RENDER_MODES, EnvError, NotResetError, RenderModeError, ResetOptionError, TaskSource, TaskSpec
+from homebody.envs.core import RENDER_MODES, EnvError, NotResetError, RenderModeError, ResetOptionError, SnapshotError, TaskSource, TaskSpec
 from homebody.envs.household import expert
 from homebody.envs.household.alfworld import AlfWorldSource
 from homebody.envs.household.building import ROOMS
@@ -56,13 +56,6 @@ class MaxStepsError(EnvError):
 
     def __init__(self, max_steps: object) -> None:
         super().__init__(f"max_steps={max_steps!r} is not possible; give a whole number of at least 1 (ALFWorld's own limit is 50)")
-
-
-class SnapshotError(EnvError):
-    """A snapshot cannot be restored."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"this snapshot cannot be restored: {what}; give one from snapshot() of an environment with the same tasks")
 
 
 @dataclass(frozen=True)

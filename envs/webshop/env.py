@@ -12,11 +12,11 @@ import numpy as np
 from gymnasium.spaces import Text
 from numpy.typing import NDArray
 
-from homebody.envs.core import EnvError, NotResetError, RenderModeError, ResetOptionError, did_you_mean
+from homebody.envs.core import RENDER_MODES, EnvError, NotResetError, RenderModeError, ResetOptionError, SnapshotError, did_you_mean
 from homebody.envs.webshop import baseline, expert, render
 from homebody.envs.webshop.goals import GoalSource
 from homebody.envs.webshop.pages import Page, Shop
-from homebody.envs.webshop.snapshot import Place, Snapshot, SnapshotError
+from homebody.envs.webshop.snapshot import Place, Snapshot
 from homebody.envs.webshop.stock import ShopConfig, ShopParameterError, open_stock
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class WebShopEnv(gymnasium.Env[str, str]):
 
     online_label = "first result: searches for the whole instruction, buys the product that comes first with the options named"
     """What `online_expert` is, for tables."""
-    metadata: dict[str, Any] = {"render_modes": ["human", "rgb_array"], "render_fps": 2}  # noqa: RUF012  # declared so by Gymnasium
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 2}  # noqa: RUF012  # declared so by Gymnasium
 
     def __init__(
         self,
@@ -257,7 +257,7 @@ class WebShopEnv(gymnasium.Env[str, str]):
             UnknownTaskError: Its task is not in this shop.
         """
         if not isinstance(snapshot, Snapshot):
-            raise SnapshotError(f"it is {type(snapshot).__name__}, not Snapshot")
+            raise SnapshotError(f"it is {type(snapshot).__name__}, not Snapshot", "catalogue")
         goal, page = self.stock.source.goal(snapshot.task_id), snapshot.place.page(self.shop)
         self.np_random.bit_generator.state = snapshot.generator
         self._goal, self._page, self._n_steps = goal, page, snapshot.n_steps

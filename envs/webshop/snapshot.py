@@ -9,15 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from homebody.envs.core import EnvError
+from homebody.envs.core import SnapshotError
 from homebody.envs.webshop.pages import BUY, Page, PageKind, Shop
-
-
-class SnapshotError(EnvError):
-    """A snapshot cannot be restored."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"this snapshot cannot be restored: {what}; give one from snapshot() of an environment with the same catalogue")
 
 
 @dataclass(frozen=True)
@@ -49,7 +42,7 @@ class Place:
             return shop.results(self.query, self.number)
         product = shop.product(self.asin)
         if product is None:
-            raise SnapshotError(f"product {self.asin!r} is not in this shop")
+            raise SnapshotError(f"product {self.asin!r} is not in this shop", "catalogue")
         item = shop.item(product, self.query, self.number, dict(self.options))
         button = {"item": "", "sub": self.section, "done": BUY}[self.kind]
         return shop.follow(item, f"click[{button.lower()}]") if button else item

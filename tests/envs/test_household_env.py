@@ -22,6 +22,7 @@ from homebody.envs.core import (
     NoTaskSourceError,
     NotResetError,
     ResetOptionError,
+    SnapshotError,
     TaskCountError,
     TaskSpec,
     UnknownEnvError,
@@ -35,7 +36,6 @@ from homebody.envs.household.env import (
     LogicError,
     MaxStepsError,
     ProceduralEnv,
-    SnapshotError,
 )
 from homebody.envs.household.fault import GameFileMissingError, UnknownGoalError
 from homebody.envs.household.layout import HELD, OPENED, PLACE

@@ -9,9 +9,9 @@ from typing import Any
 import gymnasium
 import pytest
 
-from homebody.envs.core import NotResetError, UnknownTaskError
+from homebody.envs.core import NotResetError, SnapshotError, UnknownTaskError
 from homebody.envs.webshop.env import WebShopEnv
-from homebody.envs.webshop.snapshot import Place, SnapshotError
+from homebody.envs.webshop.snapshot import Place
 
 ENV_ID = "homebody/WebShop-v0"
 
