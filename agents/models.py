@@ -14,7 +14,6 @@ import importlib
 import importlib.util
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from homebody.agents.errors import BadModelFileError, BadRequestError, CacheErro
 from homebody.agents.fit import check_fits
 from homebody.agents.gguf import read_header
 from homebody.envs.download import Progress, cache_root, fetch
+from homebody.envs.file import OutputError, expand_path, replacing
 
 if TYPE_CHECKING:
     from homebody.agents.llama import LlamaCpp
@@ -170,7 +170,9 @@ def resolve(name: str, progress: Progress | None = None, sha256: str = "") -> Pa
     if is_remote(name):
         raise BadRequestError("the model", name, "one whose file is on this machine")
     base, at, variant = name.rpartition("@")
-    if at and not Path(name).exists():
+    if not name:
+        raise ModelNotFoundError(name, KNOWN)
+    if at and not expand_path(name).exists():
         if variant not in VARIANTS:
             raise BadRequestError("the quantization after @", variant, " or ".join(VARIANTS))
         return variant_file(resolve(base, progress, sha256), variant)
@@ -179,7 +181,7 @@ def resolve(name: str, progress: Progress | None = None, sha256: str = "") -> Pa
         with writable(target.parent):
             target.parent.mkdir(parents=True, exist_ok=True)
         return fetch(url, target, progress, sha256)
-    path = Path(name).expanduser()
+    path = expand_path(name)
     if path.exists():
         return path
     if path.suffix == ".gguf":
@@ -303,10 +305,8 @@ def _made(target: Path, make: Callable[[Path], None]) -> Path:
     if not target.exists():
         with writable(target.parent):
             target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=target.parent, prefix=".making-") as folder:
-                made = Path(folder) / target.name
-                make(made)
-                os.replace(made, target)
+            with replacing(target) as part:
+                make(part)
     return target
 
 
@@ -317,3 +317,5 @@ def writable(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CacheError(folder, (error.strerror or str(error)).lower()) from error
+    except OutputError as error:
+        raise CacheError(folder, error.problem.lower()) from error

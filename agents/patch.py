@@ -9,6 +9,7 @@ from typing import Any
 import jsonpatch
 
 from homebody.agents.errors import AgentError
+from homebody.envs.file import expand_path
 
 Patch = list[dict[str, Any]]
 _MALFORMED = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
@@ -110,7 +111,7 @@ def read_patch(path: str | Path) -> Patch:
         PatchError: it cannot be read or is no list of operations.
     """
     try:
-        patch = parse(Path(path).read_text("utf-8"))
+        patch = parse(expand_path(path).read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise PatchError(f"cannot read the patch {path}: {error}; a patch is a JSON list of RFC 6902 operations") from None
     if not isinstance(patch, list) or not all(isinstance(operation, dict) and "op" in operation for operation in patch):

@@ -21,6 +21,7 @@ from homebody.agents.errors import BadModelFileError, BadRequestError
 from homebody.agents.gguf import read_header
 from homebody.agents.models import KNOWN, cache_folder, file_sha256, hub_file, is_remote, load, resolve, variant_file, writable
 from homebody.envs.download import DownloadError, Progress
+from homebody.envs.file import write_file
 
 N_CTX = 4096
 """Context that the memory is estimated for: what `homebody.agents.models.load` opens unless it is told otherwise."""
@@ -226,6 +227,4 @@ def _record(path: Path, **fields: Any) -> None:
     text = json.dumps(_read_record(path) | fields, indent=2) + "\n"
     with writable(record.parent):
         record.parent.mkdir(parents=True, exist_ok=True)
-        part = record.with_name(f".{record.name}.{os.getpid()}.part")
-        part.write_text(text, "utf-8")
-        part.replace(record)
+        write_file(record, text)

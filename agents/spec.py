@@ -20,6 +20,7 @@ from homebody.agents.errors import AgentError
 from homebody.agents.patch import Patch, PatchError, apply, difference, parse
 from homebody.agents.processors import defaults, find
 from homebody.envs.core import did_you_mean
+from homebody.envs.file import expand_path
 
 
 class HarnessError(AgentError):
@@ -77,7 +78,7 @@ class HarnessSpec:
         shipped = resources.files("homebody.assets") / "harnesses"
         if str(name_or_path) in harness_names():
             return cls.from_json(json.loads((shipped / f"{name_or_path}.json").read_text("utf-8")), str(name_or_path))
-        path = Path(name_or_path)
+        path = expand_path(name_or_path)
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:

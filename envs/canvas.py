@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homebody.envs.core import EnvError
+from homebody.envs.file import replacing
 
 # SDL opens a sound device together with the display on some systems, and ALSA complains aloud where there is none.
 os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
@@ -298,9 +299,9 @@ class Canvas:
         """Write a PNG file.
 
         Raises:
-            OSError: It cannot be written.
+            OutputError: It cannot be written.
         """
-        with Path(path).open("wb") as file:
+        with replacing(path) as part, part.open("wb") as file:
             _pygame().image.save(self._surface, file, "picture.png")
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from homebody.envs.core import EnvError
+from homebody.envs.file import expand_path
 
 Progress = Callable[[int, int], None]
 """Called with bytes on disk and bytes in all (0 where the server does not say)."""
@@ -34,8 +35,8 @@ class DownloadError(EnvError):
 def cache_root() -> Path:
     """Return the folder of what is fetched or prepared: ``$HOMEBODY_CACHE``, or ``homebody`` in the user's cache; it need not exist."""
     if root := os.environ.get("HOMEBODY_CACHE"):
-        return Path(root)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "homebody"
+        return expand_path(root)
+    return expand_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "homebody"
 
 
 def fetch(url: str, target: Path, progress: Progress | None = None, sha256: str = "") -> Path:

@@ -9,7 +9,6 @@ conversational data set, `prompt_ids`, `completion_ids` and `logprobs` what a ro
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from homebody.agents.processors.base import Score
 from homebody.agents.rollout import Stage
 from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
+from homebody.envs.file import check_target, replacing
 from homebody.evolution.lineage import Lineage, read_lineage
 from homebody.evolution.store import Store
 
@@ -165,6 +165,7 @@ def export(
 
     Raises:
         ExportError: there is no such format, no episode to write, or the model's tokens cannot be read.
+        OutputError: the file cannot be written.
         RunError: there is no run, or it has not ended.
     """
     if form not in FORMATS:
@@ -180,25 +181,18 @@ def export(
         )
     stage = Stage(config.env_id, config.model, config.max_steps, config.env_kwargs, config.gpu_layers)
     counts = {"records": 0, "steps": 0, "won": 0, "exact": 0}
-    target = Path(path)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with _Replays(lineage, stage, model) as replays, part.open("w", encoding="utf-8") as file:
-            some = found[:episodes]
-            for number, (key, stored) in enumerate(some, 1):
-                record, line = replays.play(key, stored, tasks[stored["task_id"]], form)
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-                counts["records"] += 1
-                counts["steps"] += len(line["steps"])
-                counts["won"] += line["won"]
-                counts["exact"] += line["exact"]
-                if told:
-                    told(number, len(some), record)
-        part.replace(target)
-    except OSError as error:
-        raise ExportError(f"cannot write {path}: {error.strerror}; give a file in a folder that exists and can be written") from None
-    finally:
-        part.unlink(missing_ok=True)
+    check_target(path)
+    some = found[:episodes]
+    with _Replays(lineage, stage, model) as replays, replacing(path) as part, part.open("w", encoding="utf-8") as file:
+        for number, (key, stored) in enumerate(some, 1):
+            record, line = replays.play(key, stored, tasks[stored["task_id"]], form)
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            counts["records"] += 1
+            counts["steps"] += len(line["steps"])
+            counts["won"] += line["won"]
+            counts["exact"] += line["exact"]
+            if told:
+                told(number, len(some), record)
     return {"format": form, "split": split, "tokenizer": replays.tokenizer, **counts, "unknown": unknown}
 
 

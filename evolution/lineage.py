@@ -12,6 +12,7 @@ from typing import Any
 
 from homebody.agents.patch import Patch, PatchError
 from homebody.agents.spec import HarnessSpec
+from homebody.envs.file import expand_path
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.store import RunError, Store
 
@@ -92,7 +93,7 @@ def read_lineage(run_dir: str | Path) -> Lineage:
             "now; use the version of homebody that made the run, or evolve again"
         )
     edits, made = _replay(run_dir, seed, rounds)
-    return Lineage(Path(run_dir), config, ends[-1], seed, tuple(edits), made)
+    return Lineage(expand_path(run_dir), config, ends[-1], seed, tuple(edits), made)
 
 
 def _replay(run_dir: str | Path, seed: HarnessSpec, rounds: list[dict[str, Any]]) -> tuple[list[Edit], dict[str, HarnessSpec]]:

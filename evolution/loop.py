@@ -7,7 +7,6 @@ run that is started again plays only what is missing and ends with the same harn
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from homebody.agents.rollout import Rollouts, Stage
 from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
+from homebody.envs.file import write_file
 from homebody.evolution.config import BUDGETS, ConfigError, EvolveConfig
 from homebody.evolution.evidence.learn import Lessons, learn
 from homebody.evolution.player import EndOfRunError, Player, Progress
@@ -175,9 +175,7 @@ def _finish(rounds: Rounds, spec: HarnessSpec, seed_spec: HarnessSpec, stopped: 
     player, lessons = rounds.player, rounds.lessons
     final = spec if spec.behaviour_hash == seed_spec.behaviour_hash else _named(rounds, spec, seed_spec)
     path = player.store.run_dir / "final.json"
-    part = path.with_name(".final.json.part")
-    part.write_text(final.dumps(), "utf-8")
-    os.replace(part, path)
+    write_file(path, final.dumps())
     result = {
         "seed_hash": seed_spec.behaviour_hash,
         "final_hash": final.behaviour_hash,

@@ -17,6 +17,7 @@ from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import AgentError
 from homebody.agents.spec import canonical, digest
 from homebody.envs import TaskSpec
+from homebody.envs.file import expand_path
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL);
@@ -59,7 +60,7 @@ class Store:
     """
 
     def __init__(self, run_dir: str | Path, readonly: bool = False) -> None:
-        self.run_dir = Path(run_dir)
+        self.run_dir = expand_path(run_dir)
         path = self.run_dir / "run.sqlite"
         self._lock: sqlite3.Connection | None = None
         if readonly and not path.is_file():

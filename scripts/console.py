@@ -6,13 +6,11 @@ Results go to standard output, progress and errors to standard error.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
@@ -35,52 +33,31 @@ def error_line(message: str) -> None:
 
 
 def write_json(path: str | None, value: Any) -> None:
-    """Write a value as JSON; the file gets its name when it is whole. Does nothing without a path.
+    """Write a value as JSON, see `homebody.envs.file`. Does nothing without a path.
 
     Raises:
-        click.UsageError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     if path is not None:
-        write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        from homebody.envs.file import write_file
 
-
-def write_text(path: str, text: str) -> None:
-    """Write a text; the file gets its name when it is whole.
-
-    Raises:
-        click.UsageError: the file cannot be written.
-    """
-    target = Path(path)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, "utf-8")
-        part.replace(target)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise click.UsageError(f"cannot write {path}: {error.strerror}; give a file in a folder that exists and can be written") from None
+        write_file(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def check_target(path: str | None, run_dir: str | None = None) -> None:
-    """Check that a file can be written, before the work whose result goes there starts. Does nothing without a path.
+    """Check that a file can be written, before the work whose result goes there starts.
 
     Args:
-        path: the file.
+        path: the file; None asks for nothing.
         run_dir: a folder that the work makes where it is missing.
 
     Raises:
-        click.UsageError: it cannot.
+        OutputError: it cannot.
     """
-    if path is None:
-        return
-    folder = Path(path).parent
-    if Path(path).is_dir():
-        problem = "it is a folder"
-    elif folder.is_dir():
-        problem = "" if os.access(folder, os.W_OK) else "its folder cannot be written to"
-    else:
-        problem = "" if run_dir is not None and folder == Path(run_dir) else f"there is no folder {folder}"
-    if problem:
-        raise click.UsageError(f"cannot write {path}: {problem}; give a file in a folder that exists and can be written")
+    if path is not None:
+        from homebody.envs import file
+
+        file.check_target(path, run_dir)
 
 
 class Console:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import click
 
+from homebody.scripts.options import PATH
+
 # Sized for ten minutes on two cores. The plain harness is the slow one: a model that writes its commands reads the whole menu at every
 # step, so fewer tasks are played with it.
 EVOLVE = ["--train-tasks", "6", "--validation-tasks", "10", "--exploration-steps", "150000"]
@@ -20,7 +22,7 @@ SEED_TASKS, TASKS = "12", "60"
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--model", default="smollm2", show_default=True, help="Which model plays: smollm2, gemma3-270m, a .gguf path, ...")
-@click.option("--run-dir", default="runs/demo", show_default=True, type=click.Path(), help="Where everything is kept.")
+@click.option("--run-dir", default="runs/demo", show_default=True, type=PATH, help="Where everything is kept.")
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Worker processes, one thread each.")
 def demo(model: str, run_dir: str, workers: int) -> None:
     """Evolve a small model's harness on procedural houses and test it on houses that it has never met."""

@@ -49,6 +49,23 @@ class Group(click.Group):
             raise click.Abort from None
 
 
+class _Path(click.Path):
+    """A path of the user's, see `homebody.envs.file.expand_path`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read it."""
+        from homebody.envs.file import PathError, expand_path
+
+        try:
+            return str(expand_path(value))
+        except PathError as error:
+            self.fail(str(error), param, ctx)
+
+
+PATH = _Path()
+"""The type of every option and argument that is a path."""
+
+
 def options(*some: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Join several click options into one decorator."""
     return lambda function: reduce(lambda f, option: option(f), reversed(some), function)
@@ -58,7 +75,7 @@ where = options(
     click.option(
         "--env", "env_id", default=DEFAULT_ENV, show_default=True, metavar="ID", help="Gymnasium id of the environment, or module:Class."
     ),
-    click.option("--data-dir", type=click.Path(), metavar="DIR", help="Folder of the game files, for environments that read some."),
+    click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of the game files, for environments that read some."),
     click.option(
         "--env-arg",
         "env_args",
@@ -68,7 +85,7 @@ where = options(
     ),
     click.option("--max-steps", type=click.IntRange(min=1), default=15, show_default=True, metavar="N", help="Steps a task."),
 )
-json_out = click.option("--json", "json_path", type=click.Path(), metavar="FILE", help="Write the result to FILE as JSON.")
+json_out = click.option("--json", "json_path", type=PATH, metavar="FILE", help="Write the result to FILE as JSON.")
 workers = click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N", help="Worker processes.")
 seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Seed of whatever is random.")
 gpu = click.option(

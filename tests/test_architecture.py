@@ -154,6 +154,43 @@ def test_heavy_dependency_has_one_importer(dependency: str) -> None:
     assert places == {Path(IMPORTERS[dependency])}, importers
 
 
+# --- one writer of files
+
+WRITES = re.compile(
+    r"\bos\.(replace|rename|link)\(|\.(write_text|write_bytes)\(|\.rename\(|\.replace\(\w+\)"
+    r"|\bopen\([^)]*[\"'][wax]b?\+?[\"']|NamedTemporaryFile|mkstemp|expanduser"
+)
+"""How a file is written, moved or found by hand; what homebody.envs.file does for all."""
+WRITERS = {
+    "envs/file.py": "the one writer",
+    "envs/download.py": "a download goes on where it broke off",
+    "envs/household/compiled.py": "a stamp that says which machine code is stale",
+    "envs/household/export.py": "a folder of two files, which appears with both in it",
+    "envs/household/release.py": "an archive unpacked into a folder, which appears whole",
+    "scripts/commands/sandbox.py": "a file that attacks are to leave alone",
+}
+"""Who writes files otherwise, and why."""
+INTO_PARTS = {
+    "envs/canvas.py": 'with replacing(path) as part, part.open("wb") as file:',
+    "envs/webshop/export.py": 'part.write_text(json.dumps(content, ensure_ascii=False), "utf-8")',
+    "evolution/export.py": 'part.open("w", encoding="utf-8") as file:',
+}
+"""Who fills what `replacing` yields by hand."""
+
+
+def test_files_are_written_in_one_place() -> None:
+    found = [
+        f"{name}:{number}: {line.strip()}"
+        for folder in FOLDERS
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        for name in [file.relative_to(ROOT).as_posix()]
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        if name not in WRITERS and WRITES.search(line.replace(INTO_PARTS.get(name, "\0"), ""))
+    ]
+    assert found == []
+    assert all((ROOT / name).is_file() for name in (*WRITERS, *INTO_PARTS))
+
+
 # --- what no file may contain
 
 

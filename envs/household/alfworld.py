@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from homebody.envs.core import SPLITS, EnvError, NoTasksError, TaskSpec, UnknownSplitError, UnknownTaskError, take_tasks
+from homebody.envs.file import expand_path
 from homebody.envs.household.game import Game, compile_game
 from homebody.envs.household.gamefile import load_game_file, read_game_file
 from homebody.envs.household.problem import TASK_TYPES, Logic
@@ -63,11 +64,10 @@ class AlfWorldSource:
                 `homebody data alfworld` puts the games.
 
         Raises:
+            PathError: It is no path.
             DataDirError: It is no folder.
         """
-        if data_dir == "":  # as `--data-dir "$UNSET"` gives: the folder of the shell is not meant
-            raise DataDirError("no ALFWorld data: data_dir is empty")
-        self.root = Path(data_dir).expanduser() if data_dir is not None else _default_dir()
+        self.root = expand_path(data_dir) if data_dir is not None else _default_dir()
         if not self.root.is_dir():
             unnamed = data_dir is None and not os.environ.get("ALFWORLD_DATA")
             why = "neither data_dir nor ALFWORLD_DATA is given, and " if unnamed else ""

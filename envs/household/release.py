@@ -17,6 +17,7 @@ from typing import Final
 
 from homebody.envs.core import EnvError
 from homebody.envs.download import Progress, cache_root, fetch
+from homebody.envs.file import expand_path
 from homebody.envs.household.alfworld import GAMES_FOLDER
 
 URL: Final = "https://github.com/alfworld/alfworld/releases/download/0.4.2/json_2.1.3_tw-pddl.zip"
@@ -63,7 +64,7 @@ class DataFolderError(EnvError):
 
 def default_dir() -> Path:
     """Return where games go unless told otherwise: `ALFWORLD_DATA`, or `alfworld` in the cache of homebody."""
-    return Path(given).expanduser() if (given := os.environ.get("ALFWORLD_DATA")) else cache_root() / "alfworld"
+    return expand_path(given) if (given := os.environ.get("ALFWORLD_DATA")) else cache_root() / "alfworld"
 
 
 def fetch_games(data_dir: Path, *, url: str = URL, sha256: str = "", progress: Progress | None = None) -> Path:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from homebody.envs.core import EnvError
+from homebody.envs.file import expand_path
 
 NO_PRICE: Final = 100.0
 """Dollars that a product costs whose file gives no price."""
@@ -95,7 +96,7 @@ def load_catalogue(data_dir: str | os.PathLike[str], size: int = SMALL_FILE, *, 
     Raises:
         CatalogueError: A file is missing, is no JSON, or a product in it is not as it should be.
     """
-    products_path, attributes_path = _paths(Path(data_dir), size)
+    products_path, attributes_path = _paths(expand_path(data_dir), size)
     records = read_json(products_path, list, "a list of products")
     known = read_json(attributes_path, dict, "an object that maps product ids to attributes")
     products: dict[str, Product] = {}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from homebody.envs.file import make_folder, replacing
 from homebody.envs.webshop.catalogue import PRODUCT_FILES, SMALL_FILE, CatalogueError, Product
 
 
@@ -21,20 +23,19 @@ def export_catalogue(products: Sequence[Product], folder: str | Path) -> list[Pa
         The files: upstream's names for its small set up to `SMALL_FILE` products, else those for its full set.
 
     Raises:
-        CatalogueError: A file is there already, or cannot be written.
+        CatalogueError: A file is there already.
+        OutputError: One cannot be written; then neither is.
     """
     names = PRODUCT_FILES[0 if len(products) <= SMALL_FILE else 1]
     contents: tuple[Any, Any] = [_record(product) for product in products], {product.asin: _facts(product) for product in products}
-    paths = [Path(folder) / name for name in names]
+    paths = [make_folder(folder) / name for name in names]
     for path in paths:
         if path.exists():
             raise CatalogueError(path, "is there already", "give another folder")
-    for path, content in zip(paths, contents, strict=True):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(content, ensure_ascii=False), "utf-8")
-        except OSError as error:
-            raise CatalogueError(path, f"cannot be written ({error.strerror})", "give another folder") from None
+    with ExitStack() as stack:  # both files are whole before one gets its name
+        for path, content in zip(paths, contents, strict=True):
+            part = stack.enter_context(replacing(path))
+            part.write_text(json.dumps(content, ensure_ascii=False), "utf-8")
     return paths
 
 

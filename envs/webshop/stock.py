@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from homebody.envs.core import EnvError, did_you_mean
+from homebody.envs.file import expand_path
 from homebody.envs.webshop import expert
 from homebody.envs.webshop.catalogue import HUMAN_FILE, PRODUCT_FILES, SMALL_FILE, CatalogueError, Product, load_catalogue
 from homebody.envs.webshop.goals import Goal, GoalSource, draw_price, human_goals, load_prices, manifest, synthetic_goals
@@ -61,6 +62,7 @@ class ShopConfig:
 
         Raises:
             ShopParameterError: One is not possible.
+            PathError: A path is none.
         """
         for name, known in (("goals", GOALS), ("duplicates", DUPLICATES)):
             got = getattr(self, name)
@@ -74,6 +76,8 @@ class ShopConfig:
             got = getattr(self, name)
             if got is not None and not isinstance(got, str | os.PathLike):
                 raise ShopParameterError(name, got, "a path, or None")
+            if got is not None:
+                object.__setattr__(self, name, expand_path(got))
         if self.data_dir is None and self.goals == "human":
             raise ShopParameterError("goals", "human", "'synthetic', or a data_dir with upstream's files: people wrote for no others")
 

@@ -20,6 +20,7 @@ from homebody.agents.rollout import Stage
 from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import tasks as list_tasks
 from homebody.envs.core import did_you_mean
+from homebody.envs.file import write_file
 from homebody.evolution.controls.ablation import leave_one_out
 from homebody.evolution.controls.audit import audit
 from homebody.evolution.evaluation import evaluate
@@ -300,7 +301,7 @@ def _control_evolution(lineage: Lineage, proposer: str, workers: int, told: Told
     )
     _lend_episodes(lineage.run_dir, folder)
     # A seed that came from a file may have gone; the log still has it.
-    (folder / "seed.json").write_text(lineage.seed.dumps(), "utf-8")
+    write_file(folder / "seed.json", lineage.seed.dumps())
     key = "noop" if proposer == "noop" else "random-edits"
 
     def tell(kind: str, data: Mapping[str, Any]) -> None:

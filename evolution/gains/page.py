@@ -12,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from homebody.envs.file import make_folder, write_file
 from homebody.evolution.gains.figure import draw_gains, draw_hit_rates
 from homebody.evolution.gains.markdown import (
     ATTRIBUTION_HEADS,
@@ -46,13 +47,15 @@ def write_gains(report: Mapping[str, Any], folder: str | Path) -> list[Path]:
 
     Returns:
         The files: gains.json, gains.md, gains.html, gains.png and .svg, and in figures/ the figures of each combination.
+
+    Raises:
+        OutputError: one of them cannot be written.
     """
-    folder = Path(folder)
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    folder = make_folder(Path(folder) / "figures").parent
     found = [folder / f"gains.{ending}" for ending in ("json", "md", "html", "png", "svg")]
-    found[0].write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    found[1].write_text(gains_markdown(report), "utf-8")
-    found[2].write_text(build_gains_page(report), "utf-8")
+    write_file(found[0], json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    write_file(found[1], gains_markdown(report))
+    write_file(found[2], build_gains_page(report))
     for path in found[3:]:
         save(draw_gains(report), path)
     for one in report["combinations"]:

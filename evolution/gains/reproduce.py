@@ -22,6 +22,7 @@ from homebody.agents.spec import HarnessSpec, harness_names
 from homebody.envs import ENV_IDS, EnvError
 from homebody.envs import tasks as list_tasks
 from homebody.envs.core import did_you_mean
+from homebody.envs.file import expand_path
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls.rows import ROWS, SLOW
 from homebody.evolution.reports.history import candidates, cost, levers, read_history
@@ -155,7 +156,7 @@ def plan(
             left_out.append(str(error))
     if not chosen:
         raise BenchmarkError("; ".join(left_out))
-    folder = Path(run_dir)
+    folder = expand_path(run_dir)
     return [
         Combination(model, one, folder / f"{_slug(model)}-{one.name}", one.env_kwargs(data_dir)) for one in chosen for model in models
     ], left_out

@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from homebody.envs.file import replacing
 from homebody.evolution.evidence.digest import CATEGORIES
 
 # Okabe and Ito's colours, which people with any kind of colour vision tell apart; all but the grid stand out from white by 3 to 1
@@ -89,9 +90,15 @@ def blank(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG or SVG, by the path's ending."""
-    with rc_context({"svg.hashsalt": "homebody"}):  # else the ids in an SVG are drawn at random
-        figure.savefig(path, dpi=150, metadata={"Software": None} if str(path).endswith(".png") else {"Date": None})
+    """Write a figure as PNG or SVG, by the path's ending.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    metadata = {"Software": None} if str(path).endswith(".png") else {"Date": None}
+    # Without the salt the ids in an SVG are drawn at random.
+    with replacing(path) as part, rc_context({"svg.hashsalt": "homebody"}):
+        figure.savefig(part, dpi=150, metadata=metadata)
 
 
 def inline_svg(figure: Figure, name: str) -> str:

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homebody.envs.core import NoTasksError
+from homebody.envs.file import expand_path
 from homebody.envs.household import rules
 from homebody.envs.household.alfworld import AlfWorldSource
 from homebody.envs.household.batch import stack
@@ -102,9 +103,7 @@ def bench_household(
         EnvError: The folder has no games, or one of them cannot be read.
     """
     with TemporaryDirectory() as folder:
-        root, what = (
-            (Path(data_dir).expanduser(), "games of ALFWorld") if data_dir is not None else (_export(Path(folder), games), "houses")
-        )
+        root, what = (expand_path(data_dir), "games of ALFWorld") if data_dir is not None else (_export(Path(folder), games), "houses")
         recordings = [_record(root, task_id, steps) for task_id in _choose(root, games)]
         progress("the real engine")
         peer = _play_peer(peer_python, recordings)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from homebody.scripts.console import Console, check_target, error_line, write_json
-from homebody.scripts.options import Group, json_out, seed
+from homebody.scripts.options import PATH, Group, json_out, seed
 
 
 @click.group(cls=Group, short_help="Measure how fast things are on this machine.")
@@ -19,8 +19,8 @@ def bench() -> None:
 
 
 @bench.command("household", short_help="The household engine, against plain Python and the real ALFWorld.")
-@click.option("--data-dir", type=click.Path(), metavar="DIR", help="Folder of ALFWorld games; without it procedural houses are played.")
-@click.option("--peer-python", type=click.Path(), metavar="PATH", help="Python with the real ALFWorld; without it this one, if it has it.")
+@click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of ALFWorld games; without it procedural houses are played.")
+@click.option("--peer-python", type=PATH, metavar="PATH", help="Python with the real ALFWorld; without it this one, if it has it.")
 @click.option("--games", type=click.IntRange(1, 1000), default=8, show_default=True, metavar="N", help="How many games.")
 @click.option("--steps", type=click.IntRange(1, 1000), default=25, show_default=True, metavar="N", help="Recorded commands a game.")
 @click.option("--repeats", type=click.IntRange(1, 100), default=5, show_default=True, metavar="N", help="Times of each game.")
@@ -56,7 +56,7 @@ def bench_household(data_dir: str | None, peer_python: str | None, games: int, s
 
 @bench.command("llm", short_help="Decisions of a language model, against other ways to score.")
 @click.option("--models", default="smollm2,gemma3-270m", show_default=True, metavar="A,B", help="Models, with commas between.")
-@click.option("--data-dir", type=click.Path(), metavar="DIR", help="Folder of ALFWorld games; without it procedural houses are played.")
+@click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of ALFWorld games; without it procedural houses are played.")
 @json_out
 def bench_llm(models: str, data_dir: str | None, json_path: str | None) -> None:
     """Measure decisions inside real episodes: scoring, tokens a second, what the cache serves, overhead, two workers.
@@ -127,7 +127,7 @@ def bench_render(size: tuple[int, int], houses: int, repeats: int, json_path: st
 
 
 @bench.command("webshop", short_help="Steps and searches of the web shop.")
-@click.option("--data-dir", type=click.Path(), metavar="DIR", help="Folder of WebShop's files; without it the built-in catalogue is used.")
+@click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of WebShop's files; without it the built-in catalogue is used.")
 @click.option("--goals", type=click.IntRange(1, 10_000), default=300, show_default=True, metavar="N", help="Goals to shop for.")
 @click.option("--products", type=click.IntRange(1, 10_000_000), default=1_000_000, show_default=True, metavar="N", help="To search among.")
 @click.option("--repeats", type=click.IntRange(1, 100), default=5, show_default=True, metavar="N", help="Times of the steps.")

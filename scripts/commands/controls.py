@@ -8,11 +8,11 @@ from __future__ import annotations
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
-from homebody.scripts.options import json_out, workers
+from homebody.scripts.options import PATH, json_out, workers
 
 
 @click.command(short_help="Play a run's controls: seed, no-op, random edits, ablations, ...")
-@click.argument("run_dir", type=click.Path(), metavar="RUN_DIR")
+@click.argument("run_dir", type=PATH, metavar="RUN_DIR")
 @click.option("--split", default="test", show_default=True, help="train, validation or test.")
 @click.option("--tasks", "n_tasks", type=click.IntRange(min=1), metavar="N", help="The first N tasks of the split; without it all.")
 @click.option("--seed-tasks", type=click.IntRange(min=1), metavar="N",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
-from homebody.scripts.options import Group, json_out
+from homebody.scripts.options import PATH, Group, json_out
 
 if TYPE_CHECKING:
     from homebody.envs.household.census import Census
@@ -27,7 +27,7 @@ def data() -> None:
 
 
 @data.command("alfworld", short_help="ALFWorld's games: fetch the official release, or check a folder.")
-@click.option("--dir", "data_dir", type=click.Path(), metavar="DIR", help="Folder of the data. [default: $ALFWORLD_DATA, or a cache]")
+@click.option("--dir", "data_dir", type=PATH, metavar="DIR", help="Folder of the data. [default: $ALFWORLD_DATA, or a cache]")
 @click.option("--check", is_flag=True, help="Fetch nothing: read every game in the folder, and say what is wrong or missing.")
 @click.option("--url", envvar="HOMEBODY_ALFWORLD_URL", metavar="URL", help="Another address of the archive (or $HOMEBODY_ALFWORLD_URL).")
 @click.option("--sha256", default="", metavar="HEX", help="Checksum that the archive must have; the official one is known.")
@@ -46,7 +46,7 @@ def data_alfworld(data_dir: str | None, check: bool, url: str | None, sha256: st
     from homebody.envs.household.release import URL, default_dir, fetch_games
 
     check_target(json_path)
-    folder = Path(data_dir).expanduser() if data_dir is not None else default_dir()
+    folder = Path(data_dir) if data_dir is not None else default_dir()
     console = Console()
     if not check:
         with console.progress("fetching") as advance:

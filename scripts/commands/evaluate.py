@@ -9,6 +9,7 @@ import click
 
 from homebody.scripts.console import Console, check_target, write_json
 from homebody.scripts.options import (
+    PATH,
     decider_option,
     end_with,
     env_kwargs,
@@ -33,7 +34,7 @@ from homebody.scripts.options import (
 @click.option("--tasks", "n_tasks", type=click.IntRange(min=1), metavar="N", help="The first N tasks of the split; without it all.")
 @click.option("--attempts", type=click.IntRange(1, 100), default=1, show_default=True, metavar="K", help="Tries a task; adds pass@k.")
 @workers
-@click.option("--run-dir", type=click.Path(), metavar="DIR", help="Keep episodes and result in this run; nothing is played twice.")
+@click.option("--run-dir", type=PATH, metavar="DIR", help="Keep episodes and result in this run; nothing is played twice.")
 @seed
 @gpu
 @json_out

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
-from homebody.scripts.options import env_kwargs, gpu, harness_option, json_out, seed, where, workers
+from homebody.scripts.options import PATH, env_kwargs, gpu, harness_option, json_out, seed, where, workers
 
 if TYPE_CHECKING:
     from homebody.evolution.gate.rule import Verdict
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @where
 @click.option("--model", default="smollm2", show_default=True, metavar="MODEL", help="Who decides: a model, or a control (see evaluate).")
 @harness_option
-@click.option("--run-dir", required=True, type=click.Path(), metavar="DIR", help="Where the run is kept.")
+@click.option("--run-dir", required=True, type=PATH, metavar="DIR", help="Where the run is kept.")
 @click.option("--rounds", type=click.IntRange(1, 100), default=6, show_default=True, metavar="N", help="Most rounds.")
 @click.option("--proposer", default="rules", show_default=True, metavar="P",
               help="rules, llm, gepa, a control (random, noop), or your own module:callable.")  # fmt: skip

@@ -9,7 +9,7 @@ import click
 
 from homebody.scripts.commands.sandbox import harness_sandbox
 from homebody.scripts.console import Console, check_target, error_line, write_json
-from homebody.scripts.options import Group, json_out
+from homebody.scripts.options import PATH, Group, json_out
 
 
 @click.group(cls=Group, short_help="Show, check, compare and edit harnesses.")
@@ -31,6 +31,7 @@ def harness_list(json_path: str | None) -> None:
     from homebody.agents.processors import REGISTRY
     from homebody.agents.spec import HarnessSpec, harness_names
 
+    check_target(json_path)
     specs = [HarnessSpec.load(name) for name in harness_names()]
     found = {
         "harnesses": [{"name": spec.name, "description": spec.document.get("description", "")} for spec in specs],
@@ -55,6 +56,7 @@ def harness_show(name: str, json_path: str | None) -> None:
     """
     from homebody.agents.spec import HarnessSpec
 
+    check_target(json_path)
     spec = HarnessSpec.load(name)
     Console().harness(spec)
     write_json(json_path, spec.document)
@@ -96,6 +98,7 @@ def harness_diff(old: str, new: str, json_path: str | None) -> None:
     from homebody.agents.outline import changes
     from homebody.agents.spec import HarnessSpec
 
+    check_target(json_path)
     one, other = HarnessSpec.load(old), HarnessSpec.load(new)
     patch = one.diff(other)
     Console().harness_diff(changes(one, other), patch)
@@ -104,9 +107,9 @@ def harness_diff(old: str, new: str, json_path: str | None) -> None:
 
 @harness.command("patch", short_help="Apply a patch to a harness.")
 @click.argument("name", metavar="NAME|FILE")
-@click.argument("patch_file", metavar="PATCH")
-@click.option("--out", required=True, type=click.Path(), metavar="FILE", help="Where the new harness goes.")
-@click.option("--undo", type=click.Path(), metavar="FILE", help="Write the patch that takes this one back to FILE.")
+@click.argument("patch_file", type=PATH, metavar="PATCH")
+@click.option("--out", required=True, type=PATH, metavar="FILE", help="Where the new harness goes.")
+@click.option("--undo", type=PATH, metavar="FILE", help="Write the patch that takes this one back to FILE.")
 def harness_patch(name: str, patch_file: str, out: str, undo: str | None) -> None:
     """Apply a JSON Patch to a harness and write the result. Nothing is written if the result is not valid.
 
@@ -117,9 +120,10 @@ def harness_patch(name: str, patch_file: str, out: str, undo: str | None) -> Non
     from homebody.agents.patch import invert, read_patch
     from homebody.agents.spec import HarnessSpec
 
+    for path in (out, undo):
+        check_target(path)
     base, patch = HarnessSpec.load(name), read_patch(patch_file)
     spec = base.patch(patch)
-    check_target(undo)
     write_json(out, spec.document)
     write_json(undo, invert(base.document, patch))
     click.echo(f"{out}: {len(spec.processors)} processors, behaviour {spec.behaviour_hash[:16]}")

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
-from homebody.scripts.options import Group, json_out, options
+from homebody.scripts.options import PATH, Group, json_out, options
 
 house_parameters = options(
     click.option("--room", "rooms", multiple=True, metavar="ROOM", help="Kind of house: kitchen, livingroom, bedroom, bathroom, home."),
@@ -37,7 +36,7 @@ def household() -> None:
 
 
 @household.command("export", short_help="Write houses as ALFWorld's own game files.")
-@click.option("--out", required=True, type=click.Path(file_okay=False), metavar="DIR", help="Data folder; made where it is missing.")
+@click.option("--out", required=True, type=PATH, metavar="DIR", help="Data folder; made where it is missing.")
 @click.option("--split", "splits", multiple=True, metavar="S", help="train, validation or test; all three by default. Can be repeated.")
 @click.option("--tasks", "n", type=int, metavar="N", help="Houses a split; by default 2000 to train, 200 to validate, 200 to test.")
 @house_parameters
@@ -58,6 +57,7 @@ def household_export(
       homebody evaluate --env homebody/AlfWorld-v0 --data-dir houses --split test --decider random
     """
     from homebody.envs.core import SPLITS
+    from homebody.envs.file import make_folder
     from homebody.envs.household.export import export_houses
     from homebody.envs.household.houses import HouseSource
 
@@ -65,11 +65,12 @@ def household_export(
     parameters = {**rest, **({"rooms": rooms} if rooms else {}), **({"task_types": _mix(task_types)} if task_types else {})}
     source = HouseSource(**parameters)
     listed = {split: source.tasks(split, n) for split in dict.fromkeys(splits or SPLITS)}
+    folder = make_folder(out)
     total, games, written = sum(map(len, listed.values())), [], 0
     console = Console()
     with console.progress("exporting") as advance:
         for specs in listed.values():
-            for path, is_new in export_houses(source, specs, _folder(out)):
+            for path, is_new in export_houses(source, specs, folder):
                 games.append(path)
                 written += is_new
                 advance(len(games), total, "houses")
@@ -78,15 +79,6 @@ def household_export(
         click.echo(f"{split}: {len(specs)} houses ({kinds})")
     click.echo(f"{out}: {written} games written, {total - written} were there")
     write_json(json_path, {"out": out, "parameters": parameters, "written": written, "present": total - written, "games": games})
-
-
-def _folder(out: str) -> Path:
-    path = Path(out)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise click.UsageError(f"cannot make the folder {out}: {error.strerror}; give another for --out") from None
-    return path
 
 
 def _mix(given: tuple[str, ...]) -> dict[str, int]:

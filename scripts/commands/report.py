@@ -9,17 +9,17 @@ from pathlib import Path
 
 import click
 
-from homebody.scripts.console import Console, check_target, write_json, write_text
-from homebody.scripts.options import json_out
+from homebody.scripts.console import Console, check_target, write_json
+from homebody.scripts.options import PATH, json_out
 
 DEFAULT_PORT = 8350
 
 
 @click.command(short_help="Read a run: rounds, edits, verdicts, figures.")
-@click.argument("run_dir", type=click.Path(), metavar="RUN_DIR")
-@click.option("--html", type=click.Path(), metavar="FILE", help="Write the HTML page into FILE instead of RUN_DIR/report.html.")
-@click.option("--png", type=click.Path(), metavar="FILE", help="Draw the chart into FILE (.png or .svg).")
-@click.option("--figures", "folder", type=click.Path(), metavar="DIR", help="Draw each figure into DIR, as PNG and as SVG.")
+@click.argument("run_dir", type=PATH, metavar="RUN_DIR")
+@click.option("--html", type=PATH, metavar="FILE", help="Write the HTML page into FILE instead of RUN_DIR/report.html.")
+@click.option("--png", type=PATH, metavar="FILE", help="Draw the chart into FILE (.png or .svg).")
+@click.option("--figures", "folder", type=PATH, metavar="DIR", help="Draw each figure into DIR, as PNG and as SVG.")
 @click.option("--round", "number", type=int, metavar="N", help="Print this round alone, with its evidence.")
 @click.option("--candidate", metavar="M", help="With --round: explain this edit, by its number or id, from evidence to verdict.")
 @click.option("--serve", "serving", is_flag=True, help="Show the run on a local web page that follows it; Ctrl-C ends.")
@@ -53,6 +53,7 @@ def report(
             raise click.UsageError("--round writes no file but --json; leave it out, or leave out --html, --png, --figures and --serve")
         _explain(run_dir, number, candidate, json_path)
         return
+    from homebody.envs.file import make_folder, write_file
     from homebody.evolution.reports.summary import markdown, read_run
 
     if png is not None and not png.endswith((".png", ".svg")):
@@ -72,7 +73,7 @@ def report(
     for path in (page, png, json_path):
         check_target(path)
     if folder is not None:
-        _make_folder(folder)
+        make_folder(folder)
     console.markdown(markdown(run))
     write_json(json_path, run)
     from homebody.evolution.reports.figure import draw_run, figures, save
@@ -84,7 +85,7 @@ def report(
         for name, figure in figures(run).items():
             for ending in (".png", ".svg"):
                 save(figure, Path(folder) / f"{name}{ending}")
-    write_text(page, build_page(run_dir))
+    write_file(page, build_page(run_dir))
     console.line(f"\nHTML page: {page}")
 
 
@@ -95,11 +96,3 @@ def _explain(run_dir: str, number: int, candidate: str | None, json_path: str | 
     found = explain(run_dir, number, candidate)
     Console().markdown(round_markdown(found) if candidate is None else card_markdown(found))
     write_json(json_path, found)
-
-
-def _make_folder(folder: str) -> None:
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise click.UsageError(f"cannot make the folder {folder}: {error.strerror}; give another with --figures") from None
-    check_target(str(Path(folder) / "rounds.png"))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
-from homebody.scripts.options import json_out, workers
+from homebody.scripts.options import PATH, json_out, workers
 
 if TYPE_CHECKING:
     from homebody.evolution.gains.reproduce import Combination, Size
@@ -30,8 +30,8 @@ QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
               f"{QUICK_BENCHMARKS}]")  # fmt: skip
 @click.option("--quick", is_flag=True, help="Few tasks: 6 to train, 10 for the gate, at most twice as many "
               "later, 40 to test, 10 of them with the seed harness; 7 minutes to evolve, 14 in all.")  # fmt: skip
-@click.option("--run-dir", required=True, type=click.Path(), metavar="DIR", help="Where everything is kept.")
-@click.option("--data-dir", type=click.Path(), metavar="DIR", help="Folder of the game files, for benchmarks that read some.")
+@click.option("--run-dir", required=True, type=PATH, metavar="DIR", help="Where everything is kept.")
+@click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of the game files, for benchmarks that read some.")
 @workers
 @json_out
 def reproduce(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homebody.scripts.console import check_target, error_line, write_json
-from homebody.scripts.options import json_out
+from homebody.scripts.options import PATH, json_out
 from homebody.scripts.view import option
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Look at an episode again: replay, side by side, recording.")
-@click.argument("source", type=click.Path(), metavar="RUN_DIR|FILE")
+@click.argument("source", type=PATH, metavar="RUN_DIR|FILE")
 @click.option("--episode", metavar="N|TASK", help="Of a run: an episode's number, or the last one of a task. Without it they are listed.")
-@click.option("--beside", metavar="N|RUN_DIR|FILE", help="Another episode of the same task, shown beside it.")
+@click.option("--beside", type=PATH, metavar="N|RUN_DIR|FILE", help="Another episode of the same task, shown beside it.")
 @click.option("--env", "env_id", metavar="ID", help="Environment to play it again in, where that was not kept.")
-@click.option("--data-dir", type=click.Path(), metavar="DIR", help="Folder of the game files, for environments that read some.")
+@click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of the game files, for environments that read some.")
 @option.record
 @option.size
 @json_out

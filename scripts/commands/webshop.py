@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
-from homebody.scripts.options import Group, json_out, options
+from homebody.scripts.options import PATH, Group, json_out, options
 
 shop_parameters = options(
-    click.option("--data-dir", type=click.Path(), metavar="DIR", help="Folder of upstream's files; without it the catalogue is built in."),
+    click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of upstream's files; without it the catalogue is built in."),
     click.option("--catalogue-size", type=int, default=1000, show_default=True, metavar="N", help="Products, at most."),
     click.option("--catalogue-seed", type=int, default=0, show_default=True, metavar="N", help="Of the built-in catalogue."),
     click.option("--price-seed", type=int, default=0, show_default=True, metavar="N", help="Of prices that are a range, and of limits."),
@@ -61,7 +61,7 @@ def webshop_serve(split: str, tasks: tuple[str, ...], hide_score: bool, port: in
 @shop_parameters
 @click.option("--split", default="test", show_default=True, metavar="S", help="Errands to measure with.")
 @click.option("--tasks", "n", type=int, default=100, show_default=True, metavar="N", help="How many of them.")
-@click.option("--out", type=click.Path(file_okay=False), metavar="DIR", help="Write the built-in catalogue as upstream's files there.")
+@click.option("--out", type=PATH, metavar="DIR", help="Write the built-in catalogue as upstream's files there.")
 @json_out
 def webshop_catalogue(split: str, n: int, out: str | None, json_path: str | None, **shop: Any) -> None:
     """Measure what a search for the whole instruction finds, and how often buying its first result is right.
@@ -93,7 +93,7 @@ def webshop_catalogue(split: str, n: int, out: str | None, json_path: str | None
 @webshop.command("manifest", short_help="What fixes the errands: prices, and hashes to compare.")
 @shop_parameters
 @goals_parameter
-@click.option("--prices", type=click.Path(), metavar="FILE", help="What products cost; this command's --json, or ids and dollars alone.")
+@click.option("--prices", type=PATH, metavar="FILE", help="What products cost; this command's --json, or ids and dollars alone.")
 @json_out
 def webshop_manifest(json_path: str | None, **shop: Any) -> None:
     """Print the hashes of catalogue, prices and errands, which two shops share if they ask for the same.

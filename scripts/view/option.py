@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from homebody.scripts.options import PATH
+
 
 class Size(click.ParamType[tuple[int, int]]):
     """A width and a height in pixels, written 960x720."""
@@ -24,4 +26,4 @@ class Size(click.ParamType[tuple[int, int]]):
 
 
 size = click.option("--size", type=Size(), metavar="WxH", help="Of the picture in pixels.  [default: 960x720, two episodes 1280x900]")
-record = click.option("--record", type=click.Path(), metavar="FILE", help="Write a recording: FILE.gif, FILE.mp4, or FILE.png (the end).")
+record = click.option("--record", type=PATH, metavar="FILE", help="Write a recording: FILE.gif, FILE.mp4, or FILE.png (the end).")

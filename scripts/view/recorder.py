@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from homebody.envs.canvas import INK, Canvas
+from homebody.envs.file import replacing
 from homebody.scripts.console import check_target
 from homebody.scripts.view.board import Board
 from homebody.scripts.view.look import BAD, CARD, CHANGE, CHOSEN, DARK, EDGE, GOOD, OTHER, PAPER, QUIET
@@ -54,18 +55,16 @@ def record(board: Board, path: str) -> None:
     """Write a recording of the whole board, from the opening to the end.
 
     Raises:
-        click.UsageError: it cannot be written.
+        OutputError: it cannot be written.
     """
-    try:
-        if path.endswith(".gif"):
-            _write_gif(frames(board), path)
-        elif path.endswith(".mp4"):
-            _write_film(frames(board), path)
+    with replacing(path) as part:
+        if part.suffix == ".gif":
+            _write_gif(frames(board), part)
+        elif part.suffix == ".mp4":
+            _write_film(frames(board), part)
         else:
             board.show(board.last)
-            board.draw().save(path)
-    except OSError as error:
-        raise click.UsageError(f"cannot write {path}: {error.strerror or error}; give a file in a folder that can be written") from None
+            board.draw().save(part)
 
 
 def frames(board: Board) -> Iterator[Frame]:
@@ -96,7 +95,7 @@ def find_ffmpeg() -> str:
     return str(found)
 
 
-def _write_gif(found: Iterable[Frame], path: str) -> None:
+def _write_gif(found: Iterable[Frame], path: Path) -> None:
     """Write an animation in one palette: each picture then differs from the one before only where something happened."""
     shown = list(found)
     palette = _palette([pixels for pixels, _ in shown])
@@ -139,7 +138,7 @@ def _nearest(palette: list[int]) -> NDArray[np.uint8]:
     return np.asarray(distances.argmin(axis=1), np.uint8)
 
 
-def _write_film(found: Iterable[Frame], path: str) -> None:
+def _write_film(found: Iterable[Frame], path: Path) -> None:
     """Send the pictures to ffmpeg, each as often as it stands.
 
     Raises:
@@ -161,9 +160,9 @@ def _write_film(found: Iterable[Frame], path: str) -> None:
         raise OSError(None, f"ffmpeg failed: {lines[-1] if lines else encoder.returncode}")
 
 
-def _start(program: str, width: int, height: int, path: str) -> subprocess.Popen[bytes]:
+def _start(program: str, width: int, height: int, path: Path) -> subprocess.Popen[bytes]:
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(_RATE), "-i", "-"]
     # Players want even sides and this pixel format.
-    target = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p", path]
+    target = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p", str(path)]
     command = [program, "-y", "-loglevel", "error", *source, *target]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

@@ -38,6 +38,7 @@ from homebody.envs.canvas import (
     measure,
     wrap,
 )  # fmt: skip
+from homebody.envs.file import OutputError
 
 
 def colors(canvas: Canvas) -> set[tuple[int, ...]]:
@@ -162,7 +163,7 @@ def test_saved_file_is_a_png(tmp_path: Path) -> None:
     with Image.open(tmp_path / "picture.png") as image:
         assert image.format == "PNG"
         assert (np.asarray(image.convert("RGB")) == canvas.to_array()).all()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(OutputError, match="No such file or directory"):
         canvas.save(tmp_path / "nowhere" / "picture.png")
 
 

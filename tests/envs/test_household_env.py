@@ -29,6 +29,7 @@ from homebody.envs.core import (
     UnknownSplitError,
     UnknownTaskError,
 )
+from homebody.envs.file import PathError
 from homebody.envs.household.alfworld import AlfWorldSource, DataDirError
 from homebody.envs.household.env import (
     AlfWorldEnv,
@@ -308,7 +309,7 @@ def test_absolute_path_is_no_task_id(data_dir: Path) -> None:
         (lambda d: ProceduralEnv(max_steps=True), MaxStepsError, "max_steps=True is not possible"),
         (lambda d: AlfWorldEnv(d / "no"), DataDirError, "is not a folder; give data_dir="),
         (lambda d: AlfWorldEnv(), DataDirError, "neither data_dir nor ALFWORLD_DATA is given, and '/nowhere/alfworld' is not a folder"),
-        (lambda d: AlfWorldEnv(""), DataDirError, "data_dir is empty"),
+        (lambda d: AlfWorldEnv(""), PathError, "it is empty"),
         (lambda d: AlfWorldEnv(d).reset(options={"tasks": HEAT}), ResetOptionError, "unknown reset option 'tasks'; did you mean task?"),
         (lambda d: AlfWorldEnv(d).step("look"), NotResetError, "was used before reset"),
         (lambda d: AlfWorldEnv(d).expert(), NotResetError, "was used before reset"),

@@ -55,7 +55,7 @@ def test_other_file_is_not_overwritten(homebody: Homebody, tmp_path: Path) -> No
         (("--out", "x", "--distractors", 99), "distractors=99"),
         (("--out", "x", "--closed", 2), "closed=2.0"),
         (("--out", "x", "--holdout", "everything"), "holdout='everything'"),
-        (("--out", "file/x"), "cannot make the folder file/x: Not a directory"),
+        (("--out", "file/x"), "cannot write into the folder file/x: Not a directory"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(
