@@ -32,11 +32,30 @@ class DownloadError(EnvError):
         super().__init__(f"could not fetch {url}: {problem}; run the same command again to resume")
 
 
+class NoHomeError(EnvError):
+    """The cache is to be in the user's home, and the user has none."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no folder for the cache: this user has no home; set HOMEBODY_CACHE to a folder")
+
+
 def cache_root() -> Path:
-    """Return the folder of what is fetched or prepared: ``$HOMEBODY_CACHE``, or ``homebody`` in the user's cache; it need not exist."""
+    """Return the folder of what is fetched or prepared; it need not exist.
+
+    It is ``$HOMEBODY_CACHE``, or ``homebody`` in the user's cache.
+
+    Raises:
+        PathError: A variable holds no path.
+        NoHomeError: Neither ``HOMEBODY_CACHE`` nor ``XDG_CACHE_HOME`` is set, and the user has no home.
+    """
     if root := os.environ.get("HOMEBODY_CACHE"):
         return expand_path(root)
-    return expand_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "homebody"
+    if root := os.environ.get("XDG_CACHE_HOME"):
+        return expand_path(root) / "homebody"
+    try:
+        return Path.home() / ".cache" / "homebody"
+    except RuntimeError:  # a user id that the system does not know, as in some containers
+        raise NoHomeError from None
 
 
 def fetch(url: str, target: Path, progress: Progress | None = None, sha256: str = "") -> Path:

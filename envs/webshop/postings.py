@@ -6,11 +6,13 @@ Promises the scores that Lucene 9 gives with BM25: a document's length is kept i
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from homebody.envs.compiled import code_folders, compiler
 
 K1: Final = 0.9
 """How fast repeats of a term stop counting: Anserini's default, as `B`."""
@@ -21,7 +23,7 @@ _WINDOW: Final = 4096
 _SLACK: Final = 1e-6
 """Share of a score by which 32-bit rounding may raise a sum; what is dropped early is worse by more."""
 
-kernel = njit(cache=True, error_model="numpy")
+kernel = compiler(code_folders("webshop", [Path(__file__)]))
 
 
 class Postings(NamedTuple):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from homebody.envs.core import EnvError
 from homebody.envs.download import DownloadError, cache_root, fetch
 
 DATA = bytes(range(256)) * 9000
@@ -160,3 +161,14 @@ def test_the_cache_is_where_the_variables_say(monkeypatch, tmp_path):
     assert cache_root() == tmp_path / "homebody"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_root() == Path.home() / ".cache" / "homebody"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("HOMEBODY_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    with pytest.raises(EnvError, match="this user has no home; set HOMEBODY_CACHE to a folder"):
+        cache_root()
