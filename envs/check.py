@@ -6,14 +6,18 @@ import random
 from typing import Any, Final
 
 import gymnasium
+import numpy as np
 from gymnasium.spaces import Text
 
 from homebody.envs.core import EnvError
+from homebody.envs.text import clean, finite, is_name, short
 
 FREE_SLOT: Final = "{text}"
 """Where a command, as `search[{text}]`, leaves a text to the agent."""
 
 _INFO_TYPES: Final = {"goal": str, "admissible_commands": list, "won": bool, "task_id": str}
+_OPTIONAL_TYPES: Final = {"success_strict": bool, "why": str}
+"""What an agent looks at where it is there and not None."""
 _JUNK: Final = ("", " ", "\n", "\0", "{", "{text}", "%s %d", "go to nowhere 99", "GO", "\u2603 \U0001f9f9", "\ud800", "x" * 10_000)
 _NO_TASK: Final = "no such task"
 
@@ -42,32 +46,91 @@ def check_env(env: gymnasium.Env[Any, Any], *, n_steps: int = 20, seed: int = 0)
     _Checker(env, n_steps, seed).run()
 
 
-def check_info(env: gymnasium.Env[Any, Any], info: object, where: str) -> None:
-    """Test the `info` that one call of `reset` or `step` returned.
+def check_reset(env: gymnasium.Env[Any, Any], result: object, where: str) -> tuple[str, dict[str, Any]]:
+    """Return what a call of `reset` returned, its texts cleaned.
+
+    Args:
+        env: The environment.
+        result: What was returned.
+        where: How to name the call in a message.
+
+    Raises:
+        ContractError: It is not an observation and an `info` as the contract has them.
+    """
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise ContractError(env, f"{where} returned {short(result)}, not an observation and an info")
+    observation, info = result
+    return _observation(env, observation, where), check_info(env, info, where)
+
+
+def check_step(env: gymnasium.Env[Any, Any], result: object, where: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+    """Return what a call of `step` returned, its texts cleaned, numbers and truth values as Python's own.
+
+    Args:
+        env: The environment.
+        result: What was returned.
+        where: How to name the call in a message.
+
+    Raises:
+        ContractError: It is not observation, reward, terminated, truncated and `info` as the contract has them.
+    """
+    if not isinstance(result, tuple) or len(result) != 5:
+        raise ContractError(env, f"{where} returned {short(result)}, not observation, reward, terminated, truncated and info")
+    observation, reward, terminated, truncated, info = result
+    number = finite(float(reward) if isinstance(reward, np.bool_) else reward)
+    if number is None or not _is_bool(terminated) or not _is_bool(truncated):
+        got = ", ".join(map(short, (reward, terminated, truncated)))
+        raise ContractError(env, f"{where} returned reward, terminated, truncated = {got}, not a finite number and two bools")
+    is_over = bool(terminated or truncated)
+    checked = check_info(env, info, where, is_over=is_over)
+    return _observation(env, observation, where), number, bool(terminated), bool(truncated), checked
+
+
+def check_info(env: gymnasium.Env[Any, Any], info: object, where: str, *, is_over: bool = False) -> dict[str, Any]:
+    """Return the `info` that one call of `reset` or `step` returned, its goal cleaned.
 
     Args:
         env: The environment.
         info: What was returned.
         where: How to name the call in a message.
+        is_over: Whether the episode has ended: only then there may be no command.
 
     Raises:
-        ContractError: A key is missing, a value has a wrong type, or the commands are not sorted.
+        ContractError: A key is missing, a value has a wrong type, the commands are not sorted, there are none, or a command or the task id
+            is not one line of clean text.
     """
 
-    def fail(what: str) -> None:
-        raise ContractError(env, what)
+    def fail(what: str) -> ContractError:
+        return ContractError(env, what)
 
     if not isinstance(info, dict):
-        fail(f"the info of {where} is a {type(info).__name__}, not a dict")
-        return
-    for key, kind in _INFO_TYPES.items():
-        if not isinstance(info.get(key), kind):
-            fail(f"info[{key!r}] of {where} is {_short(info.get(key, 'missing'))}, not a {kind.__name__}")
+        raise fail(f"the info of {where} is a {type(info).__name__}, not a dict")
+    for key, kind in {**_INFO_TYPES, **{key: kind for key, kind in _OPTIONAL_TYPES.items() if info.get(key) is not None}}.items():
+        if not (_is_bool(info.get(key)) if kind is bool else isinstance(info.get(key), kind)):
+            raise fail(f"info[{key!r}] of {where} is {short(info.get(key, 'missing'))}, not a {kind.__name__}")
     commands = info["admissible_commands"]
     if not all(isinstance(command, str) for command in commands):
-        fail(f"info['admissible_commands'] of {where} holds something other than texts")
+        raise fail(f"info['admissible_commands'] of {where} holds something other than texts")
     if commands != sorted(set(commands)):
-        fail(f"info['admissible_commands'] of {where} is not sorted, or has a command twice: {_short(commands)}")
+        raise fail(f"info['admissible_commands'] of {where} is not sorted, or has a command twice: {short(commands)}")
+    if not commands and not is_over:
+        raise fail(f"info['admissible_commands'] of {where} is empty, and the episode goes on; offer a command, or end the episode")
+    for key, name in (("task_id", info["task_id"]), *(("admissible_commands", command) for command in commands)):
+        if not is_name(name):
+            raise fail(f"info[{key!r}] of {where} holds {short(name)}, not one line without control characters")
+    truths = {key: bool(info[key]) for key in ("won", "success_strict") if info.get(key) is not None}
+    texts = {key: clean(info[key]) for key in ("goal", "why") if info.get(key) is not None}
+    return {**info, **truths, **texts}
+
+
+def _observation(env: gymnasium.Env[Any, Any], observation: object, where: str) -> str:
+    if not isinstance(observation, str):
+        raise ContractError(env, f"the observation of {where} is {short(observation)}, not a text")
+    return clean(observation)
+
+
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool | np.bool_)
 
 
 class _Checker:
@@ -98,35 +161,36 @@ class _Checker:
 
     def same(self, one: object, other: object, what: str) -> None:
         if one != other:
-            self.fail(f"{what} differ: {_short(one)} and {_short(other)}")
+            self.fail(f"{what} differ: {short(one)} and {short(other)}")
 
     def reset(self, **kwargs: Any) -> tuple[str, dict[str, Any]]:
-        observation, info = self.env.reset(**kwargs)
-        self.observed(observation, info, f"reset({', '.join(f'{k}={v!r}' for k, v in kwargs.items())})")
+        where = f"reset({', '.join(f'{k}={v!r}' for k, v in kwargs.items())})"
+        try:
+            result = self.env.reset(**kwargs)
+        except Exception as error:
+            raise ContractError(self.env, f"{where} raised {type(error).__name__}: {error}") from error
+        observation, info = check_reset(self.env, result, where)
+        self.observed(result[0], where)
         if "task" in (kwargs.get("options") or {}) and info["task_id"] != kwargs["options"]["task"]:
             self.fail(f"task {kwargs['options']['task']!r} was asked for and info['task_id'] is {info['task_id']!r}")
         return observation, info
 
     def step(self, action: str, task: tuple[str, str] | None = None) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        where = f"step({short(action)})"
         try:
             result = self.env.step(action)
         except Exception as error:
-            raise ContractError(self.env, f"step({_short(action)}) raised {type(error).__name__}: {error}") from error
-        observation, reward, terminated, truncated, info = result
-        where = f"step({_short(action)})"
-        self.observed(observation, info, where)
-        if not isinstance(reward, int | float) or not isinstance(terminated, bool) or not isinstance(truncated, bool):
-            self.fail(
-                f"{where} returned reward, terminated, truncated = {reward!r}, {terminated!r}, {truncated!r}, not a number and two bools"
-            )
+            raise ContractError(self.env, f"{where} raised {type(error).__name__}: {error}") from error
+        checked = check_step(self.env, result, where)
+        self.observed(result[0], where)
+        info = checked[4]
         if task is not None and (info["task_id"], info["goal"]) != task:
             self.fail(f"task and goal changed within an episode, at {where}: from {task!r} to {(info['task_id'], info['goal'])!r}")
-        return observation, float(reward), terminated, truncated, info
+        return checked
 
-    def observed(self, observation: object, info: object, where: str) -> None:
+    def observed(self, observation: object, where: str) -> None:
         if observation not in self.env.observation_space:
-            self.fail(f"the observation of {where} is not in the observation space: {_short(observation)}")
-        check_info(self.env, info, where)
+            self.fail(f"the observation of {where} is not in the observation space: {short(observation)}")
 
     def unknown_task(self) -> None:
         try:
@@ -178,8 +242,3 @@ class _Checker:
             observation = self.step(command.replace(FREE_SLOT, "a"))[0]
             if observation == refusal != before:
                 self.fail(f"the admissible command {command!r} is refused after {actions!r}")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]}..."

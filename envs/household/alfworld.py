@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from homebody.envs.core import SPLITS, EnvError, NoTasksError, TaskSpec, UnknownSplitError, UnknownTaskError, take_tasks
 from homebody.envs.file import expand_path
+from homebody.envs.household.fault import GamePathError
 from homebody.envs.household.game import Game, compile_game
 from homebody.envs.household.gamefile import load_game_file, read_game_file
 from homebody.envs.household.problem import TASK_TYPES, Logic
+from homebody.envs.text import is_name
 
 GAME_FILE: Final = "game.tw-pddl"
 UPSTREAM_SPLITS: Final = {"train": "train", "validation": "valid_seen", "test": "valid_unseen"}
@@ -88,7 +90,7 @@ class AlfWorldSource:
             UnknownSplitError: There is no such split.
             NoTasksError: The folder has no game of this split.
             TaskCountError: `n` is not from 1 to the number of games.
-            GameFileError: A game's path does not tell its task type, and its file cannot be read.
+            GameFileError: A game's path cannot be a task id; or does not tell its task type, and its file cannot be read.
         """
         canonical = canonical_split(split)
         if canonical not in self._listed:
@@ -109,7 +111,12 @@ class AlfWorldSource:
         return _load(path.absolute(), status.st_mtime_ns, status.st_size)
 
     def _is_id(self, task_id: object) -> bool:
-        if not isinstance(task_id, str) or PurePosixPath(task_id).is_absolute() or ".." in PurePosixPath(task_id).parts:
+        if (
+            not isinstance(task_id, str)
+            or not is_name(task_id)
+            or PurePosixPath(task_id).is_absolute()
+            or ".." in PurePosixPath(task_id).parts
+        ):
             return False
         try:
             return PurePosixPath(task_id).name == GAME_FILE and (self.root / task_id).is_file()
@@ -117,7 +124,10 @@ class AlfWorldSource:
             return False
 
     def _ids(self, folder: Path) -> list[str]:
-        return [path.relative_to(self.root).as_posix() for path in folder.rglob(GAME_FILE) if path.is_file()]
+        ids = [path.relative_to(self.root).as_posix() for path in folder.rglob(GAME_FILE) if path.is_file()]
+        for unfit in (i for i in ids if not is_name(i)):
+            raise GamePathError(self.root / unfit, "its path is not one line of UTF-8 text, as a task id has to be")
+        return ids
 
     def _list(self, split: str) -> list[TaskSpec]:
         games = self.root / GAMES_FOLDER

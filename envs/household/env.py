@@ -27,12 +27,13 @@ from homebody.envs.household.holdout import Holdout
 from homebody.envs.household.houses import HouseSource
 from homebody.envs.household.online import OnlineExpert
 from homebody.envs.household.problem import LOGICS, Logic
+from homebody.envs.space import AnyText
 
 if TYPE_CHECKING:
     from homebody.envs.household.viewer import Viewer
 
 CHARSET: Final = string.digits + string.ascii_letters + string.punctuation + " \n"
-"""Every character that an observation may hold."""
+"""The characters of commands, and of observations other than what a person wrote: a task sentence may hold any."""
 MAX_OBSERVATION: Final = 2**16
 """Characters; the largest of ALFWorld's observations has under 1500."""
 MAX_COMMAND: Final = 256
@@ -126,7 +127,7 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
         """
         if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
             raise MaxStepsError(max_steps)
-        self.observation_space = Text(MAX_OBSERVATION, min_length=0, charset=CHARSET)
+        self.observation_space = AnyText(MAX_OBSERVATION)
         self.action_space = Text(MAX_COMMAND, min_length=0, charset=CHARSET)
         self.source = source
         self.max_steps = max_steps

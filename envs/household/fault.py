@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from homebody.envs.core import EnvError
+from homebody.envs.text import clean
 
 MAX_WHAT: Final = 400
 """Characters of a message about what is wrong: a file may hold a name of a megabyte."""
@@ -17,13 +18,19 @@ class GameFileError(EnvError):
     remedy = "get the file again (homebody data alfworld), or correct it"
 
     def __init__(self, path: Path, what: str) -> None:
-        super().__init__(f"{path}: {what if len(what) <= MAX_WHAT else what[:MAX_WHAT] + '...'}; {self.remedy}")
+        super().__init__(f"{clean(str(path))}: {what if len(what) <= MAX_WHAT else what[:MAX_WHAT] + '...'}; {self.remedy}")
 
 
 class GameFileMissingError(GameFileError):
     """There is no such file, or it cannot be opened."""
 
     remedy = "check the path and data_dir (or ALFWORLD_DATA)"
+
+
+class GamePathError(GameFileError):
+    """A game file's path cannot be a task id."""
+
+    remedy = "rename its folders"
 
 
 class GameFileSizeError(GameFileError):
@@ -49,7 +56,7 @@ class GameFileKeyError(GameFileError):
 class GrammarError(GameFileError):
     """The grammar has no usable task sentence, or is of neither known logic."""
 
-    remedy = "the grammar must hold one printable ASCII line 'Your task is to: ...' and ALFWorld's PutObject template"
+    remedy = "the grammar must hold one line 'Your task is to: ...' and ALFWorld's PutObject template"
 
 
 class PddlSyntaxError(GameFileError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from homebody.envs.household.fault import (
 )
 from homebody.envs.household.pddl import read_problem
 from homebody.envs.household.problem import Logic, Problem
+from homebody.envs.text import EncodingError, JsonError, NoFileError, decode, one_line, parse_json, read_bytes
 
 MAX_BYTES: Final = 2 * 2**20
 """A larger file is refused; ALFWorld's have up to 137 kB."""
@@ -72,27 +74,27 @@ def read_game_file(path: Path) -> bytes:
         GameFileMissingError: It is missing or cannot be opened.
         GameFileSizeError: It has more than `MAX_BYTES`.
     """
-    try:
+    with contextlib.suppress(OSError):  # which reading names
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise GameFileSizeError(path, f"has {size} bytes, more than the {MAX_BYTES} allowed")
-        return path.read_bytes()
-    except OSError as error:
-        raise GameFileMissingError(path, f"cannot be read: {error.strerror}") from None
+    try:
+        return read_bytes(path)
+    except NoFileError as error:
+        raise GameFileMissingError(path, error.fault) from None
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:
+    data = read_game_file(path)
     try:
-        data = json.loads(read_game_file(path).decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise GameFileEncodingError(path, f"is not UTF-8: {error.reason} at byte {error.start}") from None
-    except ValueError as error:
-        raise GameFileJsonError(path, f"is not JSON: {error}") from None
-    except RecursionError:
-        raise GameFileJsonError(path, "is nested too deep for JSON") from None
-    if not isinstance(data, dict):
-        raise GameFileJsonError(path, f"holds a JSON {type(data).__name__}, not an object")
-    return data
+        content = parse_json(decode(data, path), path)
+    except EncodingError as error:
+        raise GameFileEncodingError(path, error.fault) from None
+    except JsonError as error:
+        raise GameFileJsonError(path, error.fault) from None
+    if not isinstance(content, dict):
+        raise GameFileJsonError(path, f"holds a JSON {type(content).__name__}, not an object")
+    return content
 
 
 _MOST_TASKS: Final = 20
@@ -108,8 +110,10 @@ def _task_sentence(path: Path, grammar: str) -> str:
         sentence = str(json.loads(f'"{found[0]}"', strict=False))
     except ValueError:
         sentence = found[0]
-    if not (sentence.isascii() and sentence.isprintable() and sentence.strip() and len(sentence) <= MAX_SENTENCE):
-        raise GrammarError(path, f"the task sentence {sentence[:80]!r} is empty, longer than {MAX_SENTENCE}, or not all printable ASCII")
+    if not sentence.isprintable():
+        sentence = one_line(sentence)
+    if not sentence.strip() or len(sentence) > MAX_SENTENCE:
+        raise GrammarError(path, f"the task sentence {sentence[:80]!r} is empty, or longer than {MAX_SENTENCE}")
     return sentence
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from homebody.envs.core import EnvError
 from homebody.envs.file import expand_path
+from homebody.envs.text import UnreadableError, clean, kind_of, read_json, short
 
 NO_PRICE: Final = 100.0
 """Dollars that a product costs whose file gives no price."""
@@ -97,14 +98,14 @@ def load_catalogue(data_dir: str | os.PathLike[str], size: int = SMALL_FILE, *, 
         CatalogueError: A file is missing, is no JSON, or a product in it is not as it should be.
     """
     products_path, attributes_path = _paths(expand_path(data_dir), size)
-    records = read_json(products_path, list, "a list of products")
-    known = read_json(attributes_path, dict, "an object that maps product ids to attributes")
+    records = read_shop_file(products_path, list, "a list of products")
+    known = read_shop_file(attributes_path, dict, "an object that maps product ids to attributes")
     products: dict[str, Product] = {}
     places: dict[str, int] = {}
     for place, record in enumerate(records[:size]):
         where = f"{products_path}: product {place}"
         if not isinstance(record, dict):
-            raise CatalogueError(where, f"it is {_kind(record)}", "give an object")
+            raise CatalogueError(where, f"it is {kind_of(record)}", "give an object")
         asin = _Reader(where, record).text("asin")
         if not asin.strip():
             raise CatalogueError(where, f"its id is {asin!r}", "give each product an id of its own")
@@ -116,9 +117,9 @@ def load_catalogue(data_dir: str | os.PathLike[str], size: int = SMALL_FILE, *, 
             problem = f"id {asin!r} came before, at product {places[asin]}"
             raise CatalogueError(where, problem, "remove one of them, or pass duplicates='skip' to keep the first")
         places[asin] = place
-        facts = known.get(asin, {})
+        facts = {} if (found := known.get(record["asin"])) is None else found
         if not isinstance(facts, dict):
-            raise CatalogueError(f"{attributes_path}: {asin!r}", f"it is {_kind(facts)}", "give an object with the list `attributes`")
+            raise CatalogueError(f"{attributes_path}: {asin!r}", f"it is {kind_of(facts)}", "give an object with the list `attributes`")
         products[asin] = _product(_Reader(f"{where} ({asin})", record), _Reader(f"{attributes_path}: {asin!r}", facts))
     if not products:
         problem = f"it holds no product with an id of at most {LONGEST_ASIN} characters"
@@ -149,21 +150,16 @@ def catalogue_hash(products: Iterable[Product]) -> str:
     return digest.hexdigest()
 
 
-def read_json(path: Path, kind: type, wanted: str) -> Any:
+def read_shop_file(path: Path, kind: type, wanted: str) -> Any:
     """Return the content of a JSON file.
 
     Raises:
-        CatalogueError: There is no such file, it is no JSON in UTF-8, or its outermost value is not of this kind.
+        CatalogueError: It cannot be read, or its outermost value is not of this kind.
     """
     try:
-        value = json.loads(path.read_bytes())
-    except OSError as error:
-        raise CatalogueError(path, f"cannot be read ({error.strerror})", "check the path") from None
-    except (ValueError, RecursionError) as error:
-        raise CatalogueError(path, f"is no JSON ({error})", "fetch or write the file again") from None
-    if not isinstance(value, kind):
-        raise CatalogueError(path, f"its outermost value is {_kind(value)}", f"give {wanted}")
-    return value
+        return read_json(path, kind, wanted)
+    except UnreadableError as error:
+        raise CatalogueError(path, error.fault, error.remedy) from None
 
 
 def _paths(folder: Path, size: int) -> tuple[Path, Path]:
@@ -200,7 +196,10 @@ def _product(of: _Reader, facts: _Reader) -> Product:
 
 
 class _Reader:
-    """Reads the fields of one record, and names the place where one is wrong. A field with a default may be missing, or null."""
+    """Reads the fields of one record, and names the place where one is wrong. Texts are cleaned.
+
+    A field with a default may be missing. Null stands for the default, or for an empty text or list.
+    """
 
     def __init__(self, where: str, record: Mapping[str, Any]) -> None:
         self.where = where
@@ -208,21 +207,25 @@ class _Reader:
 
     def text(self, name: str, default: str | None = None) -> str:
         value = self._get(name, default)
+        if value is None:
+            return ""
         if not isinstance(value, str):
             raise self._wrong(name, "a text")
-        return value
+        return clean(value)
 
     def texts(self, name: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
-        """Read a list of texts; one text alone counts as a list of it."""
+        """Read a list of texts; one text alone counts as a list of it, and null in a list as nothing."""
         value = self._get(name, default)
+        if value is None:
+            return ()
         if isinstance(value, str):
-            return (value,)
+            return (clean(value),)
         if not isinstance(value, list | tuple):
             raise self._wrong(name, "a list of texts")
         for place, text in enumerate(value):
-            if not isinstance(text, str):
-                raise CatalogueError(self.where, f"field {name!r} has at place {place} what is {_kind(text)}", "give a list of texts")
-        return tuple(value)
+            if text is not None and not isinstance(text, str):
+                raise CatalogueError(self.where, f"field {name!r} has at place {place} what is {kind_of(text)}", "give a list of texts")
+        return tuple(clean(text) for text in value if text is not None)
 
     def options(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         groups = self._get("customization_options") or {}
@@ -231,10 +234,11 @@ class _Reader:
         for group, contents in groups.items():
             if contents is None:
                 continue
+            contents = [c for c in contents if not _is_null(c)] if isinstance(contents, list) else contents
             if not isinstance(contents, list) or not all(isinstance(c, dict) and isinstance(c.get("value"), str) for c in contents):
-                problem = f"field 'customization_options' has a group {group!r} that is no list of options"
+                problem = f"field 'customization_options' has a group {short(group)} that is no list of options"
                 raise CatalogueError(self.where, problem, "give each option a text 'value'")
-            yield group.lower(), tuple(content["value"].strip().replace("/", " | ").lower() for content in contents)
+            yield clean(group).lower(), tuple(clean(content["value"]).strip().replace("/", " | ").lower() for content in contents)
 
     def prices(self) -> tuple[float, ...]:
         """Read the first two amounts of `pricing`."""
@@ -244,7 +248,7 @@ class _Reader:
         try:
             return _finite(text)
         except ValueError:
-            problem = f"field 'pricing' is {text[:40]!r}"
+            problem = f"field 'pricing' is {short(text)}"
             raise CatalogueError(self.where, problem, "give '$12.99', '$3.78 - $11.38', or an empty text") from None
 
     def _get(self, name: str, default: Any = None) -> Any:
@@ -254,7 +258,7 @@ class _Reader:
         return default if value is None else value
 
     def _wrong(self, name: str, wanted: str) -> CatalogueError:
-        return CatalogueError(self.where, f"field {name!r} is {_kind(self._record[name])}", f"give {wanted}")
+        return CatalogueError(self.where, f"field {name!r} is {kind_of(self._record[name])}", f"give {wanted}")
 
 
 def _finite(text: str) -> tuple[float, ...]:
@@ -265,5 +269,6 @@ def _finite(text: str) -> tuple[float, ...]:
     return tuple(amounts[:2])
 
 
-def _kind(value: object) -> str:
-    return "null" if value is None else f"of type {type(value).__name__}"
+def _is_null(option: object) -> bool:
+    """Tell whether null stands for an option, or for its text."""
+    return option is None or (isinstance(option, dict) and option.get("value", "") is None)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import string
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Text
 from numpy.typing import NDArray
 
 from homebody.envs.core import RENDER_MODES, EnvError, NotResetError, RenderModeError, ResetOptionError, SnapshotError, did_you_mean
+from homebody.envs.space import AnyText
 from homebody.envs.webshop import baseline, expert, render
 from homebody.envs.webshop.goals import GoalSource
 from homebody.envs.webshop.pages import Page, Shop
@@ -38,17 +37,6 @@ class UnknownParameterError(EnvError):
     def __init__(self, name: str) -> None:
         known = (*_SHOP_PARAMETERS, *_OWN_PARAMETERS)
         super().__init__(f"unknown parameter {name!r}; choose among: {', '.join(known)}{did_you_mean(name, known)}")
-
-
-class AnyText(Text):
-    """Texts of any characters: what is sold is described in all of them. Samples are printable ASCII."""
-
-    def __init__(self, max_length: int) -> None:
-        super().__init__(max_length, min_length=0, charset=string.printable)
-
-    def contains(self, x: Any) -> bool:
-        """Tell whether `x` is a text that is not too long."""
-        return isinstance(x, str) and len(x) <= self.max_length
 
 
 class WebShopEnv(gymnasium.Env[str, str]):

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from homebody.envs.core import NoTasksError, TaskSpec, UnknownSplitError, UnknownTaskError, take_tasks
-from homebody.envs.webshop.catalogue import CatalogueError, Product, catalogue_hash, read_json
+from homebody.envs.text import clean, finite, short
+from homebody.envs.webshop.catalogue import CatalogueError, Product, catalogue_hash, read_shop_file
 
 SPLIT_BOUNDS: Final = {"train": 0.6, "validation": 0.8, "test": 1.0}
 """A product is in the first split whose bound exceeds its place in [0, 1), which comes from the SHA-256 of its id: all goals of a product
@@ -111,7 +112,7 @@ def human_goals(products: Iterable[Product], path: Path, price: Price, seed: int
     Raises:
         CatalogueError: The file is missing, or an instruction in it is not as it should be.
     """
-    written = read_json(path, dict, "an object that maps product ids to lists of instructions")
+    written = read_shop_file(path, dict, "an object that maps product ids to lists of instructions")
     goals = []
     for product in products:
         for n, record in enumerate(_instructions(written.get(product.asin, []), f"{path}: {product.asin!r}")):
@@ -208,15 +209,15 @@ def load_prices(path: Path, price_seed: int | None = None) -> dict[str, float]:
     Raises:
         CatalogueError: The file is missing, is no such object, a price is no number of at least 0, or the manifest is of another seed.
     """
-    content = read_json(path, dict, "an object that maps product ids to prices in dollars")
+    content = read_shop_file(path, dict, "an object that maps product ids to prices in dollars")
     made_with = content.get("price_seed", price_seed) if isinstance(content.get("prices"), dict) else price_seed
     if price_seed is not None and made_with != price_seed:
         problem = f"is a manifest of price_seed={made_with!r}, and price_seed={price_seed} would set other limits"
         raise CatalogueError(path, problem, f"give price_seed={made_with!r}, or a file of its prices alone")
     prices = content["prices"] if isinstance(content.get("prices"), dict) else content
     for asin, price in prices.items():
-        if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf:
-            raise CatalogueError(path, f"the price of {asin!r} is {price!r}", "give dollars, a number of at least 0")
+        if isinstance(price, bool) or (dollars := finite(price)) is None or dollars < 0:
+            raise CatalogueError(path, f"the price of {short(asin)} is {short(price)}", "give dollars, a number of at least 0")
     return {asin: float(price) for asin, price in prices.items()}
 
 
@@ -248,16 +249,18 @@ def _cap(price: float, draw: random.Random) -> tuple[float, str]:
 
 
 def _instructions(records: object, where: str) -> Iterator[Mapping[str, Any]]:
-    """Yield a product's instructions, each checked."""
+    """Yield a product's instructions, each checked, with its texts cleaned."""
     kinds = {"instruction": str, "instruction_attributes": list, "instruction_options": list}
     for record in records if isinstance(records, list) else [records]:
         fields = record if isinstance(record, dict) else {}
+        cleaned: dict[str, Any] = {}
         for name, kind in kinds.items():
             value = fields.get(name)
             if not isinstance(value, kind) or not all(isinstance(item, str) for item in value):
                 wanted = "a text" if kind is str else "a list of texts"
-                raise CatalogueError(where, f"an instruction's {name!r} is {value!r}", f"give {wanted}")
-        yield fields
+                raise CatalogueError(where, f"an instruction's {name!r} is {short(value)}", f"give {wanted}")
+            cleaned[name] = clean(value) if isinstance(value, str) else [clean(item) for item in value]
+        yield cleaned
 
 
 def _shuffled(goals: list[Goal]) -> list[Goal]:

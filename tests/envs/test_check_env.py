@@ -62,16 +62,13 @@ def test_honest_env_passes() -> None:
     check_env(Shop())
 
 
-def test_env_without_commands_passes() -> None:
-    check_env(Shop(reset=with_info(admissible_commands=[]), step=with_info(admissible_commands=[])))
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"observation_space": Discrete(2)}, "its observation_space is Discrete(2), not a gymnasium.spaces.Text"),
         ({"reset": lambda s, o, i: ("START", i)}, "the observation of reset(seed=0) is not in the observation space: 'START'"),
-        ({"step": lambda s, o, i: (None, i)}, "is not in the observation space: None"),
+        ({"step": lambda s, o, i: (None, i)}, "the observation of step('leave') is None, not a text"),
+        ({"step": lambda s, o, i: ("\ud83d", i)}, "is not in the observation space: '\\ud83d'"),
         ({"reset": lambda s, o, i: (o, None)}, "the info of reset(seed=0) is a NoneType, not a dict"),
         ({"reset": with_info(goal=None)}, "info['goal'] of reset(seed=0) is None, not a str"),
         ({"step": with_info(won=0)}, "info['won'] of step("),
@@ -80,12 +77,20 @@ def test_env_without_commands_passes() -> None:
         ({"reset": with_info(admissible_commands=["leave", "buy"])}, "is not sorted, or has a command twice: ['leave', 'buy']"),
         ({"reset": with_info(admissible_commands=["buy", "buy"])}, "is not sorted, or has a command twice"),
         ({"reset": with_info(admissible_commands=[1])}, "holds something other than texts"),
+        ({"reset": with_info(admissible_commands=[])}, "info['admissible_commands'] of reset(seed=0) is empty, and the episode goes on"),
+        ({"step": with_info(admissible_commands=["buy\nleave"])}, "holds 'buy\\nleave', not one line without control characters"),
+        ({"reset": with_info(task_id="on\ud83de")}, "info['task_id'] of reset(seed=0) holds 'on\\ud83de', not one line"),
+        ({"step": with_info(success_strict="yes")}, "info['success_strict'] of step('leave') is 'yes', not a bool"),
+        ({"step": with_info(why=3)}, "info['why'] of step('leave') is 3, not a str"),
         ({"reset": lambda s, o, i: (f"{o} {s.total} {id(i) % 99991}", i)}, "two resets with seed=0 differ"),
         ({"task": "two"}, "task 'one' was asked for and info['task_id'] is 'two'"),
         ({"any_task": True}, "reset(options={'task': 'no such task'}) was accepted"),
         ({"step": lambda s, o, i: (f"{o} {s.total}", i)}, "differ: "),
         ({"step": with_info(goal="sell it")}, "task and goal changed within an episode"),
         ({"reward": "1"}, "returned reward, terminated, truncated = '1', False, False"),
+        ({"reward": float("nan")}, "returned reward, terminated, truncated = nan, False, False, not a finite number and two bools"),
+        ({"reward": -float("inf")}, "returned reward, terminated, truncated = -inf, False, False"),
+        ({"reward": 10**400}, "not a finite number and two bools"),
         ({"raises": True}, "raised ValueError"),
         ({"refuses": "leave"}, "the admissible command 'leave' is refused after []"),
     ],

@@ -70,10 +70,11 @@ def test_its_own_task_source_is_asked(write):
     def __init__(self, colour="red"):
         self.colour = colour
     def tasks(self, split, n=None):
-        return [f"{self.colour} {split} {n}"]
+        from homebody.envs import TaskSpec
+        return [TaskSpec(f"{self.colour} {number}", "lamp", split) for number in range(3)][:n]
 """
     name = write(LAMP + own)
-    assert tasks(f"{name}:Lamp", "train", 3, colour="blue") == ["blue train 3"]
+    assert tasks(f"{name}:Lamp", "train", 2, colour="blue") == [TaskSpec("blue 0", "lamp", "train"), TaskSpec("blue 1", "lamp", "train")]
     assert make(f"{name}:Lamp", colour="green").unwrapped.colour == "green"
 
 
@@ -110,15 +111,15 @@ def test_module_may_register_ids_as_before(write):
         (("def info", "def __init__(self, size): pass\n    def info"), "{}:Lamp", "Lamp() raised TypeError: "),
         (("def info", "def __init__(self): raise OSError('no lamp')\n    def info"), "{}:Lamp", "Lamp() raised OSError: no lamp; give a "),
         (("self, *, seed=None, options=None", "self"), "{}:Lamp", "reset(seed=0) raised TypeError: "),
-        ((", options=None", ""), "{}:Lamp", "reset(options={'task': 'lamp'}) raised TypeError: "),
+        ((", options=None", ""), "{}:Lamp", "reset(seed=0, options={'task': 'lamp'}) raised TypeError: "),
         (("self.lit = self.lit or", "self.lit = self.lamp or"), "{}:Lamp", "step('press') raised AttributeError: "),
-        (("float(self.lit), ", ""), "{}:Lamp", "step('press') raised ValueError: "),
+        (("float(self.lit), ", ""), "{}:Lamp", "step('press') returned ('It is light', True, False, {'goal': "),
         (('"goal": "light the lamp", ', ""), "{}:Lamp", "info['goal'] of reset(seed=0) is 'missing', not a str"),
         (('"won": self.lit', '"won": 0'), "{}:Lamp", "info['won'] of reset(seed=0) is 0, not a bool"),
         (('["press", "wait"]', '["wait", "press"]'), "{}:Lamp", "info['admissible_commands'] of reset(seed=0) is not sorted"),
         (('["press", "wait"]', "[1]"), "{}:Lamp", "info['admissible_commands'] of reset(seed=0) holds something other than texts"),
         (('"It is dark", self.info()', '"It is dark", None'), "{}:Lamp", "the info of reset(seed=0) is a NoneType, not a dict"),
-        (('return "It is dark"', "return 5"), "{}:Lamp", "reset(seed=0) observed 5; give a gymnasium.Env with Text in and out"),
+        (('return "It is dark"', "return 5"), "{}:Lamp", "the observation of reset(seed=0) is 5, not a text"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(change, what, message, write):

@@ -73,6 +73,29 @@ def test_task_sentence_is_unescaped(tmp_path: Path, write_game: Write) -> None:
     assert load_game_file(write_game(tmp_path, grammar=grammar)).problem.task == "a \\q mug."
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("put a caf\u00e9 cup on the shelf.", "put a caf\u00e9 cup on the shelf."),
+        ("put the cook\u2019s \u201cbest\u201d mug away \u2014 now.", "put the cook\u2019s \u201cbest\u201d mug away \u2014 now."),
+        ("\u628a\u676f\u5b50\u653e\u5728\u67b6\u5b50\u4e0a", "\u628a\u676f\u5b50\u653e\u5728\u67b6\u5b50\u4e0a"),
+        ("put a\u00a0mug\\n  away.", "put a mug away."),
+        ("put a \\ud83d mug\x1b[31m away.", "put a \ufffd mug\ufffd[31m away."),
+        ("put a mug\u202e away\x00.", "put a mug\ufffd away\ufffd."),
+    ],
+)
+def test_task_sentence_is_in_any_language_and_clean(tmp_path: Path, write_game: Write, written: str, read: str) -> None:
+    path = write_game(tmp_path, grammar=f'"Your task is to: {written}" "move {{o}} to {{r}}"')
+    assert load_game_file(path).problem.task == read
+
+
+def test_byte_order_mark_changes_nothing(tmp_path: Path, write_game: Write) -> None:
+    path = write_game(tmp_path)
+    plain = load_game_file(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_game_file(path) == plain
+
+
 FAULTS = [
     ({"pddl_problem": None}, fault.GameFileKeyError, "key 'pddl_problem' is missing"),
     ({"grammar": None}, fault.GameFileKeyError, "key 'grammar' is missing"),
@@ -81,7 +104,7 @@ FAULTS = [
     ({"walkthrough": [1]}, fault.GameFileKeyError, "'walkthrough' is no list of commands"),
     ({"grammar": '"move {o} to {r}"'}, fault.GrammarError, "has 0 task sentences"),
     ({"grammar": '"Your task is to: a." "Your task is to: b." "move {o} to {r}"'}, fault.GrammarError, "has 2 task sentences"),
-    ({"grammar": '"Your task is to: caf\u00e9." "move {o} to {r}"'}, fault.GrammarError, "not all printable ASCII"),
+    ({"grammar": '"Your task is to: \t " "move {o} to {r}"'}, fault.GrammarError, "the task sentence '' is empty"),
     ({"grammar": '"Your task is to: ' * 21 + '"move {o} to {r}"'}, fault.GrammarError, "has 21 task sentences"),
     ({"grammar": f'"Your task is to: {"a" * 501}" "move {{o}} to {{r}}"'}, fault.GrammarError, "longer than 500"),
     ({"grammar": '"Your task is to: ." '}, fault.GrammarError, "has 0 of the templates"),
@@ -144,13 +167,16 @@ def test_faults_are_named(
 @pytest.mark.parametrize(
     ("content", "error", "message"),
     [
-        (None, fault.GameFileMissingError, "cannot be read: No such file"),
-        (b"\xff\xfe{}", fault.GameFileEncodingError, "is not UTF-8: invalid start byte at byte 0"),
-        (b"", fault.GameFileJsonError, "is not JSON: Expecting value"),
-        (b'{"a": ', fault.GameFileJsonError, "is not JSON"),
+        (None, fault.GameFileMissingError, "cannot be read (No such file or directory)"),
+        (b"\xff\xfe{}", fault.GameFileEncodingError, "is UTF-16, not UTF-8"),
+        (b'{"a": "caf\xe9"}', fault.GameFileEncodingError, "is not UTF-8: invalid continuation byte at byte 10"),
+        (b"", fault.GameFileJsonError, "is no JSON (Expecting value"),
+        (b'{"a": ', fault.GameFileJsonError, "is no JSON"),
+        (b'{"a": NaN}', fault.GameFileJsonError, "is no JSON (NaN is no number of JSON)"),
+        (b'{"a": 1, "a": 2}', fault.GameFileJsonError, "is no JSON (an object has the key 'a' twice)"),
         (b"[]", fault.GameFileJsonError, "holds a JSON list, not an object"),
-        (b"[" * 200_000, fault.GameFileJsonError, "is nested too deep for JSON"),
-        (b'{"a": ' + b"1" * 10_000 + b"}", fault.GameFileJsonError, "is not JSON: Exceeds the limit"),
+        (b"[" * 200_000, fault.GameFileJsonError, "is JSON nested deeper than 100 levels"),
+        (b'{"a": ' + b"1" * 10_000 + b"}", fault.GameFileJsonError, "is no JSON (a whole number has 10000 digits)"),
     ],
 )
 def test_broken_files_are_named(tmp_path: Path, content: bytes | None, error: type[fault.GameFileError], message: str) -> None:

@@ -73,6 +73,66 @@ def test_ids_that_upstream_leaves_out(tmp_path: Path) -> None:
     assert [product.asin for product in load_catalogue(write(tmp_path, records))] == ["B000000002"]
 
 
+def test_null_counts_as_empty(tmp_path: Path) -> None:
+    """An example of each: a description, a list of bullets, one of its entries, a group of options, an option, an option's text."""
+    nulls = {"full_description": None, "query": None, "small_description": None, "images": None}
+    options = {"Color": [{"value": "Red"}, {"value": None}, None], "Size": None}
+    bare, mixed, plain = load_catalogue(
+        write(
+            tmp_path,
+            [
+                {**LAMP, **nulls, "name": None, "pricing": None, "customization_options": None},
+                {**CUP, "small_description": ["Holds tea.", None], "customization_options": options},
+                {**CUP, "asin": "B000000003"},
+            ],
+            {"B000000001": {"attributes": None, "instruction": None, "instruction_attributes": None}, "B000000002": None},
+        )
+    )
+    assert (bare.description, bare.query, bare.name, bare.bullets, bare.images, bare.options) == ("", "", "", (), (), {})
+    assert (bare.prices, bare.attributes, bare.instruction) == ((100.0,), ("DUMMY_ATTR",), "")
+    assert (mixed.bullets, mixed.options) == (("Holds tea.",), {"color": ("red",)})
+    assert plain.description == "Bright."
+
+
+HALF = "\ud83d"
+
+
+def test_texts_are_cleaned(tmp_path: Path) -> None:
+    lamp = {
+        **LAMP,
+        "name": f"cup {HALF} \x1b[2J\u202egnp",
+        "full_description": "two\nlines, and a bell\x07",
+        "small_description": [f"{HALF}"],
+        "customization_options": {f"Color{HALF}": [{"value": f"Red{HALF}"}]},
+    }
+    facts = {"B000000001": {"attributes": [HALF], "instruction": f"Find {HALF}", "instruction_attributes": [HALF]}}
+    (product,) = load_catalogue(write(tmp_path, [lamp], facts))
+    assert product.name == "cup \ufffd \ufffd[2J\ufffdgnp"
+    assert (product.description, product.bullets) == ("two\nlines, and a bell\ufffd", ("\ufffd",))
+    assert product.options == {"color\ufffd": ("red\ufffd",)}
+    assert (product.attributes, product.instruction) == (("\ufffd",), "Find \ufffd")
+    assert as_product({**lamp, "name": HALF}).name == "\ufffd"
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_byte_order_mark_changes_nothing(tmp_path: Path, mark: bytes) -> None:
+    write(tmp_path, [LAMP])
+    for path in tmp_path.iterdir():
+        path.write_bytes(mark + path.read_bytes())
+    assert load_catalogue(tmp_path)[0].instruction == "Find me dimmable desk lamps"
+
+
+def test_other_encodings_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path, [LAMP]) / "items_shuffle_1000.json"
+    text = path.read_text()
+    path.write_text(text, "utf-16")
+    with pytest.raises(CatalogueError, match=r"items_shuffle_1000\.json: is UTF-16, not UTF-8; save it as UTF-8"):
+        load_catalogue(tmp_path)
+    path.write_bytes(text.replace("Brass", "Caf\u00e9").encode("latin-1"))
+    with pytest.raises(CatalogueError, match=r"is not UTF-8: invalid continuation byte at byte \d+; save it as UTF-8"):
+        load_catalogue(tmp_path)
+
+
 def test_only_the_first_records_count(tmp_path: Path) -> None:
     assert [product.asin for product in load_catalogue(write(tmp_path, [CUP, LAMP]), 1)] == ["B000000002"]
 
@@ -93,14 +153,16 @@ def without(name: str) -> dict[str, Any]:
     ("products", "said"),
     [
         ("[{", "items_shuffle_1000.json: is no JSON"),
-        ("\ufeff\x00", "is no JSON"),
-        ("[" * 100_000, "is no JSON"),
+        ("\ufeff\x00", "has a NUL at character 0, as a binary file or UTF-16 has; save it as UTF-8"),
+        ("[" * 100_000, "is JSON nested deeper than 100 levels"),
         ({}, "its outermost value is of type dict; give a list of products"),
         ([], "holds no product"),
         ([CUP, 7], "product 1: it is of type int; give an object"),
         ([without("asin")], "product 0: field 'asin' is missing"),
         ([CUP, without("full_description")], "product 1 (B000000001): field 'full_description' is missing"),
-        ([{**LAMP, "name": None}], "product 0 (B000000001): field 'name' is null; give a text"),
+        ([{**LAMP, "name": 7}], "product 0 (B000000001): field 'name' is of type int; give a text"),
+        ([{**LAMP, "asin": None}], "product 0: its id is ''; give each product an id of its own"),
+        ('[{"asin": "B1", "asin": "B2"}]', "is no JSON (an object has the key 'asin' twice)"),
         ([{**LAMP, "query": 3}], "field 'query' is of type int; give a text"),
         ([{**LAMP, "small_description": ["a", 1]}], "field 'small_description' has at place 1 what is of type int; give a list of texts"),
         ([{**LAMP, "small_description": {}}], "field 'small_description' is of type dict; give a list of texts"),

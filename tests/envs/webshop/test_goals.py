@@ -137,6 +137,13 @@ def test_human_goals(tmp_path: Path) -> None:
     assert (goal.category, goal.query, goal.product_category, goal.name) == ("garden", "lamps", "Home", "Lamp L1")
 
 
+def test_human_goals_are_cleaned(tmp_path: Path) -> None:
+    wish = {"instruction": "a \ud83d caf\u00e9 lamp\x1b[0m", "instruction_attributes": ["bri\u202eght"], "instruction_options": ["red\x00"]}
+    (goal,) = human_goals([LAMP], write_human(tmp_path, {"L1": [wish]}), price, 0)
+    assert goal.instruction == "a \ufffd caf\u00e9 lamp\ufffd[0m"
+    assert (goal.attributes, goal.options) == (("bri\ufffdght",), (("", "red\ufffd"),))
+
+
 @pytest.mark.parametrize(
     "record", [3, "text", {}, {"instruction": 1}, {"instruction": "a", "instruction_attributes": ["b"], "instruction_options": [1]}]
 )
@@ -151,10 +158,32 @@ def test_prices_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "prices.json"
     path.write_text('{"L1": 3, "L2": 4.5}')
     assert load_prices(path) == {"L1": 3.0, "L2": 4.5}
-    for text in ('{"L1": "3"}', '{"L1": true}', '{"L1": -1}', '{"L1": NaN}', '{"L1": Infinity}', "[]", "{"):
-        path.write_text(text)
-        with pytest.raises(CatalogueError, match=r"prices\.json"):
-            load_prices(path)
+    path.write_text('\ufeff{"L1": 3}', "utf-8")
+    assert load_prices(path) == {"L1": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"L1": "3"}', "the price of 'L1' is '3'; give dollars, a number of at least 0"),
+        ('{"L1": true}', "the price of 'L1' is True"),
+        ('{"L1": null}', "the price of 'L1' is None"),
+        ('{"L1": -1}', "the price of 'L1' is -1"),
+        ('{"L1": NaN}', "is no JSON (NaN is no number of JSON)"),
+        ('{"L1": Infinity}', "is no JSON (Infinity is no number of JSON)"),
+        ('{"L1": 1e999}', "is no JSON (1e999 is beyond the range of numbers)"),
+        (f'{{"L1": {"9" * 400}}}', "is no JSON (a whole number has 400 digits)"),
+        ('{"L1": 1, "L1": 2}', "is no JSON (an object has the key 'L1' twice)"),
+        ("[]", "its outermost value is of type list; give an object that maps"),
+        ("{", "is no JSON (Expecting property name"),
+    ],
+)
+def test_bad_prices_are_named(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "prices.json"
+    path.write_text(text)
+    with pytest.raises(CatalogueError) as raised:
+        load_prices(path)
+    assert str(raised.value).startswith(f"{path}: {said}")
 
 
 def test_manifest_fixes_everything() -> None:
