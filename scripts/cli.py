@@ -29,6 +29,7 @@ from homebody.scripts.commands.watch import watch
 from homebody.scripts.commands.webshop import webshop
 from homebody.scripts.console import error_line
 from homebody.scripts.options import HELP_NAMES, Group
+from homebody.scripts.terminal import fit_streams
 
 CONTEXT = {"help_option_names": HELP_NAMES, "max_content_width": 110}
 
@@ -56,6 +57,7 @@ for command in (
 
 def main() -> None:
     """Run the command line; the entry point."""
+    fit_streams()
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.exceptions.Abort:

@@ -17,19 +17,19 @@ import click
 import rich.console
 import rich.live
 from rich.markdown import Markdown
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.syntax import Syntax
 from rich.table import Table
 
 from homebody.scripts.panel import panel
+from homebody.scripts.terminal import clean, escape
 
 Advance = Callable[[int, int, str], None]
 
 
 def error_line(message: str) -> None:
     """Print an error as one line on standard error."""
-    click.echo("homebody: " + " ".join(message.split()), err=True)
+    click.echo("homebody: " + " ".join(clean(message).split()), err=True)
 
 
 def write_json(path: str | None, value: Any) -> None:
@@ -209,7 +209,7 @@ class Console:
 
     def markdown(self, text: str) -> None:
         """Print Markdown: laid out on a terminal, as it is elsewhere."""
-        self.out.print(Markdown(text) if self.out.is_terminal else escape(text))
+        self.out.print(Markdown(clean(text)) if self.out.is_terminal else escape(text))
 
     def line(self, text: str) -> None:
         """Print a line as it is."""
@@ -256,7 +256,7 @@ class Console:
     def patch(self, patch: Sequence[Mapping[str, Any]]) -> None:
         """Print a JSON Patch."""
         text = json.dumps(patch, indent=2, ensure_ascii=False)
-        self.out.print(Syntax(text, "json", word_wrap=True) if self.out.is_terminal else escape(text))
+        self.out.print(Syntax(clean(text), "json", word_wrap=True) if self.out.is_terminal else escape(text))
 
     def models(self, found: Sequence[Mapping[str, Any]]) -> None:
         """Print the known models."""

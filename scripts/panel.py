@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+
+from homebody.scripts.terminal import clean, escape
 
 SHOWN_ROUNDS = 8
 """Rounds in the table, the latest."""
@@ -38,7 +39,7 @@ def panel(state: Mapping[str, Any], width: int) -> RenderableType:
         )
         parts.append(bar)
     else:
-        parts.append(Text(state["phase"]))
+        parts.append(Text(clean(state["phase"])))
     if current and state["candidates"] and state["candidates"][-1]["id"] == current["who"]:
         candidate = state["candidates"][-1]
         score = f"{candidate['wins']} won, {candidate['losses']} lost of {candidate['compared']} compared"
@@ -86,6 +87,6 @@ def _rate(rate: Mapping[str, Any] | None) -> str:
 
 
 def _cut(text: str, width: int) -> Text:
-    cut = Text(text)
+    cut = Text(clean(text))
     cut.truncate(width, overflow="ellipsis")
     return cut

@@ -20,7 +20,7 @@ from homebody.envs.household.fault import (
 )
 from homebody.envs.household.pddl import read_problem
 from homebody.envs.household.problem import Logic, Problem
-from homebody.envs.text import EncodingError, JsonError, NoFileError, decode, one_line, parse_json, read_bytes
+from homebody.envs.text import REPLACEMENT, EncodingError, JsonError, NoFileError, decode, one_line, parse_json, read_bytes
 
 MAX_BYTES: Final = 2 * 2**20
 """A larger file is refused; ALFWorld's have up to 137 kB."""
@@ -112,7 +112,7 @@ def _task_sentence(path: Path, grammar: str) -> str:
         sentence = found[0]
     if not sentence.isprintable():
         sentence = one_line(sentence)
-    if not sentence.strip() or len(sentence) > MAX_SENTENCE:
+    if not sentence.strip(f" {REPLACEMENT}") or len(sentence) > MAX_SENTENCE:
         raise GrammarError(path, f"the task sentence {sentence[:80]!r} is empty, or longer than {MAX_SENTENCE}")
     return sentence
 

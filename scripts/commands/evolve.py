@@ -13,6 +13,7 @@ import click
 
 from homebody.scripts.console import Console, check_target, write_json
 from homebody.scripts.options import PATH, env_kwargs, gpu, harness_option, json_out, seed, where, workers
+from homebody.scripts.terminal import echo
 
 if TYPE_CHECKING:
     from homebody.evolution.gate.rule import Verdict
@@ -121,7 +122,7 @@ def ask(candidate: Candidate, verdict: Verdict) -> str:
     impact = manifest["predicted_impact"]
     patch = json.dumps(candidate.patch, ensure_ascii=False)
     evidence = "; ".join(f"{category}: {len(tasks)} tasks" for category, tasks in manifest["evidence"].items())
-    click.echo(f"\n{candidate.id} passed the gate: {verdict.reason}")
+    echo(f"\n{candidate.id} passed the gate: {verdict.reason}")
     for name, said in (
         ("lever", f"{manifest['lever']} ({candidate.dimension})"),
         ("hypothesis", manifest["hypothesis"]),
@@ -132,5 +133,5 @@ def ask(candidate: Candidate, verdict: Verdict) -> str:
         ("at work", f"{verdict.activations} times, by {manifest['attribution_signature'] or 'nothing: it removes a processor'}"),
         ("patch", patch if len(patch) <= 500 else f"{patch[:500]}... ({len(patch)} characters)"),
     ):
-        click.echo(f"  {name:<11} {said}")
+        echo(f"  {name:<11} {said}")
     return str(click.prompt("Ship it?", type=click.Choice(["ship", "reject", "stop"])))

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from homebody.scripts.console import Console, check_target, write_json
 from homebody.scripts.options import Group, json_out
+from homebody.scripts.terminal import escape
 
 
 @click.group(cls=Group, short_help="The models that can decide.")

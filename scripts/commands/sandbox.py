@@ -24,6 +24,7 @@ import click
 
 from homebody.scripts.console import Console, check_target, write_json
 from homebody.scripts.options import json_out
+from homebody.scripts.terminal import escape
 
 MOST_GROWTH_MIB = 200
 """How much the peak memory of this process may grow over one attack: a result or a message can be as large as the sandbox's own memory, and
@@ -185,7 +186,6 @@ def harness_sandbox(json_path: str | None) -> None:
     Example:
       homebody harness sandbox --json outcomes.json
     """
-    from rich.markup import escape
     from rich.table import Table
 
     check_target(json_path)

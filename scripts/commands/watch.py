@@ -13,6 +13,7 @@ import click
 
 from homebody.scripts.console import check_target, error_line, write_json
 from homebody.scripts.options import PATH, json_out
+from homebody.scripts.terminal import echo
 from homebody.scripts.view import option
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _list(stored: Sequence[Stored]) -> None:
     rows.insert(0, ("episode", "task", "harness", "decider", "won", "steps"))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+        echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _row(number: int, item: Stored) -> dict[str, int | str | bool]:

@@ -14,6 +14,7 @@ from homebody.agents.errors import AgentError
 from homebody.agents.hooks import BeforeModel
 from homebody.agents.spec import HarnessSpec
 from homebody.envs.check import FREE_SLOT
+from homebody.scripts.terminal import echo
 
 HUMAN = "human"
 """The name of this decider in records."""
@@ -95,7 +96,7 @@ def ask_on_terminal(event: BeforeModel) -> str:
     Raises:
         StoppedError: the person ended the input, or wrote `quit`.
     """
-    click.echo(f"\n{event.observation}\n")
+    echo(f"\n{event.observation}\n")
     _list(event.menu, event.menu)
     click.echo(f"{event.steps_left} steps left. A number, a command or its beginning; ? lists again, quit stops.")
     while True:
@@ -114,7 +115,7 @@ def ask_on_terminal(event: BeforeModel) -> str:
         if typed in event.menu or not found:
             return ended(typed, event.menu)
         if len(found) == 1:
-            click.echo(found[0])
+            echo(found[0])
             return _filled(found[0])
         _list(found, event.menu)
 
@@ -131,6 +132,6 @@ def _filled(command: str) -> str:
 
 def _list(commands: Sequence[str], menu: Sequence[str]) -> None:
     for command in commands[:_SHOWN]:
-        click.echo(f"{menu.index(command) + 1:>4}  {command}")
+        echo(f"{menu.index(command) + 1:>4}  {command}")
     if len(commands) > _SHOWN:
         click.echo(f"      and {len(commands) - _SHOWN} more; type the beginning of one")

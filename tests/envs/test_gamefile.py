@@ -105,6 +105,7 @@ FAULTS = [
     ({"grammar": '"move {o} to {r}"'}, fault.GrammarError, "has 0 task sentences"),
     ({"grammar": '"Your task is to: a." "Your task is to: b." "move {o} to {r}"'}, fault.GrammarError, "has 2 task sentences"),
     ({"grammar": '"Your task is to: \t " "move {o} to {r}"'}, fault.GrammarError, "the task sentence '' is empty"),
+    ({"grammar": '"Your task is to: \\ud83d\u202e" "move {o} to {r}"'}, fault.GrammarError, "the task sentence '\ufffd\ufffd' is empty"),
     ({"grammar": '"Your task is to: ' * 21 + '"move {o} to {r}"'}, fault.GrammarError, "has 21 task sentences"),
     ({"grammar": f'"Your task is to: {"a" * 501}" "move {{o}} to {{r}}"'}, fault.GrammarError, "longer than 500"),
     ({"grammar": '"Your task is to: ." '}, fault.GrammarError, "has 0 of the templates"),

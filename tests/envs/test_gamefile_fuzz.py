@@ -29,6 +29,7 @@ from homebody.envs.household.game import compile_game
 from homebody.envs.household.gamefile import load_game_file
 from homebody.envs.household.houses import HouseSource
 from homebody.envs.household.problem import Problem
+from homebody.envs.text import clean
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "alfworld"
 CASES = int(os.environ.get("HOMEBODY_FUZZ", "500"))
@@ -121,7 +122,15 @@ def no_task(dice: random.Random, data: Json) -> bytes:
 
 def odd_task(dice: random.Random, data: Json) -> bytes:
     """Write a task sentence that nobody can read."""
-    text = dice.choice(("", " ", "\x07", "\0", "caf\u00e9", "a" * 10**6, "\\u0000", "\\ud800", "\t", "a\x7f", "\u202e", "\\n"))
+    text = dice.choice(("", " ", "\x07", "\0", "a" * 10**6, "\\u0000", "\\ud800", "\t", "\x7f", "\u202e", "\\n"))
+    return dump({**data, "grammar": re.sub(r"Your task is to: [^\"]*", lambda _: "Your task is to: " + text, data["grammar"])})
+
+
+def foreign_task(dice: random.Random, data: Json) -> bytes:
+    """Write a task sentence with letters, signs and halves of signs that ALFWorld's have not."""
+    text = dice.choice(
+        ("caf\u00e9", "the cook\u2019s \u201cmug\u201d", "a\x7f", "\u628a\u676f\u5b50", "a\\ud83d", "\u202eb", "a\\nb", "\U0001f9f9")
+    )
     return dump({**data, "grammar": re.sub(r"Your task is to: [^\"]*", lambda _: "Your task is to: " + text, data["grammar"])})
 
 
@@ -324,7 +333,7 @@ def no_places(dice: random.Random, text: str) -> str:
 
 DAMAGES: Final[tuple[Damage, ...]] = (
     truncate, flip_bytes, other_encoding, not_utf8, garbage, twice, absurd_json, drop_key, swap_type, other_values, swap_texts,
-    no_task, odd_task, many_tasks, no_logic, both_logics,
+    no_task, odd_task, foreign_task, many_tasks, no_logic, both_logics,
     *map(problem, (
         cut_text, drop_section, empty_section, repeat_section, edit_tokens, drop_facts, repeat_facts, mix_facts, unknown_fact, wrong_sort,
         rename, odd_goal, edit_goal, nest, odd_characters, shout, crowd, no_agent, no_places,
@@ -335,8 +344,8 @@ REFUSED: Final = {
     "cut_text", "drop_section", "empty_section", "repeat_section", "odd_goal", "no_agent", "no_places",
 }  # fmt: skip
 """What must not pass: something that a game needs is gone, or is there twice with nothing to choose by."""
-HARMLESS: Final = {"repeat_facts", "shout"}
-"""What changes nothing."""
+HARMLESS: Final = {"repeat_facts", "shout", "foreign_task"}
+"""What changes nothing, or only the words of the task."""
 
 
 @pytest.fixture(scope="module")
@@ -403,7 +412,8 @@ def outcome_of(path: Path, dice: random.Random) -> str:
         assert play.reward in (0.0, 1.0)
     for text in observations:
         assert len(text) <= MAX_OBSERVATION
-        assert set(text) <= set(CHARSET)
+        assert set(text) <= {*CHARSET, *file.problem.task}
+        assert text == clean(text)
     return "loaded and played"
 
 

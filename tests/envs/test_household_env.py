@@ -38,7 +38,7 @@ from homebody.envs.household.env import (
     MaxStepsError,
     ProceduralEnv,
 )
-from homebody.envs.household.fault import GameFileMissingError, UnknownGoalError
+from homebody.envs.household.fault import GameFileMissingError, GamePathError, UnknownGoalError
 from homebody.envs.household.layout import HELD, OPENED, PLACE
 from homebody.envs.household.problem import Problem
 
@@ -376,8 +376,31 @@ def test_unreadable_file_in_a_listing_is_named(data_dir: Path, monkeypatch: pyte
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(GameFileMissingError, match="cannot be read: Permission denied"):
+    with pytest.raises(GameFileMissingError, match=r"cannot be read \(Permission denied\)"):
         AlfWorldSource(data_dir).tasks("train")
+
+
+@pytest.mark.parametrize(
+    "task", ["put the cook\u2019s caf\u00e9 cup on cabinet.", "\u628a\u676f\u5b50\u653e\u597d", "put it \U0001f9f9 away"]
+)
+def test_game_in_other_words_keeps_the_contract(data_dir: Path, write_game: Callable[..., Path], kitchen: Problem, task: str) -> None:
+    write_game(data_dir / "json_2.1.1" / "train" / "pick_and_place_simple-Apple-None-Cabinet-9" / "trial_T9", replace(kitchen, task=task))
+    env = gymnasium.make("homebody/AlfWorld-v0", data_dir=data_dir, render_mode="rgb_array", disable_env_checker=True)
+    task_id = "json_2.1.1/train/pick_and_place_simple-Apple-None-Cabinet-9/trial_T9/game.tw-pddl"
+    observation, info = env.reset(options={"task": task_id})
+    assert info["goal"] == task
+    assert task in observation
+    assert observation in env.observation_space
+    assert env.render() is not None
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", "a\nb", "a\x1b[0m"])
+def test_path_that_is_no_text_is_named(data_dir: Path, write_game: Callable[..., Path], name: str) -> None:
+    write_game(data_dir / "json_2.1.1" / "train" / name)
+    source = AlfWorldSource(data_dir)
+    for ask in (lambda: source.tasks("train"), lambda: source.load(f"json_2.1.1/train/{name}/game.tw-pddl")):
+        with pytest.raises(GamePathError, match="its path is not one line of UTF-8 text, as a task id has to be; rename its folders"):
+            ask()
 
 
 SCRIPT = """
