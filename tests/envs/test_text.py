@@ -148,4 +148,5 @@ def test_paths_are_named(tmp_path: Path) -> None:
 
 def test_values_are_shown_short() -> None:
     assert text.short({"a": HALF}) == "{'a': '\\ud83d'}"
+    assert text.short(10**5000) == "a int"
     assert text.short("x" * 1000) == "'" + "x" * 199 + "..."
