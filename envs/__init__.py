@@ -10,12 +10,14 @@ from gymnasium.envs.registration import load_env_creator
 from homebody.envs import custom
 from homebody.envs.check import ContractError, check_env
 from homebody.envs.core import SPLITS, BadEnvError, EnvError, NoTaskSourceError, TaskSource, TaskSpec, UnknownEnvError
+from homebody.envs.custom import CheckedEnv
 
 __all__ = [
     "BROWSER_ID",
     "ENV_IDS",
     "SPLITS",
     "SYMBOLIC_ID",
+    "CheckedEnv",
     "ContractError",
     "EnvError",
     "TaskSource",
@@ -69,7 +71,7 @@ def make(env_id: str, **make_kwargs: Any) -> gymnasium.Env[str, str]:
     if not isinstance(env.observation_space, gymnasium.spaces.Text):
         raise ContractError(env_id, f"its observations are a {type(env.observation_space).__name__}, not a Text")
     # Ours are clean from the files on: looking again at every step would cost time.
-    return env if _is_ours(env_id) else custom.CheckedEnv(env, env_id)
+    return env if _is_ours(env_id) else CheckedEnv(env, env_id)
 
 
 def task_source(env_id: str, **make_kwargs: Any) -> TaskSource:

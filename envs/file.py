@@ -112,11 +112,13 @@ def make_folder(path: UserPath) -> Path:
 def write_file(path: UserPath, content: str | bytes) -> None:
     """Write a file whole; a text is written as UTF-8, with its line ends as they are.
 
+    A question mark stands for half a surrogate pair, which a path may hold that is not UTF-8.
+
     Raises:
         PathError: It is no path.
         OutputError: It cannot be written; a regular file that was there before is still there.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode("utf-8", "replace") if isinstance(content, str) else content
     named = expand_path(path)
     with _reported(path):
         if _is_replaced(named):

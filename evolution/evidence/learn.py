@@ -13,7 +13,7 @@ from typing import Any
 import gymnasium
 
 from homebody.agents import wording
-from homebody.envs import TaskSpec
+from homebody.envs import CheckedEnv, TaskSpec
 from homebody.evolution.evidence import looks, study
 from homebody.evolution.evidence.explore import Explorer, Walk
 from homebody.evolution.evidence.looks import Counts
@@ -88,7 +88,8 @@ def learn(env: gymnasium.Env[str, str], tasks: Sequence[TaskSpec], budget: int, 
         budget: about how many environment steps to take.
         seed: of the exploration.
     """
-    explorer = Explorer(env.unwrapped, seed)
+    # Gymnasium's own wrappers cost time; what other people's environments return is to be checked at every step.
+    explorer = Explorer(env if isinstance(env, CheckedEnv) else env.unwrapped, seed)
     if budget >= 3 and study.is_paged(explorer, tasks[0]):
         found, names = study.study(explorer, tasks, budget)
         return Lessons(pages=found, steps=explorer.steps, tasks=tuple(names))
