@@ -2,7 +2,7 @@
 
 from homebody.agents.episode import EpisodeRecord, run_episode
 from homebody.agents.errors import AgentError
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.rollout import Job, Rollouts, Stage
-from homebody.agents.spec import HarnessSpec
 
 __all__ = ["AgentError", "EpisodeRecord", "HarnessSpec", "Job", "Rollouts", "Stage", "run_episode"]

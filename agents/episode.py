@@ -12,14 +12,14 @@ from typing import Any
 
 import gymnasium
 
-from homebody.agents.adaptation import Adaptation
-from homebody.agents.backend import CUT, Message, Usage
-from homebody.agents.decider import Decider
-from homebody.agents.grammar import SLOT, matches
-from homebody.agents.harness import Harness
-from homebody.agents.hooks import AfterModel, AfterTool, BeforeModel, BeforeTool, StepEnd, StepStart, TaskEnd, TaskStart, Turn
+from homebody.agents.harness.adaptation import Adaptation
+from homebody.agents.harness.grammar import SLOT, matches
+from homebody.agents.harness.hooks import AfterModel, AfterTool, BeforeModel, BeforeTool, StepEnd, StepStart, TaskEnd, TaskStart, Turn
+from homebody.agents.harness.running import Harness
+from homebody.agents.harness.spec import HarnessSpec, digest
+from homebody.agents.models.backend import CUT, Message, Usage
+from homebody.agents.policy import Decider
 from homebody.agents.processors.base import Services
-from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import TaskSpec
 
 HELD_BACK = "The command was held back."

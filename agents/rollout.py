@@ -21,10 +21,10 @@ from typing import Any
 
 import gymnasium
 
-from homebody.agents.decider import CONTROLS, Decider, ModelDecider
 from homebody.agents.episode import EpisodeRecord, Sight, run_episode
 from homebody.agents.errors import AgentError
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.policy import CONTROLS, Decider, ModelDecider
 from homebody.envs import TaskSpec, make
 
 
@@ -67,7 +67,7 @@ class Stage:
         """
         if self.decider in CONTROLS:
             return CONTROLS[self.decider]()
-        from homebody.agents.models import load
+        from homebody.agents.models.names import load
 
         return ModelDecider(load(self.decider, gpu_layers=self.gpu_layers))
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from homebody.agents.episode import EpisodeRecord
+from homebody.agents.harness.spec import HarnessSpec, digest
 from homebody.agents.rollout import Job, Rollouts, Stage
-from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import tasks as list_tasks
 from homebody.evolution.stats import pass_at_k, wilson
 from homebody.evolution.store import RunError, Store, episode_key

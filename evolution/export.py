@@ -16,12 +16,12 @@ from typing import Any, Protocol
 
 import gymnasium
 
-from homebody.agents.backend import CUT, Backend, Message, Usage
-from homebody.agents.decider import Decider, Decision, ModelDecider
 from homebody.agents.episode import EpisodeRecord, run_episode
 from homebody.agents.errors import AgentError
-from homebody.agents.hooks import BeforeModel
-from homebody.agents.models import load
+from homebody.agents.harness.hooks import BeforeModel
+from homebody.agents.models.backend import CUT, Backend, Message, Usage
+from homebody.agents.models.names import load
+from homebody.agents.policy import Decider, Decision, ModelDecider
 from homebody.agents.processors.base import Score
 from homebody.agents.rollout import Stage
 from homebody.envs import TaskSpec
@@ -38,7 +38,7 @@ class ExportError(AgentError):
 
 
 class Reader(Backend, Protocol):
-    """A model whose tokens can be read: `homebody.agents.llama.LlamaCpp`."""
+    """A model whose tokens can be read: `homebody.agents.models.llama.LlamaCpp`."""
 
     on_text: Callable[[str, list[int], list[float]], None] | None
 

@@ -13,10 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from homebody.agents.backend import Backend
-from homebody.agents.decider import ModelDecider
+from homebody.agents.harness.spec import HarnessSpec, digest
+from homebody.agents.models.backend import Backend
+from homebody.agents.policy import ModelDecider
 from homebody.agents.rollout import Rollouts, Stage
-from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.envs.file import write_file
@@ -91,7 +91,7 @@ def _backend(config: EvolveConfig, rollouts: Rollouts, stack: ExitStack) -> Back
         AgentError: there is no such model, or it cannot be loaded.
     """
     if config.proposer_model is not None:
-        from homebody.agents.models import load
+        from homebody.agents.models.names import load
 
         backend = load(config.proposer_model, gpu_layers=config.gpu_layers)
         stack.callback(backend.close)

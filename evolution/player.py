@@ -13,8 +13,8 @@ from typing import Any
 
 from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import AgentError
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.rollout import Job, Rollouts
-from homebody.agents.spec import HarnessSpec
 from homebody.envs import TaskSpec
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.store import Store, episode_key

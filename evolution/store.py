@@ -15,7 +15,7 @@ from typing import Any
 
 from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import AgentError
-from homebody.agents.spec import canonical, digest
+from homebody.agents.harness.spec import canonical, digest
 from homebody.envs import TaskSpec
 from homebody.envs.file import expand_path
 

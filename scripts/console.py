@@ -230,7 +230,7 @@ class Console:
 
     def harness(self, spec: Any) -> None:
         """Print a harness by dimension; long memories are cut, the file holds them whole."""
-        from homebody.agents.outline import outline, short, when
+        from homebody.agents.harness.outline import outline, short, when
 
         self.out.print(f"[bold]{escape(spec.name)}[/]  [dim]behaviour {spec.behaviour_hash}[/]")
         self.out.print(escape(spec.document.get("description", "")))

@@ -128,17 +128,17 @@ def imported(module: Path) -> set[str]:
     return names
 
 
-PACKAGES_AROUND_ONE = {Path("agents/llama")}
+PACKAGES_AROUND_ONE = {Path("agents/models/llama")}
 """Packages that are there for one dependency: they count as one importer."""
 
 
 IMPORTERS = {
     "gepa": "evolution/proposers/gepa.py",
-    "llama_cpp": "agents/llama",
+    "llama_cpp": "agents/models/llama",
     "matplotlib": "evolution/reports/figure.py",
-    "minijinja": "agents/template_worker.py",
+    "minijinja": "agents/sandbox/renderer_worker.py",
     "playwright": "envs/webshop/browser.py",
-    "pydantic_monty": "agents/sandbox.py",
+    "pydantic_monty": "agents/sandbox/interpreter.py",
     "pygame": "envs/canvas.py",
     "rapidfuzz": "envs/webshop/reward.py",
     "uniseg": "envs/webshop/analyzer.py",

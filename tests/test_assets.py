@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from homebody.agents.spec import HarnessSpec, harness_names
+from homebody.agents.harness.spec import HarnessSpec, harness_names
 from homebody.envs import tasks
 
 SEEDS = {"generic", "household", "webshop"}

@@ -1,4 +1,4 @@
-"""The processor library: importing this package fills the table."""
+"""The processor library: importing this package fills the table, the skills included."""
 
 from homebody.agents.processors import (
     code,
@@ -8,8 +8,6 @@ from homebody.agents.processors import (
     evaluation,
     examples,
     memory,
-    pages,
-    playbook,
     prior,
     record,
     repair,
@@ -18,6 +16,7 @@ from homebody.agents.processors import (
     tool,
 )
 from homebody.agents.processors.base import REGISTRY, Processor, UnknownProcessorError, defaults, find, params_schema, register
+from homebody.agents.skills import learned_plan, location_memory, page_values
 
 __all__ = [
     "REGISTRY",
@@ -31,10 +30,11 @@ __all__ = [
     "evaluation",
     "examples",
     "find",
+    "learned_plan",
+    "location_memory",
     "memory",
-    "pages",
+    "page_values",
     "params_schema",
-    "playbook",
     "prior",
     "record",
     "register",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from homebody.agents.errors import AgentError
-from homebody.agents.hooks import Outcome, StepEnd
+from homebody.agents.harness.hooks import Outcome, StepEnd
 
 Score = Callable[[str, Sequence[str]], list[float]]
 """`score(prefix, continuations)`: log-probability of each continuation after the prefix, natural log."""

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from homebody.agents import sandbox
 from homebody.agents.errors import AgentError
-from homebody.agents.hooks import (
+from homebody.agents.harness.hooks import (
     FIELDS,
     HOOK_OF_EVENT,
     METHODS,
@@ -28,6 +27,7 @@ from homebody.agents.hooks import (
 )
 from homebody.agents.processors.base import Processor, Services, defaults, register
 from homebody.agents.processors.sample import SAMPLES
+from homebody.agents.sandbox import interpreter
 
 
 class CodeError(AgentError):
@@ -97,7 +97,7 @@ class Code(Processor):
         """
         hook = HOOK_OF_EVENT[type(event)]
         given = {**asdict(event), "params": dict(self.params)}
-        result = sandbox.run(self._source, given)
+        result = interpreter.run(self._source, given)
         if not result.ok:
             raise CodeError(f"code at {hook}: {result.problem}")
         if result.log:

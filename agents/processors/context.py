@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from homebody.agents import wording
-from homebody.agents.backend import CUT
-from homebody.agents.grammar import SLOT
-from homebody.agents.hooks import BeforeModel, Changes, StepStart, TaskStart
+from homebody.agents.harness.grammar import SLOT
+from homebody.agents.harness.hooks import BeforeModel, Changes, StepStart, TaskStart
+from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import Processor, register
+from homebody.agents.skills import wording
 
 
 @register

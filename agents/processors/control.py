@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from homebody.agents import wording
-from homebody.agents.hooks import METHODS, MOST_SAMPLES, BeforeModel, Changes, How, StepEnd
+from homebody.agents.harness.hooks import METHODS, MOST_SAMPLES, BeforeModel, Changes, How, StepEnd
 from homebody.agents.processors.base import Processor, Services, register
+from homebody.agents.skills import wording
 
 
 def keep_only(event: BeforeModel, keep: list[bool]) -> Changes | None:

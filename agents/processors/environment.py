@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from homebody.agents.hooks import AfterTool, Changes
+from homebody.agents.harness.hooks import AfterTool, Changes
 from homebody.agents.processors.base import Processor, register
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homebody.agents import wording
-from homebody.agents.hooks import BeforeModel, Changes, StepEnd
+from homebody.agents.harness.hooks import BeforeModel, Changes, StepEnd
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.control import content_words, keep_only
+from homebody.agents.skills import wording
 
 RULE = {
     "type": "object",

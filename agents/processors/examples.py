@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homebody.agents.hooks import Changes, TaskStart
+from homebody.agents.harness.hooks import Changes, TaskStart
 from homebody.agents.processors.base import Processor, register
 from homebody.agents.processors.control import content_words
 

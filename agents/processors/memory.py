@@ -1,17 +1,14 @@
-"""What the harness remembers: within an episode (where it has looked) and from training (where things were)."""
+"""What the harness remembers within an episode: where it has looked."""
 
 from __future__ import annotations
 
-import math
-import sys
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from homebody.agents import wording
-from homebody.agents.hooks import BeforeModel, Changes, StepEnd
+from homebody.agents.harness.hooks import BeforeModel, Changes, StepEnd
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.control import keep_only
+from homebody.agents.skills import wording
 
 FORMS = {
     "type": "array",
@@ -46,109 +43,3 @@ class Visited(Processor):
         if event.focus is not None and event.focus.phase != "search":
             return None
         return keep_only(event, [command not in self._done for command in event.menu])
-
-
-@register
-class SeenWhere(Processor):
-    """Ranks the places to search by how often training found the wanted kind there. Helps where knowing the usual places saves steps.
-
-    A place's bias is the log of its rate divided by the steps that a look costs. The rate of a kind of place is (hits + k * prior) / (looks
-    + k). The prior is the mean rate over the places on offer, shaped by the bias that the menu already has (from a model, say): with no
-    counts the bias decides, with many the counts do. Acts only while the focus is `search`, which `playbook` sets.
-
-    Two things make the rate that of the place at hand. Only scenes that held the wanted kind say where in such a scene it stands
-    (`present`). And what stands at one place of a kind is spread over its places: where they are more than usual, each holds it less
-    often, by (usual number / number here) to the power of `crowding`.
-    """
-
-    name = "seen_where"
-    hook = "before_model"
-    dimension = "memory"
-    group = "seen_where"
-    after = ("playbook", "where_prior")
-    schema = {
-        "hits": {
-            "type": "object",
-            "additionalProperties": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
-            "default": {},
-            "description": "hits[wanted][place]: looks at such a place that showed the wanted kind",
-        },
-        "looks": {
-            "type": "object",
-            "additionalProperties": {"type": "integer", "minimum": 1},
-            "default": {},
-            "description": "looks[place]: looks at such a place in training",
-        },
-        "present": {
-            "type": "object",
-            "additionalProperties": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
-            "default": {},
-            "description": "present[wanted][place]: looks at such a place in scenes that held the wanted kind; without them `looks` counts",
-        },
-        "usual": {
-            "type": "object",
-            "additionalProperties": {"type": "number", "minimum": 0.001},
-            "default": {},
-            "description": "usual[place]: mean number of such places in a training scene that has any",
-        },
-        "crowding": {"type": "number", "minimum": 0, "maximum": 4, "default": 0.0, "description": "how much the number of places counts"},
-        "cost": {
-            "type": "object",
-            "additionalProperties": {"type": "number", "minimum": 1},
-            "default": {},
-            "description": "cost[place]: mean number of commands until such a place has shown everything",
-        },
-        "finishing": {
-            "type": "array",
-            "items": {"type": "string"},
-            "default": [],
-            "description": "forms of the commands that end a look which another command has begun",
-        },
-        "pseudo": {"type": "number", "exclusiveMinimum": 0, "default": 2.0, "description": "k, the weight of the prior in looks"},
-    }
-
-    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
-        super().__init__(params, services)
-        self._places: Counter[str] = Counter()
-        """Places of each kind that the commands of the first step named."""
-
-    def process(self, event: BeforeModel) -> Changes | None:
-        """Replace the bias by the log of rate / cost."""
-        if not self._places:
-            named = {entity[-1] for command in event.admissible if (entity := wording.entities(command))}
-            self._places = Counter(map(wording.kind, named))
-        if event.focus is None or event.focus.phase != "search":
-            return None
-        wanted = event.focus.wanted
-        hits = self.params["hits"].get(wanted, {})
-        looks = self.params["present"].get(wanted) or self.params["looks"]
-        places = [wording.kind(entity[-1]) if (entity := wording.entities(command)) else "" for command in event.menu]
-        known = sorted({place for place in places if place in looks})
-        if not known:
-            return None
-        mean = sum(hits.get(place, 0) for place in known) / sum(looks[place] for place in known)
-        total = sum(looks.values())
-        prior = shares(event.bias)
-        k, bias = self.params["pseudo"], []
-        for command, place, share in zip(event.menu, places, prior, strict=True):
-            expected = max(mean, 0.5 / total) * share
-            # A share can be too small for a number; the logarithm needs one.
-            rate = (hits.get(place, 0) + k * expected) / (looks.get(place, 0) + k)
-            rate = max(rate * self._sparseness(place), sys.float_info.min)
-            # Such a command ends a look whose first step is already paid for.
-            finishing = wording.template(command)[0] in self.params["finishing"]
-            cost = 1.0 if finishing else self.params["cost"].get(place, 1.0)
-            bias.append(math.log(rate / cost))
-        return {"bias": tuple(bias)}
-
-    def _sparseness(self, place: str) -> float:
-        usual = self.params["usual"].get(place)
-        return (usual / self._places[place]) ** self.params["crowding"] if usual and self._places[place] else 1.0
-
-
-def shares(bias: tuple[float, ...]) -> list[float]:
-    """Return exp(bias) scaled to a mean of 1; shape (len(bias),)."""
-    top = max(bias)
-    weights = [math.exp(value - top) for value in bias]
-    mean = sum(weights) / len(weights)
-    return [weight / mean for weight in weights]

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homebody.agents import wording
-from homebody.agents.hooks import BeforeModel, Changes
+from homebody.agents.harness.hooks import BeforeModel, Changes
 from homebody.agents.processors.base import Processor, Score, Services, register
+from homebody.agents.skills import wording
 
 
 @register

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from homebody.agents.backend import CUT
-from homebody.agents.hooks import BeforeModel, StepEnd, TaskEnd
+from homebody.agents.harness.hooks import BeforeModel, StepEnd, TaskEnd
+from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import Processor, Services, register
 
 PARTS = ("content", "menu", "bias", "tools", "how")

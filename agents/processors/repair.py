@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 
-from homebody.agents.grammar import SLOT, matches
-from homebody.agents.hooks import AfterModel, Changes
+from homebody.agents.harness.grammar import SLOT, matches
+from homebody.agents.harness.hooks import AfterModel, Changes
 from homebody.agents.processors.base import Processor, register
 
 

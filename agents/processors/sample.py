@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homebody.agents.hooks import (
+from homebody.agents.harness.hooks import (
     AfterModel,
     AfterTool,
     BeforeModel,

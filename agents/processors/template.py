@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from homebody.agents import prompt_template
-from homebody.agents.backend import CUT
-from homebody.agents.hooks import BeforeModel, Changes
+from homebody.agents.harness.hooks import BeforeModel, Changes
+from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import Processor, register
 from homebody.agents.processors.sample import SAMPLES
+from homebody.agents.sandbox import renderer
 
 VARIABLES = ("content", "focus", "goal", "menu", "observation", "steps_left", "tools")
 """What a template may name."""
@@ -36,17 +36,17 @@ class PromptTemplate(Processor):
     def check_entry(cls, entry: Mapping[str, Any]) -> list[str]:
         """Compile the template, name unknown variables, and render it once on a sample event."""
         template = entry["params"]["template"]
-        problems = prompt_template.check(template, VARIABLES)
+        problems = renderer.check(template, VARIABLES)
         if not problems:
             try:
-                prompt_template.render(template, _view(SAMPLES["before_model"]))
-            except prompt_template.PromptTemplateError as error:
+                renderer.render(template, _view(SAMPLES["before_model"]))
+            except renderer.PromptTemplateError as error:
                 problems = [f"on a sample event: {error}"]
         return [f"/params/template: {problem}" for problem in problems]
 
     def process(self, event: BeforeModel) -> Changes | None:
         """Render and append, after the cut, so that the history keeps the observation alone."""
-        text = prompt_template.render(self.params["template"], _view(event)).strip("\n")
+        text = renderer.render(self.params["template"], _view(event)).strip("\n")
         if not text:
             return None
         if self.params["instead"]:

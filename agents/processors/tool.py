@@ -10,8 +10,8 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from homebody.agents.grammar import filling, matches
-from homebody.agents.hooks import BeforeTool, Changes, StepEnd
+from homebody.agents.harness.grammar import filling, matches
+from homebody.agents.harness.hooks import BeforeTool, Changes, StepEnd
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.control import content_words
 

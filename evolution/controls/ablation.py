@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from homebody.agents.spec import HarnessError, HarnessSpec, digest
+from homebody.agents.harness.spec import HarnessError, HarnessSpec, digest
 from homebody.evolution.lineage import Edit, Lineage
 
 Name = tuple[str, str]

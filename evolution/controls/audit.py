@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from homebody.agents.decider import CONTROLS
 from homebody.agents.errors import AgentError
+from homebody.agents.policy import CONTROLS
 from homebody.agents.rollout import Stage
 from homebody.envs import SPLITS, TaskSpec
 from homebody.envs import tasks as list_tasks

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from homebody.agents.decider import CONTROLS
 from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import AgentError
+from homebody.agents.harness.spec import HarnessSpec, digest
+from homebody.agents.policy import CONTROLS
 from homebody.agents.rollout import Stage
-from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import tasks as list_tasks
 from homebody.envs.core import did_you_mean
 from homebody.envs.file import write_file

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from homebody.agents import wording
 from homebody.agents.episode import EpisodeRecord
+from homebody.agents.skills import wording
 
 CATEGORIES = {
     "won": "the goal was reached",

@@ -17,7 +17,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from homebody.agents import wording
+from homebody.agents.skills import wording
 from homebody.envs import TaskSpec
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from homebody.agents.hooks import DIMENSIONS
+from homebody.agents.harness.hooks import DIMENSIONS
 from homebody.evolution.evidence.digest import Digest
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import gymnasium
 
-from homebody.agents import wording
 from homebody.envs import CheckedEnv, TaskSpec
+from homebody.agents.skills import wording
 from homebody.evolution.evidence import looks, study
 from homebody.evolution.evidence.explore import Explorer, Walk
 from homebody.evolution.evidence.looks import Counts
@@ -33,7 +33,7 @@ class Lessons:
     explore: tuple[str, ...] = ()
     """Forms of commands that reveal or give access to things, most revealing first."""
     frames: tuple[dict[str, Any], ...] = ()
-    """The playbook: see `homebody.agents.processors.playbook`."""
+    """The playbook: see `homebody.agents.skills.learned_plan`."""
     support: Mapping[str, float] = field(default_factory=dict)
     """Share of trials on training tasks that each frame won, by its goal."""
     hits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -53,7 +53,8 @@ class Lessons:
     bank: tuple[dict[str, Any], ...] = ()
     """Short successes: see `homebody.agents.processors.examples`."""
     pages: Mapping[str, Any] = field(default_factory=dict)
-    """What an environment of pages taught: parameters of `homebody.agents.processors.pages.OpenAndCompare`, but for `choose` and `look`."""
+    """What an environment of pages taught: parameters of `homebody.agents.skills.page_values.OpenAndCompare`, without
+    `choose` and `look`."""
     steps: int = 0
     """Environment steps that exploration took."""
     tasks: tuple[str, ...] = ()
@@ -61,7 +62,7 @@ class Lessons:
 
     @property
     def memory(self) -> dict[str, Any]:
-        """The parameters of `homebody.agents.processors.memory.SeenWhere`."""
+        """The parameters of `homebody.agents.skills.location_memory.SeenWhere`."""
         names = ("hits", "looks", "present", "usual", "crowding", "cost")
         return {name: getattr(self, name) for name in names} | {"finishing": list(self.finishing)}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from homebody.agents import wording
+from homebody.agents.skills import wording
 from homebody.evolution.evidence.explore import Walk
 
 CROWDING = (0.0, 0.5, 1.0)
@@ -20,7 +20,7 @@ CROWDING = (0.0, 0.5, 1.0)
 FOLDS = 4
 """Parts into which the tours are split for that."""
 PSEUDO = 2.0
-"""Looks that the mean rate is worth while they do; the default of `homebody.agents.processors.memory.SeenWhere`."""
+"""Looks that the mean rate is worth while they do; the default of `homebody.agents.skills.location_memory.SeenWhere`."""
 SURE = 3.0
 """Hits to be expected, at least, before none at all makes a rule: by chance none has a probability of exp(-3), 5%."""
 
@@ -57,7 +57,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Counts:
-    """Sums over scenes, under the names of the parameters of `homebody.agents.processors.memory.SeenWhere`."""
+    """Sums over scenes, under the names of the parameters of `homebody.agents.skills.location_memory.SeenWhere`."""
 
     hits: Mapping[str, Mapping[str, int]]
     looks: Mapping[str, int]

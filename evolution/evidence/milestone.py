@@ -15,10 +15,10 @@ from typing import Any
 
 import gymnasium
 
-from homebody.agents import wording
-from homebody.agents.decider import FlatDecider
 from homebody.agents.episode import run_episode
-from homebody.agents.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.policy import FlatDecider
+from homebody.agents.skills import wording
 from homebody.envs import TaskSpec
 
 TRIALS = 5
@@ -33,7 +33,7 @@ VARIABLES = 26
 """Most arguments of an idea: a variable is one letter."""
 
 Steps = list[dict[str, Any]]
-"""Milestones as `homebody.agents.processors.playbook` reads them."""
+"""Milestones as `homebody.agents.skills.learned_plan` reads them."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What training in an environment of pages teaches: which commands all pages share, how successes end, what tells a good page from a bad.
 
-All of it becomes data of `homebody.agents.processors.pages`. Pages are told apart by the commands that they offer; their text is read by
-`homebody.agents.pages`, which knows no more than that choices stand between pieces of text.
+All of it becomes data of `homebody.agents.skills.page_values`. Pages are told apart by the commands that they offer; their text is read by
+`homebody.agents.skills.page_reading`, which knows no more than that choices stand between pieces of text.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homebody.agents import pages
-from homebody.agents.grammar import SLOT
+from homebody.agents.harness.grammar import SLOT
+from homebody.agents.skills import page_reading
 from homebody.envs import TaskSpec
 from homebody.evolution.evidence.explore import Explorer, Walk
 
@@ -35,14 +35,14 @@ class Sample:
     """A choice of a list, opened and played to the end."""
 
     features: tuple[float, ...]
-    """As `pages.FEATURES`."""
+    """As `page_reading.FEATURES`."""
     won: bool
 
 
 def is_paged(explorer: Explorer, task: TaskSpec) -> bool:
     """Tell whether a task begins with commands that have their argument in brackets."""
     opening = explorer.play(task, lambda goal, observation, admissible: None, 0).opening
-    return bool(opening) and all(pages.argument(command) for command in opening)
+    return bool(opening) and all(page_reading.argument(command) for command in opening)
 
 
 def study(explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> tuple[dict[str, Any], list[str]]:
@@ -77,7 +77,7 @@ def study(explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> tuple[d
             samples.append(_play_list(explorer, task, lessons))
             played.append(task.task_id)
     weights = fit([sample for some in samples for sample in some])
-    lessons["weights"] = {name: round(float(value), 4) for name, value in zip(("bias", *pages.FEATURES), weights, strict=True)}
+    lessons["weights"] = {name: round(float(value), 4) for name, value in zip(("bias", *page_reading.FEATURES), weights, strict=True)}
     lessons["enough"] = enough(samples, weights)
     return lessons, sorted(set(played))
 
@@ -109,7 +109,7 @@ def _wander(explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> tuple
 
 
 def _interest(command: str, goal: str, done: Counter[str]) -> float:
-    named = pages.argument(command).lower() in goal.lower()
+    named = page_reading.argument(command).lower() in goal.lower()
     return (6.0 if named else 1.0) * (1.0 if done[command] else 5.0)
 
 
@@ -147,7 +147,7 @@ def separator(walks: Iterable[Walk]) -> str:
         for moment in walk.moments:
             lower = moment.observation.lower()
             for command in moment.admissible:
-                name = pages.argument(command).lower()
+                name = page_reading.argument(command).lower()
                 start = lower.find(name)
                 if start >= 0:
                     following[moment.observation[start + len(name) :][:12]] += 1
@@ -167,7 +167,7 @@ def separator(walks: Iterable[Walk]) -> str:
 def word_shares(walks: Iterable[Walk]) -> dict[str, float]:
     """Return the share of goals that have a word, for the words of at least one in a hundred goals, sorted."""
     goals = sorted({walk.goal for walk in walks})
-    numbers = Counter(word for goal in goals for word in pages.page_words(goal))
+    numbers = Counter(word for goal in goals for word in page_reading.page_words(goal))
     shares = {word: round(number / len(goals), 4) for word, number in sorted(numbers.items())}
     return {word: share for word, share in shares.items() if share >= LISTED}
 
@@ -195,11 +195,11 @@ class _Ending:
 
     def choose(self, goal: str, observation: str, admissible: tuple[str, ...]) -> str | None:
         """Return the next command."""
-        page = pages.read(observation, admissible, self.lessons["fixed"], self.lessons["separator"], goal)
+        page = page_reading.read(observation, admissible, self.lessons["fixed"], self.lessons["separator"], goal)
         if self.lessons["final"] in admissible:
             if not self.features:
-                self.features = pages.features(page, self.place, goal, self.lessons["shares"], self._rarity)
-                chosen = [pages.best_choice(row, goal) for row in page.groups.values()]
+                self.features = page_reading.features(page, self.place, goal, self.lessons["shares"], self._rarity)
+                chosen = [page_reading.best_choice(row, goal) for row in page.groups.values()]
                 self._left = [*dict.fromkeys(choice.command for choice in chosen if choice), self.lessons["final"]]
             return self._left.pop(0)
         slots = [command for command in admissible if goal in command]
@@ -207,7 +207,7 @@ class _Ending:
             return slots[0]
         if len(page.choices) <= self.place:
             return None
-        self._rarity = pages.rarities([" ".join(choice.texts) for choice in page.choices])
+        self._rarity = page_reading.rarities([" ".join(choice.texts) for choice in page.choices])
         return page.choices[self.place].command
 
 
@@ -219,11 +219,11 @@ def fit(samples: Sequence[Sample], ridge: float = 1.0) -> NDArray[np.float64]:
         ridge: weight of the squared weights, the constant's aside.
 
     Returns:
-        The constant and a weight for each of `pages.FEATURES`; shape (1 + number of features,).
+        The constant and a weight for each of `page_reading.FEATURES`; shape (1 + number of features,).
     """
-    x = np.array([[1.0, *sample.features] for sample in samples]).reshape(-1, 1 + len(pages.FEATURES))
+    x = np.array([[1.0, *sample.features] for sample in samples]).reshape(-1, 1 + len(page_reading.FEATURES))
     y = np.array([float(sample.won) for sample in samples])
-    penalty = ridge * np.diag([1e-3, *[1.0] * len(pages.FEATURES)])
+    penalty = ridge * np.diag([1e-3, *[1.0] * len(page_reading.FEATURES)])
     weights = np.zeros(x.shape[1])
     for _ in range(30):
         p = 1 / (1 + np.exp(-np.clip(x @ weights, -30, 30)))

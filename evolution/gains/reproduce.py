@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from homebody.agents.errors import AgentError
+from homebody.agents.harness.spec import HarnessSpec, harness_names
 from homebody.agents.rollout import Job, Rollouts, Stage
-from homebody.agents.spec import HarnessSpec, harness_names
 from homebody.envs import ENV_IDS, EnvError
 from homebody.envs import tasks as list_tasks
 from homebody.envs.core import did_you_mean

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from homebody.agents.patch import PatchError
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.patch import PatchError
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.evolution.gate.manifest import ManifestError, check_manifest
 from homebody.evolution.proposers.candidate import Candidate, Evidence
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import jsonschema
 
-from homebody.agents.hooks import EVENT_OF_HOOK, READ_ONLY
-from homebody.agents.patch import Patch, PatchError, parse
+from homebody.agents.harness.hooks import EVENT_OF_HOOK, READ_ONLY
+from homebody.agents.harness.patch import Patch, PatchError, parse
+from homebody.agents.harness.spec import HarnessSpec, entry
 from homebody.agents.processors import REGISTRY, find
-from homebody.agents.sandbox import one_line
-from homebody.agents.spec import HarnessSpec, entry
+from homebody.agents.sandbox.interpreter import one_line
 from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.proposers.edit import HOLD_PATCHES, set_processors
 from homebody.evolution.proposers.lever import Settings

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from homebody.agents.patch import Patch, PatchError
+from homebody.agents.harness.patch import Patch, PatchError
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.processors import find
-from homebody.agents.spec import HarnessSpec
 from homebody.evolution.proposers.candidate import Candidate, Evidence, make_manifest
 from homebody.evolution.proposers.edit import ORDER, set_processors
 

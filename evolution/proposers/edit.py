@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homebody.agents.patch import Patch
-from homebody.agents.spec import HarnessSpec, entry
+from homebody.agents.harness.patch import Patch
+from homebody.agents.harness.spec import HarnessSpec, entry
 
 ORDER = (
     "system_prompt", "examples", "history_window", "history_budget",

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from homebody.agents.backend import Backend
-from homebody.agents.patch import Patch, PatchError
+from homebody.agents.harness.patch import Patch, PatchError
+from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.models.backend import Backend
 from homebody.agents.processors import find
-from homebody.agents.sandbox import one_line
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.sandbox.interpreter import one_line
 from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.proposers.candidate import Candidate, Evidence, ProposerError, make_manifest
 from homebody.evolution.proposers.edit import set_processors

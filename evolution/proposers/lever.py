@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.processors import find
-from homebody.agents.spec import HarnessSpec
 from homebody.evolution.evidence.learn import Lessons
 
 Settings = Mapping[str, Mapping[str, Any]]

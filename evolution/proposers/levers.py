@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.proposers.lever import WRITING, Build, Lever, Settings, method_of, param_of
 from homebody.evolution.proposers.page_levers import page_levers

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from homebody.agents.backend import Backend, Message, Segments
 from homebody.agents.errors import BadSchemaError, RemoteCannotError, RemoteRefusedError
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.models.backend import Backend, Message, Segments
 from homebody.evolution.proposers.answer import AnswerError, answer_schema, on_offer, read_answer, shown
 from homebody.evolution.proposers.candidate import Candidate, Evidence, ProposerError, make_manifest
 from homebody.evolution.proposers.question import LEVELS, question

@@ -1,4 +1,4 @@
-"""The levers for environments of pages: what can be done with `homebody.agents.processors.pages` and what training there taught.
+"""The levers for environments of pages: what can be done with `homebody.agents.skills.page_values` and what training there taught.
 
 Little but the end tells why a failure failed there, so all of them answer the same failures, and the gate tells them apart.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from homebody.agents.pages import COMMON
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.skills.page_reading import COMMON
 from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.proposers.lever import WRITING, Build, Lever, Settings, method_of, param_of
 

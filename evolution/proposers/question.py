@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from homebody.agents.backend import CUT, Message
+from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.models.backend import CUT, Message
 from homebody.agents.processors import find
-from homebody.agents.sandbox import one_line
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.sandbox.interpreter import one_line
 from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.proposers.answer import bounds
 from homebody.evolution.proposers.candidate import Evidence

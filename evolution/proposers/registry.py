@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from homebody.agents.sandbox import one_line
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.sandbox.interpreter import one_line
 from homebody.envs.core import did_you_mean
 from homebody.evolution.proposers.candidate import Candidate, Evidence, Proposer, ProposerError
 

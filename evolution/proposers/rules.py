@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from homebody.agents.patch import Patch, PatchError
+from homebody.agents.harness.patch import Patch, PatchError
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.processors import find
-from homebody.agents.spec import HarnessSpec
 from homebody.evolution.evidence.landscape import Landscape
 from homebody.evolution.proposers.candidate import Candidate, Evidence, make_manifest
 from homebody.evolution.proposers.edit import set_processors

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from homebody.agents.errors import AgentError
-from homebody.agents.outline import changes, short
-from homebody.agents.patch import PatchError
-from homebody.agents.spec import HarnessError, HarnessSpec
+from homebody.agents.harness.outline import changes, short
+from homebody.agents.harness.patch import PatchError
+from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.reports.history import History, candidates, read_history
 from homebody.evolution.reports.summary import cell, round_lines

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from homebody.agents.backend import Backend
-from homebody.agents.patch import PatchError
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.patch import PatchError
+from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.models.backend import Backend
 from homebody.evolution.gate.critic import Critique, review
 from homebody.evolution.player import Player
 from homebody.evolution.proposers import Candidate, Evidence, Proposer

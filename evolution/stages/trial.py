@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from homebody.agents.episode import EpisodeRecord
-from homebody.agents.patch import Patch, PatchError
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.patch import Patch, PatchError
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.envs import TaskSpec
 from homebody.evolution.gate.manifest import ManifestError, check_manifest
 from homebody.evolution.gate.rule import RACE, Check, Verdict, compare, hopeless, refuse

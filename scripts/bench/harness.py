@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from homebody.agents.harness import Harness
-from homebody.agents.hooks import StepEnd
+from homebody.agents.harness.hooks import StepEnd
+from homebody.agents.harness.running import Harness
+from homebody.agents.harness.spec import HarnessSpec, entry
 from homebody.agents.processors.base import Services
 from homebody.agents.processors.sample import SAMPLES
-from homebody.agents.spec import HarnessSpec, entry
 from homebody.scripts.bench.result import result
 
 CODE = "def process(event):\n    return {'command': event['response'].strip('> \\n')}"

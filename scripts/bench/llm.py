@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from homebody.agents import AgentError, EpisodeRecord, HarnessSpec, Job, Rollouts, Stage, run_episode
-from homebody.agents.backend import Message, Segments, Usage
-from homebody.agents.decider import Decision, ModelDecider
-from homebody.agents.hooks import BeforeModel
-from homebody.agents.llama import LlamaCpp
-from homebody.agents.models import load, resolve
-from homebody.agents.spec import entry
+from homebody.agents.harness.hooks import BeforeModel
+from homebody.agents.harness.spec import entry
+from homebody.agents.models.backend import Message, Segments, Usage
+from homebody.agents.models.llama import LlamaCpp
+from homebody.agents.models.names import load, resolve
+from homebody.agents.policy import Decision, ModelDecider
 from homebody.envs import TaskSpec, tasks
 from homebody.scripts.bench import peer_llm
 from homebody.scripts.bench.result import result
@@ -103,7 +103,7 @@ def bench_llm(models: Sequence[str], data_dir: str | None, *, progress: Progress
     """Measure models.
 
     Args:
-        models: names or paths of GGUF models; see `homebody.agents.models.resolve`.
+        models: names or paths of GGUF models; see `homebody.agents.models.names.resolve`.
         data_dir: folder of ALFWorld games; None plays procedural houses.
         progress: told what is being measured.
 

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from homebody.agents.backend import Usage
-from homebody.agents.llama.engine import Engine
-from homebody.agents.llama.sampling import Floats, log_probabilities
+from homebody.agents.models.backend import Usage
+from homebody.agents.models.llama.engine import Engine
+from homebody.agents.models.llama.sampling import Floats, log_probabilities
 
 Batch = tuple[Sequence[int], int | Sequence[int], int | Sequence[tuple[int, ...]], int]
 """What `Engine.decode` was given: tokens, positions, sequences, outputs."""

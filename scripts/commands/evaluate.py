@@ -52,8 +52,8 @@ def evaluate(
       homebody evaluate --env homebody/AlfWorld-v0 --data-dir $ALFWORLD_DATA --split valid_unseen --decider random
       homebody evaluate --harness household-smollm2 --without seen_where --tasks 60
     """
+    from homebody.agents.harness.spec import HarnessSpec
     from homebody.agents.rollout import Stage
-    from homebody.agents.spec import HarnessSpec
     from homebody.evolution.evaluation import evaluate as evaluate_harness
 
     check_target(json_path, run_dir)

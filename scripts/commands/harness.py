@@ -26,10 +26,10 @@ def harness_list(json_path: str | None) -> None:
     Example:
       homebody harness list
     """
-    from homebody.agents.hooks import DIMENSIONS
-    from homebody.agents.outline import does
+    from homebody.agents.harness.hooks import DIMENSIONS
+    from homebody.agents.harness.outline import does
+    from homebody.agents.harness.spec import HarnessSpec, harness_names
     from homebody.agents.processors import REGISTRY
-    from homebody.agents.spec import HarnessSpec, harness_names
 
     check_target(json_path)
     specs = [HarnessSpec.load(name) for name in harness_names()]
@@ -54,7 +54,7 @@ def harness_show(name: str, json_path: str | None) -> None:
     Example:
       homebody harness show household --json my-harness.json
     """
-    from homebody.agents.spec import HarnessSpec
+    from homebody.agents.harness.spec import HarnessSpec
 
     check_target(json_path)
     spec = HarnessSpec.load(name)
@@ -71,7 +71,7 @@ def harness_check(name: str) -> None:
     Example:
       homebody harness check my-harness.json
     """
-    from homebody.agents.spec import HarnessError, HarnessSpec
+    from homebody.agents.harness.spec import HarnessError, HarnessSpec
 
     try:
         spec = HarnessSpec.load(name)
@@ -95,8 +95,8 @@ def harness_diff(old: str, new: str, json_path: str | None) -> None:
     Example:
       homebody harness diff household runs/first/final.json
     """
-    from homebody.agents.outline import changes
-    from homebody.agents.spec import HarnessSpec
+    from homebody.agents.harness.outline import changes
+    from homebody.agents.harness.spec import HarnessSpec
 
     check_target(json_path)
     one, other = HarnessSpec.load(old), HarnessSpec.load(new)
@@ -117,8 +117,8 @@ def harness_patch(name: str, patch_file: str, out: str, undo: str | None) -> Non
     Example:
       homebody harness patch household edit.json --out edited.json
     """
-    from homebody.agents.patch import invert, read_patch
-    from homebody.agents.spec import HarnessSpec
+    from homebody.agents.harness.patch import invert, read_patch
+    from homebody.agents.harness.spec import HarnessSpec
 
     for path in (out, undo):
         check_target(path)

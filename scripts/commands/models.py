@@ -29,7 +29,7 @@ def models_list(json_path: str | None) -> None:
     """
     from dataclasses import asdict
 
-    from homebody.agents.models import list_models
+    from homebody.agents.models.names import list_models
 
     check_target(json_path)
     found = [asdict(model) for model in list_models()]
@@ -51,7 +51,7 @@ def models_info(name: str, json_path: str | None) -> None:
       homebody models info hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF:qwen2.5-0.5b-instruct-q4_0.gguf
       homebody models info http://127.0.0.1:8000/v1
     """
-    from homebody.agents.prepare import describe
+    from homebody.agents.models.prepare import describe
 
     check_target(json_path)
     found = describe(name)
@@ -82,7 +82,7 @@ def models_prepare(name: str, variants: tuple[str, ...], json_path: str | None) 
       homebody models prepare smollm2
       homebody models prepare gemma3-270m --quantization q4_0 --quantization q8_0
     """
-    from homebody.agents.prepare import prepare
+    from homebody.agents.models.prepare import prepare
 
     check_target(json_path)
     console = Console()
@@ -108,7 +108,7 @@ def models_fetch(name: str, sha256: str, json_path: str | None) -> None:
       homebody models fetch hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF:qwen2.5-0.5b-instruct-q4_0.gguf
       HF_ENDPOINT=https://mirror.example homebody models fetch hf:owner/repo:file.gguf --sha256 0123...
     """
-    from homebody.agents.prepare import fetch_model
+    from homebody.agents.models.prepare import fetch_model
 
     check_target(json_path)
     console = Console()
@@ -129,7 +129,7 @@ def models_verify(name: str, json_path: str | None) -> None:
       homebody models verify smollm2
       homebody models verify hf:owner/repo:file.gguf
     """
-    from homebody.agents.prepare import verify
+    from homebody.agents.models.prepare import verify
 
     check_target(json_path)
     found = verify(name)

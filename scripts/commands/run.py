@@ -56,8 +56,8 @@ def run(
       homebody run --env mymodule:MyEnv --harness generic --decider random
     """
     from homebody.agents.episode import EpisodeRecord, Sight
+    from homebody.agents.harness.spec import HarnessSpec
     from homebody.agents.rollout import Job, Rollouts, Stage
-    from homebody.agents.spec import HarnessSpec
     from homebody.envs import TaskSpec, tasks
     from homebody.envs.canvas import check_size
     from homebody.scripts.view.board import LEAST, ONE, Board

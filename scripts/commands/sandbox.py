@@ -123,18 +123,18 @@ class Host:
 
 def _run_code(source: str, event: Any) -> tuple[str, Any]:
     """Return the kind of failure, if any, and all that came out."""
-    from homebody.agents import sandbox
+    from homebody.agents.sandbox import interpreter
 
-    result = sandbox.run(source, event)
+    result = interpreter.run(source, event)
     return result.kind, result.value if result.ok else [result.message, result.log]
 
 
 def _run_template(source: str, event: Any) -> tuple[str, Any]:
-    from homebody.agents import prompt_template
+    from homebody.agents.sandbox import renderer
 
     try:
-        return "", prompt_template.render(source, event)
-    except prompt_template.PromptTemplateError as error:
+        return "", renderer.render(source, event)
+    except renderer.PromptTemplateError as error:
         return error.kind, str(error)
 
 
@@ -146,9 +146,9 @@ PROBE: dict[str, tuple[str, Any]] = {
 
 
 def _limit_s(kind: str) -> float:
-    from homebody.agents import prompt_template, sandbox
+    from homebody.agents.sandbox import interpreter, renderer
 
-    return sandbox.DEFAULT_LIMITS.seconds + sandbox.GRACE_S if kind == "code" else prompt_template.SECONDS
+    return interpreter.DEFAULT_LIMITS.seconds + interpreter.GRACE_S if kind == "code" else renderer.SECONDS
 
 
 def _peak_mib() -> float:

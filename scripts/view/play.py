@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from homebody.agents.episode import EpisodeRecord
-from homebody.agents.hooks import BeforeModel
+from homebody.agents.harness.hooks import BeforeModel
 from homebody.envs.canvas import INK, WHITE, Box, Canvas, Event, Window, check_size, fit, measure
 from homebody.envs.check import FREE_SLOT
 from homebody.envs.household.picture import LEAST_SIZE as LEAST_HOUSE

@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homebody.agents.backend import Usage
-from homebody.agents.decider import CONTROLS
+from homebody.agents.models.backend import Usage
+from homebody.agents.policy import CONTROLS
 from homebody.scripts.view.human import HUMAN
 from homebody.scripts.view.reel import Moment, Reel
 

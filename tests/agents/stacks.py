@@ -11,7 +11,7 @@ from typing import Any
 import gymnasium
 from gymnasium.spaces import Text
 
-from homebody.agents.hooks import BeforeModel, StepEnd
+from homebody.agents.harness.hooks import BeforeModel, StepEnd
 from homebody.envs import TaskSpec
 
 BOOKS = {

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from homebody.agents.adaptation import MOST, SIGNALS, Adaptation
-from homebody.agents.check import _document_validator
-from homebody.agents.decider import FlatDecider, ModelDecider, RandomDecider
 from homebody.agents.episode import EpisodeRecord, run_episode
-from homebody.agents.harness import Harness
+from homebody.agents.harness.adaptation import MOST, SIGNALS, Adaptation
+from homebody.agents.harness.running import Harness
+from homebody.agents.harness.schema import _document_validator
+from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.policy import FlatDecider, ModelDecider, RandomDecider
 from homebody.agents.processors import REGISTRY
 from homebody.agents.processors.base import Services
-from homebody.agents.scripted import Scripted
-from homebody.agents.spec import HarnessSpec, entry
 
 
 def rule(name="rule", patch=None, most=None, **when):

@@ -1,8 +1,8 @@
 import pytest
 
-from homebody.agents.backend import CUT
-from homebody.agents.chat import render_plain, render_template
 from homebody.agents.errors import BadChatTemplateError, BadRequestError
+from homebody.agents.models.backend import CUT
+from homebody.agents.models.chat_template import render_plain, render_template
 
 TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}<{{ m['role'] }}>{{ m['content'] | trim }}</s>\n{% endfor %}"

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.harness import Harness
-from homebody.agents.hooks import HOOKS, BeforeModel, Focus, How, Intercept, Interrupt, StepStart, TaskStart, Turn
+from homebody.agents.harness.hooks import HOOKS, BeforeModel, Focus, How, Intercept, Interrupt, StepStart, TaskStart, Turn
+from homebody.agents.harness.running import Harness
 from homebody.agents.processors.base import Services
 from homebody.agents.processors.code import Code, CodeError
 from homebody.agents.processors.sample import SAMPLES

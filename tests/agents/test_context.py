@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homebody.agents.backend import CUT
-from homebody.agents.harness import Harness
-from homebody.agents.hooks import StepStart, TaskStart, Turn
+from homebody.agents.harness.hooks import StepStart, TaskStart, Turn
+from homebody.agents.harness.running import Harness
+from homebody.agents.harness.spec import HarnessError
+from homebody.agents.models.backend import CUT
+from homebody.agents.models.scripted import Scripted
 from homebody.agents.processors.base import Services, find
 from homebody.agents.processors.context import grouped
-from homebody.agents.scripted import Scripted
-from homebody.agents.spec import HarnessError
 
 MENU = ("wait", "walk to dock 1")
 

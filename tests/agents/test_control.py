@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homebody.agents.hooks import METHODS, BeforeModel, How
+from homebody.agents.harness.hooks import METHODS, BeforeModel, How
 from homebody.agents.processors.control import content_words, keep_only
 
 MENU = ("wait", "walk to dock 1", "walk to dock 2")

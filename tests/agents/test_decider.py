@@ -7,7 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from homebody.agents.decider import (
+from homebody.agents.episode import run_episode
+from homebody.agents.harness.grammar import filling, gbnf
+from homebody.agents.harness.hooks import How
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.policy import (
     CONTROLS,
     MAX_COMMAND_TOKENS,
     NEUTRAL,
@@ -21,10 +25,6 @@ from homebody.agents.decider import (
     best,
     read_command,
 )
-from homebody.agents.episode import run_episode
-from homebody.agents.grammar import filling, gbnf
-from homebody.agents.hooks import How
-from homebody.agents.scripted import Scripted
 
 MENU = ("call", "lift crate 1", "wait", "walk to dock 1")
 CHAT = [{"role": "user", "content": "A yard."}]

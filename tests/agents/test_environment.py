@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homebody.agents.hooks import AfterTool
+from homebody.agents.harness.hooks import AfterTool
 from homebody.agents.processors.base import Services, defaults
 from homebody.agents.processors.environment import TrimObservation
 

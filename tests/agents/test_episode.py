@@ -8,14 +8,14 @@ from typing import ClassVar
 import gymnasium
 import pytest
 
-from homebody.agents.backend import CUT
-from homebody.agents.decider import ExpertDecider, FlatDecider, ModelDecider, RandomDecider
 from homebody.agents.episode import EpisodeRecord, run_episode
 from homebody.agents.errors import ContextOverflowError
-from homebody.agents.hooks import AfterModel, AfterTool, BeforeTool, Interrupt, StepEnd, StepStart, TaskEnd, TaskStart, Turn
+from homebody.agents.harness.hooks import AfterModel, AfterTool, BeforeTool, Interrupt, StepEnd, StepStart, TaskEnd, TaskStart, Turn
+from homebody.agents.harness.spec import HarnessSpec, digest
+from homebody.agents.models.backend import CUT
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.policy import ExpertDecider, FlatDecider, ModelDecider, RandomDecider
 from homebody.agents.processors import REGISTRY, Processor
-from homebody.agents.scripted import Scripted
-from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import tasks
 
 OPENING = "A yard with dock 1, dock 2, shed 1, shed 2, vat 1. Your task: put a crate on a dock."

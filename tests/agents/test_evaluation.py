@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from homebody.agents.decider import ModelDecider
 from homebody.agents.episode import run_episode
-from homebody.agents.scripted import Scripted
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.policy import ModelDecider
 
 TARRED = {"form": "drop # on #", "needs": ["tar # with #"], "goal": ["tarred"]}
 MENU = ("drop crate 1 on dock 1", "tar crate 1 with vat 1", "wait")

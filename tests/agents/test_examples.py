@@ -2,7 +2,7 @@
 
 import pytest
 
-from homebody.agents.hooks import TaskStart
+from homebody.agents.harness.hooks import TaskStart
 from homebody.agents.processors.base import Services, defaults, find
 from homebody.agents.processors.examples import by_likeness
 

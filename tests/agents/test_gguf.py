@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homebody.agents import fit
 from homebody.agents.errors import BadModelFileError, ModelTooBigError
-from homebody.agents.gguf import BLOCKS, Header, read_header
+from homebody.agents.models import fit
+from homebody.agents.models.gguf import BLOCKS, Header, read_header
 
 KINDS = {bool: (7, "<?"), int: (4, "<I"), float: (6, "<f")}
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homebody.agents.grammar import MOST_SLOT_CHARACTERS, filling, gbnf, matches
+from homebody.agents.harness.grammar import MOST_SLOT_CHARACTERS, filling, gbnf, matches
 
 
 @pytest.mark.parametrize(

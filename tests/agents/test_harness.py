@@ -6,8 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-from homebody.agents.harness import Harness
-from homebody.agents.hooks import (
+from homebody.agents.harness.hooks import (
     EVENT_OF_HOOK,
     HOOKS,
     AfterModel,
@@ -23,6 +22,7 @@ from homebody.agents.hooks import (
     TaskStart,
     Turn,
 )
+from homebody.agents.harness.running import Harness
 from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.processors.base import Services
 

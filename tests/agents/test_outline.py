@@ -1,7 +1,7 @@
 """What differs between two harnesses, in words; the command that prints it is tested in tests/scripts."""
 
-from homebody.agents.outline import changes
-from homebody.agents.spec import HarnessSpec, entry
+from homebody.agents.harness.outline import changes
+from homebody.agents.harness.spec import HarnessSpec, entry
 
 BASE = HarnessSpec.from_json({"format": 1, "name": "toy", "processors": [entry("loop_guard")]})
 WINDOW = [{"op": "add", "path": "/processors/0", "value": entry("history_window", {"turns": 4})}]

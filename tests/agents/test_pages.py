@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from homebody.agents import pages
-from homebody.agents.decider import FlatDecider
 from homebody.agents.episode import run_episode
-from homebody.agents.pages import Choice, Page, features, rarities, read
-from homebody.agents.processors.pages import logistic
+from homebody.agents.policy import FlatDecider
+from homebody.agents.skills import page_reading
+from homebody.agents.skills.page_reading import Choice, Page, features, rarities, read
+from homebody.agents.skills.page_values import logistic
 
 # --- reading
 
@@ -34,7 +34,7 @@ def test_rows_of_choices_have_headings():
 
 @pytest.mark.parametrize(("command", "inside"), [("pick[a]b]", "a]b"), ("ask[]", ""), ("walk to dock 1", ""), ("Pick[a]", ""), ("", "")])
 def test_argument_is_what_stands_in_the_brackets(command, inside):
-    assert pages.argument(command) == inside
+    assert page_reading.argument(command) == inside
 
 
 def row(heading, *names):
@@ -53,12 +53,12 @@ def row(heading, *names):
     ],
 )
 def test_best_choice_is_what_the_goal_names(names, goal, chosen):
-    found = pages.best_choice(row("Cover", *names), goal)
+    found = page_reading.best_choice(row("Cover", *names), goal)
     assert (found and found.argument) == chosen
 
 
 def test_words_lose_the_s_of_a_plural():
-    assert pages.page_words("Two BOOKS, 8.5 gas; gas's") == {"two", "book", "8.5", "gas", "s"}
+    assert page_reading.page_words("Two BOOKS, 8.5 gas; gas's") == {"two", "book", "8.5", "gas", "s"}
 
 
 def test_rarities_fall_with_the_number_of_texts():
@@ -77,7 +77,7 @@ GOAL = "lend me wolves with cover: red, and width: 9, and weight lower than 250 
 def test_features_of_a_page():
     shares = {"lend": 1.0, "me": 1.0, "with": 0.9, "and": 0.9, "lower": 0.8, "than": 0.8, "gram": 0.8, "weight": 0.5, "cover": 0.1}
     found = features(PAGE, 3, GOAL, shares, {})
-    assert tuple(found) == pages.FEATURES
+    assert tuple(found) == page_reading.FEATURES
     # Without rarities all listed words weigh log(1 / 0.1), "wolves", "width", "red", "9" and "250" as the rarest: 4 of 6 are on the page.
     assert found == pytest.approx(
         {

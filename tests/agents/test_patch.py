@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from homebody.agents.patch import PatchError, apply, difference, invert
+from homebody.agents.harness.patch import PatchError, apply, difference, invert
 
 # RFC 6902, appendix A: number, document, patch, result.
 RFC = [

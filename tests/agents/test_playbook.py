@@ -2,12 +2,12 @@
 
 import pytest
 
-from homebody.agents.decider import FlatDecider
 from homebody.agents.episode import run_episode
-from homebody.agents.harness import Harness
-from homebody.agents.hooks import Focus
+from homebody.agents.harness.hooks import Focus
+from homebody.agents.harness.running import Harness
+from homebody.agents.policy import FlatDecider
 from homebody.agents.processors.base import Services
-from homebody.agents.processors.playbook import fill
+from homebody.agents.skills.learned_plan import fill
 
 TWO_GOAL = "put two crate on a dock"
 

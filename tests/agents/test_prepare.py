@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from homebody.agents import models, prepare
 from homebody.agents.errors import BadModelFileError, BadRequestError, CacheError, ModelNotFoundError, ModelTooBigError
-from homebody.agents.prepare import Speed
-from homebody.agents.scripted import Scripted
+from homebody.agents.models import names, prepare
+from homebody.agents.models.prepare import Speed
+from homebody.agents.models.scripted import Scripted
 from homebody.envs.download import DownloadError
 
 
@@ -47,12 +47,12 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def toy(monkeypatch) -> models.KnownModel:
+def toy(monkeypatch) -> names.KnownModel:
     """A known model of Q4_K_M."""
     made = dataclasses.replace(
-        models.KNOWN["gemma3-270m"], name="toy", modules=("json",), file="toy.gguf", sha256=SHA256, make=lambda path: path.write_bytes(DATA)
+        names.KNOWN["gemma3-270m"], name="toy", modules=("json",), file="toy.gguf", sha256=SHA256, make=lambda path: path.write_bytes(DATA)
     )
-    monkeypatch.setitem(models.KNOWN, "toy", made)
+    monkeypatch.setitem(names.KNOWN, "toy", made)
     return made
 
 
@@ -65,7 +65,7 @@ def copies(monkeypatch) -> list[str]:
         asked.append(f"{source.name} {quantization}")
         target.write_bytes(tiny({"Q4_0": 2, "Q8_0": 7}[quantization]))
 
-    monkeypatch.setattr("homebody.agents.llama.requantize", requantize)
+    monkeypatch.setattr("homebody.agents.models.llama.requantize", requantize)
     return asked
 
 
@@ -81,33 +81,33 @@ def speeds(monkeypatch) -> dict[str, tuple[float, float]]:
 
 
 def test_a_variant_is_made_once_beside_the_model(toy, copies, cache):
-    path = models.resolve("toy@q4_0")
+    path = names.resolve("toy@q4_0")
     assert path == cache / "variants" / f"toy-{SHA256[:12]}@q4_0.gguf"
     assert path.read_bytes() == tiny(2)
-    assert models.resolve("toy@q4_0") == path
+    assert names.resolve("toy@q4_0") == path
     assert copies == ["toy.gguf Q4_0"]
-    assert models.resolve("toy").read_bytes() == DATA
+    assert names.resolve("toy").read_bytes() == DATA
 
 
 def test_a_file_of_that_type_is_its_own_variant(tmp_path, copies):
     path = tmp_path / "a.gguf"
     path.write_bytes(tiny(2))
-    assert models.resolve(f"{path}@q4_0") == path
-    assert models.resolve(f"{path}@q8_0").name == f"a-{hashlib.sha256(tiny(2)).hexdigest()[:12]}@q8_0.gguf"
+    assert names.resolve(f"{path}@q4_0") == path
+    assert names.resolve(f"{path}@q8_0").name == f"a-{hashlib.sha256(tiny(2)).hexdigest()[:12]}@q8_0.gguf"
     assert copies == ["a.gguf Q8_0"]
 
 
 def test_no_such_variant_is_named(toy):
     with pytest.raises(BadRequestError, match="the quantization after @ is 'q5'; allowed: q4_0 or q8_0"):
-        models.resolve("toy@q5")
+        names.resolve("toy@q5")
     with pytest.raises(ModelNotFoundError, match="unknown model 'toi'"):
-        models.resolve("toi@q4_0")
+        names.resolve("toi@q4_0")
 
 
 def test_a_path_may_hold_the_mark(tmp_path):
     path = tmp_path / "me@home.gguf"
     path.write_bytes(DATA)
-    assert models.resolve(str(path)) == path
+    assert names.resolve(str(path)) == path
 
 
 # --- before a model is loaded
@@ -128,15 +128,15 @@ def test_files_that_are_no_whole_model_are_not_loaded(tmp_path, data, said):
     path = tmp_path / "bad.gguf"
     path.write_bytes(data)
     with pytest.raises(BadModelFileError, match=said):
-        models.load(str(path))
+        names.load(str(path))
 
 
 def test_a_model_that_does_not_fit_is_not_loaded(tmp_path, monkeypatch):
     path = tmp_path / "large.gguf"
     path.write_bytes(DATA)
-    monkeypatch.setattr("homebody.agents.fit.available_bytes", lambda: 1_000_000)
+    monkeypatch.setattr("homebody.agents.models.fit.available_bytes", lambda: 1_000_000)
     with pytest.raises(ModelTooBigError, match="64 MB with a context of 77 tokens, and 1 MB are free"):
-        models.load(str(path), n_ctx=77)
+        names.load(str(path), n_ctx=77)
 
 
 # --- describe
@@ -303,14 +303,14 @@ def test_a_faster_copy_is_kept_under_its_own_name(toy, copies, speeds, cache):
     }  # fmt: skip
     assert [path.name for path in (cache / "variants").iterdir()] == [f"toy-{SHA256[:12]}@q4_0.gguf"]
     assert json.loads((cache / "toy.gguf.json").read_text())["measured"] == found
-    assert models.resolve("toy").read_bytes() == DATA
+    assert names.resolve("toy").read_bytes() == DATA
 
 
 def test_a_slower_copy_goes_unless_it_was_there_before(toy, copies, speeds, cache):
     speeds |= {"toy": (100.0, 50.0), "toy@q4_0": (99.0, 50.0)}
     assert prepare.prepare("toy")["fastest"] == "toy"
     assert list((cache / "variants").iterdir()) == []
-    models.resolve("toy@q4_0")
+    names.resolve("toy@q4_0")
     assert prepare.prepare("toy")["fastest"] == "toy"
     assert len(list((cache / "variants").iterdir())) == 1
 
@@ -322,7 +322,7 @@ def test_the_fastest_is_the_one_for_256_new_and_32_generated_tokens():
 def test_what_a_package_ships_is_measured_for_comparison(toy, copies, speeds, tmp_path, monkeypatch):
     shipped = tmp_path / "shipped.gguf"
     shipped.write_bytes(tiny(3))
-    monkeypatch.setitem(models.KNOWN, "toy", dataclasses.replace(toy, shipped=lambda: shipped, make=lambda path: path.write_bytes(tiny(2))))
+    monkeypatch.setitem(names.KNOWN, "toy", dataclasses.replace(toy, shipped=lambda: shipped, make=lambda path: path.write_bytes(tiny(2))))
     speeds |= {"toy": (100.0, 50.0), "toy as shipped": (900.0, 900.0)}
     found = prepare.prepare("toy")
     assert [row["name"] for row in found["candidates"]] == ["toy", "toy as shipped"]
@@ -345,7 +345,7 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, copies, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HOMEBODY_CACHE", str(tmp_path / "file"))
     with pytest.raises(CacheError):
-        models.resolve(f"{path}@q4_0")
+        names.resolve(f"{path}@q4_0")
 
 
 def test_no_prompt_is_measured_twice(tmp_path, monkeypatch):
@@ -366,7 +366,7 @@ def test_no_prompt_is_measured_twice(tmp_path, monkeypatch):
 @pytest.mark.model
 def test_real_models_are_what_is_known_of_them(smollm2_file, cache, monkeypatch):
     cache.mkdir(parents=True)
-    (cache / models.KNOWN["smollm2"].file).symlink_to(smollm2_file)
+    (cache / names.KNOWN["smollm2"].file).symlink_to(smollm2_file)
     found = prepare.describe("smollm2")
     known = {"architecture": "llama", "layers": 30, "context": 8192, "words": 49152, "quantization": "Q4_0", "chat_template": "yes"}
     assert known.items() <= found.items()
@@ -374,5 +374,5 @@ def test_real_models_are_what_is_known_of_them(smollm2_file, cache, monkeypatch)
     assert prepare.verify("smollm2")["compared_with"] == "the published figures"
     monkeypatch.setattr(prepare, "_REPEATS", 1)
     speed = prepare.measure(smollm2_file, "smollm2")
-    assert (speed.name, speed.quantization, speed.size_bytes) == ("smollm2", "Q4_0", models.KNOWN["smollm2"].size_bytes)
+    assert (speed.name, speed.quantization, speed.size_bytes) == ("smollm2", "Q4_0", names.KNOWN["smollm2"].size_bytes)
     assert speed.prompt_tokens_per_s > speed.decode_tokens_per_s > 0

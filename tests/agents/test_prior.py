@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from homebody.agents.decider import ModelDecider
-from homebody.agents.harness import Harness
+from homebody.agents.harness.running import Harness
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.policy import ModelDecider
 from homebody.agents.processors.base import Services
-from homebody.agents.scripted import Scripted
 
 MENU = ("wait", "walk to dock 1", "walk to dock 2", "walk to shed 1")
 ADMISSIBLE = (*MENU, "walk to vat 1")

@@ -11,11 +11,11 @@ from random import Random
 
 import pytest
 
-from homebody.agents.decider import ModelDecider, RandomDecider
 from homebody.agents.episode import run_episode
-from homebody.agents.patch import PatchError, apply, invert
-from homebody.agents.scripted import Scripted
-from homebody.agents.spec import HarnessError, HarnessSpec
+from homebody.agents.harness.patch import PatchError, apply, invert
+from homebody.agents.harness.spec import HarnessError, HarnessSpec
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.policy import ModelDecider, RandomDecider
 
 VALID = int(os.environ.get("HOMEBODY_SPECS", "30"))
 """Number of valid harnesses; five times as many are damaged."""

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from homebody.agents.backend import CUT
-from homebody.agents.decider import ModelDecider
 from homebody.agents.episode import run_episode
-from homebody.agents.hooks import How, StepEnd, TaskEnd
-from homebody.agents.scripted import Scripted
+from homebody.agents.harness.hooks import How, StepEnd, TaskEnd
+from homebody.agents.models.backend import CUT
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.policy import ModelDecider
 
 MENU = ("wait", "walk to dock 1")
 

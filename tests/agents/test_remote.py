@@ -15,8 +15,6 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.backend import CUT, Backend
-from homebody.agents.chat import render_plain, render_template
 from homebody.agents.errors import (
     AgentError,
     BackendClosedError,
@@ -28,11 +26,13 @@ from homebody.agents.errors import (
     RemoteDownError,
     RemoteRefusedError,
 )
-from homebody.agents.models import load
-from homebody.agents.prepare import describe
-from homebody.agents.remote import OpenAICompatible
-from homebody.agents.remote import wire as wire_module
-from homebody.agents.remote.wire import Address, Wire, find_key
+from homebody.agents.models.backend import CUT, Backend
+from homebody.agents.models.chat_template import render_plain, render_template
+from homebody.agents.models.names import load
+from homebody.agents.models.prepare import describe
+from homebody.agents.models.remote import OpenAICompatible
+from homebody.agents.models.remote import http_client as wire_module
+from homebody.agents.models.remote.http_client import Address, Wire, find_key
 
 TEMPLATE = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{{ eos_token }}{% endfor %}<|assistant|>"
 MESSAGES = [{"role": "system", "content": "Play."}, {"role": "user", "content": f"A box.{CUT} Open it?"}]

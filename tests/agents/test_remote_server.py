@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from homebody.agents import HarnessSpec, Job, Rollouts, Stage
-from homebody.agents.backend import CUT
 from homebody.agents.errors import BadRequestError, ContextOverflowError, RemoteDownError
-from homebody.agents.llama import LlamaCpp
-from homebody.agents.remote import OpenAICompatible, dialect
-from homebody.agents.spec import entry
+from homebody.agents.harness.spec import entry
+from homebody.agents.models.backend import CUT
+from homebody.agents.models.llama import LlamaCpp
+from homebody.agents.models.remote import OpenAICompatible, dialect
 from homebody.envs import tasks
 
 pytestmark = pytest.mark.model

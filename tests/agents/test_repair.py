@@ -2,7 +2,7 @@
 
 import pytest
 
-from homebody.agents.hooks import AfterModel
+from homebody.agents.harness.hooks import AfterModel
 
 MENU = ("lift crate 1 off dock 1", "wait", "walk to dock 1", "walk to dock 12")
 ADMISSIBLE = (*MENU, "walk to vat 1")

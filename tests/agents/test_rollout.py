@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from homebody.agents import models
-from homebody.agents.decider import ExpertDecider, FlatDecider, ModelDecider, RandomDecider
 from homebody.agents.errors import BackendClosedError, ModelNotFoundError
+from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.models import names
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.policy import ExpertDecider, FlatDecider, ModelDecider, RandomDecider
 from homebody.agents.rollout import Job, Rollouts, Stage, WorkerDiedError
-from homebody.agents.scripted import Scripted
-from homebody.agents.spec import HarnessSpec
 from homebody.envs import EnvError, tasks
 
 HOUSEHOLD = "homebody/Household-v0"
@@ -27,7 +27,7 @@ def scripted(monkeypatch):
         asked.append((name, settings))
         return backend
 
-    monkeypatch.setattr(models, "load", load)
+    monkeypatch.setattr(names, "load", load)
     return asked, backend
 
 
@@ -158,7 +158,7 @@ def test_workers_end_with_their_main_process(tmp_path):
     script = tmp_path / "main.py"
     script.write_text(
         "from homebody.agents.rollout import Job, Rollouts, Stage\n"
-        "from homebody.agents.spec import HarnessSpec\n"
+        "from homebody.agents.harness.spec import HarnessSpec\n"
         "from homebody.envs import tasks\n"
         "if __name__ == '__main__':\n"
         "    jobs = [Job(HarnessSpec.load('generic'), task) for task in tasks('homebody/Household-v0', 'train', 500)]\n"

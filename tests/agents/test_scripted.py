@@ -1,8 +1,8 @@
 import pytest
 
-from homebody.agents.backend import Backend, Usage
 from homebody.agents.errors import BackendClosedError, ScriptExhaustedError
-from homebody.agents.scripted import Scripted
+from homebody.agents.models.backend import Backend, Usage
+from homebody.agents.models.scripted import Scripted
 
 
 def test_replies_come_in_order_and_prompts_are_recorded():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from homebody.agents.backend import CUT, Usage
-from homebody.agents.decider import ModelDecider
 from homebody.agents.episode import Sight, run_episode
-from homebody.agents.scripted import Scripted
-from homebody.agents.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.models.backend import CUT, Usage
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.policy import ModelDecider
 
 
 def test_each_decision_is_told_before_its_step_with_what_it_took(yard):

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from homebody.agents import check
-from homebody.agents.hooks import DIMENSIONS, HOOKS
-from homebody.agents.patch import PatchError, invert, read_patch
+from homebody.agents.harness import schema
+from homebody.agents.harness.hooks import DIMENSIONS, HOOKS
+from homebody.agents.harness.patch import PatchError, invert, read_patch
+from homebody.agents.harness.spec import HarnessError, HarnessSpec, canonical, digest, entry, harness_names
 from homebody.agents.processors import REGISTRY, UnknownProcessorError, defaults, find, params_schema
-from homebody.agents.spec import HarnessError, HarnessSpec, canonical, digest, entry, harness_names
 
 
 def document(*entries, **fields):
@@ -440,9 +440,9 @@ def test_a_new_parameter_with_a_default_leaves_old_hashes_as_they_are(monkeypatc
 @pytest.mark.parametrize(("default", "other"), [(1, True), (0, False), ([1], [True])])
 def test_true_is_not_one(default, other, monkeypatch):
     monkeypatch.setitem(REGISTRY["loop_guard"].schema, "new", {"default": default})
-    check._params_validator.cache_clear()
+    schema._params_validator.cache_clear()
     hashes = {spec(entry("loop_guard", {"new": value})).behaviour_hash for value in (default, other)}
-    check._params_validator.cache_clear()
+    schema._params_validator.cache_clear()
     assert len(hashes) == 2
 
 

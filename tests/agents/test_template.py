@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homebody.agents import prompt_template
-from homebody.agents.backend import CUT
+from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import Services
 from homebody.agents.processors.template import VARIABLES, PromptTemplate
-from homebody.agents.prompt_template import PromptTemplateError, check, render
+from homebody.agents.sandbox import renderer
+from homebody.agents.sandbox.renderer import PromptTemplateError, check, render
 
 MENU = ("wait", "walk to dock 1")
 
@@ -133,15 +133,15 @@ def test_killed_worker_is_one_failed_call() -> None:
 
 
 def test_worker_that_does_not_start_is_a_named_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(prompt_template, "_WORKER", tmp_path / "gone.py")
-    monkeypatch.setattr(prompt_template, "_worker", None)
+    monkeypatch.setattr(renderer, "_WORKER", tmp_path / "gone.py")
+    monkeypatch.setattr(renderer, "_worker", None)
     with pytest.raises(PromptTemplateError, match="the worker process does not start; is minijinja installed"):
         render("{{ 1 }}", {})
 
 
 def test_forked_process_has_a_worker_of_its_own() -> None:
     text = (
-        "import os\nfrom homebody.agents.prompt_template import render\n"
+        "import os\nfrom homebody.agents.sandbox.renderer import render\n"
         "assert render('{{ 1 }}', {}) == '1'\n"
         "pid = os.fork()\n"
         "if pid:\n    os.waitpid(pid, 0)\n"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from homebody.agents.decider import ModelDecider
 from homebody.agents.episode import run_episode
-from homebody.agents.hooks import BeforeTool, StepEnd
-from homebody.agents.scripted import Scripted
+from homebody.agents.harness.hooks import BeforeTool, StepEnd
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.policy import ModelDecider
 
 
 def call(tool, command, admissible=("wait",), steps_left=5):

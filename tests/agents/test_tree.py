@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homebody.agents.tree import branches, plant
+from homebody.agents.models.token_trie import branches, plant
 
 TOKENS = st.lists(st.integers(0, 3), max_size=5).map(tuple)
 SETS = st.lists(TOKENS, max_size=12)

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from homebody.agents.decider import FlatDecider
 from homebody.agents.episode import EpisodeRecord, run_episode
-from homebody.agents.patch import PatchError
-from homebody.agents.spec import HarnessError, HarnessSpec, entry, route_score
+from homebody.agents.harness.patch import PatchError
+from homebody.agents.harness.spec import HarnessError, HarnessSpec, entry, route_score
+from homebody.agents.policy import FlatDecider
 
 GUARD = [{"op": "add", "path": "/processors/-", "value": entry("loop_guard", {"repeats": 1})}]
 RULE = {

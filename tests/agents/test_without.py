@@ -2,7 +2,7 @@
 
 import pytest
 
-from homebody.agents.spec import HarnessError, HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessError, HarnessSpec, entry
 
 GUARD, SEEN, BOOK, WINDOW = entry("loop_guard"), entry("seen_where"), entry("playbook"), entry("history_window", {"turns": 4})
 

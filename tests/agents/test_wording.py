@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homebody.agents import wording
+from homebody.agents.skills import wording
 
 
 def test_entities_are_a_word_and_a_number_in_order_with_repeats():

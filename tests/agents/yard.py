@@ -14,7 +14,7 @@ from typing import Any
 import gymnasium
 from gymnasium.spaces import Text
 
-from homebody.agents.hooks import BeforeModel, Focus, StepEnd
+from homebody.agents.harness.hooks import BeforeModel, Focus, StepEnd
 from homebody.envs import TaskSpec
 
 CHARS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:{}'\n"

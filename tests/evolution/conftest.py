@@ -10,7 +10,7 @@ import pytest
 from gymnasium.spaces import Text
 
 from homebody.agents.episode import EpisodeRecord
-from homebody.agents.spec import digest
+from homebody.agents.harness.spec import digest
 from homebody.envs import TaskSpec
 from homebody.envs.household.env import ProceduralEnv
 from homebody.envs.household.houses import HouseSource

@@ -9,8 +9,8 @@ import pytest
 from homebody.agents import rollout
 from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import ModelNotFoundError
+from homebody.agents.harness.spec import HarnessSpec, digest
 from homebody.agents.rollout import Job, Stage
-from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv
 from homebody.evolution import evaluation as evaluate_module

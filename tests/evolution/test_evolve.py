@@ -15,8 +15,8 @@ import pytest
 
 from homebody.agents import episode, rollout
 from homebody.agents.errors import BackendClosedError, ModelNotFoundError
-from homebody.agents.scripted import Scripted
-from homebody.agents.spec import HarnessError, HarnessSpec
+from homebody.agents.harness.spec import HarnessError, HarnessSpec
+from homebody.agents.models.scripted import Scripted
 from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv
 from homebody.evolution import loop as evolve_module
@@ -355,7 +355,7 @@ def test_a_model_of_its_own_is_opened_for_the_proposer_and_closed(small: Config,
         opened.append(Scripted([]))
         return opened[0]
 
-    monkeypatch.setattr("homebody.agents.models.load", load)
+    monkeypatch.setattr("homebody.agents.models.names.load", load)
     evolve(small(proposer="noop", proposer_model="another", rounds=1), tmp_path)
     with pytest.raises(BackendClosedError):
         opened[0].score(("a",), ["b"])

@@ -11,11 +11,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from homebody.agents import models
-from homebody.agents.decider import CONTROLS, ModelDecider
 from homebody.agents.episode import run_episode
-from homebody.agents.scripted import Scripted
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.models import names
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.policy import CONTROLS, ModelDecider
 from homebody.envs import TaskSpec, make
 from homebody.envs.file import OutputError
 from homebody.evolution import export as module
@@ -70,7 +70,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 @pytest.fixture
 def words_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run in which `words` played."""
-    monkeypatch.setattr(models, "load", lambda name, **settings: Words())
+    monkeypatch.setattr(names, "load", lambda name, **settings: Words())
     monkeypatch.setattr(module, "load", lambda name, **settings: Words())
     config = EvolveConfig(
         "Quarry-v0", "words", "generic", proposer="noop", rounds=1, train_tasks=3, validation_tasks=2, growth=1, max_steps=3,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.evolution.lineage import read_lineage
 from homebody.evolution.store import RunError, Store
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from homebody.agents.episode import EpisodeRecord
+from homebody.agents.harness.spec import HarnessSpec, entry
 from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.rollout import Job
-from homebody.agents.spec import HarnessSpec, entry
 from homebody.evolution import loop as evolve_module
 from homebody.evolution.config import ConfigError, EvolveConfig
 from homebody.evolution.gate.rule import Verdict

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from homebody.agents import AgentError, Job, Stage
-from homebody.agents.llama import LlamaCpp
+from homebody.agents.models.llama import LlamaCpp
 from homebody.envs import tasks
 from homebody.scripts.bench import llm, peer_llm
 

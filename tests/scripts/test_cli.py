@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.scripted import Scripted
-from homebody.agents.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.models.scripted import Scripted
 from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv
 from homebody.evolution.store import Store
@@ -93,7 +93,7 @@ def test_run_shows_how_a_step_was_decided(homebody: Command, loaded: Command, tm
 
 def test_run_tells_what_a_model_read_and_wrote(homebody: Command, loaded: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replies = ["Dance!", "look"]
-    monkeypatch.setattr("homebody.agents.models.load", lambda name, **_: Scripted(replies, name=name))
+    monkeypatch.setattr("homebody.agents.models.names.load", lambda name, **_: Scripted(replies, name=name))
     answer = homebody("run", "--decider", "smollm2", "--max-steps", 2, "--json", tmp_path / "r.json")
     record = loaded(tmp_path / "r.json")
     assert (record["decider"], record["invalid_actions"]) == ("smollm2", 1)

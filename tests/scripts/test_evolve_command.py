@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from homebody.agents import HarnessSpec
-from homebody.agents.scripted import Scripted
+from homebody.agents.models.scripted import Scripted
 from homebody.evolution.store import Store
 from homebody.scripts.commands import evolve as evolve_module
 
@@ -121,7 +121,7 @@ def talker(monkeypatch: pytest.MonkeyPatch) -> list[Talker]:
         loaded.append(Talker(name=name))
         return loaded[-1]
 
-    monkeypatch.setattr("homebody.agents.models.load", load)
+    monkeypatch.setattr("homebody.agents.models.names.load", load)
     return loaded
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.outline import changes, does, short
-from homebody.agents.spec import HarnessSpec, entry
+from homebody.agents.harness.outline import changes, does, short
+from homebody.agents.harness.spec import HarnessSpec, entry
 
 LAMP = """
 import gymnasium

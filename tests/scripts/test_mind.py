@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.backend import Usage
 from homebody.agents.episode import EpisodeRecord, Sight
+from homebody.agents.models.backend import Usage
 from homebody.agents.rollout import Stage
 from homebody.envs.canvas import INK, SMALLEST_TEXT, WHITE, Box, Canvas, CanvasSizeError, Color
 from homebody.scripts.view import look, mind, thought

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from homebody.agents import prepare
-from homebody.agents.models import KNOWN
-from homebody.agents.prepare import Speed
+from homebody.agents.models import prepare
+from homebody.agents.models.names import KNOWN
+from homebody.agents.models.prepare import Speed
 from homebody.envs.download import DownloadError
 
 Command = Callable[..., Any]
@@ -55,7 +55,7 @@ def test_verify_prints_what_was_compared(homebody: Command, loaded: Command, own
 def test_prepare_prints_a_line_a_copy(
     homebody: Command, loaded: Command, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("homebody.agents.llama.requantize", lambda source, target, quantization: target.write_bytes(EMPTY))
+    monkeypatch.setattr("homebody.agents.models.llama.requantize", lambda source, target, quantization: target.write_bytes(EMPTY))
     monkeypatch.setattr(prepare, "measure", lambda path, name: Speed(name, "Q4_0", 32, 300.4 if "@" in name else 100.2, 50.0))
     answer = homebody("models", "prepare", own, "--quantization", "q8_0", "--json", tmp_path / "m.json")
     assert (answer.code, answer.err) == (0, "")
@@ -75,7 +75,7 @@ def test_fetch_passes_on_the_hash_and_prints_the_result(
         target.write_bytes(EMPTY)
         return target
 
-    monkeypatch.setattr("homebody.agents.models.fetch", fetch)
+    monkeypatch.setattr("homebody.agents.models.names.fetch", fetch)
     answer = homebody("models", "fetch", "hf:owner/repo:m.gguf", "--json", tmp_path / "m.json")
     assert (answer.code, answer.err) == (0, "")
     assert loaded(tmp_path / "m.json")["size_bytes"] == 32

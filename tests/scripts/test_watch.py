@@ -17,8 +17,8 @@ import gymnasium
 import pytest
 
 from homebody.agents import EpisodeRecord, Stage
-from homebody.agents.backend import Usage
 from homebody.agents.episode import HELD_BACK, Sight
+from homebody.agents.models.backend import Usage
 from homebody.envs import EnvError
 from homebody.envs.canvas import Canvas, Event, Window
 from homebody.evolution.store import Store

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessSpec
 
 
 @pytest.mark.parametrize("command", [("run",), ("evaluate", "--tasks", 1)])

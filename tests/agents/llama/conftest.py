@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from homebody.agents.llama import LlamaCpp
+from homebody.agents.models.llama import LlamaCpp
 
 WORDS = (
     "go",

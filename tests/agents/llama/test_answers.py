@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
-from homebody.agents.backend import CUT
 from homebody.agents.errors import BadRequestError, BadSchemaError, ContextOverflowError
-from homebody.agents.llama import LlamaCpp, requantize
-from homebody.agents.llama.sampling import log_probabilities, schema_grammar
-from homebody.agents.llama.weights import quantization
+from homebody.agents.models.backend import CUT
+from homebody.agents.models.llama import LlamaCpp, requantize
+from homebody.agents.models.llama.sampling import log_probabilities, schema_grammar
+from homebody.agents.models.llama.weights import quantization
 
 ANSWER = {
     "type": "object",
@@ -104,7 +104,7 @@ class TestCounters:
         backend = tiny()
         chat = [{"role": "user", "content": f"you see a box.{CUT}look"}]
         first = backend.segments(chat)
-        monkeypatch.setattr("homebody.agents.llama.render_plain", None)
+        monkeypatch.setattr("homebody.agents.models.llama.render_plain", None)
         assert backend.segments([dict(message) for message in chat]) == first
         assert backend.segments(iter(chat)) == first
 

@@ -15,7 +15,7 @@ import pytest
 SCRIPT = """
 import json, random, sys
 from homebody.agents import HarnessSpec, Stage, run_episode
-from homebody.agents.spec import entry
+from homebody.agents.harness.spec import entry
 from homebody.envs import tasks
 
 given = json.load(sys.stdin)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from homebody.agents.errors import BackendClosedError, ContextOverflowError
-from homebody.agents.llama import LlamaCpp
+from homebody.agents.models.llama import LlamaCpp
 
 PROMPT = ("you see a red box. ", "go to ")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls.ablation import leave_one_out
 from homebody.evolution.lineage import Edit, Lineage

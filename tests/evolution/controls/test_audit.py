@@ -10,8 +10,8 @@ from typing import Any
 import gymnasium
 import pytest
 
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.rollout import Stage
-from homebody.agents.spec import HarnessSpec
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls.audit import Finding, audit, strings
 from homebody.evolution.evaluation import evaluate

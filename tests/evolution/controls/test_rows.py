@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls import rows as module
 from homebody.evolution.controls.rows import ROWS, ControlError, Plan, play_controls

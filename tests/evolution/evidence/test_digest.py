@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from homebody.agents.episode import EpisodeRecord
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.rollout import Job, Rollouts, Stage
-from homebody.agents.spec import HarnessSpec
 from homebody.evolution.evidence.digest import CATEGORIES, Digest, digest_episode
 
 SEARCH, ACT = {"phase": "search", "wanted": "gem"}, {"phase": "act", "wanted": "gem"}

@@ -5,7 +5,7 @@ import gymnasium
 import pytest
 
 from homebody.agents.episode import EpisodeRecord
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.envs import TaskSpec, tasks
 from homebody.evolution.evidence import milestone
 from homebody.evolution.evidence.milestone import IDEAS, Plan, suggest, try_out, vary

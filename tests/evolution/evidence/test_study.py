@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homebody.agents import pages
-from homebody.agents.decider import FlatDecider
 from homebody.agents.episode import run_episode
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.policy import FlatDecider
+from homebody.agents.skills import page_reading
 from homebody.envs import TaskSpec
 from homebody.evolution.evidence import study
 from homebody.evolution.evidence.explore import Explorer, Moment, Walk
@@ -57,7 +57,7 @@ def test_fixed_commands_the_end_and_the_way_back_are_found(learned: Lessons) -> 
     assert {"ask[{text}]", "pick[take]", "pick[to the list]", "pick[start over]", "pick[contents]"} <= set(found["fixed"])
     assert not {"pick[leather]", "pick[paper]", "pick[red leather]"} & set(found["fixed"])
     assert {"lend", "me", "weight", "lower", "than", "gram"} <= {word for word, share in found["shares"].items() if share == 1.0}
-    assert set(found["weights"]) == {"bias", *pages.FEATURES}
+    assert set(found["weights"]) == {"bias", *page_reading.FEATURES}
     assert 0 < found["enough"] <= 1
     assert 0 < learned.steps <= 3000 + study.LOOK * study.WALK_LENGTH
     assert set(learned.tasks) == {task.task_id for task in TASKS}
@@ -155,7 +155,7 @@ def test_shares_are_of_different_goals_and_leave_out_rare_words() -> None:
 
 
 def sample(won: bool, **values: float) -> Sample:
-    return Sample(tuple(values.get(name, 0.0) for name in pages.FEATURES), won)
+    return Sample(tuple(values.get(name, 0.0) for name in page_reading.FEATURES), won)
 
 
 def test_fit_finds_what_tells_wins_from_losses() -> None:
@@ -163,7 +163,7 @@ def test_fit_finds_what_tells_wins_from_losses() -> None:
     rows = rng.random((2000, 2))
     chances = 1 / (1 + np.exp(-(-2.0 + 4.0 * rows[:, 0])))
     samples = [sample(bool(rng.random() < p), words=a, own=b) for (a, b), p in zip(rows, chances, strict=True)]
-    weights = dict(zip(("bias", *pages.FEATURES), study.fit(samples), strict=True))
+    weights = dict(zip(("bias", *page_reading.FEATURES), study.fit(samples), strict=True))
     assert weights["bias"] == pytest.approx(-2.0, abs=0.4)
     assert weights["words"] == pytest.approx(4.0, abs=0.6)
     assert weights["own"] == pytest.approx(0.0, abs=0.5)
@@ -171,7 +171,7 @@ def test_fit_finds_what_tells_wins_from_losses() -> None:
 
 
 def test_enough_is_the_lowest_worth_that_loses_no_win() -> None:
-    weights = np.array([0.0, *(10.0 if name == "words" else 0.0 for name in pages.FEATURES)])
+    weights = np.array([0.0, *(10.0 if name == "words" else 0.0 for name in page_reading.FEATURES)])
     # Worth 0.62 and lost, then 0.95 and won: to end at 0.6 would lose it, at 0.65 not.
     lists = [[sample(False, words=0.05), sample(True, words=0.3)], [sample(True, words=0.3)], []]
     assert study.enough(lists, weights) == 0.65

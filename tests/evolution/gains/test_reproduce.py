@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.spec import harness_names
+from homebody.agents.harness.spec import harness_names
 from homebody.envs import ENV_IDS
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls.rows import Plan, play_controls

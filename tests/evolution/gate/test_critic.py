@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.patch import Patch
-from homebody.agents.spec import HarnessSpec, entry
+from homebody.agents.harness.patch import Patch
+from homebody.agents.harness.spec import HarnessSpec, entry
 from homebody.evolution.evidence.digest import Digest
 from homebody.evolution.evidence.landscape import survey
 from homebody.evolution.evidence.learn import Lessons

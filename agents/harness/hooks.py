@@ -1,0 +1,259 @@
+"""The eight hooks of an episode: one frozen event type each, with the fields that a processor may change.
+
+A processor never assigns to an event. It returns the changes, and the pipeline refuses those that the hook does not allow. `step_end`
+and `task_end` allow none. The contract follows HarnessX (arXiv 2606.14249), with the menu of commands as a further object of
+`before_model`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import Any, ClassVar
+
+from homebody.agents.harness.grammar import matches
+
+HOOKS = ("task_start", "step_start", "before_model", "after_model", "before_tool", "after_tool", "step_end", "task_end")
+DIMENSIONS = ("model", "context", "memory", "tools", "environment", "evaluation", "control", "observability", "training")
+METHODS = ("generate", "grammar", "vote", "score", "rank")
+MOST_SAMPLES = 16
+"""Answers that one decision may sample."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One past step as the prompt shows it."""
+
+    command: str
+    observation: str
+
+
+@dataclass(frozen=True)
+class Focus:
+    """What the agent is after at this step, as far as the harness knows."""
+
+    phase: str
+    """`act` (the next milestone is on the menu), `reach` (its place is known) or `search`."""
+    wanted: str
+    """The kind of thing that is needed next."""
+
+
+@dataclass(frozen=True)
+class How:
+    """How the decider is to decide."""
+
+    method: str = "generate"
+    """One of `METHODS`."""
+    normalize: str = "sum"
+    """Score of a command under the model: `sum` of its log-probability, or `mean`, divided by its number of characters."""
+    correct: float = 0.0
+    """Share, 0 to 1, of a command's log-probability without any context that its score loses: see `score` in `decide`."""
+    weight: float = 1.0
+    """Factor on the model's score, at least 0, before the bias is added."""
+    samples: int = 5
+    """Answers that `vote` samples, 1 to `MOST_SAMPLES`."""
+    temperature: float = 0.7
+    """Of the answers that `vote` samples, above 0."""
+    pick: str = "most"
+    """Which of them `vote` takes: given `most` often, or `best` by bias."""
+    constrained: bool = False
+    """Whether those answers are written under the grammar of what is on offer."""
+
+    def __post_init__(self) -> None:
+        for field, allowed in (("method", METHODS), ("normalize", ("sum", "mean")), ("pick", ("most", "best"))):
+            if getattr(self, field) not in allowed:
+                raise ValueError(f"how.{field} is {getattr(self, field)!r}; it must be one of {', '.join(allowed)}")
+        if not (0 <= self.correct <= 1 and 0 <= self.weight < inf and 1 <= self.samples <= MOST_SAMPLES and 0 < self.temperature < inf):
+            raise ValueError(
+                f"how has correct={self.correct}, weight={self.weight}, samples={self.samples}, temperature={self.temperature}; "
+                f"they must be in [0, 1], at least 0, in [1, {MOST_SAMPLES}], and above 0"
+            )
+
+
+@dataclass(frozen=True)
+class Intercept:
+    """An outcome of a processor: its changes are the last word at this hook, the processors after it do not see the event."""
+
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Interrupt:
+    """An outcome of a processor: the episode ends here, as not won unless it is won already."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class TaskStart:
+    """The episode begins."""
+
+    CHANGES: ClassVar[frozenset[str]] = frozenset({"system_prompt"})
+    goal: str
+    observation: str
+    menu: tuple[str, ...]
+    system_prompt: str = ""
+
+
+@dataclass(frozen=True)
+class StepStart:
+    """A step begins; the history may be edited before the prompt is made from it."""
+
+    CHANGES: ClassVar[frozenset[str]] = frozenset({"history"})
+    step: int
+    """Number of this step, from 1."""
+    steps_left: int
+    """Steps that remain, this one included."""
+    history: tuple[Turn, ...]
+
+
+@dataclass(frozen=True)
+class BeforeModel:
+    """The model (or whoever decides) is about to be asked."""
+
+    CHANGES: ClassVar[frozenset[str]] = frozenset({"content", "menu", "bias", "tools", "focus", "how"})
+    goal: str
+    observation: str
+    """What the environment said last."""
+    admissible: tuple[str, ...]
+    """All commands that the environment accepts now, sorted; one may hold a free slot, written {text}."""
+    content: str
+    """The last user message; what stands after `CUT` is shown at this step only."""
+    menu: tuple[str, ...]
+    """The commands on offer: a subset of `admissible`, never empty unless that is. A free slot is filled, at first with the goal."""
+    bias: tuple[float, ...]
+    """What the harness knows of each command on the menu, as a log-score; shape (len(menu),)."""
+    focus: Focus | None = None
+    how: How = How()
+    tools: tuple[str, ...] = ()
+    """Commands that the harness itself answers, on offer beside the menu; one may hold a free slot, written {text}."""
+    steps_left: int = 0
+    """Steps that remain, this one included."""
+
+    def __post_init__(self) -> None:
+        known = set(self.admissible)
+        strange = [command for command in self.menu if command not in known and not matches(command, self.admissible)]
+        if strange:
+            raise ValueError(f"menu holds {strange[0]!r}, which is not admissible; it may hold admissible commands only")
+        if self.admissible and not self.menu:
+            raise ValueError("menu is empty; leave at least one admissible command on it")
+        if len(self.menu) != len(self.bias):
+            raise ValueError(f"bias has {len(self.bias)} values for a menu of {len(self.menu)} admissible commands; give one each")
+
+
+@dataclass(frozen=True)
+class AfterModel:
+    """The decider has answered."""
+
+    CHANGES: ClassVar[frozenset[str]] = frozenset({"command"})
+    response: str
+    """The raw answer."""
+    command: str
+    """The command read from it."""
+    admissible: tuple[str, ...]
+    menu: tuple[str, ...] = ()
+    """What was on offer."""
+    tools: tuple[str, ...] = ()
+    """The harness's own commands that were on offer, as in `BeforeModel`."""
+
+
+@dataclass(frozen=True)
+class BeforeTool:
+    """A command is about to be sent to the environment."""
+
+    CHANGES: ClassVar[frozenset[str]] = frozenset({"command", "approved", "answer"})
+    command: str
+    approved: bool = True
+    """If false, the environment is not asked and the step is spent."""
+    answer: str | None = None
+    """If a text, the command was a tool call: the harness answers it, the environment is not asked, and no step is spent."""
+    admissible: tuple[str, ...] = ()
+    steps_left: int = 0
+    """Steps that remain, this one included."""
+
+
+@dataclass(frozen=True)
+class AfterTool:
+    """The environment has answered; the observation that goes into the history may be edited."""
+
+    CHANGES: ClassVar[frozenset[str]] = frozenset({"observation"})
+    command: str
+    observation: str
+    accepted: bool = True
+    """Whether the command was among the admissible ones and was sent."""
+    why: str = ""
+    """Why the environment refused the command, where it says so (`info["why"]`)."""
+    admissible: tuple[str, ...] = ()
+    """The admissible commands after the command."""
+
+
+@dataclass(frozen=True)
+class StepEnd:
+    """A step is over. Read-only; every processor sees it and may update its own memory."""
+
+    CHANGES: ClassVar[frozenset[str]] = frozenset()
+    step: int
+    command: str
+    accepted: bool
+    """Whether the command was among the admissible ones."""
+    observation: str
+    admissible: tuple[str, ...]
+    """The admissible commands after the step."""
+    reward: float = 0.0
+    won: bool = False
+    goal: str = ""
+
+
+@dataclass(frozen=True)
+class TaskEnd:
+    """The episode is over. Read-only."""
+
+    CHANGES: ClassVar[frozenset[str]] = frozenset()
+    won: bool
+    steps: int
+
+
+Event = TaskStart | StepStart | BeforeModel | AfterModel | BeforeTool | AfterTool | StepEnd | TaskEnd
+Changes = dict[str, Any]
+Outcome = Changes | Intercept | Interrupt | None
+"""What a processor returns: changed fields, an intercept, an interrupt, or None to let the event pass."""
+READ_ONLY = ("step_end", "task_end")
+
+EVENT_OF_HOOK: dict[str, type[Event]] = dict(
+    zip(HOOKS, (TaskStart, StepStart, BeforeModel, AfterModel, BeforeTool, AfterTool, StepEnd, TaskEnd), strict=True)
+)
+HOOK_OF_EVENT: dict[type, str] = {event: hook for hook, event in EVENT_OF_HOOK.items()}
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _tuple_of(kind: type) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, tuple) and all(isinstance(item, kind) for item in value)
+
+
+def _numbers(value: object) -> bool:
+    return isinstance(value, tuple) and all(_is_number(item) for item in value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "system_prompt": ("a text", _text),
+    "history": ("a tuple of Turn", _tuple_of(Turn)),
+    "content": ("a text", _text),
+    "menu": ("a tuple of texts", _tuple_of(str)),
+    "bias": ("a tuple of finite numbers", _numbers),
+    "focus": ("a Focus or None", lambda value: value is None or isinstance(value, Focus)),
+    "how": ("a How", lambda value: isinstance(value, How)),
+    "tools": ("a tuple of texts", _tuple_of(str)),
+    "command": ("a text", _text),
+    "approved": ("true or false", lambda value: isinstance(value, bool)),
+    "answer": ("a text or None", lambda value: value is None or _text(value)),
+    "observation": ("a text", _text),
+}
+"""What each field that a processor may change must be, in words and as a test."""

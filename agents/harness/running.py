@@ -1,0 +1,221 @@
+"""A harness at work: the processors of a spec, alive for one episode, and the contract that holds them.
+
+A processor that breaks the contract or raises is noted and skipped at that event, and switched off when it fails too often: it never
+takes the episode down. Knows nothing of environments and deciders.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
+
+from homebody.agents.errors import AgentError
+from homebody.agents.harness.hooks import FIELDS, HOOK_OF_EVENT, HOOKS, READ_ONLY, Changes, Event, Intercept, Interrupt, StepEnd
+from homebody.agents.harness.spec import HarnessSpec, canonical, digest
+from homebody.agents.processors import find
+from homebody.agents.processors.base import Processor, Services
+
+E = TypeVar("E", bound=Event)
+
+
+class ContractError(AgentError):
+    """A processor answered with something that its hook does not allow."""
+
+
+@dataclass(eq=False)
+class _Member:
+    """A processor in its place."""
+
+    position: int
+    entry: str
+    """Canonical JSON of its entry in the document."""
+    processor: Processor
+    failures: int = 0
+
+    @property
+    def key(self) -> str:
+        return f"{self.position}:{self.processor.name}"
+
+    @property
+    def is_on(self) -> bool:
+        return self.failures < self.processor.max_failures
+
+
+class Harness:
+    """The processors of one episode, in order."""
+
+    def __init__(self, spec: HarnessSpec, services: Services) -> None:
+        self._services = services
+        self._steps: list[StepEnd] = []
+        self._changed: list[dict[str, Any]] = []
+        self._notes: dict[str, dict[str, Any]] = {}
+        self.activations: dict[str, int] = {}
+        """How often each processor changed something, ended something, or left a note, by `position:name`; zeros included."""
+        self.failures: list[dict[str, str]] = []
+        """What went wrong inside processors: `boundary`, `kind`, `message`."""
+        self.interrupted: str | None = None
+        """The reason that a processor gave for the end of the episode."""
+        self._line_up([self._make(position, entry) for position, entry in enumerate(spec.processors)])
+
+    def run(self, event: E) -> E:
+        """Let every processor of the event's hook answer, in order, and return the event after all changes.
+
+        Once a processor has interrupted the episode, events pass untouched; the read-only hooks are still told.
+        """
+        hook = HOOK_OF_EVENT[type(event)]
+        if self.interrupted is not None and hook not in READ_ONLY:
+            return event
+        for member in self._at[hook]:
+            if not member.is_on:
+                continue
+            try:
+                event, is_last = self._ask(member, hook, event)
+            except Exception as error:
+                self._note_failure(member, hook, error)
+                continue
+            if is_last:
+                break
+        return event
+
+    def observe(self, step: StepEnd) -> None:
+        """Show a finished step to every processor."""
+        self._steps.append(step)
+        for member in self._members:
+            self._show(member, step)
+
+    def offers(self) -> tuple[str, ...]:
+        """Return the commands that processors would answer themselves, in order, without repeats."""
+        found: dict[str, None] = {}
+        for member in self._at["before_tool"]:
+            if member.is_on:
+                try:
+                    found.update(dict.fromkeys(member.processor.offers()))
+                except Exception as error:
+                    self._note_failure(member, "before_model", error)
+        return tuple(found)
+
+    def collect(self) -> dict[str, Any]:
+        """Return what processors did since the last call.
+
+        Returns:
+            `changed`: a list of {"by": `position:name`, "hook", "outcome": change, intercept or interrupt, "fields": {field: [hash before,
+            hash after]}}; and `notes`, by `position:name`, where there are any.
+        """
+        collected: dict[str, Any] = {"changed": self._changed} | ({"notes": self._notes} if self._notes else {})
+        self._changed, self._notes = [], {}
+        return collected
+
+    def adapt(self, spec: HarnessSpec) -> None:
+        """Go on with another harness: processors whose entry is the same keep their memory, new ones are shown all steps so far.
+
+        Raises:
+            Exception: a new processor cannot be made; the harness is as before.
+        """
+        old, members, fresh = list(self._members), list[_Member](), list[_Member]()
+        for position, entry in enumerate(spec.processors):
+            kept = next((member for member in old if member.entry == canonical(entry)), None)
+            if kept is None:
+                members.append(self._make(position, entry))
+                fresh.append(members[-1])
+            else:
+                old.remove(kept)
+                members.append(replace(kept, position=position))
+        self._line_up(members)
+        for member in fresh:
+            for step in self._steps:
+                self._show(member, step)
+
+    def _make(self, position: int, entry: dict[str, Any]) -> _Member:
+        return _Member(position, canonical(entry), find(entry["use"]).from_entry(entry, self._services))
+
+    def _line_up(self, members: Sequence[_Member]) -> None:
+        self._members = members
+        self._at = {hook: [member for member in members if member.processor.hook == hook] for hook in HOOKS}
+        for member in members:
+            self.activations.setdefault(member.key, 0)
+
+    def _ask(self, member: _Member, hook: str, event: E) -> tuple[E, bool]:
+        """Ask one processor; returns the event and whether the processors after it are passed over."""
+        processor = member.processor
+        processor.notes = {}
+        outcome = processor.process(event)
+        name = f"{processor.name} at {hook}"
+        if hook in READ_ONLY and isinstance(outcome, Intercept | Interrupt):
+            raise ContractError(f"{name} answered with an {type(outcome).__name__}; this hook is read-only: answer with None")
+        if isinstance(outcome, Interrupt):
+            if not isinstance(outcome.reason, str) or not outcome.reason:
+                raise ContractError(f"{name} interrupted with reason {outcome.reason!r}; give a text")
+            changes: Changes = {}
+        else:
+            changes = _allowed(outcome.changes if isinstance(outcome, Intercept) else outcome, event, processor.name, hook)
+        try:
+            changed = replace(event, **changes)
+        except ValueError as error:
+            raise ContractError(f"{name}: {error}") from None
+        fields = {field: [_hash(getattr(event, field)), _hash(value)] for field, value in sorted(changes.items())}
+        self._keep_notes(member, name)
+        kind = "interrupt" if isinstance(outcome, Interrupt) else "intercept" if isinstance(outcome, Intercept) else "change"
+        if fields or kind != "change":
+            self._changed.append({"by": member.key, "hook": hook, "outcome": kind, "fields": fields})
+        if fields or kind != "change" or processor.notes:
+            self.activations[member.key] += 1
+        if isinstance(outcome, Interrupt):
+            self.interrupted = outcome.reason
+        return changed, kind != "change"
+
+    def _show(self, member: _Member, step: StepEnd) -> None:
+        if not member.is_on:
+            return
+        member.processor.notes = {}
+        try:
+            member.processor.observe(step)
+            self._keep_notes(member, f"{member.processor.name} at step_end")
+        except Exception as error:
+            self._note_failure(member, "step_end", error)
+
+    def _keep_notes(self, member: _Member, name: str) -> None:
+        notes = member.processor.notes
+        if not notes:
+            return
+        try:
+            kept = json.loads(canonical(dict(notes)))
+        except (TypeError, ValueError) as error:
+            raise ContractError(f"{name} left notes that are no JSON object: {error}") from None
+        self._notes.setdefault(member.key, {}).update(kept)
+
+    def _note_failure(self, member: _Member, hook: str, error: Exception) -> None:
+        boundary = f"{member.processor.name} at {hook}"
+        self.failures.append({"boundary": boundary, "kind": type(error).__name__, "message": str(error)})
+        member.failures += 1
+        if not member.is_on:
+            message = f"{member.failures} failures; {member.key} is off for the rest of the episode"
+            self.failures.append({"boundary": boundary, "kind": "SwitchedOff", "message": message})
+
+
+def _allowed(changes: object, event: Event, name: str, hook: str) -> Changes:
+    """Return the changes that change something, or raise if one of them is not allowed."""
+    if changes is None:
+        return {}
+    if not isinstance(changes, dict):
+        raise ContractError(
+            f"{name} at {hook} answered with a {type(changes).__name__}; give a dict of changed fields, Intercept, Interrupt or None"
+        )
+    if forbidden := sorted(set(changes) - event.CHANGES):
+        allowed = ", ".join(sorted(event.CHANGES)) or "nothing"
+        raise ContractError(f"{name} changed {', '.join(forbidden)} at {hook}, which lets it change {allowed}")
+    for field, value in changes.items():
+        words, fits = FIELDS[field]
+        if not fits(value):
+            raise ContractError(f"{name} at {hook} set {field} to {_short(value)}; it must be {words}")
+    return {field: value for field, value in changes.items() if value != getattr(event, field)}
+
+
+def _hash(value: object) -> str:
+    return digest(value, default=asdict)[:12]
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

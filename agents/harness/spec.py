@@ -1,0 +1,255 @@
+"""The harness as data: load, print, hash, compare and edit it.
+
+A harness is a JSON document (assets/schemas/harness.json). Loading fails closed: every processor that the document declares lives
+afterwards, or the load is an error that lists all that is wrong. Edits are JSON Patches (RFC 6902).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from homebody.agents.errors import AgentError
+from homebody.agents.harness.patch import Patch, PatchError, apply, difference, parse
+from homebody.agents.harness.schema import problems
+from homebody.agents.processors import defaults, find
+from homebody.agents.skills import wording
+from homebody.envs.core import did_you_mean
+from homebody.envs.file import expand_path
+
+
+class HarnessError(AgentError):
+    """A harness document, or a file of one, that cannot be used.
+
+    Attributes:
+        problems: all that is wrong with the document, each as `path: what`.
+    """
+
+    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(f"{message}: {'; '.join(problems)}" if problems else message)
+        self.problems = tuple(problems)
+
+
+def canonical(value: object, default: Callable[[Any], Any] | None = None) -> str:
+    """Return the one JSON text of a value: keys sorted, no spaces, no NaN; `default` makes JSON of what is none."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=default)
+
+
+def digest(value: object, default: Callable[[Any], Any] | None = None) -> str:
+    """Return the SHA-256 of a value's canonical JSON, in hex."""
+    return hashlib.sha256(canonical(value, default).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class HarnessSpec:
+    """A checked harness document. Immutable by convention: `document` is never changed, `patch` gives a new spec."""
+
+    document: dict[str, Any]
+
+    @classmethod
+    def from_json(cls, document: object, source: str = "harness") -> HarnessSpec:
+        """Check a parsed JSON document.
+
+        Args:
+            document: the parsed document.
+            source: how to call it in messages.
+
+        Raises:
+            HarnessError: it breaks the schema, names an unknown processor, has bad parameters, processors that exclude each other or stand
+                in the wrong order, or an adaptation or variant that leads to any of these.
+        """
+        if wrong := problems(document):
+            raise HarnessError(source, wrong)
+        assert isinstance(document, dict)
+        return cls(json.loads(json.dumps(document)))
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> HarnessSpec:
+        """Load a harness that ships with homebody, by name, or a file, by path.
+
+        Raises:
+            HarnessError: there is none, or it is not valid.
+        """
+        shipped = resources.files("homebody.assets") / "harnesses"
+        if str(name_or_path) in harness_names():
+            return cls.from_json(json.loads((shipped / f"{name_or_path}.json").read_text("utf-8")), str(name_or_path))
+        path = expand_path(name_or_path)
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            known = harness_names()
+            hint = f"give the path of a JSON file or one of {', '.join(known)}{did_you_mean(name_or_path, known)}"
+            raise HarnessError(f"no harness {str(name_or_path)!r}: {reason}; {hint}") from None
+        try:
+            document = parse(text)
+        except (ValueError, RecursionError) as error:
+            raise HarnessError(f"{path}: not JSON ({error}); `homebody harness show {harness_names()[0]}` prints a valid harness") from None
+        return cls.from_json(document, str(path))
+
+    @property
+    def name(self) -> str:
+        """The name for people."""
+        return str(self.document["name"])
+
+    @property
+    def processors(self) -> list[dict[str, Any]]:
+        """The processor entries, in order; not to be changed."""
+        entries: list[dict[str, Any]] = self.document["processors"]
+        return entries
+
+    @property
+    def adaptations(self) -> list[dict[str, Any]]:
+        """The rules that change the harness in the midst of an episode, in order; not to be changed."""
+        rules: list[dict[str, Any]] = self.document.get("adaptations", [])
+        return rules
+
+    @property
+    def variants(self) -> list[dict[str, Any]]:
+        """Other harnesses for some goals, in order; not to be changed."""
+        found: list[dict[str, Any]] = self.document.get("variants", [])
+        return found
+
+    @property
+    def behaviour_hash(self) -> str:
+        """SHA-256 of what decides behaviour: processors, their versions, parameters that are not the default, code, rules, variants."""
+        content: dict[str, Any] = {"processors": [_behaviour(entry) for entry in self.processors]}
+        if self.adaptations:
+            content["adaptations"] = [self._behaviour_of_rule(rule) for rule in self.adaptations]
+        if self.variants:
+            content["variants"] = [[_plain(item["route"]), self.variant(item).behaviour_hash] for item in self.variants]
+        return digest(content)
+
+    def _behaviour_of_rule(self, rule: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a rule does; later versions of processors that its patch may bring in count, first ones go without saying."""
+        patched = {item["use"] for item in apply(self.document, rule["patch"])["processors"]}
+        later = {use: find(use).version for use in patched if find(use).version > 1}
+        content = {"when": _plain(rule["when"]), "patch": _plain(rule["patch"]), "most": rule.get("most", 1)}
+        return content | ({"versions": later} if later else {})
+
+    def without_adaptations(self) -> HarnessSpec:
+        """Return the same harness, which stays as it is throughout an episode."""
+        return HarnessSpec({key: value for key, value in self.document.items() if key != "adaptations"})
+
+    def without_variants(self) -> HarnessSpec:
+        """Return the harness itself: what plays the goals that no variant is for."""
+        return HarnessSpec({key: value for key, value in self.document.items() if key != "variants"})
+
+    def with_variants(self, variants: Sequence[Mapping[str, Any]]) -> HarnessSpec:
+        """Return the harness with these variants in place of its own.
+
+        Raises:
+            HarnessError: one of them does not fit it.
+        """
+        document = self.without_variants().document
+        return HarnessSpec.from_json({**document, "variants": list(variants)} if variants else document, f"harness {self.name}")
+
+    def without(self, use: str) -> HarnessSpec:
+        """Return the harness with no processor of that name, also none that its adaptations and variants bring in or act on.
+
+        Raises:
+            HarnessError: it has no such processor.
+        """
+        used = sorted({item["use"] for item in self.processors})
+        if use not in used:
+            hint = did_you_mean(use, used) or f"; it has {', '.join(used) or 'none at all'}"
+            raise HarnessError(f"harness {self.name} has no processor {use!r}{hint}")
+        bare = _drop(self.document, use)
+        held: dict[str, list[dict[str, Any]]] = {}
+        for key in ("adaptations", "variants"):
+            items = self.document.get(key, [])
+            edited = [{**item, "patch": difference(bare, _drop(apply(self.document, item["patch"]), use))} for item in items]
+            held[key] = [item for item in edited if item["patch"]]
+        document = {key: value for key, value in bare.items() if key not in held}
+        return HarnessSpec.from_json({**document, **{key: items for key, items in held.items() if items}}, f"harness {self.name}")
+
+    def variant(self, variant: Mapping[str, Any]) -> HarnessSpec:
+        """Return the harness that one of `variants` stands for, which has no variants itself."""
+        return HarnessSpec(apply(self.without_variants().document, variant["patch"]))
+
+    def route(self, goal: str) -> dict[str, Any] | None:
+        """Return the variant that plays a goal: the first of those that score it highest, above 0; None leaves it to the harness itself."""
+        scores = [route_score(variant["route"], goal) for variant in self.variants]
+        best = max(scores, default=0.0)
+        return self.variants[scores.index(best)] if best > 0 else None
+
+    def index(self, use: str) -> int | None:
+        """Return the position of the first processor of that name, or None."""
+        return next((i for i, entry in enumerate(self.processors) if entry["use"] == use), None)
+
+    def patch(self, patch: Patch) -> HarnessSpec:
+        """Apply a JSON Patch and check the result; this spec stays as it is.
+
+        Raises:
+            PatchError: the patch is malformed, does not apply, or leads to an invalid harness.
+        """
+        try:
+            document = apply(self.document, patch)
+        except PatchError as error:
+            raise PatchError(f"the patch does not apply to harness {self.name}: {error}; nothing was changed") from None
+        try:
+            return HarnessSpec.from_json(document, f"harness {self.name} after the patch")
+        except HarnessError as error:
+            raise PatchError(f"{error}; nothing was changed") from None
+
+    def diff(self, other: HarnessSpec) -> Patch:
+        """Return the JSON Patch that turns this harness into the other."""
+        return difference(self.document, other.document)
+
+    def dumps(self) -> str:
+        """Return the document as readable JSON, with a line end."""
+        return json.dumps(self.document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _drop(document: Mapping[str, Any], use: str) -> dict[str, Any]:
+    """Return a document without the processors of that name."""
+    return {**document, "processors": [item for item in document["processors"] if item["use"] != use]}
+
+
+def route_score(route: Mapping[str, Any], goal: str) -> float:
+    """Return how much a route is for a goal: its bias and the weights of the goal's words, each word once."""
+    weights: Mapping[str, float] = route["words"]
+    return float(route["bias"]) + sum(weights.get(word, 0.0) for word in sorted(set(wording.words(goal))))
+
+
+def _behaviour(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an entry does: a parameter at its default says no more than one that is not there."""
+    processor = find(entry["use"])
+    usual = _plain(defaults(processor))
+    params = {key: value for key, value in _plain(entry["params"]).items() if key not in usual or canonical(value) != canonical(usual[key])}
+    own = {} if processor.hook else {key: entry[key] for key in ("hook", "dimension", "source")}
+    return {"use": entry["use"], "version": processor.version, "params": params, **own}
+
+
+def _plain(value: Any) -> Any:
+    """Write whole floats as integers, so that 2 and 2.0 have one hash."""
+    return json.loads(json.dumps(value), parse_float=_number)
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def entry(use: str, params: Mapping[str, Any] | None = None, **free: str) -> dict[str, Any]:
+    """Return the document entry of a processor, its hook and dimension filled in.
+
+    Args:
+        use: the processor's name.
+        params: its parameters.
+        **free: `hook`, `dimension` and `source` of the processor `code`.
+    """
+    processor = find(use)
+    return {"use": use, "hook": processor.hook, "dimension": processor.dimension, "params": dict(params or {}), **free}
+
+
+def harness_names() -> list[str]:
+    """Return the names of the harnesses that ship with homebody, sorted."""
+    return sorted(
+        f.name.removesuffix(".json") for f in (resources.files("homebody.assets") / "harnesses").iterdir() if f.name.endswith(".json")
+    )

@@ -1,0 +1,1 @@
+"""Language models: the backend protocol, names and files, chat templates, llama.cpp, servers, a scripted double."""

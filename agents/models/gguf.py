@@ -1,0 +1,211 @@
+"""What a GGUF model file says of itself, read without loading its weights.
+
+Knows the file format (ggml's docs/gguf.md) and how large a model of these shapes gets in memory; nothing of llama.cpp. Long lists, as a
+tokenizer's words are, are counted and not kept.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from homebody.agents.errors import BadModelFileError
+
+BLOCKS: dict[int, tuple[int, int]] = {
+    0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 36), 10: (256, 84), 11: (256, 110),
+    12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292), 16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50),
+    20: (32, 18), 21: (256, 110), 22: (256, 82), 23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8),
+    29: (256, 56), 30: (1, 2), 34: (256, 54), 35: (256, 66), 39: (32, 17),
+}  # fmt: skip
+"""Tensor types by ggml's number: weights in a block, and its bytes. A test compares them with ggml's own."""
+TYPES = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M", 13: "Q3_K_L",
+    14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 32: "BF16",
+}  # fmt: skip
+"""Quantizations by ``general.file_type``, the common ones."""
+
+_SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
+_STRING, _LIST = 8, 9
+_KEPT = 512
+"""Longest list that is kept."""
+_MOST_DIMS = 4
+_MOST_LAYERS = 512  # LLAMA_MAX_LAYERS of llama.cpp's src/llama-hparams.h.
+_OUTPUT_ROWS = 128
+_COMPUTE_BYTES = 64_000_000
+
+
+@dataclass(frozen=True)
+class Header:
+    """The head of a model file."""
+
+    metadata: dict[str, Any]
+    """Keys and values; a list of more than 512 is its length."""
+    n_tensors: int
+    """Number of tensors."""
+    end: int
+    """Bytes that the file must have for all its tensors to be in it."""
+    size_bytes: int
+    """Bytes that it has."""
+
+    @property
+    def architecture(self) -> str:
+        """Name of the architecture, as llama.cpp knows it."""
+        return str(self.metadata.get("general.architecture", ""))
+
+    @property
+    def quantization(self) -> str:
+        """Name of the type that most of its tensors have."""
+        kind = self.metadata.get("general.file_type", -1)
+        return TYPES.get(kind, f"file type {kind}")
+
+    def number(self, key: str, default: int = 0) -> int:
+        """Return an integer of the architecture's own, as ``block_count``; of a list, one for each layer, the largest."""
+        value = self.metadata.get(f"{self.architecture}.{key}", default)
+        numbers = value if isinstance(value, list) else [value]
+        return max((number for number in numbers if isinstance(number, int) and number >= 0), default=default)
+
+    @property
+    def n_words(self) -> int:
+        """Words in the vocabulary."""
+        words = self.metadata.get("tokenizer.ggml.tokens", 0)
+        return len(words) if isinstance(words, list) else words if isinstance(words, int) else 0
+
+    def memory_bytes(self, n_ctx: int) -> int:
+        """Estimate what the model needs with a context of so many tokens, of at most its training length.
+
+        The weights, the keys and values of 16 bits of every layer, two times 128 rows of logits, and 64 MB to compute in. Models whose
+        layers do not all have attention need less. Prompts that are put aside come on top as a process plays on, up to the bound of
+        `homebody.agents.models.llama.prompt`.
+        """
+        heads = self.number("attention.head_count", 1)
+        width = self.number("embedding_length") // max(heads, 1)
+        both = self.number("attention.key_length", width) + self.number("attention.value_length", width)
+        cells = min(n_ctx, self.number("context_length", n_ctx))
+        cache = self.number("block_count") * cells * self.number("attention.head_count_kv", heads) * both * 2
+        return self.size_bytes + cache + 2 * _OUTPUT_ROWS * self.n_words * 4 + _COMPUTE_BYTES
+
+    def check_model(self, path: object) -> None:
+        """Check that it is of a language model. llama.cpp refuses most others, but ends the process at some.
+
+        Raises:
+            BadModelFileError: it is of something else.
+        """
+        kind, words = self.metadata.get("general.type", "model"), self.metadata.get("tokenizer.ggml.model", "none")
+        layers = self.number("block_count")
+        problem = ""
+        if kind != "model":
+            problem = f"it says that it is of type {kind!r}"
+        elif words in ("none", "no_vocab"):
+            problem = "it has no vocabulary"
+        elif not 1 <= layers <= _MOST_LAYERS:
+            problem = f"it says that it has {layers} layers, expected: 1 to {_MOST_LAYERS}"
+        if problem:
+            raise BadModelFileError(path, f"it is not a model that generates text: {problem}", "give a decoder-only language model")
+
+    def check_whole(self, path: object) -> None:
+        """Check that the file is as long as its tensors need.
+
+        Raises:
+            BadModelFileError: it is not.
+        """
+        if self.size_bytes < self.end:
+            raise BadModelFileError(path, f"is truncated: its tensors end at byte {self.end}, the file at {self.size_bytes}")
+
+
+def read_header(path: Path) -> Header:
+    """Read the head of a GGUF file.
+
+    Raises:
+        BadModelFileError: the file cannot be read, is not GGUF, or its head is damaged or cut off.
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+            if magic != b"GGUF":
+                raise BadModelFileError(path, f"is not a GGUF file (begins with {magic!r})")
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return _Reader(data).header()
+    except OSError as error:
+        raise BadModelFileError(path, (error.strerror or str(error)).lower()) from error
+    except (struct.error, _DamagedError) as error:
+        raise BadModelFileError(path, f"its head is damaged or cut off: {error}") from error
+
+
+class _DamagedError(Exception):
+    """What stands in the head cannot be meant."""
+
+
+class _Reader:
+    def __init__(self, data: mmap.mmap) -> None:
+        self._data = data
+        self._at = 4
+
+    def header(self) -> Header:
+        version = self._take("<I")
+        if version not in (2, 3):
+            raise _DamagedError(f"version {version}, expected: 2 or 3")
+        n_tensors, n_keys = self._take("<Q"), self._take("<Q")
+        metadata = {}
+        for _ in range(n_keys):
+            key = self._text()
+            metadata[key] = self._value(self._take("<I"))
+        ends = [self._tensor() for _ in range(n_tensors)]
+        align = metadata.get("general.alignment", 32)
+        if not isinstance(align, int) or align < 1:
+            raise _DamagedError(f"alignment {align!r}")
+        start = -(-self._at // align) * align
+        return Header(metadata, n_tensors, start + max(ends, default=0), len(self._data))
+
+    def _take(self, form: str) -> Any:
+        (value,) = struct.unpack_from(form, self._data, self._at)
+        self._at += struct.calcsize(form)
+        return value
+
+    def _skip(self, size: int) -> int:
+        """Move on, and return where it was."""
+        start = self._at
+        if start + size > len(self._data):
+            raise _DamagedError(f"a value of {size} bytes at byte {start} of {len(self._data)}")
+        self._at += size
+        return start
+
+    def _text(self) -> str:
+        size = self._take("<Q")
+        start = self._skip(size)
+        return self._data[start : self._at].decode("utf-8", "replace")
+
+    def _value(self, kind: int) -> Any:
+        if kind == _STRING:
+            return self._text()
+        if kind != _LIST:
+            return self._take(self._form(kind))
+        kind, count = self._take("<I"), self._take("<Q")
+        if kind == _STRING:
+            for _ in range(count):
+                self._skip(self._take("<Q"))
+            return count
+        form = self._form(kind)
+        if count > _KEPT:
+            self._skip(count * struct.calcsize(form))
+            return count
+        return [self._take(form) for _ in range(count)]
+
+    def _form(self, kind: int) -> str:
+        if kind not in _SCALARS:
+            raise _DamagedError(f"type {kind} of a value at byte {self._at}")
+        return _SCALARS[kind]
+
+    def _tensor(self) -> int:
+        """Return where a tensor ends, counted from the first; where it begins if its type is unknown here."""
+        self._text()
+        weights, n_dims = 1, self._take("<I")
+        if n_dims > _MOST_DIMS:  # A product of millions of large numbers would take for ever.
+            raise _DamagedError(f"a tensor of {n_dims} dimensions at byte {self._at}")
+        for _ in range(n_dims):
+            weights *= self._take("<Q")
+        per_block, size = BLOCKS.get(self._take("<I"), (1, 0))
+        start = self._take("<Q")
+        return int(start + weights // per_block * size)

@@ -1,0 +1,279 @@
+"""llama.cpp in this process: the only package that imports ``llama_cpp``.
+
+Works on the low-level batch interface, because what a decision costs is decided there:
+
+- The prompt stays in the key-value cache, segment by segment; see `homebody.agents.models.llama.prompt`, which also says what makes
+  results equal to the bit.
+- Generated tokens and scored continuations are evaluated in other sequences, copied from that of the prompt (no data moves: cells are
+  shared), and removed afterwards: they leave no trace in later results.
+- Continuations are scored as token trees (`homebody.agents.models.token_trie`) in as few batches as possible.
+
+What is equal to the bit, on one machine with one file and the same settings: every result, whatever was asked before, in any process, in
+any order of the continuations. What is only near: the score of a continuation among different others, since the batch has another shape
+then, and results with another ``n_batch``, thread count or machine.
+
+Models with recurrent memory cannot forget a tail: for them a state is kept after each segment, and one continuation is scored at a
+time. Results mean the same.
+
+No tokenizer adds a leading space here (some would, to every piece of text given to them): a segment or continuation is what it says.
+"""
+
+import importlib.metadata
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from homebody.agents.errors import BackendClosedError, BadRequestError, ContextOverflowError
+from homebody.agents.models.backend import TOKENIZED, Message, Segments, Usage, check_request
+from homebody.agents.models.chat_template import render_plain, render_template
+from homebody.agents.models.llama.engine import N_OUTPUTS, Engine
+from homebody.agents.models.llama.prompt import Piece, PromptMemory
+from homebody.agents.models.llama.sampling import Choice, Floats, log_probabilities, open_grammar, schema_grammar
+from homebody.agents.models.llama.weights import check_file, quantization, requantize
+from homebody.agents.models.token_trie import branches, plant
+
+__all__ = ["LlamaCpp", "requantize"]
+
+OnText = Callable[[str, list[int], list[float]], None]
+"""Takes a text that `generate` returned, the tokens that the model chose (the one that ended the text included, so they may spell more than
+the text), and the log-probability of each: natural logs of the softmax at temperature 1, whatever temperature or grammar chose it."""
+
+
+class LlamaCpp:
+    """A GGUF model as a `Backend`; see there for the methods. A context manager: leaving it closes the model.
+
+    Args:
+        path: the GGUF file.
+        name: what the user calls it.
+        n_ctx: tokens of context; the model's training length if that is less.
+        n_threads: threads of one evaluation. Two threads on two busy cores are slower than one.
+        gpu_layers: layers on the GPU, -1 for all; needs a llama-cpp-python built for it.
+        n_batch: most tokens of one batch. Changes the last bits of results.
+
+    Raises:
+        BadModelFileError: the file is missing, not GGUF, truncated, or not a text generator.
+        BadRequestError: a setting is out of range.
+    """
+
+    def __init__(
+        self, path: Path | str, *, name: str, n_ctx: int = 4096, n_threads: int = 1, gpu_layers: int = 0, n_batch: int = 512
+    ) -> None:
+        for what, value in (("n_ctx", n_ctx), ("n_threads", n_threads), ("n_batch", n_batch)):
+            if value < 1:
+                raise BadRequestError(what, value, "an integer of at least 1")
+        if gpu_layers < -1:
+            raise BadRequestError("gpu_layers", gpu_layers, "a number of layers, or -1 for all")
+        self.name = name
+        self.usage = Usage()
+        self.on_text: OnText | None = None
+        """Called with what each `generate` wrote, token by token; None, as it is at first, saves the time."""
+        self._closed = False
+        sha256 = check_file(path)
+        engine = Engine(path, name=name, n_ctx=n_ctx, n_threads=n_threads, gpu_layers=gpu_layers, n_batch=n_batch, usage=self.usage)
+        self.engine = engine
+        """What lies below; for measurements. Whoever changes sequence 0 of it spoils later results."""
+        self._prompt = PromptMemory(engine)
+        self._scratch = np.empty(engine.n_vocab, np.float32)
+        self._tokens = lru_cache(maxsize=TOKENIZED)(engine.tokenize)
+        self._template = engine.template()
+        self._render = lru_cache(maxsize=64)(self._rendered)
+        self.n_ctx = engine.n_ctx
+        self.fingerprint = {
+            "engine": f"llama-cpp-python {importlib.metadata.version('llama-cpp-python')}",
+            "model": engine.metadata("general.name"),
+            "architecture": engine.metadata("general.architecture"),
+            "quantization": quantization(engine.metadata("general.file_type")),
+            "sha256": sha256,
+            "n_ctx": str(engine.n_ctx),
+            "n_batch": str(engine.n_batch),
+            "n_threads": str(n_threads),
+            "gpu_layers": str(gpu_layers),
+            "flash_attention": engine.flash_attention,
+        }
+
+    def segments(self, messages: Sequence[Message]) -> Segments:
+        """Render by the model's chat template, or as a plain transcript where it has none."""
+        self._check_open()
+        return self._render(tuple(tuple(message.items()) for message in messages))
+
+    def count_tokens(self, segments: Sequence[str]) -> int:
+        """Return the number of tokens, the mark of the beginning included where the model wants one."""
+        self._check_open()
+        return sum(len(tokens) for _, tokens in self._pieces(segments))
+
+    def generate(
+        self,
+        segments: Sequence[str],
+        *,
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        grammar: str | None = None,
+        schema: Mapping[str, Any] | None = None,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> str:
+        """Return the text that follows; the model's own end marks end it too."""
+        self._check_open()
+        check_request(max_tokens, temperature, seed, grammar, schema)
+        if schema is not None:
+            grammar = schema_grammar(schema)
+        started = time.perf_counter()
+        text = self._generate(segments, max_tokens, [mark.encode() for mark in stop if mark], grammar, Choice(temperature, seed))
+        self._count(started)
+        return text.decode("utf-8", "replace")
+
+    def score(self, segments: Sequence[str], continuations: Sequence[str]) -> list[float]:
+        """Return the log-probability of each continuation; special tokens in their texts count as plain text."""
+        self._check_open()
+        started = time.perf_counter()
+        paths = [self._tokens(text, False) for text in continuations]
+        start, row = self.read(segments, max((len(path) for path in paths), default=0))
+        following = branches(paths)
+        logs: dict[tuple[int, ...], float] = {}
+
+        def keep(path: tuple[int, ...], row: Floats) -> None:
+            nexts = following[path]
+            for token, value in zip(nexts, log_probabilities(row, nexts, self._scratch), strict=True):
+                logs.setdefault((*path, token), value)
+
+        if () in following:
+            keep((), row)
+        engine = self.engine
+        trees = plant(paths, max_sequences=engine.n_sequences - 1, max_nodes=max(1, min(engine.n_batch, self.n_ctx - start)))
+        size = min(N_OUTPUTS, engine.n_batch)
+        for tree in trees:
+            with engine.copies(max(node.sequences[-1] for node in tree)):
+                for nodes in (tree[at : at + size] for at in range(0, len(tree), size)):
+                    rows = engine.decode(
+                        [node.path[-1] for node in nodes],
+                        [start + len(node.path) - 1 for node in nodes],
+                        [node.sequences for node in nodes],
+                        outputs=len(nodes),
+                    )
+                    for node, row in zip(nodes, rows, strict=True):
+                        keep(node.path, row)
+            self.usage.scored_tokens += len(tree)
+        self._count(started)
+        return [math.fsum(logs[path[:end]] for end in range(1, len(path) + 1)) for path in paths]
+
+    def tokens(self, segments: Sequence[str]) -> list[int]:
+        """Return the tokens of a prompt, as they are evaluated."""
+        self._check_open()
+        return [token for _, tokens in self._pieces(segments) for token in tokens]
+
+    def spell(self, continuation: str) -> list[int]:
+        """Return the tokens of a text that follows a prompt."""
+        self._check_open()
+        return list(self._tokens(continuation, False))
+
+    def trace(self, segments: Sequence[str], continuation: str) -> tuple[list[int], list[float]]:
+        """Return the tokens of a continuation and the log-probability of each after the prompt and those before it.
+
+        Raises:
+            ContextOverflowError: they do not fit.
+        """
+        tokens = self.spell(continuation)
+        start, row = self.read(segments, len(tokens))
+        logs: list[float] = []
+        with self.engine.copies(1):
+            for number, token in enumerate(tokens):
+                logs += log_probabilities(row, [token], self._scratch)
+                if number + 1 < len(tokens):
+                    row = self.engine.decode([token], start + number, 1, outputs=1)[0]
+        return tokens, logs
+
+    def read(self, segments: Sequence[str], room: int = 0) -> tuple[int, Floats]:
+        """Bring a prompt into the model's memory, where so many tokens may follow it.
+
+        Returns:
+            Its length in tokens, and the logits (n_vocab,) after its last token.
+
+        Raises:
+            ContextOverflowError: they do not fit.
+            BadRequestError: the prompt is empty.
+        """
+        self._check_open()
+        pieces = self._pieces(segments)
+        total = sum(len(tokens) for _, tokens in pieces)
+        if total == 0:
+            raise BadRequestError("the prompt", "", "a text of at least one token")
+        if total + room > self.n_ctx:
+            raise ContextOverflowError(total + room, self.n_ctx)
+        cached, row = self._prompt.enter(pieces)
+        self.usage.prompt_tokens += total
+        self.usage.cached_tokens += cached
+        return total, row
+
+    def forget(self) -> None:
+        """Forget every prompt: what comes next is evaluated from its start."""
+        self._check_open()
+        self._prompt.clear()
+        self._prompt = PromptMemory(self.engine)
+
+    def close(self) -> None:
+        """Free the model and its context."""
+        if not self._closed:
+            self._closed = True
+            self.engine.close()
+
+    def __enter__(self) -> "LlamaCpp":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _generate(self, segments: Sequence[str], max_tokens: int, ends: list[bytes], gbnf: str | None, choice: Choice) -> bytes:
+        engine = self.engine
+        with open_grammar(engine.vocab, gbnf) as rule:
+            start, row = self.read(segments, max_tokens)
+            text = b""
+            tokens: list[int] = []
+            logs: list[float] = []
+            with engine.copies(1):
+                for count in range(max_tokens):
+                    token = choice(row) if rule is None else rule.choose(row, choice)
+                    self.usage.generated_tokens += 1
+                    if self.on_text:
+                        tokens.append(token)
+                        logs += log_probabilities(row, [token], self._scratch)
+                    if engine.ends(token):
+                        break
+                    text += engine.piece(token)
+                    found = [at for at in (text.find(end) for end in ends) if at >= 0]
+                    if found:
+                        text = text[: min(found)]
+                        break
+                    if count + 1 < max_tokens:
+                        row = engine.decode([token], start + count, 1, outputs=1)[0]
+        if self.on_text:
+            self.on_text(text.decode("utf-8", "replace"), tokens, logs)
+        return text
+
+    def _pieces(self, segments: Sequence[str]) -> list[Piece]:
+        """Return text and tokens of each segment that is not empty, the mark of the beginning in the first one."""
+        pieces = [(text, self._tokens(text, True)) for text in segments if text]
+        if self.engine.bos:
+            text, tokens = pieces[0] if pieces else ("", ())
+            pieces[:1] = [(text, self.engine.bos + tokens)]
+        return pieces
+
+    def _rendered(self, messages: tuple[tuple[tuple[str, str], ...], ...]) -> Segments:
+        given = [dict(message) for message in messages]
+        if self._template is None:
+            return render_plain(given)
+        bos, eos = self.engine.marks()
+        return render_template(given, self._template, bos=bos, eos=eos, model=self.name)
+
+    def _count(self, started: float) -> None:
+        self.usage.calls += 1
+        self.usage.seconds += time.perf_counter() - started
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise BackendClosedError(self.name)

@@ -1,0 +1,126 @@
+"""From logits to a token: log-probabilities, choice by temperature and seed, grammars.
+
+Sums run in a fixed order, so equal logits give equal numbers. Knows nothing of prompts and caches.
+"""
+
+import ctypes
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import llama_cpp
+import numpy as np
+from llama_cpp.llama_grammar import json_schema_to_gbnf
+from numpy.typing import NDArray
+
+from homebody.agents.errors import BadGrammarError, BadSchemaError
+from homebody.agents.models.llama.log import captured_stderr, errors, reason
+
+Floats = NDArray[np.float32]
+
+
+def log_probabilities(row: Floats, tokens: Iterable[int], scratch: Floats) -> list[float]:
+    """Return the natural logs of the softmax of logits at some tokens.
+
+    The sum runs in float64: the error is below 1e-6 over 262,144 words.
+
+    Args:
+        row: logits (n_vocab,); left as they are.
+        tokens: ids.
+        scratch: overwritten; (n_vocab,).
+    """
+    top = row.max()
+    np.subtract(row, top, out=scratch)
+    np.exp(scratch, out=scratch)
+    total = float(top) + math.log(scratch.sum(dtype=np.float64))
+    return [min(0.0, float(row[token]) - total) for token in tokens]
+
+
+class Choice:
+    """Chooses a token by its logits: the first most probable one, or by chance."""
+
+    def __init__(self, temperature: float, seed: int) -> None:
+        self._temperature = temperature
+        self._random = np.random.Generator(np.random.PCG64(seed))
+
+    def __call__(self, row: Floats) -> int:
+        """Return a token for logits (n_vocab,)."""
+        if self._temperature == 0.0:
+            return int(row.argmax())
+        scaled = row.astype(np.float64)
+        weights = np.cumsum(np.exp((scaled - scaled.max()) / self._temperature))
+        return int(np.searchsorted(weights, self._random.random() * weights[-1], side="right"))
+
+
+class Grammar:
+    """llama.cpp's grammar as a filter of tokens."""
+
+    _WORD = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])  # llama_token_data
+
+    def __init__(self, sampler: Any, vocab: Any) -> None:
+        self._sampler = sampler
+        self._vocab = vocab
+        self._ids = np.arange(llama_cpp.llama_vocab_n_tokens(vocab), dtype=np.int32)
+
+    def choose(self, row: Floats, choice: Choice) -> int:
+        """Choose a token that the grammar allows, and move on by it.
+
+        A full vocabulary takes milliseconds to filter, one token microseconds: so choose freely first, and only if that token is not
+        allowed choose again among the allowed ones. The distribution is that of choosing among the allowed ones at once.
+
+        Raises:
+            BadGrammarError: no token is allowed.
+        """
+        token = choice(row)
+        if not np.isfinite(self._filter(self._ids[token : token + 1], row[token : token + 1])).all():
+            allowed = self._filter(self._ids, row)
+            if not np.isfinite(allowed).any():
+                raise BadGrammarError("no token of the model's vocabulary can follow")
+            token = choice(allowed)
+        if not llama_cpp.llama_vocab_is_eog(self._vocab, token):
+            llama_cpp.llama_sampler_accept(self._sampler, token)
+        return token
+
+    def _filter(self, ids: NDArray[np.int32], logits: Floats) -> Floats:
+        words = np.zeros(len(ids), self._WORD)
+        words["id"], words["logit"] = ids, logits
+        data = ctypes.cast(words.ctypes.data, llama_cpp.llama_token_data_p)
+        array = llama_cpp.llama_token_data_array(data=data, size=len(ids), selected=-1, sorted=False)
+        llama_cpp.llama_sampler_apply(self._sampler, ctypes.byref(array))
+        return words["logit"].copy()
+
+
+def schema_grammar(schema: Mapping[str, Any]) -> str:
+    """Return the GBNF grammar of the JSON texts that a JSON Schema allows, by llama.cpp's own converter.
+
+    Raises:
+        BadSchemaError: the converter refuses the schema.
+    """
+    try:
+        return str(json_schema_to_gbnf(json.dumps(schema)))
+    except Exception as error:  # The converter has no error of its own: it asserts, and trips over what it does not expect.
+        raise BadSchemaError(f"{type(error).__name__}: {error}".partition("\n")[0].removesuffix(": ")) from error
+
+
+@contextmanager
+def open_grammar(vocab: Any, text: str | None) -> Iterator[Grammar | None]:
+    """Make a grammar for the time of one generation; None for None.
+
+    Raises:
+        BadGrammarError: the text does not parse.
+    """
+    if text is None:
+        yield None
+        return
+    errors.clear()
+    with captured_stderr() as printed:  # llama.cpp's grammar parser does not log its errors, it prints them.
+        sampler = llama_cpp.llama_sampler_init_grammar(vocab, text.encode(), b"root") if text.strip() else None
+    if not sampler:
+        problem = "".join(printed).partition("\n")[0].removeprefix("parse: error parsing grammar: ").strip()
+        raise BadGrammarError(problem or (reason() if text.strip() else "it is empty"))
+    try:
+        yield Grammar(sampler, vocab)
+    finally:
+        llama_cpp.llama_sampler_free(sampler)

@@ -1,0 +1,230 @@
+"""What is done with model files before anybody plays: describe them, fetch and verify them, and measure which copy is the fastest.
+
+llama.cpp repacks some quantizations for the processor at hand and not others, so a re-quantized copy may be several times faster; which,
+is measured and not guessed. A known name always stands for the same file all the same, because published figures depend on it: the faster
+copy has a name of its own, as in ``gemma3-270m@q4_0``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from homebody.agents.errors import BadModelFileError, BadRequestError
+from homebody.agents.models.gguf import read_header
+from homebody.agents.models.names import KNOWN, cache_folder, file_sha256, hub_file, is_remote, load, resolve, variant_file, writable
+from homebody.envs.download import DownloadError, Progress
+from homebody.envs.file import write_file
+
+N_CTX = 4096
+"""Context that the memory is estimated for: what `homebody.agents.models.names.load` opens unless it is told otherwise."""
+_PROSE = "The sun rises in the east and sets in the west. "
+_PROMPT_TOKENS = 256
+_GENERATED_TOKENS = 32
+_REPEATS = 3
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a model file runs here."""
+
+    name: str
+    """What it is called."""
+    quantization: str
+    """Type of most of its tensors."""
+    size_bytes: int
+    """Of the file."""
+    prompt_tokens_per_s: float
+    """Tokens of a new prompt evaluated in a second of processor time; one thread, median of three."""
+    decode_tokens_per_s: float
+    """Tokens generated in a second of processor time; one thread, median of three."""
+
+    @property
+    def seconds(self) -> float:
+        """Processor time of 256 tokens of prompt and 32 generated: what the fastest is chosen by."""
+        return _PROMPT_TOKENS / self.prompt_tokens_per_s + _GENERATED_TOKENS / self.decode_tokens_per_s
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Return what a model is: of a file what its head says, of a server's what the server says.
+
+    Raises:
+        AgentError: there is no such model.
+    """
+    if is_remote(name):
+        with load(name) as backend:
+            return {"name": name, **backend.fingerprint}
+    path = resolve(name)
+    header = read_header(path)
+    header.check_whole(path)
+    return {
+        "name": name,
+        "model": header.metadata.get("general.name", ""),
+        "architecture": header.architecture,
+        "layers": header.number("block_count"),
+        "context": header.number("context_length"),
+        "words": header.n_words,
+        "quantization": header.quantization,
+        "chat_template": "yes" if header.metadata.get("tokenizer.chat_template") else "no",
+        "size_bytes": header.size_bytes,
+        "memory_bytes": header.memory_bytes(N_CTX),
+        "sha256": file_sha256(path),
+    }
+
+
+def fetch_model(name: str, sha256: str = "", progress: Progress | None = None) -> dict[str, Any]:
+    """Fetch a file from the hub, unless it is there, and record its hash beside it.
+
+    Args:
+        name: ``hf:owner/repo:file``.
+        sha256: that it must have, in hexadecimal; empty to trust what the hub announces.
+        progress: told after each block.
+
+    Raises:
+        BadRequestError: the name or the hash is none.
+        BadModelFileError: what came is not a whole model file.
+        homebody.envs.download.DownloadError: it could not be fetched whole, or has another hash.
+    """
+    if not name.startswith("hf:"):
+        raise BadRequestError("the file to fetch", name, "hf:owner/repo:file; other models are prepared, see homebody models prepare")
+    sha256 = sha256.lower()
+    if sha256 and (len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef")):
+        raise BadRequestError("the SHA-256", sha256, "64 hexadecimal digits")
+    path = resolve(name, progress, sha256)
+    found = file_sha256(path)
+    if sha256 and found != sha256:  # It was there before this call.
+        raise DownloadError(hub_file(name)[0], f"the copy in the cache has the SHA-256 {found}, not {sha256}; delete {path} first")
+    read_header(path).check_whole(path)
+    _record(path, url=hub_file(name)[0], sha256=found, size_bytes=path.stat().st_size)
+    return {"name": name, "file": str(path), "sha256": found, "size_bytes": path.stat().st_size}
+
+
+def verify(name: str) -> dict[str, Any]:
+    """Compute a model file's hash anew, and compare it with what is known of it.
+
+    Returns:
+        name, file, sha256, size_bytes, and ``compared_with``: "the published figures", "the record of its download", or "nothing".
+
+    Raises:
+        BadModelFileError: it is not there, not whole, or another file than it should be.
+    """
+    if name.startswith("hf:") and "@" not in name and not hub_file(name)[1].exists():
+        raise BadModelFileError(name, "is not fetched yet", "run homebody models fetch")
+    path = resolve(name)
+    read_header(path).check_whole(path)
+    found = file_sha256(path)
+    expected, source = "", "nothing"
+    if known := KNOWN.get(name):
+        expected, source = known.sha256, "the published figures"
+    elif recorded := _read_record(path).get("sha256"):
+        expected, source = recorded, "the record of its download"
+    if expected and found != expected:
+        remedy = "delete it and run homebody models prepare, or fetch it again; a copy re-quantized on another kind of processor may differ"
+        raise BadModelFileError(path, f"its SHA-256 is {found}, that of {source} is {expected}", remedy)
+    return {"name": name, "file": str(path), "sha256": found, "size_bytes": path.stat().st_size, "compared_with": source}
+
+
+def prepare(name: str, variants: Sequence[str] = ("q4_0",)) -> dict[str, Any]:
+    """Prepare a model, measure it and re-quantized copies of it, and keep the fastest of those copies if it is faster.
+
+    A copy that was there before this call stays in any case. The measurement is written as JSON beside the file.
+
+    Args:
+        name: a known name, a path or ``hf:owner/repo:file``.
+        variants: quantizations to try.
+
+    Returns:
+        name, sha256, ``candidates`` (fields of `Speed`), ``fastest`` (its name, to be given as a model from now on), ``machine``.
+
+    Raises:
+        AgentError: there is no such model, or it cannot be loaded.
+    """
+    path = resolve(name)
+    known = KNOWN.get(name)
+    speeds = []
+    if known and known.shipped and all(_installed(known.modules)):
+        speeds.append(measure(known.shipped(), f"{name} as shipped"))
+    base = measure(path, name)
+    made = []
+    for variant in variants:
+        before = set(_variants())
+        copy = variant_file(path, variant)
+        if copy != path:
+            speeds.append(measure(copy, f"{name}@{variant}"))
+            made += [(copy, speeds[-1])] if copy not in before else []
+    # What is shipped inside a package has no name to load it by: it is measured for comparison only.
+    best = min([base, *(speed for speed in speeds if "@" in speed.name)], key=lambda speed: speed.seconds)
+    for copy, speed in made:
+        if speed is not best:
+            copy.unlink()
+    result = {
+        "name": name,
+        "sha256": file_sha256(path),
+        "candidates": [asdict(speed) for speed in (base, *speeds)],
+        "fastest": best.name,
+        "machine": f"{platform.machine()}, {os.cpu_count()} processors",
+    }
+    _record(path, measured=result)
+    return result
+
+
+def measure(path: Path, name: str) -> Speed:
+    """Measure a model file on one thread. Processor time is counted, so that other programs disturb little."""
+    prompts, decodes = [], []
+    with load(str(path), n_ctx=_PROMPT_TOKENS + _GENERATED_TOKENS + 64) as backend:
+        sentences = max(1, _PROMPT_TOKENS // backend.count_tokens((_PROSE,)))
+        for repeat in range(_REPEATS):
+            segments = (f"Day {repeat}. " + _PROSE * sentences,)  # Another prompt each time: nothing of it is in the cache.
+            before, started = backend.usage.snapshot(), time.process_time()
+            backend.generate(segments, max_tokens=1)
+            after, evaluated = backend.usage.snapshot(), time.process_time()
+            backend.generate(segments, max_tokens=_GENERATED_TOKENS)
+            decoded = time.process_time()
+            prompts.append((after - before).prompt_tokens / (evaluated - started))
+            decodes.append((backend.usage - after).generated_tokens / (decoded - evaluated))
+    header = read_header(path)
+    return Speed(name, header.quantization, header.size_bytes, round(statistics.median(prompts), 1), round(statistics.median(decodes), 1))
+
+
+def _installed(modules: Iterable[str]) -> Iterable[bool]:
+    import importlib.util
+
+    return (importlib.util.find_spec(module) is not None for module in modules)
+
+
+def _variants() -> Iterable[Path]:
+    return (cache_folder() / "variants").glob("*.gguf")
+
+
+def _record_path(path: Path) -> Path:
+    """Return where a file's record is: beside it, or in the cache for a file outside of it."""
+    if path.is_relative_to(cache_folder()):
+        return path.with_name(path.name + ".json")
+    return cache_folder() / "variants" / f"{path.stem}-{file_sha256(path)[:12]}.json"
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    record = _record_path(path)
+    try:
+        found = json.loads(record.read_text("utf-8")) if record.exists() else {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise BadModelFileError(record, "is not a record of a model", "delete it, and fetch or prepare the model again")
+    return found
+
+
+def _record(path: Path, **fields: Any) -> None:
+    """Add fields to the record of a file."""
+    record = _record_path(path)
+    text = json.dumps(_read_record(path) | fields, indent=2) + "\n"
+    with writable(record.parent):
+        record.parent.mkdir(parents=True, exist_ok=True)
+        write_file(record, text)

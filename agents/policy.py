@@ -1,0 +1,303 @@
+"""Who chooses the command: a language model, or one of the controls that need none.
+
+A decider sees what the harness offers (the `BeforeModel` event and the chat), and nothing else; only the experts, which are controls, ask
+the environment.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from homebody.agents.errors import AgentError
+from homebody.agents.harness.grammar import MOST_SLOT_CHARACTERS, SLOT, gbnf, matches
+from homebody.agents.harness.hooks import BeforeModel
+from homebody.agents.models.backend import Backend, Message, Usage
+from homebody.agents.processors.base import Score, Services
+
+MAX_COMMAND_TOKENS = 24
+"""Tokens after which a free answer is cut off."""
+NEUTRAL = ({"role": "user", "content": "Write one command."},)
+"""The chat under which a command's own likelihood is measured: it says nothing of any goal or world."""
+
+
+class NoExpertError(AgentError):
+    """An expert was asked to play an environment that has none."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a decider chose."""
+
+    response: str
+    """The raw answer: a model's text, or the command itself."""
+    command: str
+    """The command read from it."""
+    scores: tuple[tuple[str, float], ...] = ()
+    """At most five commands with their scores, the chosen one first; empty where nothing was scored."""
+
+
+class Decider(Protocol):
+    """One way to choose a command. Bound to one episode at a time by `begin`."""
+
+    name: str
+    fingerprint: dict[str, str]
+    """What fixes its choices, besides the prompt and the seed."""
+    asks: str
+    """The method of the environment that `begin` wants as its expert; empty for a decider that asks none."""
+
+    @property
+    def usage(self) -> Usage:
+        """Token counters so far."""
+        ...
+
+    @property
+    def score(self) -> Score | None:
+        """The model's scores for processors that ask for them, or None without a model."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """Return the number of tokens of a text; an estimate without a model."""
+        ...
+
+    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None) -> None:
+        """Start an episode.
+
+        Args:
+            seed: of the episode.
+            attempt: 0 for the first try at the task; further tries sample where the first is greedy.
+            expert: the environment's method that `asks` names, if it has one.
+        """
+        ...
+
+    def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
+        """Choose a command of `event.menu`, or write one of the menu or the tools."""
+        ...
+
+    def fits(self, event: BeforeModel, messages: Sequence[Message]) -> bool:
+        """Tell whether the prompt leaves room for an answer, or for the longest command on offer where commands are scored."""
+        ...
+
+
+class ControlDecider(ABC):
+    """Base of the deciders without a model."""
+
+    name: str
+    asks = ""
+
+    def __init__(self) -> None:
+        self.fingerprint = {"decider": self.name}
+        self.usage = Usage()
+        self.score: Score | None = None
+
+    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None) -> None:
+        """Remember what the episode needs."""
+        self._rng = np.random.Generator(np.random.PCG64([seed, attempt]))
+        self._expert = expert
+
+    def count_tokens(self, text: str) -> int:
+        """Estimate."""
+        return Services().count_tokens(text)
+
+    def fits(self, event: BeforeModel, messages: Sequence[Message]) -> bool:
+        """Without a model every prompt fits."""
+        return True
+
+    @abstractmethod
+    def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
+        """Choose a command."""
+
+
+class RandomDecider(ControlDecider):
+    """Chooses uniformly among what the harness offers; shows what the harness does with no one in it."""
+
+    name = "random"
+
+    def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
+        """Draw a command."""
+        command = event.menu[int(self._rng.integers(len(event.menu)))]
+        return Decision(command, command)
+
+
+class FlatDecider(ControlDecider):
+    """Chooses the command of highest bias, the first of equals: the harness's own knowledge, without a model."""
+
+    name = "flat"
+
+    def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
+        """Take the harness's favourite."""
+        return best(event.menu, event.bias)
+
+
+class ExpertDecider(ControlDecider):
+    """Plays the environment's own expert: privileged, an upper bound."""
+
+    name = "expert"
+    asks = "expert"
+
+    def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
+        """Take the first command of the expert's plan from here."""
+        if self._expert is None:
+            raise NoExpertError(
+                f"this environment has no {self.asks}() method, so the decider {self.name!r} cannot play it; choose a model or random"
+            )
+        plan = self._expert()
+        command = plan[0] if plan else event.menu[0]
+        return Decision(command, command)
+
+
+class OnlineDecider(ExpertDecider):
+    """Plays the environment's online expert, which knows its domain and sees only what an agent sees: an upper bound for agents."""
+
+    name = "online"
+    asks = "online_expert"
+
+
+_CONTROLS: tuple[type[ControlDecider], ...] = (RandomDecider, FlatDecider, ExpertDecider, OnlineDecider)
+CONTROLS: Mapping[str, type[ControlDecider]] = {decider.name: decider for decider in _CONTROLS}
+"""The deciders without a model, by name."""
+
+
+class ModelDecider:
+    """A language model behind the harness: writes the command, or scores those on offer.
+
+    Args:
+        backend: the model.
+        temperature: of what further attempts sample.
+    """
+
+    asks = ""
+
+    def __init__(self, backend: Backend, temperature: float = 1.0) -> None:
+        self.backend = backend
+        self.name = backend.name
+        self.fingerprint = {"decider": "model", **backend.fingerprint}
+        self._temperature = temperature
+        self.begin(0, 0, None)
+
+    @property
+    def usage(self) -> Usage:
+        """The backend's counters."""
+        return self.backend.usage
+
+    @property
+    def score(self) -> Score:
+        """Scores of endings after a plain-text prefix."""
+        return lambda prefix, continuations: self.backend.score((prefix,), continuations)
+
+    def count_tokens(self, text: str) -> int:
+        """Ask the backend."""
+        return self.backend.count_tokens((text,))
+
+    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None) -> None:
+        """Choose between greedy (first attempt) and sampling, and forget the last episode."""
+        self._key = (seed, attempt)
+        self._asked = 0
+        self._rng = np.random.Generator(np.random.PCG64([seed, attempt])) if attempt else None
+        self._neutral: dict[str, float] = {}
+
+    def fits(self, event: BeforeModel, messages: Sequence[Message]) -> bool:
+        """Count the tokens."""
+        room = 2 * MAX_COMMAND_TOKENS
+        if event.how.method == "score":
+            room = max([room, *(self.backend.count_tokens((command,)) for command in event.menu)])
+        return self.backend.count_tokens(self.backend.segments(messages)) + room <= self.backend.n_ctx
+
+    def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
+        """Follow the event's method."""
+        self._asked += 1
+        how = event.how
+        if how.method in ("grammar", "vote") and len(event.menu) == 1 and not event.tools:
+            return Decision(event.menu[0], event.menu[0])
+        if how.method == "vote":
+            return self._vote(event, messages)
+        if how.method in ("generate", "grammar"):
+            sampling = {"temperature": self._temperature, "seed": int(self._rng.integers(2**31))} if self._rng is not None else {}
+            return self._write(event, messages, sampling, held=how.method == "grammar")
+        totals = event.bias
+        if how.method == "score":
+            totals = tuple(b + how.weight * s for b, s in zip(event.bias, self._scores(event, messages), strict=True))
+        return best(event.menu, totals, self._rng, self._temperature)
+
+    def _write(self, event: BeforeModel, messages: Sequence[Message], sampling: Mapping[str, Any], *, held: bool) -> Decision:
+        """Let the model write a command; if `held`, under the grammar of what is on offer."""
+        segments = self.backend.segments(messages)
+        if not held:
+            response = self.backend.generate(segments, max_tokens=MAX_COMMAND_TOKENS, stop=("\n",), **sampling)
+            return Decision(response, read_command(response))
+        forms = (*event.menu, *event.tools)
+        # A token has a byte at least, so no command can need more; what the context has no room for is completed below.
+        longest = 1 + max(len(form.encode()) + (MOST_SLOT_CHARACTERS if SLOT in form else 0) for form in forms)
+        room = self.backend.n_ctx - self.backend.count_tokens(segments)
+        response = self.backend.generate(segments, max_tokens=max(1, min(longest, room)), grammar=gbnf(forms), **sampling)
+        if is_offered(response, event):
+            return Decision(response, response)
+        return Decision(response, next((command for command in event.menu if command.startswith(response)), event.menu[0]))
+
+    def _vote(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
+        """Sample answers and take the command that most of them give, or the one that the harness likes best."""
+        how = event.how
+        seeds = np.random.Generator(np.random.PCG64([*self._key, self._asked])).integers(2**31, size=how.samples)
+        answers = [
+            self._write(event, messages, {"temperature": how.temperature, "seed": int(seed)}, held=how.constrained) for seed in seeds
+        ]
+        readable = [answer for answer in answers if is_offered(answer.command, event)]
+        votes = Counter(answer.command for answer in readable)
+        if not votes:
+            return answers[0]
+        values: dict[str, float] = dict(votes)
+        if how.pick == "best":
+            bias = dict(zip(event.menu, event.bias, strict=True))
+            # What no processor has an opinion of, a tool call, counts as the menu's mean.
+            values = {command: bias.get(command, sum(event.bias) / len(event.bias)) for command in votes}
+        ranked = sorted(values.items(), key=lambda pair: -pair[1])  # in order of first appearance among equals
+        chosen = ranked[0][0]
+        response = next(answer.response for answer in readable if answer.command == chosen)
+        return Decision(response, chosen, tuple((command, round(float(value), 6)) for command, value in ranked[:5]))
+
+    def _scores(self, event: BeforeModel, messages: Sequence[Message]) -> list[float]:
+        """Return the model's score of each command on the menu, as `How` says."""
+        if len(event.menu) == 1:
+            return [0.0]
+        how = event.how
+        sums = self.backend.score(self.backend.segments(messages), event.menu)
+        if how.correct:
+            neutral = self._neutral_scores(event.menu)
+            sums = [value - how.correct * neutral[command] for value, command in zip(sums, event.menu, strict=True)]
+        if how.normalize == "sum":
+            return sums
+        return [value / len(command) for value, command in zip(sums, event.menu, strict=True)]
+
+    def _neutral_scores(self, menu: Sequence[str]) -> Mapping[str, float]:
+        """Return each command's log-probability under `NEUTRAL`; each is asked once an episode."""
+        new = [command for command in menu if command not in self._neutral]
+        if new:
+            scores = self.backend.score(self.backend.segments(NEUTRAL), new)
+            self._neutral.update(zip(new, scores, strict=True))
+        return self._neutral
+
+
+def best(commands: Sequence[str], scores: Sequence[float], rng: np.random.Generator | None = None, temperature: float = 1.0) -> Decision:
+    """Take the command of highest score, the first of equals; or, with a generator, sample from the softmax of score / temperature."""
+    values = list(scores)
+    if rng is not None:
+        values = [score / temperature + float(noise) for score, noise in zip(scores, rng.gumbel(size=len(values)), strict=True)]
+    order = sorted(range(len(values)), key=lambda i: (-values[i], i))
+    command = commands[order[0]]
+    return Decision(command, command, tuple((commands[i], round(float(scores[i]), 6)) for i in order[:5]))
+
+
+def is_offered(command: str, event: BeforeModel) -> bool:
+    """Tell whether a command is on the menu, or a tool's with its slot filled."""
+    return matches(command, (*event.menu, *event.tools))
+
+
+def read_command(response: str) -> str:
+    """Read a command from what a model wrote: its first line that is not empty, without quotes, prompt marks or a full stop."""
+    line = next((part.strip() for part in response.splitlines() if part.strip()), "")
+    return line.lstrip("> ").strip("\"'`*. ")

@@ -1,5 +1,0 @@
-"""A model on a server that speaks OpenAI's protocol, as a backend; see `OpenAICompatible`."""
-
-from homebody.agents.remote.backend import OpenAICompatible
-
-__all__ = ["OpenAICompatible"]

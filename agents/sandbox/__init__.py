@@ -1,0 +1,1 @@
+"""Code and templates that nobody trusts, run in worker processes within limits."""

@@ -1,0 +1,1 @@
+"""Procedures learned from demonstrations (plans, places, pages): advice to a model, or a policy without one."""
