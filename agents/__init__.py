@@ -3,6 +3,6 @@
 from homebody.agents.episode import EpisodeRecord, run_episode
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.rollout import Job, Rollouts, Stage
+from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 
-__all__ = ["AgentError", "EpisodeRecord", "HarnessSpec", "Job", "Rollouts", "Stage", "run_episode"]
+__all__ = ["AgentError", "EpisodeRecord", "HarnessSpec", "Job", "RolloutConfig", "Rollouts", "run_episode"]

@@ -1,4 +1,4 @@
-"""One episode: an environment, a harness and a decider, from reset to the end, recorded.
+"""One episode: an environment, a harness and a policy, from reset to the end, recorded.
 
 A failure inside is data: the record names the boundary that it crossed, and sibling episodes go on.
 """
@@ -18,7 +18,7 @@ from homebody.agents.harness.hooks import AfterModel, AfterTool, BeforeModel, Be
 from homebody.agents.harness.running import Harness
 from homebody.agents.harness.spec import HarnessSpec, digest
 from homebody.agents.models.backend import CUT, Message, Usage
-from homebody.agents.policy import Decider
+from homebody.agents.policy import Policy
 from homebody.agents.processors.base import Services
 from homebody.envs import TaskSpec
 
@@ -27,11 +27,11 @@ HELD_BACK = "The command was held back."
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What a decider was shown at a step and what its answer took, for those who watch; no part of the record."""
+class ModelCall:
+    """What a policy was shown at a step and what its answer took, for those who watch; no part of the record."""
 
     messages: tuple[Message, ...]
-    """The chat, without cut marks; a decider that ranks or needs no model did not read it."""
+    """The chat, without cut marks; a policy that ranks or needs no model did not read it."""
     usage: Usage
     """Tokens and seconds since the decision before."""
 
@@ -40,7 +40,7 @@ class Sight:
         return {"messages": [dict(message) for message in self.messages], "usage": asdict(self.usage)}
 
     @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Sight:
+    def from_json(cls, content: dict[str, Any]) -> ModelCall:
         """Read what `to_json` wrote."""
         return cls(tuple(content["messages"]), Usage(**content["usage"]))
 
@@ -57,7 +57,7 @@ class EpisodeRecord:
     seed: int
     attempt: int
     behaviour_hash: str
-    decider: str
+    policy: str
     opening: str
     """The first observation."""
     goal: str
@@ -119,23 +119,23 @@ _WHERE_KNOWN = ("variant", "strict")
 def run_episode(
     env: gymnasium.Env[str, str],
     spec: HarnessSpec,
-    decider: Decider,
+    policy: Policy,
     task: TaskSpec,
     seed: int = 0,
     *,
     attempt: int = 0,
     max_steps: int = 50,
     on_step: Callable[[dict[str, Any]], None] | None = None,
-    on_decision: Callable[[Sight], None] | None = None,
+    on_decision: Callable[[ModelCall], None] | None = None,
 ) -> EpisodeRecord:
     """Play one task.
 
     Args:
         env: a text planning environment (see `homebody.envs.check_env`).
         spec: the harness.
-        decider: who chooses; `begin` is called here.
+        policy: who chooses; `begin` is called here.
         task: what to play.
-        seed: of whatever is random in the decider.
+        seed: of whatever is random in the policy.
         attempt: 0 for the greedy first try; later tries sample.
         max_steps: most commands sent to the environment, at least 1.
         on_step: called with each step's trace entry.
@@ -144,13 +144,13 @@ def run_episode(
     Returns:
         The record; if something failed, its `error` says where.
     """
-    harness = Harness(spec, Services(decider.score, decider.count_tokens))
-    before = decider.usage.snapshot()
-    episode = _Episode(env, spec, harness, decider, max_steps, on_step, on_decision)
+    harness = Harness(spec, Services(policy.score, policy.count_tokens))
+    before = policy.usage.snapshot()
+    episode = _Episode(env, spec, harness, policy, max_steps, on_step, on_decision)
     error: dict[str, str] | None = None
     try:
-        expert = getattr(env.unwrapped, decider.asks, None) if decider.asks else None
-        decider.begin(seed, attempt, expert)
+        expert = getattr(env.unwrapped, policy.asks, None) if policy.asks else None
+        policy.begin(seed, attempt, expert)
         episode.play(task, seed)
     except Exception as failure:
         error = {"boundary": episode.boundary, "kind": type(failure).__name__, "message": str(failure)}
@@ -163,7 +163,7 @@ def run_episode(
         seed=seed,
         attempt=attempt,
         behaviour_hash=spec.behaviour_hash,
-        decider=decider.name,
+        policy=policy.name,
         opening=episode.opening,
         goal=episode.goal,
         trace=episode.trace,
@@ -175,7 +175,7 @@ def run_episode(
         changed=episode.changed,
         notes=episode.notes,
         adaptations=episode.adaptation.applied,
-        usage=asdict(decider.usage - before),
+        usage=asdict(policy.usage - before),
         variant=episode.variant,
         strict=episode.strict,
     )
@@ -189,16 +189,16 @@ class _Episode:
         env: gymnasium.Env[str, str],
         spec: HarnessSpec,
         harness: Harness,
-        decider: Decider,
+        policy: Policy,
         max_steps: int,
         on_step: Callable[[dict[str, Any]], None] | None,
-        on_decision: Callable[[Sight], None] | None,
+        on_decision: Callable[[ModelCall], None] | None,
     ) -> None:
-        self.env, self.spec, self.harness, self.decider = env, spec, harness, decider
+        self.env, self.spec, self.harness, self.policy = env, spec, harness, policy
         self.adaptation = Adaptation(spec.without_variants(), harness)
         self.variant: str | None = None
         self.max_steps, self.on_step, self.on_decision = max_steps, on_step, on_decision
-        self.spent = decider.usage.snapshot()
+        self.spent = policy.usage.snapshot()
         self.boundary = "reset"
         self.won = False
         self.strict: bool | None = None
@@ -217,7 +217,7 @@ class _Episode:
         admissible = tuple(info["admissible_commands"])
         self.boundary = "task_start"
         self._route()
-        self.start = TaskStart(goal=self.goal, observation=self.opening, menu=self._menu(admissible))
+        self.start = TaskStart(goal=self.goal, observation=self.opening, candidates=self._candidates(admissible))
         self.system_prompt = self.harness.run(self.start).system_prompt
         self.keep_rest()
         done = False
@@ -243,7 +243,11 @@ class _Episode:
             self.notes.setdefault(key, {}).update(notes)
 
     def _step(self, admissible: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
-        """Choose a command and send it, unless the harness answers it or ends the episode; returns the menu and whether it is over."""
+        """Choose a command and send it, unless the harness answers it or ends the episode.
+
+        Returns:
+            The admissible commands after it, and whether the episode is over.
+        """
         left = self.max_steps - self.steps
         self.boundary = "step_start"
         start = self.harness.run(StepStart(self.steps + 1, left, tuple(self.turns)))
@@ -252,10 +256,10 @@ class _Episode:
             return admissible, True
         self.boundary = "decide"
         messages, dropped = self._messages(event, start.history)
-        decision = self.decider.decide(event, messages)
+        decision = self.policy.decide(event, messages)
         self._show(messages)
         self.boundary = "step"
-        answer = self.harness.run(AfterModel(decision.response, decision.command, admissible, event.menu, event.tools))
+        answer = self.harness.run(AfterModel(decision.response, decision.command, admissible, event.candidates, event.tools))
         tool = self.harness.run(BeforeTool(answer.command, admissible=admissible, steps_left=left))
         if self.harness.interrupted is not None:
             return admissible, True
@@ -263,7 +267,7 @@ class _Episode:
         entry = {
             "step": self.steps + 1,
             "admissible": len(admissible),
-            "offered": len(event.menu),
+            "offered": len(event.candidates),
             "method": event.how.method,
             "focus": asdict(event.focus) if event.focus else None,
             "scores": [list(pair) for pair in decision.scores],
@@ -277,8 +281,8 @@ class _Episode:
     def _show(self, messages: list[Message]) -> None:
         """Tell those who watch what the decision was made from."""
         if self.on_decision:
-            before, self.spent = self.spent, self.decider.usage.snapshot()
-            self.on_decision(Sight(tuple({**m, "content": m["content"].replace(CUT, "")} for m in messages), self.spent - before))
+            before, self.spent = self.spent, self.policy.usage.snapshot()
+            self.on_decision(ModelCall(tuple({**m, "content": m["content"].replace(CUT, "")} for m in messages), self.spent - before))
 
     def _call_tool(self, entry: dict[str, Any], tool: BeforeTool, admissible: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
         """Let the harness answer: no step is spent, and the answer goes into the history."""
@@ -329,8 +333,8 @@ class _Episode:
             observation=observation,
             admissible=admissible,
             content=observation,
-            menu=self._menu(admissible),
-            bias=(0.0,) * len(admissible),
+            candidates=self._candidates(admissible),
+            prior=(0.0,) * len(admissible),
             tools=self.harness.offers(),
             steps_left=steps_left,
         )
@@ -342,7 +346,7 @@ class _Episode:
         """Make the chat; where it does not fit the context, the oldest turns go first. Returns it and the number of turns dropped."""
 
         def fits(dropped: int) -> bool:
-            return self.decider.fits(event, self._chat(event, history[dropped:]))
+            return self.policy.fits(event, self._chat(event, history[dropped:]))
 
         dropped = 0
         if history and event.how.method != "rank" and not fits(0):
@@ -363,6 +367,6 @@ class _Episode:
         messages.append({"role": "user", "content": content if CUT in content else content + CUT})
         return list(messages)
 
-    def _menu(self, admissible: tuple[str, ...]) -> tuple[str, ...]:
+    def _candidates(self, admissible: tuple[str, ...]) -> tuple[str, ...]:
         """The commands on offer at first; a free slot is filled with the goal, so that each can be sent as it stands."""
         return tuple(command.replace(SLOT, self.goal) for command in admissible)

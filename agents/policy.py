@@ -1,6 +1,6 @@
 """Who chooses the command: a language model, or one of the controls that need none.
 
-A decider sees what the harness offers (the `BeforeModel` event and the chat), and nothing else; only the experts, which are controls, ask
+A policy sees what the harness offers (the `BeforeModel` event and the chat), and nothing else; only the experts, which are controls, ask
 the environment.
 """
 
@@ -32,7 +32,7 @@ class NoExpertError(AgentError):
 
 @dataclass(frozen=True)
 class Decision:
-    """What a decider chose."""
+    """What a policy chose."""
 
     response: str
     """The raw answer: a model's text, or the command itself."""
@@ -42,14 +42,14 @@ class Decision:
     """At most five commands with their scores, the chosen one first; empty where nothing was scored."""
 
 
-class Decider(Protocol):
+class Policy(Protocol):
     """One way to choose a command. Bound to one episode at a time by `begin`."""
 
     name: str
     fingerprint: dict[str, str]
     """What fixes its choices, besides the prompt and the seed."""
     asks: str
-    """The method of the environment that `begin` wants as its expert; empty for a decider that asks none."""
+    """The method of the environment that `begin` wants as its expert; empty for a policy that asks none."""
 
     @property
     def usage(self) -> Usage:
@@ -76,7 +76,7 @@ class Decider(Protocol):
         ...
 
     def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
-        """Choose a command of `event.menu`, or write one of the menu or the tools."""
+        """Choose a command of `event.candidates`, or write one of the candidates or the tools."""
         ...
 
     def fits(self, event: BeforeModel, messages: Sequence[Message]) -> bool:
@@ -84,14 +84,14 @@ class Decider(Protocol):
         ...
 
 
-class ControlDecider(ABC):
-    """Base of the deciders without a model."""
+class ModelFreePolicy(ABC):
+    """Base of the policies without a model."""
 
     name: str
     asks = ""
 
     def __init__(self) -> None:
-        self.fingerprint = {"decider": self.name}
+        self.fingerprint = {"policy": self.name}
         self.usage = Usage()
         self.score: Score | None = None
 
@@ -113,28 +113,28 @@ class ControlDecider(ABC):
         """Choose a command."""
 
 
-class RandomDecider(ControlDecider):
+class RandomPolicy(ModelFreePolicy):
     """Chooses uniformly among what the harness offers; shows what the harness does with no one in it."""
 
     name = "random"
 
     def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
         """Draw a command."""
-        command = event.menu[int(self._rng.integers(len(event.menu)))]
+        command = event.candidates[int(self._rng.integers(len(event.candidates)))]
         return Decision(command, command)
 
 
-class FlatDecider(ControlDecider):
-    """Chooses the command of highest bias, the first of equals: the harness's own knowledge, without a model."""
+class NoModelPolicy(ModelFreePolicy):
+    """Chooses the command of highest prior, the first of equals: the harness's own knowledge, without a model."""
 
-    name = "flat"
+    name = "no-model"
 
     def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
         """Take the harness's favourite."""
-        return best(event.menu, event.bias)
+        return best(event.candidates, event.prior)
 
 
-class ExpertDecider(ControlDecider):
+class ExpertPolicy(ModelFreePolicy):
     """Plays the environment's own expert: privileged, an upper bound."""
 
     name = "expert"
@@ -144,26 +144,26 @@ class ExpertDecider(ControlDecider):
         """Take the first command of the expert's plan from here."""
         if self._expert is None:
             raise NoExpertError(
-                f"this environment has no {self.asks}() method, so the decider {self.name!r} cannot play it; choose a model or random"
+                f"this environment has no {self.asks}() method, so the policy {self.name!r} cannot play it; choose a model or random"
             )
         plan = self._expert()
-        command = plan[0] if plan else event.menu[0]
+        command = plan[0] if plan else event.candidates[0]
         return Decision(command, command)
 
 
-class OnlineDecider(ExpertDecider):
+class ScriptedPolicy(ExpertPolicy):
     """Plays the environment's online expert, which knows its domain and sees only what an agent sees: an upper bound for agents."""
 
-    name = "online"
-    asks = "online_expert"
+    name = "scripted"
+    asks = "scripted_policy"
 
 
-_CONTROLS: tuple[type[ControlDecider], ...] = (RandomDecider, FlatDecider, ExpertDecider, OnlineDecider)
-CONTROLS: Mapping[str, type[ControlDecider]] = {decider.name: decider for decider in _CONTROLS}
-"""The deciders without a model, by name."""
+_MODEL_FREE: tuple[type[ModelFreePolicy], ...] = (RandomPolicy, NoModelPolicy, ExpertPolicy, ScriptedPolicy)
+MODEL_FREE: Mapping[str, type[ModelFreePolicy]] = {policy.name: policy for policy in _MODEL_FREE}
+"""The policies without a model, by name."""
 
 
-class ModelDecider:
+class ModelPolicy:
     """A language model behind the harness: writes the command, or scores those on offer.
 
     Args:
@@ -176,7 +176,7 @@ class ModelDecider:
     def __init__(self, backend: Backend, temperature: float = 1.0) -> None:
         self.backend = backend
         self.name = backend.name
-        self.fingerprint = {"decider": "model", **backend.fingerprint}
+        self.fingerprint = {"policy": "model", **backend.fingerprint}
         self._temperature = temperature
         self.begin(0, 0, None)
 
@@ -205,24 +205,24 @@ class ModelDecider:
         """Count the tokens."""
         room = 2 * MAX_COMMAND_TOKENS
         if event.how.method == "score":
-            room = max([room, *(self.backend.count_tokens((command,)) for command in event.menu)])
+            room = max([room, *(self.backend.count_tokens((command,)) for command in event.candidates)])
         return self.backend.count_tokens(self.backend.segments(messages)) + room <= self.backend.n_ctx
 
     def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
         """Follow the event's method."""
         self._asked += 1
         how = event.how
-        if how.method in ("grammar", "vote") and len(event.menu) == 1 and not event.tools:
-            return Decision(event.menu[0], event.menu[0])
+        if how.method in ("grammar", "vote") and len(event.candidates) == 1 and not event.tools:
+            return Decision(event.candidates[0], event.candidates[0])
         if how.method == "vote":
             return self._vote(event, messages)
         if how.method in ("generate", "grammar"):
             sampling = {"temperature": self._temperature, "seed": int(self._rng.integers(2**31))} if self._rng is not None else {}
             return self._write(event, messages, sampling, held=how.method == "grammar")
-        totals = event.bias
+        totals = event.prior
         if how.method == "score":
-            totals = tuple(b + how.weight * s for b, s in zip(event.bias, self._scores(event, messages), strict=True))
-        return best(event.menu, totals, self._rng, self._temperature)
+            totals = tuple(b + how.weight * s for b, s in zip(event.prior, self._scores(event, messages), strict=True))
+        return best(event.candidates, totals, self._rng, self._temperature)
 
     def _write(self, event: BeforeModel, messages: Sequence[Message], sampling: Mapping[str, Any], *, held: bool) -> Decision:
         """Let the model write a command; if `held`, under the grammar of what is on offer."""
@@ -230,14 +230,14 @@ class ModelDecider:
         if not held:
             response = self.backend.generate(segments, max_tokens=MAX_COMMAND_TOKENS, stop=("\n",), **sampling)
             return Decision(response, read_command(response))
-        forms = (*event.menu, *event.tools)
+        forms = (*event.candidates, *event.tools)
         # A token has a byte at least, so no command can need more; what the context has no room for is completed below.
         longest = 1 + max(len(form.encode()) + (MOST_SLOT_CHARACTERS if SLOT in form else 0) for form in forms)
         room = self.backend.n_ctx - self.backend.count_tokens(segments)
         response = self.backend.generate(segments, max_tokens=max(1, min(longest, room)), grammar=gbnf(forms), **sampling)
         if is_offered(response, event):
             return Decision(response, response)
-        return Decision(response, next((command for command in event.menu if command.startswith(response)), event.menu[0]))
+        return Decision(response, next((command for command in event.candidates if command.startswith(response)), event.candidates[0]))
 
     def _vote(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
         """Sample answers and take the command that most of them give, or the one that the harness likes best."""
@@ -252,30 +252,30 @@ class ModelDecider:
             return answers[0]
         values: dict[str, float] = dict(votes)
         if how.pick == "best":
-            bias = dict(zip(event.menu, event.bias, strict=True))
-            # What no processor has an opinion of, a tool call, counts as the menu's mean.
-            values = {command: bias.get(command, sum(event.bias) / len(event.bias)) for command in votes}
+            prior = dict(zip(event.candidates, event.prior, strict=True))
+            # What no processor has an opinion of, a tool call, counts as the candidates' mean.
+            values = {command: prior.get(command, sum(event.prior) / len(event.prior)) for command in votes}
         ranked = sorted(values.items(), key=lambda pair: -pair[1])  # in order of first appearance among equals
         chosen = ranked[0][0]
         response = next(answer.response for answer in readable if answer.command == chosen)
         return Decision(response, chosen, tuple((command, round(float(value), 6)) for command, value in ranked[:5]))
 
     def _scores(self, event: BeforeModel, messages: Sequence[Message]) -> list[float]:
-        """Return the model's score of each command on the menu, as `How` says."""
-        if len(event.menu) == 1:
+        """Return the model's score of each candidate, as `How` says."""
+        if len(event.candidates) == 1:
             return [0.0]
         how = event.how
-        sums = self.backend.score(self.backend.segments(messages), event.menu)
+        sums = self.backend.score(self.backend.segments(messages), event.candidates)
         if how.correct:
-            neutral = self._neutral_scores(event.menu)
-            sums = [value - how.correct * neutral[command] for value, command in zip(sums, event.menu, strict=True)]
+            neutral = self._neutral_scores(event.candidates)
+            sums = [value - how.correct * neutral[command] for value, command in zip(sums, event.candidates, strict=True)]
         if how.normalize == "sum":
             return sums
-        return [value / len(command) for value, command in zip(sums, event.menu, strict=True)]
+        return [value / len(command) for value, command in zip(sums, event.candidates, strict=True)]
 
-    def _neutral_scores(self, menu: Sequence[str]) -> Mapping[str, float]:
+    def _neutral_scores(self, candidates: Sequence[str]) -> Mapping[str, float]:
         """Return each command's log-probability under `NEUTRAL`; each is asked once an episode."""
-        new = [command for command in menu if command not in self._neutral]
+        new = [command for command in candidates if command not in self._neutral]
         if new:
             scores = self.backend.score(self.backend.segments(NEUTRAL), new)
             self._neutral.update(zip(new, scores, strict=True))
@@ -293,8 +293,8 @@ def best(commands: Sequence[str], scores: Sequence[float], rng: np.random.Genera
 
 
 def is_offered(command: str, event: BeforeModel) -> bool:
-    """Tell whether a command is on the menu, or a tool's with its slot filled."""
-    return matches(command, (*event.menu, *event.tools))
+    """Tell whether a command is among the candidates, or a tool's with its slot filled."""
+    return matches(command, (*event.candidates, *event.tools))
 
 
 def read_command(response: str) -> str:

@@ -1,6 +1,6 @@
 """Many episodes: one after another, or on worker processes, with the same records either way.
 
-Each worker process holds one environment and one decider with one thread; the weights are mapped, so workers share them. Results come
+Each worker process holds one environment and one policy with one thread; the weights are mapped, so workers share them. Results come
 back in the order of the jobs, and do not depend on the number of workers.
 """
 
@@ -21,10 +21,10 @@ from typing import Any
 
 import gymnasium
 
-from homebody.agents.episode import EpisodeRecord, Sight, run_episode
+from homebody.agents.episode import EpisodeRecord, ModelCall, run_episode
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.policy import CONTROLS, Decider, ModelDecider
+from homebody.agents.policy import MODEL_FREE, ModelPolicy, Policy
 from homebody.envs import TaskSpec, make
 
 
@@ -33,12 +33,12 @@ class WorkerDiedError(AgentError):
 
 
 @dataclass(frozen=True)
-class Stage:
+class RolloutConfig:
     """Where episodes are played: everything about a run but the harness and the task."""
 
     env_id: str
-    decider: str
-    """A model name or path, or one of `CONTROLS`."""
+    policy: str
+    """A model name or path, or one of `MODEL_FREE`."""
     max_steps: int = 50
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     gpu_layers: int = 0
@@ -59,17 +59,17 @@ class Stage:
             kwargs["max_steps"] = self.max_steps
         return make(self.env_id, **kwargs)
 
-    def make_decider(self) -> Decider:
-        """Make the decider; a model is loaded here.
+    def make_policy(self) -> Policy:
+        """Make the policy; a model is loaded here.
 
         Raises:
             AgentError: there is no such model, or it cannot be loaded.
         """
-        if self.decider in CONTROLS:
-            return CONTROLS[self.decider]()
+        if self.policy in MODEL_FREE:
+            return MODEL_FREE[self.policy]()
         from homebody.agents.models.names import load
 
-        return ModelDecider(load(self.decider, gpu_layers=self.gpu_layers))
+        return ModelPolicy(load(self.policy, gpu_layers=self.gpu_layers))
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ class Job:
     attempt: int = 0
 
 
-_worker: tuple[gymnasium.Env[str, str], Decider, int] | None = None
+_worker: tuple[gymnasium.Env[str, str], Policy, int] | None = None
 
 
-def _start_worker(stage: Stage) -> None:
+def _start_worker(stage: RolloutConfig) -> None:
     global _worker
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    _worker = (stage.make_env(), stage.make_decider(), stage.max_steps)
+    _worker = (stage.make_env(), stage.make_policy(), stage.max_steps)
 
 
 @contextmanager
@@ -116,8 +116,8 @@ def _end_with_parent() -> None:
 
 def _play(job: Job) -> EpisodeRecord:
     assert _worker is not None
-    env, decider, max_steps = _worker
-    return run_episode(env, job.spec, decider, job.task, job.seed, attempt=job.attempt, max_steps=max_steps)
+    env, policy, max_steps = _worker
+    return run_episode(env, job.spec, policy, job.task, job.seed, attempt=job.attempt, max_steps=max_steps)
 
 
 class Rollouts:
@@ -128,10 +128,10 @@ class Rollouts:
         workers: number of processes; 1 plays in this process.
     """
 
-    def __init__(self, stage: Stage, workers: int = 1) -> None:
+    def __init__(self, stage: RolloutConfig, workers: int = 1) -> None:
         self.stage = stage
-        self.decider = stage.make_decider()
-        """The decider of this process: plays when there is one worker, and names the fingerprint."""
+        self.policy = stage.make_policy()
+        """The policy of this process: plays when there is one worker, and names the fingerprint."""
         self._env = stage.make_env() if workers == 1 else None
         self._pool: ProcessPoolExecutor | None = None
         if workers > 1:
@@ -148,8 +148,8 @@ class Rollouts:
         """End the workers and free the model."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
-        if isinstance(self.decider, ModelDecider):
-            self.decider.backend.close()
+        if isinstance(self.policy, ModelPolicy):
+            self.policy.backend.close()
         if self._env is not None:
             self._env.close()
 
@@ -157,7 +157,7 @@ class Rollouts:
         self,
         jobs: Sequence[Job],
         on_step: Callable[[dict[str, Any]], None] | None = None,
-        on_decision: Callable[[Sight], None] | None = None,
+        on_decision: Callable[[ModelCall], None] | None = None,
     ) -> Iterator[EpisodeRecord]:
         """Play the jobs; yield their records in the order of the jobs, each as soon as it and those before it are done.
 
@@ -173,7 +173,7 @@ class Rollouts:
             assert self._env is not None
             for job in jobs:
                 yield run_episode(
-                    self._env, job.spec, self.decider, job.task, job.seed,
+                    self._env, job.spec, self.policy, job.task, job.seed,
                     attempt=job.attempt, max_steps=self.stage.max_steps, on_step=on_step, on_decision=on_decision,
                 )  # fmt: skip
             return

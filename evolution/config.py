@@ -26,7 +26,7 @@ class EvolveConfig:
 
     env_id: str
     model: str
-    """Model name or path, or a decider without a model."""
+    """Model name or path, or a policy without a model."""
     harness: str
     """Name or path of the seed harness."""
     proposer: str = "rules"

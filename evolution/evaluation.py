@@ -11,14 +11,14 @@ from typing import Any
 
 from homebody.agents.episode import EpisodeRecord
 from homebody.agents.harness.spec import HarnessSpec, digest
-from homebody.agents.rollout import Job, Rollouts, Stage
+from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.envs import tasks as list_tasks
 from homebody.evolution.stats import pass_at_k, wilson
 from homebody.evolution.store import RunError, Store, episode_key
 
 
 def evaluate(
-    stage: Stage,
+    stage: RolloutConfig,
     spec: HarnessSpec,
     split: str,
     *,
@@ -32,7 +32,7 @@ def evaluate(
     """Play the first `tasks` tasks of a split.
 
     Args:
-        stage: environment, decider and step limit.
+        stage: environment, policy and step limit.
         spec: the harness.
         split: `train`, `validation`, `test`, or another name that the environment knows.
         tasks: number of tasks; None plays all.
@@ -47,10 +47,10 @@ def evaluate(
     """
     started = time.monotonic()
     chosen = list_tasks(stage.env_id, split, tasks, **stage.env_kwargs)
-    # The decider first: where there is no such model, no run directory is made.
+    # The policy first: where there is no such model, no run directory is made.
     with Rollouts(stage, workers) as rollouts, Store(run_dir) if run_dir is not None else nullcontext(None) as store:
         jobs = [Job(spec, task, seed, attempt) for task in chosen for attempt in range(attempts)]
-        fingerprint = rollouts.decider.fingerprint
+        fingerprint = rollouts.policy.fingerprint
         if store:
             _check_env_args(store, stage)
         keys = [episode_key(spec.behaviour_hash, job.task, fingerprint, stage.max_steps, seed, job.attempt, stage.env_args) for job in jobs]
@@ -74,7 +74,7 @@ def evaluate(
             "harness": spec.name,
             **result,
         }
-        result |= {"decider": rollouts.decider.name, "fingerprint": rollouts.decider.fingerprint}
+        result |= {"policy": rollouts.policy.name, "fingerprint": rollouts.policy.fingerprint}
         result["wall_s"] = round(time.monotonic() - started, 2)
         if store:
             figures = {key: value for key, value in result.items() if key != "episodes"}
@@ -82,7 +82,7 @@ def evaluate(
     return result
 
 
-def _check_env_args(store: Store, stage: Stage) -> None:
+def _check_env_args(store: Store, stage: RolloutConfig) -> None:
     """One run has one environment: its tables would set side by side what cannot be compared."""
     evolved = [replace(stage, env_kwargs=start["env_kwargs"]).env_args for start in store.events("start")]
     evaluated = [item.get("env_args", {}) for item in store.events("evaluation")]

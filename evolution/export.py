@@ -21,9 +21,9 @@ from homebody.agents.errors import AgentError
 from homebody.agents.harness.hooks import BeforeModel
 from homebody.agents.models.backend import CUT, Backend, Message, Usage
 from homebody.agents.models.names import load
-from homebody.agents.policy import Decider, Decision, ModelDecider
+from homebody.agents.policy import Decision, ModelPolicy, Policy
 from homebody.agents.processors.base import Score
-from homebody.agents.rollout import Stage
+from homebody.agents.rollout import RolloutConfig
 from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.envs.file import check_target, replacing
@@ -67,20 +67,20 @@ class _Noted:
     logprobs: list[float] | None
 
 
-class Tape:
-    """A decider that decides as another one does, and notes prompts, answers and tokens.
+class Recording:
+    """A policy that decides as another one does, and notes prompts, answers and tokens.
 
     Args:
         inner: who decides.
         reader: whose tokens to note; None notes texts only.
     """
 
-    def __init__(self, inner: Decider, reader: Reader | None) -> None:
+    def __init__(self, inner: Policy, reader: Reader | None) -> None:
         self.name, self.fingerprint, self.asks = inner.name, inner.fingerprint, inner.asks
         self.noted: list[_Noted] = []
         """The decisions since `begin`."""
         self._inner, self._reader = inner, reader
-        self._plays = reader is not None and isinstance(inner, ModelDecider) and inner.backend is reader
+        self._plays = reader is not None and isinstance(inner, ModelPolicy) and inner.backend is reader
         self._written: list[tuple[str, list[int], list[float]]] = []
 
     @property
@@ -133,7 +133,7 @@ class Tape:
         for text, tokens, logs in self._written:
             if text == decision.response:
                 return True, prompt, tokens, logs
-        if self._plays and event.how.method == "score" and len(event.menu) > 1:
+        if self._plays and event.how.method == "score" and len(event.candidates) > 1:
             return True, prompt, *self._reader.trace(segments, decision.response)
         return False, prompt, self._reader.spell(decision.response), None
 
@@ -179,7 +179,7 @@ def export(
             f"{run_dir} has no {'won ' if form == 'sft' else ''}episode of split {split!r} played by a harness of the run; "
             "give another --split, or --format grpo for lost ones, too"
         )
-    stage = Stage(config.env_id, config.model, config.max_steps, config.env_kwargs, config.gpu_layers)
+    stage = RolloutConfig(config.env_id, config.model, config.max_steps, config.env_kwargs, config.gpu_layers)
     counts = {"records": 0, "steps": 0, "won": 0, "exact": 0}
     check_target(path)
     some = found[:episodes]
@@ -197,13 +197,13 @@ def export(
 
 
 def _select(lineage: Lineage, form: str, tasks: Mapping[str, TaskSpec]) -> tuple[list[tuple[str, dict[str, Any]]], int]:
-    """Return the episodes to write, by key, and how many of the split there are of other harnesses or deciders."""
+    """Return the episodes to write, by key, and how many of the split there are of other harnesses or policies."""
     found, unknown = [], 0
     with Store(lineage.run_dir, readonly=True) as store:
         for key, record in store.episodes().items():
             if record["task_id"] not in tasks or (form == "sft" and not record["won"]):
                 continue
-            if record["behaviour_hash"] in lineage.candidates and record["decider"] == lineage.config.model:
+            if record["behaviour_hash"] in lineage.candidates and record["policy"] == lineage.config.model:
                 found.append((key, record))
             else:
                 unknown += 1
@@ -213,17 +213,17 @@ def _select(lineage: Lineage, form: str, tasks: Mapping[str, TaskSpec]) -> tuple
 class _Replays:
     """Plays stored episodes again; a context manager that frees the models."""
 
-    def __init__(self, lineage: Lineage, stage: Stage, model: str | None) -> None:
+    def __init__(self, lineage: Lineage, stage: RolloutConfig, model: str | None) -> None:
         self._lineage, self._stage = lineage, stage
-        self._inner = stage.make_decider()
-        own = self._inner.backend if isinstance(self._inner, ModelDecider) else None
-        reader: Any = load(model) if model is not None and model != stage.decider else own
+        self._inner = stage.make_policy()
+        own = self._inner.backend if isinstance(self._inner, ModelPolicy) else None
+        reader: Any = load(model) if model is not None and model != stage.policy else own
         self._backends = [backend for backend in (own, reader) if backend is not None]
         if reader is not None and not hasattr(reader, "on_text"):
             self._close()
             raise ExportError(f"the tokens of {reader.name} cannot be read: it is on a server; give --model with a model of this machine")
         self.tokenizer: str | None = reader.name if reader is not None else None
-        self._tape = Tape(self._inner, reader)
+        self._tape = Recording(self._inner, reader)
         self._env: gymnasium.Env[str, str] = stage.make_env()
 
     def __enter__(self) -> _Replays:
@@ -251,7 +251,7 @@ class _Replays:
             "max_steps": self._stage.max_steps,
             "goal": record.goal,
             "behaviour_hash": record.behaviour_hash,
-            "decider": record.decider,
+            "policy": record.policy,
             "tokenizer": self.tokenizer,
             "seed": record.seed,
             "attempt": record.attempt,

@@ -15,8 +15,8 @@ from typing import Any
 
 from homebody.agents.harness.spec import HarnessSpec, digest
 from homebody.agents.models.backend import Backend
-from homebody.agents.policy import ModelDecider
-from homebody.agents.rollout import Rollouts, Stage
+from homebody.agents.policy import ModelPolicy
+from homebody.agents.rollout import RolloutConfig, Rollouts
 from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.envs.file import write_file
@@ -65,13 +65,13 @@ def evolve(
     seed_spec = HarnessSpec.load(config.harness)
     train = list_tasks(config.env_id, "train", None, **config.env_kwargs)
     validation = list_tasks(config.env_id, "validation", None, **config.env_kwargs)
-    stage = Stage(config.env_id, config.model, config.max_steps, config.env_kwargs, config.gpu_layers)
+    stage = RolloutConfig(config.env_id, config.model, config.max_steps, config.env_kwargs, config.gpu_layers)
     with ExitStack() as stack:
         # The models first: where there is no such model, no run directory is made.
         rollouts = stack.enter_context(Rollouts(stage, workers))
         backend = _backend(config, rollouts, stack)
         store = stack.enter_context(Store(run_dir))
-        start = {**asdict(config), "seed_hash": seed_spec.behaviour_hash, "decider": rollouts.decider.fingerprint}
+        start = {**asdict(config), "seed_hash": seed_spec.behaviour_hash, "policy": rollouts.policy.fingerprint}
         _claim(store, {**start, "approve": approve is not None}, resume)
         store.append_once("harness", {"document": seed_spec.document})
         player = Player(config, store, rollouts, progress or (lambda kind, data: None))
@@ -96,8 +96,8 @@ def _backend(config: EvolveConfig, rollouts: Rollouts, stack: ExitStack) -> Back
         backend = load(config.proposer_model, gpu_layers=config.gpu_layers)
         stack.callback(backend.close)
         return backend
-    if isinstance(rollouts.decider, ModelDecider):
-        return rollouts.decider.backend
+    if isinstance(rollouts.policy, ModelPolicy):
+        return rollouts.policy.backend
     if find_entry(config.proposer).asks:
         raise ConfigError(f"proposer {config.proposer} asks a model, and {config.model} is none; name one with --proposer-model")
     return None
@@ -196,7 +196,7 @@ def _finish(rounds: Rounds, spec: HarnessSpec, seed_spec: HarnessSpec, stopped: 
 
 def _named(rounds: Rounds, spec: HarnessSpec, seed_spec: HarnessSpec) -> HarnessSpec:
     """Give the final harness its name and say where it comes from; its behaviour stays."""
-    config, model, lessons = rounds.player.config, rounds.player.rollouts.decider, rounds.lessons
+    config, model, lessons = rounds.player.config, rounds.player.rollouts.policy, rounds.lessons
     described = f"Evolved from {seed_spec.name} on {config.env_id} with {model.name}, {config.max_steps} steps a task."
     origin: Mapping[str, Any] = {
         "seed_harness": seed_spec.name,

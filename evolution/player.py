@@ -166,7 +166,7 @@ class Player:
         return record
 
     def _key(self, spec: HarnessSpec, task: TaskSpec, repeat: int) -> str:
-        fingerprint, stage = self.rollouts.decider.fingerprint, self.rollouts.stage
+        fingerprint, stage = self.rollouts.policy.fingerprint, self.rollouts.stage
         args = (spec.behaviour_hash, task, fingerprint, stage.max_steps, self.config.seed)
         return episode_key(*args, env_args=stage.env_args, repeat=repeat)
 

@@ -67,11 +67,11 @@ class Console:
         self.out = rich.console.Console(highlight=False, soft_wrap=not sys.stdout.isatty())
         self.err = rich.console.Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
-    def episode_head(self, task: Any, spec: Any, decider: str) -> None:
+    def episode_head(self, task: Any, spec: Any, policy: str) -> None:
         """Print what is about to be played."""
         self.out.rule(f"[bold]{escape(task.task_id)}")
         self.out.print(
-            f"[dim]harness[/] {escape(spec.name)}  [dim]behaviour[/] {spec.behaviour_hash[:12]}  [dim]decider[/] {escape(decider)}"
+            f"[dim]harness[/] {escape(spec.name)}  [dim]behaviour[/] {spec.behaviour_hash[:12]}  [dim]policy[/] {escape(policy)}"
         )
         self._first = True
 
@@ -101,7 +101,7 @@ class Console:
         if record.interrupted:
             from homebody.scripts.view.human import HUMAN
 
-            by = "" if record.decider == HUMAN else " by the harness"
+            by = "" if record.policy == HUMAN else " by the harness"
             self.out.print(f"\n[bold yellow]ended{by}[/]: {escape(record.interrupted)}")
         for failure in record.failures:
             self.out.print(f"[yellow]{failure['kind']}[/] in {escape(failure['boundary'])}: {escape(failure['message'])}")
@@ -124,7 +124,7 @@ class Console:
         """Print the result of an evaluation."""
         low, high = result["ci95"]
         where = f"{result['env']} {result['split']}, {result['max_steps']} steps"
-        self.out.print(f"[bold]{escape(result['harness'])}[/], {escape(result['decider'])}, {where}")
+        self.out.print(f"[bold]{escape(result['harness'])}[/], {escape(result['policy'])}, {where}")
         is_graded = "success_strict" in result
         table = Table("type", "n", "success", *(("reward", "to the letter") if is_graded else ()), box=None, pad_edge=False)
         for kind, row in result["by_type"].items():

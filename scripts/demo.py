@@ -32,17 +32,17 @@ def demo(model: str, run_dir: str, workers: int) -> None:
     click.secho("\n1. Evolve: play training houses, read the failures, edit the harness, keep what helps on validation houses", bold=True)
     _homebody(["evolve", "--model", model, "--run-dir", run_dir, "--resume", "--workers", str(workers), *EVOLVE])
     click.secho("\n2. Test on houses that no one has met: the plain harness, then the evolved one, then the controls", bold=True)
-    _homebody([*test, "--tasks", SEED_TASKS, "--harness", "household", "--decider", model, "--workers", str(workers)])
-    _homebody([*test, "--tasks", TASKS, "--harness", final, "--decider", model, "--workers", str(workers)])
-    for control in ("flat", "random", "expert"):
-        _homebody([*test, "--tasks", TASKS, "--harness", final, "--decider", control])
+    _homebody([*test, "--tasks", SEED_TASKS, "--harness", "household", "--policy", model, "--workers", str(workers)])
+    _homebody([*test, "--tasks", TASKS, "--harness", final, "--policy", model, "--workers", str(workers)])
+    for control in ("no-model", "random", "expert"):
+        _homebody([*test, "--tasks", TASKS, "--harness", final, "--policy", control])
     click.secho("\n3. The result", bold=True)
     _homebody(["report", run_dir, "--png", chart])
     click.secho("\nThe run is in ", nl=False)
     click.secho(run_dir, bold=True, nl=False)
     click.echo(f", the chart in {chart}. Try next:")
-    click.echo(f"  .venv/bin/homebody run --harness {final} --decider {model} --index 1     watch the evolved agent")
-    click.echo(f"  .venv/bin/homebody run --harness household --decider {model} --index 1    and the same task before")
+    click.echo(f"  .venv/bin/homebody run --harness {final} --policy {model} --index 1     watch the evolved agent")
+    click.echo(f"  .venv/bin/homebody run --harness household --policy {model} --index 1    and the same task before")
     click.echo(f"  .venv/bin/homebody harness diff household {final}          what evolution changed")
 
 

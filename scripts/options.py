@@ -102,15 +102,15 @@ no_adaptation = click.option(
     "--no-adaptation", is_flag=True, help="Leave out the harness's rules that change it in the midst of an episode."
 )
 without = click.option(
-    "--without", multiple=True, metavar="USE", help="Leave out the harness's processors of that name, as seen_where. Can be repeated."
+    "--without", multiple=True, metavar="USE", help="Leave out the harness's processors of that name, as location_memory. Can be repeated."
 )
-decider_option = click.option(
-    "--decider",
+policy_option = click.option(
+    "--policy",
     default="smollm2",
     show_default=True,
     metavar="MODEL",
     help="Who decides: smollm2, gemma3-270m (with @q4_0 or @q8_0 too), a .gguf path, hf:owner/repo:file, http://HOST:PORT/v1#MODEL; or a "
-    "control: random, flat (the harness alone), online (sees what an agent sees), expert.",
+    "control: random, no-model (the harness alone), scripted (sees what an agent sees), expert.",
 )
 
 

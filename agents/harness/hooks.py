@@ -1,7 +1,7 @@
 """The eight hooks of an episode: one frozen event type each, with the fields that a processor may change.
 
 A processor never assigns to an event. It returns the changes, and the pipeline refuses those that the hook does not allow. `step_end`
-and `task_end` allow none. The contract follows HarnessX (arXiv 2606.14249), with the menu of commands as a further object of
+and `task_end` allow none. The contract follows HarnessX (arXiv 2606.14249), with the candidates of commands as a further object of
 `before_model`.
 """
 
@@ -34,14 +34,14 @@ class Focus:
     """What the agent is after at this step, as far as the harness knows."""
 
     phase: str
-    """`act` (the next milestone is on the menu), `reach` (its place is known) or `search`."""
+    """`act` (the next milestone is among the candidates), `reach` (its place is known) or `search`."""
     wanted: str
     """The kind of thing that is needed next."""
 
 
 @dataclass(frozen=True)
 class How:
-    """How the decider is to decide."""
+    """How the policy is to decide."""
 
     method: str = "generate"
     """One of `METHODS`."""
@@ -50,13 +50,13 @@ class How:
     correct: float = 0.0
     """Share, 0 to 1, of a command's log-probability without any context that its score loses: see `score` in `decide`."""
     weight: float = 1.0
-    """Factor on the model's score, at least 0, before the bias is added."""
+    """Factor on the model's score, at least 0, before the prior is added."""
     samples: int = 5
     """Answers that `vote` samples, 1 to `MOST_SAMPLES`."""
     temperature: float = 0.7
     """Of the answers that `vote` samples, above 0."""
     pick: str = "most"
-    """Which of them `vote` takes: given `most` often, or `best` by bias."""
+    """Which of them `vote` takes: given `most` often, or `best` by prior."""
     constrained: bool = False
     """Whether those answers are written under the grammar of what is on offer."""
 
@@ -92,7 +92,7 @@ class TaskStart:
     CHANGES: ClassVar[frozenset[str]] = frozenset({"system_prompt"})
     goal: str
     observation: str
-    menu: tuple[str, ...]
+    candidates: tuple[str, ...]
     system_prompt: str = ""
 
 
@@ -112,7 +112,7 @@ class StepStart:
 class BeforeModel:
     """The model (or whoever decides) is about to be asked."""
 
-    CHANGES: ClassVar[frozenset[str]] = frozenset({"content", "menu", "bias", "tools", "focus", "how"})
+    CHANGES: ClassVar[frozenset[str]] = frozenset({"content", "candidates", "prior", "tools", "focus", "how"})
     goal: str
     observation: str
     """What the environment said last."""
@@ -120,31 +120,31 @@ class BeforeModel:
     """All commands that the environment accepts now, sorted; one may hold a free slot, written {text}."""
     content: str
     """The last user message; what stands after `CUT` is shown at this step only."""
-    menu: tuple[str, ...]
+    candidates: tuple[str, ...]
     """The commands on offer: a subset of `admissible`, never empty unless that is. A free slot is filled, at first with the goal."""
-    bias: tuple[float, ...]
-    """What the harness knows of each command on the menu, as a log-score; shape (len(menu),)."""
+    prior: tuple[float, ...]
+    """What the harness knows of each candidate, as a log-score; shape (len(candidates),)."""
     focus: Focus | None = None
     how: How = How()
     tools: tuple[str, ...] = ()
-    """Commands that the harness itself answers, on offer beside the menu; one may hold a free slot, written {text}."""
+    """Commands that the harness itself answers, on offer beside the candidates; one may hold a free slot, written {text}."""
     steps_left: int = 0
     """Steps that remain, this one included."""
 
     def __post_init__(self) -> None:
         known = set(self.admissible)
-        strange = [command for command in self.menu if command not in known and not matches(command, self.admissible)]
+        strange = [command for command in self.candidates if command not in known and not matches(command, self.admissible)]
         if strange:
-            raise ValueError(f"menu holds {strange[0]!r}, which is not admissible; it may hold admissible commands only")
-        if self.admissible and not self.menu:
-            raise ValueError("menu is empty; leave at least one admissible command on it")
-        if len(self.menu) != len(self.bias):
-            raise ValueError(f"bias has {len(self.bias)} values for a menu of {len(self.menu)} admissible commands; give one each")
+            raise ValueError(f"candidates hold {strange[0]!r}, which is not admissible; they may hold admissible commands only")
+        if self.admissible and not self.candidates:
+            raise ValueError("candidates are empty; leave at least one admissible command")
+        if len(self.candidates) != len(self.prior):
+            raise ValueError(f"prior has {len(self.prior)} values for {len(self.candidates)} admissible commands; give one each")
 
 
 @dataclass(frozen=True)
 class AfterModel:
-    """The decider has answered."""
+    """The policy has answered."""
 
     CHANGES: ClassVar[frozenset[str]] = frozenset({"command"})
     response: str
@@ -152,7 +152,7 @@ class AfterModel:
     command: str
     """The command read from it."""
     admissible: tuple[str, ...]
-    menu: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
     """What was on offer."""
     tools: tuple[str, ...] = ()
     """The harness's own commands that were on offer, as in `BeforeModel`."""
@@ -246,8 +246,8 @@ FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "system_prompt": ("a text", _text),
     "history": ("a tuple of Turn", _tuple_of(Turn)),
     "content": ("a text", _text),
-    "menu": ("a tuple of texts", _tuple_of(str)),
-    "bias": ("a tuple of finite numbers", _numbers),
+    "candidates": ("a tuple of texts", _tuple_of(str)),
+    "prior": ("a tuple of finite numbers", _numbers),
     "focus": ("a Focus or None", lambda value: value is None or isinstance(value, Focus)),
     "how": ("a How", lambda value: isinstance(value, How)),
     "tools": ("a tuple of texts", _tuple_of(str)),

@@ -1,7 +1,7 @@
 """A harness at work: the processors of a spec, alive for one episode, and the contract that holds them.
 
 A processor that breaks the contract or raises is noted and skipped at that event, and switched off when it fails too often: it never
-takes the episode down. Knows nothing of environments and deciders.
+takes the episode down. Knows nothing of environments and policies.
 """
 
 from __future__ import annotations

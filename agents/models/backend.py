@@ -18,7 +18,7 @@ from homebody.agents.errors import BadRequestError
 
 CUT = "\x1f"
 """Cut mark inside a message's content: what follows it in the message is a segment of its own, so that a later prompt without
-that text (yesterday's menu of commands) still shares everything before it. It never reaches the model."""
+that text (yesterday's candidates of commands) still shares everything before it. It never reaches the model."""
 
 TOKENIZED = 1024
 """Texts whose tokens a backend remembers. One of 300 tokens takes some 11 KB (an integer of Python has 28 bytes, its

@@ -177,18 +177,18 @@ def _short(value: Any) -> str:
 _SAMPLE_RECORDS: dict[Callable[..., Any], Any] = {Turn: Turn("", ""), Focus: Focus("", ""), How: How()}
 _READERS: dict[str, Callable[[Any], Any]] = {
     "history": lambda value: tuple(_record(Turn, turn) for turn in _list(value)),
-    "menu": _list,
+    "candidates": _list,
     "tools": _list,
     # A bool is no number here, and an integer may be too large for a float.
-    "bias": lambda value: tuple(float(item) if type(item) in (int, float) else item for item in _list(value)),
+    "prior": lambda value: tuple(float(item) if type(item) in (int, float) else item for item in _list(value)),
     "focus": lambda value: None if value is None else _record(Focus, value),
     "how": _how,
 }
 _JSON_WORDS = {
     "history": "a list of {command, observation}",
-    "menu": "a list of texts",
+    "candidates": "a list of texts",
     "tools": "a list of texts",
-    "bias": "a list of finite numbers",
+    "prior": "a list of finite numbers",
     "focus": "{phase, wanted} or None",
     "how": "an object as in the event",
 }

@@ -1,4 +1,4 @@
-"""What the model reads: the system prompt, the menu of commands, the length of the history."""
+"""What the model reads: the system prompt, the candidates of commands, the length of the history."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class SystemPrompt(Processor):
 
 
 @register
-class ShowMenu(Processor):
+class ShowCandidates(Processor):
     """Shows the commands on offer below the observation, for this step only. Helps a model that has to write a command itself."""
 
-    name = "show_menu"
+    name = "show_candidates"
     hook = "before_model"
     dimension = "context"
-    group = "menu"
-    after = ("playbook", "visited", "loop_guard", "stall_guard", "requires", "step_budget", "shortlist")
+    group = "candidates"
+    after = ("learned_plan", "visited", "loop_guard", "stall_guard", "requires", "step_budget", "shortlist")
     schema = {
         "header": {"type": "string", "default": "Available commands:", "description": "the line above the commands"},
         "footer": {"type": "string", "default": "", "description": "the line below them, if any"},
@@ -52,9 +52,12 @@ class ShowMenu(Processor):
     }
 
     def process(self, event: BeforeModel) -> Changes:
-        """Append the menu after the cut, so that the history keeps the observation alone."""
+        """Append the candidates after the cut, so that the history keeps the observation alone."""
         separator = self.params["separator"]
-        lines = [self.params["header"], separator.join(grouped(event.menu) if self.params["layout"] == "groups" else event.menu)]
+        lines = [
+            self.params["header"],
+            separator.join(grouped(event.candidates) if self.params["layout"] == "groups" else event.candidates),
+        ]
         if event.tools:
             lines += [self.params["tools_header"], separator.join(form.replace(SLOT, "...") for form in event.tools)]
         if self.params["footer"]:
@@ -107,13 +110,13 @@ class HistoryBudget(Processor):
         return None
 
 
-def grouped(menu: Sequence[str]) -> list[str]:
-    """Return a menu in few lines: `pull: lever 1; lever 2` for commands on instances, `press[...]: a; b` for those with brackets.
+def grouped(candidates: Sequence[str]) -> list[str]:
+    """Return candidates in few lines: `pull: lever 1; lever 2` for commands on instances, `press[...]: a; b` for those with brackets.
 
     A command of neither kind stands whole, on one line with its like. Groups come in the order of their first command.
     """
     groups: dict[str, list[str]] = {}
-    for command in menu:
+    for command in candidates:
         named = wording.entities(command)
         verb = command.partition(named[0])[0].rstrip() if named else ""
         before, bracket, inside = command.partition("[")

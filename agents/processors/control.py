@@ -1,4 +1,4 @@
-"""How a decision is taken, and what is done to the menu when an episode goes badly: loops, stalls, the end of the budget."""
+"""How a decision is taken, and what is done to the candidates when an episode goes badly: loops, stalls, the end of the budget."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from homebody.agents.skills import wording
 
 
 def keep_only(event: BeforeModel, keep: list[bool]) -> Changes | None:
-    """Return the changes that leave the marked commands on the menu; None if that would leave all of them or none."""
+    """Return the changes that leave the marked candidate commands; None if that would leave all of them or none."""
     if all(keep) or not any(keep):
         return None
     return {
-        "menu": tuple(command for command, kept in zip(event.menu, keep, strict=True) if kept),
-        "bias": tuple(bias for bias, kept in zip(event.bias, keep, strict=True) if kept),
+        "candidates": tuple(command for command, kept in zip(event.candidates, keep, strict=True) if kept),
+        "prior": tuple(prior for prior, kept in zip(event.prior, keep, strict=True) if kept),
     }
 
 
@@ -35,16 +35,16 @@ def content_words(text: str) -> frozenset[str]:
 
 @register
 class Decide(Processor):
-    """Chooses how the decider decides. `score` and `rank` help a model that cannot write a command of the menu letter by letter.
+    """Chooses how the policy decides. `score` and `rank` help a model that cannot write a command of the candidates letter by letter.
 
     `generate`: the model writes freely, and what it writes must be a command.
     `grammar`: it writes under a grammar that allows what is on offer and nothing else.
     `vote`: it writes `samples` times at `temperature`, and of what can be read the harness takes the command given `most` often
-    (self-consistency, Wang et al. 2022), or the `best` by bias (best of n). The first given wins among equals.
-    `score`: the command of highest `weight` * s + bias, where s = log P(command | chat) - `correct` * log P(command | nothing but the
+    (self-consistency, Wang et al. 2022), or the `best` by prior (best of n). The first given wins among equals.
+    `score`: the command of highest `weight` * s + prior, where s = log P(command | chat) - `correct` * log P(command | nothing but the
     request to write one), divided by the command's length for `mean`. With `correct` near 1 a command gains nothing from being a likely
-    text as such (domain-conditional PMI, Holtzman et al. 2021). The bias is what the other processors know, remembered rates for example.
-    `rank`: the command of highest bias, that is, of what other processors know or asked the model; the first of equals.
+    text as such (domain-conditional PMI, Holtzman et al. 2021). The prior is what the other processors know, remembered rates for example.
+    `rank`: the command of highest prior, that is, of what other processors know or asked the model; the first of equals.
     """
 
     name = "decide"
@@ -66,7 +66,7 @@ class Decide(Processor):
             "minimum": 0,
             "maximum": 1000,
             "default": 1.0,
-            "description": "score: factor on the model's score against the bias",
+            "description": "score: factor on the model's score against the prior",
         },
         "samples": {
             "type": "integer",
@@ -76,7 +76,7 @@ class Decide(Processor):
             "description": "vote: answers that are sampled",
         },
         "temperature": {"type": "number", "minimum": 0.01, "maximum": 10, "default": 0.7, "description": "vote: of the sampling"},
-        "pick": {"enum": ["most", "best"], "default": "most", "description": "vote: the most frequent answer, or that of highest bias"},
+        "pick": {"enum": ["most", "best"], "default": "most", "description": "vote: the most frequent answer, or that of highest prior"},
         "constrained": {"type": "boolean", "default": False, "description": "vote: whether the answers are written under the grammar"},
     }
 
@@ -90,7 +90,7 @@ class Decide(Processor):
 
 @register
 class LoopGuard(Processor):
-    """Takes a command off the menu once it has been answered in the same words too often. Helps a model that repeats itself."""
+    """Takes a command off the candidates once it has been answered in the same words too often. Helps a model that repeats itself."""
 
     name = "loop_guard"
     hook = "before_model"
@@ -113,15 +113,15 @@ class LoopGuard(Processor):
 
     def process(self, event: BeforeModel) -> Changes | None:
         """Drop stale commands, unless nothing else is left."""
-        return keep_only(event, [command not in self._stale for command in event.menu])
+        return keep_only(event, [command not in self._stale for command in event.candidates])
 
 
 @register
 class StallGuard(Processor):
-    """Takes the commands already given off the menu once several steps in a row showed nothing new. Helps an agent that runs in circles.
+    """Takes repeated commands off the candidates in a stall. Helps an agent that runs in circles.
 
-    A step shows something new if its observation was not read before in the episode. Where `loop_guard` looks at one command, this looks
-    at the whole: a circle of five commands is a stall too.
+    A stall is several steps in a row that showed nothing new. A step shows something new if its observation was not read before in the
+    episode. Where `loop_guard` looks at one command, this looks at the whole: a circle of five commands is a stall too.
     """
 
     name = "stall_guard"
@@ -148,7 +148,7 @@ class StallGuard(Processor):
         """In a stall, drop what was tried, unless nothing else is left."""
         if self._stale < self.params["steps"]:
             return None
-        return keep_only(event, [command not in self._given for command in event.menu])
+        return keep_only(event, [command not in self._given for command in event.candidates])
 
 
 @register
@@ -168,27 +168,28 @@ class StepBudget(Processor):
         if event.steps_left > self.params["steps"]:
             return None
         goal = content_words(event.goal)
-        return keep_only(event, [bool(goal & content_words(command)) for command in event.menu])
+        return keep_only(event, [bool(goal & content_words(command)) for command in event.candidates])
 
 
 @register
 class Shortlist(Processor):
-    """Leaves the commands of highest bias on the menu. Helps a model that loses its way in a long menu; saves the tokens of the rest.
+    """Leaves the candidates of highest prior. Helps a model that loses its way in a long list.
 
-    Does nothing where the harness has no preference: cutting an even menu would be chance.
+    Saves the tokens of the rest. Does nothing where the harness
+    has no preference: a cut among equals would be chance.
     """
 
     name = "shortlist"
     hook = "before_model"
     dimension = "control"
     group = "shortlist"
-    after = ("where_prior", "command_prior", "seen_where", "goal_words")
+    after = ("location_prior", "action_prior", "location_memory", "goal_words")
     schema = {"most": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 8, "description": "commands that stay"}}
 
     def process(self, event: BeforeModel) -> Changes | None:
-        """Keep the best, the first of equals, in the order of the menu."""
-        if len(set(event.bias)) < 2:
+        """Keep the best, the first of equals, in the order of the candidates."""
+        if len(set(event.prior)) < 2:
             return None
-        order = sorted(range(len(event.menu)), key=lambda i: (-event.bias[i], i))
+        order = sorted(range(len(event.candidates)), key=lambda i: (-event.prior[i], i))
         best = set(order[: self.params["most"]])
-        return keep_only(event, [i in best for i in range(len(event.menu))])
+        return keep_only(event, [i in best for i in range(len(event.candidates))])

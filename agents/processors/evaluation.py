@@ -24,7 +24,7 @@ RULE = {
 
 @register
 class Requires(Processor):
-    """Keeps a command off the menu until what it needs was done. Helps a model that takes a final step without having checked the rest.
+    """Keeps a command back until what it needs was done. Helps a model that ends too early.
 
     What was needed must have been accepted in this episode and, where both commands name instances, must have named one that this command
     names: having prepared one thing does not let another pass.
@@ -50,7 +50,7 @@ class Requires(Processor):
         """Drop what has to wait, unless nothing else is left."""
         goal = set(wording.words(event.goal))
         rules = [rule for rule in self.params["rules"] if goal.issuperset(rule.get("goal", ()))]
-        return keep_only(event, [all(self._allows(rule, command) for rule in rules) for command in event.menu])
+        return keep_only(event, [all(self._allows(rule, command) for rule in rules) for command in event.candidates])
 
     def _allows(self, rule: Mapping[str, Any], command: str) -> bool:
         form, args = wording.template(command)
@@ -61,9 +61,9 @@ class Requires(Processor):
 
 @register
 class GoalWords(Processor):
-    """Prefers commands that share words with the goal. Helps a harness without memories: it gives a bias to whatever reads the bias.
+    """Prefers commands that share words with the goal. Helps a harness without memories: it gives a prior to whatever reads the prior.
 
-    Adds to a command's bias `weight` times the number of the goal's words that it holds, function words and numbers aside.
+    Adds to a command's prior `weight` times the number of the goal's words that it holds, function words and numbers aside.
     """
 
     name = "goal_words"
@@ -75,10 +75,10 @@ class GoalWords(Processor):
     }
 
     def process(self, event: BeforeModel) -> Changes | None:
-        """Add to the bias."""
+        """Add to the prior."""
         goal, weight = content_words(event.goal), self.params["weight"]
-        pairs = zip(event.menu, event.bias, strict=True)
-        return {"bias": tuple(bias + weight * len(goal & content_words(command)) for command, bias in pairs)}
+        pairs = zip(event.candidates, event.prior, strict=True)
+        return {"prior": tuple(prior + weight * len(goal & content_words(command)) for command, prior in pairs)}
 
 
 @register

@@ -20,13 +20,13 @@ FORMS = {
 
 @register
 class Visited(Processor):
-    """Takes commands off the menu that have already shown what they show. Helps an agent that looks at the same places again."""
+    """Takes commands off the candidates that have already shown what they show. Helps an agent that looks at the same places again."""
 
     name = "visited"
     hook = "before_model"
     dimension = "memory"
     group = "visited"
-    after = ("playbook",)
+    after = ("learned_plan",)
     schema = {"forms": FORMS}
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
@@ -42,4 +42,4 @@ class Visited(Processor):
         """Drop what was looked at, unless nothing else is left or the agent goes to a place that it knows."""
         if event.focus is not None and event.focus.phase != "search":
             return None
-        return keep_only(event, [command not in self._done for command in event.menu])
+        return keep_only(event, [command not in self._done for command in event.candidates])

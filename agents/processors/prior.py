@@ -13,20 +13,20 @@ from homebody.agents.skills import wording
 
 
 @register
-class WherePrior(Processor):
+class LocationPrior(Processor):
     """Ranks the places to search by what the model says of them. Helps before the harness has memories, and for what training never showed.
 
     Adds log P(place | thing) - log P(place), both under the model. The first term is read from a sentence that names the thing, the second
     from one that does not: the difference is pointwise mutual information, so that a frequent word gains nothing from being frequent. What
     the model says of a kind of place is shared out among the places of that kind by `spread`: one of twenty is worth less of a visit than
-    the only one. Needs a model; acts only while the focus is `search`, which `playbook` sets.
+    the only one. Needs a model; acts only while the focus is `search`, which `learned_plan` sets.
     """
 
-    name = "where_prior"
+    name = "location_prior"
     hook = "before_model"
     dimension = "model"
-    group = "where_prior"
-    after = ("playbook",)
+    group = "location_prior"
+    after = ("learned_plan",)
     schema = {
         "given": {
             "type": "string",
@@ -59,7 +59,7 @@ class WherePrior(Processor):
         self._prior: dict[str, dict[str, float]] = {}
 
     def process(self, event: BeforeModel) -> Changes | None:
-        """Add the prior of each command's place to its bias."""
+        """Add the prior of each command's place to its prior."""
         if self.services.score is None or event.focus is None or event.focus.phase != "search":
             return None
         if not self._places:
@@ -71,9 +71,9 @@ class WherePrior(Processor):
         if wanted not in self._prior:
             self._prior[wanted] = self._ask(wanted)
         prior = self._prior[wanted]
-        places = [wording.kind(entity[-1]) if (entity := wording.entities(command)) else "" for command in event.menu]
+        places = [wording.kind(entity[-1]) if (entity := wording.entities(command)) else "" for command in event.candidates]
         worth = {place: self.params["weight"] * prior[place] - self.params["spread"] * math.log(self._number[place]) for place in prior}
-        return {"bias": tuple(old + worth.get(place, 0.0) for old, place in zip(event.bias, places, strict=True))}
+        return {"prior": tuple(old + worth.get(place, 0.0) for old, place in zip(event.prior, places, strict=True))}
 
     def _ask(self, wanted: str) -> dict[str, float]:
         assert self.services.score is not None
@@ -83,18 +83,18 @@ class WherePrior(Processor):
 
 
 @register
-class CommandPrior(Processor):
+class ActionPrior(Processor):
     """Ranks commands by how much the goal makes the model expect them. Helps in an environment that the harness knows nothing of yet.
 
-    Adds `weight` times log P(command | goal) - log P(command), both under the model, read from two plain sentences as `where_prior` does.
-    A small model is better at the likelihood of a sentence than at a chat. Needs a model.
+    Adds `weight` times log P(command | goal) - log P(command), both under the model, read from two plain sentences as
+    `location_prior` does. A small model is better at the likelihood of a sentence than at a chat. Needs a model.
     """
 
-    name = "command_prior"
+    name = "action_prior"
     hook = "before_model"
     dimension = "model"
-    group = "command_prior"
-    after = ("playbook", "visited")
+    group = "action_prior"
+    after = ("learned_plan", "visited")
     schema = {
         "given": {
             "type": "string",
@@ -116,16 +116,16 @@ class CommandPrior(Processor):
         self._base: dict[str, float] = {}
 
     def process(self, event: BeforeModel) -> Changes | None:
-        """Add the difference to the bias."""
+        """Add the difference to the prior."""
         score = self.services.score
-        if score is None or len(event.menu) < 2:
+        if score is None or len(event.candidates) < 2:
             return None
-        given = fill_in(score, self.params["given"].replace("{goal}", event.goal.rstrip(". ")), "{command}", event.menu)
-        new = [command for command in event.menu if command not in self._base]
+        given = fill_in(score, self.params["given"].replace("{goal}", event.goal.rstrip(". ")), "{command}", event.candidates)
+        new = [command for command in event.candidates if command not in self._base]
         if new:
             self._base |= fill_in(score, self.params["base"], "{command}", new)
-        pairs = zip(event.menu, event.bias, strict=True)
-        return {"bias": tuple(bias + self.params["weight"] * (given[command] - self._base[command]) for command, bias in pairs)}
+        pairs = zip(event.candidates, event.prior, strict=True)
+        return {"prior": tuple(prior + self.params["weight"] * (given[command] - self._base[command]) for command, prior in pairs)}
 
 
 def fill_in(score: Score, sentence: str, blank: str, texts: Sequence[str]) -> dict[str, float]:

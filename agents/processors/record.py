@@ -10,12 +10,12 @@ from homebody.agents.harness.hooks import BeforeModel, StepEnd, TaskEnd
 from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import Processor, Services, register
 
-PARTS = ("content", "menu", "bias", "tools", "how")
+PARTS = ("content", "candidates", "prior", "tools", "how")
 
 
 @register
 class TraceDetail(Processor):
-    """Puts into the trace what the decider was shown at each step. Helps those who want to know why it chose as it did.
+    """Puts into the trace what the policy was shown at each step. Helps those who want to know why it chose as it did.
 
     It sees what the processors before it have made, so it should stand last at its hook.
     """
@@ -24,7 +24,7 @@ class TraceDetail(Processor):
     hook = "before_model"
     dimension = "observability"
     group = "trace_detail"
-    after = ("decide", "show_menu")
+    after = ("decide", "show_candidates")
     schema = {
         "parts": {
             "type": "array",
@@ -32,7 +32,7 @@ class TraceDetail(Processor):
             "minItems": 1,
             "uniqueItems": True,
             "default": list(PARTS),
-            "description": "content: the last message; menu, bias and tools: what was on offer; how: the decider's settings",
+            "description": "content: the last message; candidates, prior and tools: what was on offer; how: the policy's settings",
         }
     }
 
@@ -40,8 +40,8 @@ class TraceDetail(Processor):
         """Write the parts into the notes."""
         shown = {
             "content": event.content.replace(CUT, ""),
-            "menu": list(event.menu),
-            "bias": [round(float(value), 6) for value in event.bias],
+            "candidates": list(event.candidates),
+            "prior": [round(float(value), 6) for value in event.prior],
             "tools": list(event.tools),
             "how": asdict(event.how),
         }

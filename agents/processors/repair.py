@@ -31,15 +31,15 @@ class Repair(Processor):
             "description": "likeness, 0 to 1, that a misspelt answer must have; 1 leaves only capitals to repair",
         },
         "within": {
-            "enum": ["menu", "admissible"],
+            "enum": ["candidates", "admissible"],
             "default": "admissible",
-            "description": "menu: a possible command that is not on offer is repaired too",
+            "description": "candidates: a possible command that is not on offer is repaired too",
         },
     }
 
     def process(self, event: AfterModel) -> Changes | None:
         """Replace the command, unless it is a command or none is near."""
-        offered = event.menu if self.params["within"] == "menu" else event.admissible
+        offered = event.candidates if self.params["within"] == "candidates" else event.admissible
         if matches(event.command, (*offered, *event.tools)):
             return None
         offered = tuple(command for command in offered if SLOT not in command)

@@ -12,7 +12,7 @@ from homebody.agents.processors.base import Processor, register
 from homebody.agents.processors.sample import SAMPLES
 from homebody.agents.sandbox import renderer
 
-VARIABLES = ("content", "focus", "goal", "menu", "observation", "steps_left", "tools")
+VARIABLES = ("content", "focus", "goal", "candidates", "observation", "steps_left", "tools")
 """What a template may name."""
 
 
@@ -20,8 +20,8 @@ VARIABLES = ("content", "focus", "goal", "menu", "observation", "steps_left", "t
 class PromptTemplate(Processor):
     """Adds a text made from a template to the message of a step, for this step only. Helps where a fixed text cannot say what matters now.
 
-    The template (Jinja syntax) may name `goal`, `observation`, `content` (the message so far), `menu` and `tools` (lists of commands),
-    `steps_left`, and `focus` (none, or what the agent is after: `focus.phase`, `focus.wanted`). An empty text changes nothing.
+    The template (Jinja syntax) may name `goal`, `observation`, `content` (the message so far), `candidates` and `tools` (lists of
+    commands), `steps_left`, and `focus` (none, or what the agent is after: `focus.phase`, `focus.wanted`). An empty text changes nothing.
     """
 
     name = "prompt_template"

@@ -1,7 +1,7 @@
 """Tools: commands that the model can call and the harness answers. A call costs no step; each tool bounds its calls.
 
-Where the environment has a command of the same words, the environment gets it. Tools are for the deciders that write; those that choose
-from the menu never call one.
+Where the environment has a command of the same words, the environment gets it. Tools are for the policies that write; those that choose
+from the candidates never call one.
 """
 
 from __future__ import annotations

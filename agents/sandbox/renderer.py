@@ -34,7 +34,7 @@ SECONDS = 0.25
 MEMORY_BYTES = 512 << 20
 """Address space of the worker, Python included."""
 
-_WORKER = Path(__file__).with_name("template_worker.py")
+_WORKER = Path(__file__).with_name("renderer_worker.py")
 _LOADER = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """What Python itself may need to start; the worker forgets it before the first template."""
 _OVER = f"it takes longer than {SECONDS * 1000:g} ms or more than {MEMORY_BYTES >> 20} MiB, or nests too deep"

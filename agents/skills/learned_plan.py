@@ -1,4 +1,4 @@
-"""A playbook: what successful training episodes had in common, as milestones with the goal's words as slots."""
+"""A learned_plan: what successful training episodes had in common, as milestones with the goal's words as slots."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ FRAME = {
 
 
 @register
-class Playbook(Processor):
+class LearnedPlan(Processor):
     """Offers only what leads to the next milestone of the goal. Helps an agent that does not take the right commands though it has them.
 
     That is the command that reaches the milestone; else those that lead to it; else those that search for what it needs. While it searches
     it leaves the choice of the place to others, with the focus set.
     """
 
-    name = "playbook"
+    name = "learned_plan"
     hook = "before_model"
     dimension = "memory"
-    group = "playbook"
+    group = "learned_plan"
     schema = {
         "frames": {"type": "array", "items": FRAME, "default": [], "description": "one for each form of goal met in training"},
         "explore": {
@@ -84,14 +84,14 @@ class Playbook(Processor):
         """Instances that were reached for the present milestone and did not allow it."""
 
     def process(self, event: BeforeModel) -> Changes | None:
-        """Narrow the menu to what serves the next milestone, and say so in the focus."""
+        """Narrow the candidates to what serves the next milestone, and say so in the focus."""
         if not self._started:
             self._start(event)
         if self._goal is None or self._next >= len(self._goal[1]):
             return None
         slots, steps = self._goal
         milestone = steps[self._next]
-        acts = [self._bind(command, milestone, slots) is not None for command in event.menu]
+        acts = [self._bind(command, milestone, slots) is not None for command in event.candidates]
         if any(acts):
             return self._narrow(event, acts, Focus("act", slots[0] if slots else ""))
         for kind, variable in self._needs(milestone, slots):
@@ -189,7 +189,7 @@ class Playbook(Processor):
     def _toward(self, event: BeforeModel, targets: set[str]) -> list[bool]:
         """Mark the commands that lead to one of the targets; those that act on the place where the agent stands come first."""
         goals = {entity if entity in self._places else self._seen_at.get(entity, "") for entity in targets}
-        exploring = [self._explored_place(command) for command in event.menu]
+        exploring = [self._explored_place(command) for command in event.candidates]
         on_spot = [place == self._here and place in goals for place in exploring]
         if any(on_spot):
             return on_spot
@@ -198,10 +198,10 @@ class Playbook(Processor):
         return [place in (fresh & self._looked or fresh) for place in exploring]
 
     def _search(self, event: BeforeModel) -> list[bool]:
-        exploring = [self._explored_place(command) for command in event.menu]
+        exploring = [self._explored_place(command) for command in event.candidates]
         if self.params["finish_looks"]:
             on_spot = [
-                place == self._here != "" and command not in self._done for place, command in zip(exploring, event.menu, strict=True)
+                place == self._here != "" and command not in self._done for place, command in zip(exploring, event.candidates, strict=True)
             ]
             if any(on_spot):
                 return on_spot

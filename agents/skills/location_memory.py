@@ -14,23 +14,24 @@ from homebody.agents.skills import wording
 
 
 @register
-class SeenWhere(Processor):
+class LocationMemory(Processor):
     """Ranks the places to search by how often training found the wanted kind there. Helps where knowing the usual places saves steps.
 
-    A place's bias is the log of its rate divided by the steps that a look costs. The rate of a kind of place is (hits + k * prior) / (looks
-    + k). The prior is the mean rate over the places on offer, shaped by the bias that the menu already has (from a model, say): with no
-    counts the bias decides, with many the counts do. Acts only while the focus is `search`, which `playbook` sets.
+    A place's prior is the log of its rate divided by the steps that a look costs. The rate of a kind of place is (hits + k *
+    prior) / (looks
+    + k). The prior is the mean rate over the places on offer, shaped by the prior that the candidates already have (from a model,
+    say): with no counts the prior decides, with many the counts do. Acts only while the focus is `search`, which `learned_plan` sets.
 
     Two things make the rate that of the place at hand. Only scenes that held the wanted kind say where in such a scene it stands
     (`present`). And what stands at one place of a kind is spread over its places: where they are more than usual, each holds it less
     often, by (usual number / number here) to the power of `crowding`.
     """
 
-    name = "seen_where"
+    name = "location_memory"
     hook = "before_model"
     dimension = "memory"
-    group = "seen_where"
-    after = ("playbook", "where_prior")
+    group = "location_memory"
+    after = ("learned_plan", "location_prior")
     schema = {
         "hits": {
             "type": "object",
@@ -78,7 +79,7 @@ class SeenWhere(Processor):
         """Places of each kind that the commands of the first step named."""
 
     def process(self, event: BeforeModel) -> Changes | None:
-        """Replace the bias by the log of rate / cost."""
+        """Replace the prior by the log of rate / cost."""
         if not self._places:
             named = {entity[-1] for command in event.admissible if (entity := wording.entities(command))}
             self._places = Counter(map(wording.kind, named))
@@ -87,15 +88,15 @@ class SeenWhere(Processor):
         wanted = event.focus.wanted
         hits = self.params["hits"].get(wanted, {})
         looks = self.params["present"].get(wanted) or self.params["looks"]
-        places = [wording.kind(entity[-1]) if (entity := wording.entities(command)) else "" for command in event.menu]
+        places = [wording.kind(entity[-1]) if (entity := wording.entities(command)) else "" for command in event.candidates]
         known = sorted({place for place in places if place in looks})
         if not known:
             return None
         mean = sum(hits.get(place, 0) for place in known) / sum(looks[place] for place in known)
         total = sum(looks.values())
-        prior = shares(event.bias)
-        k, bias = self.params["pseudo"], []
-        for command, place, share in zip(event.menu, places, prior, strict=True):
+        before = shares(event.prior)
+        k, prior = self.params["pseudo"], []
+        for command, place, share in zip(event.candidates, places, before, strict=True):
             expected = max(mean, 0.5 / total) * share
             # A share can be too small for a number; the logarithm needs one.
             rate = (hits.get(place, 0) + k * expected) / (looks.get(place, 0) + k)
@@ -103,17 +104,17 @@ class SeenWhere(Processor):
             # Such a command ends a look whose first step is already paid for.
             finishing = wording.template(command)[0] in self.params["finishing"]
             cost = 1.0 if finishing else self.params["cost"].get(place, 1.0)
-            bias.append(math.log(rate / cost))
-        return {"bias": tuple(bias)}
+            prior.append(math.log(rate / cost))
+        return {"prior": tuple(prior)}
 
     def _sparseness(self, place: str) -> float:
         usual = self.params["usual"].get(place)
         return (usual / self._places[place]) ** self.params["crowding"] if usual and self._places[place] else 1.0
 
 
-def shares(bias: tuple[float, ...]) -> list[float]:
-    """Return exp(bias) scaled to a mean of 1; shape (len(bias),)."""
-    top = max(bias)
-    weights = [math.exp(value - top) for value in bias]
+def shares(prior: tuple[float, ...]) -> list[float]:
+    """Return exp(prior) scaled to a mean of 1; shape (len(prior),)."""
+    top = max(prior)
+    weights = [math.exp(value - top) for value in prior]
     mean = sum(weights) / len(weights)
     return [weight / mean for weight in weights]

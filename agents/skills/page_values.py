@@ -38,21 +38,21 @@ class FillSlot(Processor):
         forms = {command.replace(SLOT, event.goal): command for command in event.admissible if SLOT in command}
         if not words or not forms:
             return None
-        return {"menu": tuple(forms[command].replace(SLOT, words) if command in forms else command for command in event.menu)}
+        return {"candidates": tuple(forms[command].replace(SLOT, words) if command in forms else command for command in event.candidates)}
 
 
 @register
-class ChoicePrior(Processor):
+class ResultPrior(Processor):
     """Ranks the choices of a page by how much the goal makes the model expect what stands beside them. Helps where the order says little.
 
     Adds `weight` times log P(text | goal) - log P(text), both under the model and divided by the text's length, for each choice with text
     beside it. Needs a model.
     """
 
-    name = "choice_prior"
+    name = "result_prior"
     hook = "before_model"
     dimension = "model"
-    group = "choice_prior"
+    group = "result_prior"
     after = ("fill_slot",)
     schema = {
         "fixed": FIXED,
@@ -65,7 +65,7 @@ class ChoicePrior(Processor):
         self._known: dict[str, float] = {}
 
     def process(self, event: BeforeModel) -> Changes | None:
-        """Add the difference to the bias."""
+        """Add the difference to the prior."""
         score = self.services.score
         if score is None:
             return None
@@ -78,16 +78,16 @@ class ChoicePrior(Processor):
             given = fill_in(score, f"{event.goal.rstrip('. ')}: {{text}}", "{text}", new)
             base = fill_in(score, "This is: {text}", "{text}", new)
             self._known |= {text: (given[text] - base[text]) / len(text) for text in new}
-        pairs = zip(event.menu, event.bias, strict=True)
+        pairs = zip(event.candidates, event.prior, strict=True)
         weight = self.params["weight"]
-        return {"bias": tuple(bias + (weight * self._known[texts[command]] if command in texts else 0.0) for command, bias in pairs)}
+        return {"prior": tuple(prior + (weight * self._known[texts[command]] if command in texts else 0.0) for command, prior in pairs)}
 
 
 @register
 class OpenAndCompare(Processor):
     """Opens choices of a list, compares their pages with the goal and ends with the best. Helps where a choice's worth shows only inside.
 
-    It leaves one command on the menu: the free slot's; in a list the next choice, those of higher bias first and then in the order of the
+    It leaves one candidate: the free slot's; in a list the next choice, those of higher prior first and then in the order of the
     page; on an opened page the way back as long as fewer than `look` were opened and the steps suffice, else what the goal names there and
     then the final command, or the way to the best page. A page's worth is the logistic function of the weighted sum of what
     `homebody.agents.skills.page_reading.features` measures; without weights the first one opened is the best.
@@ -97,7 +97,7 @@ class OpenAndCompare(Processor):
     hook = "before_model"
     dimension = "control"
     group = "open_and_compare"
-    after = ("fill_slot", "choice_prior")
+    after = ("fill_slot", "result_prior")
     schema = {
         "final": {
             "type": "string",
@@ -119,7 +119,7 @@ class OpenAndCompare(Processor):
             "type": "object",
             "additionalProperties": {"type": "number", "minimum": -1000, "maximum": 1000},
             "default": {},
-            "description": f"weight of what is measured on an opened page: {', '.join(page_reading.FEATURES)}; and of `bias`, a constant",
+            "description": f"weight of what is measured on an opened page: {', '.join(page_reading.FEATURES)}; and of `prior`, a constant",
         },
         "enough": {
             "type": "number",
@@ -154,16 +154,16 @@ class OpenAndCompare(Processor):
     def process(self, event: BeforeModel) -> Changes | None:
         """Leave the one command that comes next."""
         command = self._next(event) if self._final else None
-        if command is None or command not in event.menu:
+        if command is None or command not in event.candidates:
             return None
-        return {"menu": (command,), "bias": (0.0,)}
+        return {"candidates": (command,), "prior": (0.0,)}
 
     def _next(self, event: BeforeModel) -> str | None:
         if self._final in event.admissible:
             return self._on_opened(event)
         forms = [form for form in event.admissible if SLOT in form]
         if forms:
-            return next((command for command in event.menu if any(filling(form, command) for form in forms)), None)
+            return next((command for command in event.candidates if any(filling(form, command) for form in forms)), None)
         page = self._read(event)
         if not page.choices:
             return self._back
@@ -173,10 +173,10 @@ class OpenAndCompare(Processor):
         self._listed = page.choices
         here = [choice.command for choice in page.choices]
         if not set(self._queue) & set(here):
-            bias = dict(zip(event.menu, event.bias, strict=True))
+            prior = dict(zip(event.candidates, event.prior, strict=True))
             texts = [" ".join(choice.texts) for choice in page.choices]
             self._rarity = page_reading.rarities(texts)
-            self._queue = sorted(dict.fromkeys(here), key=lambda command: -bias.get(command, 0.0))
+            self._queue = sorted(dict.fromkeys(here), key=lambda command: -prior.get(command, 0.0))
         best = self._best()
         fresh = [command for command in self._queue if command not in self._worth]
         if best in here and not self._goes_on(event.steps_left, ahead=1):
@@ -218,7 +218,7 @@ class OpenAndCompare(Processor):
             return 0.0
         place = self._queue.index(self._opened) if self._opened in self._queue else 0
         measured = page_reading.features(page, place, goal, self.params["shares"], self._rarity)
-        return logistic(weights.get("bias", 0.0) + sum(weights.get(name, 0.0) * value for name, value in measured.items()))
+        return logistic(weights.get("prior", 0.0) + sum(weights.get(name, 0.0) * value for name, value in measured.items()))
 
     def _named(self, page: Page, goal: str) -> list[str]:
         """Return the commands of the choices that the goal names, one of each row."""

@@ -150,7 +150,7 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
     def play(self) -> TextGame:
         """The game being played, for viewers and tests."""
         if self._play is None:
-            raise NotResetError("step, render, expert, online_expert or snapshot")
+            raise NotResetError("step, render, expert, scripted_policy or snapshot")
         return self._play
 
     @abstractmethod
@@ -221,7 +221,7 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
         play = self.play
         return [play.language.command(code) for code in expert.plan(play.game, play.state)]
 
-    def online_expert(self) -> list[str]:
+    def scripted_policy(self) -> list[str]:
         """Return the next command, in a list, of an expert that sees only what an agent sees; it goes by what was said since the reset.
 
         Raises:

@@ -65,7 +65,7 @@ class WebShopEnv(gymnasium.Env[str, str]):
     """
 
     online_label = "first result: searches for the whole instruction, buys the product that comes first with the options named"
-    """What `online_expert` is, for tables."""
+    """What `scripted_policy` is, for tables."""
     metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 2}  # noqa: RUF012  # declared so by Gymnasium
 
     def __init__(
@@ -201,7 +201,7 @@ class WebShopEnv(gymnasium.Env[str, str]):
         """
         return expert.plan(self.shop, self.page, self._goal, self.stock.rater(self._goal))
 
-    def online_expert(self) -> list[str]:
+    def scripted_policy(self) -> list[str]:
         """Return the next command, in a list, of the plainest shopper that sees only what an agent sees: it takes the first result.
 
         Raises:

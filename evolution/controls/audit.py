@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from homebody.agents.errors import AgentError
-from homebody.agents.policy import CONTROLS
-from homebody.agents.rollout import Stage
+from homebody.agents.policy import MODEL_FREE
+from homebody.agents.rollout import RolloutConfig
 from homebody.envs import SPLITS, TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.evolution.lineage import Lineage, read_lineage
 from homebody.evolution.store import Store
 
 PRIVILEGED = ("expert",)
-"""Deciders that know more than an agent is shown."""
+"""Policies that know more than an agent is shown."""
 READ_BY_PROPOSERS = ("training", "smoke run", "without")
 """How the purposes of episodes begin for which only training tasks will do."""
 SHOWN = 3
@@ -67,7 +67,7 @@ def audit(run_dir: str | Path) -> list[Finding]:
     """Check a run that has ended.
 
     Returns:
-        One finding a check: `training`, `unseen`, `exploration`, `decider`, `order`, `replay`, `literals`.
+        One finding a check: `training`, `unseen`, `exploration`, `policy`, `order`, `replay`, `literals`.
 
     Raises:
         RunError: there is no run, or it has not ended.
@@ -78,7 +78,7 @@ def audit(run_dir: str | Path) -> list[Finding]:
         "training": _training,
         "unseen": _unseen,
         "exploration": _exploration,
-        "decider": _decider,
+        "policy": _policy,
         "order": _order,
         "replay": _replay,
         "literals": _literals,
@@ -165,11 +165,11 @@ def _exploration(log: _Log) -> Outcome:
     return f"exploration played {len(log.lessons)} tasks, all of train" if log.lessons else "nothing was explored", wrong
 
 
-def _decider(log: _Log) -> Outcome:
-    """No privileged decider played in the evolution."""
+def _policy(log: _Log) -> Outcome:
+    """No privileged policy played in the evolution."""
     keys = {key for series in log.series for key, _ in series["episodes"].values()}
-    names = {log.start["model"]} | {log.records[key]["decider"] for key in keys if key in log.records}
-    kind = "a control" if log.start["model"] in CONTROLS else "a model"
+    names = {log.start["model"]} | {log.records[key]["policy"] for key in keys if key in log.records}
+    kind = "a control" if log.start["model"] in MODEL_FREE else "a model"
     wrong = [f"{name} played in the evolution, and it is privileged" for name in sorted(names & set(PRIVILEGED))]
     return f"{log.start['model']}, {kind}, decided; it is shown what an agent is shown", wrong
 
@@ -213,7 +213,7 @@ def _literals(log: _Log) -> Outcome:
 
 def _goals(lineage: Lineage, tasks: Iterable[TaskSpec]) -> Iterator[str]:
     config = lineage.config
-    env = Stage(config.env_id, config.model, config.max_steps, config.env_kwargs).make_env()
+    env = RolloutConfig(config.env_id, config.model, config.max_steps, config.env_kwargs).make_env()
     try:
         for task in tasks:
             yield env.reset(seed=0, options={"task": task.task_id})[1]["goal"]

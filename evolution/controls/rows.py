@@ -16,8 +16,8 @@ from typing import Any
 from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.spec import HarnessSpec, digest
-from homebody.agents.policy import CONTROLS
-from homebody.agents.rollout import Stage
+from homebody.agents.policy import MODEL_FREE
+from homebody.agents.rollout import RolloutConfig
 from homebody.envs import tasks as list_tasks
 from homebody.envs.core import did_you_mean
 from homebody.envs.file import write_file
@@ -32,23 +32,23 @@ from homebody.evolution.stats import wilson
 from homebody.evolution.store import Store
 
 ROWS = {
-    "seed": "seed harness, the run's decider",
-    "final": "evolved harness, the run's decider",
+    "seed": "seed harness, the run's policy",
+    "final": "evolved harness, the run's policy",
     "noop": "evolution with empty edits, same budget",
     "random-edits": "evolution with random edits, same budget",
     "random": "evolved harness, random choice",
-    "flat": "evolved harness, no model",
-    "no-memory": "evolved harness without memory of places, the run's decider",
+    "no-model": "evolved harness, no model",
+    "no-memory": "evolved harness without memory of places, the run's policy",
     "no-memory-random": "evolved harness without memory of places, random choice",
     "best-of-n": "seed harness, best of several attempts, chosen by an oracle; as many episodes or tokens as the evolution",
-    "online": "the environment's own policy, which sees what an agent sees",
+    "scripted": "the environment's own policy, which sees what an agent sees",
     "expert": "expert (privileged: knows the state)",
     "ablation": "evolved harness without one edit",
     "stage": "harness after each shipped edit",
 }
 """Keys of the rows, with their labels, in the order in which they are played. An environment whose own policy has a name says it in
 `online_label`."""
-LEARNED_MEMORIES = ("seen_where",)
+LEARNED_MEMORIES = ("location_memory",)
 """Processors that hold what training tasks showed of the world, as against how to act in it."""
 ROUNDS_OF_CONTROL = 50
 """Most rounds of the random evolution: its budget ends it before."""
@@ -104,7 +104,7 @@ class _Row:
     key: str
     label: str
     spec: HarnessSpec
-    decider: str
+    policy: str
     attempts: int = 1
     tasks: int | None = None
     left_out: tuple[str, ...] = ()
@@ -133,7 +133,7 @@ def play_controls(run_dir: str | Path, plan: Plan, *, workers: int = 1, told: To
     plan.check()
     told = told or (lambda row, done, total, what: None)
     lineage = read_lineage(run_dir)
-    stage = Stage(
+    stage = RolloutConfig(
         lineage.config.env_id, lineage.config.model, lineage.config.max_steps, lineage.config.env_kwargs, lineage.config.gpu_layers
     )
     rows: list[dict[str, Any]] = []
@@ -159,7 +159,7 @@ def play_controls(run_dir: str | Path, plan: Plan, *, workers: int = 1, told: To
             "env": stage.env_id,
             "env_args": stage.env_args,
             "about": _told_by_env(stage, "about", ""),
-            "model": stage.decider,
+            "model": stage.policy,
             "split": plan.split,
             "max_steps": stage.max_steps,
             "episodes": lineage.end["episodes"],
@@ -178,7 +178,7 @@ def play_controls(run_dir: str | Path, plan: Plan, *, workers: int = 1, told: To
     return result
 
 
-def _reason_to_skip(key: str, lineage: Lineage, stage: Stage) -> str:
+def _reason_to_skip(key: str, lineage: Lineage, stage: RolloutConfig) -> str:
     """Say why a row makes no sense for this run; nothing if it does."""
     if key == "ablation" and not lineage.edits:
         return "no edit was shipped"
@@ -186,10 +186,10 @@ def _reason_to_skip(key: str, lineage: Lineage, stage: Stage) -> str:
         return "no harness lies between the seed and the final one"
     if key.startswith("no-memory") and not any(lineage.replayed.index(use) is not None for use in LEARNED_MEMORIES):
         return f"the final harness has no learned memory of places ({', '.join(LEARNED_MEMORIES)})"
-    if key in ("online", "expert"):
+    if key in ("scripted", "expert"):
         env = stage.make_env()
         try:
-            if not callable(getattr(env.unwrapped, CONTROLS[key].asks, None)):
+            if not callable(getattr(env.unwrapped, MODEL_FREE[key].asks, None)):
                 return f"the environment has no {key}"
         finally:
             env.close()
@@ -215,7 +215,7 @@ def _needed_s(key: str, lineage: Lineage, plan: Plan, workers: int) -> float:
     return n * _mean_of_seed(lineage, "seconds") / workers
 
 
-def _told_by_env(stage: Stage, name: str, otherwise: str) -> str:
+def _told_by_env(stage: RolloutConfig, name: str, otherwise: str) -> str:
     """Return a text that the environment may have about itself."""
     env = stage.make_env()
     try:
@@ -224,7 +224,7 @@ def _told_by_env(stage: Stage, name: str, otherwise: str) -> str:
         env.close()
 
 
-def _rows(key: str, lineage: Lineage, plan: Plan, stage: Stage, workers: int, told: Told, skipped: dict[str, str]) -> list[_Row]:
+def _rows(key: str, lineage: Lineage, plan: Plan, stage: RolloutConfig, workers: int, told: Told, skipped: dict[str, str]) -> list[_Row]:
     """Return what there is to play under a key; the two evolutions that are controls run here."""
     model, label = lineage.config.model, ROWS[key]
     slow = plan.seed_tasks or plan.tasks
@@ -232,16 +232,16 @@ def _rows(key: str, lineage: Lineage, plan: Plan, stage: Stage, workers: int, to
         return [_Row(key, label, lineage.seed, model, plan.attempts, slow)]
     if key == "final":
         return [_Row(key, label, lineage.final, model, plan.attempts, plan.tasks)]
-    if key == "online":
+    if key == "scripted":
         return [_Row(key, _told_by_env(stage, "online_label", label), lineage.final, key, 1, plan.tasks)]
-    if key in ("random", "flat", "expert"):
+    if key in ("random", "no-model", "expert"):
         return [_Row(key, label, lineage.final, key, 1, plan.tasks)]
     if key in ("noop", "random-edits"):
         spec, spent = _control_evolution(lineage, "noop" if key == "noop" else "random", workers, told)
         return [_Row(key, f"{label} ({spent})", spec, model, 1, slow)]
     if key in ("no-memory", "no-memory-random"):
-        decider = model if key == "no-memory" else "random"
-        return [_Row(key, label, _forget(lineage.final), decider, 1, plan.tasks)]
+        policy = model if key == "no-memory" else "random"
+        return [_Row(key, label, _forget(lineage.final), policy, 1, plan.tasks)]
     if key == "best-of-n":
         attempts, much = _equal_attempts(lineage, plan)
         label = f"seed harness, best of {attempts} attempts, chosen by an oracle; {much} {plan.equal} as the evolution"
@@ -324,14 +324,14 @@ def _lend_episodes(run_dir: Path, folder: Path) -> None:
                 store.add_episode(key, EpisodeRecord.from_json(record))
 
 
-def _play(row: _Row, lineage: Lineage, stage: Stage, plan: Plan, workers: int, told: Told) -> dict[str, Any]:
+def _play(row: _Row, lineage: Lineage, stage: RolloutConfig, plan: Plan, workers: int, told: Told) -> dict[str, Any]:
     """Play a row, or find it in the run's store."""
     asked = {
         "row": row.key,
         "split": plan.split,
         "tasks": row.tasks,
         "attempts": row.attempts,
-        "decider": row.decider,
+        "policy": row.policy,
         "behaviour_hash": row.spec.behaviour_hash,
         "max_steps": stage.max_steps,
     }
@@ -341,7 +341,7 @@ def _play(row: _Row, lineage: Lineage, stage: Stage, plan: Plan, workers: int, t
         return {**known[-1]["found"], "label": row.label}
     # The seed of the episodes is the run's, so that what the evolution has played of the split is not played again.
     result = evaluate(
-        replace(stage, decider=row.decider),
+        replace(stage, policy=row.policy),
         row.spec,
         plan.split,
         tasks=row.tasks,
@@ -370,7 +370,7 @@ def _play(row: _Row, lineage: Lineage, stage: Stage, plan: Plan, workers: int, t
 
 KEPT = (
     "n", "success", "ci95", "pass_at_k", "steps_mean", "invalid_actions", "prompt_tokens", "cached_tokens", "generated_tokens",
-    "decider", "behaviour_hash", "trace_hash", "wall_s", *GRADES,
+    "policy", "behaviour_hash", "trace_hash", "wall_s", *GRADES,
 )  # fmt: skip
 """What a row keeps of its evaluation."""
 

@@ -33,7 +33,7 @@ class Lessons:
     explore: tuple[str, ...] = ()
     """Forms of commands that reveal or give access to things, most revealing first."""
     frames: tuple[dict[str, Any], ...] = ()
-    """The playbook: see `homebody.agents.skills.learned_plan`."""
+    """The learned_plan: see `homebody.agents.skills.learned_plan`."""
     support: Mapping[str, float] = field(default_factory=dict)
     """Share of trials on training tasks that each frame won, by its goal."""
     hits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Lessons:
 
     @property
     def memory(self) -> dict[str, Any]:
-        """The parameters of `homebody.agents.skills.location_memory.SeenWhere`."""
+        """The parameters of `homebody.agents.skills.location_memory.LocationMemory`."""
         names = ("hits", "looks", "present", "usual", "crowding", "cost")
         return {name: getattr(self, name) for name in names} | {"finishing": list(self.finishing)}
 

@@ -20,7 +20,7 @@ CROWDING = (0.0, 0.5, 1.0)
 FOLDS = 4
 """Parts into which the tours are split for that."""
 PSEUDO = 2.0
-"""Looks that the mean rate is worth while they do; the default of `homebody.agents.skills.location_memory.SeenWhere`."""
+"""Looks that the mean rate is worth while they do; the default of `homebody.agents.skills.location_memory.LocationMemory`."""
 SURE = 3.0
 """Hits to be expected, at least, before none at all makes a rule: by chance none has a probability of exp(-3), 5%."""
 
@@ -57,7 +57,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Counts:
-    """Sums over scenes, under the names of the parameters of `homebody.agents.skills.location_memory.SeenWhere`."""
+    """Sums over scenes, under the names of the parameters of `homebody.agents.skills.location_memory.LocationMemory`."""
 
     hits: Mapping[str, Mapping[str, int]]
     looks: Mapping[str, int]
@@ -194,5 +194,5 @@ def barren_slots(scenes: Iterable[Scene], counts: Counts, kinds: frozenset[str])
 
 
 def with_skips(frames: Iterable[Mapping[str, Any]], barren: Mapping[str, list[str]]) -> tuple[dict[str, Any], ...]:
-    """Add to a playbook's frames the slots that `barren_slots` found for their goals."""
+    """Add to a learned_plan's frames the slots that `barren_slots` found for their goals."""
     return tuple({**frame, **({"skip": barren[frame["goal"]]} if frame["goal"] in barren else {})} for frame in frames)

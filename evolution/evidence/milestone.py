@@ -17,7 +17,7 @@ import gymnasium
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.spec import HarnessSpec, entry
-from homebody.agents.policy import FlatDecider
+from homebody.agents.policy import NoModelPolicy
 from homebody.agents.skills import wording
 from homebody.envs import TaskSpec
 
@@ -147,11 +147,11 @@ def try_out(
         ideas: what to try, in order of preference among equals.
         forms: forms of commands for variations; see `vary`.
         explore: forms of commands that explore.
-        memory: parameters of `seen_where`, by which the trials search.
+        memory: parameters of `location_memory`, by which the trials search.
         budget: environment steps after which no further idea is tried.
 
     Returns:
-        The playbook's frames, sorted by goal; the share of trials that each won; and the environment steps taken.
+        The learned_plan's frames, sorted by goal; the share of trials that each won; and the environment steps taken.
     """
     frames: list[dict[str, Any]] = []
     support: dict[str, float] = {}
@@ -167,7 +167,7 @@ def try_out(
             if len(set(re.findall(r"\{\d+\}", goal))) != len({arg[:3] for step in idea for arg in step["args"] if arg.startswith("{")}):
                 continue
             harness = _harness(goal, idea, explore, memory)
-            records = [run_episode(env, harness, FlatDecider(), task) for task in sample]
+            records = [run_episode(env, harness, NoModelPolicy(), task) for task in sample]
             taken += sum(record.steps for record in records)
             won = [record.steps for record in records if record.won]
             result = (-len(won) / len(sample), sum(won) / max(1, len(won)), idea)
@@ -180,8 +180,8 @@ def try_out(
 
 def _harness(goal: str, idea: Steps, explore: Sequence[str], memory: Mapping[str, Any]) -> HarnessSpec:
     entries = [
-        entry("playbook", {"frames": [{"goal": goal, "steps": idea}], "explore": list(explore)}),
+        entry("learned_plan", {"frames": [{"goal": goal, "steps": idea}], "explore": list(explore)}),
         entry("visited", {"forms": list(explore)}),
-        entry("seen_where", memory),
+        entry("location_memory", memory),
     ]
     return HarnessSpec.from_json({"format": 1, "name": "trial", "processors": entries})

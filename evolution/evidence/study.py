@@ -77,7 +77,7 @@ def study(explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> tuple[d
             samples.append(_play_list(explorer, task, lessons))
             played.append(task.task_id)
     weights = fit([sample for some in samples for sample in some])
-    lessons["weights"] = {name: round(float(value), 4) for name, value in zip(("bias", *page_reading.FEATURES), weights, strict=True)}
+    lessons["weights"] = {name: round(float(value), 4) for name, value in zip(("prior", *page_reading.FEATURES), weights, strict=True)}
     lessons["enough"] = enough(samples, weights)
     return lessons, sorted(set(played))
 

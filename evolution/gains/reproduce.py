@@ -18,7 +18,7 @@ from typing import Any
 
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.spec import HarnessSpec, harness_names
-from homebody.agents.rollout import Job, Rollouts, Stage
+from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.envs import ENV_IDS, EnvError
 from homebody.envs import tasks as list_tasks
 from homebody.envs.core import did_you_mean
@@ -171,7 +171,7 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
         round ships an edit, and every control is played, whatever the size's minutes allow.
     """
     one = combination.benchmark
-    stage = Stage(one.env, combination.model, one.max_steps, combination.env_kwargs)
+    stage = RolloutConfig(one.env, combination.model, one.max_steps, combination.env_kwargs)
     (task,) = list_tasks(one.env, "train", 1, **combination.env_kwargs)
     train, validation, tested = (
         len(list_tasks(one.env, split, most, **combination.env_kwargs))

@@ -165,7 +165,7 @@ def neutral_run(
 
 def _record(won: bool) -> EpisodeRecord:
     return EpisodeRecord(
-        task_id="", type="", won=won, steps=1, seed=0, attempt=0, behaviour_hash="", decider="", opening="", goal="", trace=[],
+        task_id="", type="", won=won, steps=1, seed=0, attempt=0, behaviour_hash="", policy="", opening="", goal="", trace=[],
         invalid_actions=0, activations={}, failures=[], error=None,
     )  # fmt: skip
 

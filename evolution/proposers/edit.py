@@ -10,13 +10,13 @@ from homebody.agents.harness.spec import HarnessSpec, entry
 
 ORDER = (
     "system_prompt", "examples", "history_window", "history_budget",
-    "playbook", "visited", "loop_guard", "stall_guard", "requires", "step_budget",
-    "where_prior", "command_prior", "seen_where", "goal_words", "fill_slot", "choice_prior", "open_and_compare", "shortlist",
-    "decide", "show_menu", "prompt_template", "trace_detail", "repair", "notes", "recall", "steps_left",
+    "learned_plan", "visited", "loop_guard", "stall_guard", "requires", "step_budget",
+    "location_prior", "action_prior", "location_memory", "goal_words", "fill_slot", "result_prior", "open_and_compare", "shortlist",
+    "decide", "show_candidates", "prompt_template", "trace_detail", "repair", "notes", "recall", "steps_left",
     "trim_observation", "explain_refusal", "shaped_reward", "training_marks",
 )  # fmt: skip
-"""Where a new processor goes: what narrows the menu comes before what ranks it, what shows it comes last. All but `code`, which may stand
-anywhere."""
+"""Where a new processor goes: what narrows the candidates comes before what ranks it, what shows it comes last. All but `code`,
+which may stand anywhere."""
 
 HOLD_PATCHES = ("adaptations", "variants")
 """Members of a harness whose items hold a patch of it."""

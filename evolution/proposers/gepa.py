@@ -1,6 +1,7 @@
 """GEPA's reflection (Agrawal et al. 2025, package gepa) as a proposer: it rewrites the texts of a harness.
 
-GEPA sees a harness as its texts by name: the system prompt, the lines around the menu, the sentences of `where_prior`. For each candidate
+GEPA sees a harness as its texts by name: the system prompt, the lines around the candidates, the sentences of `location_prior`.
+For each candidate
 its round-robin selector takes the next text, and its reflection writes a new one from the present text and what went wrong on training
 tasks. Rollouts and the choice among candidates are not GEPA's: its candidates pass through the same gate as all others.
 
@@ -31,10 +32,10 @@ except ImportError as error:
 
 TEXTS = (
     ("system_prompt", "text"),
-    ("show_menu", "header"),
-    ("show_menu", "footer"),
-    ("where_prior", "given"),
-    ("where_prior", "base"),
+    ("show_candidates", "header"),
+    ("show_candidates", "footer"),
+    ("location_prior", "given"),
+    ("location_prior", "base"),
 )
 """Processor and parameter of each text that may be rewritten; those of them that are in the harness and not empty."""
 REFLECTION = """An assistant does tasks by commands. One text of its setup, {name}, is:

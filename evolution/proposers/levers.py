@@ -30,10 +30,10 @@ def levers() -> list[Lever]:
     ending = frozenset({"order", "premature_end", "final_step_missing"})
     return [
         Lever(
-            "playbook",
+            "learned_plan",
             "Successes on training tasks reach the same milestones in the same order, so only what leads to the next one is offered.",
             unable | aimless | ending | {"loop"},
-            "playbook",
+            "learned_plan",
             _playbook,
         ),
         *page_levers(unable | aimless | ending | {"loop"}),
@@ -63,7 +63,7 @@ def levers() -> list[Lever]:
                 f"ask where things are ({number})",
                 "What the model has read of the world makes it expect things in some places more than in others.",
                 searching,
-                "where_prior",
+                "location_prior",
                 _where_prior(sentence, another=number > 1),
             )
             for number, sentence in enumerate(_sentences(), 1)
@@ -72,42 +72,42 @@ def levers() -> list[Lever]:
             "remember where things were",
             "Things lie where their like lay in training, so those places are searched first.",
             searching,
-            "seen_where",
+            "location_memory",
             _seen_where,
         ),
         Lever(
             "trust the prior more",
             "Few looks in training say less of a place than what is expected of it.",
             searching,
-            "seen_where",
-            _scale("seen_where", "pseudo", 4.0),
+            "location_memory",
+            _scale("location_memory", "pseudo", 4.0),
         ),
         Lever(
             "trust the prior less",
             "What training showed says more of a place than what is expected of it.",
             searching,
-            "seen_where",
-            _scale("seen_where", "pseudo", 0.25),
+            "location_memory",
+            _scale("location_memory", "pseudo", 0.25),
         ),
         Lever(
             "trust the model more",
             "The model's differences between places are right and too small.",
             searching,
-            "where_prior",
-            _scale("where_prior", "weight", 2.0),
+            "location_prior",
+            _scale("location_prior", "weight", 2.0),
         ),
         Lever(
             "trust the model less",
             "The model's differences between places are too large to be weighed against other knowledge.",
             searching,
-            "where_prior",
-            _scale("where_prior", "weight", 0.5),
+            "location_prior",
+            _scale("location_prior", "weight", 0.5),
         ),
         Lever(
             "leave a look unfinished",
             "To end every look that was begun costs steps that another place would repay better.",
             searching,
-            "playbook",
+            "learned_plan",
             _unfinished_looks,
         ),
         Lever(
@@ -142,8 +142,8 @@ def levers() -> list[Lever]:
             "show the commands",
             "A model that has not read the commands on offer can only guess their wording.",
             unable,
-            "show_menu",
-            lambda spec, _: {"show_menu": {}} if method_of(spec) in WRITING and spec.index("show_menu") is None else None,
+            "show_candidates",
+            lambda spec, _: {"show_candidates": {}} if method_of(spec) in WRITING and spec.index("show_candidates") is None else None,
         ),
         Lever(
             "explain refusals",
@@ -170,7 +170,7 @@ def levers() -> list[Lever]:
             "ask which command fits the goal",
             "The goal makes the model expect some commands more than they are expected without it.",
             unable | aimless | {"loop"},
-            "command_prior",
+            "action_prior",
             _command_prior,
         ),
         Lever(
@@ -233,7 +233,7 @@ def _sentences() -> list[dict[str, str]]:
 def _playbook(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
     if not lessons.frames:
         return None
-    return {**_ranked_search(lessons), "playbook": {"frames": list(lessons.frames), "explore": list(lessons.explore)}}
+    return {**_ranked_search(lessons), "learned_plan": {"frames": list(lessons.frames), "explore": list(lessons.explore)}}
 
 
 def _visited(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
@@ -243,22 +243,22 @@ def _visited(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
 def _seen_where(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
     if not lessons.looks:
         return None
-    return {**_ranked_search(lessons), "seen_where": lessons.memory}
+    return {**_ranked_search(lessons), "location_memory": lessons.memory}
 
 
 def _where_prior(sentence: Mapping[str, str], another: bool) -> Build:
     """Ask by this sentence; `another` one is tried only in the place of the first, so that the two do not fill a round."""
 
     def build(spec: HarnessSpec, lessons: Lessons) -> Mapping[str, Mapping[str, Any]] | None:
-        if another and spec.index("where_prior") is None:
+        if another and spec.index("location_prior") is None:
             return None
-        return {**_ranked_search(lessons), "where_prior": sentence}
+        return {**_ranked_search(lessons), "location_prior": sentence}
 
     return build
 
 
 def _ranked_search(lessons: Lessons) -> dict[str, Mapping[str, Any]]:
-    """What finds the way by what the harness knows: a ranking, and places that were looked at gone from the menu."""
+    """What finds the way by what the harness knows: a ranking, and places that were looked at gone from the candidates."""
     return {"decide": {"method": "rank"}, "visited": {"forms": list(lessons.explore)}}
 
 
@@ -271,7 +271,7 @@ def _scale(use: str, param: str, factor: float) -> Build:
 
 
 def _unfinished_looks(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-    return {"playbook": {"finish_looks": False}} if param_of(spec, "playbook", "finish_looks") else None
+    return {"learned_plan": {"finish_looks": False}} if param_of(spec, "learned_plan", "finish_looks") else None
 
 
 def _method(method: str) -> Build:
@@ -294,21 +294,21 @@ def _examples(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
 
 
 def _requires(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-    """Each milestone of a frame needs the one before it, for goals with the frame's own words; a playbook keeps that order by itself."""
+    """Each milestone of a frame needs the one before it, for goals with the frame's own words."""
     rules = [
         {"form": step["form"], "needs": [before["form"]], "goal": [word for word in frame["goal"].split() if not word.startswith("{")]}
         for frame in lessons.frames
         for before, step in zip(frame["steps"], frame["steps"][1:], strict=False)
         if before["form"] != step["form"]
     ]
-    return {"requires": {"rules": rules}} if rules and spec.index("playbook") is None else None
+    return {"requires": {"rules": rules}} if rules and spec.index("learned_plan") is None else None
 
 
 def _goal_words(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-    """A model that writes sees the preference only in what is left on the menu."""
+    """A model that writes sees the preference only in what is left among the candidates."""
     return {"goal_words": {}, **({"shortlist": {}} if method_of(spec) in WRITING else {})}
 
 
 def _command_prior(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-    """A playbook leaves little to choose between but places, and of those the model can be asked more to the point."""
-    return None if spec.index("playbook") is not None else {"decide": {"method": "rank"}, "command_prior": {}}
+    """A learned_plan leaves little to choose between but places, and of those the model can be asked more to the point."""
+    return None if spec.index("learned_plan") is not None else {"decide": {"method": "rank"}, "action_prior": {}}

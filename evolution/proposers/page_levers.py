@@ -63,7 +63,7 @@ def page_levers(answers: frozenset[str]) -> list[Lever]:
             "ask which choice fits",
             "The goal makes the model expect the text beside some choices more than beside others.",
             answers,
-            "choice_prior",
+            "result_prior",
             _choice_prior,
         ),
     ]
@@ -112,4 +112,4 @@ def _fill_slot(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
 def _choice_prior(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
     if not lessons.pages or spec.index("open_and_compare") is None:
         return None
-    return {"choice_prior": {name: lessons.pages[name] for name in ("fixed", "separator")}}
+    return {"result_prior": {name: lessons.pages[name] for name in ("fixed", "separator")}}

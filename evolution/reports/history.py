@@ -79,7 +79,7 @@ def read_history(run_dir: str | Path) -> History:
         digests, landscapes, critiques = (store.events(kind) for kind in ("digests", "landscape", "critique"))
         documents = store.events("harness")
     series = _series(progress)
-    latest = {(item["split"], item["max_steps"], item["behaviour_hash"], item["decider"]): item for item in evaluations}
+    latest = {(item["split"], item["max_steps"], item["behaviour_hash"], item["policy"]): item for item in evaluations}
     limit = run["start"].get("max_steps") if run["start"] else None
     limits = {key: limit for one in series.values() for key in one.keys.values()} if limit else {}
     return History(
@@ -106,19 +106,19 @@ def outcomes(history: History, part: str) -> list[dict[str, Any]]:
 
 
 def held_out(history: History) -> list[dict[str, Any]]:
-    """Return the evaluations by split and step limit: `split`, `columns` (harness and decider), and `rows` as `outcomes` has them."""
+    """Return the evaluations by split and step limit: `split`, `columns` (harness and policy), and `rows` as `outcomes` has them."""
     found = []
     for split, steps in dict.fromkeys((item["split"], item["max_steps"]) for item in history.evaluations if item.get("keys")):
         here = [item for item in history.evaluations if (item["split"], item["max_steps"]) == (split, steps) and item.get("keys")]
         rows = _rows(history, [evaluation_series(history, item) for item in here])
-        columns = [{"harness": item["harness"], "decider": item["decider"], "success": item["success"], "n": item["n"]} for item in here]
+        columns = [{"harness": item["harness"], "policy": item["policy"], "success": item["success"], "n": item["n"]} for item in here]
         found.append({"split": f"{split}, {steps} steps", "columns": columns, "rows": rows})
     return found
 
 
 def evaluation_series(history: History, item: Mapping[str, Any]) -> Series:
     """Return the episodes of an evaluation, of each task the first attempt."""
-    name = f"{item['split']}, {item['max_steps']} steps: {item['harness']}, {item['decider']}"
+    name = f"{item['split']}, {item['max_steps']} steps: {item['harness']}, {item['policy']}"
     records = [(key, history.records[key]) for key in item.get("keys", ()) if key in history.records]
     first = {record["task_id"]: key for key, record in records if record["attempt"] == 0}
     return Series(name, first, {task: history.records[key]["won"] for task, key in first.items()})

@@ -12,11 +12,11 @@ from homebody.evolution.store import Store
 ROWS = (
     ("seed harness", "seed_hash", "model"),
     ("evolved harness", "final_hash", "model"),
-    ("evolved, no model", "final_hash", "flat"),
+    ("evolved, no model", "final_hash", "no-model"),
     ("evolved, random choice", "final_hash", "random"),
     ("expert (privileged)", None, "expert"),
 )
-"""Rows of the table: label, which harness, which decider."""
+"""Rows of the table: label, which harness, which policy."""
 RAISE = "is spent; evolve --resume goes on with a larger one"
 ENDINGS = {
     "rounds": "all its rounds were played",
@@ -70,16 +70,16 @@ def table(
     for split in dict.fromkeys(f"{item['split']}, {item['max_steps']} steps" for item in evaluations):
         here = [item for item in evaluations if f"{item['split']}, {item['max_steps']} steps" == split]
         rows: list[dict[str, Any]] = []
-        for label, harness, decider in ROWS:
-            wanted = start["model"] if decider == "model" else decider
-            found = [item for item in here if item["decider"] == wanted and harness in (None, _which(item, end))]
+        for label, harness, policy in ROWS:
+            wanted = start["model"] if policy == "model" else policy
+            found = [item for item in here if item["policy"] == wanted and harness in (None, _which(item, end))]
             if found:
                 rows.append({"row": label, **{key: found[-1][key] for key in (*_SHOWN, *GRADES) if key in found[-1]}})
         result[split] = rows + _gains(rows, here, end, start["model"])
     return result
 
 
-_SHOWN = ("n", "success", "ci95", "steps_mean", "prompt_tokens", "generated_tokens", "decider", "behaviour_hash", "trace_hash")
+_SHOWN = ("n", "success", "ci95", "steps_mean", "prompt_tokens", "generated_tokens", "policy", "behaviour_hash", "trace_hash")
 GRADES = ("reward_mean", "success_strict", "ci95_strict")
 """Figures that an evaluation has where the environment tells a success to the letter."""
 
@@ -90,8 +90,8 @@ def _which(item: Mapping[str, Any], end: Mapping[str, Any]) -> str | None:
 
 def _gains(rows: list[dict[str, Any]], here: list[dict[str, Any]], end: Mapping[str, Any], model: str) -> list[dict[str, Any]]:
     """Return the gain row: points and share of the headroom closed, tasks paired."""
-    seed = [item for item in here if item["decider"] == model and item["behaviour_hash"] == end["seed_hash"]]
-    final = [item for item in here if item["decider"] == model and item["behaviour_hash"] == end["final_hash"]]
+    seed = [item for item in here if item["policy"] == model and item["behaviour_hash"] == end["seed_hash"]]
+    final = [item for item in here if item["policy"] == model and item["behaviour_hash"] == end["final_hash"]]
     if not seed or not final or end["seed_hash"] == end["final_hash"]:
         return []
     gain = compare_rows(seed[-1]["won"], final[-1]["won"])
@@ -121,7 +121,7 @@ def markdown(run: Mapping[str, Any]) -> str:
     if not run["table"]:
         for item in run["evaluations"]:
             lines.append(
-                f"- {item['harness']}, {item['decider']}, {item['split']}: {interval(item)} of {item['n']}, {item['max_steps']} steps"
+                f"- {item['harness']}, {item['policy']}, {item['split']}: {interval(item)} of {item['n']}, {item['max_steps']} steps"
                 f"{grades(item)}"
             )
     return "\n".join(lines).rstrip() + "\n"

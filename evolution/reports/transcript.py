@@ -68,9 +68,9 @@ def transcript(record: Mapping[str, Any], max_steps: int | None = None) -> dict[
         max_steps: its step limit, where it is known.
 
     Returns:
-        `task`, `goal`, `won`, `said`, `decider`, `behaviour_hash`, `opening`, `end` (why it ended early, or empty), and `lines`, one a
+        `task`, `goal`, `won`, `said`, `policy`, `behaviour_hash`, `opening`, `end` (why it ended early, or empty), and `lines`, one a
         step or tool call: `number`, `kind` (`step`, `refused` or `tool`), `command`, `response` (empty where it is the command),
-        `menu`, `observation`, and `changes`: what the harness changed, in words.
+        `candidates`, `observation`, and `changes`: what the harness changed, in words.
     """
     error = record["error"]
     end = f"{error['kind']} at {error['boundary']}: {error['message']}" if error else record["interrupted"] or ""
@@ -79,7 +79,7 @@ def transcript(record: Mapping[str, Any], max_steps: int | None = None) -> dict[
         "goal": record["goal"],
         "won": record["won"],
         "said": said(record, record["won"], max_steps),
-        "decider": record["decider"],
+        "policy": record["policy"],
         "behaviour_hash": record["behaviour_hash"],
         "opening": _cut(record["opening"], OPENING_CHARS),
         "end": end,
@@ -96,7 +96,7 @@ def _line(step: Mapping[str, Any]) -> dict[str, Any]:
         "kind": "tool" if step.get("tool") else "step" if step["accepted"] else "refused",
         "command": step["command"],
         "response": _cut(step["response"], OBSERVATION_CHARS) if step["response"] != step["command"] else "",
-        "menu": f"{step['offered']} of {step['admissible']}",
+        "candidates": f"{step['offered']} of {step['admissible']}",
         "observation": _cut(step["observation"], OBSERVATION_CHARS),
         "changes": "; ".join(changes),
     }

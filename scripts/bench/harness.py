@@ -17,7 +17,7 @@ from homebody.scripts.bench.result import result
 
 CODE = "def process(event):\n    return {'command': event['response'].strip('> \\n')}"
 """A small processor: it reads the command anew."""
-TEMPLATE = "Goal: {{ goal }}. {{ steps_left }} steps are left.{% for command in menu %}\n- {{ command }}{% endfor %}"
+TEMPLATE = "Goal: {{ goal }}. {{ steps_left }} steps are left.{% for command in candidates %}\n- {{ command }}{% endfor %}"
 
 
 def bench_harness(repeats: int = 200) -> list[dict[str, Any]]:

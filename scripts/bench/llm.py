@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from homebody.agents import AgentError, EpisodeRecord, HarnessSpec, Job, Rollouts, Stage, run_episode
+from homebody.agents import AgentError, EpisodeRecord, HarnessSpec, Job, RolloutConfig, Rollouts, run_episode
 from homebody.agents.harness.hooks import BeforeModel
 from homebody.agents.harness.spec import entry
 from homebody.agents.models.backend import Message, Segments, Usage
 from homebody.agents.models.llama import LlamaCpp
 from homebody.agents.models.names import load, resolve
-from homebody.agents.policy import Decision, ModelDecider
+from homebody.agents.policy import Decision, ModelPolicy
 from homebody.envs import TaskSpec, tasks
 from homebody.scripts.bench import peer_llm
 from homebody.scripts.bench.result import result
@@ -49,7 +49,7 @@ class Step:
     """One decision."""
 
     segments: Segments
-    menu: tuple[str, ...]
+    candidates: tuple[str, ...]
     seconds: float
     """Of the whole decision: the chat rendered, its length checked, the prompt's new tokens and the commands evaluated."""
 
@@ -74,7 +74,7 @@ class Play:
         return sum(len(batch[0]) for batch in self.batches)
 
 
-class TimedDecider(ModelDecider):
+class TimedPolicy(ModelPolicy):
     """Notes each decision in `steps`, the time of the checks before it included."""
 
     def __init__(self, backend: LlamaCpp) -> None:
@@ -95,7 +95,7 @@ class TimedDecider(ModelDecider):
         decision = super().decide(event, messages)
         seconds = time.perf_counter() - started + self._checked
         self._checked = 0.0
-        self.steps.append(Step(self.backend.segments(messages), event.menu, seconds))
+        self.steps.append(Step(self.backend.segments(messages), event.candidates, seconds))
         return decision
 
 
@@ -121,7 +121,7 @@ def bench_llm(models: Sequence[str], data_dir: str | None, *, progress: Progress
     for model in models:
         progress(f"{model}: episodes")
         path = resolve(model)  # Refuses addresses.
-        stage = Stage(env_id, model, MAX_STEPS, kwargs)
+        stage = RolloutConfig(env_id, model, MAX_STEPS, kwargs)
         with load(model) as backend:
             assert isinstance(backend, LlamaCpp)
             plays = _play(stage, backend, chosen[:alone])[1:]
@@ -137,7 +137,7 @@ def bench_llm(models: Sequence[str], data_dir: str | None, *, progress: Progress
 
 
 def scoring_harness() -> HarnessSpec:
-    """Return the seed harness of the house without a menu in the prompt: the model scores every admissible command."""
+    """Return the seed harness of the house without candidates in the prompt: the model scores every admissible command."""
     seed = HarnessSpec.load("household").document
     kept = [item for item in seed["processors"] if item["use"] in ("system_prompt", "history_window")]
     return HarnessSpec.from_json(
@@ -145,15 +145,15 @@ def scoring_harness() -> HarnessSpec:
     )
 
 
-def _play(stage: Stage, backend: LlamaCpp, chosen: Sequence[TaskSpec]) -> list[Play]:
-    env, spec, decider = stage.make_env(), scoring_harness(), TimedDecider(backend)
+def _play(stage: RolloutConfig, backend: LlamaCpp, chosen: Sequence[TaskSpec]) -> list[Play]:
+    env, spec, policy = stage.make_env(), scoring_harness(), TimedPolicy(backend)
     plays = []
     for task in chosen:
-        decider.steps.clear()
+        policy.steps.clear()
         with peer_llm.recorded(backend.engine) as batches:
-            record = run_episode(env, spec, decider, task, max_steps=stage.max_steps)
+            record = run_episode(env, spec, policy, task, max_steps=stage.max_steps)
         _check(record)
-        plays.append(Play(Usage(**record.usage), decider.steps[:], batches))  # type: ignore[arg-type]
+        plays.append(Play(Usage(**record.usage), policy.steps[:], batches))  # type: ignore[arg-type]
     env.close()
     return plays
 
@@ -181,10 +181,10 @@ def _by_loop(backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> It
     for step in (step for play in plays for step in play.steps[::EVERY]):
         start, row = backend.read(step.segments)
         started = time.perf_counter()
-        peer_llm.score_by_loop(backend.engine, start, row, step.menu)
+        peer_llm.score_by_loop(backend.engine, start, row, step.candidates)
         loop = time.perf_counter() - started
         started = time.perf_counter()
-        backend.score(step.segments, step.menu)
+        backend.score(step.segments, step.candidates)
         score = time.perf_counter() - started
         times.append((score, loop, step.seconds, step.seconds - score + loop))
     score, loop, whole, whole_loop = (1e3 * statistics.median(each) for each in zip(*times, strict=True))
@@ -195,16 +195,16 @@ def _by_loop(backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> It
 
 def _by_echo(path: str, step: Step, prompt_tokens: int, decision_ms: float, progress: Progress) -> Row:
     progress("echo")
-    seconds = peer_llm.echo_seconds(path, "".join(step.segments), step.menu[:2], ECHO_TOKENS)
+    seconds = peer_llm.echo_seconds(path, "".join(step.segments), step.candidates[:2], ECHO_TOKENS)
     peer = (
         f"{ECHO}: two candidates after {ECHO_TOKENS} tokens, extrapolated by token and candidate to a prompt of {prompt_tokens} tokens "
-        f"and {len(step.menu)} candidates"
+        f"and {len(step.candidates)} candidates"
     )
-    slow = 1e3 * statistics.median(seconds) * prompt_tokens * len(step.menu)
+    slow = 1e3 * statistics.median(seconds) * prompt_tokens * len(step.candidates)
     return result("score_vs_echo", decision_ms, "ms a decision", len(seconds), peer, slow)
 
 
-def _by_workers(stage: Stage, chosen: Sequence[TaskSpec], progress: Progress) -> Row:
+def _by_workers(stage: RolloutConfig, chosen: Sequence[TaskSpec], progress: Progress) -> Row:
     """Compare rounds of new episodes, the same for one worker and for two. No worker has seen a prompt of theirs but the seed prompt."""
     spec = scoring_harness()
     jobs = [Job(spec, task) for task in chosen]

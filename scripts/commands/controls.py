@@ -21,8 +21,8 @@ from homebody.scripts.options import PATH, json_out, workers
               help="Tries a task of the seed and the evolved harness; 2 adds pass@2.")  # fmt: skip
 @click.option("--equal", type=click.Choice(["episodes", "tokens"]), default="episodes", show_default=True,
               help="What best-of-n has as much of as the evolution had.")  # fmt: skip
-@click.option("--only", metavar="ROW,ROW", help="seed, final, noop, random-edits, random, flat, no-memory, no-memory-random, best-of-n, "
-              "online, expert, ablation, stage.  [default: all]")  # fmt: skip
+@click.option("--only", metavar="ROW,ROW", help="seed, final, noop, random-edits, random, no-model, no-memory, no-memory-random, "
+              "best-of-n, scripted, expert, ablation, stage.  [default: all]")  # fmt: skip
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0),

@@ -17,6 +17,7 @@ from homebody.scripts.options import (
     harness_option,
     json_out,
     no_adaptation,
+    policy_option,
     seed,
     where,
     without,
@@ -30,7 +31,7 @@ from homebody.scripts.options import (
 @harness_option
 @no_adaptation
 @without
-@decider_option
+@policy_option
 @click.option("--tasks", "n_tasks", type=click.IntRange(min=1), metavar="N", help="The first N tasks of the split; without it all.")
 @click.option("--attempts", type=click.IntRange(1, 100), default=1, show_default=True, metavar="K", help="Tries a task; adds pass@k.")
 @workers
@@ -40,20 +41,20 @@ from homebody.scripts.options import (
 @json_out
 def evaluate(
     env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, split: str, harness: str, no_adaptation: bool,
-    without: tuple[str, ...], decider: str, n_tasks: int | None, attempts: int, workers: int, run_dir: str | None, seed: int,
+    without: tuple[str, ...], policy: str, n_tasks: int | None, attempts: int, workers: int, run_dir: str | None, seed: int,
     gpu_layers: int, json_path: str | None,
 ) -> None:  # fmt: skip
-    """Play the tasks of a split with a harness and a decider; print success with its 95% interval.
+    """Play the tasks of a split with a harness and a policy; print success with its 95% interval.
 
     \b
     Examples:
-      homebody evaluate --split test --tasks 60 --harness household --decider smollm2 --workers 2
-      homebody evaluate --env-arg holdout=rooms --tasks 60 --harness household-smollm2 --decider flat
-      homebody evaluate --env homebody/AlfWorld-v0 --data-dir $ALFWORLD_DATA --split valid_unseen --decider random
-      homebody evaluate --harness household-smollm2 --without seen_where --tasks 60
+      homebody evaluate --split test --tasks 60 --harness household --policy smollm2 --workers 2
+      homebody evaluate --env-arg holdout=rooms --tasks 60 --harness household-smollm2 --policy no-model
+      homebody evaluate --env homebody/AlfWorld-v0 --data-dir $ALFWORLD_DATA --split valid_unseen --policy random
+      homebody evaluate --harness household-smollm2 --without location_memory --tasks 60
     """
     from homebody.agents.harness.spec import HarnessSpec
-    from homebody.agents.rollout import Stage
+    from homebody.agents.rollout import RolloutConfig
     from homebody.evolution.evaluation import evaluate as evaluate_harness
 
     check_target(json_path, run_dir)
@@ -65,7 +66,7 @@ def evaluate(
     console = Console()
     with console.progress("episodes") as advance:
         result = evaluate_harness(
-            Stage(env_id, decider, max_steps, env_kwargs(env_id, data_dir, env_args), gpu_layers),
+            RolloutConfig(env_id, policy, max_steps, env_kwargs(env_id, data_dir, env_args), gpu_layers),
             spec,
             split,
             tasks=n_tasks,

@@ -53,5 +53,5 @@ def export(run_dir: str, form: str, out: str, split: str, model: str | None, epi
             f"{result['records'] - result['exact']} replays differ from what was stored (another machine or version); `exact` says which"
         )
     if result["unknown"]:
-        console.line(f"left out: {result['unknown']} episodes of other harnesses or deciders than the run's")
+        console.line(f"left out: {result['unknown']} episodes of other harnesses or policies than the run's")
     write_json(json_path, result)

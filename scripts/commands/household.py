@@ -54,7 +54,7 @@ def household_export(
     Examples:
       homebody household export --out houses --tasks 100
       homebody household export --out hard --holdout both --distractors 8 --closed 0.9 --task-type heat=2 --task-type cool
-      homebody evaluate --env homebody/AlfWorld-v0 --data-dir houses --split test --decider random
+      homebody evaluate --env homebody/AlfWorld-v0 --data-dir houses --split test --policy random
     """
     from homebody.envs.core import SPLITS
     from homebody.envs.file import make_folder

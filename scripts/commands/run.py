@@ -11,13 +11,13 @@ import click
 
 from homebody.scripts.console import Console, check_target, write_json
 from homebody.scripts.options import (
-    decider_option,
     end_with,
     env_kwargs,
     gpu,
     harness_option,
     json_out,
     no_adaptation,
+    policy_option,
     seed,
     where,
     without,
@@ -33,7 +33,7 @@ from homebody.scripts.view import option
 @harness_option
 @no_adaptation
 @without
-@decider_option
+@policy_option
 @seed
 @gpu
 @click.option("--watch", "is_watched", is_flag=True, help="Show it in a window while it is played.")
@@ -42,22 +42,22 @@ from homebody.scripts.view import option
 @json_out
 def run(
     env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, split: str, task_id: str | None, index: int,
-    harness: str, no_adaptation: bool, without: tuple[str, ...], decider: str, seed: int, gpu_layers: int, is_watched: bool,
+    harness: str, no_adaptation: bool, without: tuple[str, ...], policy: str, seed: int, gpu_layers: int, is_watched: bool,
     record: str | None, size: tuple[int, int] | None, json_path: str | None,
 ) -> None:  # fmt: skip
     """Play one task and print it step by step.
 
     \b
     Examples:
-      homebody run --decider random --harness household
-      homebody run --index 3 --decider smollm2 --harness runs/first/final.json --watch
-      homebody run --decider flat --harness household-smollm2 --record episode.gif
-      homebody run --env homebody/WebShop-v0 --harness webshop-smollm2 --decider flat --max-steps 20
-      homebody run --env mymodule:MyEnv --harness generic --decider random
+      homebody run --policy random --harness household
+      homebody run --index 3 --policy smollm2 --harness runs/first/final.json --watch
+      homebody run --policy no-model --harness household-smollm2 --record episode.gif
+      homebody run --env homebody/WebShop-v0 --harness webshop-smollm2 --policy no-model --max-steps 20
+      homebody run --env mymodule:MyEnv --harness generic --policy random
     """
-    from homebody.agents.episode import EpisodeRecord, Sight
+    from homebody.agents.episode import EpisodeRecord, ModelCall
     from homebody.agents.harness.spec import HarnessSpec
-    from homebody.agents.rollout import Job, Rollouts, Stage
+    from homebody.agents.rollout import Job, RolloutConfig, Rollouts
     from homebody.envs import TaskSpec, tasks
     from homebody.envs.canvas import check_size
     from homebody.scripts.view.board import LEAST, ONE, Board
@@ -84,8 +84,8 @@ def run(
     else:
         task = next((task for task in tasks(env_id, split, None, **settings) if task.task_id == task_id), TaskSpec(task_id, "", split))
     console = Console()
-    stage = Stage(env_id, decider, max_steps, settings, gpu_layers)
-    sights: list[Sight | None] = []
+    stage = RolloutConfig(env_id, policy, max_steps, settings, gpu_layers)
+    sights: list[ModelCall | None] = []
     # Before a model is loaded: without a display there is nothing to wait for.
     window = open_window(size, f"homebody: {task.task_id}", "leave --watch out, or give --record FILE.gif") if is_watched else None
     with Rollouts(stage) as rollouts:
@@ -94,9 +94,9 @@ def run(
             (played,) = rollouts.play([Job(spec, task, seed)], on_step, on_decision)
             return played
 
-        console.episode_head(task, spec, rollouts.decider.name)
+        console.episode_head(task, spec, rollouts.policy.name)
         if window is not None:
-            board = Board([Reel(stage.make_env(), task.task_id, seed, spec.name, rollouts.decider.name)], size, has_buttons=True)
+            board = Board([Reel(stage.make_env(), task.task_id, seed, spec.name, rollouts.policy.name)], size, has_buttons=True)
             played = watch_live(play, board, window, console.step, sights)
         else:
             played = listen(play, console.step, sights)

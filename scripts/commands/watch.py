@@ -98,7 +98,7 @@ def _other(stored: Sequence[Stored], beside: str, source: str, task_id: str) -> 
 
 def _list(stored: Sequence[Stored]) -> None:
     rows = [tuple(map(str, _row(number, item).values())) for number, item in enumerate(stored, 1)]
-    rows.insert(0, ("episode", "task", "harness", "decider", "won", "steps"))
+    rows.insert(0, ("episode", "task", "harness", "policy", "won", "steps"))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
@@ -108,5 +108,5 @@ def _row(number: int, item: Stored) -> dict[str, int | str | bool]:
     record = item.record
     won = "yes" if record.won else "no"
     return {
-        "episode": number, "task": record.task_id, "harness": item.title, "decider": record.decider, "won": won, "steps": record.steps,
+        "episode": number, "task": record.task_id, "harness": item.title, "policy": record.policy, "won": won, "steps": record.steps,
     }  # fmt: skip

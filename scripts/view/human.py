@@ -1,4 +1,4 @@
-"""A person as the decider: of an episode like any other, whose record is a demonstration."""
+"""A person as the policy: of an episode like any other, whose record is a demonstration."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from homebody.agents.errors import AgentError
 from homebody.agents.harness.hooks import BeforeModel
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Message
-from homebody.agents.policy import ControlDecider, Decision
+from homebody.agents.policy import Decision, ModelFreePolicy
 from homebody.envs.check import FREE_SLOT
 from homebody.scripts.terminal import echo
 
 HUMAN = "human"
-"""The name of this decider in records."""
+"""The name of this policy in records."""
 BARE = HarnessSpec.from_json(
     {"format": 1, "name": "bare", "description": "No processor: whoever decides sees the environment as it is.", "processors": []}
 )
@@ -33,7 +33,7 @@ class StoppedError(AgentError):
         super().__init__("the person stopped")
 
 
-class HumanDecider(ControlDecider):
+class HumanPolicy(ModelFreePolicy):
     """Asks a person.
 
     Args:
@@ -107,17 +107,17 @@ def ask_on_terminal(event: BeforeModel) -> str:
         if typed == "quit":
             raise StoppedError
         if typed.isdecimal():
-            if 1 <= int(typed) <= len(event.menu):
-                return _filled(event.menu[int(typed) - 1])
-            click.echo(f"There is no number {typed}; 1 to {len(event.menu)} are listed.")
+            if 1 <= int(typed) <= len(event.candidates):
+                return _filled(event.candidates[int(typed) - 1])
+            click.echo(f"There is no number {typed}; 1 to {len(event.candidates)} are listed.")
             continue
-        found = matching(typed if typed != "?" else "", event.menu)
-        if typed in event.menu or not found:
-            return ended(typed, event.menu)
+        found = matching(typed if typed != "?" else "", event.candidates)
+        if typed in event.candidates or not found:
+            return ended(typed, event.candidates)
         if len(found) == 1:
             echo(found[0])
             return _filled(found[0])
-        _list(found, event.menu)
+        _list(found, event.candidates)
 
 
 def _filled(command: str) -> str:

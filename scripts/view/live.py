@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 from typing import Any
 
-from homebody.agents.episode import EpisodeRecord, Sight
+from homebody.agents.episode import EpisodeRecord, ModelCall
 from homebody.envs.canvas import Window
 from homebody.scripts.view.board import Board
 from homebody.scripts.view.player import Player, watch
 
 OnStep = Callable[[Mapping[str, Any]], None]
-Play = Callable[[OnStep, Callable[[Sight], None]], EpisodeRecord]
+Play = Callable[[OnStep, Callable[[ModelCall], None]], EpisodeRecord]
 """Plays an episode, and tells of each decision and of each entry of the trace."""
 
 
-def listen(play: Play, on_step: OnStep, sights: list[Sight | None]) -> EpisodeRecord:
+def listen(play: Play, on_step: OnStep, sights: list[ModelCall | None]) -> EpisodeRecord:
     """Play an episode and keep what each decision was made from.
 
     Args:
@@ -25,7 +25,7 @@ def listen(play: Play, on_step: OnStep, sights: list[Sight | None]) -> EpisodeRe
         on_step: called with each entry of the trace.
         sights: gets one for each entry, before `on_step` is called.
     """
-    last: list[Sight] = []
+    last: list[ModelCall] = []
 
     def step(entry: Mapping[str, Any]) -> None:
         sights.append(last.pop() if last else None)
@@ -34,7 +34,7 @@ def listen(play: Play, on_step: OnStep, sights: list[Sight | None]) -> EpisodeRe
     return play(step, last.append)
 
 
-def watch_live(play: Play, board: Board, window: Window, on_step: OnStep, sights: list[Sight | None]) -> EpisodeRecord:
+def watch_live(play: Play, board: Board, window: Window, on_step: OnStep, sights: list[ModelCall | None]) -> EpisodeRecord:
     """Play an episode and show it in a window; the episode goes on if the person closes that.
 
     Args:
@@ -44,7 +44,7 @@ def watch_live(play: Play, board: Board, window: Window, on_step: OnStep, sights
         on_step: as for `listen`; called in another thread.
         sights: as for `listen`.
     """
-    news: SimpleQueue[tuple[Mapping[str, Any], Sight | None]] = SimpleQueue()
+    news: SimpleQueue[tuple[Mapping[str, Any], ModelCall | None]] = SimpleQueue()
     stop = threading.Event()
     ended: list[EpisodeRecord | BaseException] = []
     (reel,) = board.reels

@@ -68,8 +68,8 @@ def draw_title(canvas: Canvas, reel: Reel, at: int, scale: float = 1.0) -> None:
     y = (canvas.height - line_height(size)) // 2
     x = canvas.text(fit(reel.title, right - m.pad, size=size, bold=True), m.pad, y, size=size, bold=True).right + m.px(8)
     if right - x > m.px(60):
-        whole = f"decided by {reel.decider}"
-        words = whole if measure(whole, size=m.small)[0] <= right - x else fit(reel.decider, right - x, size=m.small)
+        whole = f"decided by {reel.policy}"
+        words = whole if measure(whole, size=m.small)[0] <= right - x else fit(reel.policy, right - x, size=m.small)
         canvas.text(words, x, y + m.px(3), size=m.small, color=QUIET)
 
 

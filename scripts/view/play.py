@@ -217,7 +217,7 @@ class Session:
         Raises:
             StoppedError: the window was closed.
         """
-        self.desk.offer(event.menu, event.steps_left)
+        self.desk.offer(event.candidates, event.steps_left)
         while self.window.is_open:
             self._show()
             for happened in self.window.events():

@@ -15,7 +15,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from homebody.agents.episode import HELD_BACK, EpisodeRecord, Sight
+from homebody.agents.episode import HELD_BACK, EpisodeRecord, ModelCall
 from homebody.agents.errors import AgentError
 from homebody.envs import EnvError
 from homebody.envs.webshop.env import WebShopEnv
@@ -40,7 +40,7 @@ class Moment:
     """What was said last."""
     entry: Mapping[str, Any] | None = None
     """The entry of the trace; None at the opening."""
-    sight: Sight | None = None
+    sight: ModelCall | None = None
     """What the decision was made from, where that is known."""
     state: NDArray[np.uint64] | Page | None = None
     """The state of the house, or the page of the shop; None in an environment that has neither."""
@@ -72,15 +72,15 @@ class Reel:
         task_id: of the task.
         seed: of the episode.
         title: the name of its harness.
-        decider: the name of who decides.
+        policy: the name of who decides.
 
     Raises:
         EnvError: the environment has no such task.
         ReplayError: the environment's reset fails, or returns no text.
     """
 
-    def __init__(self, env: gymnasium.Env[str, str], task_id: str, seed: int, title: str, decider: str) -> None:
-        self.env, self.task_id, self.title, self.decider = env, task_id, title, decider
+    def __init__(self, env: gymnasium.Env[str, str], task_id: str, seed: int, title: str, policy: str) -> None:
+        self.env, self.task_id, self.title, self.policy = env, task_id, title, policy
         try:
             opening, info = env.reset(seed=seed, options={"task": task_id})
             if not isinstance(opening, str):
@@ -99,7 +99,7 @@ class Reel:
         self._follows = True
 
     @classmethod
-    def of(cls, record: EpisodeRecord, env: gymnasium.Env[str, str], title: str, sights: Sequence[Sight | None] = ()) -> Reel:
+    def of(cls, record: EpisodeRecord, env: gymnasium.Env[str, str], title: str, sights: Sequence[ModelCall | None] = ()) -> Reel:
         """Make the reel of an episode that is over.
 
         Args:
@@ -112,7 +112,7 @@ class Reel:
             EnvError: the environment has no such task.
             ReplayError: the environment's reset fails, or returns no text.
         """
-        reel = cls(env, record.task_id, record.seed, title, record.decider)
+        reel = cls(env, record.task_id, record.seed, title, record.policy)
         if reel.moments[0].observation != record.opening:
             reel._note("the first observation")
         for entry, sight in zip(record.trace, sights or [None] * len(record.trace), strict=True):
@@ -120,7 +120,7 @@ class Reel:
         reel.close(record)
         return reel
 
-    def add(self, entry: Mapping[str, Any], sight: Sight | None = None) -> None:
+    def add(self, entry: Mapping[str, Any], sight: ModelCall | None = None) -> None:
         """Add an entry of the trace: its command is given to this reel's environment, unless it was not sent in the episode either."""
         sent = not entry.get("tool") and not (entry["observation"] == HELD_BACK and not entry["accepted"])
         if sent and self._follows:

@@ -13,8 +13,8 @@ from typing import Any
 import click
 import jsonschema
 
-from homebody.agents.episode import EpisodeRecord, Sight
-from homebody.agents.rollout import Stage
+from homebody.agents.episode import EpisodeRecord, ModelCall
+from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.store import Store
 from homebody.scripts.options import DEFAULT_ENV, env_kwargs
 from homebody.scripts.view.reel import Reel
@@ -29,7 +29,7 @@ class Stored:
     """The name of its harness."""
     env_id: str = DEFAULT_ENV
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    sights: Sequence[Sight | None] = ()
+    sights: Sequence[ModelCall | None] = ()
     """One for each entry of the trace; empty where they were not kept."""
 
     def to_json(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class Stored:
         """
         chosen = env_id or self.env_id
         kwargs = {**self.env_kwargs, **env_kwargs(chosen, data_dir)} if chosen == self.env_id else env_kwargs(chosen, data_dir)
-        env = Stage(chosen, "random", max(1, self.record.steps), kwargs).make_env()
+        env = RolloutConfig(chosen, "random", max(1, self.record.steps), kwargs).make_env()
         return Reel.of(self.record, env, self.title, self.sights)
 
 
@@ -70,7 +70,7 @@ def read_file(path: str) -> Stored:
         raise click.UsageError(f"{path} is not JSON; give what `homebody run --json` wrote, or a run directory") from None
     _check(content, path)
     record = EpisodeRecord.from_json(content)
-    sights = [Sight.from_json(sight) if sight else None for sight in content.get("sights", [])]
+    sights = [ModelCall.from_json(sight) if sight else None for sight in content.get("sights", [])]
     if sights and len(sights) != len(record.trace):
         raise click.UsageError(
             f"{path} holds {len(sights)} sights for {len(record.trace)} entries; write it again with homebody run --json"

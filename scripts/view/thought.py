@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homebody.agents.models.backend import Usage
-from homebody.agents.policy import CONTROLS
+from homebody.agents.policy import MODEL_FREE
 from homebody.scripts.view.human import HUMAN
 from homebody.scripts.view.reel import Moment, Reel
 
@@ -33,16 +33,16 @@ def shares(method: str, scores: Sequence[tuple[str, float]]) -> list[float]:
 def how(reel: Reel, moment: Moment) -> str:
     """Return how the command was chosen, in a few words."""
     if _is_control(reel):
-        return f"by {reel.decider}"
+        return f"by {reel.policy}"
     method = moment.entry["method"] if moment.entry else ""
     return {
-        "generate": "written freely", "grammar": "written from the menu", "vote": "by vote", "score": "by the model's scores",
+        "generate": "written freely", "grammar": "written from the candidates", "vote": "by vote", "score": "by the model's scores",
         "rank": "by the harness's ranking",
     }.get(method, method)  # fmt: skip
 
 
 def _is_control(reel: Reel) -> bool:
-    return reel.decider in CONTROLS or reel.decider == HUMAN
+    return reel.policy in MODEL_FREE or reel.policy == HUMAN
 
 
 def knowledge(moment: Moment) -> list[str]:
@@ -76,12 +76,12 @@ def _work(change: Mapping[str, Any]) -> str:
 
 
 def prompt_lines(reel: Reel, moment: Moment) -> tuple[str, list[str]]:
-    """Return a title and the end of what the decider read at a moment, or why there is nothing to show."""
+    """Return a title and the end of what the policy read at a moment, or why there is nothing to show."""
     entry = moment.entry
     if entry is None:
         return "Prompt", []
     if _is_control(reel):
-        return "Prompt", [f"no model: {reel.decider} decides"]
+        return "Prompt", [f"no model: {reel.policy} decides"]
     if entry["method"] == "rank":
         return "Prompt", ["none: the harness's own ranking decides"]
     if moment.sight is not None:

@@ -107,9 +107,9 @@ def task(task_id: str) -> TaskSpec:
 
 
 def ask(admissible: tuple[str, ...], observation: str = "", goal: str = "Lend me wolves", **fields: Any) -> BeforeModel:
-    """A `before_model` event: the menu is what is admissible, free slots filled with the goal."""
-    menu = tuple(command.replace("{text}", goal) for command in admissible)
-    given = {"menu": menu, "bias": (0.0,) * len(menu), "steps_left": 20, "content": observation, **fields}
+    """A `before_model` event: the candidates are what is admissible, free slots filled with the goal."""
+    candidates = tuple(command.replace("{text}", goal) for command in admissible)
+    given = {"candidates": candidates, "prior": (0.0,) * len(candidates), "steps_left": 20, "content": observation, **fields}
     return BeforeModel(goal=goal, observation=observation, admissible=admissible, **given)
 
 

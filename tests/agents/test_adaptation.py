@@ -10,7 +10,7 @@ from homebody.agents.harness.running import Harness
 from homebody.agents.harness.schema import _document_validator
 from homebody.agents.harness.spec import HarnessSpec, entry
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import FlatDecider, ModelDecider, RandomDecider
+from homebody.agents.policy import ModelPolicy, NoModelPolicy, RandomPolicy
 from homebody.agents.processors import REGISTRY
 from homebody.agents.processors.base import Services
 
@@ -32,10 +32,10 @@ def step(command="wait", observation="You wait.", *, accepted=True, usable=True,
 
 @pytest.fixture
 def play(yard):
-    def play(decider, spec, **settings):
-        if isinstance(decider, list):
-            decider = ModelDecider(Scripted(decider))
-        return run_episode(yard.Yard(), spec, decider, yard.task(), **{"max_steps": 6, **settings})
+    def play(policy, spec, **settings):
+        if isinstance(policy, list):
+            policy = ModelPolicy(Scripted(policy))
+        return run_episode(yard.Yard(), spec, policy, yard.task(), **{"max_steps": 6, **settings})
 
     return play
 
@@ -94,7 +94,7 @@ def test_a_rule_holds_from_the_next_step_on_and_is_recorded(play):
     }  # fmt: skip
     assert record.adaptations == [applied]
     assert [entry.get("adapted") for entry in record.trace] == [None, applied, None, None]
-    # The guard was shown the steps before it came: `wait` is off the menu at once.
+    # The guard was shown the steps before it came: `wait` is off the candidates at once.
     assert [entry["offered"] for entry in record.trace] == [6, 6, 5, 5]
     assert record.activations == {"0:loop_guard": 2}
     assert (record.behaviour_hash, record.error, record.failures) == (spec.behaviour_hash, None, [])
@@ -108,9 +108,9 @@ def test_without_rules_nothing_is_adapted(play):
     assert not any("adapted" in entry for entry in record.trace)
 
 
-@pytest.mark.parametrize("decider", [RandomDecider, FlatDecider])
-def test_controls_adapt_as_models_do(decider, play):
-    record = play(decider(), with_rules(rule(signal="steps_left", at_most=3)))
+@pytest.mark.parametrize("policy", [RandomPolicy, NoModelPolicy])
+def test_controls_adapt_as_models_do(policy, play):
+    record = play(policy(), with_rules(rule(signal="steps_left", at_most=3)))
     assert [item["step"] for item in record.adaptations] == [3]
 
 
@@ -130,7 +130,7 @@ def test_a_prompt_that_a_rule_brings_is_read_from_the_next_step_on(play):
     backend = Scripted(["wait"] * 3)
     prompt = [{"op": "replace", "path": "/processors/0/params/text", "value": "Hurry."}]
     base = [entry("system_prompt", {"text": "Go."})]
-    record = play(ModelDecider(backend), with_rules(rule(patch=prompt, signal="steps_left", at_most=2), processors=base), max_steps=3)
+    record = play(ModelPolicy(backend), with_rules(rule(patch=prompt, signal="steps_left", at_most=2), processors=base), max_steps=3)
     assert [call.prompt.partition("\n")[0] for call in backend.calls] == ["Go.", "Hurry.", "Hurry."]
     assert record.trace[0]["changed"][0]["hook"] == "task_start"
 
@@ -185,5 +185,5 @@ def test_a_processor_that_cannot_be_made_is_noted_and_changes_nothing(play, add_
 
 def test_what_is_adapted_is_the_same_each_time(play):
     spec = with_rules(rule(signal="stalled", at_least=1))
-    hashes = {play(RandomDecider(), spec, seed=3).trace_hash for _ in range(3)}
+    hashes = {play(RandomPolicy(), spec, seed=3).trace_hash for _ in range(3)}
     assert len(hashes) == 1

@@ -28,10 +28,10 @@ def test_template_is_cut_at_ends_of_contents_and_at_cuts():
 
 
 @pytest.mark.parametrize("render", [rendered, render_plain])
-@pytest.mark.parametrize("menu", [f"{CUT}look, go", CUT, ""])
-def test_history_without_its_menu_shares_all_before_it(render, menu):
-    before = render(chat("Be good.", f"A room.\n{menu}"))
-    after = render(chat("Be good.", "A room.\n", "look", f"You see a box.\n{menu}"))
+@pytest.mark.parametrize("candidates", [f"{CUT}look, go", CUT, ""])
+def test_history_without_its_candidates_shares_all_before_it(render, candidates):
+    before = render(chat("Be good.", f"A room.\n{candidates}"))
+    after = render(chat("Be good.", "A room.\n", "look", f"You see a box.\n{candidates}"))
     assert before[:2] == after[:2]
     assert "look, go" not in "".join(after[:2])
     assert CUT not in "".join((*before, *after))

@@ -39,28 +39,28 @@ def test_nothing_and_the_whole_event_are_no_change(hook: str, body: str) -> None
 
 def test_event_has_all_fields_and_the_entrys_params() -> None:
     made = code(
-        "print(sorted(event), event['params'], event['menu'][0], event['focus']['wanted'], event['how']['method'])", values={"n": 2}
+        "print(sorted(event), event['params'], event['candidates'][0], event['focus']['wanted'], event['how']['method'])", values={"n": 2}
     )
     assert made.process(SAMPLES["before_model"]) is None
-    fields = ["admissible", "bias", "content", "focus", "goal", "how", "menu", "observation", "params", "steps_left", "tools"]
+    fields = ["admissible", "candidates", "content", "focus", "goal", "how", "observation", "params", "prior", "steps_left", "tools"]
     assert made.notes == {"printed": f"{fields} {{'max_failures': 3, 'values': {{'n': 2}}}} look lever generate\n"}
 
 
 def test_changes_come_back_in_the_types_of_the_event() -> None:
     changes = answer(
         "n = event['params']['values']['n']\n"
-        "return {**event, 'menu': event['menu'][:n], 'bias': [1, 2.5], 'tools': ['note {text}'],\n"
+        "return {**event, 'candidates': event['candidates'][:n], 'prior': [1, 2.5], 'tools': ['note {text}'],\n"
         "        'focus': {'phase': 'act', 'wanted': 'lever'}, 'how': {**event['how'], 'method': 'score', 'weight': 2}}",
         values={"n": 2},
     )
     assert changes == {
-        "menu": ("look", "pull lever 1"),
-        "bias": (1.0, 2.5),
+        "candidates": ("look", "pull lever 1"),
+        "prior": (1.0, 2.5),
         "tools": ("note {text}",),
         "focus": Focus("act", "lever"),
         "how": How(method="score", weight=2),
     }
-    assert [type(value) for value in changes["bias"]] == [float, float]
+    assert [type(value) for value in changes["prior"]] == [float, float]
 
 
 def test_history_comes_back_as_turns() -> None:
@@ -87,10 +87,10 @@ BAD = {
     "interrupt without reason": ("before_tool", "return {'interrupt': ''}", "gave '' as interrupt; give the reason, a text"),
     "interrupt at the end": ("step_end", "return {'interrupt': 'x'}", "answered with interrupt; this hook is read-only"),
     "text": ("before_model", "return {'content': 5}", "set content to 5; it must be a text"),
-    "menu": ("before_model", "return {'menu': 'look'}", "set menu to 'look'; it must be a list of texts"),
-    "menu items": ("before_model", "return {'menu': [1]}", "set menu to [1]; it must be a list of texts"),
-    "bias": ("before_model", "return {'bias': [True]}", "set bias to [True]; it must be a list of finite numbers"),
-    "bias too large": ("before_model", "return {'bias': [10**400]}", "it must be a list of finite numbers"),
+    "candidates": ("before_model", "return {'candidates': 'look'}", "set candidates to 'look'; it must be a list of texts"),
+    "candidates items": ("before_model", "return {'candidates': [1]}", "set candidates to [1]; it must be a list of texts"),
+    "prior": ("before_model", "return {'prior': [True]}", "set prior to [True]; it must be a list of finite numbers"),
+    "prior too large": ("before_model", "return {'prior': [10**400]}", "it must be a list of finite numbers"),
     "focus": ("before_model", "return {'focus': {'phase': 'act'}}", "it must be {phase, wanted} or None"),
     "focus type": ("before_model", "return {'focus': {'phase': 'act', 'wanted': 1}}", "it must be {phase, wanted} or None"),
     "how": ("before_model", "return {'how': {'method': 'guess'}}", "set how to {'method': 'guess'}; it must be an object as in the event"),
@@ -116,14 +116,14 @@ def test_wrong_answer_is_an_error_that_names_hook_and_field(hook: str, body: str
 def test_dry_run_finds_what_the_hook_does_not_allow() -> None:
     (problem,) = Code.check_entry(entry("return {'goal': 'x', 'content': 'y'}"))
     assert problem == (
-        "/source: on a sample event: it changed goal at before_model, which lets it change bias, content, focus, how, menu, tools"
+        "/source: on a sample event: it changed goal at before_model, which lets it change candidates, content, focus, how, prior, tools"
     )
     (problem,) = Code.check_entry(entry("return {'won': True}", "task_end"))
     assert problem == "/source: on a sample event: it changed won at task_end, which lets it change nothing"
 
 
-def test_dry_run_finds_a_menu_that_cannot_be_offered() -> None:
-    (problem,) = Code.check_entry(entry("return {'intercept': {'menu': ['fly'], 'bias': [0]}}"))
+def test_dry_run_finds_a_candidates_that_cannot_be_offered() -> None:
+    (problem,) = Code.check_entry(entry("return {'intercept': {'candidates': ['fly'], 'prior': [0]}}"))
     assert "'fly', which is not admissible" in problem
 
 
@@ -159,8 +159,8 @@ def test_failing_code_is_noted_and_switched_off(harness: Any) -> None:
     assert [failure["kind"] for failure in alive.failures] == ["CodeError", "CodeError", "SwitchedOff"]
 
 
-def test_menu_may_be_filtered() -> None:
+def test_candidates_may_be_filtered() -> None:
     event = BeforeModel("goal", "A yard.", ("look", "wait"), "A yard.", ("look", "wait"), (0.0, 1.0))
-    kept = "keep = [i for i, command in enumerate(event['menu']) if command != 'look']\n"
-    body = kept + "return {'menu': [event['menu'][i] for i in keep], 'bias': [event['bias'][i] for i in keep]}"
-    assert code(body).process(event) == {"menu": ("wait",), "bias": (1.0,)}
+    kept = "keep = [i for i, command in enumerate(event['candidates']) if command != 'look']\n"
+    body = kept + "return {'candidates': [event['candidates'][i] for i in keep], 'prior': [event['prior'][i] for i in keep]}"
+    assert code(body).process(event) == {"candidates": ("wait",), "prior": (1.0,)}

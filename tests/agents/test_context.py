@@ -1,4 +1,4 @@
-"""Processors that shape what the model reads: system_prompt, show_menu, history_window, history_budget."""
+"""Processors that shape what the model reads: system_prompt, show_candidates, history_window, history_budget."""
 
 import pytest
 from hypothesis import given
@@ -25,32 +25,32 @@ def test_later_system_prompt_stands_before_the_earlier(harness):
     assert event.system_prompt == "Two.\n\nOne."
 
 
-def test_menu_stands_after_the_cut(make, yard):
-    assert make("show_menu").process(yard.ask(MENU, content="You wait.")) == {
+def test_candidates_stands_after_the_cut(make, yard):
+    assert make("show_candidates").process(yard.ask(MENU, content="You wait.")) == {
         "content": f"You wait.{CUT}\n\nAvailable commands:\nwait\nwalk to dock 1"
     }
 
 
-def test_menu_has_header_separator_and_footer(make, yard):
-    processor = make("show_menu", {"header": "You can:", "separator": ", ", "footer": "Choose."})
+def test_candidates_has_header_separator_and_footer(make, yard):
+    processor = make("show_candidates", {"header": "You can:", "separator": ", ", "footer": "Choose."})
     assert processor.process(yard.ask(MENU, content="You wait."))["content"] == (
         f"You wait.{CUT}\n\nYou can:\nwait, walk to dock 1\nChoose."
     )
 
 
-def test_menu_follows_what_stands_after_a_cut_already(make, yard):
-    content = make("show_menu").process(yard.ask(("wait",), content=f"You wait.{CUT} Hurry."))["content"]
+def test_candidates_follows_what_stands_after_a_cut_already(make, yard):
+    content = make("show_candidates").process(yard.ask(("wait",), content=f"You wait.{CUT} Hurry."))["content"]
     assert content == f"You wait.{CUT} Hurry.\n\nAvailable commands:\nwait"
 
 
-def test_menu_shows_what_others_left_on_it(harness, yard):
-    alive = Harness(harness(("loop_guard", {"repeats": 1}), "show_menu"), Services())
+def test_candidates_shows_what_others_left_on_it(harness, yard):
+    alive = Harness(harness(("loop_guard", {"repeats": 1}), "show_candidates"), Services())
     alive.observe(yard.told("wait"))
     assert alive.run(yard.ask(MENU)).content.endswith("Available commands:\nwalk to dock 1")
 
 
-def test_prompt_without_the_menu_shares_what_stands_before_the_cut(make, yard):
-    content = make("show_menu").process(yard.ask(MENU, content="You wait."))["content"]
+def test_prompt_without_the_candidates_shares_what_stands_before_the_cut(make, yard):
+    content = make("show_candidates").process(yard.ask(MENU, content="You wait."))["content"]
     now = Scripted().segments([{"role": "user", "content": content}])
     later = Scripted().segments([{"role": "user", "content": f"You wait.{CUT}"}, {"role": "assistant", "content": "wait"}])
     assert later[0] == now[0]
@@ -75,9 +75,9 @@ def test_history_window_lets_a_short_history_pass(turns, make):
 # --- groups, tools
 
 
-def test_menu_in_groups_is_shorter(make, yard):
-    menu = ("click[a b]", "click[c]", "lift crate 1 off dock 1", "look", "open", "open shed 1", "walk to dock 1", "walk to shed 1")
-    content = make("show_menu", {"layout": "groups"}).process(yard.ask(menu))["content"]
+def test_candidates_in_groups_is_shorter(make, yard):
+    candidates = ("click[a b]", "click[c]", "lift crate 1 off dock 1", "look", "open", "open shed 1", "walk to dock 1", "walk to shed 1")
+    content = make("show_candidates", {"layout": "groups"}).process(yard.ask(candidates))["content"]
     assert content.partition(CUT)[2] == (
         "\n\nAvailable commands:\nclick[...]: a b; c\nlift: crate 1 off dock 1\nlook; open\nopen: shed 1\nwalk to: dock 1; shed 1"
     )
@@ -94,17 +94,17 @@ COMMANDS = st.one_of(
 
 
 @given(st.lists(COMMANDS, unique=True, min_size=1, max_size=20))
-def test_every_command_can_be_read_from_its_group(menu):
+def test_every_command_can_be_read_from_its_group(candidates):
     read = []
-    for line in grouped(menu):
+    for line in grouped(candidates):
         head, colon, tails = line.partition(": ")
         for tail in (tails if colon else line).split("; "):
             read.append(head.replace("[...]", f"[{tail}]") if "[" in head else f"{head} {tail}" if colon else tail)
-    assert sorted(read) == sorted(menu)
+    assert sorted(read) == sorted(candidates)
 
 
-def test_tools_stand_below_the_menu(make, yard):
-    processor = make("show_menu", {"tools_header": "Or:", "footer": "Choose."})
+def test_tools_stand_below_the_candidates(make, yard):
+    processor = make("show_candidates", {"tools_header": "Or:", "footer": "Choose."})
     content = processor.process(yard.ask(("wait",), tools=("note {text}", "read notes")))["content"]
     assert content.partition(CUT)[2] == "\n\nAvailable commands:\nwait\nOr:\nnote ...\nread notes\nChoose."
 

@@ -14,24 +14,24 @@ from homebody.agents.harness.hooks import AfterModel, AfterTool, BeforeTool, Int
 from homebody.agents.harness.spec import HarnessSpec, digest
 from homebody.agents.models.backend import CUT
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ExpertDecider, FlatDecider, ModelDecider, RandomDecider
+from homebody.agents.policy import ExpertPolicy, ModelPolicy, NoModelPolicy, RandomPolicy
 from homebody.agents.processors import REGISTRY, Processor
 from homebody.envs import tasks
 
 OPENING = "A yard with dock 1, dock 2, shed 1, shed 2, vat 1. Your task: put a crate on a dock."
 PLAN = ["walk to shed 2", "unlock shed 2", "lift crate 1 off shed 2", "walk to dock 1", "drop crate 1 on dock 1"]
 MENU = "\n".join(["wait", *(f"walk to {place}" for place in ("dock 1", "dock 2", "shed 1", "shed 2", "vat 1"))])
-PROMPTED = (("system_prompt", {"text": "Be brief."}), "show_menu")
+PROMPTED = (("system_prompt", {"text": "Be brief."}), "show_candidates")
 
 
 @pytest.fixture
 def play(yard, harness):
-    """Play an episode of the yard: `play(replies or decider, *harness items, env=..., task=..., **settings)`."""
+    """Play an episode of the yard: `play(replies or policy, *harness items, env=..., task=..., **settings)`."""
 
-    def play(decider, *items, env=None, task="one", **settings):
-        if isinstance(decider, list):
-            decider = ModelDecider(Scripted(decider))
-        return run_episode(env or yard.Yard(), harness(*items), decider, yard.task(task), **{"max_steps": 4, **settings})
+    def play(policy, *items, env=None, task="one", **settings):
+        if isinstance(policy, list):
+            policy = ModelPolicy(Scripted(policy))
+        return run_episode(env or yard.Yard(), harness(*items), policy, yard.task(task), **{"max_steps": 4, **settings})
 
     return play
 
@@ -49,7 +49,7 @@ def changed(by, hook, outcome="change", **fields):
     return {"by": by, "hook": hook, "outcome": outcome, "fields": hashes}
 
 
-class Witness(FlatDecider):
+class Witness(NoModelPolicy):
     """Takes the first of the best, and keeps what it was shown; a chat of more than `room` messages does not fit."""
 
     def __init__(self, room=99):
@@ -71,10 +71,10 @@ class Witness(FlatDecider):
 def test_won_episode_is_recorded(play, harness):
     record = play(PLAN, *PROMPTED, seed=7, max_steps=9)
     assert (record.task_id, record.type, record.goal, record.opening) == ("one", "type of one", "put a crate on a dock", OPENING)
-    assert (record.won, record.steps, record.seed, record.attempt, record.decider) == (True, 5, 7, 0, "scripted")
+    assert (record.won, record.steps, record.seed, record.attempt, record.policy) == (True, 5, 7, 0, "scripted")
     assert record.behaviour_hash == harness(*PROMPTED).behaviour_hash
     assert (record.invalid_actions, record.failures, record.error) == (0, [], None)
-    assert record.activations == {"0:system_prompt": 1, "1:show_menu": 5}
+    assert record.activations == {"0:system_prompt": 1, "1:show_candidates": 5}
     assert commands(record) == PLAN
     assert record.trace[0] == {
         "step": 1,
@@ -89,7 +89,7 @@ def test_won_episode_is_recorded(play, harness):
         "accepted": True,
         "observation": "You walk to shed 2. It is locked.",
         "reward": 0.0,
-        "changed": [changed("1:show_menu", "before_model", content=(OPENING, f"{OPENING}{CUT}\n\nAvailable commands:\n{MENU}"))],
+        "changed": [changed("1:show_candidates", "before_model", content=(OPENING, f"{OPENING}{CUT}\n\nAvailable commands:\n{MENU}"))],
         "dropped_turns": 0,
     }
     assert record.changed == [changed("0:system_prompt", "task_start", system_prompt=("", "Be brief."))]
@@ -100,7 +100,7 @@ def test_won_episode_is_recorded(play, harness):
 
 def test_what_the_model_reads(play):
     backend = Scripted(PLAN)
-    play(ModelDecider(backend), *PROMPTED, max_steps=3)
+    play(ModelPolicy(backend), *PROMPTED, max_steps=3)
     walks = "\n".join(f"walk to {place}" for place in ("dock 1", "dock 2", "shed 1"))
     first, _, third = (call.prompt for call in backend.calls)
     assert first == f"Be brief.\n\n{OPENING}\n\nAvailable commands:\nwait\n{walks}\nwalk to shed 2\nwalk to vat 1\n>"
@@ -112,7 +112,7 @@ def test_what_the_model_reads(play):
 
 def test_later_prompts_share_the_segments_before_the_cut(play):
     backend = Scripted(PLAN)
-    record = play(ModelDecider(backend), *PROMPTED, max_steps=2)
+    record = play(ModelPolicy(backend), *PROMPTED, max_steps=2)
     first, second = (call.segments for call in backend.calls)
     shared = [one for one, other in zip(first, second, strict=False) if one == other]
     assert "".join(shared) == f"Be brief.\n\n{OPENING}"
@@ -125,11 +125,11 @@ def test_every_observation_is_cut_where_it_ends(play):
     assert [message["content"] for message in witness.chats[2]] == [OPENING + CUT, "wait", f"You wait.{CUT}", "wait", f"You wait.{CUT}"]
 
 
-def test_a_menu_is_cut_off_once(play, yard):
+def test_a_candidates_is_cut_off_once(play, yard):
     witness = Witness()
-    play(witness, "show_menu", max_steps=1)
-    menu = "\n".join(("wait", *yard.WALKS))
-    assert witness.chats == [[{"role": "user", "content": f"{OPENING}{CUT}\n\nAvailable commands:\n{menu}"}]]
+    play(witness, "show_candidates", max_steps=1)
+    candidates = "\n".join(("wait", *yard.WALKS))
+    assert witness.chats == [[{"role": "user", "content": f"{OPENING}{CUT}\n\nAvailable commands:\n{candidates}"}]]
 
 
 def test_goal_is_told_where_the_environment_does_not(play, yard):
@@ -151,7 +151,7 @@ def test_free_slot_is_filled_with_the_goal(play, yard):
     env, witness = yard.Yard(radio=True), Witness()
     record = play(witness, env=env, max_steps=1)
     assert witness.events[0].admissible == ("call {text}", "wait", *yard.WALKS)
-    assert witness.events[0].menu == ("call put a crate on a dock", "wait", *yard.WALKS)
+    assert witness.events[0].candidates == ("call put a crate on a dock", "wait", *yard.WALKS)
     assert env.sent == commands(record) == ["call put a crate on a dock"]
     assert record.trace[0]["accepted"]
 
@@ -163,19 +163,19 @@ def test_a_slot_may_be_filled_with_anything(play, yard):
 
 
 def test_expert_takes_the_shortest_way(play, yard):
-    record = play(ExpertDecider(), max_steps=9)
-    assert (record.won, record.steps, record.decider) == (True, 5, "expert")
+    record = play(ExpertPolicy(), max_steps=9)
+    assert (record.won, record.steps, record.policy) == (True, 5, "expert")
     assert commands(record)[-1] == "drop crate 1 on dock 1"
 
 
 def test_environment_may_be_wrapped(play, yard):
-    record = play(ExpertDecider(), env=gymnasium.make("Yard-v0"), max_steps=9)
+    record = play(ExpertPolicy(), env=gymnasium.make("Yard-v0"), max_steps=9)
     assert record.won
 
 
 def test_steps_are_limited(play):
     seen = []
-    record = play(FlatDecider(), max_steps=3, on_step=seen.append)
+    record = play(NoModelPolicy(), max_steps=3, on_step=seen.append)
     assert (record.won, record.steps, record.error) == (False, 3, None)
     assert seen == record.trace
     assert [step["step"] for step in seen] == [1, 2, 3]
@@ -187,7 +187,7 @@ def test_truncation_ends_the_episode(play, yard):
             observation, reward, terminated, _, info = super().step(action)
             return observation, reward, terminated, len(self.sent) == 2, info
 
-    record = play(FlatDecider(), env=Brief())
+    record = play(NoModelPolicy(), env=Brief())
     assert (record.steps, record.won, record.error) == (2, False, None)
 
 
@@ -197,7 +197,7 @@ def test_an_end_with_reward_is_not_yet_won(play, yard):
             observation, _, _, truncated, info = super().step(action)
             return observation, 1.0, True, truncated, info
 
-    record = play(FlatDecider(), env=Mean())
+    record = play(NoModelPolicy(), env=Mean())
     assert (record.steps, record.won, record.trace[0]["reward"]) == (1, False, 1.0)
 
 
@@ -207,10 +207,10 @@ def test_reward_is_the_sum_of_the_steps(play, yard):
             observation, _, terminated, truncated, info = super().step(action)
             return observation, 0.25 * len(self.sent), terminated, truncated, info
 
-    record = play(FlatDecider(), env=Generous(), max_steps=3)
+    record = play(NoModelPolicy(), env=Generous(), max_steps=3)
     assert record.reward == 0.25 + 0.5 + 0.75
     assert "reward" not in record.to_json()
-    assert play(FlatDecider(), env=yard.Yard(raises_at=1)).reward == 0.0
+    assert play(NoModelPolicy(), env=yard.Yard(raises_at=1)).reward == 0.0
 
 
 def test_success_to_the_letter_is_kept_where_the_environment_tells_it(play, yard, add_processor):
@@ -224,12 +224,12 @@ def test_success_to_the_letter_is_kept_where_the_environment_tells_it(play, yard
             return observation, reward, terminated, truncated, {**info, "success_strict": len(self.sent) >= 2}
 
     brake = add_processor("brake", "before_tool", lambda event: {"approved": False} if event.steps_left <= 1 else None)
-    strict = [play(FlatDecider(), brake, env=Exact(), max_steps=limit).strict for limit in (1, 2, 3)]
+    strict = [play(NoModelPolicy(), brake, env=Exact(), max_steps=limit).strict for limit in (1, 2, 3)]
     assert strict == [False, False, True]  # the last step of each is held back, and changes nothing
-    record = play(FlatDecider(), env=Exact(), max_steps=2)
+    record = play(NoModelPolicy(), env=Exact(), max_steps=2)
     assert record.to_json()["strict"] is True
     assert EpisodeRecord.from_json(record.to_json()) == record
-    plain = play(FlatDecider())
+    plain = play(NoModelPolicy())
     assert plain.strict is None
     assert "strict" not in plain.to_json()
 
@@ -245,14 +245,14 @@ def test_unusable_answer_is_a_wasted_step(play, yard):
 
 
 def test_usage_is_that_of_the_episode(play):
-    decider = ModelDecider(Scripted(["wait"] * 5))
-    assert [play(decider, max_steps=n).usage["calls"] for n in (2, 3)] == [2, 3]
+    policy = ModelPolicy(Scripted(["wait"] * 5))
+    assert [play(policy, max_steps=n).usage["calls"] for n in (2, 3)] == [2, 3]
 
 
 def test_random_episodes_follow_their_seed_and_attempt(play):
-    hashes = {(seed, attempt): play(RandomDecider(), seed=seed, attempt=attempt).trace_hash for seed in (0, 1) for attempt in (0, 1)}
+    hashes = {(seed, attempt): play(RandomPolicy(), seed=seed, attempt=attempt).trace_hash for seed in (0, 1) for attempt in (0, 1)}
     assert len(set(hashes.values())) == 4
-    assert play(RandomDecider(), seed=1, attempt=1).trace_hash == hashes[1, 1]
+    assert play(RandomPolicy(), seed=1, attempt=1).trace_hash == hashes[1, 1]
 
 
 # --- hooks at work
@@ -273,14 +273,14 @@ def test_every_hook_sees_its_events(play, add_processor):
         "StepEnd",
         "TaskEnd",
     ]
-    menu = ("wait", "walk to dock 1", "walk to dock 2", "walk to shed 1", "walk to shed 2", "walk to vat 1")
-    assert seen[0] == TaskStart("put a crate on a dock", OPENING, menu)
+    candidates = ("wait", "walk to dock 1", "walk to dock 2", "walk to shed 1", "walk to shed 2", "walk to vat 1")
+    assert seen[0] == TaskStart("put a crate on a dock", OPENING, candidates)
     assert seen[1] == StepStart(1, 1, ())
-    assert (seen[2].bias, seen[2].steps_left, seen[2].tools) == ((0.0,) * 6, 1, ())
-    assert seen[3] == AfterModel("wait", "wait", menu, menu)
-    assert seen[4] == BeforeTool("wait", admissible=menu, steps_left=1)
-    assert seen[5] == AfterTool("wait", "You wait.", admissible=menu)
-    assert seen[6] == StepEnd(1, "wait", True, "You wait.", menu, 0.0, False, "put a crate on a dock")
+    assert (seen[2].prior, seen[2].steps_left, seen[2].tools) == ((0.0,) * 6, 1, ())
+    assert seen[3] == AfterModel("wait", "wait", candidates, candidates)
+    assert seen[4] == BeforeTool("wait", admissible=candidates, steps_left=1)
+    assert seen[5] == AfterTool("wait", "You wait.", admissible=candidates)
+    assert seen[6] == StepEnd(1, "wait", True, "You wait.", candidates, 0.0, False, "put a crate on a dock")
     assert seen[7] == TaskEnd(False, 1)
 
 
@@ -296,7 +296,7 @@ def test_reason_of_a_refusal_is_told_where_the_environment_gives_one(play, yard,
 
 def test_end_of_a_won_task_is_told(play, add_processor):
     seen = []
-    play(ExpertDecider(), add_processor("probe", "task_end", seen.append), max_steps=9)
+    play(ExpertPolicy(), add_processor("probe", "task_end", seen.append), max_steps=9)
     assert seen == [TaskEnd(True, 5)]
 
 
@@ -339,7 +339,7 @@ def test_command_that_is_held_back_spends_its_step(play, yard, add_processor):
     env, seen = yard.Yard(), []
     brake = add_processor("brake", "before_tool", lambda event: {"approved": False} if event.command == "wait" else None, seen.append)
     backend = Scripted(["wait", "walk to dock 1"])
-    record = play(ModelDecider(backend), brake, env=env, max_steps=2)
+    record = play(ModelPolicy(backend), brake, env=env, max_steps=2)
     assert env.sent == ["walk to dock 1"]
     held, sent = record.trace
     assert (held["command"], held["accepted"], held["observation"], held["reward"]) == ("wait", False, "The command was held back.", 0.0)
@@ -361,7 +361,7 @@ def test_observation_may_be_edited_for_the_model_but_not_for_the_record(play, ad
 
 def test_processor_that_fails_does_not_end_the_episode(play, add_processor):
     def fail(event):
-        raise ZeroDivisionError("no bias")
+        raise ZeroDivisionError("no prior")
 
     record = play(
         PLAN,
@@ -377,7 +377,7 @@ def test_processor_that_fails_does_not_end_the_episode(play, add_processor):
         "ZeroDivisionError", "SwitchedOff", "ContractError", "SwitchedOff",
     ]  # fmt: skip
     assert record.failures[:2] == [
-        {"boundary": "bad at before_model", "kind": "ZeroDivisionError", "message": "no bias"},
+        {"boundary": "bad at before_model", "kind": "ZeroDivisionError", "message": "no prior"},
         {
             "boundary": "bold at step_end",
             "kind": "ContractError",
@@ -410,7 +410,7 @@ def test_an_interrupt_after_the_command_leaves_the_step_in_the_trace(play, add_p
 
 def test_an_episode_that_is_won_stays_won_when_it_is_interrupted(play, add_processor):
     stop = add_processor("stop", "after_tool", lambda event: Interrupt("done") if "drop" in event.command else None)
-    record = play(ExpertDecider(), stop, max_steps=9)
+    record = play(ExpertPolicy(), stop, max_steps=9)
     assert (record.won, record.interrupted, record.steps) == (True, "done", 5)
 
 
@@ -449,7 +449,7 @@ def test_a_tool_call_is_answered_by_the_harness_and_spends_no_step(play, yard, a
     env, seen, ended, offered = yard.Yard(), [], [], []
     backend = Scripted(["look at the clock", "wait", "look at the clock", "walk to dock 1"])
     record = play(
-        ModelDecider(backend),
+        ModelPolicy(backend),
         clock,
         add_processor("offer", "before_model", lambda event: offered.append(event.tools)),
         add_processor("read", "after_model", lambda event: offered.append(event.tools)),
@@ -542,7 +542,7 @@ def test_goal_and_last_observation_are_shown_even_if_nothing_fits(play):
 def test_model_gets_prompts_that_fit(play):
     # 48 tokens are kept for the answer; the opening takes 21 words, a turn takes 4 (">", "wait" and "You wait."), and ">" ends the prompt.
     backend = Scripted(["wait"] * 9, n_ctx=48 + 21 + 3 * 4 + 1)
-    record = play(ModelDecider(backend), max_steps=6)
+    record = play(ModelPolicy(backend), max_steps=6)
     assert [step["dropped_turns"] for step in record.trace] == [0, 0, 0, 0, 1, 2]
     assert [len(call.prompt.split()) for call in backend.calls] == [22, 25, 28, 31, 31, 31]
 
@@ -557,7 +557,7 @@ def test_prompt_that_cannot_fit_is_data(play):
         def generate(self, segments, **settings):
             raise ContextOverflowError(self.count_tokens(segments), self.n_ctx)
 
-    record = play(ModelDecider(Small(n_ctx=9)))
+    record = play(ModelPolicy(Small(n_ctx=9)))
     assert record.error == {
         "boundary": "decide",
         "kind": "ContextOverflowError",
@@ -582,25 +582,25 @@ def test_error_at_a_step_is_data_and_the_steps_before_are_kept(play, yard):
     assert record.usage["calls"] == 3
 
 
-def test_error_leaves_environment_and_decider_usable(play, yard):
-    env, decider = yard.Yard(raises_at=2), ModelDecider(Scripted(["wait", "wait", *PLAN]))
-    assert play(decider, env=env).error is not None
+def test_error_leaves_environment_and_policy_usable(play, yard):
+    env, policy = yard.Yard(raises_at=2), ModelPolicy(Scripted(["wait", "wait", *PLAN]))
+    assert play(policy, env=env).error is not None
     env.raises_at = None
-    assert play(decider, env=env, max_steps=9).won
+    assert play(policy, env=env, max_steps=9).won
 
 
 def test_unknown_task_is_data(play, yard):
-    record = run_episode(yard.Yard(), HarnessSpec.load("generic"), RandomDecider(), dataclasses.replace(yard.task(), task_id="none"))
+    record = run_episode(yard.Yard(), HarnessSpec.load("generic"), RandomPolicy(), dataclasses.replace(yard.task(), task_id="none"))
     assert record.error == {"boundary": "reset", "kind": "KeyError", "message": "'none'"}
     assert record.task_id == "none"
 
 
-def test_decider_that_fails_is_data(play, yard):
+def test_policy_that_fails_is_data(play, yard):
     class Blind(yard.Yard):
         expert = None
 
     assert play(["wait"], max_steps=9).error["kind"] == "ScriptExhaustedError"
-    record = play(ExpertDecider(), env=Blind())
+    record = play(ExpertPolicy(), env=Blind())
     assert (record.error["boundary"], record.error["kind"]) == ("decide", "NoExpertError")
     assert "has no expert() method" in record.error["message"]
 
@@ -610,7 +610,7 @@ def test_no_command_at_all_is_data(play, yard):
         def commands(self):
             return []
 
-    record = play(RandomDecider(), env=Empty())
+    record = play(RandomPolicy(), env=Empty())
     assert (record.error["boundary"], record.error["kind"], record.steps) == ("decide", "ValueError", 0)
 
 
@@ -631,11 +631,11 @@ def record(play, yard, add_processor):
     """A record with something in every field."""
     scores = Scripted(scores=lambda prompt, text: -float(len(text)))
     items = [
-        ("playbook", {"frames": [yard.ONE], "explore": yard.EXPLORE}),
+        ("learned_plan", {"frames": [yard.ONE], "explore": yard.EXPLORE}),
         ("decide", {"method": "score"}),
         add_processor("bold", "step_end", lambda event: {"command": "wait"}),
     ]
-    return play(ModelDecider(scores), *items, env=yard.Yard(raises_at=3), attempt=1)
+    return play(ModelPolicy(scores), *items, env=yard.Yard(raises_at=3), attempt=1)
 
 
 def test_record_reads_back_from_json(record):
@@ -686,7 +686,7 @@ def test_model_plays_the_same_episode_again(smollm2):
     (task,) = tasks("homebody/Household-v0", "validation", 1)
     env = gymnasium.make("homebody/Household-v0", disable_env_checker=True)
     # Alternating, so that each finds another's prompt in the cache.
-    records = [run_episode(env, spec, ModelDecider(smollm2), task, max_steps=2) for spec in (written, scored, written, scored)]
+    records = [run_episode(env, spec, ModelPolicy(smollm2), task, max_steps=2) for spec in (written, scored, written, scored)]
     assert [record.error for record in records] == [None] * 4
     assert [record.steps for record in records] == [2] * 4
     assert [record.trace[0]["method"] for record in records[:2]] == ["generate", "score"]

@@ -6,16 +6,16 @@ import pytest
 
 from homebody.agents.episode import run_episode
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelDecider
+from homebody.agents.policy import ModelPolicy
 
 TARRED = {"form": "drop # on #", "needs": ["tar # with #"], "goal": ["tarred"]}
 MENU = ("drop crate 1 on dock 1", "tar crate 1 with vat 1", "wait")
 GOAL = "put a tarred crate on a dock"
 
 
-def offered(guard, yard, menu=MENU, goal=GOAL):
-    changes = guard.process(yard.ask(menu, goal=goal))
-    return changes["menu"] if changes else menu
+def offered(guard, yard, candidates=MENU, goal=GOAL):
+    changes = guard.process(yard.ask(candidates, goal=goal))
+    return changes["candidates"] if changes else candidates
 
 
 def test_command_waits_for_what_it_needs(make, yard):
@@ -36,12 +36,12 @@ def test_rule_holds_only_for_goals_with_its_words(make, yard):
 
 def test_every_need_of_every_rule_must_be_met(make, yard):
     rules = [{"form": "wait", "needs": ["look", "walk to #"]}, {"form": "wait", "needs": ["sit"]}]
-    guard, menu = make("requires", {"rules": rules}), ("look", "wait")
+    guard, candidates = make("requires", {"rules": rules}), ("look", "wait")
     for command in ("look", "walk to dock 1"):
         guard.observe(yard.told(command))
-        assert offered(guard, yard, menu) == ("look",)
+        assert offered(guard, yard, candidates) == ("look",)
     guard.observe(yard.told("sit"))
-    assert offered(guard, yard, menu) == menu
+    assert offered(guard, yard, candidates) == candidates
 
 
 def test_need_without_instances_serves_every_instance(make, yard):
@@ -50,22 +50,22 @@ def test_need_without_instances_serves_every_instance(make, yard):
     assert offered(guard, yard) == MENU
 
 
-def test_menu_is_never_emptied(make, yard):
-    assert offered(make("requires", {"rules": [TARRED]}), yard, menu=MENU[:1]) == MENU[:1]
+def test_candidates_is_never_emptied(make, yard):
+    assert offered(make("requires", {"rules": [TARRED]}), yard, candidates=MENU[:1]) == MENU[:1]
 
 
 # --- goal_words
 
 
-def test_shared_words_add_to_the_bias(make, yard):
-    asked = yard.ask(MENU, goal="put two tarred crates on a dock", bias=(0.5, 0.0, 0.0))
+def test_shared_words_add_to_the_prior(make, yard):
+    asked = yard.ask(MENU, goal="put two tarred crates on a dock", prior=(0.5, 0.0, 0.0))
     # crate and dock; crate (tar is not tarred); nothing
-    assert make("goal_words", {"weight": 2.0}).process(asked) == {"bias": (4.5, 2.0, 0.0)}
+    assert make("goal_words", {"weight": 2.0}).process(asked) == {"prior": (4.5, 2.0, 0.0)}
 
 
 def test_function_words_and_numbers_are_not_shared(make, yard):
     asked = yard.ask(("walk to 1 on a dock", "walk to a 7"), goal="sit on a 1 to the 7")
-    assert make("goal_words").process(asked) == {"bias": (0.0, 0.0)}
+    assert make("goal_words").process(asked) == {"prior": (0.0, 0.0)}
 
 
 # --- shaped_reward
@@ -102,8 +102,8 @@ def test_goal_without_words_has_no_potential(make, yard):
 def test_shaped_reward_stands_in_the_trace_and_changes_nothing_else(harness, yard):
     plan = ["wait", "jump", "walk to shed 2"]
     plain, shaped = (
-        run_episode(yard.Yard(), harness(*items), ModelDecider(Scripted(plan)), yard.task(), max_steps=3)
-        for items in (["show_menu"], ["show_menu", "shaped_reward"])
+        run_episode(yard.Yard(), harness(*items), ModelPolicy(Scripted(plan)), yard.task(), max_steps=3)
+        for items in (["show_candidates"], ["show_candidates", "shaped_reward"])
     )
     assert [step["notes"]["1:shaped_reward"]["shaped_reward"] for step in shaped.trace] == pytest.approx([-0.01, -0.11, -0.01])
     for before, after in zip(plain.trace, shaped.trace, strict=True):

@@ -1,4 +1,4 @@
-"""What a model may write: slots and their fillings, and the grammar of a menu."""
+"""What a model may write: slots and their fillings, and the grammar of candidates."""
 
 import re
 

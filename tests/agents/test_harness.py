@@ -112,10 +112,10 @@ def test_all_forbidden_fields_are_named_with_the_allowed_ones(harness, add_proce
         ("step_start", {"history": "wait"}, "probe at step_start set history to 'wait'; it must be a tuple of Turn"),
         ("step_start", {"history": ("wait",)}, "probe at step_start set history to ('wait',); it must be a tuple of Turn"),
         ("before_model", {"content": 5}, "probe at before_model set content to 5; it must be a text"),
-        ("before_model", {"menu": "wait"}, "probe at before_model set menu to 'wait'; it must be a tuple of texts"),
-        ("before_model", {"menu": ["wait"]}, "probe at before_model set menu to ['wait']; it must be a tuple of texts"),
-        ("before_model", {"bias": (float("nan"),)}, "probe at before_model set bias to (nan,); it must be a tuple of finite numbers"),
-        ("before_model", {"bias": (True,)}, "probe at before_model set bias to (True,); it must be a tuple of finite numbers"),
+        ("before_model", {"candidates": "wait"}, "probe at before_model set candidates to 'wait'; it must be a tuple of texts"),
+        ("before_model", {"candidates": ["wait"]}, "probe at before_model set candidates to ['wait']; it must be a tuple of texts"),
+        ("before_model", {"prior": (float("nan"),)}, "probe at before_model set prior to (nan,); it must be a tuple of finite numbers"),
+        ("before_model", {"prior": (True,)}, "probe at before_model set prior to (True,); it must be a tuple of finite numbers"),
         ("before_model", {"focus": "search"}, "probe at before_model set focus to 'search'; it must be a Focus or None"),
         ("before_model", {"how": "rank"}, "probe at before_model set how to 'rank'; it must be a How"),
         ("before_model", {"tools": (1,)}, "probe at before_model set tools to (1,); it must be a tuple of texts"),
@@ -125,14 +125,18 @@ def test_all_forbidden_fields_are_named_with_the_allowed_ones(harness, add_proce
         ("after_tool", {"observation": b""}, "probe at after_tool set observation to b''; it must be a text"),
         (
             "before_model",
-            {"menu": ("fly",)},
-            "probe at before_model: menu holds 'fly', which is not admissible; it may hold admissible commands only",
+            {"candidates": ("fly",)},
+            "probe at before_model: candidates hold 'fly', which is not admissible; they may hold admissible commands only",
         ),
-        ("before_model", {"menu": (), "bias": ()}, "probe at before_model: menu is empty; leave at least one admissible command on it"),
         (
             "before_model",
-            {"bias": (0.0, 1.0)},
-            "probe at before_model: bias has 2 values for a menu of 1 admissible commands; give one each",
+            {"candidates": (), "prior": ()},
+            "probe at before_model: candidates are empty; leave at least one admissible command",
+        ),
+        (
+            "before_model",
+            {"prior": (0.0, 1.0)},
+            "probe at before_model: prior has 2 values for 1 admissible commands; give one each",
         ),
     ],
 )
@@ -151,7 +155,8 @@ def test_long_values_are_cut_in_failures(harness, add_processor):
 
 def test_every_field_of_before_model_may_be_changed(yard, harness, add_processor):
     changes = {
-        "content": "Now.", "menu": ("wait",), "bias": (1,), "tools": ("note {text}",), "focus": Focus("search", "crate"), "how": How("rank")
+        "content": "Now.", "candidates": ("wait",), "prior": (1,), "tools": ("note {text}",),
+        "focus": Focus("search", "crate"), "how": How("rank")
     }  # fmt: skip
     event = alive_with(harness, add_processor("probe", "before_model", lambda event: changes)).run(yard.ask(("rest", "wait")))
     assert {key: getattr(event, key) for key in changes} == changes
@@ -453,8 +458,8 @@ def test_instances_live_for_one_harness(harness, yard):
     made = harness(("loop_guard", {"repeats": 1}))
     first, second = Harness(made, Services()), Harness(made, Services())
     first.observe(yard.told("wait"))
-    assert first.run(yard.ask(("look", "wait"))).menu == ("look",)
-    assert second.run(yard.ask(("look", "wait"))).menu == ("look", "wait")
+    assert first.run(yard.ask(("look", "wait"))).candidates == ("look",)
+    assert second.run(yard.ask(("look", "wait"))).candidates == ("look", "wait")
 
 
 def test_adapting_keeps_the_memory_of_what_stays_and_shows_the_past_to_what_comes(harness, add_processor, yard):
@@ -476,9 +481,9 @@ def test_adapting_makes_what_has_other_parameters_anew(harness, yard):
     alive = alive_with(harness, ("loop_guard", {"repeats": 3}))
     for _ in range(2):
         alive.observe(yard.told("wait"))
-    assert alive.run(yard.ask(("look", "wait"))).menu == ("look", "wait")
+    assert alive.run(yard.ask(("look", "wait"))).candidates == ("look", "wait")
     alive.adapt(harness(("loop_guard", {"repeats": 2})))
-    assert alive.run(yard.ask(("look", "wait"))).menu == ("look",)
+    assert alive.run(yard.ask(("look", "wait"))).candidates == ("look",)
 
 
 def test_adapting_to_what_cannot_be_made_changes_nothing(harness, add_processor, yard, monkeypatch):
@@ -488,7 +493,7 @@ def test_adapting_to_what_cannot_be_made_changes_nothing(harness, add_processor,
     alive.observe(yard.told("wait"))
     with pytest.raises(ZeroDivisionError):
         alive.adapt(harness(probe))
-    assert alive.run(yard.ask(("look", "wait"))).menu == ("look",)
+    assert alive.run(yard.ask(("look", "wait"))).candidates == ("look",)
     assert alive.activations == {"0:loop_guard": 1}
 
 
@@ -505,6 +510,6 @@ def test_adapting_to_what_cannot_be_made_changes_nothing(harness, add_processor,
         ("temperature", float("nan"), "how has .*temperature=nan.*they must be in"),
     ],
 )
-def test_how_refuses_what_no_decider_can_do(field, value, message):
+def test_how_refuses_what_no_policy_can_do(field, value, message):
     with pytest.raises(ValueError, match=message):
         How(**{field: value})

@@ -5,7 +5,7 @@ import pytest
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.hooks import DIMENSIONS, METHODS
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import FlatDecider, ModelDecider, RandomDecider
+from homebody.agents.policy import ModelPolicy, NoModelPolicy, RandomPolicy
 from homebody.agents.processors import REGISTRY, defaults
 
 PARAMS = {
@@ -15,9 +15,9 @@ PARAMS = {
 }
 LIBRARY = [
     "system_prompt", "examples", "history_window",
-    "playbook", "visited", "loop_guard", "stall_guard", "requires", "step_budget",
-    "where_prior", "command_prior", "seen_where", "goal_words", "shortlist",
-    "decide", "show_menu", "trace_detail", "repair", "notes", "recall", "steps_left",
+    "learned_plan", "visited", "loop_guard", "stall_guard", "requires", "step_budget",
+    "location_prior", "action_prior", "location_memory", "goal_words", "shortlist",
+    "decide", "show_candidates", "trace_detail", "repair", "notes", "recall", "steps_left",
     "trim_observation", "explain_refusal", "shaped_reward", "training_marks",
 ]  # fmt: skip
 ANSWERS = ["walk to the moon", "note shed 2 is next", "I choose to walk to shed 2!", "read notes", "count steps", "Unlock shed 2", "wait"]
@@ -51,14 +51,14 @@ def test_all_processors_live_in_one_harness(method, harness, yard):
     records = []
     for _ in range(2):
         backend = Scripted(ANSWERS * 10, scores=lambda prompt, text: -float(len(text)))
-        records.append(run_episode(yard.Yard(), spec, ModelDecider(backend), yard.task(), max_steps=12))
+        records.append(run_episode(yard.Yard(), spec, ModelPolicy(backend), yard.task(), max_steps=12))
     assert (records[0].error, records[0].failures) == (None, [])
     assert records[0].steps == 12
     assert records[0].trace_hash == records[1].trace_hash
     assert set(records[0].activations) == {f"{position}:{name}" for position, name in enumerate(LIBRARY)}
 
 
-@pytest.mark.parametrize("control", [RandomDecider, FlatDecider])
+@pytest.mark.parametrize("control", [RandomPolicy, NoModelPolicy])
 def test_controls_play_in_any_harness(control, harness, yard):
     record = run_episode(yard.Yard(), everything(harness, "vote"), control(), yard.task(), max_steps=12)
     assert (record.error, record.failures, record.invalid_actions) == (None, [], 0)

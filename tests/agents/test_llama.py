@@ -37,7 +37,7 @@ OTHER = [{"role": "user", "content": "Name three colours. " * 6}]
 
 
 def later(reply="take book 2 from shelf 3"):
-    """The next prompt of the episode that PROMPT begins: without the old menu, with a reply and a new observation."""
+    """The next prompt of the episode that PROMPT begins: without the old candidates, with a reply and a new observation."""
     first = {"role": "user", "content": PROMPT[1]["content"].partition(CUT)[0]}
     return [PROMPT[0], first, {"role": "assistant", "content": reply}, {"role": "user", "content": "You pick up the book 2."}]
 
@@ -110,9 +110,9 @@ class TestEqualToTheBit:
 
     def test_in_another_process(self, smollm2_file, expected):
         script = (
-            "import json, sys; from homebody.agents.models.llama import LlamaCpp; path, messages, menu = json.load(sys.stdin)\n"
+            "import json, sys; from homebody.agents.models.llama import LlamaCpp; path, messages, candidates = json.load(sys.stdin)\n"
             "with LlamaCpp(path, name='other', n_ctx=1024) as m:\n"
-            "    s = m.segments(messages); print(json.dumps([*m.score(s, menu), m.generate(s, max_tokens=12)]))"
+            "    s = m.segments(messages); print(json.dumps([*m.score(s, candidates), m.generate(s, max_tokens=12)]))"
         )
         given = json.dumps([str(smollm2_file), PROMPT, MENU[::-1]])
         done = subprocess.run([sys.executable, "-P", "-c", script], input=given, capture_output=True, text=True, timeout=60, check=True)

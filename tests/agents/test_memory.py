@@ -1,4 +1,4 @@
-"""Processors that remember: visited within an episode, seen_where from training."""
+"""Processors that remember: visited within an episode, location_memory from training."""
 
 import math
 
@@ -19,9 +19,9 @@ def test_visited_drops_the_given_forms_once_done(make, yard):
     visited = make("visited", {"forms": ["walk to #"]})
     visited.observe(yard.told("walk to dock 1"))
     visited.observe(yard.told("wait"))
-    assert visited.process(yard.ask(MENU, bias=(1.0, 2.0, 3.0, 4.0))) == {
-        "menu": ("unlock shed 1", "wait", "walk to dock 2"),
-        "bias": (1.0, 2.0, 4.0),
+    assert visited.process(yard.ask(MENU, prior=(1.0, 2.0, 3.0, 4.0))) == {
+        "candidates": ("unlock shed 1", "wait", "walk to dock 2"),
+        "prior": (1.0, 2.0, 4.0),
     }
 
 
@@ -29,7 +29,7 @@ def test_visited_without_forms_drops_whatever_was_done(make, yard):
     visited = make("visited")
     visited.observe(yard.told("wait"))
     visited.observe(yard.told("walk to dock 2"))
-    assert visited.process(yard.ask(MENU))["menu"] == ("unlock shed 1", "walk to dock 1")
+    assert visited.process(yard.ask(MENU))["candidates"] == ("unlock shed 1", "walk to dock 1")
 
 
 def test_visited_forgets_refused_commands(make, yard):
@@ -45,14 +45,14 @@ def test_visited_stands_back_when_the_way_is_known(phase, acts, make, yard):
     assert (visited.process(yard.ask(MENU, focus=(phase, "crate"))) is not None) == acts
 
 
-def test_visited_never_empties_the_menu(make, yard):
+def test_visited_never_empties_the_candidates(make, yard):
     visited = make("visited")
     for command in MENU:
         visited.observe(yard.told(command))
     assert visited.process(yard.ask(MENU)) is None
 
 
-# --- seen_where
+# --- location_memory
 
 MEMORY = {
     "hits": {"crate": {"shed": 3, "dock": 1}},
@@ -62,105 +62,105 @@ MEMORY = {
 }
 
 
-def rates(bias):
-    return [round(math.exp(value), 9) for value in bias]
+def rates(prior):
+    return [round(math.exp(value), 9) for value in prior]
 
 
 def test_seen_where_is_rate_by_cost(make, yard):
-    menu = ("unlock shed 2", "wait", "walk to dock 1", "walk to shed 1")
-    changes = make("seen_where", MEMORY).process(yard.ask(menu, focus=SEARCH))
+    candidates = ("unlock shed 2", "wait", "walk to dock 1", "walk to shed 1")
+    changes = make("location_memory", MEMORY).process(yard.ask(candidates, focus=SEARCH))
     # The mean rate of docks and sheds is (1 + 3) / (4 + 6) = 0.4, and k = 2: a shed has (3 + 0.8) / (6 + 2) = 0.475,
     # a dock (1 + 0.8) / (4 + 2) = 0.3, what is no place (0 + 0.8) / (0 + 2) = 0.4. A shed costs 2 unless the look is begun.
-    assert changes.keys() == {"bias"}
-    assert rates(changes["bias"]) == [0.475, 0.4, 0.3, 0.2375]
+    assert changes.keys() == {"prior"}
+    assert rates(changes["prior"]) == [0.475, 0.4, 0.3, 0.2375]
 
 
 def test_seen_where_weighs_its_prior_by_pseudo(make, yard):
-    menu = ("walk to dock 1", "walk to shed 1")
-    changes = make("seen_where", MEMORY | {"pseudo": 6.0}).process(yard.ask(menu, focus=SEARCH))
+    candidates = ("walk to dock 1", "walk to shed 1")
+    changes = make("location_memory", MEMORY | {"pseudo": 6.0}).process(yard.ask(candidates, focus=SEARCH))
     # (1 + 2.4) / (4 + 6) and (3 + 2.4) / (6 + 6) / 2
-    assert rates(changes["bias"]) == [0.34, 0.225]
+    assert rates(changes["prior"]) == [0.34, 0.225]
 
 
-def test_seen_where_shapes_its_prior_by_the_bias(make, yard):
-    menu = ("walk to dock 1", "walk to shed 1")
-    asked = yard.ask(menu, focus=SEARCH, bias=(math.log(3.0), 0.0))
+def test_seen_where_shapes_its_prior_by_the_prior(make, yard):
+    candidates = ("walk to dock 1", "walk to shed 1")
+    asked = yard.ask(candidates, focus=SEARCH, prior=(math.log(3.0), 0.0))
     # Shares 1.5 and 0.5: (1 + 2 * 0.6) / 6 = 11/30 and (3 + 2 * 0.2) / 8 / 2 = 0.2125
-    assert rates(make("seen_where", MEMORY).process(asked)["bias"]) == [round(11 / 30, 9), 0.2125]
+    assert rates(make("location_memory", MEMORY).process(asked)["prior"]) == [round(11 / 30, 9), 0.2125]
 
 
-def test_seen_where_ranks_by_a_bias_of_any_size(make, yard):
-    asked = yard.ask(("walk to dock 1", "walk to shed 1"), focus=("search", "barrel"), bias=(2000.0, -2000.0))
-    first, second = make("seen_where", MEMORY).process(asked)["bias"]
+def test_seen_where_ranks_by_a_prior_of_any_size(make, yard):
+    asked = yard.ask(("walk to dock 1", "walk to shed 1"), focus=("search", "barrel"), prior=(2000.0, -2000.0))
+    first, second = make("location_memory", MEMORY).process(asked)["prior"]
     assert math.isfinite(second)
     assert first > second
 
 
 def test_seen_where_gives_what_training_never_showed_a_small_prior(make, yard):
-    menu = ("walk to dock 1", "walk to shed 1")
-    changes = make("seen_where", MEMORY).process(yard.ask(menu, focus=("search", "barrel")))
+    candidates = ("walk to dock 1", "walk to shed 1")
+    changes = make("location_memory", MEMORY).process(yard.ask(candidates, focus=("search", "barrel")))
     # No hits: half a hit in all 20 looks, 0.025. (0 + 0.05) / (4 + 2) and (0 + 0.05) / (6 + 2) / 2
-    assert rates(changes["bias"]) == [round(0.05 / 6, 9), 0.003125]
+    assert rates(changes["prior"]) == [round(0.05 / 6, 9), 0.003125]
 
 
 def test_seen_where_takes_the_last_instance_for_the_place(make, yard):
-    changes = make("seen_where", MEMORY).process(yard.ask(("bring shed 1 to dock 1", "walk to dock 1"), focus=SEARCH))
-    first, second = changes["bias"]
+    changes = make("location_memory", MEMORY).process(yard.ask(("bring shed 1 to dock 1", "walk to dock 1"), focus=SEARCH))
+    first, second = changes["prior"]
     assert first == second
 
 
 @pytest.mark.parametrize("focus", [None, ("reach", "crate"), ("act", "crate")])
 def test_seen_where_acts_in_a_search_only(focus, make, yard):
-    assert make("seen_where", MEMORY).process(yard.ask(("walk to dock 1", "walk to shed 1"), focus=focus)) is None
+    assert make("location_memory", MEMORY).process(yard.ask(("walk to dock 1", "walk to shed 1"), focus=focus)) is None
 
 
 def test_seen_where_is_inert_where_it_knows_no_place(make, yard):
-    assert make("seen_where", MEMORY).process(yard.ask(("wait", "walk to pier 1"), focus=SEARCH)) is None
-    assert make("seen_where").process(yard.ask(("walk to dock 1",), focus=SEARCH)) is None
+    assert make("location_memory", MEMORY).process(yard.ask(("wait", "walk to pier 1"), focus=SEARCH)) is None
+    assert make("location_memory").process(yard.ask(("walk to dock 1",), focus=SEARCH)) is None
 
 
-def test_seen_where_leaves_the_menu_aligned_with_the_bias(harness, yard):
-    alive = Harness(harness(("visited", {"forms": ["walk to #"]}), ("seen_where", MEMORY)), Services())
+def test_seen_where_leaves_the_candidates_aligned_with_the_prior(harness, yard):
+    alive = Harness(harness(("visited", {"forms": ["walk to #"]}), ("location_memory", MEMORY)), Services())
     alive.observe(yard.told("walk to dock 1"))
     event = alive.run(yard.ask(MENU, focus=SEARCH))
-    assert event.menu == ("unlock shed 1", "wait", "walk to dock 2")
-    assert len(event.bias) == 3
+    assert event.candidates == ("unlock shed 1", "wait", "walk to dock 2")
+    assert len(event.prior) == 3
     changed = [(change["by"], sorted(change["fields"])) for change in alive.collect()["changed"]]
-    assert changed == [("0:visited", ["bias", "menu"]), ("1:seen_where", ["bias"])]
+    assert changed == [("0:visited", ["candidates", "prior"]), ("1:location_memory", ["prior"])]
 
 
 @pytest.mark.parametrize(
-    ("bias", "expected"),
+    ("prior", "expected"),
     [((0.0, 0.0, 0.0), [1.0, 1.0, 1.0]), ((math.log(3.0), 0.0), [1.5, 0.5]), ((5.0,), [1.0]), ((-2000.0, 0.0), [0.0, 2.0])],
 )
-def test_shares_have_a_mean_of_one(bias, expected):
-    assert shares(bias) == pytest.approx(expected)
+def test_shares_have_a_mean_of_one(prior, expected):
+    assert shares(prior) == pytest.approx(expected)
 
 
 def test_seen_where_counts_looks_where_the_wanted_was_present(make, yard):
-    menu = ("walk to dock 1", "walk to shed 1")
+    candidates = ("walk to dock 1", "walk to shed 1")
     present = {"present": {"crate": {"dock": 2, "shed": 6}}}
-    changes = make("seen_where", MEMORY | present).process(yard.ask(menu, focus=SEARCH))
+    changes = make("location_memory", MEMORY | present).process(yard.ask(candidates, focus=SEARCH))
     # The mean rate is 4 / 8 = 0.5: a dock has (1 + 1) / (2 + 2), a shed (3 + 1) / (6 + 2) / 2. A barrel was never present: all looks count.
-    assert rates(changes["bias"]) == [0.5, 0.25]
-    barrel = yard.ask(menu, focus=("search", "barrel"))
-    assert make("seen_where", MEMORY | present).process(barrel) == make("seen_where", MEMORY).process(barrel)
+    assert rates(changes["prior"]) == [0.5, 0.25]
+    barrel = yard.ask(candidates, focus=("search", "barrel"))
+    assert make("location_memory", MEMORY | present).process(barrel) == make("location_memory", MEMORY).process(barrel)
 
 
 @pytest.mark.parametrize(("crowding", "expected"), [(0.0, [0.3, 0.2375]), (1.0, [0.15, 0.475]), (0.5, [0.3 * 0.5**0.5, 0.2375 * 2**0.5])])
 def test_seen_where_shares_out_what_many_places_hold(crowding, expected, make, yard):
     # Two docks here and one is usual; one shed here and two are usual. Without crowding as in `test_seen_where_is_rate_by_cost`.
-    menu = ("walk to dock 1", "walk to dock 2", "walk to shed 1")
+    candidates = ("walk to dock 1", "walk to dock 2", "walk to shed 1")
     usual = {"usual": {"dock": 1.0, "shed": 2.0}, "crowding": crowding}
-    bias = make("seen_where", MEMORY | usual).process(yard.ask(menu, focus=SEARCH))["bias"]
-    assert rates((bias[0], bias[2])) == [round(value, 9) for value in expected]
-    assert bias[0] == bias[1]
+    prior = make("location_memory", MEMORY | usual).process(yard.ask(candidates, focus=SEARCH))["prior"]
+    assert rates((prior[0], prior[2])) == [round(value, 9) for value in expected]
+    assert prior[0] == prior[1]
 
 
 def test_seen_where_counts_places_once_at_the_start(make, yard):
-    memory = make("seen_where", MEMORY | {"usual": {"dock": 1.0}, "crowding": 1.0})
-    first = memory.process(yard.ask(("walk to dock 1", "walk to dock 2"), focus=SEARCH))["bias"]
+    memory = make("location_memory", MEMORY | {"usual": {"dock": 1.0}, "crowding": 1.0})
+    first = memory.process(yard.ask(("walk to dock 1", "walk to dock 2"), focus=SEARCH))["prior"]
     # The agent stands at dock 1, so no command leads there; there are two docks all the same.
-    later = memory.process(yard.ask(("walk to dock 2",), admissible=("walk to dock 2",), focus=SEARCH))["bias"]
+    later = memory.process(yard.ask(("walk to dock 2",), admissible=("walk to dock 2",), focus=SEARCH))["prior"]
     assert later[0] == pytest.approx(math.log((1 + 2 * 0.25) / (4 + 2) / 2))
     assert first[0] == pytest.approx(math.log((1 + 2 * 0.25) / (4 + 2) / 2))

@@ -145,7 +145,7 @@ def test_a_server_has_no_file():
 
 
 def test_listing_imports_nothing_heavy():
-    script = "import sys; from homebody.agents import models; names.list_models(); print({'llama_cpp', 'jinja2'} & set(sys.modules))"
+    script = "import sys; from homebody.agents.models import names; names.list_models(); print({'llama_cpp', 'jinja2'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "set()\n"
 

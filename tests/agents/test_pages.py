@@ -5,7 +5,7 @@ import math
 import pytest
 
 from homebody.agents.episode import run_episode
-from homebody.agents.policy import FlatDecider
+from homebody.agents.policy import NoModelPolicy
 from homebody.agents.skills import page_reading
 from homebody.agents.skills.page_reading import Choice, Page, features, rarities, read
 from homebody.agents.skills.page_values import logistic
@@ -110,7 +110,7 @@ def test_features_of_an_empty_page_and_goal():
 def test_slot_is_filled_without_the_words_that_say_nothing(make, stacks):
     fill = make("fill_slot", {"drop": ["lend", "me", "book"]})
     changes = fill.process(stacks.ask(("ask[{text}]", "wait[a]"), goal="Lend me books, wolves & bread!"))
-    assert changes == {"menu": ("ask[wolves bread!]", "wait[a]")}
+    assert changes == {"candidates": ("ask[wolves bread!]", "wait[a]")}
 
 
 def test_slot_stays_where_no_word_would_be_left_or_there_is_none(make, stacks):
@@ -119,7 +119,7 @@ def test_slot_stays_where_no_word_would_be_left_or_there_is_none(make, stacks):
     assert fill.process(stacks.ask(stacks.LIST)) is None
 
 
-# --- choice_prior
+# --- result_prior
 
 LISTED = "B1 | Bread | 300 | B2 | Wolves | 900"
 
@@ -137,19 +137,19 @@ def test_choices_gain_by_what_the_goal_makes_of_their_text(make, stacks):
         asked.append((prefix, list(texts)))
         return [scores[prefix, text] for text in texts]
 
-    prior = make("choice_prior", {"fixed": stacks.FIXED, "separator": " | ", "weight": 2.0}, score)
+    prior = make("result_prior", {"fixed": stacks.FIXED, "separator": " | ", "weight": 2.0}, score)
     event = stacks.ask(stacks.LIST, LISTED)
     # Bread: 2 * (-8 - -3) / 5 letters; Wolves: 2 * (-3 - -9) / 6.
-    assert prior.process(event)["bias"] == pytest.approx((-2.0, 2.0, 0.0, 0.0))
-    assert prior.process(event)["bias"] == pytest.approx((-2.0, 2.0, 0.0, 0.0))
+    assert prior.process(event)["prior"] == pytest.approx((-2.0, 2.0, 0.0, 0.0))
+    assert prior.process(event)["prior"] == pytest.approx((-2.0, 2.0, 0.0, 0.0))
     assert len(asked) == 2  # once
 
 
 def test_choice_prior_needs_a_model_and_a_list(make, stacks):
     params = {"fixed": stacks.FIXED, "separator": " | "}
-    assert make("choice_prior", params).process(stacks.ask(stacks.LIST, LISTED)) is None
+    assert make("result_prior", params).process(stacks.ask(stacks.LIST, LISTED)) is None
     rows = stacks.ask(stacks.BOOK, "Cover | cloth | leather | Bread | Take")
-    assert make("choice_prior", params, lambda prefix, texts: [0.0] * len(texts)).process(rows) is None
+    assert make("result_prior", params, lambda prefix, texts: [0.0] * len(texts)).process(rows) is None
 
 
 # --- open_and_compare
@@ -159,7 +159,7 @@ def play(stacks, harness, task_id, *before, max_steps=20, **params):
     known = {"final": "pick[take]", "back": "pick[to the list]", "fixed": stacks.FIXED, "separator": " | "}
     env = stacks.Library()
     record = run_episode(
-        env, harness(*before, ("open_and_compare", known | params)), FlatDecider(), stacks.task(task_id), max_steps=max_steps
+        env, harness(*before, ("open_and_compare", known | params)), NoModelPolicy(), stacks.task(task_id), max_steps=max_steps
     )
     assert record.error is None
     assert record.failures == []
@@ -194,7 +194,7 @@ def test_best_that_is_open_is_not_opened_again(stacks, harness):
 
 
 def test_good_enough_ends_the_search(stacks, harness):
-    sent, _ = play(stacks, harness, "b1/cloth", look=5, weights={"bias": 5.0}, enough=0.9)
+    sent, _ = play(stacks, harness, "b1/cloth", look=5, weights={"prior": 5.0}, enough=0.9)
     assert sent == ["pick[b1]", "pick[take]"]
 
 
@@ -209,15 +209,15 @@ def test_without_a_way_back_the_first_is_taken(stacks, harness):
     assert play(stacks, harness, "b1/cloth", look=5, back="")[0] == ["pick[b1]", "pick[take]"]
 
 
-def test_higher_bias_is_opened_first(make, stacks):
+def test_higher_prior_is_opened_first(make, stacks):
     compare = make("open_and_compare", {"final": "pick[take]", "fixed": stacks.FIXED, "separator": " | "})
-    assert compare.process(stacks.ask(stacks.LIST, LISTED, bias=(0.0, 0.5, 9.0, 0.0))) == {"menu": ("pick[b2]",), "bias": (0.0,)}
+    assert compare.process(stacks.ask(stacks.LIST, LISTED, prior=(0.0, 0.5, 9.0, 0.0))) == {"candidates": ("pick[b2]",), "prior": (0.0,)}
 
 
 def test_a_page_of_no_known_kind_is_left(make, stacks):
     params = {"final": "pick[take]", "back": "pick[to the list]", "fixed": stacks.FIXED, "separator": " | "}
     compare = make("open_and_compare", params)
-    assert compare.process(stacks.ask(("pick[start over]", "pick[to the list]"), "Chapter 1"))["menu"] == ("pick[to the list]",)
+    assert compare.process(stacks.ask(("pick[start over]", "pick[to the list]"), "Chapter 1"))["candidates"] == ("pick[to the list]",)
     assert compare.process(stacks.ask(("pick[start over]",), "Chapter 1")) is None
 
 
@@ -225,9 +225,9 @@ def test_an_opened_page_at_once_is_ended_with(make, stacks):
     params = {"final": "pick[take]", "fixed": stacks.FIXED, "separator": " | ", "choose": True, "weights": {"words": 1.0, "own": 2.0}}
     compare = make("open_and_compare", params)
     event = stacks.ask(stacks.BOOK, "Cover | cloth | leather | Wolves | Take", goal="Lend me wolves in leather")
-    assert compare.process(event)["menu"] == ("pick[leather]",)
+    assert compare.process(event)["candidates"] == ("pick[leather]",)
     compare.observe(stacks.told("pick[leather]", stacks.BOOK))
-    assert compare.process(event)["menu"] == ("pick[take]",)
+    assert compare.process(event)["candidates"] == ("pick[take]",)
 
 
 def test_without_a_final_command_nothing_is_done(make, stacks):
@@ -239,7 +239,7 @@ def test_a_refused_command_chooses_nothing(make, stacks):
     event = stacks.ask(stacks.BOOK, "Cover | cloth | leather | Wolves | Take", goal="Lend me wolves in leather")
     compare.process(event)
     compare.observe(stacks.told("pick[leather]", stacks.BOOK, accepted=False))
-    assert compare.process(event)["menu"] == ("pick[leather]",)
+    assert compare.process(event)["candidates"] == ("pick[leather]",)
 
 
 @pytest.mark.parametrize(("value", "expected"), [(0.0, 0.5), (math.log(3), 0.75), (-math.log(3), 0.25), (5000.0, 1.0), (-5000.0, 0.0)])

@@ -1,4 +1,4 @@
-"""where_prior and command_prior: what the model knows."""
+"""location_prior and action_prior: what the model knows."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 
 from homebody.agents.harness.running import Harness
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelDecider
+from homebody.agents.policy import ModelPolicy
 from homebody.agents.processors.base import Services
 
 MENU = ("wait", "walk to dock 1", "walk to dock 2", "walk to shed 1")
@@ -28,31 +28,31 @@ def backend():
     return Scripted(scores=lambda prompt, text: SCORES.get((prompt.replace("barrel", "crate"), text), -99.0))
 
 
-def test_bias_grows_by_the_difference_of_two_sentences(make, yard, backend):
-    prior = make("where_prior", {"weight": 2.0}, ModelDecider(backend).score)
-    changes = prior.process(yard.ask(MENU, admissible=ADMISSIBLE, focus=("search", "crate"), bias=(0.5, 0.0, 1.0, 0.0)))
+def test_prior_grows_by_the_difference_of_two_sentences(make, yard, backend):
+    prior = make("location_prior", {"weight": 2.0}, ModelPolicy(backend).score)
+    changes = prior.process(yard.ask(MENU, admissible=ADMISSIBLE, focus=("search", "crate"), prior=(0.5, 0.0, 1.0, 0.0)))
     # A dock: -2 - -1 = -1. A shed: -5 - -6.5 = 1.5. What is no place gains nothing.
-    assert changes == {"bias": (0.5, -2.0, -1.0, 3.0)}
+    assert changes == {"prior": (0.5, -2.0, -1.0, 3.0)}
 
 
 def test_a_kinds_prior_is_shared_out_among_its_places(make, yard, backend):
-    prior = make("where_prior", {"weight": 2.0, "spread": 1.0}, ModelDecider(backend).score)
-    bias = prior.process(yard.ask(MENU, admissible=ADMISSIBLE, focus=("search", "crate")))["bias"]
+    prior = make("location_prior", {"weight": 2.0, "spread": 1.0}, ModelPolicy(backend).score)
+    values = prior.process(yard.ask(MENU, admissible=ADMISSIBLE, focus=("search", "crate")))["prior"]
     # There are two docks, so each loses log 2; the weight is the model's alone. One shed loses nothing.
-    assert bias == pytest.approx((0.0, -2.0 - math.log(2), -2.0 - math.log(2), 3.0))
+    assert values == pytest.approx((0.0, -2.0 - math.log(2), -2.0 - math.log(2), 3.0))
     # Later the agent stands at a dock, and no command leads there: there are two all the same.
-    later = prior.process(yard.ask(MENU[2:], admissible=MENU[2:], focus=("search", "crate")))["bias"]
+    later = prior.process(yard.ask(MENU[2:], admissible=MENU[2:], focus=("search", "crate")))["prior"]
     assert later == pytest.approx((-2.0 - math.log(2), 3.0))
 
 
 def test_model_is_asked_once_for_each_thing_about_all_places(make, yard, backend):
-    prior = make("where_prior", score=ModelDecider(backend).score)
-    for menu in (MENU, MENU[1:], MENU[:2]):
-        prior.process(yard.ask(menu, admissible=ADMISSIBLE, focus=("search", "crate")))
+    prior = make("location_prior", score=ModelPolicy(backend).score)
+    for candidates in (MENU, MENU[1:], MENU[:2]):
+        prior.process(yard.ask(candidates, admissible=ADMISSIBLE, focus=("search", "crate")))
     places = (" dock.", " shed.", " vat.")
     assert [(call.prompt, call.continuations) for call in backend.calls] == [(GIVEN, places), (BASE, places)]
     barrel = yard.ask(MENU, admissible=ADMISSIBLE, focus=("search", "barrel"))
-    assert prior.process(barrel) == prior.process(barrel) == {"bias": (0.0, -1.0, -1.0, 1.5)}
+    assert prior.process(barrel) == prior.process(barrel) == {"prior": (0.0, -1.0, -1.0, 1.5)}
     assert [call.prompt for call in backend.calls[2:]] == [GIVEN.replace("crate", "barrel")]
 
 
@@ -63,31 +63,33 @@ def test_sentences_are_parameters(make, yard):
         asked.append((prefix, list(texts)))
         return [-1.0 for _ in texts]
 
-    prior = make("where_prior", {"given": "Look for the {thing}: {place}, perhaps", "base": "Go to {place}"}, score)
+    prior = make("location_prior", {"given": "Look for the {thing}: {place}, perhaps", "base": "Go to {place}"}, score)
     prior.process(yard.ask(("walk to dock 1",), focus=("search", "crate")))
     assert asked == [("Look for the crate:", [" dock, perhaps"]), ("Go to", [" dock"])]
 
 
 @pytest.mark.parametrize("focus", [None, ("reach", "crate"), ("act", "crate")])
 def test_model_is_asked_in_a_search_only(focus, make, yard, backend):
-    prior = make("where_prior", score=ModelDecider(backend).score)
+    prior = make("location_prior", score=ModelPolicy(backend).score)
     assert prior.process(yard.ask(MENU, focus=focus)) is None
     assert backend.calls == []
 
 
 def test_without_a_model_it_is_inert(make, yard):
-    assert make("where_prior").process(yard.ask(MENU, focus=("search", "crate"))) is None
+    assert make("location_prior").process(yard.ask(MENU, focus=("search", "crate"))) is None
 
 
 def test_model_that_fails_is_noted(harness, yard, backend):
     backend.close()
-    alive = Harness(harness("where_prior"), Services(ModelDecider(backend).score))
+    alive = Harness(harness("location_prior"), Services(ModelPolicy(backend).score))
     asked = yard.ask(MENU, focus=("search", "crate"))
     assert alive.run(asked) == asked
-    assert [(failure["boundary"], failure["kind"]) for failure in alive.failures] == [("where_prior at before_model", "BackendClosedError")]
+    assert [(failure["boundary"], failure["kind"]) for failure in alive.failures] == [
+        ("location_prior at before_model", "BackendClosedError")
+    ]
 
 
-# --- command_prior
+# --- action_prior
 
 NEXT = {
     ("To rest, the next thing to do is:", " wait"): -3.0,
@@ -100,9 +102,9 @@ NEXT = {
 
 
 def test_command_gains_what_the_goal_adds_to_its_likelihood(make, yard):
-    prior = make("command_prior", {"weight": 2.0}, lambda prefix, texts: [NEXT[prefix, text] for text in texts])
-    asked = yard.ask(("wait", "walk to dock 1", "walk to shed 1"), goal="rest.", bias=(0.5, 0.0, 1.0))
-    assert prior.process(asked) == {"bias": (-1.5, 1.0, 1.0)}
+    prior = make("action_prior", {"weight": 2.0}, lambda prefix, texts: [NEXT[prefix, text] for text in texts])
+    asked = yard.ask(("wait", "walk to dock 1", "walk to shed 1"), goal="rest.", prior=(0.5, 0.0, 1.0))
+    assert prior.process(asked) == {"prior": (-1.5, 1.0, 1.0)}
 
 
 def test_commands_own_likelihood_is_asked_once(make, yard):
@@ -112,13 +114,13 @@ def test_commands_own_likelihood_is_asked_once(make, yard):
         asked.append((prefix, tuple(texts)))
         return [-1.0 for _ in texts]
 
-    prior = make("command_prior", {"given": "{goal}: {command}, now", "base": "{command}, now"}, score)
-    for menu in (("a", "b"), ("b", "c"), ("b", "c")):
-        assert prior.process(yard.ask(menu, goal="Rest")) == {"bias": (0.0, 0.0)}
+    prior = make("action_prior", {"given": "{goal}: {command}, now", "base": "{command}, now"}, score)
+    for candidates in (("a", "b"), ("b", "c"), ("b", "c")):
+        assert prior.process(yard.ask(candidates, goal="Rest")) == {"prior": (0.0, 0.0)}
     ab, bc, c = (" a, now", " b, now"), (" b, now", " c, now"), (" c, now",)
     assert asked == [("Rest:", ab), ("", ab), ("Rest:", bc), ("", c), ("Rest:", bc)]
 
 
-def test_single_command_or_no_model_leaves_the_bias(make, yard):
-    assert make("command_prior").process(yard.ask(MENU)) is None
-    assert make("command_prior", score=lambda prefix, texts: 1 / 0).process(yard.ask(("wait",))) is None
+def test_single_command_or_no_model_leaves_the_prior(make, yard):
+    assert make("action_prior").process(yard.ask(MENU)) is None
+    assert make("action_prior", score=lambda prefix, texts: 1 / 0).process(yard.ask(("wait",))) is None

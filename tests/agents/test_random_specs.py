@@ -15,7 +15,7 @@ from homebody.agents.episode import run_episode
 from homebody.agents.harness.patch import PatchError, apply, invert
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelDecider, RandomDecider
+from homebody.agents.policy import ModelPolicy, RandomPolicy
 
 VALID = int(os.environ.get("HOMEBODY_SPECS", "30"))
 """Number of valid harnesses; five times as many are damaged."""
@@ -40,8 +40,8 @@ def play(yard):
 
     def play(spec, number):
         replies = ["walk to shed 2", "unlock shed 2", "fly"] * 40
-        decider = ModelDecider(Scripted(replies)) if number % 2 else RandomDecider()
-        return run_episode(yard.Yard(), spec, decider, yard.task(), number, max_steps=3)
+        policy = ModelPolicy(Scripted(replies)) if number % 2 else RandomPolicy()
+        return run_episode(yard.Yard(), spec, policy, yard.task(), number, max_steps=3)
 
     return play
 

@@ -8,19 +8,19 @@ from homebody.agents.episode import run_episode
 from homebody.agents.harness.hooks import How, StepEnd, TaskEnd
 from homebody.agents.models.backend import CUT
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelDecider
+from homebody.agents.policy import ModelPolicy
 
 MENU = ("wait", "walk to dock 1")
 
 
-def test_what_the_decider_was_shown_is_noted(make, yard):
+def test_what_the_policy_was_shown_is_noted(make, yard):
     detail = make("trace_detail")
-    asked = yard.ask(MENU, content=f"You wait.{CUT}\n\nwait", bias=(0.0, 1 / 3), tools=("read notes",), how=How("rank"))
+    asked = yard.ask(MENU, content=f"You wait.{CUT}\n\nwait", prior=(0.0, 1 / 3), tools=("read notes",), how=How("rank"))
     assert detail.process(asked) is None
     assert detail.notes == {
         "content": "You wait.\n\nwait",
-        "menu": ["wait", "walk to dock 1"],
-        "bias": [0.0, 0.333333],
+        "candidates": ["wait", "walk to dock 1"],
+        "prior": [0.0, 0.333333],
         "tools": ["read notes"],
         "how": {
             "method": "rank", "normalize": "sum", "correct": 0.0, "weight": 1.0,
@@ -31,9 +31,9 @@ def test_what_the_decider_was_shown_is_noted(make, yard):
 
 
 def test_only_the_parts_asked_for_are_noted(make, yard):
-    detail = make("trace_detail", {"parts": ["menu", "bias"]})
+    detail = make("trace_detail", {"parts": ["candidates", "prior"]})
     detail.process(yard.ask(MENU))
-    assert detail.notes == {"menu": list(MENU), "bias": [0.0, 0.0]}
+    assert detail.notes == {"candidates": list(MENU), "prior": [0.0, 0.0]}
 
 
 STEPS = [
@@ -70,11 +70,11 @@ PLAN = ["walk to shed 2", "unlock shed 2", "dance", "lift crate 1 off shed 2", "
 
 @pytest.mark.parametrize(("max_steps", "notes"), [(6, {"steps": [1, 2, 4, 5, 6], "weights": [1.0] * 5}), (5, None)])
 def test_marks_stand_in_the_record(max_steps, notes, harness, yard):
-    decider = ModelDecider(Scripted(PLAN))
-    record = run_episode(yard.Yard(), harness("training_marks", "trace_detail"), decider, yard.task(), max_steps=max_steps)
+    policy = ModelPolicy(Scripted(PLAN))
+    record = run_episode(yard.Yard(), harness("training_marks", "trace_detail"), policy, yard.task(), max_steps=max_steps)
     assert record.won == (notes is not None)
     assert record.notes.get("0:training_marks") == notes
-    assert record.trace[0]["notes"]["1:trace_detail"]["menu"] == sorted(yard.Yard.commands(_fresh(yard)))
+    assert record.trace[0]["notes"]["1:trace_detail"]["candidates"] == sorted(yard.Yard.commands(_fresh(yard)))
 
 
 def _fresh(yard):

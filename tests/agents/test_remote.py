@@ -31,8 +31,8 @@ from homebody.agents.models.chat_template import render_plain, render_template
 from homebody.agents.models.names import load
 from homebody.agents.models.prepare import describe
 from homebody.agents.models.remote import OpenAICompatible
-from homebody.agents.models.remote import http_client as wire_module
-from homebody.agents.models.remote.http_client import Address, Wire, find_key
+from homebody.agents.models.remote import http_client as http_client_module
+from homebody.agents.models.remote.http_client import Address, HttpClient, find_key
 
 TEMPLATE = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{{ eos_token }}{% endfor %}<|assistant|>"
 MESSAGES = [{"role": "system", "content": "Play."}, {"role": "user", "content": f"A box.{CUT} Open it?"}]
@@ -58,7 +58,7 @@ def expected(prompt: str, continuation: str) -> float:
 
 @dataclass
 class Answer:
-    """What goes over the wire."""
+    """What goes over the client."""
 
     body: Any = None
     status: int = 200
@@ -229,10 +229,10 @@ def backend(fake) -> Iterator[Callable[..., OpenAICompatible]]:
 
 
 @pytest.fixture
-def wire(fake) -> Iterator[tuple[Wire, list[float]]]:
+def client(fake) -> Iterator[tuple[HttpClient, list[float]]]:
     """Requests to the fake server, and the pauses between them."""
     slept: list[float] = []
-    one = Wire(Address.parse(fake.url), timeout_s=0.5, sleep=slept.append)
+    one = HttpClient(Address.parse(fake.url), timeout_s=0.5, sleep=slept.append)
     yield one, slept
     one.close()
 
@@ -680,12 +680,12 @@ def test_a_reply_without_text_is_caught(fake, backend, content):
         model.generate(model.segments(MESSAGES), max_tokens=4)
 
 
-# --- the wire
+# --- the client
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
-def test_busy_servers_are_tried_again_after_growing_pauses(fake, wire, status):
-    one, slept = wire
+def test_busy_servers_are_tried_again_after_growing_pauses(fake, client, status):
+    one, slept = client
     fake.override["/x"] = in_turn(*[Answer({}, status=status)] * 3, Answer({"ok": 1}))
     assert one.post("/x", {}) == {"ok": 1}
     assert len(slept) == 3
@@ -700,8 +700,8 @@ def test_busy_servers_are_tried_again_after_growing_pauses(fake, wire, status):
     assert slept[-1] != first[0]
 
 
-def test_four_failures_are_an_error(fake, wire):
-    one, slept = wire
+def test_four_failures_are_an_error(fake, client):
+    one, slept = client
     fake.override["/x"] = in_turn(Answer({"error": "overloaded"}, status=503))
     with pytest.raises(RemoteRefusedError, match="answered 503 to /x: overloaded; read the server's log"):
         one.post("/x", {})
@@ -711,8 +711,8 @@ def test_four_failures_are_an_error(fake, wire):
 @pytest.mark.parametrize(
     ("status", "remedy"), [(400, "read the"), (401, "set HOMEBODY_API_KEY"), (404, "check the address"), (501, "read"), (301, "read")]
 )
-def test_refusals_are_final(fake, wire, status, remedy):
-    one, slept = wire
+def test_refusals_are_final(fake, client, status, remedy):
+    one, slept = client
     fake.override["/x"] = in_turn(Answer(raw=b"<html>\nno such thing", status=status))
     with pytest.raises(RemoteRefusedError, match=f"answered {status} to /x: <html> no such thing; {remedy}") as caught:
         one.post("/x", {})
@@ -720,14 +720,14 @@ def test_refusals_are_final(fake, wire, status, remedy):
 
 
 @pytest.mark.parametrize("body", [{"error": {"message": "m"}}, {"detail": "m"}, {"message": "m"}, {"error": "m"}, "m"])
-def test_reasons_are_found_where_servers_put_them(fake, wire, body):
+def test_reasons_are_found_where_servers_put_them(fake, client, body):
     fake.override["/x"] = in_turn(Answer(body, status=400))
     with pytest.raises(RemoteRefusedError, match="/x: m;"):
-        wire[0].post("/x", {})
+        client[0].post("/x", {})
 
 
-def test_a_server_may_say_how_long_to_wait(fake, wire):
-    one, slept = wire
+def test_a_server_may_say_how_long_to_wait(fake, client):
+    one, slept = client
     fake.override["/x"] = in_turn(
         Answer({}, status=429, headers={"Retry-After": "3"}),
         Answer({}, status=429, headers={"Retry-After": formatdate(time.time() + 20, usegmt=True)}),
@@ -745,8 +745,8 @@ def test_a_server_may_say_how_long_to_wait(fake, wire):
 
 
 @pytest.mark.parametrize("broken", [Answer(drop=True), Answer(raw=b'{"a":', promised=100)], ids=["dropped", "cut off"])
-def test_broken_connections_are_tried_again(fake, wire, broken):
-    one, slept = wire
+def test_broken_connections_are_tried_again(fake, client, broken):
+    one, slept = client
     fake.override["/x"] = in_turn(broken, Answer({"ok": 1}))
     assert one.post("/x", {}) == {"ok": 1}
     assert len(slept) == 1
@@ -765,41 +765,41 @@ def test_a_server_that_is_not_there_is_named():
 
 
 @pytest.mark.parametrize("answer", [Answer({}, wait_s=0.8), Answer(raw=b"{", promised=5)], ids=["silent", "slow"])
-def test_a_time_out_is_final(fake, wire, answer, monkeypatch):
-    one, slept = wire
+def test_a_time_out_is_final(fake, client, answer, monkeypatch):
+    one, slept = client
     if answer.promised:
         ticks = iter([0.0, 1.0])
-        monkeypatch.setattr(wire_module.time, "monotonic", lambda: next(ticks, 1.0))
+        monkeypatch.setattr(http_client_module.time, "monotonic", lambda: next(ticks, 1.0))
     fake.override["/x"] = in_turn(answer)
     with pytest.raises(RemoteDownError, match=r"no answer to /x within 0\.5 s"):
         one.post("/x", {})
     assert (len(fake.posted("/x")), slept) == (1, [])
 
 
-def test_answers_that_are_no_json_are_named(fake, wire):
+def test_answers_that_are_no_json_are_named(fake, client):
     fake.override["/x"] = in_turn(Answer(raw=b"<html>It works!"))
     with pytest.raises(RemoteAnswerError, match="its answer to /x is not JSON: it begins with '<html>It works!'"):
-        wire[0].get("/x")
+        client[0].get("/x")
 
 
-def test_answers_nested_without_end_are_named(fake, wire):
+def test_answers_nested_without_end_are_named(fake, client):
     fake.override["/x"] = in_turn(Answer(raw=b"[" * 100_000))
     with pytest.raises(RemoteAnswerError, match=r"is not JSON: it begins with '\[\["):
-        wire[0].get("/x")
+        client[0].get("/x")
     fake.override["/x"] = in_turn(Answer(raw=b"[" * 100_000, status=400))
     with pytest.raises(RemoteRefusedError, match=r"answered 400 to /x: \[\["):
-        wire[0].get("/x")
+        client[0].get("/x")
 
 
-def test_answers_without_end_are_not_read_to_it(fake, wire, monkeypatch):
-    monkeypatch.setattr(wire_module, "_LARGEST_ANSWER", 1 << 20)
+def test_answers_without_end_are_not_read_to_it(fake, client, monkeypatch):
+    monkeypatch.setattr(http_client_module, "_LARGEST_ANSWER", 1 << 20)
     fake.override["/x"] = in_turn(Answer(raw=b"1" * (3 << 20)))
     with pytest.raises(RemoteAnswerError, match="longer than 1 MiB"):
-        wire[0].get("/x")
+        client[0].get("/x")
 
 
-def test_connections_are_kept_and_a_stale_one_is_no_failure(fake, wire):
-    one, slept = wire
+def test_connections_are_kept_and_a_stale_one_is_no_failure(fake, client):
+    one, slept = client
     fake.override["/x"] = in_turn(Answer({"ok": 1}), Answer({"ok": 2}), Answer(drop=True), Answer({"ok": 3}))
     assert [one.post("/x", {})["ok"] for _ in range(3)] == [1, 2, 3]
     assert (fake.connections, slept) == (2, [])

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from homebody.agents import HarnessSpec, Job, Rollouts, Stage
+from homebody.agents import HarnessSpec, Job, RolloutConfig, Rollouts
 from homebody.agents.errors import BadRequestError, ContextOverflowError, RemoteDownError
 from homebody.agents.harness.spec import entry
 from homebody.agents.models.backend import CUT
 from homebody.agents.models.llama import LlamaCpp
-from homebody.agents.models.remote import OpenAICompatible, dialect
+from homebody.agents.models.remote import OpenAICompatible, provider
 from homebody.envs import tasks
 
 pytestmark = pytest.mark.model
@@ -74,8 +74,8 @@ def test_scores_are_those_of_the_model_in_this_process(remote, smollm2: LlamaCpp
 
 
 def test_its_echo_is_found_out(remote, server, monkeypatch):
-    echo = dataclasses.replace(dialect.LLAMA_CPP_PYTHON, scoring=("echo",))
-    monkeypatch.setattr(dialect, "LLAMA_CPP_PYTHON", echo)
+    echo = dataclasses.replace(provider.LLAMA_CPP_PYTHON, scoring=("echo",))
+    monkeypatch.setattr(provider, "LLAMA_CPP_PYTHON", echo)
     with OpenAICompatible(server[0]) as backend:
         assert backend.fingerprint["scoring"] == "none"
 
@@ -94,7 +94,7 @@ def test_counts_as_the_model_does(remote, smollm2: LlamaCpp):
 
 def test_a_context_smaller_than_assumed_is_an_overflow(server):
     with OpenAICompatible(server[0]) as backend:
-        assert backend.n_ctx == dialect.UNKNOWN_N_CTX
+        assert backend.n_ctx == provider.UNKNOWN_N_CTX
         with pytest.raises(ContextOverflowError, match=f"do not fit the context of {N_CTX}"):
             backend.generate((" word" * 1200,), max_tokens=4)
 
@@ -108,7 +108,7 @@ def test_an_episode_is_played(server):
     prompt = entry("system_prompt", {"text": "Answer with a command."})
     spec = HarnessSpec.from_json({"format": 1, "name": "short", "processors": [prompt]})
     (task,) = tasks("homebody/Household-v0", "validation", 1)
-    with Rollouts(Stage("homebody/Household-v0", server[0], max_steps=2)) as rollouts:
+    with Rollouts(RolloutConfig("homebody/Household-v0", server[0], max_steps=2)) as rollouts:
         (record,) = rollouts.play([Job(spec, task)])
     assert (len(record.trace), record.error) == (2, None)
     assert record.usage["generated_tokens"] > 0

@@ -47,8 +47,8 @@ def test_command_and_tool_call_pass(command, make):
     assert make("repair").process(answered(command, tools=("note {text}",))) is None
 
 
-def test_possible_command_off_the_menu_is_repaired_if_asked(make):
-    assert make("repair", {"within": "menu", "cutoff": 0.7}).process(answered("walk to vat 1")) == {"command": "walk to dock 1"}
+def test_possible_command_off_the_candidates_is_repaired_if_asked(make):
+    assert make("repair", {"within": "candidates", "cutoff": 0.7}).process(answered("walk to vat 1")) == {"command": "walk to dock 1"}
 
 
 def test_nothing_on_offer_leaves_the_answer(make):

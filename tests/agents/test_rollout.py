@@ -11,8 +11,8 @@ from homebody.agents.errors import BackendClosedError, ModelNotFoundError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models import names
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ExpertDecider, FlatDecider, ModelDecider, RandomDecider
-from homebody.agents.rollout import Job, Rollouts, Stage, WorkerDiedError
+from homebody.agents.policy import ExpertPolicy, ModelPolicy, NoModelPolicy, RandomPolicy
+from homebody.agents.rollout import Job, RolloutConfig, Rollouts, WorkerDiedError
 from homebody.envs import EnvError, tasks
 
 HOUSEHOLD = "homebody/Household-v0"
@@ -34,9 +34,9 @@ def scripted(monkeypatch):
 # --- the stage
 
 
-@pytest.mark.parametrize(("name", "kind"), [("random", RandomDecider), ("flat", FlatDecider), ("expert", ExpertDecider)])
+@pytest.mark.parametrize(("name", "kind"), [("random", RandomPolicy), ("no-model", NoModelPolicy), ("expert", ExpertPolicy)])
 def test_stage_makes_the_controls(name, kind):
-    assert type(Stage("Yard-v0", name).make_decider()) is kind
+    assert type(RolloutConfig("Yard-v0", name).make_policy()) is kind
 
 
 @pytest.mark.parametrize(
@@ -45,25 +45,25 @@ def test_stage_makes_the_controls(name, kind):
 )
 def test_stage_loads_a_model(settings, expected, scripted):
     asked, backend = scripted
-    decider = Stage("Yard-v0", "tiny", **settings).make_decider()
-    assert isinstance(decider, ModelDecider)
-    assert decider.backend is backend
+    policy = RolloutConfig("Yard-v0", "tiny", **settings).make_policy()
+    assert isinstance(policy, ModelPolicy)
+    assert policy.backend is backend
     assert asked == [("tiny", expected)]
 
 
 def test_unknown_model_is_refused():
     with pytest.raises(ModelNotFoundError, match="unknown model 'smolm2'; did you mean smollm2"):
-        Stage("Yard-v0", "smolm2").make_decider()
+        RolloutConfig("Yard-v0", "smolm2").make_policy()
 
 
 def test_stage_gives_its_arguments_to_the_environment(yard):
-    env = Stage("Yard-v0", "random", max_steps=3, env_kwargs={"radio": True}).make_env()
+    env = RolloutConfig("Yard-v0", "random", max_steps=3, env_kwargs={"radio": True}).make_env()
     assert isinstance(env.unwrapped, yard.Yard)
     assert env.unwrapped.radio
 
 
 def test_stage_tells_environments_of_homebody_the_step_limit():
-    env = Stage(HOUSEHOLD, "random", max_steps=2).make_env()
+    env = RolloutConfig(HOUSEHOLD, "random", max_steps=2).make_env()
     _, info = env.reset(seed=0)
     ends = [env.step(info["admissible_commands"][0])[3] for _ in range(2)]
     env.close()
@@ -77,7 +77,7 @@ def test_records_come_in_the_order_of_the_jobs(yard, harness):
     spec, other = harness(), harness("decide")
     jobs = [Job(spec, yard.task("two"), 5), Job(other, yard.task("one"), 3, attempt=2), Job(spec, yard.task("two"), 4)]
     seen = []
-    with Rollouts(Stage("Yard-v0", "random", max_steps=2)) as rollouts:
+    with Rollouts(RolloutConfig("Yard-v0", "random", max_steps=2)) as rollouts:
         records = list(rollouts.play(jobs, on_step=seen.append))
     assert [(record.task_id, record.seed, record.attempt, record.steps) for record in records] == [
         ("two", 5, 0, 2),
@@ -89,7 +89,7 @@ def test_records_come_in_the_order_of_the_jobs(yard, harness):
 
 
 def test_records_come_as_soon_as_they_are_done(yard, harness, scripted):
-    with Rollouts(Stage("Yard-v0", "tiny", max_steps=2)) as rollouts:
+    with Rollouts(RolloutConfig("Yard-v0", "tiny", max_steps=2)) as rollouts:
         played = rollouts.play([Job(harness(), yard.task())] * 2)
         assert scripted[1].usage.calls == 0
         next(played)
@@ -97,7 +97,7 @@ def test_records_come_as_soon_as_they_are_done(yard, harness, scripted):
 
 
 def test_failed_episode_does_not_stop_the_next(yard, harness):
-    with Rollouts(Stage("Yard-v0", "random", max_steps=2)) as rollouts:
+    with Rollouts(RolloutConfig("Yard-v0", "random", max_steps=2)) as rollouts:
         unknown = Job(harness(), yard.TaskSpec("none", "none", "train"))
         errors = [record.error for record in rollouts.play([unknown, Job(harness(), yard.task())])]
     assert errors[0]["kind"] == "KeyError"
@@ -105,8 +105,8 @@ def test_failed_episode_does_not_stop_the_next(yard, harness):
 
 
 def test_the_end_frees_model_and_environment(yard, harness, scripted):
-    with Rollouts(Stage("Yard-v0", "tiny")) as rollouts:
-        assert rollouts.decider.name == "tiny"
+    with Rollouts(RolloutConfig("Yard-v0", "tiny")) as rollouts:
+        assert rollouts.policy.name == "tiny"
         env = rollouts._env.unwrapped
     assert env.closed
     with pytest.raises(BackendClosedError):
@@ -119,7 +119,7 @@ def test_the_end_frees_model_and_environment(yard, harness, scripted):
 def test_number_of_workers_does_not_change_the_records():
     spec = HarnessSpec.load("generic")
     jobs = [Job(spec, task, seed) for task in tasks(HOUSEHOLD, "train", 3) for seed in (0, 1)]
-    stage = Stage(HOUSEHOLD, "random", max_steps=4)
+    stage = RolloutConfig(HOUSEHOLD, "random", max_steps=4)
     records = {}
     for workers in (1, 2):
         with Rollouts(stage, workers) as rollouts:
@@ -139,13 +139,13 @@ def importable_yard(yard, monkeypatch):
 
 def test_workers_play_an_environment_of_the_users_own(importable_yard, harness):
     jobs = [Job(harness("visited"), importable_yard.task(name)) for name in ("two", "one", "tar")]
-    with Rollouts(Stage("yard:Yard-v0", "random", max_steps=3), workers=2) as rollouts:
+    with Rollouts(RolloutConfig("yard:Yard-v0", "random", max_steps=3), workers=2) as rollouts:
         records = list(rollouts.play(jobs))
     assert [(record.task_id, record.steps, record.error) for record in records] == [("two", 3, None), ("one", 3, None), ("tar", 3, None)]
 
 
 def test_killed_worker_is_an_error_that_says_what_to_do(importable_yard, harness):
-    stage = Stage("yard:Yard-v0", "random", max_steps=2, env_kwargs={"dies": True})
+    stage = RolloutConfig("yard:Yard-v0", "random", max_steps=2, env_kwargs={"dies": True})
     with (
         Rollouts(stage, workers=2) as rollouts,
         pytest.raises(WorkerDiedError, match=r"a worker process died \(killed, or out of memory\); .* run again with --resume, or with"),
@@ -157,12 +157,12 @@ def test_killed_worker_is_an_error_that_says_what_to_do(importable_yard, harness
 def test_workers_end_with_their_main_process(tmp_path):
     script = tmp_path / "main.py"
     script.write_text(
-        "from homebody.agents.rollout import Job, Rollouts, Stage\n"
+        "from homebody.agents.rollout import Job, Rollouts, RolloutConfig\n"
         "from homebody.agents.harness.spec import HarnessSpec\n"
         "from homebody.envs import tasks\n"
         "if __name__ == '__main__':\n"
         "    jobs = [Job(HarnessSpec.load('generic'), task) for task in tasks('homebody/Household-v0', 'train', 500)]\n"
-        "    with Rollouts(Stage('homebody/Household-v0', 'random'), workers=2) as rollouts:\n"
+        "    with Rollouts(RolloutConfig('homebody/Household-v0', 'random'), workers=2) as rollouts:\n"
         "        for record in rollouts.play(jobs):\n"
         "            print(*rollouts._pool._processes, flush=True)\n"
     )
@@ -181,7 +181,7 @@ def test_workers_end_with_their_main_process(tmp_path):
 
 @pytest.mark.parametrize(
     ("stage", "told"),
-    [(Stage("Nowhere-v0", "flat"), "Nowhere"), (Stage(HOUSEHOLD, "flat", env_kwargs={"colour": "red"}), "colour")],
+    [(RolloutConfig("Nowhere-v0", "no-model"), "Nowhere"), (RolloutConfig(HOUSEHOLD, "no-model", env_kwargs={"colour": "red"}), "colour")],
 )
 def test_environment_that_cannot_be_made_is_named(stage, told):
     with pytest.raises(EnvError, match=told):

@@ -38,10 +38,10 @@ def test_json_comes_out_as_it_went_in(value: object) -> None:
 
 
 def test_event_is_a_copy_with_tuples_as_lists() -> None:
-    event = {"menu": ("look", "wait")}
-    result = run("def process(event):\n    event['menu'].append('fly')\n    return event\n", event)
-    assert result.value == {"menu": ["look", "wait", "fly"]}
-    assert event == {"menu": ("look", "wait")}
+    event = {"candidates": ("look", "wait")}
+    result = run("def process(event):\n    event['candidates'].append('fly')\n    return event\n", event)
+    assert result.value == {"candidates": ["look", "wait", "fly"]}
+    assert event == {"candidates": ("look", "wait")}
 
 
 def test_what_it_prints_is_kept_apart() -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from homebody.agents.episode import Sight, run_episode
+from homebody.agents.episode import ModelCall, run_episode
 from homebody.agents.harness.spec import HarnessSpec, entry
 from homebody.agents.models.backend import CUT, Usage
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelDecider
+from homebody.agents.policy import ModelPolicy
 
 
 def test_each_decision_is_told_before_its_step_with_what_it_took(yard):
-    spec = HarnessSpec.from_json({"format": 1, "name": "menu", "processors": [entry("show_menu")]})
+    spec = HarnessSpec.from_json({"format": 1, "name": "candidates", "processors": [entry("show_candidates")]})
     backend = Scripted(["walk to dock 1", "wait"])
     told = []
     keywords = {"on_step": lambda step: told.append(step["command"]), "on_decision": told.append}
-    record = run_episode(yard.Yard(), spec, ModelDecider(backend), yard.task(), max_steps=2, **keywords)
+    record = run_episode(yard.Yard(), spec, ModelPolicy(backend), yard.task(), max_steps=2, **keywords)
     assert record.error is None
     first, _, second, _ = told
     assert [told[1], told[3]] == ["walk to dock 1", "wait"]
@@ -31,12 +31,12 @@ def test_each_decision_is_told_before_its_step_with_what_it_took(yard):
 def test_watching_changes_nothing(yard):
     spec = HarnessSpec.load("generic")
     records = [
-        run_episode(yard.Yard(), spec, ModelDecider(Scripted(["wait"] * 3)), yard.task(), max_steps=3, on_decision=watcher)
+        run_episode(yard.Yard(), spec, ModelPolicy(Scripted(["wait"] * 3)), yard.task(), max_steps=3, on_decision=watcher)
         for watcher in (None, lambda sight: None)
     ]
     assert records[0].trace_hash == records[1].trace_hash
 
 
 def test_a_sight_comes_back_from_json():
-    sight = Sight(({"role": "user", "content": "A yard."},), Usage(prompt_tokens=3, calls=1, seconds=0.5))
-    assert Sight.from_json(sight.to_json()) == sight
+    sight = ModelCall(({"role": "user", "content": "A yard."},), Usage(prompt_tokens=3, calls=1, seconds=0.5))
+    assert ModelCall.from_json(sight.to_json()) == sight

@@ -191,15 +191,15 @@ def test_file_that_is_no_harness_is_named(tmp_path, content, message):
             "harness: /processors/0/params/turns: 5.0 is not of type 'integer'",
         ),
         (
-            {"processors": [entry("where_prior", {"given": "A {place} for a {thing}."})]},
+            {"processors": [entry("location_prior", {"given": "A {place} for a {thing}."})]},
             r"harness: /processors/0/params/given: 'A {place} for a {thing}.' does not match '\\{thing\\}.*\\{place\\}'",
         ),
         (
-            {"processors": [entry("playbook", {"frames": [{"goal": "rest", "steps": [{"form": "lift #", "args": ["Crate=a"]}]}]})]},
+            {"processors": [entry("learned_plan", {"frames": [{"goal": "rest", "steps": [{"form": "lift #", "args": ["Crate=a"]}]}]})]},
             "harness: /processors/0/params/frames/0/steps/0/args/0: 'Crate=a' does not match ",
         ),
         (
-            {"processors": [entry("seen_where", {"hits": {"crate": {"shed": 0.5}}})]},
+            {"processors": [entry("location_memory", {"hits": {"crate": {"shed": 0.5}}})]},
             "harness: /processors/0/params/hits/crate/shed: 0.5 is not of type 'integer'",
         ),
     ],
@@ -210,7 +210,7 @@ def test_what_is_wrong_is_said_with_its_place(change, message):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_number_that_json_lacks_is_refused(value):
-    assert refusal(document(entry("where_prior", {"weight": value}))) == "harness: /: Out of range float values are not JSON compliant"
+    assert refusal(document(entry("location_prior", {"weight": value}))) == "harness: /: Out of range float values are not JSON compliant"
 
 
 def test_half_a_surrogate_pair_is_refused():

@@ -21,8 +21,8 @@ MENU = ("wait", "walk to dock 1")
 
 
 def test_renders_blocks_on_lines_of_their_own_without_gaps() -> None:
-    template = "You can:\n{% for command in menu %}\n{{ loop.index }}. {{ command }}\n{% endfor %}\nChoose.\n"
-    assert render(template, {"menu": MENU}) == "You can:\n1. wait\n2. walk to dock 1\nChoose.\n"
+    template = "You can:\n{% for command in candidates %}\n{{ loop.index }}. {{ command }}\n{% endfor %}\nChoose.\n"
+    assert render(template, {"candidates": MENU}) == "You can:\n1. wait\n2. walk to dock 1\nChoose.\n"
 
 
 @given(st.text())
@@ -34,25 +34,31 @@ def test_text_goes_through_as_it_is(text: str) -> None:
 @pytest.mark.parametrize(
     ("template", "text"),
     [
-        ("{{ menu }} {{ focus }}", "['wait', 'walk'] {'phase': 'search', 'kinds': ['crate']}"),
-        ("{{ menu[0] }} {{ menu[-1] }} {{ menu[:1] }}", "wait walk ['wait']"),
-        ("{{ menu|tojson }} {{ focus|tojson }}", '["wait", "walk"] {"phase": "search", "kinds": ["crate"]}'),
-        ("{{ menu is sequence }} {{ focus is mapping }} {{ 'wait' in menu }} {{ 'phase' in focus }}", "True True True True"),
+        ("{{ candidates }} {{ focus }}", "['wait', 'walk'] {'phase': 'search', 'kinds': ['crate']}"),
+        ("{{ candidates[0] }} {{ candidates[-1] }} {{ candidates[:1] }}", "wait walk ['wait']"),
+        ("{{ candidates|tojson }} {{ focus|tojson }}", '["wait", "walk"] {"phase": "search", "kinds": ["crate"]}'),
+        ("{{ candidates is sequence }} {{ focus is mapping }} {{ 'wait' in candidates }} {{ 'phase' in focus }}", "True True True True"),
         ("{% for key, value in focus|items %}{{ key }}={{ value }};{% endfor %}", "phase=search;kinds=['crate'];"),
         ("{% for key, value in focus.items() %}{{ key }}={{ value }};{% endfor %}", "phase=search;kinds=['crate'];"),
-        ("{{ focus.keys() }} {{ focus.get('gone', 3) }} {{ menu.index('walk') }} {{ menu.count('wait') }}", "['phase', 'kinds'] 3 1 1"),
-        ("{{ menu|sort|join(', ') }} {{ menu == ['wait', 'walk'] }} {{ menu + ['go'] }}", "wait, walk True ['wait', 'walk', 'go']"),
+        (
+            "{{ focus.keys() }} {{ focus.get('gone', 3) }} {{ candidates.index('walk') }} {{ candidates.count('wait') }}",
+            "['phase', 'kinds'] 3 1 1",
+        ),
+        (
+            "{{ candidates|sort|join(', ') }} {{ candidates == ['wait', 'walk'] }} {{ candidates + ['go'] }}",
+            "wait, walk True ['wait', 'walk', 'go']",
+        ),
     ],
 )
 def test_lists_and_objects_can_be_read_in_every_way(template: str, text: str) -> None:
-    assert render(template, {"menu": ("wait", "walk"), "focus": {"phase": "search", "kinds": ["crate"]}}) == text
+    assert render(template, {"candidates": ("wait", "walk"), "focus": {"phase": "search", "kinds": ["crate"]}}) == text
 
 
 @pytest.mark.parametrize(
     "template",
     [
-        "{{ menu.append('fly') }}",
-        "{{ menu.clear() }}",
+        "{{ candidates.append('fly') }}",
+        "{{ candidates.clear() }}",
         "{{ focus.update({}) }}",
         "{{ focus.items()[0].clear() }}",
         "{{ focus.kinds.sort() }}",
@@ -60,16 +66,26 @@ def test_lists_and_objects_can_be_read_in_every_way(template: str, text: str) ->
 )
 def test_lists_and_objects_cannot_be_changed(template: str) -> None:
     with pytest.raises(PromptTemplateError, match=r"there is no '[a-z]+' here; there are") as caught:
-        render(template, {"menu": ["wait"], "focus": {"kinds": ["crate"]}})
+        render(template, {"candidates": ["wait"], "focus": {"kinds": ["crate"]}})
     assert caught.value.kind == "AttributeError"
 
 
 @pytest.mark.parametrize(
-    "source", ["menu.index", "focus.items", "focus.keys().count", "focus.items()[0].index", "range", "namespace(a=1)", "menu|map('upper')"]
+    "source",
+    [
+        "candidates.index",
+        "focus.items",
+        "focus.keys().count",
+        "focus.items()[0].index",
+        "range",
+        "namespace(a=1)",
+        "candidates|map('upper')",
+    ],
 )
 def test_no_address_of_the_worker_stands_in_a_text(source: str) -> None:
     text = render(
-        f"{{{{ {source} }}}} {{{{ [{source}] }}}} {{% for x in menu %}}{{{{ loop }}}}{{% endfor %}}", {"menu": ["a"], "focus": {"b": 1}}
+        f"{{{{ {source} }}}} {{{{ [{source}] }}}} {{% for x in candidates %}}{{{{ loop }}}}{{% endfor %}}",
+        {"candidates": ["a"], "focus": {"b": 1}},
     )
     assert "0x" not in text
 
@@ -80,7 +96,7 @@ def test_no_address_of_the_worker_stands_in_a_text(source: str) -> None:
         ("{{ gaol }}", {"goal": ""}, "UndefinedError", "template: UndefinedError in line 1: undefined value"),
         ("\n{{ goal.length }}", {"goal": ""}, "UndefinedError", "template: UndefinedError in line 2: undefined value"),
         ("{{ goal", {"goal": ""}, "SyntaxError", "template: SyntaxError in line 1: syntax error: unexpected end of input"),
-        ("{{ menu.index(1) }}", {"menu": []}, "ValueError", "template: ValueError: 1 is not in list"),
+        ("{{ candidates.index(1) }}", {"candidates": []}, "ValueError", "template: ValueError: 1 is not in list"),
         ("{% for a in range(9999) %}{{ a }}{% for b in range(9) %}{% endfor %}{% endfor %}", {}, "OutOfFuel", "engine ran out of fuel"),
         ("{{ 'x' * 70000 }}", {}, "TooLarge", "template: TooLarge: the text is longer than 65536 characters"),
         ("{{ goal }}", {"goal": float("nan")}, "NotJson", "template: NotJson: the template or its context: "),
@@ -104,10 +120,10 @@ def test_template_over_its_memory_or_time_is_stopped_and_the_next_one_renders() 
 
 
 def test_check_names_every_unknown_variable_and_what_there_is() -> None:
-    assert check("{{ goal }}{% for x in menu %}{{ x }}{{ loop.index }}{% endfor %}{{ range(2) }}", ["goal", "menu"]) == []
-    assert check("{{ gaol }}{{ debug() }}{% set mine = 1 %}{{ mine }}", ["menu", "goal"]) == [
-        "template: there is no variable 'debug'; there are goal, menu",
-        "template: there is no variable 'gaol'; there are goal, menu",
+    assert check("{{ goal }}{% for x in candidates %}{{ x }}{{ loop.index }}{% endfor %}{{ range(2) }}", ["goal", "candidates"]) == []
+    assert check("{{ gaol }}{{ debug() }}{% set mine = 1 %}{{ mine }}", ["candidates", "goal"]) == [
+        "template: there is no variable 'debug'; there are candidates, goal",
+        "template: there is no variable 'gaol'; there are candidates, goal",
     ]
     (problem,) = check(f"{{{{ {'x' * 8000} }}}}", ["goal"])
     assert len(problem) < 300
@@ -118,7 +134,7 @@ def test_check_names_every_unknown_variable_and_what_there_is() -> None:
 def workers(parent: int) -> list[int]:
     listing = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     rows = (line.split(None, 2) for line in listing.splitlines())
-    return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and "template_worker.py" in args]
+    return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and "renderer_worker.py" in args]
 
 
 def test_killed_worker_is_one_failed_call() -> None:
@@ -184,9 +200,9 @@ def test_all_variables_can_be_used(yard: Any) -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("{{ gaol }}", "/params/template: template: there is no variable 'gaol'; there are content, focus, goal, menu, observation"),
+        ("{{ gaol }}", "/params/template: template: there is no variable 'gaol'; there are candidates, content, focus, goal, observation"),
         ("{{ goal", "/params/template: template: SyntaxError in line 1"),
-        ("{{ menu[0].name }}", "/params/template: on a sample event: template: UndefinedError in line 1"),
+        ("{{ candidates[0].name }}", "/params/template: on a sample event: template: UndefinedError in line 1"),
     ],
 )
 def test_entry_is_checked(source: str, words: str) -> None:

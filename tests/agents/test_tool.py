@@ -5,7 +5,7 @@ import pytest
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.hooks import BeforeTool, StepEnd
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelDecider
+from homebody.agents.policy import ModelPolicy
 
 
 def call(tool, command, admissible=("wait",), steps_left=5):
@@ -83,9 +83,9 @@ def test_model_calls_tools_within_an_episode(harness, yard):
     backend = Scripted(
         ["note look in shed 2", "walk to shed 2", "read notes", "count steps", "recall locked", "note too much", "wait", "wait"]
     )
-    items = ["show_menu", ("notes", {"calls": 2}), "steps_left", "recall"]
+    items = ["show_candidates", ("notes", {"calls": 2}), "steps_left", "recall"]
     env = yard.Yard()
-    record = run_episode(env, harness(*items), ModelDecider(backend), yard.task(), max_steps=4)
+    record = run_episode(env, harness(*items), ModelPolicy(backend), yard.task(), max_steps=4)
     assert (record.error, record.failures, record.steps) == (None, [], 4)
     assert env.sent == ["walk to shed 2", "note too much", "wait", "wait"]
     prompts = [call.prompt for call in backend.calls]
@@ -96,4 +96,4 @@ def test_model_calls_tools_within_an_episode(harness, yard):
     assert "- look in shed 2" in prompts[3]
     assert "Steps spent: 1. Steps left: 3, of 4." in prompts[4]
     assert "Step 1, walk to shed 2: You walk to shed 2. It is locked." in prompts[5]
-    assert record.activations == {"0:show_menu": 8, "1:notes": 2, "2:steps_left": 1, "3:recall": 1}
+    assert record.activations == {"0:show_candidates": 8, "1:notes": 2, "2:steps_left": 1, "3:recall": 1}

@@ -7,7 +7,7 @@ import pytest
 from homebody.agents.episode import EpisodeRecord, run_episode
 from homebody.agents.harness.patch import PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec, entry, route_score
-from homebody.agents.policy import FlatDecider
+from homebody.agents.policy import NoModelPolicy
 
 GUARD = [{"op": "add", "path": "/processors/-", "value": entry("loop_guard", {"repeats": 1})}]
 RULE = {
@@ -61,7 +61,7 @@ def test_the_highest_score_above_zero_wins_and_of_equals_the_first():
 @pytest.fixture
 def play(yard):
     def play(spec, task, **settings):
-        return run_episode(yard.Yard(), spec, FlatDecider(), yard.task(task), **{"max_steps": 4, **settings})
+        return run_episode(yard.Yard(), spec, NoModelPolicy(), yard.task(task), **{"max_steps": 4, **settings})
 
     return play
 

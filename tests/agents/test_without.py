@@ -4,7 +4,7 @@ import pytest
 
 from homebody.agents.harness.spec import HarnessError, HarnessSpec, entry
 
-GUARD, SEEN, BOOK, WINDOW = entry("loop_guard"), entry("seen_where"), entry("playbook"), entry("history_window", {"turns": 4})
+GUARD, SEEN, BOOK, WINDOW = entry("loop_guard"), entry("location_memory"), entry("learned_plan"), entry("history_window", {"turns": 4})
 
 
 def harness(*processors, **fields):
@@ -17,8 +17,8 @@ def add(place, processor):
 
 def test_the_others_stay_as_they_are():
     spec = harness(WINDOW, BOOK, SEEN, description="mine")
-    assert spec.without("playbook") == harness(WINDOW, SEEN, description="mine")
-    assert spec.without("playbook").without("seen_where").without("history_window").processors == []
+    assert spec.without("learned_plan") == harness(WINDOW, SEEN, description="mine")
+    assert spec.without("learned_plan").without("location_memory").without("history_window").processors == []
     assert spec == harness(WINDOW, BOOK, SEEN, description="mine")
 
 
@@ -30,7 +30,7 @@ def test_every_processor_of_the_name_goes():
 def test_rules_go_on_to_mean_the_processors_that_they_meant():
     change = [{"op": "replace", "path": "/processors/2/params/turns", "value": 9}]
     rule = {"name": "far", "when": {"signal": "stalled", "at_least": 1}, "patch": change}
-    spec = harness(BOOK, SEEN, WINDOW, adaptations=[rule]).without("seen_where")
+    spec = harness(BOOK, SEEN, WINDOW, adaptations=[rule]).without("location_memory")
     assert spec.processors == [BOOK, WINDOW]
     (left,) = spec.adaptations
     assert spec.without_adaptations().patch(left["patch"]).processors == [BOOK, entry("history_window", {"turns": 9})]
@@ -46,15 +46,15 @@ def test_variants_lose_the_processor_too():
     ]
     spec = harness(SEEN, GUARD, variants=[{**variants[1], "patch": add(0, WINDOW)}]).without("loop_guard")
     assert [spec.variant(item).processors for item in spec.variants] == [[WINDOW, SEEN]]
-    brought = harness(BOOK, SEEN, variants=variants).without("seen_where")
+    brought = harness(BOOK, SEEN, variants=variants).without("location_memory")
     assert [brought.variant(item).processors for item in brought.variants] == [[BOOK, GUARD, WINDOW], [GUARD, BOOK]]
 
 
 @pytest.mark.parametrize(
     ("use", "message"),
     [
-        ("seen_were", "harness test has no processor 'seen_were'; did you mean seen_where?"),
-        ("visited", "harness test has no processor 'visited'; it has playbook, seen_where"),
+        ("location_memry", "harness test has no processor 'location_memry'; did you mean location_memory?"),
+        ("visited", "harness test has no processor 'visited'; it has learned_plan, location_memory"),
     ],
 )
 def test_a_processor_that_is_not_there_is_named(use, message):

@@ -163,10 +163,10 @@ def task(task_id: str = "one") -> TaskSpec:
     return TaskSpec(task_id, f"type of {task_id}", "train")
 
 
-def ask(menu: tuple[str, ...], *, goal: str = TASKS["one"][0], focus: tuple[str, str] | None = None, **fields: Any) -> BeforeModel:
-    """A `before_model` event, with no bias unless given; `focus` as (phase, wanted)."""
-    given = {"observation": "A yard.", "content": "A yard.", "admissible": menu, "bias": (0.0,) * len(menu)}
-    return BeforeModel(goal=goal, menu=menu, focus=Focus(*focus) if focus else None, **{**given, **fields})
+def ask(candidates: tuple[str, ...], *, goal: str = TASKS["one"][0], focus: tuple[str, str] | None = None, **fields: Any) -> BeforeModel:
+    """A `before_model` event, with no prior unless given; `focus` as (phase, wanted)."""
+    given = {"observation": "A yard.", "content": "A yard.", "admissible": candidates, "prior": (0.0,) * len(candidates)}
+    return BeforeModel(goal=goal, candidates=candidates, focus=Focus(*focus) if focus else None, **{**given, **fields})
 
 
 def told(command: str, observation: str = "", admissible: tuple[str, ...] = (), *, accepted: bool = True) -> StepEnd:

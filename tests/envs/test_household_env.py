@@ -171,11 +171,11 @@ def test_pickled_env_resumes(env_id: str, data_dir: Path, monkeypatch: pytest.Mo
     env = gymnasium.make(env_id, explain=True)
     env.reset(seed=4)
     for _ in range(3):
-        env.step(household(env).online_expert()[0])
+        env.step(household(env).scripted_policy()[0])
     pickled = pickle.dumps(env)
     assert len(pickled) < 20_000
     copy = pickle.loads(pickled)
-    assert household(copy).online_expert() == household(env).online_expert()
+    assert household(copy).scripted_policy() == household(env).scripted_policy()
     assert walk(household(copy), 20, seed=0) == walk(household(env), 20, seed=0)
 
 
@@ -218,7 +218,7 @@ def test_online_expert_wins(data_dir: Path) -> None:
     env = AlfWorldEnv(data_dir)
     env.reset(options={"task": HEAT})
     for _ in range(50):
-        if env.step(env.online_expert()[0])[2]:
+        if env.step(env.scripted_policy()[0])[2]:
             break
     assert env.play.won
 
@@ -313,7 +313,7 @@ def test_absolute_path_is_no_task_id(data_dir: Path) -> None:
         (lambda d: AlfWorldEnv(d).reset(options={"tasks": HEAT}), ResetOptionError, "unknown reset option 'tasks'; did you mean task?"),
         (lambda d: AlfWorldEnv(d).step("look"), NotResetError, "was used before reset"),
         (lambda d: AlfWorldEnv(d).expert(), NotResetError, "was used before reset"),
-        (lambda d: AlfWorldEnv(d).online_expert(), NotResetError, "was used before reset"),
+        (lambda d: AlfWorldEnv(d).scripted_policy(), NotResetError, "was used before reset"),
         (lambda d: AlfWorldEnv(d).snapshot(), NotResetError, "was used before reset"),
         (
             lambda d: AlfWorldEnv(d, split="dev").reset(),

@@ -223,9 +223,9 @@ def test_environments_offer_it() -> None:
     for commands in (first, []):
         _, info = env.reset(options={"task": task.task_id})
         while not info["won"] and len(commands) < MOST:
-            (command,) = env.unwrapped.online_expert()  # type: ignore[attr-defined]
+            (command,) = env.unwrapped.scripted_policy()  # type: ignore[attr-defined]
             # It may be asked as often as one likes.
-            assert env.unwrapped.online_expert() == [command]  # type: ignore[attr-defined]
+            assert env.unwrapped.scripted_policy() == [command]  # type: ignore[attr-defined]
             commands.append(command)
             _, _, _, _, info = env.step(command)
         assert info["won"]

@@ -444,7 +444,7 @@ def test_rendering_changes_no_episode() -> None:
         env = ProceduralEnv(render_mode=mode)
         said.append([env.reset(seed=5)])
         for _ in range(6):
-            said[-1].append(env.step(env.online_expert()[0]))  # type: ignore[arg-type]
+            said[-1].append(env.step(env.scripted_policy()[0]))  # type: ignore[arg-type]
             if mode:
                 env.render()
     assert said[0] == said[1]

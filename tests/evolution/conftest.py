@@ -128,7 +128,7 @@ def episode() -> Callable[..., EpisodeRecord]:
 
     def make(won: bool = False, **fields: Any) -> EpisodeRecord:
         values: dict[str, Any] = {
-            "task_id": "train/a-0", "type": "a", "won": won, "steps": 3, "seed": 0, "attempt": 0, "behaviour_hash": "h", "decider": "d",
+            "task_id": "train/a-0", "type": "a", "won": won, "steps": 3, "seed": 0, "attempt": 0, "behaviour_hash": "h", "policy": "d",
             "opening": "o", "goal": "bring a gem to a crate", "trace": [], "invalid_actions": 0, "activations": {}, "failures": [],
             "error": None,
         }  # fmt: skip
@@ -143,7 +143,7 @@ def small() -> Callable[..., EvolveConfig]:
 
     def make(**changes: Any) -> EvolveConfig:
         values: dict[str, Any] = {
-            "env_id": "homebody/Household-v0", "env_kwargs": {"rooms": ["bathroom"]}, "model": "flat", "harness": "household",
+            "env_id": "homebody/Household-v0", "env_kwargs": {"rooms": ["bathroom"]}, "model": "no-model", "harness": "household",
             "rounds": 2, "candidates": 3, "train_tasks": 4, "validation_tasks": 6, "growth": 1, "max_steps": 10, "exploration_steps": 6000,
         }  # fmt: skip
         return EvolveConfig(**(values | changes))
@@ -217,7 +217,7 @@ def told_run(episode: Callable[..., EpisodeRecord]) -> Callable[..., Path]:
                     "step": 1, "admissible": 9, "offered": 3, "method": "rank", "focus": None, "scores": [], "response": f"say {text}",
                     "usable": mark == "+", "command": "lift gem 1 from shaft 1", "dropped_turns": 0, "accepted": mark == "+",
                     "observation": text, "reward": 0.0,
-                    "changed": [{"by": "2:visited", "hook": "before_model", "outcome": "change", "fields": {"menu": []}}],
+                    "changed": [{"by": "2:visited", "hook": "before_model", "outcome": "change", "fields": {"candidates": []}}],
                 }  # fmt: skip
                 usage = {"prompt_tokens": 10, "cached_tokens": 4, "generated_tokens": 1, "seconds": 0.5}
                 record = episode(mark == "+", task_id=task, behaviour_hash=behaviour, trace=[step], opening=text, usage=usage)
@@ -233,12 +233,12 @@ def told_run(episode: Callable[..., EpisodeRecord]) -> Callable[..., Path]:
             won = outcomes.count("+")
             return {"n": len(outcomes), "success": won / len(outcomes), "ci95": list(wilson(won, len(outcomes)))}
 
-        def evaluation(harness: str, behaviour: str, decider: str, outcomes: str) -> None:
-            keys = play("", "test", f"{behaviour} {decider}", outcomes)
+        def evaluation(harness: str, behaviour: str, policy: str, outcomes: str) -> None:
+            keys = play("", "test", f"{behaviour} {policy}", outcomes)
             won = {f"test/a-{number}": mark == "+" for number, mark in enumerate(outcomes)}
             figures = {"steps_mean": 3.0, "prompt_tokens": 20, "generated_tokens": 2, "by_type": {"a": rate(outcomes)}, "trace_hash": "t"}
             where = {"env": "Quarry-v0", "split": "test", "max_steps": 15, "harness": harness, "behaviour_hash": behaviour}
-            store.append("evaluation", {**where, **rate(outcomes), **figures, "decider": decider, "won": won, "keys": keys})
+            store.append("evaluation", {**where, **rate(outcomes), **figures, "policy": policy, "won": won, "keys": keys})
 
         edits = [
             _edit("r1c1", name, "accepted", "1 tasks won, 0 lost"),
@@ -276,11 +276,12 @@ def told_run(episode: Callable[..., EpisodeRecord]) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def quarry_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a real evolution on the toy environment, without a model, that ships one edit (`playbook`); not to be changed."""
+    """The directory of a real evolution on the toy environment, without a model, that ships one edit (`learned_plan`); not to be
+    changed."""
     run_dir = tmp_path_factory.mktemp("quarry") / "run"
     config = EvolveConfig(
-        "Quarry-v0", "flat", "generic", env_kwargs={"types": ["bring", "wash"]}, rounds=3, candidates=2, train_tasks=6, validation_tasks=8,
-        max_steps=8, exploration_steps=6000,
+        "Quarry-v0", "no-model", "generic", env_kwargs={"types": ["bring", "wash"]}, rounds=3, candidates=2, train_tasks=6,
+        validation_tasks=8, max_steps=8, exploration_steps=6000,
     )  # fmt: skip
     evolve(config, run_dir)
     return run_dir

@@ -10,7 +10,7 @@ from homebody.agents import rollout
 from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import ModelNotFoundError
 from homebody.agents.harness.spec import HarnessSpec, digest
-from homebody.agents.rollout import Job, Stage
+from homebody.agents.rollout import Job, RolloutConfig
 from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv
 from homebody.evolution import evaluation as evaluate_module
@@ -18,10 +18,10 @@ from homebody.evolution.evaluation import evaluate, summarize
 from homebody.evolution.store import Store
 
 ENV = "homebody/Household-v0"
-STAGE = Stage(ENV, "random", 6, {"rooms": ["bathroom"]})
+STAGE = RolloutConfig(ENV, "random", 6, {"rooms": ["bathroom"]})
 KEYS = {
     "env", "split", "n", "success", "ci95", "steps_mean", "invalid_actions", "prompt_tokens", "cached_tokens", "generated_tokens",
-    "decisions", "wall_s", "behaviour_hash", "decider", "trace_hash", "by_type", "episodes",
+    "decisions", "wall_s", "behaviour_hash", "policy", "trace_hash", "by_type", "episodes",
 }  # fmt: skip
 EPISODE_KEYS = {"task_id", "type", "won", "steps", "seed", "trace_hash", "error"}
 
@@ -42,7 +42,7 @@ def test_the_result_is_as_the_design_says(spec: HarnessSpec) -> None:
     listed = tasks(ENV, "test", 3, rooms=["bathroom"])
     assert [(e["task_id"], e["type"]) for e in result["episodes"]] == [(task.task_id, task.type) for task in listed]
     assert all(set(e) >= EPISODE_KEYS for e in result["episodes"])
-    assert (result["env"], result["split"], result["decider"], result["max_steps"]) == (ENV, "test", "random", 6)
+    assert (result["env"], result["split"], result["policy"], result["max_steps"]) == (ENV, "test", "random", 6)
     assert (result["n"], result["behaviour_hash"]) == (3, spec.behaviour_hash)
     assert set(result["by_type"]) == {task.type for task in listed}
     assert result["decisions"] == sum(e["steps"] for e in result["episodes"])
@@ -147,9 +147,13 @@ def test_in_a_run_directory_nothing_is_played_twice(spec: HarnessSpec, tmp_path:
 
 @pytest.mark.parametrize(
     ("stage", "changes"),
-    [(Stage(ENV, "flat", 6, {"rooms": ["bathroom"]}), {}), (Stage(ENV, "random", 5, {"rooms": ["bathroom"]}), {}), (STAGE, {"seed": 1})],
+    [
+        (RolloutConfig(ENV, "no-model", 6, {"rooms": ["bathroom"]}), {}),
+        (RolloutConfig(ENV, "random", 5, {"rooms": ["bathroom"]}), {}),
+        (STAGE, {"seed": 1}),
+    ],
 )
-def test_other_settings_are_other_episodes(spec: HarnessSpec, tmp_path: Path, stage: Stage, changes: dict[str, int]) -> None:
+def test_other_settings_are_other_episodes(spec: HarnessSpec, tmp_path: Path, stage: RolloutConfig, changes: dict[str, int]) -> None:
     evaluate(STAGE, spec, "test", tasks=1, run_dir=tmp_path)
     played: list[int] = []
     evaluate(stage, spec, "test", tasks=1, run_dir=tmp_path, on_record=lambda done, total, record: played.append(done), **changes)
@@ -181,7 +185,7 @@ def test_a_broken_task_stops_no_other_and_is_played_once_it_is_mended(
 
 def test_a_model_that_is_not_there_makes_no_directory(spec: HarnessSpec, tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError):
-        evaluate(Stage(ENV, "nobody"), spec, "test", tasks=1, run_dir=tmp_path / "run")
+        evaluate(RolloutConfig(ENV, "nobody"), spec, "test", tasks=1, run_dir=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -189,8 +193,8 @@ def test_token_counters_of_kept_episodes_count(
     spec: HarnessSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, episode: Callable[..., EpisodeRecord]
 ) -> None:
     class Scripted:
-        def __init__(self, stage: Stage, workers: int) -> None:
-            self.decider = SimpleNamespace(name="nobody", fingerprint={"decider": "nobody"})
+        def __init__(self, stage: RolloutConfig, workers: int) -> None:
+            self.policy = SimpleNamespace(name="nobody", fingerprint={"policy": "nobody"})
 
         def __enter__(self) -> "Scripted":
             return self

@@ -100,7 +100,7 @@ def test_both_rounds_shipped_and_the_patches_lead_to_the_final_harness(baseline:
     final = HarnessSpec.load(baseline.result["final_harness"])
     assert final.behaviour_hash == spec.behaviour_hash == baseline.result["final_hash"] != baseline.result["seed_hash"]
     assert final.name == "household-evolved"
-    assert final.document["description"] == "Evolved from household on homebody/Household-v0 with flat, 10 steps a task."
+    assert final.document["description"] == "Evolved from household on homebody/Household-v0 with no-model, 10 steps a task."
 
 
 def test_no_test_task_is_read(baseline: Any) -> None:
@@ -218,7 +218,7 @@ def test_a_second_run_in_a_directory_is_refused(baseline: Any) -> None:
         ({"max_steps": 11}, "max_steps was 10 and is 11"),
         ({"seed": 1, "rounds": 3}, "rounds was 2 and is 3, seed was 0 and is 1"),
         ({"harness": "generic"}, "harness was 'household' and is 'generic', seed_hash was"),
-        ({"model": "random"}, "decider was {'decider': 'flat'} and is {'decider': 'random'}, model was 'flat' and is 'random'"),
+        ({"model": "random"}, "model was 'no-model' and is 'random', policy was {'policy': 'no-model'} and is {'policy': 'random'}"),
         ({"env_kwargs": {}}, "env_kwargs was {'rooms': ['bathroom']} and is {}"),
     ],
 )
@@ -250,7 +250,7 @@ def test_a_run_directory_in_use(baseline: Any) -> None:
         ({"gate": "strict"}, ConfigError, "gate is 'strict'; it must be one of auto, literal, outweigh, statistical"),
         ({"isolation": "both"}, ConfigError, "isolation is 'both'; it must be one of none, variants"),
         ({"proposer": "rule"}, ProposerError, "no proposer is called 'rule'"),
-        ({"proposer": "llm"}, ConfigError, "proposer llm asks a model, and flat is none; name one with --proposer-model"),
+        ({"proposer": "llm"}, ConfigError, "proposer llm asks a model, and no-model is none; name one with --proposer-model"),
         ({"model": "smollm3"}, ModelNotFoundError, "unknown model 'smollm3'; did you mean smollm2"),
         ({"harness": "nobody"}, HarnessError, "no harness 'nobody'"),
         ({"env_id": "Nowhere-v0"}, EnvError, "unknown environment 'Nowhere-v0'"),

@@ -15,12 +15,12 @@ from homebody.agents.episode import run_episode
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models import names
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import CONTROLS, ModelDecider
+from homebody.agents.policy import MODEL_FREE, ModelPolicy
 from homebody.envs import TaskSpec, make
 from homebody.envs.file import OutputError
 from homebody.evolution import export as module
 from homebody.evolution.config import EvolveConfig
-from homebody.evolution.export import ExportError, Tape, export
+from homebody.evolution.export import ExportError, Recording, export
 from homebody.evolution.loop import evolve
 from homebody.evolution.proposers import set_processors
 from homebody.evolution.store import RunError, Store
@@ -145,14 +145,14 @@ def test_another_model_reads_without_having_chosen(quarry_run: Path, tmp_path: P
     result = export(quarry_run, "sft", tmp_path / "s.jsonl", model="words", episodes=1)
     ((record),) = lines(tmp_path / "s.jsonl")
     assert result["tokenizer"] == record["tokenizer"] == "words"
-    assert record["decider"] == "flat"
+    assert record["policy"] == "no-model"
     for step in record["steps"]:
         assert not step["by_model"]
         assert step["completion_ids"] == ids(step["command"])
         assert step["logprobs"] is None
 
 
-def play(tape: Tape, method: str, **params: Any) -> list[dict[str, Any]]:
+def play(tape: Recording, method: str, **params: Any) -> list[dict[str, Any]]:
     """Play two steps under a way to decide; return its steps."""
     spec = HarnessSpec.load("generic")
     spec = spec.patch(set_processors(spec, {"decide": {"method": method, **params}}))
@@ -164,7 +164,7 @@ def play(tape: Tape, method: str, **params: Any) -> list[dict[str, Any]]:
 
 def test_a_scored_command_is_the_models_own() -> None:
     model = Words()
-    (first, *_) = play(Tape(ModelDecider(model), model), "score")
+    (first, *_) = play(Recording(ModelPolicy(model), model), "score")
     assert first["by_model"]
     assert first["completion_ids"] == ids(first["command"])
     assert set(first["logprobs"]) == {-0.25}
@@ -172,7 +172,7 @@ def test_a_scored_command_is_the_models_own() -> None:
 
 def test_what_the_harness_ranks_is_not() -> None:
     model = Words()
-    (first, *_) = play(Tape(ModelDecider(model), model), "rank")
+    (first, *_) = play(Recording(ModelPolicy(model), model), "rank")
     assert not first["by_model"]
     assert first["logprobs"] is None
     assert first["completion_ids"] == ids(first["command"])
@@ -180,7 +180,7 @@ def test_what_the_harness_ranks_is_not() -> None:
 
 def test_of_several_votes_the_tokens_of_the_chosen_one_are_kept() -> None:
     model = Words()
-    (first, *_) = play(Tape(ModelDecider(model), model), "vote", samples=3, temperature=1.0)
+    (first, *_) = play(Recording(ModelPolicy(model), model), "vote", samples=3, temperature=1.0)
     assert first["by_model"]
     assert first["completion_ids"] == [*ids("go to shaft 1"), 7]
     assert model.on_text is None
@@ -188,7 +188,7 @@ def test_of_several_votes_the_tokens_of_the_chosen_one_are_kept() -> None:
 
 def test_the_hook_is_taken_off_after_a_failure() -> None:
     model = Words()
-    tape = Tape(ModelDecider(model), model)
+    tape = Recording(ModelPolicy(model), model)
     model.close()
     env = make("Quarry-v0", types=["bring"])
     record = run_episode(env, HarnessSpec.load("generic"), tape, TaskSpec("train/bring-0", "bring", "train"), max_steps=2)
@@ -197,8 +197,8 @@ def test_the_hook_is_taken_off_after_a_failure() -> None:
 
 
 def test_a_tape_is_like_what_it_records() -> None:
-    inner = CONTROLS["random"]()
-    tape = Tape(inner, None)
+    inner = MODEL_FREE["random"]()
+    tape = Recording(inner, None)
     assert (tape.name, tape.asks, tape.score, tape.usage) == (inner.name, inner.asks, inner.score, inner.usage)
     assert tape.count_tokens("some words") == inner.count_tokens("some words")
     (first, *_) = play(tape, "rank")
@@ -221,11 +221,11 @@ def test_a_replay_that_differs_says_so(quarry_run: Path, tmp_path: Path) -> None
 
 
 def test_episodes_of_other_harnesses_are_counted_and_left_out(quarry_run: Path, tmp_path: Path) -> None:
-    from homebody.agents.rollout import Stage
+    from homebody.agents.rollout import RolloutConfig
     from homebody.evolution.evaluation import evaluate
 
     run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
-    stage = Stage("Quarry-v0", "random", 8, {"types": ["bring", "wash"]})
+    stage = RolloutConfig("Quarry-v0", "random", 8, {"types": ["bring", "wash"]})
     evaluate(stage, HarnessSpec.load("generic"), "train", tasks=2, run_dir=run_dir)
     before = export(quarry_run, "grpo", tmp_path / "a.jsonl")
     after = export(run_dir, "grpo", tmp_path / "b.jsonl")

@@ -56,7 +56,7 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
 
         class Scripted:
             def __init__(self, stage: Any, workers: int) -> None:
-                self.stage, self.decider = stage, SimpleNamespace(name="nobody", fingerprint={"decider": "nobody"})
+                self.stage, self.policy = stage, SimpleNamespace(name="nobody", fingerprint={"policy": "nobody"})
 
             def __enter__(self) -> "Scripted":
                 return self

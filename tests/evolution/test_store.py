@@ -21,11 +21,11 @@ TASK = TaskSpec("train/a-0", "a", "train")
 def test_events_come_back_by_kind_in_the_order_of_their_coming(tmp_path: Path) -> None:
     with Store(tmp_path / "deep" / "run") as store:
         store.append("round", {"round": 1})
-        store.append("start", {"model": "flat"})
+        store.append("start", {"model": "no-model"})
     with Store(tmp_path / "deep" / "run") as store:
         store.append("round", {"round": 2})
         assert store.events("round") == [{"round": 1}, {"round": 2}]
-        assert store.events("start") == [{"model": "flat"}]
+        assert store.events("start") == [{"model": "no-model"}]
         assert store.events("end") == []
 
 
@@ -64,8 +64,8 @@ def test_an_episode_that_an_error_ended_is_not_kept(tmp_path: Path, episode: Cal
 
 
 def test_whatever_an_outcome_depends_on_is_in_its_key() -> None:
-    base = ("h", TASK, {"decider": "flat"}, 15, 0, 0)
-    changed = [("i", *base[1:]), ("h", TaskSpec("train/a-1", "a", "train"), *base[2:]), (*base[:2], {"decider": "random"}, *base[3:])]
+    base = ("h", TASK, {"policy": "no-model"}, 15, 0, 0)
+    changed = [("i", *base[1:]), ("h", TaskSpec("train/a-1", "a", "train"), *base[2:]), (*base[:2], {"policy": "random"}, *base[3:])]
     changed += [(*base[:3], 16, 0, 0), (*base[:3], 15, 1, 0), (*base[:3], 15, 0, 1), (*base, {"size": 2})]
     keys = [episode_key(*values) for values in (base, *changed)]
     assert len(set(keys)) == 8
@@ -175,9 +175,9 @@ def test_events_are_plain_json_that_any_tool_can_read(tmp_path: Path) -> None:
 
 def test_a_repeat_has_a_key_of_its_own_and_the_first_play_keeps_its_key() -> None:
     task = TaskSpec("t", "a", "train")
-    first = episode_key("h", task, {"decider": "d"}, 15)
-    assert episode_key("h", task, {"decider": "d"}, 15, repeat=0) == first
-    keys = {episode_key("h", task, {"decider": "d"}, 15, repeat=n, env_args=args) for n in (0, 1, 2) for args in ({}, {"a": 1})}
+    first = episode_key("h", task, {"policy": "d"}, 15)
+    assert episode_key("h", task, {"policy": "d"}, 15, repeat=0) == first
+    keys = {episode_key("h", task, {"policy": "d"}, 15, repeat=n, env_args=args) for n in (0, 1, 2) for args in ({}, {"a": 1})}
     assert len(keys) == 6
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from homebody.agents import EpisodeRecord, HarnessSpec, Job, Rollouts, Stage
+from homebody.agents import EpisodeRecord, HarnessSpec, Job, RolloutConfig, Rollouts
 from homebody.envs import tasks
 from homebody.envs.canvas import Canvas, Event, Window
 from homebody.scripts.cli import main
@@ -66,7 +66,7 @@ def homebody_process() -> Callable[..., subprocess.Popen[str]]:
 
 SMALL = (
     "--model",
-    "flat",
+    "no-model",
     "--train-tasks",
     2,
     "--validation-tasks",
@@ -98,7 +98,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "small"
     evolve(
         EvolveConfig(
-            "homebody/Household-v0", "flat", "household", rounds=1, train_tasks=2, validation_tasks=2, max_steps=3, exploration_steps=0
+            "homebody/Household-v0", "no-model", "household", rounds=1, train_tasks=2, validation_tasks=2, max_steps=3, exploration_steps=0
         ),
         path,
     )
@@ -121,9 +121,9 @@ def loaded() -> Callable[[Path], Any]:
 def make_record() -> Callable[..., EpisodeRecord]:
     """Play a test task of the procedural houses and return its record."""
 
-    def play(decider: str = "flat", max_steps: int = 4, index: int = 0, harness: str = "household") -> EpisodeRecord:
+    def play(policy: str = "no-model", max_steps: int = 4, index: int = 0, harness: str = "household") -> EpisodeRecord:
         task = tasks("homebody/Household-v0", "test", index + 1)[index]
-        with Rollouts(Stage("homebody/Household-v0", decider, max_steps)) as rollouts:
+        with Rollouts(RolloutConfig("homebody/Household-v0", policy, max_steps)) as rollouts:
             (record,) = rollouts.play([Job(HarnessSpec.load(harness), task)])
         return record
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from homebody.agents import AgentError, Job, Stage
+from homebody.agents import AgentError, Job, RolloutConfig
 from homebody.agents.models.llama import LlamaCpp
 from homebody.envs import tasks
 from homebody.scripts.bench import llm, peer_llm
@@ -65,7 +65,7 @@ def test_workers_play_the_same_rounds_and_no_episode_twice(monkeypatch: pytest.M
     played: dict[int, list[list[str]]] = {1: [], 2: []}
 
     class Noted:
-        def __init__(self, stage: Stage, workers: int) -> None:
+        def __init__(self, stage: RolloutConfig, workers: int) -> None:
             self.workers = workers
 
         def __enter__(self) -> Noted:
@@ -80,7 +80,7 @@ def test_workers_play_the_same_rounds_and_no_episode_twice(monkeypatch: pytest.M
 
     monkeypatch.setattr(llm, "Rollouts", Noted)
     monkeypatch.setattr(llm, "ROUNDS", 2)
-    stage = Stage("homebody/Household-v0", "none", 3)
+    stage = RolloutConfig("homebody/Household-v0", "none", 3)
     chosen = tasks("homebody/Household-v0", "validation", 2 + 2 * llm.PARALLEL)
     row = llm._by_workers(stage, chosen, lambda what: None)
     (first,), *rounds = played[1]
@@ -91,11 +91,11 @@ def test_workers_play_the_same_rounds_and_no_episode_twice(monkeypatch: pytest.M
 
 
 def test_the_loop_scores_as_the_tree_does(model: Path) -> None:
-    menu = ["go to shelf 1", "go to shelf 2", "look", "take cup from box"]
+    candidates = ["go to shelf 1", "go to shelf 2", "look", "take cup from box"]
     with LlamaCpp(model, name="tiny") as backend:
         start, row = backend.read(("you see a box.", "\n>"))
-        looped = peer_llm.score_by_loop(backend.engine, start, row, menu)
-        assert np.allclose(looped, backend.score(("you see a box.", "\n>"), menu), atol=0.01)
+        looped = peer_llm.score_by_loop(backend.engine, start, row, candidates)
+        assert np.allclose(looped, backend.score(("you see a box.", "\n>"), candidates), atol=0.01)
 
 
 def test_batches_can_be_played_again(model: Path) -> None:
@@ -115,6 +115,6 @@ def test_batches_can_be_played_again(model: Path) -> None:
 
 def test_an_episode_that_fails_ends_it(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LlamaCpp, "score", None)
-    stage = Stage("homebody/Household-v0", str(model), 3)
+    stage = RolloutConfig("homebody/Household-v0", str(model), 3)
     with LlamaCpp(model, name="tiny") as backend, pytest.raises(AgentError, match="failed at decide: TypeError"):
         llm._play(stage, backend, tasks("homebody/Household-v0", "validation", 1))

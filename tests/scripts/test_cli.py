@@ -67,7 +67,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_run_prints_an_episode_and_writes_its_record(homebody: Command, loaded: Command, tmp_path: Path) -> None:
     out = tmp_path / "episode.json"
-    answer = homebody("run", "--decider", "expert", "--max-steps", 50, "--index", 1, "--json", out)
+    answer = homebody("run", "--policy", "expert", "--max-steps", 50, "--index", 1, "--json", out)
     assert (answer.code, answer.err) == (0, "")
     record = loaded(out)
     assert record["won"] is True
@@ -76,14 +76,14 @@ def test_run_prints_an_episode_and_writes_its_record(homebody: Command, loaded: 
         assert step["command"] in answer.out
     assert f"won in {record['steps']} steps" in answer.out
     assert record["goal"] in answer.out
-    again = homebody("run", "--decider", "expert", "--max-steps", 50, "--task", record["task_id"], "--json", tmp_path / "again.json")
+    again = homebody("run", "--policy", "expert", "--max-steps", 50, "--task", record["task_id"], "--json", tmp_path / "again.json")
     assert again.code == 0
     assert loaded(tmp_path / "again.json")["trace_hash"] == record["trace_hash"]
     assert loaded(tmp_path / "again.json")["type"] == record["type"]
 
 
 def test_run_shows_how_a_step_was_decided(homebody: Command, loaded: Command, tmp_path: Path) -> None:
-    answer = homebody("run", "--decider", "flat", "--max-steps", 2, "--json", tmp_path / "r.json")
+    answer = homebody("run", "--policy", "no-model", "--max-steps", 2, "--json", tmp_path / "r.json")
     first = loaded(tmp_path / "r.json")["trace"][0]
     assert f"{first['offered']} of {first['admissible']} commands on offer, generate" in answer.out
     # Nothing is known of any command: all score 0, and the first is taken.
@@ -94,9 +94,9 @@ def test_run_shows_how_a_step_was_decided(homebody: Command, loaded: Command, tm
 def test_run_tells_what_a_model_read_and_wrote(homebody: Command, loaded: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replies = ["Dance!", "look"]
     monkeypatch.setattr("homebody.agents.models.names.load", lambda name, **_: Scripted(replies, name=name))
-    answer = homebody("run", "--decider", "smollm2", "--max-steps", 2, "--json", tmp_path / "r.json")
+    answer = homebody("run", "--policy", "smollm2", "--max-steps", 2, "--json", tmp_path / "r.json")
     record = loaded(tmp_path / "r.json")
-    assert (record["decider"], record["invalid_actions"]) == ("smollm2", 1)
+    assert (record["policy"], record["invalid_actions"]) == ("smollm2", 1)
     usage = record["usage"]
     share = 100 * usage["cached_tokens"] / usage["prompt_tokens"]
     assert f"{usage['prompt_tokens']} prompt tokens ({share:.0f}% from cache), 2 generated" in answer.out
@@ -105,7 +105,7 @@ def test_run_tells_what_a_model_read_and_wrote(homebody: Command, loaded: Comman
 
 
 def test_evaluate_prints_and_writes(homebody: Command, loaded: Command, tmp_path: Path) -> None:
-    answer = homebody("evaluate", "--decider", "random", "--tasks", 2, "--max-steps", 3, "--attempts", 2, "--json", tmp_path / "e.json")
+    answer = homebody("evaluate", "--policy", "random", "--tasks", 2, "--max-steps", 3, "--attempts", 2, "--json", tmp_path / "e.json")
     assert (answer.code, answer.err) == (0, "")
     result = loaded(tmp_path / "e.json")
     assert (result["n"], len(result["episodes"]), set(result["pass_at_k"])) == (2, 4, {"1", "2"})
@@ -137,7 +137,7 @@ def test_evolve_prints_and_writes_also_into_the_directory_that_it_makes(
 def test_report_prints_and_writes(homebody: Command, loaded: Command, tmp_path: Path, run_dir: Path) -> None:
     answer = homebody("report", run_dir, "--png", tmp_path / "chart.png", "--json", tmp_path / "report.json")
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out.startswith("# homebody/Household-v0, flat\n")
+    assert answer.out.startswith("# homebody/Household-v0, no-model\n")
     assert (tmp_path / "chart.png").read_bytes()[:4] == b"\x89PNG"
     assert set(loaded(tmp_path / "report.json")) == {
         "start", "lessons", "rounds", "end", "noise", "hit_rates", "evaluations", "table",
@@ -197,7 +197,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("terminal")
 def test_a_terminal_shows_bars_and_colours(homebody: Command, tmp_path: Path, small: tuple[object, ...]) -> None:
-    evaluated = homebody("evaluate", "--decider", "flat", "--tasks", 2, "--max-steps", 2)
+    evaluated = homebody("evaluate", "--policy", "no-model", "--tasks", 2, "--max-steps", 2)
     assert evaluated.code == 0
     assert "episodes" in evaluated.err
     assert "2/2" in evaluated.err
@@ -237,8 +237,8 @@ def test_long_work_off_a_terminal_prints_a_line_now_and_then(monkeypatch: pytest
 
 # --- mistakes: one line, exit code 2, nothing left behind
 
-FLAT = ("--decider", "flat", "--tasks", "1", "--max-steps", "2")
-EVOLVE = ("--model", "flat", "--rounds", "1", "--train-tasks", "1", "--validation-tasks", "1", "--exploration-steps", "0")
+FLAT = ("--policy", "no-model", "--tasks", "1", "--max-steps", "2")
+EVOLVE = ("--model", "no-model", "--rounds", "1", "--train-tasks", "1", "--validation-tasks", "1", "--exploration-steps", "0")
 MISTAKES = {
     "no such command": (("evolv",), ["no command is called 'evolv'; there are run, watch, play, evaluate, evolve, controls,"]),
     "no such subcommand": (("harness", "shwo"), ["no command is called 'shwo'", "there are list, show, check, diff, patch"]),
@@ -247,22 +247,23 @@ MISTAKES = {
     "an argument too many": (("report", "{run}", "more"), ["more"]),
     "an argument missing": (("report",), ["RUN_DIR"]),
     "no run directory": (("evolve",), ["--run-dir"]),
-    "no tasks": (("evaluate", "--decider", "flat", "--tasks", "0"), ["--tasks", "0 is not in the range x>=1"]),
-    "tasks that are no number": (("evaluate", "--decider", "flat", "--tasks", "abc"), ["--tasks", "'abc'"]),
+    "no tasks": (("evaluate", "--policy", "no-model", "--tasks", "0"), ["--tasks", "0 is not in the range x>=1"]),
+    "tasks that are no number": (("evaluate", "--policy", "no-model", "--tasks", "abc"), ["--tasks", "'abc'"]),
     "no steps": (("run", "--max-steps", "0"), ["--max-steps", "0 is not in the range x>=1"]),
     "too many workers": (("evaluate", "--workers", "65"), ["--workers", "65 is not in the range 1<=x<=64"]),
-    "more tasks than there are": (("evaluate", "--tasks", "9" * 12, "--decider", "flat"), ["9" * 12, "at most"]),
-    "an index past the end": (("run", "--index", "9" * 12, "--decider", "flat"), ["at most"]),
-    "no such model": (("evaluate", *FLAT, "--decider", "smollm3"), ["unknown model 'smollm3'", "did you mean smollm2"]),
-    "no such model file": (("run", "--decider", "nowhere.gguf"), ["model file nowhere.gguf: no such file"]),
-    "a broken model file": (("run", "--decider", "{text}.gguf"), ["text.gguf: is not a GGUF file"]),
+    "more tasks than there are": (("evaluate", "--tasks", "9" * 12, "--policy", "no-model"), ["9" * 12, "at most"]),
+    "an index past the end": (("run", "--index", "9" * 12, "--policy", "no-model"), ["at most"]),
+    "no such model": (("evaluate", *FLAT, "--policy", "smollm3"), ["unknown model 'smollm3'", "did you mean smollm2"]),
+    "no such model file": (("run", "--policy", "nowhere.gguf"), ["model file nowhere.gguf: no such file"]),
+    "a broken model file": (("run", "--policy", "{text}.gguf"), ["text.gguf: is not a GGUF file"]),
     "no such model to show": (("models", "info", "smollm3"), ["unknown model 'smollm3'"]),
     "no such environment": (
         ("evaluate", *FLAT, "--env", "homebody/Houshold-v0"), ["unknown environment", "did you mean homebody/Household-v0"]),
-    "no such environment to evolve": (("evolve", "--env", "Nowhere-v0", "--run-dir", "{new}", "--model", "flat"), ["unknown environment"]),
+    "no such environment to evolve": (
+        ("evolve", "--env", "Nowhere-v0", "--run-dir", "{new}", "--model", "no-model"), ["unknown environment"]),
     "an environment without tasks": (("run", "--env", "CartPole-v1"), ["no task source for 'CartPole-v1'"]),
     "no such split": (("evaluate", *FLAT, "--split", "tset"), ["unknown split 'tset'", "did you mean test", "train, validation, test"]),
-    "no such task": (("run", "--task", "nowhere", "--decider", "flat"), ["nowhere", "at reset"]),
+    "no such task": (("run", "--task", "nowhere", "--policy", "no-model"), ["nowhere", "at reset"]),
     "no data": (("evaluate", *FLAT, "--env", "homebody/AlfWorld-v0"), ["no ALFWorld data", "ALFWORLD_DATA"]),
     "a data folder that is not there": (
         ("evaluate", *FLAT, "--env", "homebody/AlfWorld-v0", "--data-dir", "{new}"), ["'{new}' is not a folder"]),
@@ -279,7 +280,7 @@ MISTAKES = {
         ("evaluate", *FLAT, "--harness", "{unknown}"),
         ["/processors/0/use: no processor is called 'loop_gard'; did you mean 'loop_guard'?"]),
     "an unknown processor to evolve": (
-        ("evolve", "--model", "flat", "--harness", "{unknown}", "--run-dir", "{new}"), ["did you mean 'loop_guard'?"]),
+        ("evolve", "--model", "no-model", "--harness", "{unknown}", "--run-dir", "{new}"), ["did you mean 'loop_guard'?"]),
     "no such patch": (("harness", "patch", "generic", "{new}", "--out", "{out}"), ["cannot read the patch {new}"]),
     "a patch that is none": (("harness", "patch", "generic", "{text}", "--out", "{out}"), ["cannot read the patch {text}"]),
     "a patch of another form": (("harness", "patch", "generic", "{list}", "--out", "{out}"), ["is no JSON Patch"]),
@@ -290,14 +291,14 @@ MISTAKES = {
         ("harness", "patch", "generic", "{breaking}", "--out", "{out}"), ["after the patch: ", "nothing was changed"]),
     "a patch without a target": (("harness", "patch", "generic", "{patch}"), ["--out"]),
     "a directory that holds a run": (
-        ("evolve", "--model", "flat", "--run-dir", "{run}"), ["{run} already holds a run; add --resume to go on with it"]),
+        ("evolve", "--model", "no-model", "--run-dir", "{run}"), ["{run} already holds a run; add --resume to go on with it"]),
     "other settings for a run": (
-        ("evolve", "--model", "flat", "--run-dir", "{run}", "--resume", "--seed", "7"),
+        ("evolve", "--model", "no-model", "--run-dir", "{run}", "--resume", "--seed", "7"),
         ["holds a run with other settings", "seed was 0 and is 7"]),
     "a run directory that is a file": (
         ("evaluate", *FLAT, "--run-dir", "{text}"), ["cannot make the run directory {text}: File exists"]),
     "a damaged run": (("report", "{damaged}"), ["run.sqlite cannot be used: file is not a database"]),
-    "a damaged run to go on with": (("evolve", "--model", "flat", "--run-dir", "{damaged}", "--resume"), ["file is not a database"]),
+    "a damaged run to go on with": (("evolve", "--model", "no-model", "--run-dir", "{damaged}", "--resume"), ["file is not a database"]),
     "no run to report": (("report", "{empty}"), ["{empty} holds no run"]),
     "no folder to report": (("report", "{new}"), ["{new} holds no run"]),
     "a chart of a kind that we do not draw": (("report", "{run}", "--png", "{out}.gif"), ["{out}.gif", ".png or .svg"]),
@@ -309,7 +310,7 @@ MISTAKES = {
             (*command, "--json", "{new}/r.json"),
             ["cannot write {new}/r.json: there is no folder {new}; give a file in a folder that exists"])
         for command in (
-            ("run", "--decider", "flat"), ("evaluate", *FLAT), ("evolve", *EVOLVE, "--run-dir", "{out}"), ("report", "{run}"),
+            ("run", "--policy", "no-model"), ("evaluate", *FLAT), ("evolve", *EVOLVE, "--run-dir", "{out}"), ("report", "{run}"),
             ("models", "info", "smollm2"),
         )
     },
@@ -366,7 +367,7 @@ def test_a_mistake_is_told_in_one_line_and_leaves_nothing_behind(
 
 def test_a_run_directory_in_use(homebody: Command, run_dir: Path) -> None:
     with Store(run_dir):
-        for arguments in (("evolve", "--model", "flat", "--resume"), ("evaluate", *FLAT)):
+        for arguments in (("evolve", "--model", "no-model", "--resume"), ("evaluate", *FLAT)):
             answer = homebody(*arguments, "--run-dir", run_dir)
             assert answer.code == 2
             assert answer.error.startswith(f"run directory {run_dir} is in use by another process; wait for it, or choose another")
@@ -386,7 +387,7 @@ def torn_game(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("command", [("run",), ("evaluate",), ("evaluate", "--workers", "2")])
 def test_a_broken_game_file(homebody: Command, torn_game: Path, command: tuple[str, ...]) -> None:
-    answer = homebody(*command, "--env", "homebody/AlfWorld-v0", "--data-dir", torn_game, "--decider", "random")
+    answer = homebody(*command, "--env", "homebody/AlfWorld-v0", "--data-dir", torn_game, "--policy", "random")
     assert answer.code == 2
     assert f"the first, {GAME}: " in answer.error
     assert str(torn_game / GAME) in answer.error
@@ -397,7 +398,7 @@ def test_a_broken_game_file_for_evolution(homebody: Command, torn_game: Path, tm
         shutil.copytree(torn_game / "json_2.1.1" / "valid_unseen", torn_game / "json_2.1.1" / split)
     for proposer in ("rules", "noop"):
         answer = homebody(
-            "evolve", "--env", "homebody/AlfWorld-v0", "--data-dir", torn_game, "--model", "flat", "--run-dir", tmp_path / proposer,
+            "evolve", "--env", "homebody/AlfWorld-v0", "--data-dir", torn_game, "--model", "no-model", "--run-dir", tmp_path / proposer,
             "--proposer", proposer,
         )  # fmt: skip
         assert answer.code == 2
@@ -413,7 +414,7 @@ def test_whole_games_are_played_beside_a_broken_one(homebody: Command, loaded: C
         pytest.skip("needs the game files of ../shared/data/alfworld")
     whole = torn_game / "json_2.1.1" / "valid_unseen" / found[0].parts[-3] / found[0].parts[-2]
     shutil.copytree(found[0].parent, whole)
-    arguments = ["evaluate", "--env", "homebody/AlfWorld-v0", "--data-dir", torn_game, "--decider", "expert", "--max-steps", 50]
+    arguments = ["evaluate", "--env", "homebody/AlfWorld-v0", "--data-dir", torn_game, "--policy", "expert", "--max-steps", 50]
     answer = homebody(*arguments, "--json", tmp_path / "r.json")
     assert answer.code == 2
     assert answer.error.startswith("1 of 2 episodes failed; the first, ")
@@ -428,11 +429,11 @@ def test_a_failure_that_is_not_the_users_has_exit_code_1(
         raise ValueError("the\nengine stopped")
 
     monkeypatch.setattr(ProceduralEnv, "step", failing)
-    answer = homebody("evaluate", "--decider", "random", "--tasks", 2, "--json", tmp_path / "r.json")
+    answer = homebody("evaluate", "--policy", "random", "--tasks", 2, "--json", tmp_path / "r.json")
     task = tasks("homebody/Household-v0", "test", 1)[0].task_id
     assert (answer.code, answer.error) == (1, f"2 of 2 episodes failed; the first, {task}: ValueError at step: the engine stopped")
     assert len(loaded(tmp_path / "r.json")["episodes"]) == 2
-    shown = homebody("run", "--decider", "random")
+    shown = homebody("run", "--policy", "random")
     assert shown.code == 1
     assert "failed ValueError at step" in shown.out
 
@@ -468,7 +469,7 @@ def test_an_error_of_the_environment_is_told(homebody: Command, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    "arguments", [("evaluate", "--tasks", "0"), ("evaluate", "--decider", "smollm3", "--tasks", "1"), ("harness", "check", "nowhere")]
+    "arguments", [("evaluate", "--tasks", "0"), ("evaluate", "--policy", "smollm3", "--tasks", "1"), ("harness", "check", "nowhere")]
 )
 def test_mistakes_in_a_process_of_its_own(homebody_process: Command, arguments: tuple[str, ...]) -> None:
     with homebody_process(*arguments) as process:
@@ -480,7 +481,7 @@ def test_mistakes_in_a_process_of_its_own(homebody_process: Command, arguments: 
 def test_an_interrupt_ends_with_one_line_and_keeps_what_was_played(
     homebody_process: Command, tmp_path: Path, workers: int, enough: int
 ) -> None:
-    with homebody_process("evaluate", "--decider", "random", "--tasks", 20_000, "--run-dir", tmp_path, "--workers", workers) as process:
+    with homebody_process("evaluate", "--policy", "random", "--tasks", 20_000, "--run-dir", tmp_path, "--workers", workers) as process:
         deadline = time.monotonic() + 60
         while (kept(tmp_path) < enough or not (tmp_path / "run.sqlite").exists()) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -514,11 +515,11 @@ def kept(run_dir: Path) -> int:
 def test_arguments_of_the_environment_reach_it(homebody: Command, loaded: Command, tmp_path: Path) -> None:
     out = tmp_path / "result.json"
     more = ("--env-arg", "holdout=rooms", "--env-arg", 'rooms=["kitchen"]', "--env-arg", "clutter=0.5")
-    assert homebody("evaluate", "--decider", "flat", "--tasks", 3, *more, "--json", out).code == 0
+    assert homebody("evaluate", "--policy", "no-model", "--tasks", 3, *more, "--json", out).code == 0
     result = loaded(out)
     assert result["env_args"] == {"holdout": "rooms", "rooms": ["kitchen"], "clutter": 0.5}
     assert all("/kitchen-" in episode["task_id"] for episode in result["episodes"])
-    plain = homebody("evaluate", "--decider", "flat", "--tasks", 3, *more[2:4], "--json", out)
+    plain = homebody("evaluate", "--policy", "no-model", "--tasks", 3, *more[2:4], "--json", out)
     assert plain.code == 0
     # The same task ids, other houses.
     assert [e["task_id"] for e in loaded(out)["episodes"]] == [e["task_id"] for e in result["episodes"]]
@@ -527,21 +528,21 @@ def test_arguments_of_the_environment_reach_it(homebody: Command, loaded: Comman
 
 @pytest.mark.parametrize("text", ["holdout", "=rooms", "hold out=rooms", "data_dir=/tmp", "max_steps=3"])
 def test_a_malformed_argument_of_the_environment_is_named(homebody: Command, text: str) -> None:
-    answer = homebody("run", "--decider", "random", "--env-arg", text)
+    answer = homebody("run", "--policy", "random", "--env-arg", text)
     assert answer.code == 2
     assert answer.err.startswith(f"homebody: --env-arg {text!r} is not possible; give KEY=VALUE")
 
 
 @pytest.mark.parametrize(("text", "message"), [("holdout=room", "holdout='room' is not possible"), ("colour=red", "colour")])
 def test_an_argument_that_the_environment_refuses_is_named(homebody: Command, text: str, message: str) -> None:
-    answer = homebody("evaluate", "--decider", "random", "--tasks", 1, "--env-arg", text)
+    answer = homebody("evaluate", "--policy", "random", "--tasks", 1, "--env-arg", text)
     assert answer.code == 2
     assert message in answer.err
     assert answer.err.count("\n") == 1
 
 
 def test_one_run_directory_holds_one_kind_of_houses(homebody: Command, tmp_path: Path) -> None:
-    common = ("evaluate", "--decider", "flat", "--tasks", 2, "--run-dir", tmp_path / "run")
+    common = ("evaluate", "--policy", "no-model", "--tasks", 2, "--run-dir", tmp_path / "run")
     assert homebody(*common).code == 0
     answer = homebody(*common, "--env-arg", "holdout=pairs")
     assert answer.code == 2

@@ -19,7 +19,7 @@ def test_the_pieces_of_a_page_stand_apart(capsys: pytest.CaptureFixture[str]) ->
 def test_reward_and_success_to_the_letter_are_columns_where_there_are_any(capsys: pytest.CaptureFixture[str]) -> None:
     grades = {"reward_mean": 0.625, "success_strict": 0.25, "ci95_strict": [0.046, 0.699]}
     result = {
-        "harness": "h", "decider": "flat", "env": "e", "split": "test", "max_steps": 20, "n": 4, "success": 0.5, "ci95": [0.15, 0.85],
+        "harness": "h", "policy": "no-model", "env": "e", "split": "test", "max_steps": 20, "n": 4, "success": 0.5, "ci95": [0.15, 0.85],
         "by_type": {"a": {"n": 3, "success": 2 / 3, **grades}, "b": {"n": 1, "success": 0.0}}, "adaptations": {"total": 0}, "episodes": [],
         "steps_mean": 5.0, "invalid_actions": 0, "prompt_tokens": 0, "generated_tokens": 0, "wall_s": 1.0, "trace_hash": "0" * 64,
     }  # fmt: skip

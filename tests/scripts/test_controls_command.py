@@ -12,7 +12,7 @@ import pytest
 def test_controls_prints_the_table_and_writes_it(homebody: Callable[..., Any], run_dir: Path, tmp_path: Path, loaded: Any) -> None:
     answer = homebody("controls", run_dir, "--tasks", 2, "--attempts", 2, "--only", "seed,final,random", "--json", tmp_path / "c.json")
     assert answer.code == 0
-    assert "| seed harness, the run's decider | 2 |" in answer.out
+    assert "| seed harness, the run's policy | 2 |" in answer.out
     assert "7 of 7 checks passed" in answer.out
     result = loaded(tmp_path / "c.json")
     assert [row["row"] for row in result["rows"]] == ["seed", "final", "random"]
@@ -28,7 +28,7 @@ def test_controls_fails_where_the_audit_finds_something(homebody: Callable[..., 
     db.close()
     answer = homebody("controls", run_dir, "--tasks", 1, "--only", "random")
     assert answer.code == 1
-    assert "**failed**, decider: expert played in the evolution, and it is privileged" in answer.out
+    assert "**failed**, policy: expert played in the evolution, and it is privileged" in answer.out
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_export_writes_lines(homebody: Callable[..., Any], run_dir: Path, tmp_pa
 
 
 def test_export_tells_of_what_differs_and_of_what_it_left_out(homebody: Callable[..., Any], run_dir: Path, tmp_path: Path) -> None:
-    homebody("evaluate", "--split", "train", "--tasks", 1, "--decider", "random", "--max-steps", 3, "--run-dir", run_dir)
+    homebody("evaluate", "--split", "train", "--tasks", 1, "--policy", "random", "--max-steps", 3, "--run-dir", run_dir)
     with sqlite3.connect(run_dir / "run.sqlite") as db:
         for key, text in db.execute("SELECT key, data FROM episodes").fetchall():
             db.execute("UPDATE episodes SET data = ? WHERE key = ?", (json.dumps({**json.loads(text), "trace_hash": "0" * 64}), key))
@@ -70,7 +70,7 @@ def test_export_tells_of_what_differs_and_of_what_it_left_out(homebody: Callable
     answer = homebody("export", run_dir, "--format", "grpo", "--out", tmp_path / "out.jsonl", "--episodes", 1)
     assert answer.code == 0
     assert "1 replays differ from what was stored" in answer.out
-    assert "left out: 1 episodes of other harnesses or deciders" in answer.out
+    assert "left out: 1 episodes of other harnesses or policies" in answer.out
 
 
 @pytest.mark.parametrize(

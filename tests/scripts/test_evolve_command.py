@@ -14,7 +14,7 @@ from homebody.scripts.commands import evolve as evolve_module
 
 Command = Callable[..., Any]
 SHIPS = (
-    "evolve", "--model", "flat", "--env-arg", 'rooms=["bathroom"]', "--rounds", 1, "--candidates", 1, "--train-tasks", 4,
+    "evolve", "--model", "no-model", "--env-arg", 'rooms=["bathroom"]', "--rounds", 1, "--candidates", 1, "--train-tasks", 4,
     "--validation-tasks", 6, "--max-steps", 10, "--exploration-steps", 6000,
 )  # fmt: skip
 """An evolution of some seconds whose first candidate passes the gate."""
@@ -38,7 +38,7 @@ def test_a_person_sees_the_manifest_and_ships(homebody: Command, tmp_path: Path,
     assert answer.code == 0
     assert "r1c1 passed the gate: 3 tasks won, 0 lost" in answer.out
     card = dict(line.strip().split(maxsplit=1) for line in answer.out.splitlines() if line.startswith("  ") and line.strip()[0].isalpha())
-    assert card["lever"] == "playbook (memory)"
+    assert card["lever"] == "learned_plan (memory)"
     assert card["lost"] == "none"
     assert {"hypothesis", "evidence", "predicted", "won", "patch"} <= set(card)
     assert "'perhaps' is not one of 'ship', 'reject', 'stop'" in answer.out
@@ -85,7 +85,7 @@ def test_gate_and_budgets_reach_the_run(homebody: Command, tmp_path: Path, loade
         (("--isolation", "all"), "'all' is not one of 'none', 'variants'"),
         (("--budget-minutes", 0), "0.0 is not in the range x>0"),
         (("--budget-tokens", 0), "0 is not in the range x>=1"),
-        (("--proposer", "llm"), "proposer llm asks a model, and flat is none; name one with --proposer-model"),
+        (("--proposer", "llm"), "proposer llm asks a model, and no-model is none; name one with --proposer-model"),
         (("--proposer-model", "smollm3"), "unknown model 'smollm3'; did you mean smollm2"),
     ],
 )
@@ -108,7 +108,7 @@ class Talker(Scripted):
             self.enqueue("```\nGive one command.\n```" if "```" in "".join(segments) else "look")
         else:
             answers = schema["properties"]["answers"]["enum"][0]
-            self.enqueue(json.dumps({"answers": answers, "why": "It knows no way.", "edit": {"set": "playbook", "params": {}}}))
+            self.enqueue(json.dumps({"answers": answers, "why": "It knows no way.", "edit": {"set": "learned_plan", "params": {}}}))
         return super().generate(segments, max_tokens=max_tokens, **options)
 
 
@@ -165,7 +165,9 @@ def test_a_spent_budget_is_told_leaves_a_harness_and_can_be_raised(
 
 
 @pytest.mark.parametrize(
-    ("proposer", "lever", "shipped"), [("llm", "set playbook", "r1c1"), ("gepa", "rewrite system_prompt.text", None)], ids=["llm", "gepa"]
+    ("proposer", "lever", "shipped"),
+    [("llm", "set learned_plan", "r1c1"), ("gepa", "rewrite system_prompt.text", None)],
+    ids=["llm", "gepa"],
 )
 def test_a_proposer_that_asks_a_model_is_played(
     homebody: Command, tmp_path: Path, talker: list[Talker], proposer: str, lever: str, shipped: str | None

@@ -151,7 +151,7 @@ def test_a_patch_can_be_taken_back(homebody: Any, write: Any, tmp_path: Path) ->
 def test_list_shows_every_processor_by_dimension(homebody: Any) -> None:
     out = homebody("harness", "list").out
     assert (
-        out.index("where_prior before_model, model")
+        out.index("location_prior before_model, model")
         < out.index("system_prompt task_start, context")
         < out.index("decide before_model, control")
     )
@@ -173,7 +173,7 @@ def lamp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_environment_of_ten_lines_runs_under_the_generic_harness(homebody: Any, lamp: Path, loaded: Any) -> None:
     code = [line for line in LAMP.splitlines() if line.strip()]
     assert len(code) <= 12  # ten lines of a class, and two imports
-    env = ("--env", "lamp_of_mine:Lamp", "--harness", "generic", "--decider", "random")
+    env = ("--env", "lamp_of_mine:Lamp", "--harness", "generic", "--policy", "random")
     answer = homebody("run", *env, "--json", lamp / "r.json")
     assert answer.code == 0, answer.err
     assert loaded(lamp / "r.json")["task_id"] == "lamp"
@@ -196,7 +196,7 @@ def test_an_environment_of_ten_lines_runs_under_the_generic_harness(homebody: An
 def test_an_environment_that_cannot_be_used_is_one_line(homebody: Any, lamp: Path, env_id: str, message: str) -> None:
     (lamp / "broken_of_mine.py").write_text(LAMP.replace('"goal": "light the lamp", ', ""))
     for command in (("run",), ("evaluate", "--tasks", "1")):
-        answer = homebody(*command, "--env", env_id, "--harness", "generic", "--decider", "random")
+        answer = homebody(*command, "--env", env_id, "--harness", "generic", "--policy", "random")
         assert answer.code == 2
         assert message in answer.error
 
@@ -205,10 +205,10 @@ def test_an_environment_that_cannot_be_used_is_one_line(homebody: Any, lamp: Pat
 
 
 def test_adaptation_is_shown_counted_and_can_be_left_out(homebody: Any, lamp: Path, write: Any, loaded: Any) -> None:
-    # The first command of the menu wins at once; held back, it leaves `wait`, which shows nothing new.
+    # The first command of the candidates wins at once; held back, it leaves `wait`, which shows nothing new.
     path = write("h.json", entry("visited"), adaptations=[RULE])
     (lamp / "dark_of_mine.py").write_text(LAMP.replace('or action == "press"', "or False"))
-    arguments = ("--env", "dark_of_mine:Lamp", "--decider", "flat", "--harness", path, "--max-steps", 4)
+    arguments = ("--env", "dark_of_mine:Lamp", "--policy", "no-model", "--harness", path, "--max-steps", 4)
     answer = homebody("run", *arguments, "--json", lamp / "r.json")
     assert "adapted by unstuck (stalled): 1 edits, behaviour " in answer.out
     assert "not won in 4 steps, adapted 1 times" in answer.out
@@ -225,6 +225,6 @@ def test_adaptation_is_shown_counted_and_can_be_left_out(homebody: Any, lamp: Pa
 def test_an_end_by_the_harness_is_shown(homebody: Any, lamp: Path, write: Any) -> None:
     source = 'def process(event):\n    return {"interrupt": "no light [wanted]"} if event["command"] == "press" else None'
     made = entry("code", hook="before_tool", dimension="control", source=source)
-    answer = homebody("run", "--env", "lamp_of_mine:Lamp", "--decider", "flat", "--harness", write("h.json", made))
+    answer = homebody("run", "--env", "lamp_of_mine:Lamp", "--policy", "no-model", "--harness", write("h.json", made))
     assert "ended by the harness: no light [wanted]" in answer.out
     assert "not won in 0 steps" in answer.out

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.episode import EpisodeRecord, Sight
+from homebody.agents.episode import EpisodeRecord, ModelCall
 from homebody.agents.models.backend import Usage
-from homebody.agents.rollout import Stage
+from homebody.agents.rollout import RolloutConfig
 from homebody.envs.canvas import INK, SMALLEST_TEXT, WHITE, Box, Canvas, CanvasSizeError, Color
 from homebody.scripts.view import look, mind, thought
 from homebody.scripts.view.board import LEAST, Board
@@ -21,7 +21,9 @@ ENTRY: dict[str, Any] = {
     "step": 1, "admissible": 30, "offered": 12, "method": "generate", "focus": None, "scores": [], "response": "look", "usable": True,
     "command": "look", "dropped_turns": 0, "accepted": True, "observation": "You look.", "reward": 0.0, "changed": [],
 }  # fmt: skip
-SIGHT = Sight(({"role": "system", "content": "Be brief."}, {"role": "user", "content": "A yard.\nlook\ngo"}), Usage(100, 75, 6, 0, 1, 0.25))
+SIGHT = ModelCall(
+    ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "A yard.\nlook\ngo"}), Usage(100, 75, 6, 0, 1, 0.25)
+)
 
 
 def entry(**fields: Any) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def entry(**fields: Any) -> dict[str, Any]:
 @pytest.fixture
 def reel() -> Reel:
     """An episode at its opening, played by a model."""
-    env = Stage("homebody/Household-v0", "random").make_env()
+    env = RolloutConfig("homebody/Household-v0", "random").make_env()
     return Reel(env, "test/kitchen-clean-000000", 0, "seed", "smollm2")
 
 
@@ -65,7 +67,7 @@ def test_bars_of_log_scores_show_how_likely_each_is_beside_the_best() -> None:
 
 def test_bars_of_votes_are_in_proportion() -> None:
     assert thought.shares("vote", [("a", 4.0), ("b", 1.0)]) == [1.0, 0.25]
-    # With `pick` best these are biases, which are log-scores.
+    # With `pick` best these are priors, which are log-scores.
     assert thought.shares("vote", [("a", 0.0), ("b", -math.log(4))]) == pytest.approx([1.0, 0.25])
 
 
@@ -78,12 +80,12 @@ def test_knowledge_is_the_focus_and_the_notes() -> None:
 
 def test_work_names_processor_fields_hook_and_how_it_ended(reel: Reel) -> None:
     changed = [
-        {"by": "3:playbook", "hook": "before_model", "outcome": "change", "fields": {"bias": ["a", "b"], "menu": ["c", "d"]}},
+        {"by": "3:learned_plan", "hook": "before_model", "outcome": "change", "fields": {"prior": ["a", "b"], "candidates": ["c", "d"]}},
         {"by": "4:repair", "hook": "after_model", "outcome": "intercept", "fields": {"command": ["a", "b"]}},
         {"by": "5:stop", "hook": "before_tool", "outcome": "interrupt", "fields": {}},
     ]
     assert thought.work_lines(reel, Moment("", entry(changed=changed))) == [
-        ("playbook: bias, menu", "before_model"),
+        ("learned_plan: prior, candidates", "before_model"),
         ("repair: command, as the last word", "after_model"),
         ("stop ended the episode", "before_tool"),
     ]
@@ -91,7 +93,7 @@ def test_work_names_processor_fields_hook_and_how_it_ended(reel: Reel) -> None:
 
 
 @pytest.mark.parametrize(
-    ("decider", "fields", "sight", "title", "lines"),
+    ("policy", "fields", "sight", "title", "lines"),
     [
         ("smollm2", {}, SIGHT, "End of the prompt (2 messages)", ["A yard.", "look", "go"]),
         ("random", {}, SIGHT, "Prompt", ["no model: random decides"]),
@@ -100,7 +102,7 @@ def test_work_names_processor_fields_hook_and_how_it_ended(reel: Reel) -> None:
         ("smollm2", {"notes": {"2:trace_detail": {"content": "A yard."}}}, None, "End of the prompt", ["A yard."]),
         (
             "smollm2",
-            {"notes": {"2:trace_detail": {"menu": []}}},
+            {"notes": {"2:trace_detail": {"candidates": []}}},
             None,
             "Prompt",
             ["not kept in this recording; homebody run --json keeps it"],
@@ -108,25 +110,25 @@ def test_work_names_processor_fields_hook_and_how_it_ended(reel: Reel) -> None:
     ],
 )
 def test_prompt_or_why_there_is_none(
-    reel: Reel, decider: str, fields: dict[str, Any], sight: Sight | None, title: str, lines: list[str]
+    reel: Reel, policy: str, fields: dict[str, Any], sight: ModelCall | None, title: str, lines: list[str]
 ) -> None:
-    reel.decider = decider
+    reel.policy = policy
     assert thought.prompt_lines(reel, Moment("", entry(**fields), sight)) == (title, lines)
 
 
 @pytest.mark.parametrize(
-    ("decider", "method", "words"),
-    [("flat", "rank", "by flat"), ("smollm2", "rank", "by the harness's ranking"), ("smollm2", "generate", "written freely")],
+    ("policy", "method", "words"),
+    [("no-model", "rank", "by no-model"), ("smollm2", "rank", "by the harness's ranking"), ("smollm2", "generate", "written freely")],
 )
-def test_how_a_command_was_chosen(reel: Reel, decider: str, method: str, words: str) -> None:
-    reel.decider = decider
+def test_how_a_command_was_chosen(reel: Reel, policy: str, method: str, words: str) -> None:
+    reel.policy = policy
     assert thought.how(reel, Moment("", entry(method=method))) == words
 
 
 def test_cost_of_a_step_or_of_the_whole_episode(reel: Reel) -> None:
     seen, unseen = Moment("", entry(), SIGHT), Moment("", entry())
     assert thought.cost(reel, seen, 1) == "100 prompt tokens (75% cached), 6 written, 250 ms"
-    assert thought.cost(reel, Moment("", entry(), Sight((), Usage())), 1) == "no model was asked"
+    assert thought.cost(reel, Moment("", entry(), ModelCall((), Usage())), 1) == "no model was asked"
     assert thought.cost(reel, unseen, 0) == "tokens and time: known for the whole episode only"
     reel.end = End(True, "won in 1 step", {"prompt_tokens": 10, "calls": 1, "scored_tokens": 4, "seconds": 1.0})
     assert thought.cost(reel, unseen, 0) == "whole episode: 10 prompt tokens (0% cached), 4 scored, 1000 ms"
@@ -157,7 +159,12 @@ FULL = entry(
     focus={"phase": "reach", "wanted": "crate"},
     notes={f"{n}:notes": {"seen": [f"shed {k}" for k in range(20)]} for n in range(9)},
     changed=[
-        {"by": f"{n}:history_window", "hook": "before_model", "outcome": "change", "fields": {key: [] for key in ("bias", "menu", "how")}}
+        {
+            "by": f"{n}:history_window",
+            "hook": "before_model",
+            "outcome": "change",
+            "fields": {key: [] for key in ("prior", "candidates", "how")},
+        }
         for n in range(9)
     ],
     adapted={"step": 7, "rule": "cannot-write-for-long", "signal": "unusable", "patch": [{}, {}]},
@@ -213,14 +220,14 @@ def test_the_title_tells_who_plays_and_at_the_end_how_it_ended(reel: Reel, writt
 
 @pytest.fixture
 def played(make_record: Callable[..., EpisodeRecord]) -> EpisodeRecord:
-    return make_record("flat", 4)
+    return make_record("no-model", 4)
 
 
 @pytest.mark.parametrize("size", [(960, 720), (1920, 1080), LEAST])
 @pytest.mark.parametrize("n", [1, 2])
 @pytest.mark.parametrize("has_buttons", [False, True])
 def test_parts_of_the_board_fill_it_and_do_not_overlap(played: EpisodeRecord, size: tuple[int, int], n: int, has_buttons: bool) -> None:
-    reels = [Reel.of(played, Stage("homebody/Household-v0", "random").make_env(), "seed") for _ in range(n)]
+    reels = [Reel.of(played, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed") for _ in range(n)]
     board = Board(reels, size, has_buttons=has_buttons)
     board.show(2)
     assert board.draw().to_array().shape == (size[1], size[0], 3)
@@ -233,13 +240,13 @@ def test_parts_of_the_board_fill_it_and_do_not_overlap(played: EpisodeRecord, si
 
 
 def test_a_board_that_would_be_too_small_says_so(played: EpisodeRecord) -> None:
-    reel = Reel.of(played, Stage("homebody/Household-v0", "random").make_env(), "seed")
+    reel = Reel.of(played, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")
     with pytest.raises(CanvasSizeError, match=r"size \(300, 200\) is not possible; .* from \(960, 600\)"):
         Board([reel], (300, 200))
 
 
 def test_a_click_on_the_line_of_steps_finds_its_moment(played: EpisodeRecord) -> None:
-    board = Board([Reel.of(played, Stage("homebody/Household-v0", "random").make_env(), "seed")], (960, 720))
+    board = Board([Reel.of(played, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")], (960, 720))
     y = board.timeline.center[1]
     found = [board.moment_at(x, y) for x in range(960)]
     assert [number for number in dict.fromkeys(found) if number is not None] == [0, 1, 2, 3, 4]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from homebody.agents import Stage
+from homebody.agents import RolloutConfig
 from homebody.envs import tasks
 from homebody.envs.canvas import Box, Canvas, Event
 from homebody.scripts.cli import cli
@@ -73,7 +73,7 @@ def test_completion(typed: str, completed: str) -> None:
 def test_a_game_on_the_terminal_is_kept_and_can_be_watched(
     homebody: Command, loaded: Command, says: Callable[..., None], tmp_path: Path, no_display: None
 ) -> None:
-    env = Stage("homebody/Household-v0", "random").make_env()
+    env = RolloutConfig("homebody/Household-v0", "random").make_env()
     env.reset(options={"task": TASK})
     plan = env.unwrapped.expert()  # type: ignore[attr-defined]
     says(*plan)
@@ -81,7 +81,7 @@ def test_a_game_on_the_terminal_is_kept_and_can_be_watched(
     assert answer.code == 0
     record = loaded(tmp_path / "a.json")
     assert [step["command"] for step in record["trace"]] == plan
-    assert (record["won"], record["decider"], record["harness"], record["error"]) == (True, "human", "bare", None)
+    assert (record["won"], record["policy"], record["harness"], record["error"]) == (True, "human", "bare", None)
     assert record["trace"][-1]["observation"] in answer.out
     assert f"won in {len(plan)} steps" in answer.out
     watched = homebody("watch", tmp_path / "a.json", "--size", "960x600", "--record", tmp_path / "a.png")
@@ -90,7 +90,7 @@ def test_a_game_on_the_terminal_is_kept_and_can_be_watched(
 
 def test_numbers_beginnings_lists_and_mistakes(homebody: Command, loaded: Command, says: Callable[..., None], tmp_path: Path) -> None:
     task = tasks("homebody/Household-v0", "train", 1)[0]
-    env = Stage("homebody/Household-v0", "random").make_env()
+    env = RolloutConfig("homebody/Household-v0", "random").make_env()
     _, info = env.reset(options={"task": task.task_id})
     menu = info["admissible_commands"]
     says("2", "inv", "go to", "99", "?", "", "dance", "quit")
@@ -135,7 +135,7 @@ def test_what_cannot_be_played(homebody: Command, no_display: None, says: Callab
 
 @pytest.fixture
 def desk() -> Desk:
-    made = Desk(Reel(Stage("homebody/Household-v0", "random").make_env(), TASK, 0, "bare", "human"), LEAST)
+    made = Desk(Reel(RolloutConfig("homebody/Household-v0", "random").make_env(), TASK, 0, "bare", "human"), LEAST)
     made.offer(MENU, 7)
     return made
 
@@ -231,7 +231,7 @@ def test_a_long_list_scrolls(desk: Desk) -> None:
 @pytest.mark.parametrize("size", [LEAST, (960, 720), (1920, 1080)])
 @pytest.mark.parametrize("state", ["empty", "typed", "long", "none", "over"])
 def test_all_on_the_desk_can_be_read(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], state: str) -> None:
-    desk = Desk(Reel(Stage("homebody/Household-v0", "random").make_env(), TASK, 0, "bare", "human"), size)
+    desk = Desk(Reel(RolloutConfig("homebody/Household-v0", "random").make_env(), TASK, 0, "bare", "human"), size)
     desk.offer([f"go to the dock {n} and wait there until somebody comes with a crate" for n in range(90)], 1)
     if state in ("typed", "long", "none"):
         types(desk, {"typed": "go", "long": "go to the dock 1 and wait there until somebody comes with", "none": "fly"}[state])
@@ -257,7 +257,7 @@ def test_all_on_the_desk_can_be_read(monkeypatch: pytest.MonkeyPatch, size: tupl
 
 
 def test_a_game_in_the_window(homebody: Command, loaded: Command, shows: Shows, tmp_path: Path) -> None:
-    env = Stage("homebody/Household-v0", "random").make_env()
+    env = RolloutConfig("homebody/Household-v0", "random").make_env()
     env.reset(options={"task": TASK})
     plan = env.unwrapped.expert()  # type: ignore[attr-defined]
     batches = [[*(Event("key", key=letter, text=letter) for letter in command), ENTER] for command in plan]

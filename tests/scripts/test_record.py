@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from homebody.agents import EpisodeRecord, Stage
+from homebody.agents import EpisodeRecord, RolloutConfig
 from homebody.envs.canvas import PygameMissingError
 from homebody.envs.file import OutputError
 from homebody.scripts.view import recorder
@@ -31,7 +31,7 @@ BROKEN = "#!/bin/sh\necho 'no such codec' >&2\nexit 1\n"
 
 
 def board(record: EpisodeRecord, size: tuple[int, int] = LEAST) -> Board:
-    return Board([Reel.of(record, Stage("homebody/Household-v0", "random").make_env(), "seed")], size)
+    return Board([Reel.of(record, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")], size)
 
 
 def program(path: Path, text: str) -> Path:
@@ -41,7 +41,7 @@ def program(path: Path, text: str) -> Path:
 
 
 def test_an_animation_shows_every_step_and_stands_at_its_end(make_record: Callable[..., EpisodeRecord], tmp_path: Path) -> None:
-    record = make_record("flat", 3)
+    record = make_record("no-model", 3)
     path = tmp_path / "a.gif"
     recorder.record(board(record), str(path))
     with Image.open(path) as image:
@@ -71,7 +71,7 @@ def test_equal_episodes_give_equal_bytes_of_reasonable_number(make_record: Calla
 
 
 def test_a_picture_is_of_the_end(make_record: Callable[..., EpisodeRecord], tmp_path: Path) -> None:
-    record = make_record("flat", 2)
+    record = make_record("no-model", 2)
     recorder.record(board(record), str(tmp_path / "a.png"))
     whole = board(record)
     whole.show(2)
@@ -85,8 +85,8 @@ def test_a_film_is_sent_to_ffmpeg_picture_by_picture(
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     program(tmp_path / "ffmpeg", FFMPEG.format(python=sys.executable))
     monkeypatch.setenv("PATH", str(tmp_path))
-    shown = list(recorder.frames(board(make_record("flat", 1))))
-    recorder.record(board(make_record("flat", 1)), str(tmp_path / "a.mp4"))
+    shown = list(recorder.frames(board(make_record("no-model", 1))))
+    recorder.record(board(make_record("no-model", 1)), str(tmp_path / "a.mp4"))
     size, n_bytes = (tmp_path / "a.mp4").read_text().split()
     assert size == "960x600"
     # A picture every 80 ms, of three bytes a pixel, each as often as it stands.
@@ -119,7 +119,7 @@ def test_what_cannot_be_recorded_is_said_before_the_work(
 ) -> None:
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    answer = homebody("run", "--decider", "flat", "--record", tmp_path / name)
+    answer = homebody("run", "--policy", "no-model", "--record", tmp_path / name)
     assert (answer.code, answer.out) == (2, "")
     assert re.match(said, answer.error)
 
@@ -130,13 +130,13 @@ def test_without_pygame_nothing_is_played(homebody: Command, tmp_path: Path, mon
 
     monkeypatch.setattr("homebody.envs.canvas._pygame", missing)
     for option in (("--record", tmp_path / "a.gif"), ("--watch",)):
-        answer = homebody("run", "--decider", "flat", *option)
+        answer = homebody("run", "--policy", "no-model", *option)
         assert (answer.code, answer.out) == (2, "")
         assert "pip install pygame" in answer.error
 
 
 def test_run_records_without_a_display(homebody: Command, loaded: Command, tmp_path: Path, no_display: None) -> None:
-    options = ("--decider", "random", "--max-steps", 2, "--size", "1000x640", "--json", tmp_path / "a.json")
+    options = ("--policy", "random", "--max-steps", 2, "--size", "1000x640", "--json", tmp_path / "a.json")
     answer = homebody("run", *options, "--record", tmp_path / "a.gif")
     assert (answer.code, answer.err) == (0, "")
     with Image.open(tmp_path / "a.gif") as image:
@@ -151,18 +151,18 @@ def test_run_records_without_a_display(homebody: Command, loaded: Command, tmp_p
     [("big", "'big' is no size; give width and height in pixels, as 960x720"), ("64x48", "a picture of size (64, 48) is not possible")],
 )
 def test_a_size_that_is_none(homebody: Command, tmp_path: Path, size: str, said: str) -> None:
-    answer = homebody("run", "--decider", "flat", "--max-steps", 1, "--size", size, "--record", tmp_path / "a.png")
+    answer = homebody("run", "--policy", "no-model", "--max-steps", 1, "--size", size, "--record", tmp_path / "a.png")
     assert (answer.code, answer.out) == (2, "")
     assert said in answer.error
 
 
 def test_a_size_of_nothing(homebody: Command) -> None:
-    answer = homebody("run", "--decider", "flat", "--size", "960x720")
+    answer = homebody("run", "--policy", "no-model", "--size", "960x720")
     assert (answer.code, answer.error) == (2, "--size is given and nothing is drawn; add --watch or --record FILE.gif, or leave it out")
 
 
 def test_an_episode_that_could_not_begin_is_not_recorded(homebody: Command, tmp_path: Path) -> None:
-    answer = homebody("run", "--decider", "flat", "--task", "test/nowhere-000000", "--record", tmp_path / "a.gif")
+    answer = homebody("run", "--policy", "no-model", "--task", "test/nowhere-000000", "--record", tmp_path / "a.gif")
     assert answer.code == 2
     assert "nowhere" in answer.error
     assert not (tmp_path / "a.gif").exists()

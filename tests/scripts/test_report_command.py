@@ -120,7 +120,7 @@ def test_a_run_is_served_until_an_interrupt(run_dir: Path, served: Callable[[Pat
     before = {path: path.read_bytes() for path in run_dir.iterdir() if path.name in ("run.sqlite", "final.json")}
     code, kind, text = get(address)
     assert (code, kind) == (200, "text/html; charset=utf-8")
-    assert "homebody/Household-v0, flat: live</title>" in text
+    assert "homebody/Household-v0, no-model: live</title>" in text
     code, kind, text = get(address + "state")
     assert (code, kind) == (200, "application/json; charset=utf-8")
     state = json.loads(text)

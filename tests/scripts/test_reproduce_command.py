@@ -36,14 +36,14 @@ def test_everything_is_played_in_processes_of_its_own_and_written(
     homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path, loaded: Any
 ) -> None:
     folder = tmp_path / "all"
-    answer = homebody("reproduce", "--quick", "--models", "flat", "--run-dir", folder, "--json", tmp_path / "r.json")
+    answer = homebody("reproduce", "--quick", "--models", "no-model", "--run-dir", folder, "--json", tmp_path / "r.json")
     assert answer.code == 0, answer.err
     assert [arguments[4] for arguments in tiny] == ["evolve", "controls"]
     assert {arguments[0] for arguments in tiny} == {sys.executable}
     assert "s an episode of the seed harness, which plays at least " in answer.out
     assert "; after 5 minutes no control is begun\n" in answer.out
     assert "# What evolution of the harness gained" in answer.out
-    for name in ("gains.md", "gains.json", "gains.html", "gains.png", "gains.svg", "flat-household/final.json"):
+    for name in ("gains.md", "gains.json", "gains.html", "gains.png", "gains.svg", "no-model-household/final.json"):
         assert (folder / name).is_file(), name
     result = loaded(tmp_path / "r.json")
     assert result == loaded(folder / "gains.json")
@@ -51,9 +51,9 @@ def test_everything_is_played_in_processes_of_its_own_and_written(
 
 
 def test_an_evolution_that_fails_ends_it(homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path) -> None:
-    (tmp_path / "flat-household").mkdir()
-    (tmp_path / "flat-household" / "run.sqlite").write_text("no database, but long enough to be looked at as one " * 10)
-    answer = homebody("reproduce", "--quick", "--models", "flat", "--run-dir", tmp_path)
+    (tmp_path / "no-model-household").mkdir()
+    (tmp_path / "no-model-household" / "run.sqlite").write_text("no database, but long enough to be looked at as one " * 10)
+    answer = homebody("reproduce", "--quick", "--models", "no-model", "--run-dir", tmp_path)
     assert answer.code == 2
     assert not (tmp_path / "gains.md").exists()
 
@@ -67,7 +67,7 @@ def test_the_exit_code_of_the_controls_counts(
     monkeypatch.setattr(library, "read_combination", lambda combination: audited)
     monkeypatch.setattr(library, "gather", lambda chosen, quick: {"quick": quick, "combinations": [], "published": {"rows": []}})
     monkeypatch.setattr(command, "_homebody", lambda arguments, console: code if arguments[0] == "controls" else 0)
-    answer = homebody("reproduce", "--quick", "--models", "flat", "--run-dir", tmp_path)
+    answer = homebody("reproduce", "--quick", "--models", "no-model", "--run-dir", tmp_path)
     assert answer.code == ends
     assert "s an episode of the seed harness" not in answer.out
     # An audit that failed is a result and is written down; a command that failed is none.
@@ -113,6 +113,6 @@ def test_a_benchmark_that_was_left_out_is_named(homebody: Callable[..., Any], tm
     known = {name: one for name, one in benchmarks().items() if name in ("household", "alfworld")}
     monkeypatch.setattr(library, "benchmarks", lambda: known)
     monkeypatch.setattr(library, "gather", lambda chosen, quick: {"quick": quick, "combinations": [], "published": {"rows": []}})
-    answer = homebody("reproduce", "--models", "flat", "--data-dir", tmp_path / "none", "--run-dir", tmp_path)
+    answer = homebody("reproduce", "--models", "no-model", "--data-dir", tmp_path / "none", "--run-dir", tmp_path)
     assert answer.code == 0
     assert "left out: benchmark alfworld cannot be played: " in answer.out

@@ -16,8 +16,8 @@ import click
 import gymnasium
 import pytest
 
-from homebody.agents import EpisodeRecord, Stage
-from homebody.agents.episode import HELD_BACK, Sight
+from homebody.agents import EpisodeRecord, RolloutConfig
+from homebody.agents.episode import HELD_BACK, ModelCall
 from homebody.agents.models.backend import Usage
 from homebody.envs import EnvError
 from homebody.envs.canvas import Canvas, Event, Window
@@ -62,7 +62,7 @@ def record(make_record: Callable[..., EpisodeRecord]) -> EpisodeRecord:
 
 
 def reel_of(record: EpisodeRecord) -> Reel:
-    return Reel.of(record, Stage("homebody/Household-v0", "random").make_env(), "seed")
+    return Reel.of(record, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")
 
 
 def entry(step: int, command: str, observation: str = "", *, accepted: bool = True, **rest: Any) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def test_how_it_ended(record: EpisodeRecord, fields: dict[str, Any], words: str)
 
 
 def test_a_file_that_run_wrote_comes_back(homebody: Command, tmp_path: Path) -> None:
-    homebody("run", "--decider", "random", "--max-steps", 2, "--json", tmp_path / "a.json")
+    homebody("run", "--policy", "random", "--max-steps", 2, "--json", tmp_path / "a.json")
     stored = read_file(str(tmp_path / "a.json"))
     assert stored.to_json() == json.loads((tmp_path / "a.json").read_text("utf-8"))
     assert [sight is not None and sight.usage == Usage() for sight in stored.sights] == [True, True]
@@ -215,7 +215,7 @@ def test_a_file_that_is_no_episode(homebody: Command, tmp_path: Path, text: str 
         ({"sights": ["x"]}, "holds no episode that can be shown"),
         ({"steps": "two"}, "holds no episode that can be shown"),
         ({"error": "broken"}, "holds no episode that can be shown"),
-        ({"decider": ["flat"]}, "holds no episode that can be shown"),
+        ({"policy": ["no-model"]}, "holds no episode that can be shown"),
         ({"changed": [{"hook": "task_start"}]}, "holds no episode that can be shown"),
         ({"usage": {"coins": 3}}, "holds no episode that can be shown"),
         ({"env_kwargs": ["holdout"]}, "holds no episode that can be shown"),
@@ -260,13 +260,13 @@ def test_a_run_lists_its_episodes(homebody: Command, loaded: Command, run_dir: P
     answer = homebody("watch", run_dir, "--json", tmp_path / "list.json")
     assert (answer.code, answer.err) == (0, "")
     head, *lines = answer.out.splitlines()
-    assert head.split() == ["episode", "task", "harness", "decider", "won", "steps"]
+    assert head.split() == ["episode", "task", "harness", "policy", "won", "steps"]
     with Store(run_dir, readonly=True) as store:
         kept = list(store.episodes().values())
     assert [line.split()[:2] for line in lines] == [[str(number), item["task_id"]] for number, item in enumerate(kept, 1)]
-    assert lines[0].split()[2:] == ["seed", "flat", "no", "3"]
+    assert lines[0].split()[2:] == ["seed", "no-model", "no", "3"]
     assert loaded(tmp_path / "list.json")[0] == {
-        "episode": 1, "task": kept[0]["task_id"], "harness": "seed", "decider": "flat", "won": "no", "steps": 3,
+        "episode": 1, "task": kept[0]["task_id"], "harness": "seed", "policy": "no-model", "won": "no", "steps": 3,
     }  # fmt: skip
 
 
@@ -449,7 +449,7 @@ def test_a_person_closes_the_window(shows: Shows, player: Player) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("run", "--decider", "flat", "--watch"), "leave --watch out, or give --record FILE.gif"),
+        (("run", "--policy", "no-model", "--watch"), "leave --watch out, or give --record FILE.gif"),
         (("watch", "FILE"), "record it instead: --record FILE.gif"),
     ],
 )
@@ -469,20 +469,22 @@ def test_run_is_watched_and_goes_on_when_the_window_is_closed(
     homebody: Command, loaded: Command, shows: Shows, tmp_path: Path, record: EpisodeRecord
 ) -> None:
     shows([])
-    answer = homebody("run", "--decider", "expert", "--watch", "--json", tmp_path / "a.json")
+    answer = homebody("run", "--policy", "expert", "--watch", "--json", tmp_path / "a.json")
     assert (answer.code, answer.err) == (0, "")
     assert loaded(tmp_path / "a.json")["trace_hash"] == record.trace_hash
     assert f"won in {record.steps} steps" in answer.out
 
 
 def live(record: EpisodeRecord) -> Board:
-    return Board([Reel(Stage("homebody/Household-v0", "random").make_env(), record.task_id, 0, "seed", "expert")], LEAST, has_buttons=True)
+    return Board(
+        [Reel(RolloutConfig("homebody/Household-v0", "random").make_env(), record.task_id, 0, "seed", "expert")], LEAST, has_buttons=True
+    )
 
 
 def telling(record: EpisodeRecord) -> Callable[..., EpisodeRecord]:
-    def play(on_step: Callable[[Any], None], on_decision: Callable[[Sight], None]) -> EpisodeRecord:
+    def play(on_step: Callable[[Any], None], on_decision: Callable[[ModelCall], None]) -> EpisodeRecord:
         for step in record.trace:
-            on_decision(Sight((), Usage()))
+            on_decision(ModelCall((), Usage()))
             on_step(step)
         return record
 
@@ -494,13 +496,13 @@ def test_a_live_reel_grows_until_the_end(shows: Shows, record: EpisodeRecord, mo
     board = live(record)
     monkeypatch.setattr(Window, "events", lambda self: [ESCAPE] if board.reels[0].end else [])
     told: list[Any] = []
-    sights: list[Sight | None] = []
+    sights: list[ModelCall | None] = []
     assert watch_live(telling(record), board, open_window(LEAST, "test", ""), told.append, sights) is record
     (reel,) = board.reels
     assert (reel.last, reel.differs, told) == (record.steps, "", record.trace)
     assert reel.end is not None
     assert reel.end.won
-    assert sights == [Sight((), Usage())] * record.steps
+    assert sights == [ModelCall((), Usage())] * record.steps
     assert all(moment.sight is not None for moment in reel.moments[1:])
     assert shown
 

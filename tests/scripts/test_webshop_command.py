@@ -108,7 +108,7 @@ def test_a_reel_of_the_shop_is_drawn(reel: Reel) -> None:
 
 def test_an_episode_is_recorded(homebody: Command, tmp_path: Path) -> None:
     where = tmp_path / "episode.json"
-    assert homebody("run", "--env", ENV, "--harness", "generic", "--decider", "expert", "--split", "test", "--json", where).code == 0
+    assert homebody("run", "--env", ENV, "--harness", "generic", "--policy", "expert", "--split", "test", "--json", where).code == 0
     assert homebody("watch", where, "--record", tmp_path / "one.gif", "--size", "960x600").code == 0
     assert homebody("watch", where, "--beside", where, "--record", tmp_path / "two.png", "--size", "1280x900").code == 0
     assert (tmp_path / "one.gif").stat().st_size > 10_000
@@ -159,5 +159,5 @@ def test_a_person_stops_where_a_text_is_asked_for(monkeypatch: pytest.MonkeyPatc
 
 def ask(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> str:
     monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
-    event: Any = SimpleNamespace(observation="a page", menu=MENU, steps_left=3)
+    event: Any = SimpleNamespace(observation="a page", candidates=MENU, steps_left=3)
     return ask_on_terminal(event)

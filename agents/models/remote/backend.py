@@ -32,7 +32,7 @@ from homebody.agents.errors import (
 )
 from homebody.agents.models.backend import CUT, TOKENIZED, Message, Segments, Usage, check_request
 from homebody.agents.models.chat_template import render_plain, render_template
-from homebody.agents.models.remote.http_client import Address, Sleep, Wire, find_key
+from homebody.agents.models.remote.http_client import Address, HttpClient, Sleep, find_key
 from homebody.agents.models.remote.provider import Body, ask, counted, take
 from homebody.agents.models.remote.scorer import Scored, Scorer
 
@@ -69,15 +69,15 @@ class OpenAICompatible:
         self.name = name
         self.usage = Usage()
         self._closed = False
-        self._wire = Wire(address, key=find_key(address), timeout_s=timeout_s, sleep=sleep)
+        self._client = HttpClient(address, key=find_key(address), timeout_s=timeout_s, sleep=sleep)
         self._api, self._root = address.api, address.root
         self._tokens = lru_cache(maxsize=TOKENIZED)(self._tokenize)
         try:
-            self._server = ask(self._wire)
-            self._dialect = self._server.dialect
-            self._scorer = Scorer(self._wire, self._dialect, self._complete, lambda text: self._tokens(text, False))
+            self._server = ask(self._client)
+            self._dialect = self._server.provider
+            self._scorer = Scorer(self._client, self._dialect, self._complete, lambda text: self._tokens(text, False))
         except BaseException:
-            self._wire.close()
+            self._client.close()
             raise
         self._pool = ThreadPoolExecutor(concurrency)
         self.n_ctx = min(n_ctx, self._server.n_ctx)
@@ -130,10 +130,10 @@ class OpenAICompatible:
         body |= self._constraint(grammar, schema, is_chat)
         if isinstance(segments, Chat):
             answer = self._ask("/chat/completions", body | {"messages": list(segments.messages)}, grammar)
-            text = take(self._wire, answer, str, "choices", 0, "message", "content")
+            text = take(self._client, answer, str, "choices", 0, "message", "content")
         else:
             answer = self._complete(body | {"prompt": "".join(segments)}, grammar)
-            text = take(self._wire, answer, str, "choices", 0, "text")
+            text = take(self._client, answer, str, "choices", 0, "text")
         for mark in ends:
             text = text.partition(mark)[0]
         self.usage.prompt_tokens += total
@@ -172,7 +172,7 @@ class OpenAICompatible:
         if not self._closed:
             self._closed = True
             self._pool.shutdown(cancel_futures=True)
-            self._wire.close()
+            self._client.close()
 
     def __enter__(self) -> OpenAICompatible:
         return self
@@ -185,20 +185,20 @@ class OpenAICompatible:
         if not (isinstance(segments, Chat) and self._dialect.renders):
             return "".join(segments), {}
         wanted = {"model": self._server.model, "messages": list(segments.messages), "add_generation_prompt": True}
-        tokens = take(self._wire, self._wire.post(f"{self._root}/tokenize", wanted), list, "tokens")
-        text = self._wire.post(f"{self._root}/detokenize", {"model": self._server.model, "tokens": tokens})
-        return str(take(self._wire, text, str, "prompt")), {"add_special_tokens": False}  # The template wrote them.
+        tokens = take(self._client, self._client.post(f"{self._root}/tokenize", wanted), list, "tokens")
+        text = self._client.post(f"{self._root}/detokenize", {"model": self._server.model, "tokens": tokens})
+        return str(take(self._client, text, str, "prompt")), {"add_special_tokens": False}  # The template wrote them.
 
     def _constraint(self, grammar: str | None, schema: Mapping[str, Any] | None, is_chat: bool) -> Body:
         if grammar is not None:
             if self._dialect.grammar is None:
                 remedy = "choose a harness without a grammar, or llama-server or vLLM"
-                raise RemoteCannotError(self._wire.address.shown, "hold a text to a grammar", remedy)
+                raise RemoteCannotError(self._client.address.shown, "hold a text to a grammar", remedy)
             return self._dialect.grammar(grammar)
         if schema is not None:
             fields = self._dialect.chat_schema if is_chat else self._dialect.schema
             if fields is None:
-                raise RemoteCannotError(self._wire.address.shown, "hold this text to a JSON Schema", "use llama-server or vLLM")
+                raise RemoteCannotError(self._client.address.shown, "hold this text to a JSON Schema", "use llama-server or vLLM")
             return fields(schema)
         return {}
 
@@ -208,7 +208,7 @@ class OpenAICompatible:
     def _ask(self, path: str, body: Body, grammar: str | None) -> Any:
         settings = {"model": self._server.model, "temperature": 0.0, "top_p": 1.0, **self._dialect.neutral}
         try:
-            return self._wire.post(self._api + path, settings | body)
+            return self._client.post(self._api + path, settings | body)
         except RemoteRefusedError as error:
             if needed := _overflow(error):
                 raise ContextOverflowError(*needed) from None
@@ -220,9 +220,9 @@ class OpenAICompatible:
         assert self._dialect.tokenize is not None
         path, body = self._dialect.tokenize
         model = self._server.model
-        tokens = take(self._wire, self._wire.post(self._root + path, body(model, text, special)), list, "tokens")
+        tokens = take(self._client, self._client.post(self._root + path, body(model, text, special)), list, "tokens")
         if not all(isinstance(token, int) for token in tokens):
-            raise self._wire.wrong(f"its tokens are {self._wire.clean(str(tokens))[:40]}, expected: integers")
+            raise self._client.wrong(f"its tokens are {self._client.clean(str(tokens))[:40]}, expected: integers")
         if self._dialect.kind == "llama-cpp-python" and text:
             tokens = tokens[len(self._tokens("", special)) :]  # It puts the mark of the beginning first.
         return tuple(tokens)

@@ -104,7 +104,7 @@ def find_key(address: Address) -> str:
     return ""
 
 
-class Wire:
+class HttpClient:
     """Requests to one server. Safe for use by several threads: each request has a connection of its own while it lasts.
 
     Args:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homebody.agents.errors import BadRequestError, RemoteAnswerError, RemoteCannotError, RemoteRefusedError
-from homebody.agents.models.remote.http_client import Wire
+from homebody.agents.models.remote.http_client import HttpClient
 
 UNKNOWN_N_CTX = 2048
 """Context assumed where a server does not tell: what llama-cpp-python's opens unless it is told otherwise."""
@@ -23,7 +23,7 @@ Body = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Dialect:
+class Provider:
     """A kind of server."""
 
     kind: str
@@ -49,8 +49,8 @@ def _standard_schema(schema: Mapping[str, Any]) -> Body:
     return {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}}
 
 
-OTHER = Dialect("openai", chat_schema=_standard_schema)
-LLAMA_SERVER = Dialect(
+OTHER = Provider("openai", chat_schema=_standard_schema)
+LLAMA_SERVER = Provider(
     "llama-server",
     neutral={"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
     tokenize=("/tokenize", lambda model, text, special: {"content": text, "add_special": False, "parse_special": special}),
@@ -60,7 +60,7 @@ LLAMA_SERVER = Dialect(
 )
 # Its echo is not tried: log-probabilities of the prompt are shifted by one token where the model has no mark of the beginning
 # (0.3.36, seen with SmolLM2), and cost a sort of the whole vocabulary for each token of the prompt.
-LLAMA_CPP_PYTHON = Dialect(
+LLAMA_CPP_PYTHON = Provider(
     "llama-cpp-python",
     neutral={"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
     tokenize=("/extras/tokenize", lambda model, text, special: {"model": model, "input": text}),
@@ -68,7 +68,7 @@ LLAMA_CPP_PYTHON = Dialect(
     chat_schema=lambda schema: {"response_format": {"type": "json_object", "schema": schema}},
     scoring=("forced",),
 )
-VLLM = Dialect(
+VLLM = Provider(
     "vllm",
     neutral={"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
     tokenize=("/tokenize", lambda model, text, special: {"model": model, "prompt": text, "add_special_tokens": False}),
@@ -85,7 +85,7 @@ _OLDEST_TOKEN_GRAMMAR = (0, 3, 36)
 class Server:
     """What a server says of itself."""
 
-    dialect: Dialect
+    provider: Provider
     engine: str
     """Kind and version, as far as it tells."""
     model: str
@@ -100,19 +100,19 @@ class Server:
     """What the template's ``eos_token`` stands for."""
 
 
-def ask(wire: Wire) -> Server:
+def ask(client: HttpClient) -> Server:
     """Find out what a server is and which model to use.
 
     Raises:
         BadRequestError: it has no such model, or several and none was named.
         RemoteError: it cannot be reached, or does not answer as a server of models.
     """
-    found = wire.get(f"{wire.address.api}/models")
-    entries = take(wire, found, list, "data")
-    ids = [take(wire, entry, str, "id") for entry in entries]
-    wanted = wire.address.model
+    found = client.get(f"{client.address.api}/models")
+    entries = take(client, found, list, "data")
+    ids = [take(client, entry, str, "id") for entry in entries]
+    wanted = client.address.model
     if not (wanted in ids if wanted else len(ids) == 1):
-        near = [wire.clean(name)[:80] for name in difflib.get_close_matches(wanted, ids, n=3) or ids[:5]]
+        near = [client.clean(name)[:80] for name in difflib.get_close_matches(wanted, ids, n=3) or ids[:5]]
         raise BadRequestError(
             "the server's model", wanted, f"add #MODEL to the address, one of {', '.join(near) or 'none: it has no model'}"
         )
@@ -120,21 +120,21 @@ def ask(wire: Wire) -> Server:
     entry = entries[ids.index(model)]
     owner = str(entry.get("owned_by", ""))
     if owner == "llamacpp":
-        return _llama_server(wire, model)
+        return _llama_server(client, model)
     if owner == "vllm":
         n_ctx = entry.get("max_model_len")
-        return Server(VLLM, f"vllm {_version(wire, '/version', 'version')}".strip(), model, n_ctx if _is_size(n_ctx) else UNKNOWN_N_CTX)
-    if owner == "me" and "llama.cpp" in _version(wire, "/openapi.json", "info", "title"):
-        version = _version(wire, "/openapi.json", "info", "version")
+        return Server(VLLM, f"vllm {_version(client, '/version', 'version')}".strip(), model, n_ctx if _is_size(n_ctx) else UNKNOWN_N_CTX)
+    if owner == "me" and "llama.cpp" in _version(client, "/openapi.json", "info", "title"):
+        version = _version(client, "/openapi.json", "info", "version")
         numbers = re.match(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})", version, re.ASCII)
         if numbers is None or tuple(map(int, numbers.groups())) < _OLDEST_TOKEN_GRAMMAR:
             oldest = ".".join(map(str, _OLDEST_TOKEN_GRAMMAR))
-            raise RemoteCannotError(wire.address.shown, f"be used: it is llama-cpp-python {version}", f"update it to {oldest}")
+            raise RemoteCannotError(client.address.shown, f"be used: it is llama-cpp-python {version}", f"update it to {oldest}")
         return Server(LLAMA_CPP_PYTHON, f"llama-cpp-python {version} server", model, UNKNOWN_N_CTX)
     return Server(OTHER, owner or "unnamed server", model, UNKNOWN_N_CTX)
 
 
-def take(wire: Wire, answer: Any, kind: type, *path: str | int) -> Any:
+def take(client: HttpClient, answer: Any, kind: type, *path: str | int) -> Any:
     """Return the value at a path of an answer.
 
     Raises:
@@ -146,7 +146,7 @@ def take(wire: Wire, answer: Any, kind: type, *path: str | int) -> Any:
         value = (value.get(key) if isinstance(value, dict) else value[key]) if inside else None
     if not isinstance(value, kind):
         where = ".".join(map(str, path)) or "answer"
-        raise wire.wrong(f"{where} is {wire.clean(str(value))[:40]!r}, expected: {kind.__name__}")
+        raise client.wrong(f"{where} is {client.clean(str(value))[:40]!r}, expected: {kind.__name__}")
     return value
 
 
@@ -158,11 +158,11 @@ def counted(answer: Any, *path: str) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def _llama_server(wire: Wire, model: str) -> Server:
-    props = wire.get(f"{wire.address.root}/props")
-    n_ctx = take(wire, props, int, "default_generation_settings", "n_ctx")
-    ids = [wire.post(f"{wire.address.root}/tokenize", {"content": "x", "add_special": special}) for special in (False, True)]
-    adds_bos = len(take(wire, ids[1], list, "tokens")) > len(take(wire, ids[0], list, "tokens"))
+def _llama_server(client: HttpClient, model: str) -> Server:
+    props = client.get(f"{client.address.root}/props")
+    n_ctx = take(client, props, int, "default_generation_settings", "n_ctx")
+    ids = [client.post(f"{client.address.root}/tokenize", {"content": "x", "add_special": special}) for special in (False, True)]
+    adds_bos = len(take(client, ids[1], list, "tokens")) > len(take(client, ids[0], list, "tokens"))
     return Server(
         LLAMA_SERVER,
         f"llama-server {props.get('build_info', '')}".strip(),
@@ -174,10 +174,10 @@ def _llama_server(wire: Wire, model: str) -> Server:
     )
 
 
-def _version(wire: Wire, path: str, *keys: str) -> str:
+def _version(client: HttpClient, path: str, *keys: str) -> str:
     """Return a text that the server shows at a path; empty if it does not."""
     try:
-        return str(take(wire, wire.get(wire.address.root + path), str, *keys))
+        return str(take(client, client.get(client.address.root + path), str, *keys))
     except (RemoteRefusedError, RemoteAnswerError):
         return ""
 

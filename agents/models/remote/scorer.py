@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from homebody.agents.errors import RemoteAnswerError, RemoteCannotError, RemoteRefusedError
-from homebody.agents.models.remote.http_client import Wire
-from homebody.agents.models.remote.provider import Body, Dialect, take
+from homebody.agents.models.remote.http_client import HttpClient
+from homebody.agents.models.remote.provider import Body, Provider, take
 
 _PROBE = "The sun rises in the east and sets in the west. The sun rises in the east and sets in the"
 _UNLIKELY = " zebra purple"
@@ -42,8 +42,8 @@ class Scorer:
     """Scores continuations in the way that a server allows.
 
     Args:
-        wire: the server, for messages.
-        dialect: its kind.
+        client: the server, for messages.
+        provider: its kind.
         complete: asks for a completion.
         tokenize: token numbers of a continuation.
     """
@@ -51,9 +51,11 @@ class Scorer:
     way: str | None
     """echo or forced; None where the server cannot score."""
 
-    def __init__(self, wire: Wire, dialect: Dialect, complete: Callable[[Body], Any], tokenize: Callable[[str], tuple[int, ...]]) -> None:
-        self._wire = wire
-        self._dialect = dialect
+    def __init__(
+        self, client: HttpClient, provider: Provider, complete: Callable[[Body], Any], tokenize: Callable[[str], tuple[int, ...]]
+    ) -> None:
+        self._client = client
+        self._dialect = provider
         self._complete = complete
         self._tokenize = tokenize
         self.way, self._why = self._find_way()
@@ -65,7 +67,7 @@ class Scorer:
             RemoteCannotError: there is none; it says what was tried.
         """
         if self.way is None:
-            raise RemoteCannotError(self._wire.address.shown, f"score commands ({self._why})", "use a harness whose model generates")
+            raise RemoteCannotError(self._client.address.shown, f"score commands ({self._why})", "use a harness whose model generates")
 
     def score(self, prompt: str, text: str, extra: Body) -> Scored:
         """Return the score of a continuation that is not empty.
@@ -84,7 +86,7 @@ class Scorer:
         """Return how this server scores, or None and why it cannot."""
         try:
             answer = self._complete({"prompt": _PROBE, "max_tokens": 1, "logprobs": 1})
-            said = take(self._wire, answer, str, "choices", 0, "text")
+            said = take(self._client, answer, str, "choices", 0, "text")
             own = sum(self._number(log) for log in self._logs(answer)[1])
         except (RemoteRefusedError, RemoteAnswerError) as error:
             return None, f"it gives no log-probabilities: {error}"
@@ -104,9 +106,9 @@ class Scorer:
 
     def _echo(self, prompt: str, text: str, extra: Body) -> Scored:
         answer = self._complete({"prompt": prompt + text, "max_tokens": 1, "echo": True, "logprobs": 1, **extra})
-        whole = take(self._wire, answer, str, "choices", 0, "text")
+        whole = take(self._client, answer, str, "choices", 0, "text")
         if not whole.startswith(prompt + text):
-            raise self._wire.wrong("it does not echo the prompt")
+            raise self._client.wrong("it does not echo the prompt")
         tokens, logs = self._logs(answer)
         tail = whole[len(prompt) :]  # The continuation, and what was generated after it.
         start, length = len(tokens), 0
@@ -114,7 +116,9 @@ class Scorer:
             start -= 1
             length += len(tokens[start])
         if not "".join(tokens[start:]).endswith(tail):
-            raise self._wire.wrong(f"the tokens that it echoes end in {self._wire.clean(''.join(tokens[-8:]))[-80:]!r}, not in {tail!r}")
+            raise self._client.wrong(
+                f"the tokens that it echoes end in {self._client.clean(''.join(tokens[-8:]))[-80:]!r}, not in {tail!r}"
+            )
         at = len(tail) - length  # Where the first of them begins: below 0 if it holds the prompt's last letters too.
         values = []
         for token, value in zip(tokens[start:], logs[start:], strict=True):
@@ -130,23 +134,23 @@ class Scorer:
         answer = self._complete({"prompt": prompt, "max_tokens": len(ids), "logprobs": 1, **self._dialect.grammar(rule), **extra})
         _, logs = self._logs(answer)
         if len(logs) != len(ids):
-            raise self._wire.wrong(f"{len(logs)} log-probabilities came for the {len(ids)} tokens of {text!r}")
+            raise self._client.wrong(f"{len(logs)} log-probabilities came for the {len(ids)} tokens of {text!r}")
         return Scored(math.fsum(self._number(value) for value in logs), len(ids))
 
     def _logs(self, answer: Any) -> tuple[list[str], list[Any]]:
         """Return texts and log-probabilities of an answer's tokens, in the completion's form or in the chat's (llama-server gives that)."""
-        found = take(self._wire, answer, dict, "choices", 0, "logprobs")
+        found = take(self._client, answer, dict, "choices", 0, "logprobs")
         if "content" in found:
-            entries = take(self._wire, found, list, "content")
-            return [take(self._wire, entry, str, "token") for entry in entries], [entry.get("logprob") for entry in entries]
-        texts = [str(text) for text in take(self._wire, found, list, "tokens")]
-        logs = take(self._wire, found, list, "token_logprobs")
+            entries = take(self._client, found, list, "content")
+            return [take(self._client, entry, str, "token") for entry in entries], [entry.get("logprob") for entry in entries]
+        texts = [str(text) for text in take(self._client, found, list, "tokens")]
+        logs = take(self._client, found, list, "token_logprobs")
         if len(texts) != len(logs):
-            raise self._wire.wrong(f"{len(logs)} log-probabilities came with {len(texts)} tokens")
+            raise self._client.wrong(f"{len(logs)} log-probabilities came with {len(texts)} tokens")
         return texts, logs
 
     def _number(self, value: Any) -> float:
         # Compared, and not asked whether it is finite: an integer may be too large for that.
         if not isinstance(value, int | float) or not -sys.float_info.max <= value <= 1e-3:
-            raise self._wire.wrong(f"a log-probability is {self._wire.clean(repr(value))[:40]}, expected: a finite number, at most 0")
+            raise self._client.wrong(f"a log-probability is {self._client.clean(repr(value))[:40]}, expected: a finite number, at most 0")
         return min(0.0, float(value))

@@ -14,18 +14,18 @@ import pytest
 
 SCRIPT = """
 import json, random, sys
-from homebody.agents import HarnessSpec, Stage, run_episode
+from homebody.agents import HarnessSpec, RolloutConfig, run_episode
 from homebody.agents.harness.spec import entry
 from homebody.envs import tasks
 
 given = json.load(sys.stdin)
-stage = Stage("homebody/Household-v0", given["model"], given["steps"])
+stage = RolloutConfig("homebody/Household-v0", given["model"], given["steps"])
 spec = HarnessSpec.from_json({"format": 1, "name": "scoring", "processors": [
     entry("system_prompt", {"text": "You act in a house. You read what you see; answer with one command."}),
     entry("decide", {"method": "score", "normalize": "sum"}),
 ]})
-decider, env, noted = stage.make_decider(), stage.make_env(), []
-score = decider.backend.score
+policy, env, noted = stage.make_policy(), stage.make_env(), []
+score = policy.backend.score
 
 def score_in_some_order(segments, continuations):
     order = list(range(len(continuations)))
@@ -36,11 +36,11 @@ def score_in_some_order(segments, continuations):
     noted.append([value.hex() for value in scores])
     return scores
 
-decider.backend.score = score_in_some_order
+policy.backend.score = score_in_some_order
 played = {}
 for task in [task for task in tasks("homebody/Household-v0", "validation", given["episodes"]) if task.task_id in given["tasks"]]:
     noted.clear()
-    record = run_episode(env, spec, decider, task, max_steps=given["steps"])
+    record = run_episode(env, spec, policy, task, max_steps=given["steps"])
     assert record.error is None, record.error
     played[task.task_id] = {"commands": [step["command"] for step in record.trace], "scores": noted[:], "hash": record.trace_hash}
 print(json.dumps(played))

@@ -14,10 +14,10 @@ MENU = ["go to shelf 1", "go to shelf 2", "go to box", "look", "take the red cup
 SIDE = ("the lamp is in the",)
 
 
-def episode(steps, menu=True):
-    """The prompt at a step: the menu stands at its end only."""
+def episode(steps, candidates=True):
+    """The prompt at a step: the candidates stands at its end only."""
     turns = [f"\nyou see a {'red' if step % 2 else 'blue'} box on shelf {step}.\n>go to shelf {step + 1}" for step in range(steps)]
-    return (SYSTEM, *turns, "\nyou see a lamp.", *(["\none of: look, open box, go to box", "\n>"] if menu else ["\n>"]))
+    return (SYSTEM, *turns, "\nyou see a lamp.", *(["\none of: look, open box, go to box", "\n>"] if candidates else ["\n>"]))
 
 
 def ask(backend, kind, segments):
@@ -35,7 +35,13 @@ def architecture(request):
 @pytest.mark.parametrize("aside_bytes", [0, 60_000, 100_000_000])
 def test_results_do_not_depend_on_what_was_asked_before(tiny, architecture, aside_bytes):
     """A hundred calls in random order, against each alone in a fresh model; with no, little and enough memory put aside."""
-    prompts = [*(episode(steps, menu) for steps in range(6) for menu in (True, False)), SIDE, ("the lamp is",), (SYSTEM,), (SYSTEM[:9],)]
+    prompts = [
+        *(episode(steps, candidates) for steps in range(6) for candidates in (True, False)),
+        SIDE,
+        ("the lamp is",),
+        (SYSTEM,),
+        (SYSTEM[:9],),
+    ]
     calls = [(kind, prompt) for kind in ("score", "greedy", "sample") for prompt in prompts]
     alone = tiny(architecture)
     expected = {}

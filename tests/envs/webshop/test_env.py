@@ -227,7 +227,7 @@ def test_first_result_is_the_plainest_shopper(folder: Path) -> None:
     begin(env, color="black", size="large")
     commands = []
     while not commands or commands[-1] != "click[buy now]":
-        commands += env.online_expert()
+        commands += env.scripted_policy()
         reward = env.step(commands[-1])[1]
     assert commands == [f"search[{env._goal.instruction}]", "click[b000000001]", "click[black]", "click[large]", "click[buy now]"]
     assert reward == 1.0
@@ -237,9 +237,9 @@ def test_first_result_without_results_goes_back(folder: Path) -> None:
     env = WebShopEnv(folder)
     begin(env)
     play(env, "search[nothing]")
-    assert env.online_expert() == ["click[back to search]"]
+    assert env.scripted_policy() == ["click[back to search]"]
     play(env, "search[lamp]", "click[b000000001]", "click[features]")
-    assert env.online_expert() == ["click[back to search]"]
+    assert env.scripted_policy() == ["click[back to search]"]
 
 
 def test_tasks_and_seeds() -> None:
@@ -295,7 +295,7 @@ def test_an_unknown_parameter_is_named_with_what_was_meant() -> None:
 
 def test_bad_use_is_named(folder: Path) -> None:
     env = WebShopEnv(folder)
-    for use in (lambda: env.step("search[a]"), lambda: env.expert(), lambda: env.online_expert(), lambda: env.page):
+    for use in (lambda: env.step("search[a]"), lambda: env.expert(), lambda: env.scripted_policy(), lambda: env.page):
         with pytest.raises(NotResetError, match="was used before reset"):
             use()
     with pytest.raises(ResetOptionError, match="unknown reset option 'goal'; the only option is 'task'"):
@@ -386,7 +386,7 @@ def test_no_split_is_much_easier_than_another() -> None:
         _, info = env.reset(options={"task": goal.goal_id})
         ended = False
         while not ended:
-            _, _, terminated, truncated, info = env.step(*env.online_expert())
+            _, _, terminated, truncated, info = env.step(*env.scripted_policy())
             ended = terminated or truncated
         won[split_of(goal.asin)].append(info["won"])
     rates = [sum(wins) / len(wins) for wins in won.values()]

@@ -25,7 +25,7 @@ def lineage(*edits: Settings | list[dict[str, Any]], seed: HarnessSpec | None = 
         after = spec.patch(patch)
         made.append(Edit(f"r{number}c1", number, f"lever {number}", "control", patch, spec, after))
         spec = after
-    config = EvolveConfig("Quarry-v0", "flat", "generic")
+    config = EvolveConfig("Quarry-v0", "no-model", "generic")
     return Lineage(Path(), config, {}, start, tuple(made), {})
 
 

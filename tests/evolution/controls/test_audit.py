@@ -11,14 +11,14 @@ import gymnasium
 import pytest
 
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.rollout import Stage
+from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls.audit import Finding, audit, strings
 from homebody.evolution.evaluation import evaluate
 from homebody.evolution.loop import evolve
 from homebody.evolution.store import Store
 
-CHECKS = ["training", "unseen", "exploration", "decider", "order", "replay", "literals"]
+CHECKS = ["training", "unseen", "exploration", "policy", "order", "replay", "literals"]
 KWARGS = {"types": ["bring", "wash"]}
 
 
@@ -54,7 +54,7 @@ def test_a_real_run_passes_and_says_what_was_looked_at(quarry_run: Path) -> None
 
 
 def test_a_run_that_was_tested_passes(copy: Path) -> None:
-    evaluate(Stage("Quarry-v0", "random", 8, KWARGS), HarnessSpec.load(copy / "final.json"), "test", tasks=3, run_dir=copy)
+    evaluate(RolloutConfig("Quarry-v0", "random", 8, KWARGS), HarnessSpec.load(copy / "final.json"), "test", tasks=3, run_dir=copy)
     findings = {finding.check: finding for finding in audit(copy)}
     assert all(finding.ok for finding in findings.values()), findings
     assert findings["order"].said == "test tasks were played after the last round only"
@@ -66,7 +66,12 @@ def test_a_test_that_was_stopped_is_accounted_for(copy: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         evaluate(
-            Stage("Quarry-v0", "random", 8, KWARGS), HarnessSpec.load(copy / "final.json"), "test", tasks=3, run_dir=copy, on_record=stop
+            RolloutConfig("Quarry-v0", "random", 8, KWARGS),
+            HarnessSpec.load(copy / "final.json"),
+            "test",
+            tasks=3,
+            run_dir=copy,
+            on_record=stop,
         )
     with Store(copy, readonly=True) as store:
         assert len(store.events("evaluating")) == 1
@@ -157,7 +162,7 @@ def planted_id(run_dir: Path) -> None:
         (shown("landscape", "test/bring-1"), "unseen", "test/bring-1 was shown to the proposer"),
         (claimed, "unseen", "validation/wash-1 was shown to the proposer"),
         (explored, "exploration", "exploration played validation/bring-2"),
-        (privileged, "decider", "expert played in the evolution, and it is privileged"),
+        (privileged, "policy", "expert played in the evolution, and it is privileged"),
         (too_early, "order", "test tasks were played before the evolution had ended"),
         (other_patch, "replay", "seed and shipped edits make"),
         (other_file, "replay", "is not the harness that the run's log ends with"),
@@ -217,7 +222,8 @@ def hidden_run(tmp_path: Path) -> Callable[[str], Path]:
         seed = HarnessSpec.load("generic")
         (tmp_path / "seed.json").write_text(HarnessSpec({**seed.document, "description": text}).dumps(), "utf-8")
         config = EvolveConfig(
-            "Hidden-v0", "flat", str(tmp_path / "seed.json"), rounds=1, train_tasks=2, validation_tasks=2, exploration_steps=0, max_steps=2,
+            "Hidden-v0", "no-model", str(tmp_path / "seed.json"), rounds=1, train_tasks=2, validation_tasks=2,
+            exploration_steps=0, max_steps=2,
         )  # fmt: skip
         evolve(config, tmp_path / "run")
         return tmp_path / "run"

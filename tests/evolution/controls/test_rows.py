@@ -29,11 +29,11 @@ def rows(result: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_row_is_played_or_left_out_with_a_reason(played: Any) -> None:
     _, result, _ = played
-    assert set(rows(result)) == {"seed", "final", "noop", "random-edits", "random", "flat", "best-of-n", "ablation r1c1"}
+    assert set(rows(result)) == {"seed", "final", "noop", "random-edits", "random", "no-model", "best-of-n", "ablation r1c1"}
     assert result["skipped"] == {
-        "no-memory": "the final harness has no learned memory of places (seen_where)",
-        "no-memory-random": "the final harness has no learned memory of places (seen_where)",
-        "online": "the environment has no online",
+        "no-memory": "the final harness has no learned memory of places (location_memory)",
+        "no-memory-random": "the final harness has no learned memory of places (location_memory)",
+        "scripted": "the environment has no scripted",
         "expert": "the environment has no expert",
         "stage": "no harness lies between the seed and the final one",
     }
@@ -146,16 +146,16 @@ def test_a_row_that_would_end_too_late_at_the_pace_of_the_seed_is_not_begun_unle
     quarry_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
-    lineage, chosen = module.read_lineage(run_dir), ("seed", "final", "flat", "best-of-n", "random-edits", "ablation")
+    lineage, chosen = module.read_lineage(run_dir), ("seed", "final", "no-model", "best-of-n", "random-edits", "ablation")
     plan = Plan(tasks=4, seed_tasks=2, only=chosen, minutes=1.0)
     monkeypatch.setattr(module, "_mean_of_seed", lambda lineage, *counters: 40.0 if "seconds" in counters else 10.0)
     episodes = lineage.end["episodes"]
-    needed = {key: module._needed_s(key, lineage, plan, 2) for key in ("flat", "ablation r1c1", "best-of-n", "random-edits")}
+    needed = {key: module._needed_s(key, lineage, plan, 2) for key in ("no-model", "ablation r1c1", "best-of-n", "random-edits")}
     # Best-of-N: as many episodes as the evolution had, at least, on two tasks.
     most = 2 * -(-episodes // 2)
-    assert needed == {"flat": 0.0, "ablation r1c1": 4 * 20.0, "best-of-n": most * 20.0, "random-edits": (episodes + 2) * 20.0}
+    assert needed == {"no-model": 0.0, "ablation r1c1": 4 * 20.0, "best-of-n": most * 20.0, "random-edits": (episodes + 2) * 20.0}
     result = play_controls(run_dir, plan, workers=1)
-    assert set(rows(result)) == {"seed", "final", "flat"}
+    assert set(rows(result)) == {"seed", "final", "no-model"}
     late = "the 1 minutes did not suffice; homebody controls RUN_DIR --only "
     assert result["skipped"] == {
         "ablation r1c1": f"{late}ablation plays it",
@@ -163,7 +163,7 @@ def test_a_row_that_would_end_too_late_at_the_pace_of_the_seed_is_not_begun_unle
         "random-edits": f"{late}random-edits plays it",
     }
     play_controls(run_dir, Plan(tasks=4, seed_tasks=2, only=("ablation", "random-edits")))
-    assert set(rows(play_controls(run_dir, plan))) == {"seed", "final", "flat", "random-edits", "ablation r1c1"}
+    assert set(rows(play_controls(run_dir, plan))) == {"seed", "final", "no-model", "random-edits", "ablation r1c1"}
 
 
 @pytest.mark.parametrize(
@@ -193,16 +193,16 @@ def test_an_episode_that_fails_ends_the_controls(quarry_run: Path, tmp_path: Pat
 def test_learned_memories_are_left_out_and_stages_played(baseline: Any, tmp_path: Path) -> None:
     run_dir = Path(shutil.copytree(baseline.run_dir, tmp_path / "run"))
     lineage = module.read_lineage(run_dir)
-    assert lineage.replayed.index("seen_where") is not None
-    result = play_controls(run_dir, Plan(only=("no-memory", "no-memory-random", "stage", "online", "expert"), tasks=2))
-    assert {"no-memory", "no-memory-random", "stage r1c1", "online", "expert"} <= set(rows(result))
+    assert lineage.replayed.index("location_memory") is not None
+    result = play_controls(run_dir, Plan(only=("no-memory", "no-memory-random", "stage", "scripted", "expert"), tasks=2))
+    assert {"no-memory", "no-memory-random", "stage r1c1", "scripted", "expert"} <= set(rows(result))
     assert rows(result)["expert"]["success"] <= 1.0
-    assert module._forget(lineage.replayed).index("seen_where") is None
+    assert module._forget(lineage.replayed).index("location_memory") is None
 
 
 def test_a_run_that_shipped_nothing_has_no_ablation(tmp_path: Path) -> None:
     sizes = {"rounds": 1, "train_tasks": 2, "validation_tasks": 2, "max_steps": 3}
-    evolve(EvolveConfig("Quarry-v0", "flat", "generic", proposer="noop", **sizes), tmp_path)
+    evolve(EvolveConfig("Quarry-v0", "no-model", "generic", proposer="noop", **sizes), tmp_path)
     result = play_controls(tmp_path, Plan(only=("ablation", "final"), tasks=2))
     assert result["skipped"] == {"ablation": "no edit was shipped"}
     assert rows(result)["final"]["behaviour_hash"] == HarnessSpec.load("generic").behaviour_hash
@@ -217,7 +217,7 @@ def test_an_ablation_that_cannot_be_told_apart_is_left_out(quarry_run: Path, tmp
 
     monkeypatch.setattr(module, "leave_one_out", none)
     result = play_controls(run_dir, Plan(only=("ablation",), tasks=2))
-    assert result["skipped"] == {"ablation r1c1": "without r1c1 playbook: it moved"}
+    assert result["skipped"] == {"ablation r1c1": "without r1c1 learned_plan: it moved"}
 
 
 def test_an_environment_names_its_own_policy_and_what_is_played(
@@ -225,14 +225,14 @@ def test_an_environment_names_its_own_policy_and_what_is_played(
 ) -> None:
     run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
     info = quarry.info
-    monkeypatch.setattr(quarry, "online_expert", lambda self: ["wait"], raising=False)
+    monkeypatch.setattr(quarry, "scripted_policy", lambda self: ["wait"], raising=False)
     monkeypatch.setattr(quarry, "online_label", "waits for ever", raising=False)
     monkeypatch.setattr(quarry, "about", "two kinds of goal", raising=False)
     monkeypatch.setattr(quarry, "info", lambda self: {**info(self), "success_strict": False})
-    result = play_controls(run_dir, Plan(only=("online", "best-of-n"), tasks=2))
+    result = play_controls(run_dir, Plan(only=("scripted", "best-of-n"), tasks=2))
     found = rows(result)
     assert result["run"]["about"] == "two kinds of goal"
-    assert found["online"]["label"] == "waits for ever"
-    assert (found["online"]["reward_mean"], found["online"]["success_strict"]) == (0.0, 0.0)
+    assert found["scripted"]["label"] == "waits for ever"
+    assert (found["scripted"]["reward_mean"], found["scripted"]["success_strict"]) == (0.0, 0.0)
     # They are figures of first attempts, and this row counts the best.
     assert not {"reward_mean", "success_strict", "ci95_strict"} & set(found["best-of-n"])

@@ -5,7 +5,7 @@ import pytest
 
 from homebody.agents.episode import EpisodeRecord
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.rollout import Job, Rollouts, Stage
+from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.evolution.evidence.digest import CATEGORIES, Digest, digest_episode
 
 SEARCH, ACT = {"phase": "search", "wanted": "gem"}, {"phase": "act", "wanted": "gem"}
@@ -113,11 +113,11 @@ def test_a_digest_is_json() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("decider", ["random", "flat"])
-def test_real_failures_have_categories_and_steps_that_exist(quarry: Any, decider: str) -> None:
+@pytest.mark.parametrize("policy", ["random", "no-model"])
+def test_real_failures_have_categories_and_steps_that_exist(quarry: Any, policy: str) -> None:
     spec = HarnessSpec.from_json({"format": 1, "name": "empty", "processors": []})
     tasks = quarry.task_source(("bring", "wash"), 4).tasks("train")
-    stage = Stage("Quarry-v0", decider, 8, {"types": ("bring", "wash"), "numbers": 4})
+    stage = RolloutConfig("Quarry-v0", policy, 8, {"types": ("bring", "wash"), "numbers": 4})
     with Rollouts(stage, 1) as rollouts:
         records = list(rollouts.play([Job(spec, task, 1) for task in tasks]))
     digests = [digest_episode(record, (), 8) for record in records]

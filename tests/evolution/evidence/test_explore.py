@@ -91,7 +91,7 @@ def test_a_walk_takes_admissible_commands_and_records_what_they_led_to(quarry: A
     assert (walk.task, walk.goal) == (TASK, "bring a gem to a crate")
     assert walk.opening == ("go to crate 1", "go to shaft 1", "go to shaft 2", "go to shaft 3")
     offered = [walk.opening, *(moment.admissible for moment in walk.moments)]
-    assert all(moment.command in menu for moment, menu in zip(walk.moments, offered, strict=False))
+    assert all(moment.command in candidates for moment, candidates in zip(walk.moments, offered, strict=False))
     again, replay = quarry(), []
     again.reset(options={"task": TASK.task_id})
     for moment in walk.moments:

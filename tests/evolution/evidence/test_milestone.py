@@ -157,7 +157,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, episode: Callable[..., EpisodeReco
     def run(outcomes: Mapping[str, tuple[int, int]], budget: int = 1000) -> tuple[Any, list[str]]:
         played: list[str] = []
 
-        def play(env: Any, spec: HarnessSpec, decider: Any, task: TaskSpec) -> EpisodeRecord:
+        def play(env: Any, spec: HarnessSpec, policy: Any, task: TaskSpec) -> EpisodeRecord:
             name = spec.processors[0]["params"]["frames"][0]["steps"][0]["form"]
             played.append(name)
             wins, steps = outcomes[name]

@@ -10,7 +10,7 @@ import pytest
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.policy import FlatDecider
+from homebody.agents.policy import NoModelPolicy
 from homebody.agents.skills import page_reading
 from homebody.envs import TaskSpec
 from homebody.evolution.evidence import study
@@ -57,7 +57,7 @@ def test_fixed_commands_the_end_and_the_way_back_are_found(learned: Lessons) -> 
     assert {"ask[{text}]", "pick[take]", "pick[to the list]", "pick[start over]", "pick[contents]"} <= set(found["fixed"])
     assert not {"pick[leather]", "pick[paper]", "pick[red leather]"} & set(found["fixed"])
     assert {"lend", "me", "weight", "lower", "than", "gram"} <= {word for word, share in found["shares"].items() if share == 1.0}
-    assert set(found["weights"]) == {"bias", *page_reading.FEATURES}
+    assert set(found["weights"]) == {"prior", *page_reading.FEATURES}
     assert 0 < found["enough"] <= 1
     assert 0 < learned.steps <= 3000 + study.LOOK * study.WALK_LENGTH
     assert set(learned.tasks) == {task.task_id for task in TASKS}
@@ -74,7 +74,7 @@ def test_levers_climb_on_what_was_learned(learned: Lessons) -> None:
     wins = []
     for name in ("end as successes end", "choose what the goal names", "open more choices", "leave out what all goals share"):
         spec = edited(spec, table[name], learned)
-        wins.append(sum(run_episode(STACKS.Library(), spec, FlatDecider(), task, max_steps=20).won for task in TASKS))
+        wins.append(sum(run_episode(STACKS.Library(), spec, NoModelPolicy(), task, max_steps=20).won for task in TASKS))
     # Two books without covers need no choice. Two pairs of books have one title, and the covers tell which is meant: four tasks are lost
     # by whoever opens the first of a pair alone.
     assert wins == [2, len(TASKS) - 4, len(TASKS), len(TASKS)]
@@ -83,7 +83,7 @@ def test_levers_climb_on_what_was_learned(learned: Lessons) -> None:
 def test_levers_for_pages_apply_where_they_have_something_to_act_on(learned: Lessons) -> None:
     table = {lever.name: lever for lever in levers()}
     seed = HarnessSpec.from_json({"format": 1, "name": "seed", "processors": []})
-    names = [lever.name for lever in levers() if lever.use in ("open_and_compare", "fill_slot", "choice_prior")]
+    names = [lever.name for lever in levers() if lever.use in ("open_and_compare", "fill_slot", "result_prior")]
     assert names[0] == "end as successes end"
     assert [name for name in names if table[name].build(seed, Lessons()) is not None] == []
     assert [name for name in names if table[name].build(seed, learned) is not None] == names[:2]
@@ -163,8 +163,8 @@ def test_fit_finds_what_tells_wins_from_losses() -> None:
     rows = rng.random((2000, 2))
     chances = 1 / (1 + np.exp(-(-2.0 + 4.0 * rows[:, 0])))
     samples = [sample(bool(rng.random() < p), words=a, own=b) for (a, b), p in zip(rows, chances, strict=True)]
-    weights = dict(zip(("bias", *page_reading.FEATURES), study.fit(samples), strict=True))
-    assert weights["bias"] == pytest.approx(-2.0, abs=0.4)
+    weights = dict(zip(("prior", *page_reading.FEATURES), study.fit(samples), strict=True))
+    assert weights["prior"] == pytest.approx(-2.0, abs=0.4)
     assert weights["words"] == pytest.approx(4.0, abs=0.6)
     assert weights["own"] == pytest.approx(0.0, abs=0.5)
     assert weights["place"] == 0.0

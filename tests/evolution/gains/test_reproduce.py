@@ -47,37 +47,37 @@ def test_the_folder_of_the_data_goes_to_those_that_read_some() -> None:
 
 
 def test_a_benchmark_without_its_data_is_left_out_with_a_reason(tmp_path: Path) -> None:
-    chosen, left_out = plan(["flat", "random"], None, tmp_path, str(tmp_path / "none"))
+    chosen, left_out = plan(["no-model", "random"], None, tmp_path, str(tmp_path / "none"))
     assert "alfworld" not in {one.benchmark.name for one in chosen}
-    assert [one.name for one in chosen][:2] == ["flat on household", "random on household"]
+    assert [one.name for one in chosen][:2] == ["no-model on household", "random on household"]
     assert len(left_out) == 1
     assert left_out[0].startswith("benchmark alfworld cannot be played: ")
 
 
 def test_a_benchmark_that_was_named_has_to_be_there(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match="benchmark alfworld cannot be played"):
-        plan(["flat"], ["alfworld"], tmp_path, str(tmp_path / "none"))
+        plan(["no-model"], ["alfworld"], tmp_path, str(tmp_path / "none"))
     with pytest.raises(BenchmarkError, match="no benchmark is called 'alfword'; did you mean alfworld"):
-        plan(["flat"], ["alfword"], tmp_path, None)
+        plan(["no-model"], ["alfword"], tmp_path, None)
 
 
 def test_where_nothing_can_be_played_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     only = {"alfworld": benchmarks()["alfworld"]}
     monkeypatch.setattr(reproduce, "benchmarks", lambda: only)
     with pytest.raises(BenchmarkError, match="benchmark alfworld cannot be played"):
-        plan(["flat"], None, tmp_path, str(tmp_path / "none"))
+        plan(["no-model"], None, tmp_path, str(tmp_path / "none"))
 
 
 def test_every_combination_has_a_folder_of_its_own(tmp_path: Path) -> None:
-    chosen, _ = plan(["flat", "hf:a/b:c.gguf", "hf:a/b-c.gguf", "../up"], ["household"], tmp_path, None)
+    chosen, _ = plan(["no-model", "hf:a/b:c.gguf", "hf:a/b-c.gguf", "../up"], ["household"], tmp_path, None)
     folders = [one.run_dir for one in chosen]
-    assert folders[0] == tmp_path / "flat-household"
+    assert folders[0] == tmp_path / "no-model-household"
     assert len(set(folders)) == 4
     assert {folder.parent for folder in folders} == {tmp_path}
 
 
 def test_an_estimate_comes_from_a_real_episode(tmp_path: Path, quarry: Any) -> None:
-    told = estimate(Combination("flat", TOY, tmp_path / "run", TOY.env_kwargs(None)), QUICK, 2)
+    told = estimate(Combination("no-model", TOY, tmp_path / "run", TOY.env_kwargs(None)), QUICK, 2)
     assert quarry.played == ["train/bring-0"]
     # Training and validation tasks of the first round, four of these once more, and two attempts at ten test tasks.
     assert told["least_episodes"] == 6 + 10 + 4 + 2 * 10
@@ -90,11 +90,11 @@ def test_an_estimate_comes_from_a_real_episode(tmp_path: Path, quarry: Any) -> N
 
 
 def test_what_a_size_allows_is_within_the_bounds(tmp_path: Path, quarry: Any) -> None:
-    one = Combination("flat", TOY, tmp_path / "run", TOY.env_kwargs(None))
+    one = Combination("no-model", TOY, tmp_path / "run", TOY.env_kwargs(None))
     small = Size(4, 6, 4000, 2, 4, 2, "episodes", None, growth=2, candidates=2)
     told = estimate(one, small, 1)
     config = EvolveConfig(
-        TOY.env, "flat", TOY.harness, env_kwargs=TOY.env_args, max_steps=TOY.max_steps, rounds=2, candidates=2, train_tasks=4,
+        TOY.env, "no-model", TOY.harness, env_kwargs=TOY.env_args, max_steps=TOY.max_steps, rounds=2, candidates=2, train_tasks=4,
         validation_tasks=6, growth=2, exploration_steps=4000,
     )  # fmt: skip
     evolve(config, one.run_dir)
@@ -120,16 +120,16 @@ def test_a_run_is_done_when_it_has_ended(quarry_run: Path, tmp_path: Path) -> No
 
 
 def test_what_was_played_is_read(quarry_run: Path, tmp_path: Path) -> None:
-    run_dir = Path(shutil.copytree(quarry_run, tmp_path / "flat-quarry"))
-    one = Combination("flat", TOY, run_dir, TOY.env_kwargs(None))
+    run_dir = Path(shutil.copytree(quarry_run, tmp_path / "no-model-quarry"))
+    one = Combination("no-model", TOY, run_dir, TOY.env_kwargs(None))
     with pytest.raises(RunError, match="has no controls; homebody controls plays them"):
         gather([one], True)
     result = play_controls(run_dir, Plan(tasks=4, only=("seed", "final")))
     told = gather([one], True)
     (found,) = told["combinations"]
     assert (told["quick"], told["published"]["rows"]) == (True, [])
-    assert (found["model"], found["benchmark"], found["run"]) == ("flat", "quarry", "flat-quarry")
+    assert (found["model"], found["benchmark"], found["run"]) == ("no-model", "quarry", "no-model-quarry")
     assert found["controls"] == result
     assert [item["round"] for item in found["rounds"]] == list(range(1, len(found["rounds"]) + 1))
-    assert found["levers"][0]["lever"] == "playbook"
+    assert found["levers"][0]["lever"] == "learned_plan"
     assert found["cost"]["episodes"] > 0

@@ -76,7 +76,7 @@ def test_random_edits_keep_the_text_of_code(evidence: Make) -> None:
 
 def test_random_values_stay_within_their_rules(seed: HarnessSpec, evidence: Make) -> None:
     drawn: dict[str, set[Any]] = {}
-    for number in range(110):
+    for number in range(200):
         for candidate in random(seed, evidence(number=number), 4):
             for item in seed.patch(candidate.patch).processors:
                 for name, value in item["params"].items():
@@ -84,10 +84,10 @@ def test_random_values_stay_within_their_rules(seed: HarnessSpec, evidence: Make
                         drawn.setdefault(f"{item['use']}.{name}", set()).add(value)
     assert drawn["decide.method"] <= {"generate", "grammar", "vote", "score", "rank"}
     assert len(drawn["decide.method"]) >= 3
-    assert drawn["playbook.finish_looks"] == {True, False}
+    assert drawn["learned_plan.finish_looks"] == {True, False}
     assert drawn["loop_guard.repeats"] <= set(range(1, 21))
     assert len(drawn["loop_guard.repeats"]) > 3
-    for name, default in (("where_prior.weight", 1.0), ("seen_where.pseudo", 2.0)):
+    for name, default in (("location_prior.weight", 1.0), ("location_memory.pseudo", 2.0)):
         assert drawn[name] <= {default * 2.0**power for power in range(-3, 4)}
         assert len(drawn[name]) >= 3
     # The default is 0, which no factor moves; the range ends at 1.

@@ -20,7 +20,7 @@ def params(spec: HarnessSpec, use: str) -> Any:
 
 def test_processors_stand_in_order_whatever_order_they_come_in(seed: HarnessSpec) -> None:
     spec = seed
-    for use in ("seen_where", "decide", "playbook", "loop_guard", "where_prior", "visited"):
+    for use in ("location_memory", "decide", "learned_plan", "loop_guard", "location_prior", "visited"):
         spec = spec.patch(set_processors(spec, {use: {}}))
     assert uses(spec) == [use for use in ORDER if use in uses(spec)]
     assert len(uses(spec)) == 9
@@ -28,8 +28,8 @@ def test_processors_stand_in_order_whatever_order_they_come_in(seed: HarnessSpec
 
 
 def test_setting_a_processor_that_is_there_keeps_its_other_parameters(seed: HarnessSpec) -> None:
-    spec = seed.patch(set_processors(seed, {"show_menu": {"header": "Commands:"}}))
-    assert params(spec, "show_menu") == {**params(seed, "show_menu"), "header": "Commands:"}
+    spec = seed.patch(set_processors(seed, {"show_candidates": {"header": "Commands:"}}))
+    assert params(spec, "show_candidates") == {**params(seed, "show_candidates"), "header": "Commands:"}
     assert uses(spec) == uses(seed)
     assert set_processors(seed, {"history_window": {"turns": 20}}) == []
 
@@ -59,7 +59,7 @@ PATCHES = [
 @pytest.mark.parametrize("holder", ["adaptations", "variants"])
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: " ".join(operation["op"] for operation in patch))
 def test_patches_that_the_harness_holds_go_on_to_mean_the_same_processors(patch: list[dict[str, Any]], holder: str) -> None:
-    four = [entry("system_prompt", {"text": "Act."}), entry("decide"), entry("show_menu"), entry("repair")]
+    four = [entry("system_prompt", {"text": "Act."}), entry("decide"), entry("show_candidates"), entry("repair")]
     held = {"name": "stuck", "patch": patch}
     base = HarnessSpec({"format": 1, "name": "ruled", "processors": four, holder: [held]})
     applied = apply(base.document, patch)["processors"]

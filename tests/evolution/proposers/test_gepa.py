@@ -16,8 +16,8 @@ Make = Callable[..., Evidence]
 
 @pytest.fixture
 def texts() -> HarnessSpec:
-    """A harness with four texts: a prompt, the line above the menu, and the two sentences of where_prior."""
-    entries = [entry("system_prompt", {"text": "Act."}), entry("where_prior"), entry("show_menu")]
+    """A harness with four texts: a prompt, the line above the candidates, and the two sentences of location_prior."""
+    entries = [entry("system_prompt", {"text": "Act."}), entry("location_prior"), entry("show_candidates")]
     return HarnessSpec.from_json({"format": 1, "name": "texts", "processors": entries})
 
 
@@ -29,18 +29,18 @@ def test_each_text_is_rewritten_in_turn_and_the_next_round_goes_on(texts: Harnes
     replies = ["```\nAct well.\n```", "Sure:\n```\nYou may:\n```", "A {thing} is at the {place}."]
     backend = Scripted(replies)
     candidates = propose(texts, evidence("loop", "won", backend=backend), 3)
-    assert names(candidates) == ["rewrite system_prompt.text", "rewrite show_menu.header", "rewrite where_prior.given"]
+    assert names(candidates) == ["rewrite system_prompt.text", "rewrite show_candidates.header", "rewrite location_prior.given"]
     assert [c.problem for c in candidates] == ["", "", ""]
     edited = [{item["use"]: item["params"] for item in texts.patch(c.patch).processors} for c in candidates]
     assert edited[0]["system_prompt"]["text"] == "Act well."
-    assert edited[1]["show_menu"]["header"] == "You may:"
-    assert edited[2]["where_prior"]["given"] == "A {thing} is at the {place}."
-    for candidate, use in zip(candidates, ("system_prompt", "show_menu", "where_prior"), strict=True):
+    assert edited[1]["show_candidates"]["header"] == "You may:"
+    assert edited[2]["location_prior"]["given"] == "A {thing} is at the {place}."
+    for candidate, use in zip(candidates, ("system_prompt", "show_candidates", "location_prior"), strict=True):
         check_manifest(candidate.manifest)
         assert candidate.manifest["attribution_signature"] == use
         assert candidate.manifest["predicted_impact"]["will_unlock"] == ["train/a-0"]
     second = propose(texts, evidence("loop", backend=Scripted(["On the {place}.", "Act."]), number=2), 2)
-    assert names(second) == ["rewrite where_prior.given", "rewrite where_prior.base"]  # two a round: the third and the fourth
+    assert names(second) == ["rewrite location_prior.given", "rewrite location_prior.base"]  # two a round: the third and the fourth
 
 
 def test_the_model_reads_the_text_and_what_failed(texts: HarnessSpec, evidence: Make, episode: Callable[..., EpisodeRecord]) -> None:
@@ -61,10 +61,10 @@ def test_the_model_is_told_to_keep_the_blanks_and_a_text_without_them_is_refused
     proposed = propose(texts, evidence("loop", backend=Scripted(["Do.", "Choose:"])), 2)
     objections = {"r1c1": ["no"]}
     (candidate,) = propose(texts, evidence("loop", backend=backend, objections=objections, proposed=proposed), 2)
-    assert (candidate.id, candidate.manifest["lever"]) == ("r1c3", "rewrite where_prior.given")
+    assert (candidate.id, candidate.manifest["lever"]) == ("r1c3", "rewrite location_prior.given")
     assert "Keep {thing} and {place} in it, in this order." in backend.calls[0].prompt
     assert candidate.patch == []
-    assert candidate.problem.startswith("rewrite where_prior.given: harness texts after the patch: /processors/1/params/given")
+    assert candidate.problem.startswith("rewrite location_prior.given: harness texts after the patch: /processors/1/params/given")
 
 
 @pytest.mark.parametrize(

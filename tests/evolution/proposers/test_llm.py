@@ -42,10 +42,10 @@ ADVICE = {"prompt": "Never give a command twice in a row."}
         (GUARD, "set loop_guard", "loop_guard", "control", {"loop_guard": {"repeats": 3}}),
         ({"set": "decide", "params": {"method": "score"}}, "set decide", "decide", "control", {"decide": {"method": "score"}}),
         # What training taught comes from the lessons, with what else the lever sets.
-        ({"set": "playbook", "params": {"finish_looks": False}}, "set playbook", "playbook", "memory",
-         {"playbook": {"frames": [{"goal": "press it", "steps": [{"form": "press", "args": []}]}], "explore": ["open #", "go to #"],
+        ({"set": "learned_plan", "params": {"finish_looks": False}}, "set learned_plan", "learned_plan", "memory",
+         {"learned_plan": {"frames": [{"goal": "press it", "steps": [{"form": "press", "args": []}]}], "explore": ["open #", "go to #"],
                        "finish_looks": False}, "decide": {"method": "rank"}, "visited": {"forms": ["open #", "go to #"]}}),
-        ({"remove": "show_menu"}, "remove show_menu", "", "context", {"show_menu": None}),
+        ({"remove": "show_candidates"}, "remove show_candidates", "", "context", {"show_candidates": None}),
         ({"hook": "before_model", "code": ["if event['steps_left'] > 3:", "    return None", "return {'content': 'Hurry.'}"]},
          "code at before_model: if event['steps_left'] > 3:     return None return {'content", "code", "control", {"code": {}}),
     ],
@@ -98,7 +98,7 @@ def test_what_stands_around_the_object_is_ignored(seed: HarnessSpec, evidence: M
         (answer({"set": "nonsense", "params": {}}), "at /edit"),
         (answer({"set": "trace_detail", "params": {}}), "at /edit"),  # records only
         (answer({"set": "code", "params": {}}), "at /edit"),
-        (answer({"remove": "playbook"}), "at /edit"),  # not there
+        (answer({"remove": "learned_plan"}), "at /edit"),  # not there
         (answer({"prompt": "Act."}), "at /edit"),
         (answer({"prompt": "x" * (PROMPT_CHARACTERS + 1)}), "at /edit"),
         (answer({"hook": "step_end", "code": ["return None"]}), "at /edit"),
@@ -108,7 +108,7 @@ def test_what_stands_around_the_object_is_ignored(seed: HarnessSpec, evidence: M
         (answer({"hook": "before_model", "code": ["return open('/etc/passwd').read()"]}), "on a sample event"),
         (answer({"hook": "before_model", "code": ["return {'command': 'look'}"]}), "it changed command at before_model"),
         (answer({"set": "history_window", "params": {"turns": 20}}), "set history_window: changes nothing"),
-        (answer({"set": "where_prior", "params": {"given": "no blanks"}}), "/processors/2/params/given"),
+        (answer({"set": "location_prior", "params": {"given": "no blanks"}}), "/processors/2/params/given"),
         (answer({"set": "history_budget", "params": {}}), "a second processor of group 'history'"),
         (answer({"prompt": "A lone surrogate \ud800 in it"}), "surrogates not allowed"),
     ],
@@ -173,7 +173,7 @@ def test_the_question_tells_the_landscape(
     assert "> press 4" not in prompt
     assert "- history_window turns=20" in prompt
     assert "- a lever: shipped" in prompt
-    assert "- loop_guard(repeats: integer 1 to 20 = 2) Takes a command off the menu" in prompt
+    assert "- loop_guard(repeats: integer 1 to 20 = 2) Takes a command off the candidates" in prompt
 
 
 def test_a_small_context_gets_a_short_question(seed: HarnessSpec, evidence: Make) -> None:
@@ -232,8 +232,8 @@ def test_a_server_that_is_down_stops_the_run_with_its_own_message(seed: HarnessS
 
 def test_a_processor_that_needs_lessons_is_on_offer_only_with_them(seed: HarnessSpec, evidence: Make) -> None:
     taught = on_offer(seed, evidence().lessons)
-    assert {"playbook", "visited", "seen_where"} <= set(taught)
-    assert set(taught) - set(on_offer(seed, Lessons())) >= {"playbook", "visited", "seen_where"}
+    assert {"learned_plan", "visited", "location_memory"} <= set(taught)
+    assert set(taught) - set(on_offer(seed, Lessons())) >= {"learned_plan", "visited", "location_memory"}
     assert not {"code", "system_prompt", "prompt_template", "trace_detail", "shaped_reward", "training_marks"} & set(taught)
     assert set(taught) <= set(REGISTRY)
 

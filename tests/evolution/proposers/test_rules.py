@@ -38,9 +38,9 @@ def harness(*entries: dict[str, Any]) -> HarnessSpec:
         (("searching",), ["do not look twice", "ask where things are (1)", "remember where things were"]),
         # Three loops and one unusable answer, two searches: what answers five failures, then four.
         (("loop", "searching", "loop", "won", "unusable_answers", "loop", "searching"),
-         ["do not look twice", "playbook", "choose by score"]),
-        (("unusable_answers",), ["playbook", "choose by score", "guard against loops", "short history", "repair answers"]),
-        (("ceiling", "goal_untouched"), ["playbook", "commands about the goal first", "ask which command fits the goal"]),
+         ["do not look twice", "learned_plan", "choose by score"]),
+        (("unusable_answers",), ["learned_plan", "choose by score", "guard against loops", "short history", "repair answers"]),
+        (("ceiling", "goal_untouched"), ["learned_plan", "commands about the goal first", "ask which command fits the goal"]),
         (("unfinished",), ["end with the goal"]),
         (("error",), ["read less"]),
         (("won", "won"), []),
@@ -55,18 +55,17 @@ def test_levers_are_ranked_by_the_failures_that_they_answer(
 
 
 def test_what_shipped_harnesses_were_made_of_comes_first_as_before(seed: HarnessSpec, evidence: Make) -> None:
-    """The path that found the shipped harnesses: playbook, then a question to the model, then the memory of places."""
+    """The path that found the shipped harnesses: learned_plan, then a question to the model, then the memory of places."""
     spec, tried, shipped = seed, {seed.behaviour_hash}, []
     for number, (category, wanted) in enumerate(
-        [("unusable_answers", "playbook"), ("searching", "ask where things are (1)"), ("searching", "remember where things were")], 1
+        [("unusable_answers", "learned_plan"), ("searching", "ask where things are (1)"), ("searching", "remember where things were")], 1
     ):
         candidates = {c.manifest["lever"]: c for c in propose(spec, evidence(category, tried=tuple(tried), number=number), 2)}
         tried |= {spec.patch(c.patch).behaviour_hash for c in candidates.values()}
         spec = spec.patch(candidates[wanted].patch)
         shipped.append(wanted)
-    assert [item["use"] for item in spec.processors if item["use"] in ("playbook", "visited", "where_prior", "seen_where", "decide")] == [
-        "playbook", "visited", "where_prior", "seen_where", "decide",
-    ]  # fmt: skip
+    order = ["learned_plan", "visited", "location_prior", "location_memory", "decide"]
+    assert [item["use"] for item in spec.processors if item["use"] in order] == order
 
 
 def test_the_manifest_of_a_candidate_is_complete(seed: HarnessSpec, evidence: Make) -> None:
@@ -79,7 +78,7 @@ def test_the_manifest_of_a_candidate_is_complete(seed: HarnessSpec, evidence: Ma
         "hypothesis": "What the model has read of the world makes it expect things in some places more than in others.",
         "evidence": {"searching": ["train/a-0", "train/a-3"]},
         "predicted_impact": {"will_unlock": ["train/a-0", "train/a-3"], "will_stabilize": [], "at_risk": ["train/a-1", "train/a-4"]},
-        "attribution_signature": "where_prior",
+        "attribution_signature": "location_prior",
     }
     check_manifest(second.manifest)
     assert second.to_json()["patch"] == second.patch
@@ -103,16 +102,16 @@ def test_a_task_that_was_lost_again_and_is_won_now_is_to_be_stabilised(seed: Har
 def test_every_patch_sets_what_training_taught(seed: HarnessSpec, evidence: Make) -> None:
     given = evidence("searching", "loop")
     candidates = {c.manifest["lever"]: seed.patch(c.patch) for c in propose(seed, given, 40)}
-    playbook = candidates["playbook"]
-    assert params(playbook, "playbook") == {"frames": list(FRAMES), "explore": ["open #", "go to #"]}
-    assert params(playbook, "decide") == {"method": "rank"}
-    assert params(playbook, "visited") == {"forms": ["open #", "go to #"]}
+    learned_plan = candidates["learned_plan"]
+    assert params(learned_plan, "learned_plan") == {"frames": list(FRAMES), "explore": ["open #", "go to #"]}
+    assert params(learned_plan, "decide") == {"method": "rank"}
+    assert params(learned_plan, "visited") == {"forms": ["open #", "go to #"]}
     assert params(candidates["choose by score"], "decide") == {"method": "score"}
     assert params(candidates["do not look twice"], "visited") == {"forms": ["open #", "go to #"]}
     remembering = candidates["remember where things were"]
-    assert params(remembering, "seen_where") == given.lessons.memory
+    assert params(remembering, "location_memory") == given.lessons.memory
     assert params(remembering, "decide") == {"method": "rank"}
-    assert params(candidates["ask where things are (1)"], "where_prior")["given"].count("{thing}") == 1
+    assert params(candidates["ask where things are (1)"], "location_prior")["given"].count("{thing}") == 1
     assert params(candidates["short history"], "history_window") == {"turns": 4}
 
 
@@ -131,19 +130,19 @@ def test_nothing_is_proposed_twice(seed: HarnessSpec, evidence: Make) -> None:
 def test_without_lessons_nothing_is_proposed_that_needs_them(seed: HarnessSpec, evidence: Make) -> None:
     found = names(propose(seed, evidence("searching", "loop", "ceiling", "order", lessons=Lessons()), 40))
     assert "choose by score" in found
-    assert not {"playbook", "do not look twice", "remember where things were", "wait for what must come first"} & set(found)
+    assert not {"learned_plan", "do not look twice", "remember where things were", "wait for what must come first"} & set(found)
 
 
 def test_weights_are_scaled_where_there_are_some(seed: HarnessSpec, evidence: Make) -> None:
     lessons = evidence().lessons
     ranking: dict[str, dict[str, Any]] = {"decide": {"method": "rank"}, "visited": {"forms": list(lessons.explore)}}
-    spec = seed.patch(set_processors(seed, {**ranking, "seen_where": {**lessons.memory, "pseudo": 8.0}, "where_prior": {}}))
+    spec = seed.patch(set_processors(seed, {**ranking, "location_memory": {**lessons.memory, "pseudo": 8.0}, "location_prior": {}}))
     scaled = {c.manifest["lever"]: spec.patch(c.patch) for c in propose(spec, evidence("searching"), 40)}
     # pseudo was 8, times 4 and a quarter; the weight is its default, 1.
-    assert params(scaled["trust the prior more"], "seen_where")["pseudo"] == 32.0
-    assert params(scaled["trust the prior less"], "seen_where")["pseudo"] == 2.0
-    assert params(scaled["trust the model more"], "where_prior")["weight"] == 2.0
-    assert params(scaled["trust the model less"], "where_prior")["weight"] == 0.5
+    assert params(scaled["trust the prior more"], "location_memory")["pseudo"] == 32.0
+    assert params(scaled["trust the prior less"], "location_memory")["pseudo"] == 2.0
+    assert params(scaled["trust the model more"], "location_prior")["weight"] == 2.0
+    assert params(scaled["trust the model less"], "location_prior")["weight"] == 0.5
 
 
 TWO_STEPS = Lessons(
@@ -155,22 +154,22 @@ TWO_STEPS = Lessons(
 @pytest.mark.parametrize(
     ("lever", "failure", "base", "lessons", "expected"),
     [
-        ("leave a look unfinished", "searching", [entry("playbook")], Lessons(), {"playbook": {"finish_looks": False}}),
-        ("leave a look unfinished", "searching", [entry("playbook", {"finish_looks": False})], Lessons(), None),
+        ("leave a look unfinished", "searching", [entry("learned_plan")], Lessons(), {"learned_plan": {"finish_looks": False}}),
+        ("leave a look unfinished", "searching", [entry("learned_plan", {"finish_looks": False})], Lessons(), None),
         ("answer under a grammar", "refused", [], Lessons(), {"decide": {"method": "grammar"}}),
         ("answer under a grammar", "refused", [entry("decide", {"method": "rank"})], Lessons(), None),
         ("repair answers", "refused", [], Lessons(), {"repair": {}}),
         ("repair answers", "refused", [entry("decide", {"method": "score"})], Lessons(), None),
-        ("show the commands", "refused", [], Lessons(), {"show_menu": {}}),
-        ("show the commands", "refused", [entry("show_menu")], Lessons(), None),
+        ("show the commands", "refused", [], Lessons(), {"show_candidates": {}}),
+        ("show the commands", "refused", [entry("show_candidates")], Lessons(), None),
         ("explain refusals", "refused", [], Lessons(), {"explain_refusal": {}}),
         ("wait for what must come first", "order", [], TWO_STEPS,
          {"requires": {"rules": [{"form": "wet #", "needs": ["lift # from #"], "goal": ["wash", "a"]}]}}),
-        ("wait for what must come first", "order", [entry("playbook")], TWO_STEPS, None),
+        ("wait for what must come first", "order", [entry("learned_plan")], TWO_STEPS, None),
         ("commands about the goal first", "ceiling", [entry("decide", {"method": "rank"})], Lessons(), {"goal_words": {}}),
         ("commands about the goal first", "ceiling", [], Lessons(), {"goal_words": {}, "shortlist": {}}),
-        ("ask which command fits the goal", "ceiling", [], Lessons(), {"command_prior": {}, "decide": {"method": "rank"}}),
-        ("ask which command fits the goal", "ceiling", [entry("playbook")], Lessons(), None),
+        ("ask which command fits the goal", "ceiling", [], Lessons(), {"action_prior": {}, "decide": {"method": "rank"}}),
+        ("ask which command fits the goal", "ceiling", [entry("learned_plan")], Lessons(), None),
         ("guard against stalls", "loop", [], Lessons(), {"stall_guard": {}}),
         ("end with the goal", "final_step_missing", [], Lessons(), {"step_budget": {}}),
         ("take off a command's own likelihood", "loop", [entry("decide", {"method": "score"})], Lessons(),
@@ -206,24 +205,24 @@ def test_every_lever_has_a_name_of_its_own_answers_known_failures_and_works_thro
 
 def test_a_lever_that_flipped_nothing_goes_to_the_end(seed: HarnessSpec, evidence: Make, round_report: Callable[..., Any]) -> None:
     before = names(propose(seed, evidence("unusable_answers"), 40))
-    failed = [round_report(1, ("playbook", "memory"), flipped=[])]
-    assert names(propose(seed, evidence("unusable_answers", rounds=failed, number=3), 40)) == [*before[1:], "playbook"]
-    worked = [round_report(1, ("playbook", "memory"), flipped=["train/a-0"])]
+    failed = [round_report(1, ("learned_plan", "memory"), flipped=[])]
+    assert names(propose(seed, evidence("unusable_answers", rounds=failed, number=3), 40)) == [*before[1:], "learned_plan"]
+    worked = [round_report(1, ("learned_plan", "memory"), flipped=["train/a-0"])]
     assert names(propose(seed, evidence("unusable_answers", rounds=worked, number=3), 40)) == before
-    once = [round_report(1, ("playbook", "memory"))]  # rejected once, its flips not measured: it may have met a better one
+    once = [round_report(1, ("learned_plan", "memory"))]  # rejected once, its flips not measured: it may have met a better one
     assert names(propose(seed, evidence("unusable_answers", rounds=once, number=3), 40)) == before
-    twice = [*once, round_report(2, ("playbook", "memory"))]
-    assert names(propose(seed, evidence("unusable_answers", rounds=twice, number=4), 40))[-1] == "playbook"
+    twice = [*once, round_report(2, ("learned_plan", "memory"))]
+    assert names(propose(seed, evidence("unusable_answers", rounds=twice, number=4), 40))[-1] == "learned_plan"
 
 
 def test_after_a_round_without_a_ship_a_dimension_that_nobody_touched_gets_a_turn(
     seed: HarnessSpec, evidence: Make, round_report: Callable[..., Any]
 ) -> None:
     table = names(propose(seed, evidence("unusable_answers"), 40))
-    assert table[:3] == ["playbook", "choose by score", "guard against loops"]  # memory, control, control
+    assert table[:3] == ["learned_plan", "choose by score", "guard against loops"]  # memory, control, control
     idle = [round_report(1, ("something", "memory"), ("something else", "control"))]
     first, second = propose(seed, evidence("unusable_answers", rounds=idle, number=2), 2)
-    assert first.manifest["lever"] == "playbook"
+    assert first.manifest["lever"] == "learned_plan"
     assert second.dimension in set(evidence(rounds=idle).landscape.untried)
     assert second.manifest["lever"] == "short history"  # context: the first lever of the table in another dimension
     shipping = [round_report(1, ("something", "memory"), ("something else", "control"), shipped="r1c1")]
@@ -235,10 +234,10 @@ def test_where_a_round_has_one_place_the_levers_come_in_their_order(
 ) -> None:
     """Once levers of other dimensions took the only place of each round that followed a rejection, and the run ended before the memory."""
     failing = ("searching", "searching", "searching", "searching", "loop", "ceiling")
-    (playbook,) = [c for c in propose(seed, evidence(*failing), 40) if c.manifest["lever"] == "playbook"]
-    spec = seed.patch(playbook.patch)
+    (learned_plan,) = [c for c in propose(seed, evidence(*failing), 40) if c.manifest["lever"] == "learned_plan"]
+    spec = seed.patch(learned_plan.patch)
     tried, proposed = [seed.behaviour_hash, spec.behaviour_hash], list[str]()
-    rounds = [round_report(1, ("playbook", "memory"), shipped="r1c1")]
+    rounds = [round_report(1, ("learned_plan", "memory"), shipped="r1c1")]
     table = names(propose(spec, evidence(*failing, tried=tried, rounds=rounds, number=2), 40))
     while candidates := propose(spec, evidence(*failing, tried=tried, rounds=rounds, number=len(rounds) + 1), 1):
         (candidate,) = candidates
@@ -268,7 +267,7 @@ def test_lever_that_a_rule_of_the_harness_stands_against_is_passed_over(evidence
     base = HarnessSpec.from_json({"format": 1, "name": "ruled", "processors": [entry("decide")], "adaptations": [rule]})
     found = names(propose(base, evidence("unusable_answers"), 40))
     assert "guard against loops" not in found
-    assert found[:3] == ["playbook", "choose by score", "short history"]
+    assert found[:3] == ["learned_plan", "choose by score", "short history"]
 
 
 @settings(max_examples=25, deadline=None)
@@ -289,4 +288,4 @@ def test_another_sentence_takes_the_place_of_the_first(seed: HarnessSpec, eviden
     asking = seed.patch(first.patch)
     (second,) = [c for c in propose(asking, evidence("searching"), 40) if c.manifest["lever"].startswith("ask where things are")]
     assert (first.manifest["lever"], second.manifest["lever"]) == ("ask where things are (1)", "ask where things are (2)")
-    assert params(asking, "where_prior")["given"] != params(asking.patch(second.patch), "where_prior")["given"]
+    assert params(asking, "location_prior")["given"] != params(asking.patch(second.patch), "location_prior")["given"]

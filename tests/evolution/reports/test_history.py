@@ -35,7 +35,7 @@ def test_tasks_by_round(history: History) -> None:
 def test_held_out_tasks_by_evaluation(history: History) -> None:
     (test,) = held_out(history)
     assert test["split"] == "test, 15 steps"
-    assert [(column["harness"], column["decider"]) for column in test["columns"]] == [
+    assert [(column["harness"], column["policy"]) for column in test["columns"]] == [
         ("s", "m"),
         ("s-evolved", "m"),
         ("s-evolved", "expert"),

@@ -130,7 +130,7 @@ def test_a_card_tells_an_edit_from_evidence_to_verdict(baseline: Any) -> None:
     assert f"at work {first['activations']} times on validation" in card
     assert "Critic no objection" in card
     assert "8 checks manifest: passed" in card
-    assert "+ playbook (memory, at before_model)" in card
+    assert "+ learned_plan (memory, at before_model)" in card
     assert "(steps " in card
     flat = " ".join(re.sub("<[^>]*>", " ", text).split())
     assert "4 validation tasks that were played twice with the same harness, 0 changed their outcome; the gate's mode is outweigh." in flat
@@ -166,7 +166,7 @@ def test_transcripts(text: str, page: Document) -> None:
     assert text.count("lift gem 1 from shaft 1") == 18
     assert "answered by the harness" not in text
     assert text.count("<em>not possible</em>") == text.count('<details class="ep lost">')
-    assert "visited: menu" in text
+    assert "visited: candidates" in text
     assert "more are left out" not in text
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.rollout import Stage
+from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.evaluation import evaluate
 from homebody.evolution.reports.summary import markdown, read_run, round_lines, table
 from homebody.evolution.stats import paired_gain
@@ -15,10 +15,10 @@ START = {"env_id": "Quarry-v0", "model": "m"}
 END = {"seed_hash": "s", "final_hash": "f"}
 
 
-def evaluation(behaviour: str, decider: str, won: str, split: str = "test", max_steps: int = 15) -> dict[str, Any]:
+def evaluation(behaviour: str, policy: str, won: str, split: str = "test", max_steps: int = 15) -> dict[str, Any]:
     share = won.count("+") / len(won)
     return {
-        "split": split, "max_steps": max_steps, "harness": behaviour, "decider": decider, "behaviour_hash": behaviour, "n": len(won),
+        "split": split, "max_steps": max_steps, "harness": behaviour, "policy": policy, "behaviour_hash": behaviour, "n": len(won),
         "success": share, "ci95": [share / 2, (1 + share) / 2], "steps_mean": 8.25, "prompt_tokens": 70, "generated_tokens": 3,
         "trace_hash": won, "won": {f"t{n}": letter == "+" for n, letter in enumerate(won)},
     }  # fmt: skip
@@ -31,7 +31,7 @@ def rows(found: dict[str, list[dict[str, Any]]], split: str = "test, 15 steps") 
 def test_the_table_lines_up_the_harnesses_and_the_controls() -> None:
     evaluations = [
         evaluation("s", "m", "+---"), evaluation("f", "random", "+++-"), evaluation("f", "expert", "++++"), evaluation("f", "m", "++--"),
-        evaluation("f", "flat", "--++"), evaluation("other", "m", "++++"), evaluation("s", "random", "----"),
+        evaluation("f", "no-model", "--++"), evaluation("other", "m", "++++"), evaluation("s", "random", "----"),
     ]  # fmt: skip
     found = table(START, END, evaluations)
     assert list(found) == ["test, 15 steps"]
@@ -91,15 +91,15 @@ def reported(baseline: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(baseline.run_dir, run_dir)
     config = baseline.config
     final = str(run_dir / "final.json")
-    for harness, decider in ((config.harness, "flat"), (final, "flat"), (final, "random"), (config.harness, "expert")):
-        stage = Stage(config.env_id, decider, config.max_steps, config.env_kwargs)
+    for harness, policy in ((config.harness, "no-model"), (final, "no-model"), (final, "random"), (config.harness, "expert")):
+        stage = RolloutConfig(config.env_id, policy, config.max_steps, config.env_kwargs)
         evaluate(stage, HarnessSpec.load(harness), "test", tasks=6, run_dir=run_dir)
     return run_dir
 
 
 def test_a_run_is_read_from_its_store(reported: Path, baseline: Any) -> None:
     run = read_run(reported)
-    assert run["start"]["model"] == "flat"
+    assert run["start"]["model"] == "no-model"
     assert run["rounds"] == baseline.result["rounds"]
     assert run["end"]["final_hash"] == baseline.result["final_hash"]
     assert run["lessons"]["steps"] == baseline.result["exploration_steps"]
@@ -116,7 +116,7 @@ def test_the_markdown_of_a_run(reported: Path) -> None:
     run = read_run(reported)
     text = markdown(run)
     lines = text.splitlines()
-    assert lines[0] == "# homebody/Household-v0, flat"
+    assert lines[0] == "# homebody/Household-v0, no-model"
     steps, played, frames = (run["lessons"][key] for key in ("steps", "tasks", "frames"))
     assert f"Exploration: {steps} environment steps on {played} training tasks, {frames} forms of goal." in lines
     assert [line for line in lines if line.startswith("## ")] == [
@@ -137,17 +137,17 @@ def test_the_markdown_of_a_run(reported: Path) -> None:
 
 def test_a_run_without_an_end(baseline: Any, tmp_path: Path) -> None:
     with Store(tmp_path) as store:
-        store.append("start", {"env_id": "Quarry-v0", "model": "flat"})
+        store.append("start", {"env_id": "Quarry-v0", "model": "no-model"})
     run = read_run(tmp_path)
     assert (run["end"], run["rounds"], run["lessons"], run["table"]) == (None, [], None, {})
-    assert markdown(run) == "# Quarry-v0, flat\n"
+    assert markdown(run) == "# Quarry-v0, no-model\n"
     with Store(tmp_path) as store:
         store.append("round", baseline.result["rounds"][0])
     assert "## Round 1" in markdown(read_run(tmp_path))
 
 
 def test_a_run_of_evaluations_only(tmp_path: Path) -> None:
-    stage = Stage("homebody/Household-v0", "random", 3, {"rooms": ["bathroom"]})
+    stage = RolloutConfig("homebody/Household-v0", "random", 3, {"rooms": ["bathroom"]})
     evaluate(stage, HarnessSpec.load("household"), "validation", tasks=2, run_dir=tmp_path)
     run = read_run(tmp_path)
     assert (run["start"], run["table"]) == (None, {})

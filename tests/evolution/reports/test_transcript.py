@@ -47,7 +47,7 @@ def line(episode: Callable[..., Any], **changes: Any) -> dict[str, Any]:
 
 def test_a_step(episode: Callable[..., Any]) -> None:
     assert line(episode) == {
-        "number": 1, "kind": "step", "command": "go", "response": "", "menu": "3 of 9", "observation": "Dust.", "changes": "",
+        "number": 1, "kind": "step", "command": "go", "response": "", "candidates": "3 of 9", "observation": "Dust.", "changes": "",
     }  # fmt: skip
     assert line(episode, response="Go!")["response"] == "Go!"
     assert line(episode, accepted=False)["kind"] == "refused"
@@ -56,12 +56,12 @@ def test_a_step(episode: Callable[..., Any]) -> None:
 
 def test_what_the_harness_changed_is_said(episode: Callable[..., Any]) -> None:
     changed = [
-        {"by": "0:visited", "hook": "before_model", "outcome": "change", "fields": {"menu": ["a", "b"], "bias": ["c", "d"]}},
+        {"by": "0:visited", "hook": "before_model", "outcome": "change", "fields": {"candidates": ["a", "b"], "prior": ["c", "d"]}},
         {"by": "1:step_budget", "hook": "step_start", "outcome": "interrupt", "fields": {}},
     ]
     adapted = {"rule": "loosen", "signal": "stall", "patch": [], "behaviour_hash": "h"}
     said = line(episode, changed=changed, adapted=adapted)["changes"]
-    assert said == "visited: menu, bias; step_budget: interrupt; adapted by loosen (stall)"
+    assert said == "visited: candidates, prior; step_budget: interrupt; adapted by loosen (stall)"
 
 
 def test_long_texts_are_cut_and_say_so(episode: Callable[..., Any]) -> None:

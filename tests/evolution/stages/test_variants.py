@@ -116,7 +116,7 @@ def varied(base: Sequence[dict[str, Any]], variant: Sequence[dict[str, Any]]) ->
 
 
 WORDS, LOOPS = entry("goal_words", {"weight": 3.0}), entry("loop_guard", {"repeats": 2})
-HISTORY, MENU = entry("history_window", {"turns": 4}), entry("show_menu")
+HISTORY, MENU = entry("history_window", {"turns": 4}), entry("show_candidates")
 
 
 @pytest.mark.parametrize(
@@ -241,14 +241,14 @@ gymnasium.register("Doors-v0", entry_point=Doors)  # type: ignore[arg-type]  # i
 
 
 class Steer(Processor):
-    """Leaves one command on the menu: the one that `map` names for a word of the goal, or for `any`."""
+    """Leaves one candidate: the one that `map` names for a word of the goal, or for `any`."""
 
     name, hook, dimension = "steer", "before_model", "control"
     schema = {"map": {"type": "object", "description": "command by word"}}  # noqa: RUF012 - as in every processor
 
     def process(self, event: Any) -> dict[str, Any] | None:
         chosen = [command for word, command in self.params["map"].items() if word == "any" or word in event.goal]
-        return {"menu": (chosen[0],), "bias": (0.0,)} if chosen else None
+        return {"candidates": (chosen[0],), "prior": (0.0,)} if chosen else None
 
 
 def steering(**commands: str) -> dict[str, Any]:
@@ -281,7 +281,7 @@ def doors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict
         monkeypatch.setitem(PROPOSERS, "doors", Entry("door_proposer:propose"))  # type: ignore[attr-defined]
         (tmp_path / "seed.json").write_text('{"format": 1, "name": "seed", "processors": []}')
         values: dict[str, Any] = {
-            "env_id": "Doors-v0", "model": "flat", "harness": str(tmp_path / "seed.json"), "proposer": "doors", "train_tasks": 9,
+            "env_id": "Doors-v0", "model": "no-model", "harness": str(tmp_path / "seed.json"), "proposer": "doors", "train_tasks": 9,
             "validation_tasks": 12, "isolation": "variants", "rounds": 5,
         }  # fmt: skip
         run_dir = tmp_path / changes.pop("run_dir", "run")

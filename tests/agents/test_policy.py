@@ -12,16 +12,16 @@ from homebody.agents.harness.grammar import filling, gbnf
 from homebody.agents.harness.hooks import How
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import (
-    CONTROLS,
     MAX_COMMAND_TOKENS,
+    MODEL_FREE,
     NEUTRAL,
     Decision,
-    ExpertDecider,
-    FlatDecider,
-    ModelDecider,
+    ExpertPolicy,
+    ModelPolicy,
     NoExpertError,
-    OnlineDecider,
-    RandomDecider,
+    NoModelPolicy,
+    RandomPolicy,
+    ScriptedPolicy,
     best,
     read_command,
 )
@@ -38,33 +38,33 @@ class Noting(Scripted):
         return super().generate(segments, **settings)
 
 
-def began(decider, seed=0, attempt=0, expert=None):
-    decider.begin(seed, attempt, expert)
-    return decider
+def began(policy, seed=0, attempt=0, expert=None):
+    policy.begin(seed, attempt, expert)
+    return policy
 
 
 # --- controls
 
 
 def test_controls_have_names_and_no_model(yard):
-    assert set(CONTROLS) == {"random", "flat", "expert", "online"}
-    for name, control in CONTROLS.items():
-        decider = control()
-        assert decider.name == name
-        assert decider.fingerprint == {"decider": name}
-        assert decider.score is None
-        assert decider.usage.calls == 0
+    assert set(MODEL_FREE) == {"random", "no-model", "expert", "scripted"}
+    for name, control in MODEL_FREE.items():
+        policy = control()
+        assert policy.name == name
+        assert policy.fingerprint == {"policy": name}
+        assert policy.score is None
+        assert policy.usage.calls == 0
         # Four characters a token, rounded up.
-        assert [decider.count_tokens(text) for text in ("", "abcd", "abcde")] == [0, 1, 2]
-        assert decider.fits(yard.ask(MENU), [{"role": "user", "content": "x" * 10**6}])
+        assert [policy.count_tokens(text) for text in ("", "abcd", "abcde")] == [0, 1, 2]
+        assert policy.fits(yard.ask(MENU), [{"role": "user", "content": "x" * 10**6}])
 
 
 def draws(seed, attempt, n, yard):
-    decider = began(RandomDecider(), seed, attempt)
-    return [decider.decide(yard.ask(MENU, bias=(9.0, 0.0, 0.0, 0.0)), CHAT).command for _ in range(n)]
+    policy = began(RandomPolicy(), seed, attempt)
+    return [policy.decide(yard.ask(MENU, prior=(9.0, 0.0, 0.0, 0.0)), CHAT).command for _ in range(n)]
 
 
-def test_random_is_uniform_whatever_the_bias(yard):
+def test_random_is_uniform_whatever_the_prior(yard):
     counts = Counter(draws(0, 0, 4000, yard))
     assert set(counts) == set(MENU)
     # 1000 each, with a standard deviation of 27.
@@ -77,53 +77,53 @@ def test_random_follows_seed_and_attempt(yard):
 
 
 def test_random_answers_with_the_command_itself(yard):
-    assert began(RandomDecider()).decide(yard.ask(("wait",)), CHAT) == Decision("wait", "wait")
+    assert began(RandomPolicy()).decide(yard.ask(("wait",)), CHAT) == Decision("wait", "wait")
 
 
-def test_flat_takes_the_highest_bias_first_of_equals(yard):
-    decision = began(FlatDecider()).decide(yard.ask(MENU, bias=(0.0, 2.0, 1.0, 2.0)), CHAT)
+def test_flat_takes_the_highest_prior_first_of_equals(yard):
+    decision = began(NoModelPolicy()).decide(yard.ask(MENU, prior=(0.0, 2.0, 1.0, 2.0)), CHAT)
     scores = (("lift crate 1", 2.0), ("walk to dock 1", 2.0), ("wait", 1.0), ("call", 0.0))
     assert decision == Decision("lift crate 1", "lift crate 1", scores)
 
 
-def test_expert_plays_the_plan_even_off_the_menu(yard):
-    decider = began(ExpertDecider(), expert=lambda: ["unlock shed 1", "wait"])
-    assert decider.decide(yard.ask(MENU), CHAT) == Decision("unlock shed 1", "unlock shed 1")
+def test_expert_plays_the_plan_even_off_the_candidates(yard):
+    policy = began(ExpertPolicy(), expert=lambda: ["unlock shed 1", "wait"])
+    assert policy.decide(yard.ask(MENU), CHAT) == Decision("unlock shed 1", "unlock shed 1")
 
 
 def test_expert_without_a_plan_takes_the_first_command(yard):
-    assert began(ExpertDecider(), expert=list).decide(yard.ask(MENU), CHAT).command == "call"
+    assert began(ExpertPolicy(), expert=list).decide(yard.ask(MENU), CHAT).command == "call"
 
 
-@pytest.mark.parametrize(("decider", "method"), [(ExpertDecider, "expert"), (OnlineDecider, "online_expert")])
-def test_expert_needs_an_expert(decider, method, yard):
-    wanted = rf"^this environment has no {method}\(\) method, so the decider '{decider.name}' cannot play it; choose"
+@pytest.mark.parametrize(("policy", "method"), [(ExpertPolicy, "expert"), (ScriptedPolicy, "scripted_policy")])
+def test_expert_needs_an_expert(policy, method, yard):
+    wanted = rf"^this environment has no {method}\(\) method, so the policy '{policy.name}' cannot play it; choose"
     with pytest.raises(NoExpertError, match=wanted):
-        began(decider()).decide(yard.ask(MENU), CHAT)
+        began(policy()).decide(yard.ask(MENU), CHAT)
 
 
-def test_each_decider_names_what_it_asks_of_the_environment():
-    assert [d.asks for d in (RandomDecider(), FlatDecider(), ExpertDecider(), OnlineDecider())] == ["", "", "expert", "online_expert"]
-    assert ModelDecider(Scripted()).asks == ""
+def test_each_policy_names_what_it_asks_of_the_environment():
+    assert [d.asks for d in (RandomPolicy(), NoModelPolicy(), ExpertPolicy(), ScriptedPolicy())] == ["", "", "expert", "scripted_policy"]
+    assert ModelPolicy(Scripted()).asks == ""
 
 
 def test_online_plays_what_its_expert_says_now(yard):
     said = iter([["wait"], ["walk to dock 1"], []])
-    decider = began(OnlineDecider(), expert=lambda: next(said))
-    assert [decider.decide(yard.ask(MENU), CHAT).command for _ in range(3)] == ["wait", "walk to dock 1", "call"]
+    policy = began(ScriptedPolicy(), expert=lambda: next(said))
+    assert [policy.decide(yard.ask(MENU), CHAT).command for _ in range(3)] == ["wait", "walk to dock 1", "call"]
 
 
 def test_online_asks_the_environments_own_method_in_an_episode(harness, yard):
     class Guided(yard.Yard):
         def expert(self):
-            raise AssertionError("the online decider asks no privileged expert")
+            raise AssertionError("the online policy asks no privileged expert")
 
-        def online_expert(self):
+        def scripted_policy(self):
             return super().expert()[:1]
 
-    record = run_episode(Guided(), harness("show_menu"), OnlineDecider(), yard.task(), max_steps=9)
-    assert (record.won, record.steps, record.decider, record.error) == (True, 5, "online", None)
-    missing = run_episode(yard.Yard(), harness("show_menu"), OnlineDecider(), yard.task(), max_steps=9)
+    record = run_episode(Guided(), harness("show_candidates"), ScriptedPolicy(), yard.task(), max_steps=9)
+    assert (record.won, record.steps, record.policy, record.error) == (True, 5, "scripted", None)
+    missing = run_episode(yard.Yard(), harness("show_candidates"), ScriptedPolicy(), yard.task(), max_steps=9)
     assert missing.error["kind"] == "NoExpertError"
 
 
@@ -151,22 +151,22 @@ def test_best_with_a_generator_samples_from_the_softmax(temperature, share):
 
 def test_model_is_named_and_counted():
     backend = Scripted(name="tiny")
-    decider = ModelDecider(backend)
-    assert decider.name == "tiny"
-    assert decider.fingerprint == {"decider": "model", "engine": "scripted", "model": "tiny"}
-    assert decider.usage is backend.usage
-    assert decider.count_tokens("one two three") == 3
+    policy = ModelPolicy(backend)
+    assert policy.name == "tiny"
+    assert policy.fingerprint == {"policy": "model", "engine": "scripted", "model": "tiny"}
+    assert policy.usage is backend.usage
+    assert policy.count_tokens("one two three") == 3
 
 
 def test_model_scores_texts_after_a_plain_prefix():
     backend = Scripted(scores=lambda prompt, text: -float(len(text)))
-    assert ModelDecider(backend).score("In the", [" dock", " vat"]) == [-5.0, -4.0]
+    assert ModelPolicy(backend).score("In the", [" dock", " vat"]) == [-5.0, -4.0]
     assert backend.calls[0].segments == ("In the",)
 
 
 def test_generate_reads_a_command_from_a_greedy_answer(yard):
     backend = Noting(["> Walk to dock 1.\nand then rest"])
-    decision = began(ModelDecider(backend), seed=3).decide(yard.ask(MENU), CHAT)
+    decision = began(ModelPolicy(backend), seed=3).decide(yard.ask(MENU), CHAT)
     assert decision == Decision("> Walk to dock 1.", "Walk to dock 1")
     assert backend.asked == [{"max_tokens": MAX_COMMAND_TOKENS, "stop": ("\n",)}]
     assert backend.calls[0].segments == backend.segments(CHAT)
@@ -174,9 +174,9 @@ def test_generate_reads_a_command_from_a_greedy_answer(yard):
 
 def settings_of(seed, attempt, yard):
     backend = Noting(["wait", "wait"])
-    decider = began(ModelDecider(backend, temperature=0.7), seed, attempt)
+    policy = began(ModelPolicy(backend, temperature=0.7), seed, attempt)
     for _ in range(2):
-        decider.decide(yard.ask(MENU), CHAT)
+        policy.decide(yard.ask(MENU), CHAT)
     return [(asked["temperature"], asked["seed"]) for asked in backend.asked]
 
 
@@ -191,7 +191,7 @@ LOGS = {"call": -4.0, "lift crate 1": -6.0, "wait": -3.0, "walk to dock 1": -7.0
 
 
 @pytest.mark.parametrize(
-    ("normalize", "bias", "expected"),
+    ("normalize", "prior", "expected"),
     [
         # Lengths 4, 12, 4, 14: by character -1, -0.5, -0.75 and -0.5; the first of equals.
         ("sum", (0.0,) * 4, "wait"),
@@ -200,9 +200,9 @@ LOGS = {"call": -4.0, "lift crate 1": -6.0, "wait": -3.0, "walk to dock 1": -7.0
         ("mean", (0.75, 0.0, 0.0, 0.0), "call"),
     ],
 )
-def test_score_takes_the_highest_sum_of_log_probability_and_bias(normalize, bias, expected, yard):
+def test_score_takes_the_highest_sum_of_log_probability_and_prior(normalize, prior, expected, yard):
     backend = Scripted(scores=lambda prompt, text: LOGS[text])
-    decision = began(ModelDecider(backend)).decide(yard.ask(MENU, bias=bias, how=How("score", normalize)), CHAT)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, prior=prior, how=How("score", normalize)), CHAT)
     assert decision.command == decision.response == expected
     assert backend.calls[0].continuations == MENU
     assert backend.calls[0].segments == backend.segments(CHAT)
@@ -210,20 +210,20 @@ def test_score_takes_the_highest_sum_of_log_probability_and_bias(normalize, bias
 
 def test_score_reports_the_sums(yard):
     backend = Scripted(scores=lambda prompt, text: LOGS[text])
-    decision = began(ModelDecider(backend)).decide(yard.ask(MENU, bias=(0.0, 0.0, 0.5, 0.0), how=How("score")), CHAT)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, prior=(0.0, 0.0, 0.5, 0.0), how=How("score")), CHAT)
     assert decision.scores == (("wait", -2.5), ("call", -4.0), ("lift crate 1", -6.0), ("walk to dock 1", -7.0))
 
 
 def test_score_of_a_single_command_asks_no_one(yard):
     backend = Scripted()
-    decision = began(ModelDecider(backend)).decide(yard.ask(("wait",), bias=(1.5,), how=How("score")), CHAT)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(("wait",), prior=(1.5,), how=How("score")), CHAT)
     assert decision == Decision("wait", "wait", (("wait", 1.5),))
     assert backend.calls == []
 
 
-def test_rank_takes_the_bias_and_asks_no_one(yard):
+def test_rank_takes_the_prior_and_asks_no_one(yard):
     backend = Scripted(scores=lambda prompt, text: LOGS[text])
-    decision = began(ModelDecider(backend)).decide(yard.ask(MENU, bias=(0.0, 1.0, 0.0, 1.0), how=How("rank")), CHAT)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, prior=(0.0, 1.0, 0.0, 1.0), how=How("rank")), CHAT)
     assert decision.command == "lift crate 1"
     assert backend.calls == []
 
@@ -238,7 +238,7 @@ def surprise(prompt, text):
 
 
 @pytest.mark.parametrize(
-    ("how", "bias", "expected"),
+    ("how", "prior", "expected"),
     [
         # -4 + 1, -6 + 6, -3 + 1, -7 + 8; half of it: -3.5, -3, -2.5, -3
         (How("score", correct=1.0), (0.0,) * 4, (("walk to dock 1", 1.0), ("lift crate 1", 0.0), ("wait", -2.0), ("call", -3.0))),
@@ -249,7 +249,7 @@ def surprise(prompt, text):
             (0.0,) * 4,
             (("walk to dock 1", round(1 / 14, 6)), ("lift crate 1", 0.0), ("wait", -0.5), ("call", -0.75)),
         ),
-        # Twice the score, half of it, none of it, and the bias as it is.
+        # Twice the score, half of it, none of it, and the prior as it is.
         (
             How("score", weight=2.0),
             (3.0, 0.0, 0.0, 0.0),
@@ -263,27 +263,27 @@ def surprise(prompt, text):
         (How("score", weight=0.0), (0.0, 0.0, 0.0, 1.0), (("walk to dock 1", 1.0), ("call", 0.0), ("lift crate 1", 0.0), ("wait", 0.0))),
     ],
 )
-def test_score_is_weight_times_corrected_log_probability_plus_bias(how, bias, expected, yard):
-    decision = began(ModelDecider(Scripted(scores=surprise))).decide(yard.ask(MENU, bias=bias, how=how), CHAT)
+def test_score_is_weight_times_corrected_log_probability_plus_prior(how, prior, expected, yard):
+    decision = began(ModelPolicy(Scripted(scores=surprise))).decide(yard.ask(MENU, prior=prior, how=how), CHAT)
     assert decision.scores == expected
     assert decision.command == expected[0][0]
 
 
 def test_commands_own_likelihood_is_asked_once_an_episode(yard):
     backend = Scripted(scores=surprise)
-    decider = began(ModelDecider(backend))
-    for menu in (MENU[:2], MENU, MENU[1:]):
-        decider.decide(yard.ask(menu, how=How("score", correct=1.0)), CHAT)
+    policy = began(ModelPolicy(backend))
+    for candidates in (MENU[:2], MENU, MENU[1:]):
+        policy.decide(yard.ask(candidates, how=How("score", correct=1.0)), CHAT)
     neutral = backend.segments(NEUTRAL)
     assert [call.continuations for call in backend.calls if call.segments == neutral] == [MENU[:2], MENU[2:]]
-    decider.begin(0, 0, None)
-    decider.decide(yard.ask(MENU, how=How("score", correct=1.0)), CHAT)
+    policy.begin(0, 0, None)
+    policy.decide(yard.ask(MENU, how=How("score", correct=1.0)), CHAT)
     assert backend.calls[-1].continuations == MENU
 
 
 def test_uncorrected_score_does_not_ask_for_the_commands_own_likelihood(yard):
     backend = Scripted(scores=surprise)
-    began(ModelDecider(backend)).decide(yard.ask(MENU, how=How("score")), CHAT)
+    began(ModelPolicy(backend)).decide(yard.ask(MENU, how=How("score")), CHAT)
     assert len(backend.calls) == 1
 
 
@@ -292,7 +292,7 @@ def test_uncorrected_score_does_not_ask_for_the_commands_own_likelihood(yard):
 
 def test_grammar_lets_the_model_write_what_is_on_offer(yard):
     backend = Noting(["lift crate 1"])
-    decision = began(ModelDecider(backend)).decide(yard.ask(MENU, how=How("grammar")), CHAT)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, how=How("grammar")), CHAT)
     assert decision == Decision("lift crate 1", "lift crate 1")
     # The longest command has 14 bytes, and the mark of the end is a token too.
     assert backend.asked == [{"max_tokens": 15, "grammar": gbnf(MENU)}]
@@ -300,14 +300,14 @@ def test_grammar_lets_the_model_write_what_is_on_offer(yard):
 
 def test_grammar_lets_the_model_call_a_tool(yard):
     backend = Noting(["note crate 1 is here."])
-    decision = began(ModelDecider(backend)).decide(yard.ask(MENU, how=How("grammar"), tools=("note {text}", "read notes")), CHAT)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, how=How("grammar"), tools=("note {text}", "read notes")), CHAT)
     assert decision.command == "note crate 1 is here."
     assert backend.asked[0]["grammar"] == gbnf((*MENU, "note {text}", "read notes"))
 
 
 @pytest.mark.parametrize(("written", "command"), [("walk to", "walk to dock 1"), ("wa", "wait"), ("", "call"), ("rea", "call")])
-def test_command_that_was_cut_short_is_completed_from_the_menu(written, command, yard):
-    decision = began(ModelDecider(Scripted([written]))).decide(yard.ask(MENU, how=How("grammar"), tools=("read notes",)), CHAT)
+def test_command_that_was_cut_short_is_completed_from_the_candidates(written, command, yard):
+    decision = began(ModelPolicy(Scripted([written]))).decide(yard.ask(MENU, how=How("grammar"), tools=("read notes",)), CHAT)
     assert decision == Decision(written, command)
 
 
@@ -315,31 +315,31 @@ def test_command_that_was_cut_short_is_completed_from_the_menu(written, command,
 def test_grammar_asks_for_no_more_than_the_context_holds(spare, expected, yard):
     backend = Noting(["wait"])
     backend.n_ctx = backend.count_tokens(backend.segments(CHAT)) + spare
-    began(ModelDecider(backend)).decide(yard.ask(MENU, how=How("grammar")), CHAT)
+    began(ModelPolicy(backend)).decide(yard.ask(MENU, how=How("grammar")), CHAT)
     assert backend.asked[0]["max_tokens"] == expected
 
 
 @pytest.mark.parametrize("method", ["grammar", "vote"])
 def test_only_choice_is_taken_without_asking(method, yard):
     backend = Scripted()
-    assert began(ModelDecider(backend)).decide(yard.ask(("wait",), how=How(method)), CHAT) == Decision("wait", "wait")
+    assert began(ModelPolicy(backend)).decide(yard.ask(("wait",), how=How(method)), CHAT) == Decision("wait", "wait")
     assert backend.calls == []
 
 
 def test_grammar_samples_in_further_attempts(yard):
     backend = Noting(["wait"] * 2)
     for attempt in (0, 1):
-        began(ModelDecider(backend, temperature=0.5), attempt=attempt).decide(yard.ask(MENU, how=How("grammar")), CHAT)
+        began(ModelPolicy(backend, temperature=0.5), attempt=attempt).decide(yard.ask(MENU, how=How("grammar")), CHAT)
     assert [asked.get("temperature") for asked in backend.asked] == [None, 0.5]
 
 
 # --- vote
 
 
-def vote(replies, yard, bias=(0.0,) * 4, tools=(), **how):
+def vote(replies, yard, prior=(0.0,) * 4, tools=(), **how):
     backend = Noting(replies)
-    decision = began(ModelDecider(backend)).decide(
-        yard.ask(MENU, bias=bias, tools=tools, how=How("vote", samples=len(replies), **how)), CHAT
+    decision = began(ModelPolicy(backend)).decide(
+        yard.ask(MENU, prior=prior, tools=tools, how=How("vote", samples=len(replies), **how)), CHAT
     )
     return decision, backend
 
@@ -364,15 +364,15 @@ def test_vote_reports_the_answer_and_the_votes(yard):
     assert decision == Decision("> wait.", "wait", (("wait", 2.0), ("call", 1.0)))
 
 
-def test_best_of_n_takes_the_answer_of_highest_bias(yard):
+def test_best_of_n_takes_the_answer_of_highest_prior(yard):
     replies = ["call", "call", "lift crate 1", "wait", "dance"]
-    decision, _ = vote(replies, yard, bias=(0.0, 1.0, 1.0, 9.0), pick="best")
+    decision, _ = vote(replies, yard, prior=(0.0, 1.0, 1.0, 9.0), pick="best")
     # Not the walk, which no answer gave; the first of two equals.
     assert decision == Decision("lift crate 1", "lift crate 1", (("lift crate 1", 1.0), ("wait", 1.0), ("call", 0.0)))
 
 
 def test_best_of_n_takes_a_tool_call_for_a_middling_command(yard):
-    given = {"bias": (0.0, 4.0, 0.0, 0.0), "tools": ("read notes",), "pick": "best"}
+    given = {"prior": (0.0, 4.0, 0.0, 0.0), "tools": ("read notes",), "pick": "best"}
     assert vote(["call", "read notes", "wait"], yard, **given)[0].command == "read notes"
     assert vote(["read notes", "lift crate 1"], yard, **given)[0].command == "lift crate 1"
 
@@ -397,9 +397,9 @@ def test_vote_counts_the_tokens_of_every_answer(yard):
 
 def seeds_of(seed, attempt, yard, steps=2):
     backend = Noting(["wait"] * 3 * steps)
-    decider = began(ModelDecider(backend), seed, attempt)
+    policy = began(ModelPolicy(backend), seed, attempt)
     for _ in range(steps):
-        decider.decide(yard.ask(MENU, how=How("vote", samples=3)), CHAT)
+        policy.decide(yard.ask(MENU, how=How("vote", samples=3)), CHAT)
     return [asked["seed"] for asked in backend.asked]
 
 
@@ -412,23 +412,23 @@ def test_vote_follows_seed_attempt_and_step(yard):
 @pytest.mark.model
 @pytest.mark.parametrize("method", ["grammar", "vote"])
 def test_real_model_always_writes_what_is_on_offer(method, smollm2, yard):
-    menu = ('click[a "big" crate]', "lift crate 1 off dock 12", "walk to dock 1", "walk to dock 12")
+    candidates = ('click[a "big" crate]', "lift crate 1 off dock 12", "walk to dock 1", "walk to dock 12")
     tools = ("note {text}",)
     how = How(method, samples=2, temperature=2.0, constrained=True)
     written = []
     for goal in ("put a crate on a dock", "sing", "write a note of 100 words"):
         chat = [{"role": "user", "content": f"Your task: {goal}. What do you do?"}]
-        decider = began(ModelDecider(smollm2, temperature=2.0), attempt=1)
-        written.append(decider.decide(yard.ask(menu, tools=tools, how=how), chat))
+        policy = began(ModelPolicy(smollm2, temperature=2.0), attempt=1)
+        written.append(policy.decide(yard.ask(candidates, tools=tools, how=how), chat))
     for decision in written:
-        assert decision.command in menu or filling(tools[0], decision.command)
+        assert decision.command in candidates or filling(tools[0], decision.command)
 
 
 @pytest.mark.parametrize("method", ["score", "rank"])
 def test_further_attempts_sample_the_scores_by_seed_and_attempt(method, yard):
     def play(seed, attempt):
-        decider = began(ModelDecider(Scripted()), seed, attempt)
-        return tuple(decider.decide(yard.ask(MENU, how=How(method)), CHAT).command for _ in range(30))
+        policy = began(ModelPolicy(Scripted()), seed, attempt)
+        return tuple(policy.decide(yard.ask(MENU, how=How(method)), CHAT).command for _ in range(30))
 
     assert set(play(0, 0)) == {"call"}
     assert set(play(0, 1)) == set(MENU)
@@ -437,9 +437,9 @@ def test_further_attempts_sample_the_scores_by_seed_and_attempt(method, yard):
 
 
 def test_first_attempt_after_another_is_greedy_again(yard):
-    decider = began(ModelDecider(Scripted()), attempt=1)
-    decider.begin(0, 0, None)
-    assert {decider.decide(yard.ask(MENU, how=How("rank")), CHAT).command for _ in range(30)} == {"call"}
+    policy = began(ModelPolicy(Scripted()), attempt=1)
+    policy.begin(0, 0, None)
+    assert {policy.decide(yard.ask(MENU, how=How("rank")), CHAT).command for _ in range(30)} == {"call"}
 
 
 @pytest.mark.parametrize(("spare", "expected"), [(0, True), (-1, False)])
@@ -447,7 +447,7 @@ def test_prompt_fits_with_twice_the_longest_answer(spare, expected, yard):
     chat = [{"role": "user", "content": "one two three"}]
     words = Scripted().count_tokens(Scripted().segments(chat))
     assert words >= 3
-    assert ModelDecider(Scripted(n_ctx=words + 2 * MAX_COMMAND_TOKENS + spare)).fits(yard.ask(MENU), chat) == expected
+    assert ModelPolicy(Scripted(n_ctx=words + 2 * MAX_COMMAND_TOKENS + spare)).fits(yard.ask(MENU), chat) == expected
 
 
 @pytest.mark.parametrize(("spare", "expected"), [(0, True), (-1, False)])
@@ -456,8 +456,8 @@ def test_prompt_fits_with_the_longest_command_that_is_scored(spare, expected, ya
     longest = "say" + " again" * (3 * MAX_COMMAND_TOKENS)
     need = Scripted().count_tokens(Scripted().segments(chat)) + Scripted().count_tokens((longest,))
     event = yard.ask(("wait", longest), how=How("score"))
-    assert ModelDecider(Scripted(n_ctx=need + spare)).fits(event, chat) == expected
-    assert ModelDecider(Scripted(n_ctx=need + spare)).fits(replace(event, how=How("generate")), chat)
+    assert ModelPolicy(Scripted(n_ctx=need + spare)).fits(event, chat) == expected
+    assert ModelPolicy(Scripted(n_ctx=need + spare)).fits(replace(event, how=How("generate")), chat)
 
 
 @pytest.mark.parametrize(
