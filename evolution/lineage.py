@@ -10,9 +10,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from homebody.envs.file import expand_path
 from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.envs.file import expand_path
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.store import RunError, Store
 

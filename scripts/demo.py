@@ -14,7 +14,7 @@ import click
 
 from homebody.scripts.options import PATH
 
-# Sized for ten minutes on two cores. The plain harness is the slow one: a model that writes its commands reads the whole menu at every
+# Sized for ten minutes on two cores. The plain harness is the slow one: a model that writes its commands reads all candidates at every
 # step, so fewer tasks are played with it.
 EVOLVE = ["--train-tasks", "6", "--validation-tasks", "10", "--exploration-steps", "150000"]
 SEED_TASKS, TASKS = "12", "60"

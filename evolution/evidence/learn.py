@@ -12,8 +12,8 @@ from typing import Any
 
 import gymnasium
 
-from homebody.envs import CheckedEnv, TaskSpec
 from homebody.agents.skills import wording
+from homebody.envs import CheckedEnv, TaskSpec
 from homebody.evolution.evidence import looks, study
 from homebody.evolution.evidence.explore import Explorer, Walk
 from homebody.evolution.evidence.looks import Counts

@@ -10,7 +10,6 @@ import click
 from homebody.scripts.console import Console, check_target, write_json
 from homebody.scripts.options import (
     PATH,
-    decider_option,
     end_with,
     env_kwargs,
     gpu,

@@ -97,7 +97,7 @@ def ask_on_terminal(event: BeforeModel) -> str:
         StoppedError: the person ended the input, or wrote `quit`.
     """
     echo(f"\n{event.observation}\n")
-    _list(event.menu, event.menu)
+    _list(event.candidates, event.candidates)
     click.echo(f"{event.steps_left} steps left. A number, a command or its beginning; ? lists again, quit stops.")
     while True:
         try:

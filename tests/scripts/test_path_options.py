@@ -55,7 +55,7 @@ def test_an_empty_path_is_refused(
 
 # --- whatever is written
 
-FLAT = ("--decider", "flat", "--max-steps", 2)
+FLAT = ("--policy", "no-model", "--max-steps", 2)
 WRITES = {
     "run --json": ("run", *FLAT, "--json", "{out}"),
     "run --record .gif": ("run", *FLAT, "--record", "{out}.gif"),
@@ -63,7 +63,7 @@ WRITES = {
     "watch --json": ("watch", "{run}", "--json", "{out}"),
     "watch --record": ("watch", "{run}", "--episode", 1, "--record", "{out}.png"),
     "evaluate --json": ("evaluate", *FLAT, "--tasks", 1, "--json", "{out}"),
-    "controls --json": ("controls", "{run}", "--only", "flat", "--tasks", 1, "--json", "{out}"),
+    "controls --json": ("controls", "{run}", "--only", "no-model", "--tasks", 1, "--json", "{out}"),
     "report --json": ("report", "{run}", "--json", "{out}"),
     "report --html": ("report", "{run}", "--html", "{out}"),
     "report --png": ("report", "{run}", "--png", "{out}.svg"),
@@ -185,7 +185,7 @@ def test_a_tilde_is_the_home_folder_wherever_a_path_goes(
     assert homebody("run", *env, *FLAT, "--split", "train", "--harness", "~/mine.json", "--json", "~/episode.json").code == 0
     assert homebody("watch", "~/episode.json", "--record", "~/end.png").code == 0
     assert (tmp_path / "end.png").stat().st_size
-    answer = homebody("run", *FLAT, "--decider", "~/none.gguf")
+    answer = homebody("run", *FLAT, "--policy", "~/none.gguf")
     assert (answer.code, answer.error) == (
         2,
         "model file ~/none.gguf: no such file; give a complete .gguf file; delete one that was fetched before you fetch it again",

@@ -103,7 +103,7 @@ def test_ffmpeg_of_a_package_comes_first(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_film_that_fails_says_why(make_record: Callable[..., EpisodeRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder, "find_ffmpeg", lambda: str(program(tmp_path / "broken", BROKEN)))
     with pytest.raises(OutputError, match=r"cannot write .*a\.mp4: ffmpeg failed: no such codec; give a file"):
-        recorder.record(board(make_record("flat", 1)), str(tmp_path / "a.mp4"))
+        recorder.record(board(make_record("no-model", 1)), str(tmp_path / "a.mp4"))
 
 
 @pytest.mark.parametrize(
@@ -170,4 +170,4 @@ def test_an_episode_that_could_not_begin_is_not_recorded(homebody: Command, tmp_
 
 def test_a_folder_that_cannot_be_written_to_any_more(make_record: Callable[..., EpisodeRecord], tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"cannot write .*gone/a\.png: No such file or directory; give a file"):
-        recorder.record(board(make_record("flat", 1)), str(tmp_path / "gone" / "a.png"))
+        recorder.record(board(make_record("no-model", 1)), str(tmp_path / "gone" / "a.png"))
