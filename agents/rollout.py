@@ -23,12 +23,12 @@ import gymnasium
 
 from homebody.agents.decider import CONTROLS, Decider, ModelDecider
 from homebody.agents.episode import EpisodeRecord, Sight, run_episode
-from homebody.agents.errors import AgentError
+from homebody.agents.errors import FailedError
 from homebody.agents.spec import HarnessSpec
 from homebody.envs import TaskSpec, make
 
 
-class WorkerDiedError(AgentError):
+class WorkerDiedError(FailedError):
     """A worker process ended without an answer."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from homebody.agents.backend import Backend
 from homebody.agents.decider import ModelDecider
+from homebody.agents.errors import FailedError
 from homebody.agents.rollout import Rollouts, Stage
 from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import TaskSpec
@@ -60,6 +61,8 @@ def evolve(
     Raises:
         AgentError, EnvError: something in the configuration cannot be used; nothing was run.
         RunError: the directory holds another run, or is in use.
+        FailedError: the model does not answer any more, a worker died, or errors ended all episodes of the present harness. What was played
+            is kept, and `resume` goes on; episodes that an error ended are played again.
     """
     config.check()
     seed_spec = HarnessSpec.load(config.harness)
@@ -79,7 +82,11 @@ def evolve(
         lessons = _learn(player, train[:EXPLORED_TASKS])
         proposals = Proposals(player, find_proposer(config.proposer), config.candidates, backend)
         rounds = Rounds(player, proposals, train, validation, lessons, seed_spec, approve)
-        spec, stopped = _run(rounds, seed_spec, config)
+        try:
+            spec, stopped = _run(rounds, seed_spec, config)
+        except FailedError as error:
+            store.append("failed", {"message": str(error)})
+            raise
         return _finish(rounds, spec, seed_spec, stopped)
 
 

@@ -146,7 +146,10 @@ def round_markdown(found: Mapping[str, Any]) -> str:
     landscape = found["landscape"]
     lines = [f"# Round {found['round']}", "", f"Harness {found['behaviour_hash'][:12]}.", *round_lines(found), ""]
     if landscape:
-        kinds = ", ".join(f"{kind or 'no type'} {row['won']} of {row['n']}" for kind, row in landscape["clusters"].items())
+        kinds = ", ".join(
+            f"{kind or 'no type'} {row['won']} of {row['n']}" + (f" and {row['errors']} errors" if row.get("errors") else "")
+            for kind, row in landscape["clusters"].items()
+        )
         lines += [f"- Solved on training, by type: {kinds}", f"- Dimensions that no edit had touched: {few(landscape['untried'], 9)}", ""]
     for category in found["failures"]:
         digests = [digest for digest in found["digests"].values() if digest["category"] == category]
