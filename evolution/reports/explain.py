@@ -82,9 +82,12 @@ def _task(history: History, edit: Mapping[str, Any], task: str) -> dict[str, Any
 def _harnesses(history: History) -> dict[int, HarnessSpec]:
     """Return the harness that each round started from, as far as the seed is known and the patches lead."""
     found: dict[int, HarnessSpec] = {}
+    named = str((history.run["start"] or {}).get("harness", ""))
+    if not history.seed and not named:  # evaluations only
+        return found
     try:
         # A run that kept no document of its seed names it.
-        spec = HarnessSpec.from_json(history.seed) if history.seed else HarnessSpec.load((history.run["start"] or {}).get("harness", ""))
+        spec = HarnessSpec.from_json(history.seed) if history.seed else HarnessSpec.load(named)
         for item in history.run["rounds"]:
             if spec.behaviour_hash != item["behaviour_hash"]:
                 break

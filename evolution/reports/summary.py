@@ -124,10 +124,8 @@ def markdown(run: Mapping[str, Any]) -> str:
         lines += [_row(row) for row in rows] + [""]
     if not run["table"]:
         for item in run["evaluations"]:
-            lines.append(
-                f"- {item['harness']}, {item['decider']}, {item['split']}: {interval(item)} of {item['n']}, {item['max_steps']} steps"
-                f"{grades(item)}"
-            )
+            played = f"{item['n']} tasks of {item['split']}, {item['max_steps']} steps"
+            lines.append(f"- {item['harness']}, {item['decider']}, {played}: {interval(item)}{grades(item)}")
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -140,7 +140,7 @@ def test_report_prints_and_writes(homebody: Command, loaded: Command, tmp_path: 
     assert answer.out.startswith("# homebody/Household-v0, flat\n")
     assert (tmp_path / "chart.png").read_bytes()[:4] == b"\x89PNG"
     assert set(loaded(tmp_path / "report.json")) == {
-        "start", "lessons", "rounds", "end", "noise", "hit_rates", "evaluations", "table",
+        "start", "lessons", "rounds", "end", "failed", "noise", "hit_rates", "evaluations", "table",
     }  # fmt: skip
 
 
