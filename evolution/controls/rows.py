@@ -20,7 +20,7 @@ from homebody.agents.rollout import Stage
 from homebody.agents.spec import HarnessSpec, digest
 from homebody.envs import tasks as list_tasks
 from homebody.envs.core import did_you_mean
-from homebody.envs.file import write_file
+from homebody.envs.file import UserPath, write_file
 from homebody.evolution.controls.ablation import leave_one_out
 from homebody.evolution.controls.audit import audit
 from homebody.evolution.evaluation import evaluate, said_of
@@ -30,7 +30,7 @@ from homebody.evolution.player import EpisodesFailedError
 from homebody.evolution.reports.attribution import summarize_rows, with_gains
 from homebody.evolution.reports.summary import GRADES
 from homebody.evolution.stats import success_rate
-from homebody.evolution.store import Store
+from homebody.evolution.store import Store, holds
 
 ROWS = {
     "seed": "seed harness, the run's decider",
@@ -112,13 +112,16 @@ class _Row:
     """Ids of the edits that are missing."""
 
 
-def play_controls(run_dir: str | Path, plan: Plan, *, workers: int = 1, told: Told | None = None) -> dict[str, Any]:
+def play_controls(
+    run_dir: UserPath, plan: Plan, *, workers: int = 1, data_dir: UserPath | None = None, told: Told | None = None
+) -> dict[str, Any]:
     """Play the rows that are not in the run's store yet, and read all of them.
 
     Args:
         run_dir: a run that has ended.
         plan: which rows, on what.
         workers: number of worker processes; the result does not depend on it.
+        data_dir: where the files of the environment lie now, if elsewhere than in the run.
         told: told after each episode.
 
     Returns:
@@ -134,7 +137,7 @@ def play_controls(run_dir: str | Path, plan: Plan, *, workers: int = 1, told: To
     """
     plan.check()
     told = told or (lambda row, done, total, what: None)
-    lineage = read_lineage(run_dir)
+    lineage = read_lineage(run_dir, data_dir)
     stage = Stage(
         lineage.config.env_id, lineage.config.model, lineage.config.max_steps, lineage.config.env_kwargs, lineage.config.gpu_layers
     )
@@ -172,10 +175,12 @@ def play_controls(run_dir: str | Path, plan: Plan, *, workers: int = 1, told: To
         "rows": with_gains(rows),
         "skipped": skipped,
         **summarize_rows(rows, [edit.id for edit in lineage.edits]),
-        "audit": [finding.to_json() for finding in audit(run_dir)],
+        "audit": [finding.to_json() for finding in audit(run_dir, data_dir)],
     }
-    with Store(run_dir) as store:
-        if digest(result) != digest((store.events("controls") or [None])[-1]):
+    with Store(run_dir, readonly=True) as store:
+        known = store.events("controls")
+    if digest(result) != digest(known[-1] if known else None):
+        with Store(run_dir) as store:
             store.append("controls", result)
     return result
 
@@ -301,6 +306,8 @@ def _control_evolution(lineage: Lineage, proposer: str, workers: int, told: Told
         rounds=lineage.config.rounds if proposer == "noop" else ROUNDS_OF_CONTROL,
         patience=lineage.config.patience if proposer == "noop" else ROUNDS_OF_CONTROL,
     )
+    if (known := _ended(folder, budget)) is not None:
+        return known
     _lend_episodes(lineage.run_dir, folder)
     # A seed that came from a file may have gone; the log still has it.
     write_file(folder / "seed.json", lineage.seed.dumps())
@@ -310,9 +317,23 @@ def _control_evolution(lineage: Lineage, proposer: str, workers: int, told: Told
         if kind == "play" and "task" in data:
             told(key, int(data["done"]), int(data["total"]), str(data["what"]))
 
-    result = evolve(replace(config, harness=str(folder / "seed.json")), folder, workers=workers, resume=True, progress=tell)
-    shipped = sum(bool(item["shipped"]) for item in result["rounds"])
-    return HarnessSpec.load(folder / "final.json"), f"{result['episodes']} of {budget} episodes, {shipped} edits shipped"
+    config = replace(config, harness=str(folder / "seed.json"))
+    evolve(config, folder, workers=workers, resume=holds(folder, "start"), progress=tell)
+    known = _ended(folder, budget)
+    assert known is not None
+    return known
+
+
+def _ended(folder: Path, budget: int) -> tuple[HarnessSpec, str] | None:
+    """Return the final harness of a control evolution and what it did; None if it has not ended on this budget."""
+    if not holds(folder, "end"):
+        return None
+    with Store(folder, readonly=True) as store:
+        start, end = store.events("start")[-1], store.events("end")[-1]
+    if start["budget_episodes"] != budget:
+        return None
+    shipped = sum(bool(item["shipped"]) for item in end["rounds"])
+    return HarnessSpec.load(folder / "final.json"), f"{end['episodes']} of {budget} episodes, {shipped} edits shipped"
 
 
 def _lend_episodes(run_dir: Path, folder: Path) -> None:

@@ -211,15 +211,6 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
     }
 
 
-def is_done(run_dir: Path) -> bool:
-    """Tell whether the evolution in a directory has ended."""
-    try:
-        with Store(run_dir, readonly=True) as store:
-            return bool(store.events("end"))
-    except RunError:
-        return False
-
-
 def read_combination(combination: Combination) -> dict[str, Any]:
     """Read what was played of a combination.
 
