@@ -295,7 +295,7 @@ MISTAKES = {
         ("evolve", "--model", "flat", "--run-dir", "{run}", "--resume", "--seed", "7"),
         ["holds a run with other settings", "seed was 0 and is 7"]),
     "a run directory that is a file": (
-        ("evaluate", *FLAT, "--run-dir", "{text}"), ["cannot make the run directory {text}: File exists"]),
+        ("evaluate", *FLAT, "--run-dir", "{text}"), ["cannot write into the folder {text}: File exists"]),
     "a damaged run": (("report", "{damaged}"), ["run.sqlite cannot be used: file is not a database"]),
     "a damaged run to go on with": (("evolve", "--model", "flat", "--run-dir", "{damaged}", "--resume"), ["file is not a database"]),
     "no run to report": (("report", "{empty}"), ["{empty} holds no run"]),
