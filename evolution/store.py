@@ -126,7 +126,7 @@ class Store:
     def timed(self, kind: str) -> list[tuple[float, Any]]:
         """Return time (seconds since 1970) and data of all events of a kind, oldest first."""
         rows = self._db.execute("SELECT time, data FROM events WHERE kind = ? ORDER BY id", (kind,))
-        return [(when, json.loads(data)) for when, data in rows]
+        return [(when, self._parse(data)) for when, data in rows]
 
     def working_s(self) -> float:
         """Return the seconds that the run was worked on so far: of each process that evolved, from its first to its last sign of life."""
@@ -153,11 +153,17 @@ class Store:
     def episode(self, key: str) -> EpisodeRecord | None:
         """Return the episode under a key, if it was played."""
         row = self._db.execute("SELECT data FROM episodes WHERE key = ?", (key,)).fetchone()
-        return EpisodeRecord.from_json(json.loads(row[0])) if row else None
+        return EpisodeRecord.from_json(self._parse(row[0])) if row else None
 
     def episodes(self) -> dict[str, dict[str, Any]]:
         """Return what was kept of every episode, by key, as data: reports can be made of runs whose records had other fields."""
-        return {key: json.loads(data) for key, data in self._db.execute("SELECT key, data FROM episodes ORDER BY rowid")}
+        return {key: self._parse(data) for key, data in self._db.execute("SELECT key, data FROM episodes ORDER BY rowid")}
+
+    def _parse(self, data: str) -> Any:
+        try:
+            return json.loads(data)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _unusable(self.run_dir / "run.sqlite", error) from None
 
     def _open_to_read(self, path: Path) -> sqlite3.Connection:
         """Open a store that is there; where SQLite cannot put the files that readers share, without them."""
@@ -250,5 +256,5 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _unusable(path: Path, error: sqlite3.DatabaseError) -> RunError:
+def _unusable(path: Path, error: Exception) -> RunError:
     return RunError(f"{path} cannot be used: {error}; move it away or choose another --run-dir")

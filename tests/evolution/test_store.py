@@ -281,3 +281,17 @@ def test_working_time_leaves_out_what_lies_between_processes(tmp_path: Path, mon
             now[0] = float(when)
             store.append(kind, data)
         assert store.working_s() == 8
+
+
+@pytest.mark.parametrize("data", ["{", "", "[" * 100_000, None])
+def test_row_that_is_no_json_is_named(tmp_path: Path, data: str | None) -> None:
+    with Store(tmp_path) as store:
+        store.append("start", {})
+    database = sqlite3.connect(tmp_path / "run.sqlite")
+    with database:
+        database.execute("DROP TABLE events")
+        database.execute("CREATE TABLE events (id INTEGER PRIMARY KEY, time REAL, kind TEXT, data TEXT)")
+        database.execute("INSERT INTO events (time, kind, data) VALUES (1.0, 'start', ?)", (data,))
+    database.close()
+    with Store(tmp_path, readonly=True) as store, pytest.raises(RunError, match=r"run\.sqlite cannot be used: .*; move it away"):
+        store.events("start")

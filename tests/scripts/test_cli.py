@@ -540,6 +540,22 @@ def test_an_argument_that_the_environment_refuses_is_named(homebody: Command, te
     assert answer.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("text", ["holdout=\udce9", "holdout=\x1b[2J", 'rooms=["\u202e"]'])
+def test_argument_of_the_environment_that_is_no_text(homebody: Command, text: str) -> None:
+    answer = homebody("run", "--decider", "random", "--env-arg", text)
+    assert answer.code == 2
+    assert (
+        answer.error == f"--env-arg {text.partition('=')[0]} holds a control character, or is not UTF-8; leave it out, or write it as UTF-8"
+    )
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e999", "[" * 5000, '["\\ud83d"]'])
+def test_argument_of_the_environment_that_is_no_number(homebody: Command, value: str) -> None:
+    answer = homebody("run", "--decider", "random", "--env-arg", f"clutter={value}")
+    assert answer.code == 2
+    assert "clutter" in answer.error
+
+
 def test_one_run_directory_holds_one_kind_of_houses(homebody: Command, tmp_path: Path) -> None:
     common = ("evaluate", "--decider", "flat", "--tasks", 2, "--run-dir", tmp_path / "run")
     assert homebody(*common).code == 0
