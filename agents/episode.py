@@ -12,6 +12,7 @@ from typing import Any
 
 import gymnasium
 
+from homebody.agents.errors import ModelLostError, is_lost
 from homebody.agents.harness.adaptation import Adaptation
 from homebody.agents.harness.grammar import SLOT, matches
 from homebody.agents.harness.hooks import AfterModel, AfterTool, BeforeModel, BeforeTool, StepEnd, StepStart, TaskEnd, TaskStart, Turn
@@ -88,6 +89,11 @@ class EpisodeRecord:
     """Whether it was won to the letter, where the environment says so (`info["success_strict"]`); elsewhere None, and not written."""
 
     @property
+    def outcome(self) -> bool | None:
+        """Whether it was won; None where an error ended it. An error is counted apart: it is neither a win nor a defeat."""
+        return None if self.error is not None else self.won
+
+    @property
     def reward(self) -> float:
         """The sum of the rewards of all steps."""
         return float(sum(step["reward"] for step in self.trace))
@@ -143,6 +149,9 @@ def run_episode(
 
     Returns:
         The record; if something failed, its `error` says where.
+
+    Raises:
+        ModelLostError: the model does not answer any more. That is no failure of this episode: none can be played.
     """
     harness = Harness(spec, Services(policy.score, policy.count_tokens))
     before = policy.usage.snapshot()
@@ -153,6 +162,10 @@ def run_episode(
         policy.begin(seed, attempt, expert)
         episode.play(task, seed)
     except Exception as failure:
+        if is_lost(failure):
+            raise ModelLostError(
+                f"the model does not answer any more: {failure}; what was played is kept where a --run-dir was given"
+            ) from None
         error = {"boundary": episode.boundary, "kind": type(failure).__name__, "message": str(failure)}
     episode.keep_rest()
     return EpisodeRecord(

@@ -1,6 +1,6 @@
 """Errors of the agents layer: one class per cause, and a message that says what, got, allowed and what to do.
 
-The command line prints ``str(error)`` of an `AgentError` as one line and exits with code 2.
+The command line prints ``str(error)`` of an `AgentError` as one line and exits with code 2, or with 1 where it is a `FailedError`.
 """
 
 import difflib
@@ -9,6 +9,14 @@ from collections.abc import Iterable
 
 class AgentError(Exception):
     """Base of every named error of this layer."""
+
+
+class FailedError(AgentError):
+    """Base of the errors of what was asked rightly and did not come off: the same command may do tomorrow."""
+
+
+class ModelLostError(FailedError):
+    """The model does not answer any more, so that no further episode can be played."""
 
 
 class ModelNotFoundError(AgentError):
@@ -120,14 +128,21 @@ class ScriptExhaustedError(AgentError):
 
 
 class RemoteError(AgentError):
-    """A server of models that does not do what it is asked; the classes below say how."""
+    """A server of models that does not do what it is asked; the classes below say how.
+
+    Attributes:
+        is_lost: whether the server cannot be used at all, so that whatever else is asked of it would fail too.
+    """
+
+    is_lost = False
 
 
 class RemoteDownError(RemoteError):
-    """No answer came: refused, broken off, or too late."""
+    """No answer came: refused, broken off, or too late. What is too late may be due to the question alone."""
 
-    def __init__(self, server: str, problem: str) -> None:
+    def __init__(self, server: str, problem: str, *, is_late: bool = False) -> None:
         super().__init__(f"server {server}: {problem}; check that it is running and can be reached")
+        self.is_lost = not is_late
 
 
 class RemoteRefusedError(RemoteError):
@@ -146,6 +161,7 @@ class RemoteRefusedError(RemoteError):
         super().__init__(f"server {server} answered {status} to {path}: {reason}; {remedy}")
         self.status = status
         self.reason = reason
+        self.is_lost = status in (401, 403, 404, 429) or (status >= 500 and status != 501)
         self.retry_after = retry_after
 
 
@@ -161,3 +177,8 @@ class RemoteCannotError(RemoteError):
 
     def __init__(self, server: str, what: str, remedy: str) -> None:
         super().__init__(f"server {server} cannot {what}; {remedy}")
+
+
+def is_lost(error: BaseException) -> bool:
+    """Tell whether an error says that the model does not answer any more."""
+    return isinstance(error, ModelLostError) or (isinstance(error, RemoteError) and error.is_lost)

@@ -22,13 +22,13 @@ from typing import Any
 import gymnasium
 
 from homebody.agents.episode import EpisodeRecord, ModelCall, run_episode
-from homebody.agents.errors import AgentError
+from homebody.agents.errors import FailedError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.policy import MODEL_FREE, ModelPolicy, Policy
 from homebody.envs import TaskSpec, make
 
 
-class WorkerDiedError(AgentError):
+class WorkerDiedError(FailedError):
     """A worker process ended without an answer."""
 
 

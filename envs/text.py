@@ -214,7 +214,7 @@ def _parse(text: str, where: object) -> Any:
     except RecursionError:
         raise JsonError(where, _TOO_DEEP) from None
     except ValueError as error:
-        raise JsonError(where, f"is no JSON ({error})") from None
+        raise JsonError(where, f"is not JSON ({error})") from None
     level = [value]
     for _ in range(MOST_LEVELS):
         level = [

@@ -13,7 +13,7 @@ from homebody.agents.episode import EpisodeRecord
 from homebody.agents.harness.spec import HarnessSpec, digest
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.envs import tasks as list_tasks
-from homebody.evolution.stats import pass_at_k, wilson
+from homebody.evolution.stats import pass_at_k, success_rate, wilson
 from homebody.evolution.store import RunError, Store, episode_key
 
 
@@ -95,24 +95,25 @@ def _check_env_args(store: Store, stage: RolloutConfig) -> None:
 
 
 def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, Any]:
-    """Reduce episodes to figures.
+    """Reduce episodes to figures. One that an error ended is no defeat: it is counted as an error, and in no figure of success.
 
     Args:
         records: the attempts at each task side by side, the greedy one first.
         attempts: number of records a task.
 
     Returns:
-        Figures of the first attempts, counters of all, and `episodes`. Where the environment tells a success to the letter, whose reward
-        then says more than `success`: `reward_mean`, `success_strict` and `ci95_strict`, by type too.
+        Figures of the first attempts that were played to their end (`n` of them), counters of all episodes (`errors` among them), and
+        `episodes`. `success`, `ci95` and `steps_mean` are None where `n` is 0. Where the environment tells a success to the letter, whose
+        reward then says more than `success`: `reward_mean`, `success_strict` and `ci95_strict`, by type too. `pass_at_k` is over the
+        tasks whose attempts were all played to their end, and None without such a task.
     """
     first = records[::attempts]
-    won = sum(record.won for record in first)
+    played = [record for record in first if record.error is None]
     result: dict[str, Any] = {
-        "n": len(first),
-        "success": won / len(first),
-        "ci95": list(wilson(won, len(first))),
-        **_grades(first),
-        "steps_mean": sum(record.steps for record in first) / len(first),
+        **success_rate(record.outcome for record in first),
+        "errors": sum(record.error is not None for record in records),
+        **_grades(played),
+        "steps_mean": sum(record.steps for record in played) / len(played) if played else None,
         "invalid_actions": sum(record.invalid_actions for record in records),
         "prompt_tokens": _total(records, "prompt_tokens"),
         "cached_tokens": _total(records, "cached_tokens"),
@@ -132,9 +133,17 @@ def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, 
         ],
     }
     if attempts > 1:
-        wins = [sum(record.won for record in records[i : i + attempts]) for i in range(0, len(records), attempts)]
-        result["pass_at_k"] = {str(k): sum(pass_at_k(attempts, c, k) for c in wins) / len(wins) for k in range(1, attempts + 1)}
+        tries = [records[start : start + attempts] for start in range(0, len(records), attempts)]
+        wins = [sum(record.won for record in some) for some in tries if all(record.error is None for record in some)]
+        result["pass_at_k"] = {
+            str(k): sum(pass_at_k(attempts, c, k) for c in wins) / len(wins) if wins else None for k in range(1, attempts + 1)
+        }
     return result
+
+
+def said_of(record: EpisodeRecord) -> str:
+    """Return how an episode ended, in a word."""
+    return {True: "won", False: "lost", None: "error"}[record.outcome]
 
 
 def _total(records: Iterable[EpisodeRecord], counter: str) -> int:
@@ -146,13 +155,13 @@ def _by_type(records: Sequence[EpisodeRecord]) -> dict[str, dict[str, Any]]:
     for record in records:
         types.setdefault(record.type, []).append(record)
     return {
-        name: {"n": len(here), "success": sum(record.won for record in here) / len(here), **_grades(here)}
+        name: {**success_rate(record.outcome for record in here), **_grades([record for record in here if record.error is None])}
         for name, here in sorted(types.items())
     }
 
 
 def _grades(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
-    """Return mean reward and success to the letter; nothing where the environment does not tell it. An episode that failed has neither."""
+    """Return mean reward and success to the letter of episodes played to their end; nothing where the environment does not tell."""
     if all(record.strict is None for record in records):
         return {}
     n, strict = len(records), sum(bool(record.strict) for record in records)
@@ -164,4 +173,5 @@ def _grades(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
 
 
 def _won(result: dict[str, Any]) -> dict[str, bool]:
-    return {episode["task_id"]: episode["won"] for episode in result["episodes"] if not episode["attempt"]}
+    """Return the outcome of the first attempts that were played to their end, by task."""
+    return {episode["task_id"]: episode["won"] for episode in result["episodes"] if not episode["attempt"] and not episode["error"]}

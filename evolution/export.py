@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import gymnasium
@@ -26,7 +25,7 @@ from homebody.agents.processors.base import Score
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
-from homebody.envs.file import check_target, replacing
+from homebody.envs.file import UserPath, check_target, replacing
 from homebody.evolution.lineage import Lineage, read_lineage
 from homebody.evolution.store import Store
 
@@ -139,13 +138,14 @@ class Recording:
 
 
 def export(
-    run_dir: str | Path,
+    run_dir: UserPath,
     form: str,
-    path: str | Path,
+    path: UserPath,
     *,
     split: str = "train",
     model: str | None = None,
     episodes: int | None = None,
+    data_dir: UserPath | None = None,
     told: Callable[[int, int, EpisodeRecord], None] | None = None,
 ) -> dict[str, Any]:
     """Write the episodes of a run as JSON lines; the file gets its name when it is whole.
@@ -157,6 +157,7 @@ def export(
         split: only episodes of its tasks. Train is what training is for; another has to be asked for.
         model: whose tokens to write; None takes the run's own, if a model decided in it.
         episodes: most records; None sets no limit.
+        data_dir: where the files of the environment lie now, if elsewhere than in the run.
         told: told after each episode: number done, number of all, the replay.
 
     Returns:
@@ -170,7 +171,7 @@ def export(
     """
     if form not in FORMATS:
         raise ExportError(f"no format is called {form!r}; there are {', '.join(FORMATS)}")
-    lineage = read_lineage(run_dir)
+    lineage = read_lineage(run_dir, data_dir)
     config = lineage.config
     tasks = {task.task_id: task for task in list_tasks(config.env_id, split, None, **config.env_kwargs)}
     found, unknown = _select(lineage, form, tasks)

@@ -6,13 +6,13 @@ Knows nothing of how an edit was found or judged. The one place that replays shi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.envs.file import expand_path
+from homebody.envs.file import UserPath, expand_path
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.store import RunError, Store
 
@@ -71,8 +71,12 @@ class Lineage:
         return spec
 
 
-def read_lineage(run_dir: str | Path) -> Lineage:
+def read_lineage(run_dir: UserPath, data_dir: UserPath | None = None) -> Lineage:
     """Read a run that has ended.
+
+    Args:
+        run_dir: the run.
+        data_dir: where the files of its environment lie now, if elsewhere than in the run.
 
     Raises:
         RunError: there is no run, it has not ended, or its seed harness is not known any more.
@@ -86,6 +90,8 @@ def read_lineage(run_dir: str | Path) -> Lineage:
         raise RunError(f"the evolution in {run_dir} has not ended; finish it with homebody evolve --resume")
     names = {field.name for field in fields(EvolveConfig)}
     config = EvolveConfig(**{key: value for key, value in start.items() if key in names})
+    if data_dir is not None:
+        config = replace(config, env_kwargs={**config.env_kwargs, "data_dir": str(expand_path(data_dir))})
     seed = HarnessSpec.from_json(documents[0]["document"]) if documents else HarnessSpec.load(config.harness)
     if seed.behaviour_hash != start["seed_hash"]:
         raise RunError(
@@ -96,7 +102,7 @@ def read_lineage(run_dir: str | Path) -> Lineage:
     return Lineage(expand_path(run_dir), config, ends[-1], seed, tuple(edits), made)
 
 
-def _replay(run_dir: str | Path, seed: HarnessSpec, rounds: list[dict[str, Any]]) -> tuple[list[Edit], dict[str, HarnessSpec]]:
+def _replay(run_dir: UserPath, seed: HarnessSpec, rounds: list[dict[str, Any]]) -> tuple[list[Edit], dict[str, HarnessSpec]]:
     edits: list[Edit] = []
     spec, made = seed, {seed.behaviour_hash: seed}
     for item in rounds:

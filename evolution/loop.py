@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from homebody.agents.errors import FailedError
 from homebody.agents.harness.spec import HarnessSpec, digest
 from homebody.agents.models.backend import Backend
 from homebody.agents.policy import ModelPolicy
@@ -48,7 +49,7 @@ def evolve(
         config: what to run.
         run_dir: where to keep it.
         workers: number of worker processes; the result does not depend on it, but for the time and the tokens served from a cache.
-        resume: go on with the run in `run_dir`, or start it if there is none. Budgets may be larger than before, or none.
+        resume: go on with the run in `run_dir`. Budgets may be larger than before, or none.
         progress: told what happens.
         approve: a person at the gate, see `stages.round.Approve`; the answers are kept, so a resumed run does not ask again.
 
@@ -59,9 +60,13 @@ def evolve(
 
     Raises:
         AgentError, EnvError: something in the configuration cannot be used; nothing was run.
-        RunError: the directory holds another run, or is in use.
+        RunError: the directory holds another run, or none where one is resumed, or is in use.
+        FailedError: the model does not answer any more, a worker died, or errors ended all episodes of the present harness. What was played
+            is kept, and `resume` goes on; episodes that an error ended are played again.
     """
     config.check()
+    if resume:
+        _check_begun(run_dir)
     seed_spec = HarnessSpec.load(config.harness)
     train = list_tasks(config.env_id, "train", None, **config.env_kwargs)
     validation = list_tasks(config.env_id, "validation", None, **config.env_kwargs)
@@ -79,7 +84,11 @@ def evolve(
         lessons = _learn(player, train[:EXPLORED_TASKS])
         proposals = Proposals(player, find_proposer(config.proposer), config.candidates, backend)
         rounds = Rounds(player, proposals, train, validation, lessons, seed_spec, approve)
-        spec, stopped = _run(rounds, seed_spec, config)
+        try:
+            spec, stopped = _run(rounds, seed_spec, config)
+        except FailedError as error:
+            store.append("failed", {"message": str(error)})
+            raise
         return _finish(rounds, spec, seed_spec, stopped)
 
 
@@ -103,6 +112,17 @@ def _backend(config: EvolveConfig, rollouts: Rollouts, stack: ExitStack) -> Back
     return None
 
 
+def _check_begun(run_dir: str | Path) -> None:
+    """Check that there is a run to go on with, before anything is loaded or made.
+
+    Raises:
+        RunError: there is none.
+    """
+    with Store(run_dir, readonly=True) as store:
+        if not store.events("start"):
+            raise RunError(f"{store.run_dir} holds no evolution to go on with; leave --resume out to begin one")
+
+
 def _claim(store: Store, start: dict[str, Any], resume: bool) -> None:
     """Make the store this run's, or check that it is; a budget that was raised is kept as a start of its own.
 
@@ -115,16 +135,22 @@ def _claim(store: Store, start: dict[str, Any], resume: bool) -> None:
         return
     if not resume:
         raise RunError(f"{store.run_dir} already holds a run; add --resume to go on with it, or choose another --run-dir")
-    before = known[-1]
-    differing = sorted(key for key in start if digest(before.get(key)) != digest(start[key]))
+    before, now = _settings(known[-1]), _settings(start)
+    differing = sorted(key for key in now if digest(before.get(key)) != digest(now[key]))
     # With less than it has spent, a run would end before rounds that its log holds.
-    lowered = [name for name in differing if name in BUDGETS and _most(start[name]) < _most(before.get(name))]
+    lowered = [name for name in differing if name in BUDGETS and _most(now[name]) < _most(before.get(name))]
     if wrong := lowered or [key for key in differing if key not in BUDGETS]:
-        was = ", ".join(f"{key} was {before.get(key)!r} and is {start[key]!r}" for key in wrong)
+        was = ", ".join(f"{key} was {before.get(key)!r} and is {now[key]!r}" for key in wrong)
         same = "a budget can only be raised; give the same or more" if lowered else "give the same"
         raise RunError(f"{store.run_dir} holds a run with other settings ({was}); {same}, or choose another --run-dir")
-    if differing:
+    if digest(known[-1]) != digest(start):
         store.append("start", start)
+
+
+def _settings(start: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run is compared by: not where its files lie, which is elsewhere on another machine; the seed has a hash."""
+    arguments = {key: value for key, value in start["env_kwargs"].items() if key != "data_dir"}
+    return {key: value for key, value in start.items() if key != "harness"} | {"env_kwargs": arguments}
 
 
 def _most(budget: float | None) -> float:

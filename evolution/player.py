@@ -7,12 +7,12 @@ before or after a kill, does not.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from homebody.agents.episode import EpisodeRecord
-from homebody.agents.errors import AgentError
+from homebody.agents.errors import AgentError, FailedError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.rollout import Job, Rollouts
 from homebody.envs import TaskSpec
@@ -26,6 +26,22 @@ COUNTERS = ("prompt_tokens", "cached_tokens", "generated_tokens")
 
 class TaskError(AgentError):
     """A task that cannot be loaded. It is bad input, no failure of the harness, so no edit is judged by it."""
+
+
+class EpisodesFailedError(FailedError):
+    """Errors ended every episode of a harness, so that nothing can be said of it.
+
+    Args:
+        what: the episodes were played for, as `round 1, training`.
+        errors: what ended them, as `EpisodeRecord.error` has it, by task.
+        remedy: what to do.
+    """
+
+    def __init__(self, what: str, errors: Mapping[str, Mapping[str, str]], remedy: str) -> None:
+        task, first = next(iter(errors.items()))
+        said = f"{first['kind']} at {first['boundary']}: {first['message']}"
+        many = f"all {len(errors)} episodes" if len(errors) > 1 else "the episode"
+        super().__init__(f"{what}: errors ended {many}; the first, {task}: {said}; {remedy}")
 
 
 class EndOfRunError(AgentError):
@@ -54,6 +70,9 @@ class Saved:
 
 class Player:
     """Plays the episodes of one run.
+
+    An episode that an error ended is played once more, and the second one counts: what ended the first may have passed, and what comes
+    twice is no accident of a server. Such an episode is not kept, so a resumed run plays it again.
 
     Args:
         config: of the run.
@@ -119,6 +138,7 @@ class Player:
         Raises:
             EndOfRunError: a budget is spent.
             TaskError: a task cannot be loaded.
+            ModelLostError: the model does not answer any more.
         """
         keys = [self._key(spec, task, repeat) for task in tasks]
         limit = self.config.budget_episodes
@@ -129,7 +149,7 @@ class Player:
         done, total = done + len(tasks) - len(missing), total or len(tasks)
         series = {"what": f"{who}: {part}", "who": who, "part": part, "total": total}
         self.tell("play", {**series, "done": done})
-        played = iter(self.rollouts.play([Job(spec, task, self.config.seed) for task in missing]))
+        played = iter(self._twice([Job(spec, task, self.config.seed) for task in missing]))
         records = []
         for key in keys:
             self._check_budget(key)
@@ -138,16 +158,20 @@ class Player:
                 self._check_time()
                 record = self._keep(key, next(played))
                 done += 1
-                told = {"done": done, "task": record.task_id, "won": record.won, "tokens": _tokens(record)}
+                told = {"done": done, "task": record.task_id, "won": record.outcome, "tokens": _tokens(record)}
                 self.tell("play", {**series, **told})
             records.append(record)
             self.saved.asked += 1
             if key not in self.keys:
                 self.keys.add(key)
                 self.add_usage(record.usage)
-        episodes = {record.task_id: [key, record.won] for key, record in zip(keys, records, strict=True)}
+        episodes = {record.task_id: [key, record.outcome] for key, record in zip(keys, records, strict=True)}
         self.tell("series", {**series, "behaviour_hash": spec.behaviour_hash, "episodes": episodes})
         return records
+
+    def _twice(self, jobs: Sequence[Job]) -> Iterator[EpisodeRecord]:
+        for job, record in zip(jobs, self.rollouts.play(jobs), strict=True):
+            yield record if record.error is None else next(self.rollouts.play([job]))
 
     def _check_budget(self, key: str) -> None:
         limit = self.config.budget_tokens

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,27 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = Z95 / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def success_rate(outcomes: Iterable[bool | None]) -> dict[str, Any]:
+    """Return the success of some episodes. Success is over the episodes that were played to their end; errors are counted apart.
+
+    Args:
+        outcomes: whether each was won; None for one that an error ended.
+
+    Returns:
+        `n`: episodes that were played to their end; `errors`: those that an error ended; `success`: the share of `n` that was won, and
+        `ci95`: its Wilson interval. Both are None where `n` is 0.
+    """
+    found = list(outcomes)
+    played = [won for won in found if won is not None]
+    n, won = len(played), sum(played)
+    return {
+        "n": n,
+        "errors": len(found) - n,
+        "success": won / n if n else None,
+        "ci95": list(wilson(won, n)) if n else None,
+    }
 
 
 def sign_test(wins: int, losses: int) -> float:

@@ -1,15 +1,19 @@
 """The run directory: one SQLite file that events and episodes are only ever added to.
 
-Everything else (resume, report, figures) is read from it. An acknowledged write survives a killed process (WAL, synchronous=NORMAL).
+Everything else (resume, report, figures) is read from it. An acknowledged write survives a killed
+process (WAL, synchronous=NORMAL). A run is read wherever it lies, also where nothing can be written.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
@@ -17,12 +21,16 @@ from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.spec import canonical, digest
 from homebody.envs import TaskSpec
-from homebody.envs.file import expand_path
+from homebody.envs.file import UserPath, expand_path, make_folder, replacing
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS episodes (key TEXT PRIMARY KEY, behaviour_hash TEXT NOT NULL, data TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS events_by_kind ON events (kind, id);
+FORM = 1
+"""Of the store, events and episodes included: counted up when an older one cannot be read any more."""
+SCHEMA = f"""
+PRAGMA journal_mode=WAL;
+PRAGMA user_version={FORM};
+CREATE TABLE events (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL);
+CREATE TABLE episodes (key TEXT PRIMARY KEY, behaviour_hash TEXT NOT NULL, data TEXT NOT NULL);
+CREATE INDEX events_by_kind ON events (kind, id);
 """
 
 
@@ -44,6 +52,10 @@ def episode_key(
     return digest([*content, *([dict(env_args)] if env_args else []), *([f"repeat {repeat}"] if repeat else [])])
 
 
+NAME = "run.sqlite"
+"""Of the file."""
+
+
 class RunError(AgentError):
     """A run directory that cannot be used as asked."""
 
@@ -53,32 +65,36 @@ class Store:
 
     Args:
         run_dir: the directory; made if missing.
-        readonly: open an existing run to read only; needs no lock.
+        readonly: open an existing run to read only; needs no lock, and a place that can be written
+            to neither.
 
     Raises:
         RunError: another process writes to it, there is no run to read, or the file is no store.
+        FolderError: it cannot be written to.
     """
 
-    def __init__(self, run_dir: str | Path, readonly: bool = False) -> None:
+    def __init__(self, run_dir: UserPath, readonly: bool = False) -> None:
         self.run_dir = expand_path(run_dir)
-        path = self.run_dir / "run.sqlite"
         self._lock: sqlite3.Connection | None = None
-        if readonly and not path.is_file():
-            raise RunError(f"{self.run_dir} holds no run (no run.sqlite); give the --run-dir of an earlier evolve or evaluate")
+        self._copy: TemporaryDirectory[str] | None = None
+        path = self.run_dir / NAME
+        if readonly and not os.path.isfile(path):
+            raise RunError(f"{self.run_dir} holds no run (no {NAME}); give the --run-dir of an earlier evolve or evaluate")
         if not readonly:
-            try:
-                self.run_dir.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise RunError(f"cannot make the run directory {self.run_dir}: {error.strerror}; choose another with --run-dir") from None
+            make_folder(self.run_dir)
             self._lock = self._take_lock()
+        db = None
         try:
-            self._db = sqlite3.connect(path)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(SCHEMA)
-        except sqlite3.DatabaseError as error:
+            db = self._open_to_read(path) if readonly else _open_to_write(path)
+            _check(db, path)
+        except BaseException as error:
+            if db is not None:
+                db.close()
             self._release()
-            raise _unusable(path, error) from None
+            if isinstance(error, sqlite3.DatabaseError):
+                raise _unusable(path, error) from None
+            raise
+        self._db = db
 
     def __enter__(self) -> Store:
         return self
@@ -86,7 +102,7 @@ class Store:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
         if isinstance(error, sqlite3.DatabaseError):
-            raise _unusable(self.run_dir / "run.sqlite", error) from error
+            raise _unusable(self.run_dir / NAME, error) from error
 
     def close(self) -> None:
         """Close the file and give the directory back."""
@@ -110,7 +126,7 @@ class Store:
     def timed(self, kind: str) -> list[tuple[float, Any]]:
         """Return time (seconds since 1970) and data of all events of a kind, oldest first."""
         rows = self._db.execute("SELECT time, data FROM events WHERE kind = ? ORDER BY id", (kind,))
-        return [(when, json.loads(data)) for when, data in rows]
+        return [(when, self._parse(data)) for when, data in rows]
 
     def working_s(self) -> float:
         """Return the seconds that the run was worked on so far: of each process that evolved, from its first to its last sign of life."""
@@ -137,11 +153,37 @@ class Store:
     def episode(self, key: str) -> EpisodeRecord | None:
         """Return the episode under a key, if it was played."""
         row = self._db.execute("SELECT data FROM episodes WHERE key = ?", (key,)).fetchone()
-        return EpisodeRecord.from_json(json.loads(row[0])) if row else None
+        return EpisodeRecord.from_json(self._parse(row[0])) if row else None
 
     def episodes(self) -> dict[str, dict[str, Any]]:
         """Return what was kept of every episode, by key, as data: reports can be made of runs whose records had other fields."""
-        return {key: json.loads(data) for key, data in self._db.execute("SELECT key, data FROM episodes ORDER BY rowid")}
+        return {key: self._parse(data) for key, data in self._db.execute("SELECT key, data FROM episodes ORDER BY rowid")}
+
+    def _parse(self, data: str) -> Any:
+        try:
+            return json.loads(data)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _unusable(self.run_dir / "run.sqlite", error) from None
+
+    def _open_to_read(self, path: Path) -> sqlite3.Connection:
+        """Open a store that is there; where SQLite cannot put the files that readers share, without them."""
+        db = _open(path, "mode=rw")
+        try:
+            db.execute("PRAGMA user_version")  # the first look at the file
+        except sqlite3.OperationalError as error:
+            db.close()
+            if error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN:
+                raise
+        else:
+            return db
+        log = path.with_name(f"{NAME}-wal")
+        if not log.is_file() or not log.stat().st_size:
+            return _open(path, "immutable=1")
+        # A process that was killed has left its last writes in the log alone.
+        self._copy = TemporaryDirectory(prefix="homebody-run-")
+        for file in (path, log):
+            shutil.copy(file, self._copy.name)
+        return _open(Path(self._copy.name) / NAME, "mode=rw")
 
     def _take_lock(self) -> sqlite3.Connection:
         # An open exclusive transaction: portable, and the system ends it when the process dies, however it dies.
@@ -163,7 +205,56 @@ class Store:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+        if self._copy is not None:
+            self._copy.cleanup()
+            self._copy = None
 
 
-def _unusable(path: Path, error: sqlite3.DatabaseError) -> RunError:
+def holds(run_dir: UserPath, kind: str) -> bool:
+    """Tell whether there is a run in a directory that has an event of a kind; without a run there is none."""
+    try:
+        with Store(run_dir, readonly=True) as store:
+            return bool(store.events(kind))
+    except RunError:
+        return False
+
+
+def _open(path: Path, how: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
+
+
+def _open_to_write(path: Path) -> sqlite3.Connection:
+    """Open a store, made first where there is none: whole or not at all, whenever the process is killed."""
+    if not os.path.lexists(path):
+        with replacing(path) as part:
+            db = sqlite3.connect(part)
+            try:
+                db.executescript(SCHEMA)
+            finally:
+                db.close()
+    db = _open(path, "mode=rw")
+    db.execute("PRAGMA synchronous=NORMAL")
+    return db
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    """Check that a database is a store that this version reads.
+
+    Raises:
+        RunError: it is none, or one of another version.
+    """
+    if not path.stat().st_size:
+        raise RunError(f"{path} is empty and holds no run; remove it, or choose another --run-dir")
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not {"events", "episodes"} <= tables:
+        raise RunError(f"{path} is no run of homebody but another program's file; move it away or choose another --run-dir")
+    (form,) = db.execute("PRAGMA user_version").fetchone()
+    if form != FORM:
+        raise RunError(
+            f"{path} is a run of another version of homebody (form {form}, this version reads {FORM}); "
+            "read it with the version that made it, or choose another --run-dir"
+        )
+
+
+def _unusable(path: Path, error: Exception) -> RunError:
     return RunError(f"{path} cannot be used: {error}; move it away or choose another --run-dir")

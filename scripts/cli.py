@@ -67,13 +67,13 @@ def main() -> None:
         error_line(error.format_message())
         sys.exit(2)
     except Exception as error:
-        from homebody.agents.errors import AgentError
+        from homebody.agents.errors import AgentError, FailedError
         from homebody.envs import EnvError
 
         if not isinstance(error, AgentError | EnvError):
             raise
         error_line(str(error))
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, FailedError) else 2)
 
 
 if __name__ == "__main__":

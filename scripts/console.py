@@ -122,7 +122,8 @@ class Console:
 
     def evaluation(self, result: Mapping[str, Any]) -> None:
         """Print the result of an evaluation."""
-        low, high = result["ci95"]
+        from homebody.evolution.reports.summary import interval, percent, steps
+
         where = f"{result['env']} {result['split']}, {result['max_steps']} steps"
         self.out.print(f"[bold]{escape(result['harness'])}[/], {escape(result['policy'])}, {where}")
         is_graded = "success_strict" in result
@@ -130,8 +131,8 @@ class Console:
         for kind, row in result["by_type"].items():
             # Episodes of a type may all have failed, and then have no grades.
             grades = (f"{row['reward_mean']:.3f}", f"{100 * row['success_strict']:.1f}%") if "success_strict" in row else ()
-            table.add_row(escape(kind), str(row["n"]), f"{100 * row['success']:.1f}%", *grades)
-        cells = [f"[bold]{result['n']}", f"[bold]{100 * result['success']:.1f}%[/] ({100 * low:.1f} to {100 * high:.1f})"]
+            table.add_row(escape(kind), str(row["n"]), percent(row["success"]), *grades)
+        cells = [f"[bold]{result['n']}", f"[bold]{interval(result)}"]
         if is_graded:
             low, high = result["ci95_strict"]
             cells += [f"[bold]{result['reward_mean']:.3f}"]
@@ -139,12 +140,12 @@ class Console:
         table.add_row("[bold]all", *cells)
         self.out.print(table)
         for k, value in result.get("pass_at_k", {}).items():
-            self.out.print(f"pass@{k} {100 * value:.1f}%")
+            self.out.print(f"pass@{k} {percent(value)}")
         if result["adaptations"]["total"]:
             adaptations = result["adaptations"]
             self.out.print(f"{adaptations['episodes']} of {len(result['episodes'])} episodes adapted, {adaptations['total']} times in all")
         self.out.print(
-            f"[dim]{result['steps_mean']:.1f} steps a task, {result['invalid_actions']} commands not possible, "
+            f"[dim]{steps(result)} steps a task, {result['invalid_actions']} commands not possible, "
             f"{result['prompt_tokens']} prompt and {result['generated_tokens']} generated tokens, {result['wall_s']:.1f} s, "
             f"trace {result['trace_hash'][:12]}[/]"
         )

@@ -26,11 +26,14 @@ SEED_TASKS, TASKS = "12", "60"
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Worker processes, one thread each.")
 def demo(model: str, run_dir: str, workers: int) -> None:
     """Evolve a small model's harness on procedural houses and test it on houses that it has never met."""
+    from homebody.evolution.store import holds
+
     final = str(Path(run_dir) / "final.json")
     chart = str(Path(run_dir) / "chart.png")
     test = ["evaluate", "--split", "test", "--run-dir", run_dir]
     click.secho("\n1. Evolve: play training houses, read the failures, edit the harness, keep what helps on validation houses", bold=True)
-    _homebody(["evolve", "--model", model, "--run-dir", run_dir, "--resume", "--workers", str(workers), *EVOLVE])
+    resume = ["--resume"] if holds(run_dir, "start") else []
+    _homebody(["evolve", "--model", model, "--run-dir", run_dir, *resume, "--workers", str(workers), *EVOLVE])
     click.secho("\n2. Test on houses that no one has met: the plain harness, then the evolved one, then the controls", bold=True)
     _homebody([*test, "--tasks", SEED_TASKS, "--harness", "household", "--policy", model, "--workers", str(workers)])
     _homebody([*test, "--tasks", TASKS, "--harness", final, "--policy", model, "--workers", str(workers)])

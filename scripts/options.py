@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
@@ -120,6 +119,9 @@ def env_kwargs(env_id: str, data_dir: str | None, env_args: Sequence[str] = ()) 
     Raises:
         click.UsageError: a folder is given to an environment that reads none, or an argument is not KEY=VALUE.
     """
+    # Imported where it is wanted: `homebody --help` answers without environments.
+    from homebody.envs.text import JsonError, clean, parse_json
+
     kwargs: dict[str, Any] = {}
     for text in env_args:
         key, equals, value = text.partition("=")
@@ -128,9 +130,11 @@ def env_kwargs(env_id: str, data_dir: str | None, env_args: Sequence[str] = ()) 
                 f"--env-arg {text!r} is not possible; give KEY=VALUE with a name of the environment's own, each once, as holdout=rooms "
                 "(--data-dir and --max-steps have options of their own)"
             )
+        if clean(value) != value:
+            raise click.UsageError(f"--env-arg {key} holds a control character, or is not UTF-8; leave it out, or write it as UTF-8")
         try:
-            kwargs[key] = json.loads(value)
-        except ValueError:
+            kwargs[key] = parse_json(value, key)
+        except JsonError:
             kwargs[key] = value
     if data_dir is None:
         return kwargs

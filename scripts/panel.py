@@ -83,7 +83,7 @@ def _rounds(rounds: list[Mapping[str, Any]], width: int) -> Table:
 
 
 def _rate(rate: Mapping[str, Any] | None) -> str:
-    return f"{rate['won']}/{rate['n']}" if rate else ""
+    return f"{rate['won']}/{rate['n']}" + (f", {rate['errors']} errors" if rate.get("errors") else "") if rate else ""
 
 
 def _cut(text: str, width: int) -> Text:

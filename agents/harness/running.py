@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
-from homebody.agents.errors import AgentError
+from homebody.agents.errors import AgentError, is_lost
 from homebody.agents.harness.hooks import FIELDS, HOOK_OF_EVENT, HOOKS, READ_ONLY, Changes, Event, Intercept, Interrupt, StepEnd
 from homebody.agents.harness.spec import HarnessSpec, canonical, digest
 from homebody.agents.processors import find
@@ -186,6 +186,8 @@ class Harness:
         self._notes.setdefault(member.key, {}).update(kept)
 
     def _note_failure(self, member: _Member, hook: str, error: Exception) -> None:
+        if is_lost(error):
+            raise error
         boundary = f"{member.processor.name} at {hook}"
         self.failures.append({"boundary": boundary, "kind": type(error).__name__, "message": str(error)})
         member.failures += 1

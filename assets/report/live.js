@@ -28,7 +28,7 @@ function span(seconds) {
   const minutes = Math.round(seconds / 60);
   return minutes < 60 ? minutes + " min" : Math.floor(minutes / 60) + " h " + (minutes % 60) + " min";
 }
-const rate = (r) => r ? `${r.won} of ${r.n} (${(100 * r.ci95[0]).toFixed(1)} to ${(100 * r.ci95[1]).toFixed(1)}%)` : "";
+const rate = (r) => r ? `${r.won} of ${r.n}${r.ci95 ? ` (${(100 * r.ci95[0]).toFixed(1)} to ${(100 * r.ci95[1]).toFixed(1)}%)` : ""}${r.errors ? `, ${r.errors} errors` : ""}` : "";
 function say(text) { if (at("phase").textContent !== text) at("phase").textContent = text; }
 function show(s) {
   const c = s.current, running = s.phase !== "finished", quiet = s.now - (s.last ?? s.now);

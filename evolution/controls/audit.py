@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from homebody.agents.errors import AgentError
@@ -15,6 +14,7 @@ from homebody.agents.policy import MODEL_FREE
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs import SPLITS, TaskSpec
 from homebody.envs import tasks as list_tasks
+from homebody.envs.file import UserPath
 from homebody.evolution.lineage import Lineage, read_lineage
 from homebody.evolution.store import Store
 
@@ -63,8 +63,12 @@ class _Log:
     """Task ids by split."""
 
 
-def audit(run_dir: str | Path) -> list[Finding]:
+def audit(run_dir: UserPath, data_dir: UserPath | None = None) -> list[Finding]:
     """Check a run that has ended.
+
+    Args:
+        run_dir: the run.
+        data_dir: where the files of its environment lie now, if elsewhere than in the run.
 
     Returns:
         One finding a check: `training`, `unseen`, `exploration`, `policy`, `order`, `replay`, `literals`.
@@ -73,7 +77,7 @@ def audit(run_dir: str | Path) -> list[Finding]:
         RunError: there is no run, or it has not ended.
         EnvError: the environment's tasks cannot be listed.
     """
-    log = _read(run_dir)
+    log = _read(run_dir, data_dir)
     checks = {
         "training": _training,
         "unseen": _unseen,
@@ -92,8 +96,8 @@ def audit(run_dir: str | Path) -> list[Finding]:
     return found
 
 
-def _read(run_dir: str | Path) -> _Log:
-    lineage = read_lineage(run_dir)
+def _read(run_dir: UserPath, data_dir: UserPath | None) -> _Log:
+    lineage = read_lineage(run_dir, data_dir)
     with Store(run_dir, readonly=True) as store:
         start = store.events("start")[0]
         rounds = store.timed("round")

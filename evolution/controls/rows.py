@@ -20,16 +20,17 @@ from homebody.agents.policy import MODEL_FREE
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs import tasks as list_tasks
 from homebody.envs.core import did_you_mean
-from homebody.envs.file import write_file
+from homebody.envs.file import UserPath, write_file
 from homebody.evolution.controls.ablation import leave_one_out
 from homebody.evolution.controls.audit import audit
-from homebody.evolution.evaluation import evaluate
+from homebody.evolution.evaluation import evaluate, said_of
 from homebody.evolution.lineage import Lineage, read_lineage
 from homebody.evolution.loop import evolve
+from homebody.evolution.player import EpisodesFailedError
 from homebody.evolution.reports.attribution import summarize_rows, with_gains
 from homebody.evolution.reports.summary import GRADES
-from homebody.evolution.stats import wilson
-from homebody.evolution.store import Store
+from homebody.evolution.stats import success_rate
+from homebody.evolution.store import Store, holds
 
 ROWS = {
     "seed": "seed harness, the run's policy",
@@ -111,28 +112,32 @@ class _Row:
     """Ids of the edits that are missing."""
 
 
-def play_controls(run_dir: str | Path, plan: Plan, *, workers: int = 1, told: Told | None = None) -> dict[str, Any]:
+def play_controls(
+    run_dir: UserPath, plan: Plan, *, workers: int = 1, data_dir: UserPath | None = None, told: Told | None = None
+) -> dict[str, Any]:
     """Play the rows that are not in the run's store yet, and read all of them.
 
     Args:
         run_dir: a run that has ended.
         plan: which rows, on what.
         workers: number of worker processes; the result does not depend on it.
+        data_dir: where the files of the environment lie now, if elsewhere than in the run.
         told: told after each episode.
 
     Returns:
         `run` (`env`, `about` where the environment says what is played, `model`, `split`, `max_steps`, `episodes`, `tokens`, ...); `rows`,
-        each with `row`, `label`, `n`, `attempts`, `success`, `ci95`, `pass_at_k` where there were more attempts, `reward_mean`,
+        each with `row`, `label`, `n`, `errors`, `attempts`, `success`, `ci95`, `pass_at_k` where there were more attempts, `reward_mean`,
         `success_strict` and `ci95_strict` where the evaluation has them, `steps_mean`, tokens, hashes, and `gain` over the seed; `skipped`
         (row -> why); `gain`, `gain_at_k` and `attribution` as `homebody.evolution.reports.attribution` has them; `audit` (findings).
 
     Raises:
         ControlError: the plan names what there is not.
+        EpisodesFailedError: errors ended all episodes of a row.
         RunError: there is no run, or it has not ended.
     """
     plan.check()
     told = told or (lambda row, done, total, what: None)
-    lineage = read_lineage(run_dir)
+    lineage = read_lineage(run_dir, data_dir)
     stage = RolloutConfig(
         lineage.config.env_id, lineage.config.model, lineage.config.max_steps, lineage.config.env_kwargs, lineage.config.gpu_layers
     )
@@ -170,10 +175,12 @@ def play_controls(run_dir: str | Path, plan: Plan, *, workers: int = 1, told: To
         "rows": with_gains(rows),
         "skipped": skipped,
         **summarize_rows(rows, [edit.id for edit in lineage.edits]),
-        "audit": [finding.to_json() for finding in audit(run_dir)],
+        "audit": [finding.to_json() for finding in audit(run_dir, data_dir)],
     }
-    with Store(run_dir) as store:
-        if digest(result) != digest((store.events("controls") or [None])[-1]):
+    with Store(run_dir, readonly=True) as store:
+        known = store.events("controls")
+    if digest(result) != digest(known[-1] if known else None):
+        with Store(run_dir) as store:
             store.append("controls", result)
     return result
 
@@ -299,6 +306,8 @@ def _control_evolution(lineage: Lineage, proposer: str, workers: int, told: Told
         rounds=lineage.config.rounds if proposer == "noop" else ROUNDS_OF_CONTROL,
         patience=lineage.config.patience if proposer == "noop" else ROUNDS_OF_CONTROL,
     )
+    if (known := _ended(folder, budget)) is not None:
+        return known
     _lend_episodes(lineage.run_dir, folder)
     # A seed that came from a file may have gone; the log still has it.
     write_file(folder / "seed.json", lineage.seed.dumps())
@@ -308,9 +317,23 @@ def _control_evolution(lineage: Lineage, proposer: str, workers: int, told: Told
         if kind == "play" and "task" in data:
             told(key, int(data["done"]), int(data["total"]), str(data["what"]))
 
-    result = evolve(replace(config, harness=str(folder / "seed.json")), folder, workers=workers, resume=True, progress=tell)
-    shipped = sum(bool(item["shipped"]) for item in result["rounds"])
-    return HarnessSpec.load(folder / "final.json"), f"{result['episodes']} of {budget} episodes, {shipped} edits shipped"
+    config = replace(config, harness=str(folder / "seed.json"))
+    evolve(config, folder, workers=workers, resume=holds(folder, "start"), progress=tell)
+    known = _ended(folder, budget)
+    assert known is not None
+    return known
+
+
+def _ended(folder: Path, budget: int) -> tuple[HarnessSpec, str] | None:
+    """Return the final harness of a control evolution and what it did; None if it has not ended on this budget."""
+    if not holds(folder, "end"):
+        return None
+    with Store(folder, readonly=True) as store:
+        start, end = store.events("start")[-1], store.events("end")[-1]
+    if start["budget_episodes"] != budget:
+        return None
+    shipped = sum(bool(item["shipped"]) for item in end["rounds"])
+    return HarnessSpec.load(folder / "final.json"), f"{end['episodes']} of {budget} episodes, {shipped} edits shipped"
 
 
 def _lend_episodes(run_dir: Path, folder: Path) -> None:
@@ -349,39 +372,39 @@ def _play(row: _Row, lineage: Lineage, stage: RolloutConfig, plan: Plan, workers
         seed=lineage.config.seed,
         workers=workers,
         run_dir=lineage.run_dir,
-        on_record=lambda done, total, record: told(row.key, done, total, "won" if record.won else "lost"),
+        on_record=lambda done, total, record: told(row.key, done, total, said_of(record)),
     )
-    failed = [episode for episode in result["episodes"] if episode["error"]]
-    if failed:
-        error = failed[0]["error"]
-        raise ControlError(
-            f"{row.key}: {len(failed)} of {len(result['episodes'])} episodes failed; the first, {failed[0]['task_id']}: "
-            f"{error['kind']} at {error['boundary']}: {error['message']}"
-        )
+    if not result["n"]:
+        errors = {episode["task_id"]: episode["error"] for episode in result["episodes"] if episode["error"]}
+        raise EpisodesFailedError(f"row {row.key}", errors, "mend the cause and run it again: what was played is kept")
     found = {"row": row.key, "label": row.label, **{key: result[key] for key in KEPT if key in result}, **_outcomes(row, result)}
     if row.key == "best-of-n":
         found = {key: value for key, value in found.items() if key not in GRADES}  # they are the first attempts'
     if row.key.startswith("ablation"):
         found |= {"left_out": list(row.left_out)}
-    with Store(lineage.run_dir) as store:
-        store.append("control", {"asked": asked, "found": found})
+    if not result["errors"]:  # else the next call plays again what errors ended
+        with Store(lineage.run_dir) as store:
+            store.append("control", {"asked": asked, "found": found})
     return found
 
 
 KEPT = (
-    "n", "success", "ci95", "pass_at_k", "steps_mean", "invalid_actions", "prompt_tokens", "cached_tokens", "generated_tokens",
+    "n", "errors", "success", "ci95", "pass_at_k", "steps_mean", "invalid_actions", "prompt_tokens", "cached_tokens", "generated_tokens",
     "policy", "behaviour_hash", "trace_hash", "wall_s", *GRADES,
 )  # fmt: skip
 """What a row keeps of its evaluation."""
 
 
 def _outcomes(row: _Row, result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the outcome by task, and the figures that change where the best of several attempts counts."""
-    tries: dict[str, list[bool]] = {}
-    for episode in result["episodes"]:
-        tries.setdefault(episode["task_id"], []).append(bool(episode["won"]))
-    won = {task: any(wins) for task, wins in tries.items()}
+    """Return the outcome by task, and the figures that change where the best of several attempts counts.
+
+    An attempt that an error ended has no outcome, and a task has none whose attempts errors ended all.
+    """
+    played = [episode for episode in result["episodes"] if not episode["error"]]
+    first = {episode["task_id"]: episode["won"] for episode in played if not episode["attempt"]}
+    won: dict[str, bool] = {}
+    for episode in played:
+        won[episode["task_id"]] = won.get(episode["task_id"], False) or episode["won"]
     if row.key != "best-of-n":
-        return {"attempts": row.attempts, "won": {task: wins[0] for task, wins in tries.items()}, "won_any": won}
-    count, n = sum(won.values()), len(won)
-    return {"attempts": row.attempts, "won": won, "success": count / n, "ci95": list(wilson(count, n))}
+        return {"attempts": row.attempts, "won": first, "won_any": won}
+    return {"attempts": row.attempts, "won": won, **success_rate(won.values()), "errors": result["errors"]}

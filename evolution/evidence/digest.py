@@ -16,7 +16,7 @@ from homebody.agents.skills import wording
 
 CATEGORIES = {
     "won": "the goal was reached",
-    "error": "something failed inside the episode",
+    "error": "an error ended the episode, which is no defeat",
     "unusable_answers": "at least half of the answers were no admissible command",
     "premature_end": "the episode ended before the step limit: a final act came too early, or was the wrong one",
     "loop": "at least a third of the steps repeated a command with the same answer",
@@ -62,15 +62,17 @@ def digest_episode(record: EpisodeRecord, history: Sequence[str] = (), max_steps
         max_steps: the step limit of the episode; where it is not known, no end counts as premature.
     """
     category, component, evidence = _diagnose(record, max_steps)
-    return Digest(record.task_id, record.type, record.won, record.steps, category, component, tuple(evidence[:8]), tuple(history))
+    return Digest(
+        record.task_id, record.type, record.outcome is True, record.steps, category, component, tuple(evidence[:8]), tuple(history)
+    )
 
 
 def _diagnose(record: EpisodeRecord, max_steps: int | None) -> tuple[str, str, list[int]]:
     """Return the category, the dimension that it points at, and the steps that show it."""
-    if record.won:
-        return "won", "", []
     if record.error is not None:
         return "error", "environment", []
+    if record.won:
+        return "won", "", []
     steps = [step for step in record.trace if not step.get("tool")]
     if not steps:  # a processor ended the episode before its first step
         return "ceiling", "control", []

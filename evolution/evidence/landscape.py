@@ -20,7 +20,7 @@ class Landscape:
     failures: Mapping[str, list[str]] = field(default_factory=dict)
     """Failing training tasks by category, the most frequent category first."""
     clusters: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """By type of task: `n` played and `won`, sorted by name."""
+    """By type of task: `n` played to their end, `won` of these, and `errors`, episodes that an error ended; sorted by name."""
     tried: Sequence[Mapping[str, Any]] = ()
     """Every edit of the earlier rounds, oldest first: `id`, `round`, `lever`, `dimension`, `signature`, `verdict` (`shipped`, `accepted` or
     `rejected`), `reason`, and `predicted` and `flipped`: training tasks that it was to unlock, and those of them that it did, or None
@@ -64,10 +64,12 @@ def survey(digests: Sequence[Digest], rounds: Sequence[Mapping[str, Any]]) -> La
 
 def _clusters(digests: Sequence[Digest]) -> dict[str, dict[str, int]]:
     kinds = sorted({digest.type for digest in digests})
-    return {
-        kind: {"n": sum(digest.type == kind for digest in digests), "won": sum(digest.type == kind and digest.won for digest in digests)}
-        for kind in kinds
-    }
+    found = {}
+    for kind in kinds:
+        here = [digest for digest in digests if digest.type == kind]
+        errors = sum(digest.category == "error" for digest in here)
+        found[kind] = {"n": len(here) - errors, "won": sum(digest.won for digest in here), "errors": errors}
+    return found
 
 
 def _tried(edit: Mapping[str, Any], item: Mapping[str, Any], digests: Sequence[Digest], now: int) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from homebody.envs.core import did_you_mean
 from homebody.envs.file import expand_path
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls.rows import ROWS, SLOW
+from homebody.evolution.player import EpisodesFailedError
 from homebody.evolution.reports.history import candidates, cost, levers, read_history
 from homebody.evolution.store import RunError, Store
 
@@ -169,6 +170,9 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
         `episode_s`; `least_episodes` and `least_minutes`: of the seed harness alone, as the first round and its row ask for them;
         `most_episodes` and `most_minutes`: if all sets of tasks grow as far as they may, every candidate is played to the end, every
         round ships an edit, and every control is played, whatever the size's minutes allow.
+
+    Raises:
+        EpisodesFailedError: an error ended the episode.
     """
     one = combination.benchmark
     stage = RolloutConfig(one.env, combination.model, one.max_steps, combination.env_kwargs)
@@ -183,7 +187,10 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
     )
     with Rollouts(stage) as rollouts:
         started = time.monotonic()
-        list(rollouts.play([Job(HarnessSpec.load(one.harness), task)]))
+        (record,) = rollouts.play([Job(HarnessSpec.load(one.harness), task)])
+        if record.error is not None:
+            remedy = "mend the cause and run it again"
+            raise EpisodesFailedError(f"{combination.name}, a training task", {task.task_id: record.error}, remedy)
         seconds = time.monotonic() - started
     seed_tasks = min(size.seed_tasks or tested, tested)
     noise = EvolveConfig.noise_tasks
@@ -202,15 +209,6 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
         "most_episodes": most,
         "most_minutes": most * seconds / workers / 60,
     }
-
-
-def is_done(run_dir: Path) -> bool:
-    """Tell whether the evolution in a directory has ended."""
-    try:
-        with Store(run_dir, readonly=True) as store:
-            return bool(store.events("end"))
-    except RunError:
-        return False
 
 
 def read_combination(combination: Combination) -> dict[str, Any]:

@@ -36,9 +36,9 @@ class Verdict:
     accepted: bool
     reason: str
     won: tuple[str, ...] = ()
-    """Validation tasks that only the edited harness solves."""
+    """Validation tasks that only the edited harness solves; an error that ended the present one's episode counts as unsolved there."""
     lost: tuple[str, ...] = ()
-    """Validation tasks that only the present harness solves."""
+    """Validation tasks that only the present harness solves, and the edited one played to their end."""
     activations: int = 0
     """How often the processor of the edit's signature was at work on the validation tasks."""
     checks: tuple[Check, ...] = ()
@@ -86,11 +86,12 @@ def compare(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], sig
         mode: one of `MODES`.
 
     Returns:
-        The verdict, with the checks `rollouts`, `activation` (what an edit won that was never at work is no merit of its), `gain` and
-        `seesaw`, as far as it came.
+        The verdict, with the checks `rollouts`, `errors` (only where it fell there: an error is no loss, and an edit brings no new ones),
+        `activation` (what an edit won that was never at work is no merit of its), `gain` and `seesaw`, as far as it came.
     """
-    won = tuple(new.task_id for old, new in zip(before, after, strict=True) if new.won and not old.won)
-    lost = tuple(new.task_id for old, new in zip(before, after, strict=True) if old.won and not new.won)
+    pairs = [(new.task_id, old.outcome, new.outcome) for old, new in zip(before, after, strict=True)]
+    won = tuple(task for task, old, new in pairs if new and not old)
+    lost = tuple(task for task, old, new in pairs if old and new is False)
     activations = sum(n for record in after for key, n in record.activations.items() if key.partition(":")[2] == signature)
     tally = f"{len(won)} tasks won, {len(lost)} lost"
     failing = {
@@ -99,6 +100,8 @@ def compare(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], sig
         "seesaw": _regression(len(won), len(lost), mode),
     }
     checks: list[Check] = [("rollouts", tally)]
+    if errors := new_errors(before, after):
+        return Verdict(False, errors, won, lost, activations, (*checks, ("errors", errors)))
     for name, reason in failing.items():
         checks.append((name, reason or "passed"))
         if reason:
@@ -106,6 +109,22 @@ def compare(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], sig
     tested = mode == "statistical" or lost
     said = tally + (f", p = {sign_test(len(won), len(lost)):.2g}" if tested else "")
     return Verdict(True, said, won, lost, activations, tuple(checks))
+
+
+def new_errors(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord]) -> str:
+    """Return what is wrong where an error ended more episodes of the edited harness than of the present one; nothing elsewhere.
+
+    Args:
+        before: episodes of the present harness.
+        after: episodes of the edited harness on the same tasks, or on the first of them.
+    """
+    was = sum(record.error is not None for record in before[: len(after)])
+    errors = [record.error for record in after if record.error is not None]
+    if len(errors) <= was:
+        return ""
+    first = errors[0]
+    said = f"{first['kind']} at {first['boundary']}: {first['message']}"
+    return f"errors ended {len(errors)} of {len(after)} episodes, {was} before the edit; the first: {said}"
 
 
 def _regression(won: int, lost: int, mode: str) -> str:
@@ -131,9 +150,12 @@ def hopeless(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], to
         The reason, or nothing while there is hope.
     """
     so_far = f"dropped after {len(after)} of {len(before)} tasks"
-    won = sum(new.won and not old.won for old, new in zip(before, after, strict=False))
-    lost = sum(old.won and not new.won for old, new in zip(before, after, strict=False))
-    most = won + sum(not old.won for old in before[len(after) :])
+    if errors := new_errors(before, after):
+        return f"{so_far}: {errors}"
+    pairs = [(old.outcome, new.outcome) for old, new in zip(before, after, strict=False)]
+    won = sum(new is True and old is not True for old, new in pairs)
+    lost = sum(old is True and new is False for old, new in pairs)
+    most = won + sum(old.outcome is not True for old in before[len(after) :])
     if most - lost <= to_beat:
         return f"{so_far}: it can gain {most - lost} tasks at most, and {to_beat} are to be beaten"
     if mode == "literal" and lost:

@@ -58,7 +58,9 @@ def question(spec: HarnessSpec, evidence: Evidence, offered: Sequence[str], refu
 
 def _failures(evidence: Evidence) -> str:
     won = sum(digest.won for digest in evidence.digests)
-    lines = [f"Of {len(evidence.digests)} training tasks {won} were solved. Failures:"]
+    errors = len(evidence.landscape.failures.get("error", ()))
+    ended = f" and {errors} ended by an error" if errors else ""
+    lines = [f"Of {len(evidence.digests)} training tasks {won} were solved{ended}. Failures:"]
     lines += [f"- {category} ({len(tasks)}): {CATEGORIES.get(category, '')}" for category, tasks in evidence.landscape.failures.items()]
     return "\n".join(lines)
 

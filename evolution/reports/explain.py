@@ -82,9 +82,12 @@ def _task(history: History, edit: Mapping[str, Any], task: str) -> dict[str, Any
 def _harnesses(history: History) -> dict[int, HarnessSpec]:
     """Return the harness that each round started from, as far as the seed is known and the patches lead."""
     found: dict[int, HarnessSpec] = {}
+    named = str((history.run["start"] or {}).get("harness", ""))
+    if not history.seed and not named:  # evaluations only
+        return found
     try:
         # A run that kept no document of its seed names it.
-        spec = HarnessSpec.from_json(history.seed) if history.seed else HarnessSpec.load((history.run["start"] or {}).get("harness", ""))
+        spec = HarnessSpec.from_json(history.seed) if history.seed else HarnessSpec.load(named)
         for item in history.run["rounds"]:
             if spec.behaviour_hash != item["behaviour_hash"]:
                 break
@@ -146,7 +149,10 @@ def round_markdown(found: Mapping[str, Any]) -> str:
     landscape = found["landscape"]
     lines = [f"# Round {found['round']}", "", f"Harness {found['behaviour_hash'][:12]}.", *round_lines(found), ""]
     if landscape:
-        kinds = ", ".join(f"{kind or 'no type'} {row['won']} of {row['n']}" for kind, row in landscape["clusters"].items())
+        kinds = ", ".join(
+            f"{kind or 'no type'} {row['won']} of {row['n']}" + (f" and {row['errors']} errors" if row.get("errors") else "")
+            for kind, row in landscape["clusters"].items()
+        )
         lines += [f"- Solved on training, by type: {kinds}", f"- Dimensions that no edit had touched: {few(landscape['untried'], 9)}", ""]
     for category in found["failures"]:
         digests = [digest for digest in found["digests"].values() if digest["category"] == category]

@@ -6,6 +6,7 @@ The same run gives the same bytes: no date and no software version in a file.
 from __future__ import annotations
 
 import io
+import math
 import re
 import textwrap
 from collections import Counter
@@ -130,13 +131,14 @@ def _rounds(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
     title(axes, "Evolution: success by round")
     numbers = [item["round"] for item in rounds]
     for split, colour, marker, shift in (("train", VERMILION, "s", -0.04), ("validation", BLUE, "o", 0.04)):
-        values = [100 * item[split]["success"] for item in rounds]
+        values = [math.nan if item[split]["success"] is None else 100 * item[split]["success"] for item in rounds]
         places = [number + shift for number in numbers]
         sizes = sorted({item[split]["n"] for item in rounds})
         label = f"{split} (n = {' to '.join(map(str, sizes[:: len(sizes) - 1 or 1]))})" if rounds else split
         axes.plot(places, values, color=colour, marker=marker, label=label)
         for place, item in zip(places, rounds, strict=True):
-            axes.plot([place, place], [100 * value for value in item[split]["ci95"]], color=colour, linewidth=1.0, zorder=1)
+            if ends := item[split]["ci95"]:
+                axes.plot([place, place], [100 * value for value in ends], color=colour, linewidth=1.0, zorder=1)
     labels = []
     for item, before in zip(rounds, [None, *rounds], strict=False):
         shipped = before["shipped"] if before else None
@@ -158,6 +160,9 @@ def _bars(axes: Axes, split: str, rows: Sequence[Mapping[str, Any]]) -> None:
     gain = next((row for row in rows if row["row"] == "gain"), None)
     title(axes, f"Held out: {split}" + (f"   gain {100 * gain['gain']:+.1f} points" if gain else ""))
     for position, row in enumerate(reversed(bars)):
+        if row["success"] is None:  # errors ended all its episodes
+            axes.text(102, position, "-", va="center", fontsize=9, color=INK)
+            continue
         success, (low, high) = 100 * row["success"], (100 * value for value in row["ci95"])
         axes.barh(position, success, color=COLOURS.get(row["row"], ORANGE), height=0.62)
         axes.plot([low, high], [position, position], color=GROUND, linewidth=4.0)

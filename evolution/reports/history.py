@@ -26,8 +26,8 @@ class Series:
     """Its name: `round 1: training`, `r1c2: validation`, ..."""
     keys: Mapping[str, str]
     """Key of the episode, by task."""
-    won: Mapping[str, bool]
-    """Outcome, by task."""
+    won: Mapping[str, bool | None]
+    """Outcome, by task; None where an error ended the episode."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def outcomes(history: History, part: str) -> list[dict[str, Any]]:
     """Return the tasks of a part (`training` or `validation`) with their outcome in each round.
 
     Returns:
-        By task: `task`, `type`, and `cells`, one a round: `won`, `key`, `said` (the outcome in words), or None where it was not played.
+        By task: `task`, `type`, and `cells`, one a round: `won` (None: an error ended it), `key`, `said` (the outcome in words), or None
+        where it was not played.
     """
     rounds = [item["round"] for item in history.run["rounds"]]
     return _rows(history, [history.training(number) if part == "training" else history.validation(number) for number in rounds])
@@ -134,27 +135,28 @@ def candidates(history: History) -> list[dict[str, Any]]:
     """
     found = []
     for item in history.run["rounds"]:
+        played = item["validation"]["n"] + item["validation"].get("errors", 0)
         before, after = history.validation(item["round"]).won, history.training(item["round"] + 1).won
         for edit in item["candidates"]:
             shipped = edit["id"] == item["shipped"]
             came = "rejected" if edit["verdict"] == "rejected" else "shipped" if shipped else "accepted, not shipped"
             own = history.validation(edit["id"]).won
             impact = edit["manifest"]["predicted_impact"]
-            played = shipped and bool(after)
+            is_known = shipped and bool(after)
             found.append(
                 {
                     **edit,
                     "round": item["round"],
                     "came": came,
                     "gained": sorted(task for task, won in own.items() if won and not before.get(task, True)),
-                    "lost": sorted(task for task, won in own.items() if not won and before.get(task, False)),
+                    "lost": sorted(task for task, won in own.items() if won is False and before.get(task)),
                     "compared": len(own),
-                    "of": item["validation"]["n"],
+                    "of": played,
                     "predicted": impact["will_unlock"],
                     "stabilize": impact.get("will_stabilize", []),
                     "at_risk": impact["at_risk"],
-                    "unlocked": [task for task in impact["will_unlock"] if after.get(task)] if played else None,
-                    "broken": [task for task in impact["at_risk"] if not after.get(task, True)] if played else None,
+                    "unlocked": [task for task in impact["will_unlock"] if after.get(task)] if is_known else None,
+                    "broken": [task for task in impact["at_risk"] if after.get(task) is False] if is_known else None,
                 }
             )
     return found
@@ -207,8 +209,10 @@ def cost(history: History) -> dict[str, Any]:
     }
 
 
-def said(record: Mapping[str, Any] | None, won: bool, max_steps: int | None = None) -> str:
-    """Say how an episode ended, in a few words."""
+def said(record: Mapping[str, Any] | None, won: bool | None, max_steps: int | None = None) -> str:
+    """Say how an episode ended, in a few words. One that an error ended is not kept, so there is no more to say of it."""
+    if won is None:
+        return "ended by an error"
     if record is None:
         return "won" if won else "not won"
     if won:
@@ -219,7 +223,7 @@ def said(record: Mapping[str, Any] | None, won: bool, max_steps: int | None = No
 
 def _series(events: Sequence[Any]) -> dict[str, Series]:
     keys: dict[str, dict[str, str]] = {}
-    won: dict[str, dict[str, bool]] = {}
+    won: dict[str, dict[str, bool | None]] = {}
     for kind, data in events:
         if kind == "series":
             keys.setdefault(data["what"], {}).update({task: key for task, (key, _) in data["episodes"].items()})

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from homebody.evolution.stats import wilson
+from homebody.evolution.stats import success_rate
 from homebody.evolution.store import Store
 
 PARTS = ("train", "validation")
@@ -38,7 +38,7 @@ class Live:
         self.candidates: dict[str, dict[str, Any]] = {}
         self.current: dict[str, Any] = {}
         self._played: deque[tuple[float, int]] = deque(maxlen=RECENT)
-        self._won: dict[str, dict[str, bool]] = {}  # outcome by task of each series, by its name
+        self._won: dict[str, dict[str, bool | None]] = {}  # outcome by task of each series, by its name
 
     def tell(self, when: float, kind: str, data: Mapping[str, Any]) -> None:
         """Take in an event.
@@ -124,14 +124,14 @@ class Live:
             key = {"training": "train", "validation": "validation"}.get(part)
             if key is None:  # the same once more, to see whether it comes again
                 return
-            n = len(won)
-            self.rounds[self.round][key] = {"n": n, "won": sum(won.values()), "ci95": list(wilson(sum(won.values()), n))}
+            found = success_rate(won.values())
+            self.rounds[self.round][key] = {name: found[name] for name in ("n", "errors", "ci95")} | {"won": sum(map(bool, won.values()))}
         elif part == "validation":
             before = self._won.get(f"round {self.round}: validation", {})
             pairs = [(before[task], after) for task, after in won.items() if task in before]
             self.candidates[who] |= {
-                "wins": sum(after and not old for old, after in pairs),
-                "losses": sum(old and not after for old, after in pairs),
+                "wins": sum(after is True and not old for old, after in pairs),
+                "losses": sum(old is True and after is False for old, after in pairs),
                 "compared": len(pairs),
                 "of": len(before),
             }
@@ -180,7 +180,7 @@ class Live:
         at_first: int = self.start[f"{part}_tasks"]
         if most:
             return at_first * int(self.start.get("growth", 1))
-        return max([at_first, *(int(item[part]["n"]) for item in self.rounds.values() if item[part])])
+        return max([at_first, *(int(item[part]["n"]) + int(item[part]["errors"]) for item in self.rounds.values() if item[part])])
 
     def _is_fork(self, candidate: Mapping[str, Any]) -> bool:
         """Tell whether a candidate is the variant of one that was judged before it, as `stages.trial` names them."""

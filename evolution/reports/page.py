@@ -20,7 +20,7 @@ from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.reports.explain import cards
 from homebody.evolution.reports.figure import figures, inline_svg
 from homebody.evolution.reports.history import History, cost, held_out, levers, outcomes, read_history
-from homebody.evolution.reports.summary import ended, grades
+from homebody.evolution.reports.summary import ended, grades, interval, percent, steps
 from homebody.evolution.reports.transcript import by_worth, groups, transcript
 
 TRANSCRIPT_BYTES = 2_000_000
@@ -78,8 +78,10 @@ def templates() -> Environment:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, loader=FunctionLoader(source)
     )
     environment.filters |= {
-        "percent": lambda share: f"{100 * share:.1f}%",
+        "percent": percent,
         "interval": lambda ends: f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}",
+        "success": interval,
+        "steps": steps,
         "grades": grades,
         "ended": ended,
         "points": lambda share: f"{100 * share:+.1f}",

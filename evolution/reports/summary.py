@@ -34,9 +34,10 @@ def read_run(run_dir: str | Path) -> dict[str, Any]:
     """Read a run.
 
     Returns:
-        `start`, `lessons` (counts only), `rounds`, `end` (None while the run goes on), `evaluations`, and `table`: the final figures by
-        split, the latest of each kind. Where the run has kept them `noise` (what the A/A run found) and `hit_rates` (by lever:
-        training tasks that its edits were to unlock, `predicted`, and did, `flipped`).
+        `start`, `lessons` (counts only), `rounds`, `end` (None while the run goes on), `failed` (the error that stopped a run which has
+        not ended, or None), `evaluations`, and `table`: the final figures by split, the latest of each kind. Where the run has kept them
+        `noise` (what the A/A run found) and `hit_rates` (by lever: training tasks that its edits were to unlock, `predicted`, and did,
+        `flipped`).
 
     Raises:
         RunError: there is no run.
@@ -53,6 +54,7 @@ def read_run(run_dir: str | Path) -> dict[str, Any]:
             "lessons": _outline(lessons),
             "rounds": store.events("round"),
             "end": end,
+            "failed": None if end else (store.events("failed") or [{"message": None}])[-1]["message"],
             "noise": noise,
             "hit_rates": landscape.get("hit_rates", {}),
             "evaluations": [{key: value for key, value in item.items() if key not in ("won", "keys")} for item in evaluations],
@@ -79,7 +81,7 @@ def table(
     return result
 
 
-_SHOWN = ("n", "success", "ci95", "steps_mean", "prompt_tokens", "generated_tokens", "policy", "behaviour_hash", "trace_hash")
+_SHOWN = ("n", "errors", "success", "ci95", "steps_mean", "prompt_tokens", "generated_tokens", "policy", "behaviour_hash", "trace_hash")
 GRADES = ("reward_mean", "success_strict", "ci95_strict")
 """Figures that an evaluation has where the environment tells a success to the letter."""
 
@@ -107,6 +109,8 @@ def markdown(run: Mapping[str, Any]) -> str:
             f"Exploration: {lesson['steps']} environment steps on {lesson['tasks']} training tasks, {lesson['frames']} forms of goal.",
             "",
         ]
+    if run.get("failed"):
+        lines += [f"The run was stopped: {cell(run['failed'])}.", ""]
     for item in run["rounds"]:
         lines += [f"## Round {item['round']}", "", *round_lines(item), ""]
     lines += _account(run)
@@ -120,10 +124,8 @@ def markdown(run: Mapping[str, Any]) -> str:
         lines += [_row(row) for row in rows] + [""]
     if not run["table"]:
         for item in run["evaluations"]:
-            lines.append(
-                f"- {item['harness']}, {item['policy']}, {item['split']}: {interval(item)} of {item['n']}, {item['max_steps']} steps"
-                f"{grades(item)}"
-            )
+            played = f"{item['n']} tasks of {item['split']}, {item['max_steps']} steps"
+            lines.append(f"- {item['harness']}, {item['policy']}, {played}: {interval(item)}{grades(item)}")
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -132,7 +134,7 @@ def round_lines(item: Mapping[str, Any]) -> list[str]:
     train, validation = item["train"], item["validation"]
     failures = ", ".join(f"{category} {number}" for category, number in item["failures"].items())
     lines = [
-        f"Training {percent(train['success'])} of {train['n']}, validation {percent(validation['success'])} of {validation['n']}.",
+        f"Training {_of(train)}, validation {_of(validation)}.",
         f"Failures on training: {failures or 'none'}.",
         "",
     ]
@@ -146,6 +148,11 @@ def round_lines(item: Mapping[str, Any]) -> list[str]:
         lines += ["", f"Variants: {', '.join(item['variants'])}."]
     lines += [f"Retired: {variant['name']}, {variant['reason']}." for variant in item.get("retired", ())]
     return lines
+
+
+def _of(item: Mapping[str, Any]) -> str:
+    errors = item.get("errors", 0)
+    return f"{percent(item['success'])} of {item['n']}" + (f" and {errors} error{'' if errors == 1 else 's'}" if errors else "")
 
 
 def ended(stopped: str) -> str:
@@ -185,17 +192,21 @@ def _row(row: Mapping[str, Any]) -> str:
         low, high = row["ci95"]
         closed = f", {percent(row['headroom_closed'])} of the headroom" if row["headroom_closed"] is not None else ""
         return f"| **gain** | {row['n']} | **{100 * row['gain']:+.1f} points** ({100 * low:+.1f} to {100 * high:+.1f}){closed} | | | |"
-    return f"| {row['row']} | {row['n']} | {graded(row)} | {row['steps_mean']:.1f} | {row['prompt_tokens']} | {row['generated_tokens']} |"
+    return f"| {row['row']} | {row['n']} | {graded(row)} | {steps(row)} | {row['prompt_tokens']} | {row['generated_tokens']} |"
 
 
 def interval(item: Mapping[str, Any]) -> str:
-    """Return success with its 95% interval."""
+    """Return success with its 95% interval, and the number of errors where there are some: they are no defeats."""
+    errors = item.get("errors", 0)
+    counted = f", {errors} error{'' if errors == 1 else 's'}" if errors else ""
+    if item["success"] is None:
+        return "no episode was played" + counted
     low, high = item["ci95"]
-    return f"{percent(item['success'])} ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{percent(item['success'])} ({100 * low:.1f} to {100 * high:.1f})" + counted
 
 
 def graded(item: Mapping[str, Any]) -> str:
-    """Return success with its 95% interval, and where there are some mean reward and success to the letter."""
+    """Return success with its 95% interval and the errors, and where there are some mean reward and success to the letter."""
     return interval(item) + grades(item)
 
 
@@ -213,9 +224,14 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def percent(share: float) -> str:
-    """Return a share in percent."""
-    return f"{100 * share:.1f}%"
+def percent(share: float | None) -> str:
+    """Return a share in percent; a dash where there is none."""
+    return "-" if share is None else f"{100 * share:.1f}%"
+
+
+def steps(item: Mapping[str, Any]) -> str:
+    """Return the mean number of steps of a task; a dash where no episode was played."""
+    return "-" if item["steps_mean"] is None else f"{item['steps_mean']:.1f}"
 
 
 def _outline(lessons: Mapping[str, Any] | None) -> dict[str, int] | None:

@@ -51,11 +51,11 @@ def by_worth(history: History) -> Iterator[str]:
     for edit in candidates(history):
         own, before = history.validation(edit["id"]), history.validation(edit["round"])
         for task in (*edit["gained"], *edit["lost"]):
-            yield from (own.keys[task], before.keys[task])
+            yield from (key for key in (own.keys[task], before.keys[task]) if key in history.records)
     rounds = [item["round"] for item in reversed(history.run["rounds"])]
     played = [series for number in rounds for series in (history.validation(number), history.training(number))]
     for series in [*played, *(evaluation_series(history, item) for item in history.evaluations)]:
-        yield from (key for task, key in series.keys.items() if not series.won[task])
+        yield from (key for task, key in series.keys.items() if series.won[task] is False)
     for group in groups(history):
         yield from group.keys
 

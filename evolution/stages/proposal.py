@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+from homebody.agents.errors import ModelLostError, RemoteError
 from homebody.agents.harness.patch import PatchError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Backend
@@ -37,6 +38,9 @@ class Proposals:
         Args:
             spec: the present harness, without variants.
             evidence: what the proposer may know.
+
+        Raises:
+            ModelLostError: the proposer asks a server that does not answer.
         """
         first = self._ask(spec, evidence, 0)
         reviewed = self._review(spec, first, evidence, 0)
@@ -60,7 +64,10 @@ class Proposals:
         known = [item for item in self.player.store.events("proposal") if (item["round"], item["revision"]) == (evidence.round, revision)]
         if not known:
             before = self.backend.usage.snapshot() if self.backend else None
-            candidates = self.proposer(spec, evidence, self.k)
+            try:
+                candidates = self.proposer(spec, evidence, self.k)
+            except RemoteError as error:
+                raise ModelLostError(f"the proposer's model does not answer: {error}; evolve --resume goes on") from None
             usage = asdict(self.backend.usage - before) if self.backend and before else {}
             content = {"round": evidence.round, "revision": revision, "candidates": [item.to_json() for item in candidates]}
             self.player.store.append("proposal", content | {"usage": usage})

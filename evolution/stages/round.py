@@ -13,11 +13,11 @@ from homebody.evolution.evidence.digest import Digest, digest_episode
 from homebody.evolution.evidence.landscape import survey
 from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.gate.rule import Verdict, choose_mode, differing
-from homebody.evolution.player import EndOfRunError, Player
+from homebody.evolution.player import EndOfRunError, EpisodesFailedError, Player
 from homebody.evolution.proposers import Candidate, Evidence
 from homebody.evolution.stages.proposal import Proposals
 from homebody.evolution.stages.trial import Gate, Trial
-from homebody.evolution.stats import wilson
+from homebody.evolution.stats import success_rate
 
 FEW = 5
 """Failing tasks, fewer than which neither tell what to mend nor let a gain show: a set of tasks with so few is enlarged."""
@@ -100,9 +100,10 @@ class Rounds:
         report = {
             "round": number,
             "behaviour_hash": spec.behaviour_hash,
-            "train": rate(training),
-            "validation": rate(before),
-            "failures": {category: len(tasks) for category, tasks in landscape.failures.items()},
+            "train": success_rate(record.outcome for record in training),
+            "validation": success_rate(record.outcome for record in before),
+            # Errors are no defeats: `train` counts them.
+            "failures": {category: len(tasks) for category, tasks in landscape.failures.items() if category != "error"},
             "candidates": [
                 {**trial.to_json(), **({"patch": spec.diff(shipped)} if retired and trial is best else {})} for trial in gate.trials
             ],
@@ -133,10 +134,19 @@ class Rounds:
     def _play_enough(
         self, spec: HarnessSpec, tasks: Sequence[TaskSpec], pool: Sequence[TaskSpec], at_first: int, number: int, part: str
     ) -> list[EpisodeRecord]:
-        """Play the tasks, and more of the pool while too few of them fail: a seed is slow and fails much, later harnesses are neither."""
+        """Play the tasks, and more of the pool while too few of them fail: a seed is slow and fails much, later harnesses are neither.
+
+        Raises:
+            EpisodesFailedError: an error ended every one of them.
+        """
         who = f"round {number}"
         records = self.player.play(spec, tasks, who, part)
-        while sum(not record.won for record in records) < FEW and len(records) < (total := self._room(2 * len(records), pool, at_first)):
+        if len(errors := {record.task_id: record.error for record in records if record.error is not None}) == len(records):
+            raise EpisodesFailedError(f"{who}, {part}", errors, "mend the cause and go on with evolve --resume")
+        while (
+            sum(record.outcome is False for record in records) < FEW
+            and len(records) < (total := self._room(2 * len(records), pool, at_first))
+        ):  # fmt: skip
             done = len(records)
             records += self.player.play(spec, pool[done:total], who, part, done=done, total=total)
         return records
@@ -149,7 +159,8 @@ class Rounds:
         first = before[: config.noise_tasks]
         again = self.player.play(spec, self.validation[: len(first)], "round 1", "noise", repeat=1)
         mode = choose_mode(first, again)
-        flips = sum(old.won != new.won for old, new in zip(first, again, strict=True))
+        # An episode that an error ended has no outcome to change.
+        flips = sum({old.outcome, new.outcome} == {True, False} for old, new in zip(first, again, strict=True))
         found = {"n": len(first), "flips": flips, "differing": differing(first, again), "mode": mode}
         self.player.store.append_once("noise", found)
         return mode
@@ -201,9 +212,3 @@ class Rounds:
                     retired.append({"name": variant["name"], "reason": reason})
         self.player.tell("ship", {"id": name, "lever": best.candidate.manifest["lever"], "reason": best.verdict.reason})
         return edited.with_variants(kept) if len(kept) < len(edited.variants) else edited, retired
-
-
-def rate(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
-    """Return the success of some episodes: `n`, `success` (a fraction) and `ci95` (Wilson)."""
-    won = sum(record.won for record in records)
-    return {"n": len(records), "success": won / len(records), "ci95": list(wilson(won, len(records)))}

@@ -119,7 +119,8 @@ class Gate:
         forked = variants.fork(self.spec, trial.edited, self.training, after, f"{trial.candidate.id}v")
         if forked is None:
             return None
-        helped = tuple(new.task_id for old, new in zip(self.training, after, strict=True) if new.won and not old.won)
+        pairs = zip(self.training, after, strict=True)
+        helped = tuple(new.task_id for old, new in pairs if new.outcome and not old.outcome)
         candidate = _as_variant(trial.candidate, helped)
         self.player.tell("candidate", _head(candidate))
         made = Trial(candidate, Verdict(False, ""), self.spec.diff(forked), forked, helped)

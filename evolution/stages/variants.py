@@ -62,8 +62,8 @@ def fork(
         hurts, or where the edit changes more than processors.
     """
     pairs = list(zip(before, after, strict=True))
-    helped = [new.goal for old, new in pairs if new.won and not old.won]
-    hurt = [new.goal for old, new in pairs if old.won and not new.won]
+    helped = [new.goal for old, new in pairs if new.outcome and not old.outcome]
+    hurt = [new.goal for old, new in pairs if old.outcome and new.outcome is False]
     if not helped or not hurt:
         return None
     route = learn_route(helped, hurt)

@@ -29,11 +29,12 @@ from homebody.scripts.options import PATH, json_out, workers
     metavar="M",
     help="After M minutes no further row is begun, nor one that would end later at the pace of the seed harness; without it no limit.",
 )
+@click.option("--data-dir", type=PATH, metavar="DIR", help="Where the game files lie now, if elsewhere than in the run.")
 @workers
 @json_out
 def controls(
     run_dir: str, split: str, n_tasks: int | None, seed_tasks: int | None, attempts: int, equal: str, only: str | None,
-    minutes: float | None, workers: int, json_path: str | None,
+    minutes: float | None, data_dir: str | None, workers: int, json_path: str | None,
 ) -> None:  # fmt: skip
     """Play what a run's gain has to be compared with, on held-out tasks, and audit the run's log.
 
@@ -58,6 +59,7 @@ def controls(
             run_dir,
             Plan(split, n_tasks, seed_tasks, attempts, equal, chosen, minutes),
             workers=workers,
+            data_dir=data_dir,
             told=lambda row, done, total, what: advance(done, total, f"{row}: {what}"),
         )
     console.markdown(controls_markdown(result))

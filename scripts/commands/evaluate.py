@@ -55,6 +55,7 @@ def evaluate(
     from homebody.agents.harness.spec import HarnessSpec
     from homebody.agents.rollout import RolloutConfig
     from homebody.evolution.evaluation import evaluate as evaluate_harness
+    from homebody.evolution.evaluation import said_of
 
     check_target(json_path, run_dir)
     spec = HarnessSpec.load(harness)
@@ -73,7 +74,7 @@ def evaluate(
             seed=seed,
             workers=workers,
             run_dir=run_dir,
-            on_record=lambda done, total, record: advance(done, total, "won" if record.won else "lost"),
+            on_record=lambda done, total, record: advance(done, total, said_of(record)),
         )
     console.evaluation(result)
     write_json(json_path, result)

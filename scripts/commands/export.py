@@ -18,8 +18,12 @@ from homebody.scripts.options import PATH, json_out
 @click.option("--split", default="train", show_default=True, help="Only tasks of this split; whatever but train is for you to decide.")
 @click.option("--model", metavar="MODEL", help="Whose tokens to write.  [default: the run's own]")
 @click.option("--episodes", type=click.IntRange(min=1), metavar="N", help="Most records.")
+@click.option("--data-dir", type=PATH, metavar="DIR", help="Where the game files lie now, if elsewhere than in the run.")
 @json_out
-def export(run_dir: str, form: str, out: str, split: str, model: str | None, episodes: int | None, json_path: str | None) -> None:
+def export(
+    run_dir: str, form: str, out: str, split: str, model: str | None, episodes: int | None, data_dir: str | None,
+    json_path: str | None,
+) -> None:  # fmt: skip
     """Write one record an episode: prompts, answers, token ids, log-probabilities, reward, behaviour hash, group (the task).
 
     Each episode is played again to know its tokens, which takes as long as it took the first time; `exact` in a record says that the
@@ -44,6 +48,7 @@ def export(run_dir: str, form: str, out: str, split: str, model: str | None, epi
             split=split,
             model=model,
             episodes=episodes,
+            data_dir=data_dir,
             told=lambda done, total, record: advance(done, total, "won" if record.won else "lost"),
         )
     tokens = f"tokens of {result['tokenizer']}" if result["tokenizer"] else "no tokens: no model decided, and --model names none"

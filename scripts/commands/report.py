@@ -53,7 +53,7 @@ def report(
             raise click.UsageError("--round writes no file but --json; leave it out, or leave out --html, --png, --figures and --serve")
         _explain(run_dir, number, candidate, json_path)
         return
-    from homebody.envs.file import make_folder, write_file
+    from homebody.envs.file import OutputError, make_folder, write_file
     from homebody.evolution.reports.summary import markdown, read_run
 
     if png is not None and not png.endswith((".png", ".svg")):
@@ -69,9 +69,14 @@ def report(
 
         serve(run_dir, DEFAULT_PORT if port is None else port, lambda address: console.line(f"{address} follows {run_dir}; Ctrl-C ends"))
         return
-    page = html or str(Path(run_dir) / "report.html")
-    for path in (page, png, json_path):
+    for path in (html, png, json_path):
         check_target(path)
+    page, hindrance = html or str(Path(run_dir) / "report.html"), ""
+    if html is None:
+        try:
+            check_target(page)
+        except OutputError as error:  # a run can be read wherever it lies
+            hindrance = error.problem
     if folder is not None:
         make_folder(folder)
     console.markdown(markdown(run))
@@ -85,6 +90,9 @@ def report(
         for name, figure in figures(run).items():
             for ending in (".png", ".svg"):
                 save(figure, Path(folder) / f"{name}{ending}")
+    if hindrance:
+        console.line(f"\nno HTML page: {hindrance}; give --html FILE with a place for it")
+        return
     write_file(page, build_page(run_dir))
     console.line(f"\nHTML page: {page}")
 

@@ -55,6 +55,7 @@ def reproduce(
       homebody reproduce --models smollm2,gemma3-270m --data-dir $ALFWORLD_DATA --run-dir runs/all --workers 2
       homebody reproduce --models hf:owner/repo:Qwen3.5-9B-Q4_K_M.gguf --benchmarks alfworld --run-dir runs/qwen
     """
+    from homebody.envs.file import make_folder
     from homebody.evolution.gains.markdown import gains_markdown
     from homebody.evolution.gains.page import write_gains
     from homebody.evolution.gains.reproduce import FULL, QUICK, gather, plan
@@ -63,6 +64,7 @@ def reproduce(
     console = Console()
     names = _split(benchmarks or (QUICK_BENCHMARKS if quick else None))
     chosen, left_out = plan(_split(models or (QUICK_MODELS if quick else MODELS)) or [], names, run_dir, data_dir)
+    make_folder(run_dir)
     for line in left_out:
         console.line(f"left out: {line}")
     failed = False
@@ -83,10 +85,11 @@ def _split(text: str | None) -> list[str] | None:
 
 def _play(combination: Combination, size: Size, workers: int, console: Console) -> bool:
     """Evolve and test a combination, each in a process of its own; returns whether the audit found something wrong."""
-    from homebody.evolution.gains.reproduce import estimate, is_done, read_combination
+    from homebody.evolution.gains.reproduce import estimate, read_combination
+    from homebody.evolution.store import holds
 
     started = time.monotonic()
-    if not is_done(combination.run_dir):
+    if not holds(combination.run_dir, "end"):
         told = estimate(combination, size, workers)
         limit = "" if size.minutes is None else f"; after {size.minutes:g} minutes no control is begun"
         console.line(
@@ -109,6 +112,8 @@ def _play(combination: Combination, size: Size, workers: int, console: Console) 
 
 def evolve_arguments(combination: Combination, size: Size, workers: int) -> list[str]:
     """Return the command line that evolves a combination."""
+    from homebody.evolution.store import holds
+
     one = combination.benchmark
     where = ["--env", one.env, "--max-steps", str(one.max_steps)]
     for key, value in combination.env_kwargs.items():
@@ -122,7 +127,8 @@ def evolve_arguments(combination: Combination, size: Size, workers: int) -> list
         "--exploration-steps": size.exploration_steps,
         **({"--budget-minutes": size.evolve_minutes} if size.evolve_minutes else {}),
     }
-    who = ["--model", combination.model, "--harness", one.harness, "--run-dir", str(combination.run_dir), "--resume"]
+    who = ["--model", combination.model, "--harness", one.harness, "--run-dir", str(combination.run_dir)]
+    who += ["--resume"] if holds(combination.run_dir, "start") else []
     return ["evolve", *where, *who, *(text for name, value in sizes.items() for text in (name, str(value))), "--workers", str(workers)]
 
 

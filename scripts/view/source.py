@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +14,7 @@ import jsonschema
 
 from homebody.agents.episode import EpisodeRecord, ModelCall
 from homebody.agents.rollout import RolloutConfig
+from homebody.envs.text import UnreadableError, read_json
 from homebody.evolution.store import Store
 from homebody.scripts.options import DEFAULT_ENV, env_kwargs
 from homebody.scripts.view.reel import Reel
@@ -61,13 +61,9 @@ def read_file(path: str) -> Stored:
         click.UsageError: it cannot be read, or holds no episode.
     """
     try:
-        content = json.loads(Path(path).read_text("utf-8"))
-        # NaN, infinity, half a surrogate pair: Python's json reads them, JSON has them not.
-        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
-    except OSError as error:
-        raise click.UsageError(f"cannot read {path}: {error.strerror}; give what `homebody run --json` wrote, or a run directory") from None
-    except (ValueError, RecursionError):
-        raise click.UsageError(f"{path} is not JSON; give what `homebody run --json` wrote, or a run directory") from None
+        content = read_json(path)
+    except UnreadableError as error:
+        raise click.UsageError(f"{path} {error.fault}; give what `homebody run --json` wrote, or a run directory") from None
     _check(content, path)
     record = EpisodeRecord.from_json(content)
     sights = [ModelCall.from_json(sight) if sight else None for sight in content.get("sights", [])]

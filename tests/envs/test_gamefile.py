@@ -171,13 +171,13 @@ def test_faults_are_named(
         (None, fault.GameFileMissingError, "cannot be read (No such file or directory)"),
         (b"\xff\xfe{}", fault.GameFileEncodingError, "is UTF-16, not UTF-8"),
         (b'{"a": "caf\xe9"}', fault.GameFileEncodingError, "is not UTF-8: invalid continuation byte at byte 10"),
-        (b"", fault.GameFileJsonError, "is no JSON (Expecting value"),
-        (b'{"a": ', fault.GameFileJsonError, "is no JSON"),
-        (b'{"a": NaN}', fault.GameFileJsonError, "is no JSON (NaN is no number of JSON)"),
-        (b'{"a": 1, "a": 2}', fault.GameFileJsonError, "is no JSON (an object has the key 'a' twice)"),
+        (b"", fault.GameFileJsonError, "is not JSON (Expecting value"),
+        (b'{"a": ', fault.GameFileJsonError, "is not JSON"),
+        (b'{"a": NaN}', fault.GameFileJsonError, "is not JSON (NaN is no number of JSON)"),
+        (b'{"a": 1, "a": 2}', fault.GameFileJsonError, "is not JSON (an object has the key 'a' twice)"),
         (b"[]", fault.GameFileJsonError, "holds a JSON list, not an object"),
         (b"[" * 200_000, fault.GameFileJsonError, "is JSON nested deeper than 100 levels"),
-        (b'{"a": ' + b"1" * 10_000 + b"}", fault.GameFileJsonError, "is no JSON (a whole number has 10000 digits)"),
+        (b'{"a": ' + b"1" * 10_000 + b"}", fault.GameFileJsonError, "is not JSON (a whole number has 10000 digits)"),
     ],
 )
 def test_broken_files_are_named(tmp_path: Path, content: bytes | None, error: type[fault.GameFileError], message: str) -> None:

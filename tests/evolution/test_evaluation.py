@@ -55,15 +55,19 @@ def test_the_figures_by_hand(episode: Callable[..., EpisodeRecord]) -> None:
         episode(False, task_id="t2", type="a", steps=9, usage=usage),
         episode(False, task_id="t3", type="b", steps=8, error={"boundary": "b", "kind": "k", "message": "m"}, usage={}),
         episode(True, task_id="t4", type="b", steps=3, invalid_actions=2, adaptations=[{"step": 1}, {"step": 2}]),
+        episode(False, task_id="t5", type="b", steps=8),
     ]
     result = summarize(records)
-    # Wilson, 2 of 4: 0.5 +- 1.96 * sqrt(1/16 + 3.8415/64) / (1 + 3.8415/4)
+    # Wilson, 2 of 4: 0.5 +- 1.96 * sqrt(1/16 + 3.8415/64) / (1 + 3.8415/4); t3 was not played to its end.
     assert result.pop("ci95") == pytest.approx([0.15004, 0.84996], abs=1e-5)
+    intervals = {name: row.pop("ci95") for name, row in result["by_type"].items()}
+    assert intervals == {"a": pytest.approx([0.0, 0.79345], abs=1e-5), "b": pytest.approx([0.20766, 0.93851], abs=1e-5)}
     assert result == {
-        "n": 4, "success": 0.5, "steps_mean": 6.0, "invalid_actions": 3, "prompt_tokens": 20, "cached_tokens": 8, "generated_tokens": 4,
-        "decisions": 24, "adaptations": {"episodes": 1, "total": 2}, "behaviour_hash": "h",
+        "n": 4, "errors": 1, "success": 0.5,
+        "steps_mean": 6.0, "invalid_actions": 3, "prompt_tokens": 20, "cached_tokens": 8, "generated_tokens": 4,
+        "decisions": 32, "adaptations": {"episodes": 1, "total": 2}, "behaviour_hash": "h",
         "trace_hash": digest([record.trace_hash for record in records]),
-        "by_type": {"a": {"n": 1, "success": 0.0}, "b": {"n": 3, "success": 2 / 3}},
+        "by_type": {"a": {"n": 1, "errors": 0, "success": 0.0}, "b": {"n": 3, "errors": 1, "success": 2 / 3}},
         "episodes": [
             {"task_id": f"t{n}", "type": record.type, "won": record.won, "steps": record.steps, "seed": 0, "attempt": 0,
              "trace_hash": record.trace_hash, "error": record.error}
@@ -83,15 +87,39 @@ def test_reward_and_success_to_the_letter_are_told_where_the_environment_tells_t
         graded(False, False, 0.5, task_id="t3", type="b"),
         graded(False, None, task_id="t4", type="b", error={"boundary": "reset", "kind": "k", "message": "m"}),
     ]
+    records.append(graded(False, False, 0.0, task_id="t5"))
     result = summarize(records)
+    assert (result["n"], result["errors"]) == (4, 1)
     assert (result["success"], result["reward_mean"], result["success_strict"]) == (0.5, 0.625, 0.25)
     # Wilson, 1 of 4: (0.25 + z/8 -+ 1.96 sqrt(0.25 * 0.75 / 4 + z/64)) / (1 + z/4), with z = 1.96 squared
     assert result["ci95_strict"] == pytest.approx([0.04559, 0.69936], abs=1e-5)
-    assert result["by_type"]["a"] == {
-        "n": 2, "success": 1.0, "reward_mean": 1.0, "success_strict": 0.5, "ci95_strict": pytest.approx([0.09453, 0.90547], abs=1e-5),
-    }  # fmt: skip
-    assert result["by_type"]["b"]["reward_mean"] == 0.25
-    assert [(one.get("reward"), one.get("strict")) for one in result["episodes"]] == [(1.0, True), (1.0, False), (0.5, False), (None, None)]
+    assert (result["by_type"]["a"]["n"], result["by_type"]["a"]["reward_mean"], result["by_type"]["a"]["success_strict"]) == (
+        3,
+        2 / 3,
+        1 / 3,
+    )
+    assert (result["by_type"]["b"]["n"], result["by_type"]["b"]["errors"], result["by_type"]["b"]["reward_mean"]) == (1, 1, 0.5)
+    assert [(one.get("reward"), one.get("strict")) for one in result["episodes"]] == [
+        (1.0, True), (1.0, False), (0.5, False), (None, None), (0.0, False),
+    ]  # fmt: skip
+
+
+def test_errors_are_no_defeats(episode: Callable[..., EpisodeRecord]) -> None:
+    error = {"boundary": "decide", "kind": "K", "message": "m"}
+    none = summarize([episode(False, task_id=f"t{n}", steps=0, error=error) for n in range(3)])
+    assert (none["n"], none["errors"], none["success"], none["ci95"], none["steps_mean"]) == (0, 3, None, None, None)
+    assert none["by_type"]["a"] == {"n": 0, "errors": 3, "success": None, "ci95": None}
+    json.dumps(none, allow_nan=False)
+    # Won, and then something failed: it was not played to its end either.
+    late = summarize([episode(True, task_id="t1", error=error), episode(False, task_id="t2")])
+    assert (late["n"], late["errors"], late["success"]) == (1, 1, 0.0)
+    # Of three attempts at each of two tasks one failed: pass@k is over the task whose attempts were all played.
+    tries = [episode(True, task_id="t1"), episode(False, task_id="t1", attempt=1), episode(False, task_id="t1", attempt=2)]
+    tries += [episode(True, task_id="t2"), episode(False, task_id="t2", attempt=1, error=error), episode(True, task_id="t2", attempt=2)]
+    several = summarize(tries, 3)
+    assert (several["n"], several["errors"], several["success"]) == (2, 1, 1.0)
+    assert several["pass_at_k"] == pytest.approx({"1": 1 / 3, "2": 2 / 3, "3": 1.0})
+    assert summarize(tries[3:], 3)["pass_at_k"] == {"1": None, "2": None, "3": None}
 
 
 def test_with_attempts_the_first_counts_and_pass_at_k_estimates_the_rest(episode: Callable[..., EpisodeRecord]) -> None:

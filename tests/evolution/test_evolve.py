@@ -200,9 +200,32 @@ def test_a_finished_run_that_is_resumed_plays_nothing(baseline: Any, monkeypatch
     assert lasting(evolve(baseline.config, baseline.run_dir, resume=True)) == lasting(baseline.result)
 
 
-def test_resume_starts_a_run_where_there_is_none(small: Config, tmp_path: Path) -> None:
-    result = evolve(small(proposer="noop", rounds=1), tmp_path / "new", resume=True)
-    assert len(result["rounds"]) == 1
+def test_resume_of_what_is_not_there_is_an_error_and_makes_nothing(small: Config, tmp_path: Path) -> None:
+    config = small(proposer="noop", rounds=1)
+    with pytest.raises(RunError, match=r"mistyped holds no run \(no run.sqlite\); give the --run-dir of an earlier"):
+        evolve(config, tmp_path / "mistyped", resume=True)
+    assert list(tmp_path.iterdir()) == []
+    Store(tmp_path / "evaluated").close()
+    with pytest.raises(RunError, match=r"evaluated holds no evolution to go on with; leave --resume out to begin one"):
+        evolve(config, tmp_path / "evaluated", resume=True)
+    with Store(tmp_path / "evaluated", readonly=True) as store:
+        assert store.events("start") == []
+    assert len(evolve(config, tmp_path / "evaluated")["rounds"]) == 1
+
+
+def test_a_run_goes_on_where_its_files_lie_elsewhere(small: Config, tmp_path: Path) -> None:
+    first, second = tmp_path / "a" / "mine.json", tmp_path / "b" / "moved.json"
+    for path in (first, second):
+        path.parent.mkdir()
+        path.write_text(HarnessSpec.load("household").dumps())
+    evolve(small(proposer="noop", rounds=1, harness=str(first), budget_episodes=3), tmp_path / "run")
+    first.unlink()
+    evolve(small(proposer="noop", rounds=1, harness=str(second), budget_episodes=4), tmp_path / "run", resume=True)
+    with Store(tmp_path / "run", readonly=True) as store:
+        assert [start["harness"] for start in store.events("start")] == [str(first), str(second)]
+    second.write_text(HarnessSpec.load("generic").dumps())
+    with pytest.raises(RunError, match=r"holds a run with other settings \(seed_hash was"):
+        evolve(small(proposer="noop", rounds=1, harness=str(second)), tmp_path / "run", resume=True)
 
 
 def test_a_second_run_in_a_directory_is_refused(baseline: Any) -> None:
@@ -217,8 +240,8 @@ def test_a_second_run_in_a_directory_is_refused(baseline: Any) -> None:
     [
         ({"max_steps": 11}, "max_steps was 10 and is 11"),
         ({"seed": 1, "rounds": 3}, "rounds was 2 and is 3, seed was 0 and is 1"),
-        ({"harness": "generic"}, "harness was 'household' and is 'generic', seed_hash was"),
-        ({"model": "random"}, "model was 'no-model' and is 'random', policy was {'policy': 'no-model'} and is {'policy': 'random'}"),
+        ({"harness": "generic"}, "seed_hash was"),
+        ({"model": "random"}, "policy was {'policy': 'no-model'} and is {'policy': 'random'}, model was 'no-model' and is 'random'"),
         ({"env_kwargs": {}}, "env_kwargs was {'rooms': ['bathroom']} and is {}"),
     ],
 )
@@ -334,11 +357,15 @@ def test_a_task_that_cannot_be_loaded_is_told_and_the_run_goes_on_once_it_can(
 def test_a_run_that_dies_while_it_writes_its_harness_leaves_none_or_a_whole_one(
     small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
+    replace = os.replace
+
+    def die(source: str, target: str) -> None:
+        if Path(target).name == "final.json":
+            raise KeyboardInterrupt
+        replace(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(evolve_module.os, "replace", die)
+        patch.setattr(os, "replace", die)
         with pytest.raises(KeyboardInterrupt):
             evolve(small(proposer="noop", rounds=1), tmp_path)
     assert not (tmp_path / "final.json").exists()

@@ -11,7 +11,7 @@ from typing import Any
 
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.loop import evolve
-from homebody.evolution.store import Store
+from homebody.evolution.store import Store, holds
 
 KILLS = 20
 
@@ -20,7 +20,7 @@ def session(config: EvolveConfig, run_dir: Path, rows: int | None = None, delay_
     """Go on with a run in a process of its own, killed `delay_s` after it has written its `rows`-th row; returns whether it was killed."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["homebody.evolution.loop", "homebody.envs.household.env"])
-    process = context.Process(target=evolve, args=(config, str(run_dir)), kwargs={"resume": True})
+    process = context.Process(target=evolve, args=(config, str(run_dir)), kwargs={"resume": holds(run_dir, "start")})
     process.start()
     while process.is_alive() and (rows is None or written(run_dir) < rows):
         process.join(0.002)

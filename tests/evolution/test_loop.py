@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from homebody.agents.episode import EpisodeRecord
+from homebody.agents.errors import FailedError, ModelLostError
 from homebody.agents.harness.spec import HarnessSpec, entry
 from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.rollout import Job
@@ -20,11 +21,13 @@ from homebody.evolution.loop import evolve
 from homebody.evolution.player import TaskError
 from homebody.evolution.proposers import Candidate, Evidence, set_processors
 from homebody.evolution.proposers.registry import PROPOSERS, Entry
-from homebody.evolution.reports.summary import ENDINGS
+from homebody.evolution.reports.page import build_page
+from homebody.evolution.reports.summary import ENDINGS, markdown, read_run
 from homebody.evolution.store import RunError, Store
 
 Outcomes = Mapping[int, tuple[str, int]]
-"""By the number of turns that the harness keeps: which validation tasks are won (+) and lost (-), and the steps of each."""
+"""By the number of turns that the harness keeps: which validation tasks are won (+), lost (-) and ended by an error (!), and the steps of
+each; `error` and `torn` are errors of all tasks, `fails` of a processor, and with `down` the model is lost."""
 Loop = Callable[..., dict[str, Any]]
 
 
@@ -46,12 +49,12 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
     """Evolve on scripted outcomes, with edits that set the number of turns; `proposals` has those of each round.
 
     An episode takes as many prompt tokens as it has steps, and generates one. Validation tasks whose number is in `flaky` have another
-    outcome when they are played again.
+    outcome when they are played again; errors of those in `passing` do not come twice.
     """
 
     def run(outcomes: Outcomes, proposals: Sequence[Sequence[int | Candidate]], **changes: Any) -> dict[str, Any]:
         played: list[tuple[int, str]] = []
-        flaky = changes.pop("flaky", "")
+        flaky, passing = changes.pop("flaky", ""), changes.pop("passing", "")
         size = len(outcomes[20][0])
 
         class Scripted:
@@ -69,6 +72,11 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
                     letters, steps = outcomes[turns(job.spec)]
                     split, _, number = job.task.task_id.partition("/bring-")
                     anew = played.count(played[-1]) > 1
+                    if letters == "down":
+                        raise ModelLostError("the model does not answer any more: no server")
+                    is_error = letters in ("torn", "error") or (
+                        split == "validation" and letters[int(number)] == "!" and not (anew and number in passing)
+                    )
                     yield episode(
                         split == "validation" and (letters[int(number)] == "+") != (anew and number in flaky),
                         task_id=job.task.task_id,
@@ -77,9 +85,7 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
                         usage={"prompt_tokens": steps, "cached_tokens": 1, "generated_tokens": 1},
                         activations={"1:history_window": 1} if turns(job.spec) else {},
                         failures=[{"boundary": "b", "kind": "K", "message": "m"}] if letters == "fails" else [],
-                        error={"boundary": "reset" if letters == "torn" else "decide", "kind": "E", "message": "m"}
-                        if letters in ("torn", "error")
-                        else None,
+                        error={"boundary": "reset" if letters == "torn" else "decide", "kind": "E", "message": "m"} if is_error else None,
                     )
 
         def propose(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
@@ -166,8 +172,9 @@ def test_refusals_and_their_reasons(loop: Loop, monkeypatch: pytest.MonkeyPatch)
     ]
     assert result["rounds"][0]["shipped"] is None
     assert result["final_hash"] == result["seed_hash"]
-    # What cannot be built, or was there before, is never played; what fails its smoke run is not played on validation.
-    assert [task for number, task in result["played"] if number in (3, 4)] == ["train/bring-0"] * 2
+    # What cannot be built, or was there before, is never played; what fails its smoke run is not played on validation. What an error
+    # ends is played twice.
+    assert [task for number, task in result["played"] if number in (3, 4)] == ["train/bring-0"] * 3
 
 
 def test_a_behaviour_is_not_tried_again_in_a_later_round(loop: Loop) -> None:
@@ -210,10 +217,74 @@ def test_a_task_that_cannot_be_loaded_ends_the_run(loop: Loop, tmp_path: Path) -
     assert not (tmp_path / "final.json").exists()
 
 
-def test_an_error_within_an_episode_does_not(loop: Loop) -> None:
-    result = loop({20: ("error", 9), 1: ("+++--", 9)}, [[1]])
-    assert result["rounds"][0]["failures"] == {"error": 2}
+# --- errors are no defeats
+
+
+def test_errors_of_some_episodes_are_counted_apart(loop: Loop) -> None:
+    result = loop({20: ("+--!", 9), 1: ("++--", 9)}, [[1]])
+    validation = result["rounds"][0]["validation"]
+    assert (validation["n"], validation["errors"], validation["success"]) == (3, 1, 1 / 3)
+    assert result["rounds"][0]["train"]["errors"] == 0
+    # The task that an error ended before is neither won nor lost by an edit that plays it and loses.
+    assert verdicts(result) == ["1 tasks won, 0 lost"]
+    assert result["rounds"][1]["validation"] == {"n": 4, "errors": 0, "success": 0.5, "ci95": pytest.approx([0.15004, 0.84996], abs=1e-5)}
+
+
+def test_an_edit_that_brings_errors_is_refused_and_has_lost_nothing_by_them(loop: Loop) -> None:
+    result = loop({20: ("++--!!--", 9), 1: ("!+++--++", 9), 2: ("+++-!!--", 9)}, [[1, 2]])
+    assert verdicts(result) == [
+        "dropped after 4 of 8 tasks: errors ended 1 of 4 episodes, 0 before the edit; the first: E at decide: m",
+        "1 tasks won, 0 lost",
+    ]
+    first, second = result["rounds"][0]["candidates"]
+    assert (first["won"], first["lost"]) == (["validation/bring-2", "validation/bring-3"], [])
+    assert result["rounds"][0]["shipped"] == second["id"]
+
+
+def test_an_edit_that_mends_what_errors_ended_twice_has_won_it(loop: Loop) -> None:
+    result = loop({20: ("+--!", 9), 1: ("+--+", 9)}, [[1]])
+    assert verdicts(result) == ["1 tasks won, 0 lost"]
+
+
+def test_an_error_that_does_not_come_twice_leaves_no_trace(loop: Loop) -> None:
+    result = loop({20: ("+--!", 9), 1: ("+--!", 9)}, [[1]], passing="3")
+    assert result["rounds"][0]["validation"]["errors"] == 0
+    assert result["played"].count((20, "validation/bring-3")) == 2
+    assert verdicts(result) == ["no gain: 0 tasks won, 0 lost"]
+
+
+def test_a_run_whose_seed_plays_nothing_stops_and_goes_on(loop: Loop, tmp_path: Path) -> None:
+    with pytest.raises(FailedError) as raised:
+        loop({20: ("error", 9), 1: ("+++--", 9)}, [[1]])
+    assert str(raised.value) == (
+        "round 1, training: errors ended all 2 episodes; the first, train/bring-0: E at decide: m; "
+        "mend the cause and go on with evolve --resume"
+    )
+    assert not (tmp_path / "final.json").exists()
+    run = read_run(tmp_path)
+    assert run["failed"] == str(raised.value)
+    assert "The run was stopped: round 1, training: errors ended all 2 episodes" in markdown(run)
+    assert "<html" in build_page(tmp_path)
+    result = loop({20: ("--!--", 9), 1: ("+++--", 9)}, [[1]], resume=True, passing="2")
+    assert [task for number, task in result["played"] if number == 20][:2] == ["train/bring-0", "train/bring-1"]  # played again
     assert verdicts(result) == ["3 tasks won, 0 lost"]
+    assert read_run(tmp_path)["failed"] is None
+
+
+def test_a_run_whose_seed_plays_no_validation_task_stops(loop: Loop) -> None:
+    with pytest.raises(FailedError, match="round 1, validation: errors ended all 3 episodes; the first, validation/bring-0: E at decide"):
+        loop({20: ("!!!", 9)}, [[1]])
+
+
+def test_a_model_that_is_lost_on_the_way_stops_the_run_and_refuses_no_edit(loop: Loop, tmp_path: Path) -> None:
+    with pytest.raises(ModelLostError, match="does not answer any more"):
+        loop({20: ("----", 9), 1: ("down", 9)}, [[1]])
+    with Store(tmp_path, readonly=True) as store:
+        assert not store.events("round")
+        assert store.events("failed") == [{"message": "the model does not answer any more: no server"}]
+    result = loop({20: ("----", 9), 1: ("++--", 9)}, [[1]], resume=True)
+    assert verdicts(result) == ["2 tasks won, 0 lost"]
+    assert (20, "train/bring-0") not in result["played"]  # what was played is kept
 
 
 # --- the A/A run

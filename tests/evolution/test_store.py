@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from homebody.agents.episode import EpisodeRecord
 from homebody.envs import TaskSpec
-from homebody.evolution.store import RunError, Store, episode_key
+from homebody.envs.file import FolderError, PathError
+from homebody.evolution.store import FORM, SCHEMA, RunError, Store, episode_key, holds
 
 TASK = TaskSpec("train/a-0", "a", "train")
 
@@ -79,9 +81,17 @@ def test_reading_needs_a_run_and_makes_none(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("readonly", [True, False])
+def test_an_empty_path_is_not_the_present_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readonly: bool) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PathError, match="'' is no path: it is empty"):
+        Store("", readonly=readonly)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_where_the_directory_should_be(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("mine")
-    with pytest.raises(RunError, match=r"cannot make the run directory .*run: File exists; choose another with --run-dir"):
+    with pytest.raises(FolderError, match=r"cannot write into the folder .*run: File exists; give another folder"):
         Store(tmp_path / "run")
     assert (tmp_path / "run").read_text() == "mine"
 
@@ -95,12 +105,80 @@ def test_a_file_that_is_no_store(tmp_path: Path, readonly: bool) -> None:
     Store(tmp_path).close()  # the failure kept no lock
 
 
-def test_another_database_is_no_store(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "run.sqlite") as db:
-        db.execute("CREATE TABLE events (colour TEXT)")
+@pytest.mark.parametrize("readonly", [True, False])
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("", "is empty and holds no run; remove it, or choose another --run-dir"),
+        ("CREATE TABLE colours (name TEXT)", "is no run of homebody but another program's file; move it away"),
+        ("CREATE TABLE events (colour TEXT)", "is no run of homebody but another program's file; move it away"),
+        (SCHEMA + "PRAGMA user_version=99;", f"is a run of another version of homebody .form 99, this version reads {FORM}.; read it with"),
+        (SCHEMA + "PRAGMA user_version=0;", "is a run of another version of homebody .form 0"),
+    ],
+)
+def test_another_database_is_no_store_and_stays_as_it_is(tmp_path: Path, script: str, told: str, readonly: bool) -> None:
+    path = tmp_path / "run.sqlite"
+    db = sqlite3.connect(path)
+    db.executescript(script)
     db.close()
-    with pytest.raises(RunError, match=r"cannot be used: no such column: kind"):
-        Store(tmp_path)
+    path.touch()
+    before = path.read_bytes()
+    with pytest.raises(RunError, match=rf"run.sqlite {told}"):
+        Store(tmp_path, readonly=readonly)
+    assert path.read_bytes() == before
+    assert not holds(tmp_path, "start")
+
+
+def test_what_a_run_holds(tmp_path: Path) -> None:
+    assert not holds(tmp_path / "nowhere", "start")
+    with Store(tmp_path) as store:
+        store.append("start", {})
+    assert holds(tmp_path, "start")
+    assert not holds(tmp_path, "end")
+
+
+def test_a_store_is_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", die)
+        with pytest.raises(KeyboardInterrupt):
+            Store(tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.name != "run.lock"] == []
+    Store(tmp_path).close()  # it kept no lock
+
+
+READS = """
+import json, sys
+from homebody.evolution.store import Store
+with Store(sys.argv[1], readonly=True) as store:
+    print(json.dumps([store.events("round"), len(store.episodes())]))
+"""
+
+
+def test_a_run_that_has_ended_is_read_where_nothing_can_be_written(
+    tmp_path: Path, episode: Callable[..., EpisodeRecord], read_only: Callable[..., Any]
+) -> None:
+    with Store(tmp_path) as store:
+        store.append("round", 1)
+        store.add_episode("k", episode(True))
+    done = read_only(tmp_path, sys.executable, "-c", READS, tmp_path)
+    assert (done.stdout, done.stderr) == ("[[1], 1]\n", "")
+
+
+@pytest.mark.parametrize("is_copied", [False, True])
+def test_what_a_killed_run_wrote_last_is_read_there_too(tmp_path: Path, is_copied: bool, read_only: Callable[..., Any]) -> None:
+    with Store(tmp_path) as store:
+        store.append("round", 1)
+    code = "import os, signal, sys; from homebody.evolution.store import Store; store = Store(sys.argv[1]); "
+    code += "store.append('round', 2); os.kill(os.getpid(), signal.SIGKILL)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert (tmp_path / "run.sqlite-wal").stat().st_size
+    if is_copied:  # as by a program that takes the store and its log alone
+        (tmp_path / "run.sqlite-shm").unlink()
+    done = read_only(tmp_path, sys.executable, "-c", READS, tmp_path)
+    assert (done.stdout, done.stderr) == ("[[1, 2], 0]\n", "")
 
 
 def test_a_store_damaged_in_the_middle_is_named_when_it_shows(tmp_path: Path) -> None:
@@ -203,3 +281,17 @@ def test_working_time_leaves_out_what_lies_between_processes(tmp_path: Path, mon
             now[0] = float(when)
             store.append(kind, data)
         assert store.working_s() == 8
+
+
+@pytest.mark.parametrize("data", ["{", "", "[" * 100_000, None])
+def test_row_that_is_no_json_is_named(tmp_path: Path, data: str | None) -> None:
+    with Store(tmp_path) as store:
+        store.append("start", {})
+    database = sqlite3.connect(tmp_path / "run.sqlite")
+    with database:
+        database.execute("DROP TABLE events")
+        database.execute("CREATE TABLE events (id INTEGER PRIMARY KEY, time REAL, kind TEXT, data TEXT)")
+        database.execute("INSERT INTO events (time, kind, data) VALUES (1.0, 'start', ?)", (data,))
+    database.close()
+    with Store(tmp_path, readonly=True) as store, pytest.raises(RunError, match=r"run\.sqlite cannot be used: .*; move it away"):
+        store.events("start")

@@ -140,7 +140,7 @@ def test_report_prints_and_writes(homebody: Command, loaded: Command, tmp_path: 
     assert answer.out.startswith("# homebody/Household-v0, no-model\n")
     assert (tmp_path / "chart.png").read_bytes()[:4] == b"\x89PNG"
     assert set(loaded(tmp_path / "report.json")) == {
-        "start", "lessons", "rounds", "end", "noise", "hit_rates", "evaluations", "table",
+        "start", "lessons", "rounds", "end", "failed", "noise", "hit_rates", "evaluations", "table",
     }  # fmt: skip
 
 
@@ -296,7 +296,7 @@ MISTAKES = {
         ("evolve", "--model", "no-model", "--run-dir", "{run}", "--resume", "--seed", "7"),
         ["holds a run with other settings", "seed was 0 and is 7"]),
     "a run directory that is a file": (
-        ("evaluate", *FLAT, "--run-dir", "{text}"), ["cannot make the run directory {text}: File exists"]),
+        ("evaluate", *FLAT, "--run-dir", "{text}"), ["cannot write into the folder {text}: File exists"]),
     "a damaged run": (("report", "{damaged}"), ["run.sqlite cannot be used: file is not a database"]),
     "a damaged run to go on with": (("evolve", "--model", "no-model", "--run-dir", "{damaged}", "--resume"), ["file is not a database"]),
     "no run to report": (("report", "{empty}"), ["{empty} holds no run"]),
@@ -539,6 +539,22 @@ def test_an_argument_that_the_environment_refuses_is_named(homebody: Command, te
     assert answer.code == 2
     assert message in answer.err
     assert answer.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["holdout=\udce9", "holdout=\x1b[2J", 'rooms=["\u202e"]'])
+def test_argument_of_the_environment_that_is_no_text(homebody: Command, text: str) -> None:
+    answer = homebody("run", "--policy", "random", "--env-arg", text)
+    assert answer.code == 2
+    assert (
+        answer.error == f"--env-arg {text.partition('=')[0]} holds a control character, or is not UTF-8; leave it out, or write it as UTF-8"
+    )
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e999", "[" * 5000, '["\\ud83d"]'])
+def test_argument_of_the_environment_that_is_no_number(homebody: Command, value: str) -> None:
+    answer = homebody("run", "--policy", "random", "--env-arg", f"clutter={value}")
+    assert answer.code == 2
+    assert "clutter" in answer.error
 
 
 def test_one_run_directory_holds_one_kind_of_houses(homebody: Command, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from homebody.evolution.gains import reproduce as library
 from homebody.evolution.gains.reproduce import FULL, Benchmark, Combination, Size, benchmarks
+from homebody.evolution.store import Store
 from homebody.scripts.commands import reproduce as command
 
 TINY = Size(2, 2, 0, 1, 2, 1, "tokens", 5.0, growth=1, evolve_minutes=3.0, only=("seed", "final", "noop"))
@@ -63,7 +64,7 @@ def test_the_exit_code_of_the_controls_counts(
     homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, ok: bool, ends: int
 ) -> None:
     audited = {"controls": {"audit": [{"check": "replay", "ok": ok, "said": "so"}]}}
-    monkeypatch.setattr(library, "is_done", lambda run_dir: True)
+    monkeypatch.setattr("homebody.evolution.store.holds", lambda run_dir, kind: True)
     monkeypatch.setattr(library, "read_combination", lambda combination: audited)
     monkeypatch.setattr(library, "gather", lambda chosen, quick: {"quick": quick, "combinations": [], "published": {"rows": []}})
     monkeypatch.setattr(command, "_homebody", lambda arguments, console: code if arguments[0] == "controls" else 0)
@@ -80,7 +81,13 @@ def test_command_lines_say_all_that_fixes_a_run(tmp_path: Path) -> None:
     assert told[:5] == ["evolve", "--env", "homebody/Household-v0", "--max-steps", "15"]
     assert told[5:7] == ["--env-arg", 'holdout="rooms"']
     sizes = {"--train-tasks", "--validation-tasks", "--rounds", "--candidates", "--growth", "--exploration-steps"}
-    assert {"--resume", *sizes} <= set(told)
+    assert sizes <= set(told)
+    assert "--resume" not in told
+    with Store(tmp_path) as store:
+        store.append("start", {})
+    resumed = command.evolve_arguments(one, FULL, 2)
+    resumed.remove("--resume")
+    assert resumed == told
     assert "--budget-minutes" not in told
     bounded = command.evolve_arguments(one, TINY, 2)
     assert [bounded[bounded.index(name) + 1] for name in ("--growth", "--candidates", "--budget-minutes")] == ["1", "2", "3.0"]

@@ -191,8 +191,8 @@ def test_an_episode_of_another_environment(yard: ModuleType, record: EpisodeReco
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, r"cannot read .*a\.json: No such file or directory; give what `homebody run --json` wrote, or a run directory"),
-        ("{", r".*a\.json is not JSON; give what `homebody run --json` wrote, or a run directory"),
+        (None, r".*a\.json cannot be read \(No such file or directory\); give what `homebody run --json` wrote, or a run directory"),
+        ("{", r".*a\.json is not JSON \(Expecting property name.*; give what `homebody run --json` wrote, or a run directory"),
         ("[1]", r".*a\.json holds no episode that can be shown; give what this version's `homebody run --json` wrote"),
         ('{"episodes": []}', r".*a\.json holds no episode that can be shown"),
     ],
@@ -219,8 +219,8 @@ def test_a_file_that_is_no_episode(homebody: Command, tmp_path: Path, text: str 
         ({"changed": [{"hook": "task_start"}]}, "holds no episode that can be shown"),
         ({"usage": {"coins": 3}}, "holds no episode that can be shown"),
         ({"env_kwargs": ["holdout"]}, "holds no episode that can be shown"),
-        ({"goal": "half a pair: \ud800"}, "is not JSON"),
-        ({"usage": {"seconds": float("inf")}}, "is not JSON"),
+        ({"usage": {"seconds": float("inf")}}, "is not JSON \\(Infinity is no number of JSON\\)"),
+        ({"reward": 10**400}, "is not JSON \\(a whole number has 401 digits\\)"),
         ({"sights": [None]}, r"holds 1 sights for \d+ entries; write it again with homebody run --json"),
     ],
 )
@@ -228,6 +228,15 @@ def test_a_file_that_was_changed(record: EpisodeRecord, tmp_path: Path, change: 
     content = Stored(record, "seed").to_json() | change
     (tmp_path / "a.json").write_text(json.dumps(content), "utf-8")
     with pytest.raises(click.UsageError, match=said):
+        read_file(str(tmp_path / "a.json"))
+
+
+def test_a_file_with_a_mark_and_with_half_a_pair(record: EpisodeRecord, tmp_path: Path) -> None:
+    content = json.dumps(Stored(record, "seed").to_json() | {"goal": "half a pair: \ud800"})
+    (tmp_path / "a.json").write_text(f"\ufeff{content}", "utf-8")
+    assert read_file(str(tmp_path / "a.json")).record.goal == "half a pair: \ufffd"
+    (tmp_path / "a.json").write_text(content, "utf-16")
+    with pytest.raises(click.UsageError, match=r"a\.json is UTF-16, not UTF-8; give what"):
         read_file(str(tmp_path / "a.json"))
 
 
@@ -289,7 +298,7 @@ def test_an_episode_of_a_run_by_number_and_by_task(
         (("--episode", 0), r"--episode is 0 and .* holds episodes 1 to \d+; without --episode they are listed"),
         (("--episode", "test/none"), "no episode of .* plays the task 'test/none'; without --episode they are listed"),
         (("--episode", 1, "--beside", 2), "--beside plays .* and not .*; give two episodes of one task"),
-        (("--episode", 1, "--beside", "none.json"), "cannot read none.json: No such file or directory"),
+        (("--episode", 1, "--beside", "none.json"), r"none\.json cannot be read \(No such file or directory\)"),
         (("--episode", 1, "--data-dir", "x"), "--data-dir is 'x' and homebody/Household-v0 reads no files"),
         (("--episode", 1, "--env", "Nothing-v0"), "environment 'Nothing-v0' cannot be made"),
     ],

@@ -19,4 +19,6 @@ def test_processors_are_left_out(homebody: Any, loaded: Any, tmp_path: Path, com
     assert found["behaviour_hash"] == expected.behaviour_hash
     wrong = homebody(*arguments, "--without", "loction_memory")
     assert wrong.code == 2
-    assert wrong.error.strip().endswith("harness household-smollm2 has no processor 'loction_memory'; did you mean location_memory or location_prior?")
+    assert wrong.error.strip().endswith(
+        "harness household-smollm2 has no processor 'loction_memory'; did you mean location_memory or location_prior?"
+    )

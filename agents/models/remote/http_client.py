@@ -160,7 +160,7 @@ class HttpClient:
             try:
                 status, retry_after, raw = self._send(method, path, data)
             except TimeoutError:
-                raise RemoteDownError(self.address.shown, f"no answer to {path} within {self._timeout_s:g} s") from None
+                raise RemoteDownError(self.address.shown, f"no answer to {path} within {self._timeout_s:g} s", is_late=True) from None
             except (OSError, HTTPException) as broken:
                 error = RemoteDownError(self.address.shown, self.clean(getattr(broken, "strerror", None) or repr(broken)))
                 continue

@@ -152,7 +152,7 @@ def without(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("products", "said"),
     [
-        ("[{", "items_shuffle_1000.json: is no JSON"),
+        ("[{", "items_shuffle_1000.json: is not JSON"),
         ("\ufeff\x00", "has a NUL at character 0, as a binary file or UTF-16 has; save it as UTF-8"),
         ("[" * 100_000, "is JSON nested deeper than 100 levels"),
         ({}, "its outermost value is of type dict; give a list of products"),
@@ -162,7 +162,7 @@ def without(name: str) -> dict[str, Any]:
         ([CUP, without("full_description")], "product 1 (B000000001): field 'full_description' is missing"),
         ([{**LAMP, "name": 7}], "product 0 (B000000001): field 'name' is of type int; give a text"),
         ([{**LAMP, "asin": None}], "product 0: its id is ''; give each product an id of its own"),
-        ('[{"asin": "B1", "asin": "B2"}]', "is no JSON (an object has the key 'asin' twice)"),
+        ('[{"asin": "B1", "asin": "B2"}]', "is not JSON (an object has the key 'asin' twice)"),
         ([{**LAMP, "query": 3}], "field 'query' is of type int; give a text"),
         ([{**LAMP, "small_description": ["a", 1]}], "field 'small_description' has at place 1 what is of type int; give a list of texts"),
         ([{**LAMP, "small_description": {}}], "field 'small_description' is of type dict; give a list of texts"),

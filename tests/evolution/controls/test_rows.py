@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from homebody.agents.errors import FailedError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls import rows as module
 from homebody.evolution.controls.rows import ROWS, ControlError, Plan, play_controls
+from homebody.evolution.gains.markdown import controls_markdown
 from homebody.evolution.loop import evolve
 from homebody.evolution.store import Store
 
@@ -179,15 +181,38 @@ def test_a_plan_that_is_not_possible_says_so(quarry_run: Path, plan: Plan, said:
         play_controls(quarry_run, plan)
 
 
-def test_an_episode_that_fails_ends_the_controls(quarry_run: Path, tmp_path: Path, quarry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_all_episodes_end_the_controls(quarry_run: Path, tmp_path: Path, quarry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
 
     def broken(self: Any, action: str) -> Any:
         raise RuntimeError("the shaft fell in")
 
     monkeypatch.setattr(quarry, "step", broken)
-    with pytest.raises(ControlError, match="random: 2 of 2 episodes failed; the first, test/bring-0: RuntimeError at step"):
+    with pytest.raises(FailedError, match=r"row random: errors ended all 2 episodes; the first, test/bring-0: \w+ at step: .*the shaft"):
         play_controls(run_dir, Plan(only=("random",), tasks=2))
+
+
+def test_errors_of_some_episodes_are_counted_and_played_again(
+    quarry_run: Path, tmp_path: Path, quarry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
+    whole = quarry.step
+
+    def broken(self: Any, action: str) -> Any:
+        if self.task == "test/bring-0":
+            raise RuntimeError("the shaft fell in")
+        return whole(self, action)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(quarry, "step", broken)
+        partial = play_controls(run_dir, Plan(only=("seed", "final", "best-of-n"), tasks=2, equal="tokens"))
+    found = rows(partial)
+    assert [(found[key]["n"], found[key]["errors"]) for key in ("seed", "final")] == [(1, 1), (1, 1)]
+    assert (found["best-of-n"]["n"], found["best-of-n"]["errors"]) == (1, found["best-of-n"]["attempts"])
+    assert found["final"]["gain"]["n"] == 1  # on the task that both played
+    assert ", 1 error" in controls_markdown(partial)
+    again = rows(play_controls(run_dir, Plan(only=("seed", "final"), tasks=2)))
+    assert [(again[key]["n"], again[key]["errors"]) for key in ("seed", "final")] == [(2, 0), (2, 0)]
 
 
 def test_learned_memories_are_left_out_and_stages_played(baseline: Any, tmp_path: Path) -> None:

@@ -32,9 +32,9 @@ def test_failures_are_grouped_with_the_most_frequent_first() -> None:
 
 def test_the_first_round_has_failures_and_clusters_and_nothing_was_tried() -> None:
     digests = [digest("t1", "loop", kind="b"), digest("t2", "won"), digest("t3", "won", kind="b"), digest("t4", "loop", kind="b")]
-    found = survey(digests, [])
-    assert found.failures == {"loop": ["t1", "t4"]}
-    assert list(found.clusters.items()) == [("a", {"n": 1, "won": 1}), ("b", {"n": 3, "won": 1})]
+    found = survey([*digests, digest("t5", "error")], [])
+    assert found.failures == {"loop": ["t1", "t4"], "error": ["t5"]}
+    assert list(found.clusters.items()) == [("a", {"n": 1, "won": 1, "errors": 1}), ("b", {"n": 3, "won": 1, "errors": 0})]
     assert (found.tried, found.untried, found.hit_rates) == ([], DIMENSIONS, {})
 
 

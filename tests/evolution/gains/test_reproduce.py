@@ -20,7 +20,6 @@ from homebody.evolution.gains.reproduce import (
     benchmarks,
     estimate,
     gather,
-    is_done,
     plan,
 )
 from homebody.evolution.loop import evolve
@@ -112,11 +111,6 @@ def test_a_quick_run_bounds_its_evolution_and_leaves_time_to_test() -> None:
     # With 11.5 s of a core an episode and two workers: the seed's row, and the evolved harness's at a second each.
     tests = (QUICK.attempts * (QUICK.seed_tasks or 0) * 11.5 + QUICK.attempts * (QUICK.tasks or 0) * 1.0) / 2 / 60
     assert QUICK.evolve_minutes + tests < QUICK.minutes < 15
-
-
-def test_a_run_is_done_when_it_has_ended(quarry_run: Path, tmp_path: Path) -> None:
-    assert is_done(quarry_run)
-    assert not is_done(tmp_path)
 
 
 def test_what_was_played_is_read(quarry_run: Path, tmp_path: Path) -> None:

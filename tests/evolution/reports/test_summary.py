@@ -152,7 +152,7 @@ def test_a_run_of_evaluations_only(tmp_path: Path) -> None:
     run = read_run(tmp_path)
     assert (run["start"], run["table"]) == (None, {})
     # Wilson, 0 of 2: up to 3.8415 / (2 + 3.8415).
-    assert markdown(run) == "# Evaluations\n\n- household, random, validation: 0.0% (0.0 to 65.8) of 2, 3 steps\n"
+    assert markdown(run) == "# Evaluations\n\n- household, random, 2 tasks of validation, 3 steps: 0.0% (0.0 to 65.8)\n"
 
 
 def test_a_reason_cannot_break_the_table(baseline: Any) -> None:

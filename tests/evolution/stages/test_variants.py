@@ -24,7 +24,7 @@ from homebody.evolution.proposers.edit import ORDER
 from homebody.evolution.proposers.registry import PROPOSERS, Entry
 from homebody.evolution.reports.live import Live
 from homebody.evolution.stages.variants import fork, learn_route, rebase
-from homebody.evolution.store import Store
+from homebody.evolution.store import Store, holds
 
 # --- the router
 
@@ -285,7 +285,7 @@ def doors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict
             "validation_tasks": 12, "isolation": "variants", "rounds": 5,
         }  # fmt: skip
         run_dir = tmp_path / changes.pop("run_dir", "run")
-        return evolve(EvolveConfig(**(values | changes)), run_dir, resume=True)
+        return evolve(EvolveConfig(**(values | changes)), run_dir, resume=holds(run_dir, "start"))
 
     return run
 
