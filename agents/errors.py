@@ -96,7 +96,7 @@ class BadChatTemplateError(AgentError):
     """A chat template, from the model's metadata, that cannot render the given messages."""
 
     def __init__(self, model: str, problem: str) -> None:
-        super().__init__(f"the chat template of {model} cannot render these messages: {problem}; try other roles or another model file")
+        super().__init__(f"the chat template of {model} cannot render these messages: {problem}; use another model file")
 
 
 class BadRequestError(AgentError):

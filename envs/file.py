@@ -74,6 +74,12 @@ def expand_path(path: UserPath) -> Path:
         raise PathError(path, "that home folder is not known; write it out, or begin with ./") from None
 
 
+def nearby_folder(folder: Path, *names: str) -> Path | None:
+    """Return the nearest folder above another one, or else just below it, that holds one of these files or folders."""
+    around = [*folder.absolute().parents, *sorted(path for path in folder.glob("*") if path.is_dir())]
+    return next((one for one in around if any((one / name).exists() for name in names)), None)
+
+
 def check_target(path: UserPath, made: UserPath | None = None) -> None:
     """Check that a file can be written, before the work whose result goes there starts.
 

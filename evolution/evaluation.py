@@ -46,6 +46,7 @@ def evaluate(
         The result as DESIGN describes it for `homebody evaluate --json`.
     """
     started = time.monotonic()
+    spec.check()
     chosen = list_tasks(stage.env_id, split, tasks, **stage.env_kwargs)
     # The policy first: where there is no such model, no run directory is made.
     with Rollouts(stage, workers) as rollouts, Store(run_dir) if run_dir is not None else nullcontext(None) as store:

@@ -67,7 +67,7 @@ def evolve(
     config.check()
     if resume:
         _check_begun(run_dir)
-    seed_spec = HarnessSpec.load(config.harness)
+    seed_spec = HarnessSpec.load(config.harness).check()
     train = list_tasks(config.env_id, "train", None, **config.env_kwargs)
     validation = list_tasks(config.env_id, "validation", None, **config.env_kwargs)
     stage = RolloutConfig(config.env_id, config.model, config.max_steps, config.env_kwargs, config.gpu_layers)

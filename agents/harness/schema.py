@@ -7,7 +7,7 @@ each adaptation and each variant by applying its patch.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -27,7 +27,10 @@ _Validator = jsonschema.validators.extend(
 
 
 def problems(document: object) -> list[str]:
-    """Return all that is wrong with a document, each as `path: what`; an empty list for a valid harness."""
+    """Return all that is wrong with a document, each as `path: what`; an empty list for a valid one.
+
+    None of its code is run, and none of its templates.
+    """
     found = _schema_problems(_document_validator(), document, "")
     if not isinstance(document, dict):
         return found
@@ -35,9 +38,33 @@ def problems(document: object) -> list[str]:
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError) as error:  # NaN, infinity, half a surrogate pair: Python's json reads them, JSON has them not
         found.append(f"/: {error}")
-    found = list(dict.fromkeys(found + _processor_problems(document, found)))
+    found = list(dict.fromkeys(found + _processor_problems(document)))
     # What an adaptation or a variant leads to can be judged only from a valid harness.
     return found or [*_adaptation_problems(document), *_variant_problems(document)]
+
+
+def code_problems(document: Mapping[str, Any]) -> list[str]:
+    """Run the code and the templates of a valid document once on sample events, fenced in.
+
+    Those that an adaptation or a variant brings in are run, too.
+
+    Returns:
+        What went wrong, each as `path: what`.
+    """
+    return list(_code_problems(document, set()))
+
+
+def _code_problems(document: Mapping[str, Any], seen: set[str]) -> Iterator[str]:
+    for position, item in enumerate(document["processors"]):
+        if (text := json.dumps(item, sort_keys=True)) not in seen:
+            seen.add(text)
+            where = f"/processors/{position}"
+            yield from (where + (line if line.startswith("/") else f": {line}") for line in find(item["use"]).check_entry(item))
+    for key, left_out in (("adaptations", ("adaptations", "variants")), ("variants", ("variants",))):
+        base = {name: value for name, value in document.items() if name not in left_out}
+        for number, item in enumerate(document.get(key, [])):
+            led = _code_problems(apply(base, item["patch"]), seen)
+            yield from (f"/{key}/{number}/patch: it leads to {line}" for line in led)
 
 
 @lru_cache(maxsize=1)
@@ -72,7 +99,7 @@ def _lines(error: Any, prefix: str) -> Iterator[str]:
         yield f"{where or '/'}: {_short(error.message)}"
 
 
-def _processor_problems(document: dict[str, Any], found: list[str]) -> list[str]:
+def _processor_problems(document: dict[str, Any]) -> list[str]:
     """Check each processor that is readable at all, and the processors beside each other."""
     entries = document.get("processors")
     lines: list[str] = []
@@ -86,10 +113,7 @@ def _processor_problems(document: dict[str, Any], found: list[str]) -> list[str]
         except UnknownProcessorError as error:
             lines.append(f"{where}/use: {error}")
             continue
-        own = _entry_problems(processor, item, where)
-        if not own and not any(line.startswith((f"{where}/", f"{where}:", "/:")) for line in found):
-            own = [where + (line if line.startswith("/") else f": {line}") for line in processor.check_entry(item)]
-        lines += own
+        lines += _entry_problems(processor, item, where)
         known.append((where, processor))
     return lines + list(_conflicts(known))
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.patch import Patch, PatchError, apply, difference, parse
-from homebody.agents.harness.schema import problems
+from homebody.agents.harness.schema import code_problems, problems
 from homebody.agents.processors import defaults, find
 from homebody.agents.skills import wording
 from homebody.envs.core import did_you_mean
@@ -53,7 +53,7 @@ class HarnessSpec:
 
     @classmethod
     def from_json(cls, document: object, source: str = "harness") -> HarnessSpec:
-        """Check a parsed JSON document.
+        """Check a parsed JSON document; none of its code is run, see `check`.
 
         Args:
             document: the parsed document.
@@ -70,7 +70,7 @@ class HarnessSpec:
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> HarnessSpec:
-        """Load a harness that ships with homebody, by name, or a file, by path.
+        """Load a harness that ships with homebody, by name, or a file, by path; none of its code is run.
 
         Raises:
             HarnessError: there is none, or it is not valid.
@@ -91,6 +91,16 @@ class HarnessSpec:
         except (ValueError, RecursionError) as error:
             raise HarnessError(f"{path}: not JSON ({error}); `homebody harness show {harness_names()[0]}` prints a valid harness") from None
         return cls.from_json(document, str(path))
+
+    def check(self) -> HarnessSpec:
+        """Run the harness's own code and templates once on sample events, fenced in; return this spec.
+
+        Raises:
+            HarnessError: something of it fails, or answers with what its hook does not allow.
+        """
+        if wrong := code_problems(self.document):
+            raise HarnessError(f"harness {self.name}", wrong)
+        return self
 
     @property
     def name(self) -> str:
@@ -183,7 +193,7 @@ class HarnessSpec:
         return next((i for i, entry in enumerate(self.processors) if entry["use"] == use), None)
 
     def patch(self, patch: Patch) -> HarnessSpec:
-        """Apply a JSON Patch and check the result; this spec stays as it is.
+        """Apply a JSON Patch; this spec stays as it is. Of the result's code none is run, see `check`.
 
         Raises:
             PatchError: the patch is malformed, does not apply, or leads to an invalid harness.

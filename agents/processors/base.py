@@ -70,7 +70,10 @@ class Processor(ABC):
 
     @classmethod
     def check_entry(cls, entry: Mapping[str, Any]) -> list[str]:
-        """Return what is wrong with an entry beyond its schema; a line that begins with / names the place within the entry."""
+        """Run what an entry holds of code or templates once on a sample event; return what goes wrong.
+
+        A line that begins with / names the place within the entry.
+        """
         return []
 
     @abstractmethod

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from homebody.envs.core import SPLITS, EnvError, NoTasksError, TaskSpec, UnknownSplitError, UnknownTaskError, take_tasks
-from homebody.envs.file import expand_path
+from homebody.envs.file import expand_path, nearby_folder
 from homebody.envs.household.fault import GamePathError
 from homebody.envs.household.game import Game, compile_game
 from homebody.envs.household.gamefile import load_game_file, read_game_file
@@ -30,13 +30,14 @@ _SOLVABLE: Final = re.compile(rb'"solvable"\s*:\s*true\b')
 
 
 class DataDirError(EnvError):
-    """There is no folder of ALFWorld games to read."""
+    """There is no folder of ALFWorld games to read, or it is another one than was given."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(
-            f"{what}; give data_dir=, or set ALFWORLD_DATA, to the folder that holds {GAMES_FOLDER}/ "
+    def __init__(self, what: str, instead: Path | None = None) -> None:
+        remedy = (
+            f"give data_dir=, or set ALFWORLD_DATA, to the folder that holds {GAMES_FOLDER}/ "
             "(`homebody data alfworld` makes one); homebody/Household-v0 needs no data"
         )
+        super().__init__(f"{what}; " + (remedy if instead is None else f"give {str(instead)!r} instead"))
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class AlfWorldSource:
             UnknownSplitError: There is no such split.
             NoTasksError: The folder has no game of this split.
             TaskCountError: `n` is not from 1 to the number of games.
+            DataDirError: The folder is one of a split, or another beside the data.
             GameFileError: A game's path cannot be a task id; or does not tell its task type, and its file cannot be read.
         """
         canonical = canonical_split(split)
@@ -129,7 +131,22 @@ class AlfWorldSource:
             raise GamePathError(self.root / unfit, "its path is not one line of UTF-8 text, as a task id has to be")
         return ids
 
+    def check_place(self) -> None:
+        """Check that the folder is the one of the data, where that lies around it or in it: not a split's, say.
+
+        Raises:
+            DataDirError: It is not.
+        """
+        splits = [*UPSTREAM_SPLITS.values()]
+        if any((self.root / name).is_dir() for name in (GAMES_FOLDER, *splits)):
+            return
+        instead = nearby_folder(self.root, GAMES_FOLDER) or nearby_folder(self.root, *splits[1:])
+        if instead is not None:
+            what = f"{str(self.root)!r} holds no {GAMES_FOLDER}/ and no split of ALFWorld's games, and {str(instead)!r} does"
+            raise DataDirError(what, instead)
+
     def _list(self, split: str) -> list[TaskSpec]:
+        self.check_place()
         games = self.root / GAMES_FOLDER
         folder = (games if games.is_dir() else self.root) / UPSTREAM_SPLITS[split]
         ids = [i for i in self._ids(folder) if "movable" not in i and "Sliced" not in i]

@@ -69,9 +69,11 @@ def take_census(data_dir: str | Path | None, progress: Callable[[int, int], None
         progress: Called with files read and files in all.
 
     Raises:
-        DataDirError: There is no such folder.
+        DataDirError: There is no such folder, or the data lie in another.
     """
-    root = AlfWorldSource(data_dir).root
+    source = AlfWorldSource(data_dir)
+    source.check_place()
+    root = source.root
     games = root / GAMES_FOLDER if (root / GAMES_FOLDER).is_dir() else root
     files = {split: sorted((games / split).rglob(GAME_FILE)) for split in RELEASE}
     census = Census(str(root), {split: SplitCensus(expected=sum(RELEASE[split])) for split in RELEASE}, [], [], {})

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from homebody.envs.core import EnvError
-from homebody.envs.file import expand_path
+from homebody.envs.file import expand_path, nearby_folder
 from homebody.envs.text import UnreadableError, clean, kind_of, read_json, short
 
 NO_PRICE: Final = 100.0
@@ -168,8 +168,11 @@ def _paths(folder: Path, size: int) -> tuple[Path, Path]:
         problem = "is no folder" if folder.exists() else "is not there"
         raise CatalogueError(folder, problem, "point data_dir to WebShop's data folder, or leave it out for a built-in catalogue")
     if not there:
-        names = " or ".join(products for products, _ in PRODUCT_FILES)
-        raise CatalogueError(folder, f"has no {names}", "point data_dir to WebShop's data folder, or leave it out for a built-in catalogue")
+        names = [products for products, _ in PRODUCT_FILES]
+        problem = f"has no {' or '.join(names)}"
+        if (instead := nearby_folder(folder, *names)) is not None:
+            raise CatalogueError(folder, f"{problem}, and {instead} has", f"point data_dir to {instead}")
+        raise CatalogueError(folder, problem, "point data_dir to WebShop's data folder, or leave it out for a built-in catalogue")
     return there[0] if size <= SMALL_FILE else there[-1]
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from homebody.agents.harness.patch import PatchError
-from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.evolution.gate.manifest import ManifestError, check_manifest
 from homebody.evolution.proposers.candidate import Candidate, Evidence
 
@@ -84,8 +84,8 @@ def _alone(spec: HarnessSpec, candidate: Candidate, evidence: Evidence) -> tuple
     except ManifestError as error:
         return None, [f"manifest: {problem}" for problem in error.problems]
     try:
-        edited = spec.patch(candidate.patch)
-    except PatchError as error:
+        edited = spec.patch(candidate.patch).check()
+    except (PatchError, HarnessError) as error:
         return None, [f"build: {error}"]
     claims = [*_grounds(candidate.manifest, evidence), *_interaction(spec, edited, candidate.manifest, evidence)]
     return edited, [*claims, *_spent(candidate.manifest["lever"], evidence)]

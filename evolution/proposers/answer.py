@@ -16,7 +16,7 @@ import jsonschema
 
 from homebody.agents.harness.hooks import EVENT_OF_HOOK, READ_ONLY
 from homebody.agents.harness.patch import Patch, PatchError, parse
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessError, HarnessSpec, entry
 from homebody.agents.processors import REGISTRY, find
 from homebody.agents.sandbox.interpreter import one_line
 from homebody.evolution.evidence.learn import Lessons
@@ -124,8 +124,8 @@ def read_answer(text: str, schema: Mapping[str, Any], spec: HarnessSpec, offered
         raise AnswerError(f"not the form that was asked for, at {where}: {one_line(wrong.message)}")
     try:
         lever, signature, dimension, patch = _patch(answer["edit"], spec, offered)
-        behaviour = spec.patch(patch).behaviour_hash
-    except PatchError as error:
+        behaviour = spec.patch(patch).check().behaviour_hash
+    except (PatchError, HarnessError) as error:
         raise AnswerError(one_line(str(error))) from None
     if behaviour == spec.behaviour_hash:
         raise AnswerError(f"{lever}: changes nothing")

@@ -13,7 +13,7 @@ from typing import Any
 
 from homebody.agents.episode import EpisodeRecord
 from homebody.agents.harness.patch import Patch, PatchError
-from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.envs import TaskSpec
 from homebody.evolution.gate.manifest import ManifestError, check_manifest
 from homebody.evolution.gate.rule import RACE, Check, Verdict, compare, hopeless, refuse
@@ -153,8 +153,8 @@ class Gate:
         except ManifestError as error:
             return replace(fallen, verdict=refuse("manifest", "; ".join(error.problems)))
         try:
-            base = self.spec.without_variants().patch(candidate.patch)
-        except PatchError as error:
+            base = self.spec.without_variants().patch(candidate.patch).check()
+        except (PatchError, HarnessError) as error:
             return replace(fallen, verdict=refuse("build", str(error)))
         edited = base.with_variants(variants.rebase(self.spec, base)[0])
         fallen = replace(fallen, patch=self.spec.diff(edited) if self.spec.variants else candidate.patch)

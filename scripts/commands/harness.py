@@ -67,6 +67,8 @@ def harness_show(name: str, json_path: str | None) -> None:
 def harness_check(name: str) -> None:
     """Check a harness; exit code 0 if it is valid, 2 with all that is wrong, a line each, if not.
 
+    Its own code and templates are run once on sample events, fenced in.
+
     \b
     Example:
       homebody harness check my-harness.json
@@ -74,7 +76,7 @@ def harness_check(name: str) -> None:
     from homebody.agents.harness.spec import HarnessError, HarnessSpec
 
     try:
-        spec = HarnessSpec.load(name)
+        spec = HarnessSpec.load(name).check()
     except HarnessError as error:
         for line in error.problems or [str(error)]:
             error_line(f"{name}: {line}" if error.problems else line)
@@ -123,7 +125,7 @@ def harness_patch(name: str, patch_file: str, out: str, undo: str | None) -> Non
     for path in (out, undo):
         check_target(path)
     base, patch = HarnessSpec.load(name), read_patch(patch_file)
-    spec = base.patch(patch)
+    spec = base.patch(patch).check()
     write_json(out, spec.document)
     write_json(undo, invert(base.document, patch))
     click.echo(f"{out}: {len(spec.processors)} processors, behaviour {spec.behaviour_hash[:16]}")

@@ -78,6 +78,7 @@ def run(
         spec = spec.without_adaptations()
     for use in without:
         spec = spec.without(use)
+    spec.check()
     settings = env_kwargs(env_id, data_dir, env_args)
     if task_id is None:
         task = tasks(env_id, split, index + 1, **settings)[index]

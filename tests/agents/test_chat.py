@@ -75,5 +75,5 @@ def test_no_message_is_refused():
     ],
 )
 def test_template_that_fails_is_named(template, said):
-    with pytest.raises(BadChatTemplateError, match=said):
+    with pytest.raises(BadChatTemplateError, match=rf"{said}.*; use another model file$"):
         rendered(chat("Be good."), template)

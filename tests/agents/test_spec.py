@@ -270,8 +270,10 @@ def test_order_that_a_processor_asks_for_is_checked(ordered):
 def test_processor_may_have_more_to_say_of_its_entry(add_processor, monkeypatch):
     made = add_processor("probe", "before_model", lambda event: None)
     monkeypatch.setattr(REGISTRY["probe"], "check_entry", lambda entry: [f"bad {entry['use']}", "/params/x: worse"])
-    assert refusal(document(entry("decide"), made)) == "harness: /processors/1: bad probe; /processors/1/params/x: worse"
-    # It is asked only about an entry that its schema has passed.
+    loaded = HarnessSpec.from_json(document(entry("decide"), made))
+    with pytest.raises(HarnessError) as caught:
+        loaded.check()
+    assert str(caught.value) == f"harness {loaded.name}: /processors/1: bad probe; /processors/1/params/x: worse"
     assert refusal(document(made | {"params": {"x": 1}})) == "harness: /processors/0/params/x: there is no 'x' here; known: "
 
 

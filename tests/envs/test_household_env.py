@@ -31,6 +31,7 @@ from homebody.envs.core import (
 )
 from homebody.envs.file import PathError
 from homebody.envs.household.alfworld import AlfWorldSource, DataDirError
+from homebody.envs.household.census import take_census
 from homebody.envs.household.env import (
     AlfWorldEnv,
     HouseholdEnv,
@@ -290,6 +291,34 @@ def test_unknown_task_is_named(data_dir: Path, task: object) -> None:
         AlfWorldEnv(data_dir).reset(options={"task": task})
 
 
+@pytest.mark.parametrize(
+    ("given", "instead"),
+    [
+        ("json_2.1.1/train", "."),  # a split's folder
+        ("json_2.1.1/train/my-own-name/trial_T2", "."),
+        ("logs", "."),
+        ("other/json/train", "other/json"),  # under another name
+        ("other", "other/json"),
+    ],
+)
+def test_a_folder_beside_the_data_is_told_from_theirs(data_dir: Path, given: str, instead: str) -> None:
+    (data_dir / "logs").mkdir()
+    if given.startswith("other"):
+        (data_dir / "json_2.1.1").rename(data_dir / "json")
+        (data_dir / "json").rename(empty(data_dir / "other") / "json")
+    told = f"give {str(data_dir / instead)!r} instead"
+    for act in (lambda path: AlfWorldSource(path).tasks("test"), take_census):
+        with pytest.raises(DataDirError) as raised:
+            act((data_dir / given).resolve())
+        assert str(raised.value).endswith(told)
+    assert len(AlfWorldSource(data_dir / instead).tasks("train")) == 2
+
+
+def empty(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
 def test_unknown_task_names_the_nearest(data_dir: Path) -> None:
     with pytest.raises(UnknownTaskError, match=f"did you mean {HEAT}"):
         AlfWorldEnv(data_dir).reset(options={"task": HEAT.replace("T1", "T11")})
@@ -321,7 +350,7 @@ def test_absolute_path_is_no_task_id(data_dir: Path) -> None:
             "unknown split 'dev'; choose one of: train, validation, test, valid_seen",
         ),
         (lambda d: AlfWorldSource(d).tasks("train", 3), TaskCountError, "at most 2"),
-        (lambda d: AlfWorldSource(d / "json_2.1.1" / "train").tasks("test"), NoTasksError, "split 'test' has no tasks"),
+        (lambda d: AlfWorldSource(empty(d / "e" / "train").parent).tasks("test"), NoTasksError, "split 'test' has no tasks"),
         (lambda d: homebody.envs.tasks("homebody/Hausehold-v0", "test"), UnknownEnvError, "did you mean homebody/Household-v0"),
         (lambda d: homebody.envs.tasks("no.such.module:X-v0", "test"), EnvError, "there is no module 'no.such.module'"),
         (lambda d: homebody.envs.tasks("CartPole-v1", "test"), NoTaskSourceError, "CartPoleEnv does not offer one"),

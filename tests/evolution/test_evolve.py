@@ -241,7 +241,7 @@ def test_a_second_run_in_a_directory_is_refused(baseline: Any) -> None:
         ({"max_steps": 11}, "max_steps was 10 and is 11"),
         ({"seed": 1, "rounds": 3}, "rounds was 2 and is 3, seed was 0 and is 1"),
         ({"harness": "generic"}, "seed_hash was"),
-        ({"model": "random"}, "policy was {'policy': 'no-model'} and is {'policy': 'random'}, model was 'no-model' and is 'random'"),
+        ({"model": "random"}, "model was 'no-model' and is 'random', policy was {'policy': 'no-model'} and is {'policy': 'random'}"),
         ({"env_kwargs": {}}, "env_kwargs was {'rooms': ['bathroom']} and is {}"),
     ],
 )

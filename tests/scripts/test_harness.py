@@ -8,6 +8,8 @@ import pytest
 
 from homebody.agents.harness.outline import changes, does, short
 from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.processors import REGISTRY
+from homebody.evolution.store import Store
 
 LAMP = """
 import gymnasium
@@ -46,6 +48,62 @@ def write(tmp_path: Path) -> Any:
         return path
 
     return write
+
+
+FAILING_CODE = entry("code", hook="before_model", dimension="control", source="def process(event):\n    return 1 / 0\n")
+FAILING_TEMPLATE = entry("prompt_template", {"template": "{{ candidates[0].name }}"})
+ADDED = [{"op": "add", "path": "/processors/-", "value": FAILING_CODE}]
+RUNS = {
+    "code": (document(entry("decide"), FAILING_CODE), "/processors/1/source: on a sample event: "),
+    "a template": (document(entry("decide"), FAILING_TEMPLATE), "/processors/1/params/template: on a sample event: "),
+    "code of a rule": (
+        document(entry("decide"), adaptations=[{**RULE, "patch": ADDED}]),
+        "/adaptations/0/patch: it leads to /processors/1/source: on a sample event: ",
+    ),
+    "code of a variant": (
+        document(entry("decide"), variants=[{"name": "v", "route": {"words": {"far": 1.0}, "prior": 0.0}, "patch": ADDED}]),
+        "/variants/0/patch: it leads to /processors/1/source: on a sample event: ",
+    ),
+}
+"""Harnesses with something of their own that fails as soon as it is run."""
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_what_only_reads_a_harness_runs_nothing_of_it(homebody: Any, tmp_path: Path, name: str) -> None:
+    content, told = RUNS[name]
+    path = tmp_path / "h.json"
+    path.write_text(json.dumps(content))
+    for reading in (("show", path), ("diff", path, "generic"), ("diff", "generic", path)):
+        assert homebody("harness", *reading).code == 0, reading
+    # Whoever checks it, or is to play it, runs it, fenced in.
+    (tmp_path / "patch.json").write_text('[{"op": "replace", "path": "/name", "value": "new"}]')
+    flat = ("--policy", "no-model", "--max-steps", 1)
+    for running in (
+        ("harness", "check", path),
+        ("harness", "patch", path, tmp_path / "patch.json", "--out", tmp_path / "new.json"),
+        ("run", "--harness", path, *flat),
+        ("evaluate", "--harness", path, *flat, "--tasks", 1),
+        ("evolve", "--harness", path, "--model", "no-model", "--run-dir", tmp_path / "run"),
+    ):
+        answer = homebody(*running)
+        assert (answer.code, answer.out) == (2, "")
+        assert told in answer.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["h.json", "patch.json"]
+
+
+def test_a_run_whose_log_holds_code_is_read_without_running_it(homebody: Any, run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(run_dir) as store:
+        found = store.events("round")[-1]
+        edit = {**found["candidates"][0], "patch": ADDED, "id": "r2c1"}
+        store.append("round", {**found, "round": 2, "candidates": [edit], "shipped": "r2c1"})
+        store.append("round", {**found, "round": 3, "candidates": [{**edit, "id": "r3c1"}], "shipped": None})
+
+    def run(entry: object) -> list[str]:
+        raise AssertionError("code of the run was run")
+
+    monkeypatch.setattr(REGISTRY["code"], "check_entry", run)
+    for reading in (("report", run_dir), ("report", run_dir, "--round", 3), ("watch", run_dir)):
+        assert homebody(*reading).code == 0
 
 
 def test_show_groups_processors_by_dimension_and_says_what_each_does(homebody: Any, write: Any) -> None:

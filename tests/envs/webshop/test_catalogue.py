@@ -200,6 +200,15 @@ def test_malformed_attributes_are_named(tmp_path: Path, facts: object, said: str
     assert said in str(raised.value)
 
 
+@pytest.mark.parametrize(("given", "lies_in"), [("data/images", "data"), (".", "data"), ("data/images/a/b", "data")])
+def test_a_folder_beside_the_files_is_told_from_theirs(tmp_path: Path, given: str, lies_in: str) -> None:
+    (tmp_path / "data" / "images" / "a" / "b").mkdir(parents=True)
+    write(tmp_path / "data", [LAMP])
+    told = rf"has no items_shuffle_1000\.json or items_shuffle\.json, and {tmp_path / lies_in} has; point data_dir to {tmp_path / lies_in}"
+    with pytest.raises(CatalogueError, match=told):
+        load_catalogue(tmp_path / given)
+
+
 def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError, match=r"has no items_shuffle_1000\.json or items_shuffle\.json; point data_dir"):
         load_catalogue(tmp_path)
