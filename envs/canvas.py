@@ -10,7 +10,7 @@ import functools
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from io import BytesIO
@@ -49,6 +49,10 @@ SMALLEST_TEXT: Final = 12
 """Smallest size of a text, in pixels."""
 MOST_PIXELS: Final = 8192
 """Largest width and height of a canvas."""
+_DESKTOP_DRIVERS: Final = {"DISPLAY": "x11", "WAYLAND_DISPLAY": "wayland"}
+"""The variables that name a display, in the order in which SDL tries them, and its drivers."""
+_UNSEEN_DRIVERS: Final = ("dummy", "offscreen", "evdev")
+"""The drivers of SDL that show nothing."""
 
 
 class PygameMissingError(EnvError):
@@ -382,20 +386,19 @@ class Window:
         title: What its frame says.
 
     Raises:
-        DisplayError: There is no display.
+        DisplayError: There is no display, or it does not answer.
         PygameMissingError: pygame is not installed.
     """
 
     def __init__(self, width: int, height: int, title: str) -> None:
         self._size = check_size((width, height))
         pygame = _pygame()
-        # Without a display SDL would open an invisible window, and the person would wait for it.
-        if sys.platform == "linux" and not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")):
-            raise DisplayError("there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)")
+        self.is_seen = _open_display() not in _UNSEEN_DRIVERS
+        """Whether it is on a screen, where a person can see and close it."""
         try:
-            pygame.display.init()
             pygame.display.set_mode(self._size, pygame.RESIZABLE)
         except pygame.error as error:
+            pygame.display.quit()
             raise DisplayError(str(error)) from None
         pygame.display.set_caption(title)
         pygame.key.set_repeat(300, 60)
@@ -464,6 +467,61 @@ class Window:
             kind: Literal["click", "move"] = "click" if raw.type == pygame.MOUSEBUTTONDOWN else "move"
             return Event(kind, x=round((x - left) / factor), y=round((y - top) / factor))
         return None
+
+
+def _open_display() -> str:
+    """Start SDL's display, and return the name of its driver.
+
+    Raises:
+        DisplayError: There is none, or it does not answer.
+    """
+    pygame = _pygame()
+    asked = os.environ.get("SDL_VIDEODRIVER", "")
+    if _is_unseen(asked):
+        pygame.display.quit()  # an earlier one of this process
+    if not asked and sys.platform not in ("win32", "darwin"):
+        _open_desktop()
+    else:
+        try:
+            pygame.display.init()
+        except pygame.error as error:
+            problem = f"SDL_VIDEODRIVER={asked}: {error}" if asked else str(error)
+            raise DisplayError(problem) from None
+    driver = str(pygame.display.get_driver())
+    if _is_unseen(asked):
+        pygame.display.quit()
+        raise DisplayError(f"there is no display (SDL fell back to its driver {driver!r})")
+    return driver
+
+
+def _open_desktop() -> None:
+    """Start SDL's display where DISPLAY or WAYLAND_DISPLAY says.
+
+    SDL left to itself would go on to displays that nobody sees, and a person would wait for ever.
+
+    Raises:
+        DisplayError: Neither is set, or none answers.
+    """
+    pygame = _pygame()
+    named = {name: where for name in _DESKTOP_DRIVERS if (where := os.environ.get(name))}
+    if not named:
+        raise DisplayError("there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)")
+    for name in named:
+        os.environ["SDL_VIDEODRIVER"] = _DESKTOP_DRIVERS[name]
+        with suppress(pygame.error):
+            pygame.display.init()
+        del os.environ["SDL_VIDEODRIVER"]
+        if pygame.display.get_init():
+            return
+    tried = " or ".join(f"{name}={where}" for name, where in named.items())
+    raise DisplayError(f"no display answers at {tried}")
+
+
+def _is_unseen(asked: str) -> bool:
+    """Tell whether SDL's display shows nothing, and was not asked to."""
+    pygame = _pygame()
+    driver = pygame.display.get_driver() if pygame.display.get_init() else ""
+    return driver in _UNSEEN_DRIVERS and driver != asked
 
 
 @functools.cache

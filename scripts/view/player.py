@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -174,7 +175,7 @@ class Player:
 
 
 def open_window(size: tuple[int, int], title: str, instead: str) -> Window:
-    """Open a window.
+    """Open a window that waits for a person.
 
     Args:
         size: width and height in pixels.
@@ -182,14 +183,19 @@ def open_window(size: tuple[int, int], title: str, instead: str) -> Window:
         instead: what to do where there is no display.
 
     Raises:
-        click.UsageError: there is no display.
+        click.UsageError: there is no display, or one that nobody sees.
         CanvasSizeError: the size is not possible.
         PygameMissingError: pygame is not installed.
     """
     try:
-        return Window(*size, title)
+        window = Window(*size, title)
     except DisplayError as error:
         raise click.UsageError(f"{str(error).partition(';')[0]}; {instead}") from None
+    if not window.is_seen:
+        window.close()
+        driver = os.environ.get("SDL_VIDEODRIVER")
+        raise click.UsageError(f"SDL_VIDEODRIVER is {driver!r}, which shows nothing; unset it, or {instead}")
+    return window
 
 
 def watch(player: Player, window: Window, listen: Callable[[], None] = lambda: None) -> None:

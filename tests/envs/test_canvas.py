@@ -304,8 +304,53 @@ def test_no_display_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_display_that_does_not_open_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", "nonsense")
-    with pytest.raises(DisplayError, match=r"nonsense.*rgb_array"):
+    with pytest.raises(DisplayError, match=r"SDL_VIDEODRIVER=nonsense: .*rgb_array"):
         Window(100, 80, "test")
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"DISPLAY": "nonsense"}, "no display answers at DISPLAY=nonsense"),
+        ({"DISPLAY": "nonsense", "SDL_VIDEODRIVER": ""}, "no display answers at DISPLAY=nonsense"),
+        ({"WAYLAND_DISPLAY": "none-0"}, "no display answers at WAYLAND_DISPLAY=none-0"),
+        (
+            {"DISPLAY": "nonsense", "WAYLAND_DISPLAY": "none-0"},
+            "no display answers at DISPLAY=nonsense or WAYLAND_DISPLAY=none-0",
+        ),
+        ({"DISPLAY": "nonsense", "SDL_VIDEODRIVER": "x11"}, "SDL_VIDEODRIVER=x11: "),
+    ],
+)
+def test_a_dead_display_is_one_line_and_no_invisible_window(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], said: str
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"XDG_RUNTIME_DIR": str(tmp_path), **variables}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(module.sys, "platform", "linux")
+    with pytest.raises(DisplayError, match=f"no window can be opened: {said}"):
+        Window(100, 80, "test")
+    assert not pygame.display.get_init()
+    assert os.environ.get("SDL_VIDEODRIVER", "") == variables.get("SDL_VIDEODRIVER", "")
+
+
+def test_a_display_that_nobody_sees_is_taken_only_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    # On systems where SDL chooses, it may end with one; here it does, for there is no other.
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(module.sys, "platform", "darwin")
+    with pytest.raises(DisplayError, match="SDL fell back to its driver 'offscreen'"):
+        Window(100, 80, "test")
+    assert not pygame.display.get_init()
+    monkeypatch.setenv("SDL_VIDEODRIVER", "offscreen")
+    window = Window(100, 80, "test")
+    assert (window.is_open, window.is_seen) == (True, False)
+    monkeypatch.delenv("SDL_VIDEODRIVER")
+    monkeypatch.setattr(module.sys, "platform", "linux")
+    monkeypatch.setenv("DISPLAY", "nonsense")
+    with pytest.raises(DisplayError, match="no display answers at DISPLAY=nonsense"):
+        Window(100, 80, "test")  # and not in the display that is there already
 
 
 # --- windows

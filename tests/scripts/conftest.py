@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from homebody.agents import EpisodeRecord, HarnessSpec, Job, RolloutConfig, Rollouts
+from homebody.envs import canvas as canvas_module
 from homebody.envs import tasks
 from homebody.envs.canvas import Canvas, Event, Window
 from homebody.scripts.cli import main
@@ -148,6 +149,7 @@ def shows(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Canvas]]:
             return list(left.pop(0))
 
         monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+        monkeypatch.setattr(canvas_module, "_UNSEEN_DRIVERS", ())
         monkeypatch.setattr(Window, "events", events)
         monkeypatch.setattr(Window, "wait", lambda self, milliseconds: None)
         monkeypatch.setattr(Window, "show", lambda self, canvas: shown.append(canvas.copy()) if self.is_open else None)

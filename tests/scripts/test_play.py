@@ -121,8 +121,11 @@ def test_a_long_list_is_cut(homebody: Command, says: Callable[..., None], monkey
     assert re.search(r"\n   3  .*\n      and \d+ more; type the beginning of one\n", answer.out)
 
 
-def test_what_cannot_be_played(homebody: Command, no_display: None, says: Callable[..., None]) -> None:
+def test_what_cannot_be_played(homebody: Command, no_display: None, says: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     said = "no window can be opened: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set); play in this terminal: "
+    assert homebody("play").error == f"{said}homebody play --text"
+    monkeypatch.setenv("DISPLAY", "nonsense")
+    said = "no window can be opened: no display answers at DISPLAY=nonsense; play in this terminal: "
     assert homebody("play").error == f"{said}homebody play --text"
     says()
     answer = homebody("play", "--text", "--task", "train/nowhere-000000")

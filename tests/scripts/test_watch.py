@@ -462,13 +462,40 @@ def test_a_person_closes_the_window(shows: Shows, player: Player) -> None:
         (("watch", "FILE"), "record it instead: --record FILE.gif"),
     ],
 )
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        (
+            {},
+            "no window can be opened: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set); ",
+        ),
+        (
+            {"DISPLAY": "nonsense"},
+            "no window can be opened: no display answers at DISPLAY=nonsense; ",
+        ),
+        (
+            {"SDL_VIDEODRIVER": "dummy"},
+            "SDL_VIDEODRIVER is 'dummy', which shows nothing; unset it, or ",
+        ),
+    ],
+)
 def test_no_display(
-    homebody: Command, no_display: None, record: EpisodeRecord, tmp_path: Path, arguments: Sequence[str], said: str
+    homebody: Command,
+    no_display: None,
+    monkeypatch: pytest.MonkeyPatch,
+    record: EpisodeRecord,
+    tmp_path: Path,
+    arguments: Sequence[str],
+    said: str,
+    variables: dict[str, str],
+    problem: str,
 ) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     (tmp_path / "a.json").write_text(json.dumps(Stored(record, "seed").to_json()), "utf-8")
     answer = homebody(*(tmp_path / "a.json" if argument == "FILE" else argument for argument in arguments))
     assert (answer.code, answer.out) == (2, "")
-    assert answer.error == f"no window can be opened: there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set); {said}"
+    assert answer.error == f"{problem}{said}"
 
 
 # --- live
