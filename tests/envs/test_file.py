@@ -170,6 +170,11 @@ def test_a_link_to_what_is_not_there_yet(tmp_path: Path) -> None:
 # --- whatever is no regular file
 
 
+def fill(path: Path, text: str) -> None:
+    with replacing(path) as part:
+        part.write_text(text)
+
+
 @pytest.mark.parametrize("is_linked", [False, True])
 def test_a_pipe_is_written_to(tmp_path: Path, is_linked: bool) -> None:
     pipe = named = tmp_path / "pipe"
@@ -179,12 +184,11 @@ def test_a_pipe_is_written_to(tmp_path: Path, is_linked: bool) -> None:
         named.symlink_to(pipe)
     check_target(named)  # does not wait for a reader
     got: list[bytes] = []
-    reader = threading.Thread(target=lambda: got.extend([pipe.read_bytes(), pipe.read_bytes()]))
-    reader.start()
-    write_file(named, "line\n")
-    with replacing(named) as part:
-        part.write_text("second\n")
-    reader.join()
+    for write in (lambda: write_file(named, "line\n"), lambda: fill(named, "second\n")):
+        reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()), daemon=True)
+        reader.start()
+        write()
+        reader.join()  # one reader for each writer: else one may read what both have written
     assert got == [b"line\n", b"second\n"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
