@@ -12,10 +12,11 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
@@ -85,9 +86,9 @@ class Job:
 _worker: tuple[gymnasium.Env[str, str], Policy, int] | None = None
 
 
-def _start_worker(stage: RolloutConfig) -> None:
+def _start_worker(stage: RolloutConfig, end: Connection) -> None:
     global _worker
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(end,), daemon=True).start()
     for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     _worker = (stage.make_env(), stage.make_policy(), stage.max_steps)
@@ -95,22 +96,25 @@ def _start_worker(stage: RolloutConfig) -> None:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold an interrupt from the keyboard back while worker processes start: they inherit that, so only the main process answers it."""
+    """Hold signals that ask to stop back while worker processes start: they inherit that, so only the main process answers them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end_with_parent() -> None:
-    """End this worker when the main process is gone, however it went: the pool's own workers would wait for jobs for ever."""
+def _end_with_parent(end: Connection) -> None:
+    """End this worker when the main process says so or is gone, however it went: the pool's own workers would wait for jobs for ever.
+
+    Nothing is lost by that, whatever the worker is doing: all that is kept is kept by the main process.
+    """
     parent = multiprocessing.parent_process()
     assert parent is not None
-    multiprocessing.connection.wait([parent.sentinel])
+    multiprocessing.connection.wait([parent.sentinel, end])
     os._exit(1)
 
 
@@ -136,18 +140,22 @@ class Rollouts:
         self._pool: ProcessPoolExecutor | None = None
         if workers > 1:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stage,))
+            end, self._workers_end = context.Pipe(duplex=False)
+            self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stage, end))
 
     def __enter__(self) -> Rollouts:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._pool is not None and error is not None:
+            self._workers_end.close()  # Episodes that nobody will ask for are not played to their end.
         self.close()
 
     def close(self) -> None:
         """End the workers and free the model."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+            self._workers_end.close()
         if isinstance(self.policy, ModelPolicy):
             self.policy.backend.close()
         if self._env is not None:
@@ -158,6 +166,7 @@ class Rollouts:
         jobs: Sequence[Job],
         on_step: Callable[[dict[str, Any]], None] | None = None,
         on_decision: Callable[[ModelCall], None] | None = None,
+        on_rest: Callable[[int, EpisodeRecord], None] | None = None,
     ) -> Iterator[EpisodeRecord]:
         """Play the jobs; yield their records in the order of the jobs, each as soon as it and those before it are done.
 
@@ -165,6 +174,7 @@ class Rollouts:
             jobs: what to play.
             on_step: called with each step's trace entry; only with one worker.
             on_decision: called with what each decision was made from; only with one worker.
+            on_rest: called with number and record of each job that workers had finished ahead of its turn when an exception ends the play.
 
         Raises:
             WorkerDiedError: a worker process was killed or crashed.
@@ -177,11 +187,23 @@ class Rollouts:
                     attempt=job.attempt, max_steps=self.stage.max_steps, on_step=on_step, on_decision=on_decision,
                 )  # fmt: skip
             return
+        futures: list[Future[EpisodeRecord]] = []
+        done = 0
         try:
             with _uninterrupted():
-                records = self._pool.map(_play, jobs)
-            yield from records
-        except BrokenProcessPool:
-            raise WorkerDiedError(
-                "a worker process died (killed, or out of memory); what was done is stored: run again with --resume, or with --workers 1"
-            ) from None
+                futures += [self._pool.submit(_play, job) for job in jobs]
+            for future in futures:
+                record = future.result()
+                done += 1
+                yield record
+        except BaseException as error:
+            for number, rest in enumerate(futures[done:], done):
+                is_played = not rest.cancel() and rest.done() and rest.exception() is None
+                if is_played and on_rest is not None and not isinstance(error, GeneratorExit):
+                    on_rest(number, rest.result())
+            if isinstance(error, BrokenProcessPool):
+                raise WorkerDiedError(
+                    "a worker process died (killed, or out of memory); what was done is stored: run again with --resume, "
+                    "or with --workers 1"
+                ) from None
+            raise

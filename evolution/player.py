@@ -149,7 +149,8 @@ class Player:
         done, total = done + len(tasks) - len(missing), total or len(tasks)
         series = {"what": f"{who}: {part}", "who": who, "part": part, "total": total}
         self.tell("play", {**series, "done": done})
-        played = iter(self._twice([Job(spec, task, self.config.seed) for task in missing]))
+        new = [key for key in keys if known[key] is None]
+        played = self._twice([Job(spec, task, self.config.seed) for task in missing], new)
         records = []
         for key in keys:
             self._check_budget(key)
@@ -169,8 +170,11 @@ class Player:
         self.tell("series", {**series, "behaviour_hash": spec.behaviour_hash, "episodes": episodes})
         return records
 
-    def _twice(self, jobs: Sequence[Job]) -> Iterator[EpisodeRecord]:
-        for job, record in zip(jobs, self.rollouts.play(jobs), strict=True):
+    def _twice(self, jobs: Sequence[Job], keys: Sequence[str]) -> Iterator[EpisodeRecord]:
+        def keep(number: int, record: EpisodeRecord) -> None:
+            self.store.add_episode(keys[number], record)
+
+        for job, record in zip(jobs, self.rollouts.play(jobs, on_rest=keep), strict=True):
             yield record if record.error is None else next(self.rollouts.play([job]))
 
     def _check_budget(self, key: str) -> None:

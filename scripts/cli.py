@@ -1,71 +1,43 @@
-"""The command line `homebody`. Thin: it reads options, calls the library, prints, and turns named errors into one line.
+"""The entry point of the command line `homebody`: it turns named errors and signals into one line and an exit code.
 
-Exit codes: 0 done, 1 failed, 2 bad usage or input. Each command is a module of `homebody.scripts.commands`.
+Exit codes: 0 done, 1 failed or stopped by a signal, 2 bad usage or input. The commands are in `homebody.scripts.group`.
 """
-
-# The mark \b, which keeps click from rewrapping the examples, must be one character: these docstrings cannot be raw.
-# ruff: noqa: D301
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
-import click
-
-from homebody.scripts.commands.bench import bench
-from homebody.scripts.commands.controls import controls
-from homebody.scripts.commands.data import data
-from homebody.scripts.commands.evaluate import evaluate
-from homebody.scripts.commands.evolve import evolve
-from homebody.scripts.commands.export import export
-from homebody.scripts.commands.harness import harness
-from homebody.scripts.commands.household import household
-from homebody.scripts.commands.models import models
-from homebody.scripts.commands.play import play
-from homebody.scripts.commands.report import report
-from homebody.scripts.commands.reproduce import reproduce
-from homebody.scripts.commands.run import run
-from homebody.scripts.commands.watch import watch
-from homebody.scripts.commands.webshop import webshop
-from homebody.scripts.console import error_line
-from homebody.scripts.options import HELP_NAMES, Group
-from homebody.scripts.terminal import fit_streams
-
-CONTEXT = {"help_option_names": HELP_NAMES, "max_content_width": 110}
-
-
-@click.group(cls=Group, context_settings=CONTEXT)
-@click.version_option(package_name="homebody")
-def cli() -> None:
-    """A laboratory for agents that plan in a home, run by small local models, whose harness improves itself.
-
-    \b
-    Start here:
-      homebody run                          watch one episode
-      homebody evolve --run-dir runs/first  let the harness improve itself
-      homebody controls runs/first          what the gain is worth
-      homebody report runs/first            read what happened
-    """
-
-
-for command in (
-    run, watch, play, evaluate, evolve, controls, reproduce, report, export,
-    harness, models, household, webshop, data, bench,
-):  # fmt: skip
-    cli.add_command(command)
+from homebody.scripts.interrupt import NOTE, interruptible
 
 
 def main() -> None:
     """Run the command line; the entry point."""
+    try:
+        with interruptible():
+            sys.exit(_run())
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):  # The terminal may be gone.
+            sys.stderr.write(f"homebody: {NOTE}\n")
+            sys.stderr.flush()
+        sys.exit(1)
+
+
+def _run() -> int:
+    """Run a command and return its exit code."""
+    import click
+
+    from homebody.scripts.console import error_line
+    from homebody.scripts.group import cli
+    from homebody.scripts.terminal import fit_streams
+
     fit_streams()
     try:
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        return cli.main(standalone_mode=False) or 0
     except click.exceptions.Abort:
-        error_line("stopped; what was played is stored where a --run-dir was given")
-        sys.exit(1)
+        raise KeyboardInterrupt from None
     except click.ClickException as error:
         error_line(error.format_message())
-        sys.exit(2)
     except Exception as error:
         from homebody.agents.errors import AgentError, FailedError
         from homebody.envs import EnvError
@@ -73,7 +45,9 @@ def main() -> None:
         if not isinstance(error, AgentError | EnvError):
             raise
         error_line(str(error))
-        sys.exit(1 if isinstance(error, FailedError) else 2)
+        if isinstance(error, FailedError):
+            return 1
+    return 2
 
 
 if __name__ == "__main__":

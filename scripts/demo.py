@@ -6,12 +6,12 @@ was stopped goes on where it was.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import click
 
+from homebody.scripts.interrupt import interruptible, run_child
 from homebody.scripts.options import PATH
 
 # Sized for ten minutes on two cores. The plain harness is the slow one: a model that writes its commands reads all candidates at every
@@ -53,10 +53,11 @@ def _homebody(arguments: list[str]) -> None:
     """Show a command and run it; end with its exit code if it fails."""
     click.secho("$ homebody " + " ".join(arguments), fg="cyan")
     sys.stdout.flush()
-    code = subprocess.run([sys.executable, "-P", "-m", "homebody.scripts.cli", *arguments], check=False).returncode
+    code = run_child([sys.executable, "-P", "-m", "homebody.scripts.cli", *arguments])
     if code:
         raise SystemExit(code)
 
 
 if __name__ == "__main__":
-    demo()
+    with interruptible():
+        demo()

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from homebody.scripts.cli import cli
+from homebody.scripts.group import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text("utf-8")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
+from homebody.scripts.interrupt import run_child
 from homebody.scripts.options import PATH, json_out, workers
 
 if TYPE_CHECKING:
@@ -150,4 +150,4 @@ def _homebody(arguments: list[str], console: Console) -> int:
     """Show a command and run it in another process; returns its exit code."""
     console.line("$ homebody " + " ".join(arguments))
     sys.stdout.flush()
-    return subprocess.run([sys.executable, "-P", "-m", "homebody.scripts.cli", *arguments], check=False).returncode
+    return run_child([sys.executable, "-P", "-m", "homebody.scripts.cli", *arguments])

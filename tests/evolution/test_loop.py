@@ -66,7 +66,7 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
 
             def __exit__(self, *_: object) -> None: ...
 
-            def play(self, jobs: Sequence[Job]) -> Iterator[EpisodeRecord]:
+            def play(self, jobs: Sequence[Job], **_: Any) -> Iterator[EpisodeRecord]:
                 for job in jobs:
                     played.append((turns(job.spec), job.task.task_id))
                     letters, steps = outcomes[turns(job.spec)]

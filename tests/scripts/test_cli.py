@@ -57,7 +57,7 @@ def test_the_version(homebody: Command) -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "import sys; import homebody.scripts.cli; print(sorted({'llama_cpp', 'numba', 'gymnasium', 'matplotlib'} & set(sys.modules)))"
+    code = "import sys; import homebody.scripts.group; print(sorted({'llama_cpp', 'numba', 'gymnasium', 'matplotlib'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

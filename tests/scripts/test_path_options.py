@@ -10,7 +10,7 @@ from typing import Any
 import click
 import pytest
 
-from homebody.scripts.cli import cli
+from homebody.scripts.group import cli
 from homebody.scripts.options import PATH
 
 Command = Callable[..., Any]

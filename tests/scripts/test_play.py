@@ -14,9 +14,9 @@ import pytest
 from homebody.agents import RolloutConfig
 from homebody.envs import tasks
 from homebody.envs.canvas import Box, Canvas, Event
-from homebody.scripts.cli import cli
 from homebody.scripts.commands.play import play as play_command
 from homebody.scripts.commands.watch import watch as watch_command
+from homebody.scripts.group import cli
 from homebody.scripts.view.board import LEAST
 from homebody.scripts.view.human import completion, matching
 from homebody.scripts.view.play import Desk

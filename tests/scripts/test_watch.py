@@ -22,8 +22,8 @@ from homebody.agents.models.backend import Usage
 from homebody.envs import EnvError
 from homebody.envs.canvas import Canvas, Event, Window
 from homebody.evolution.store import Store
-from homebody.scripts.cli import cli
 from homebody.scripts.commands.watch import watch as watch_command
+from homebody.scripts.group import cli
 from homebody.scripts.view.board import LEAST, Board
 from homebody.scripts.view.live import watch_live
 from homebody.scripts.view.player import BUTTONS, SPEEDS, Player, open_window, watch

@@ -14,8 +14,8 @@ import pytest
 from homebody.envs.canvas import Event
 from homebody.envs.webshop.env import WebShopEnv
 from homebody.envs.webshop.site import Site
-from homebody.scripts.cli import cli
 from homebody.scripts.commands.webshop import webshop
+from homebody.scripts.group import cli
 from homebody.scripts.view.human import StoppedError, ask_on_terminal, ended
 from homebody.scripts.view.play import Desk
 from homebody.scripts.view.reel import Reel

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from homebody.agents.errors import BadModelFileError, DecodeError
 from homebody.agents.models.backend import Usage
-from homebody.agents.models.llama.log import errors, reason
+from homebody.agents.models.llama.log import errors, reason, signals_held
 from homebody.agents.models.llama.sampling import Floats
 from homebody.agents.models.llama.weights import load_model
 
@@ -74,7 +74,8 @@ class Engine:
         context = None
         generates = llama_cpp.llama_model_has_decoder(self._model) and not llama_cpp.llama_model_has_encoder(self._model)
         if generates:
-            context = llama_cpp.llama_init_from_model(self._model, params)
+            with signals_held():
+                context = llama_cpp.llama_init_from_model(self._model, params)
         if context is not None and llama_cpp.llama_get_memory(context) is None:
             llama_cpp.llama_free(context)
             generates, context = False, None

@@ -2,10 +2,13 @@
 
 import ctypes
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import llama_cpp
 
@@ -28,6 +31,31 @@ llama_cpp.llama_backend_init()
 def reason() -> str:
     """Return the first error that llama.cpp logged: the ones after it say that loading failed."""
     return errors[0] if errors else "it gives no reason"
+
+
+@contextmanager
+def signals_held() -> Iterator[list[int]]:
+    """Hold signals that ask to stop back while C code calls Python: an exception that a callback raises is lost.
+
+    The list holds the numbers of those that came; the first of them is answered when the block is left. Only the main thread gets any.
+    """
+    held: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield held
+        return
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    before = {number: signal.getsignal(number) for name in names if (number := getattr(signal, name, None)) is not None}
+    # One that is ignored, ends the process by itself, or is handled by C code is no danger.
+    handled: dict[int, Any] = {number: handler for number, handler in before.items() if callable(handler)}
+    try:
+        for number in handled:
+            signal.signal(number, lambda number, _: held.append(number))
+        yield held
+    finally:
+        for number, handler in handled.items():
+            signal.signal(number, handler)
+    if held:
+        handled[held[0]](held[0], None)
 
 
 @contextmanager

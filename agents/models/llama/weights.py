@@ -9,7 +9,7 @@ from typing import Any
 import llama_cpp
 
 from homebody.agents.errors import BadModelFileError, BadRequestError
-from homebody.agents.models.llama.log import errors, reason
+from homebody.agents.models.llama.log import errors, reason, signals_held
 
 _QUANTIZATIONS: dict[int, str] = {
     number: name.removeprefix(prefix)
@@ -52,7 +52,11 @@ def load_model(path: Path | str, gpu_layers: int) -> Any:
     value.val_bool = False
     params.kv_overrides = overrides
     errors.clear()
-    model = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
+    with signals_held() as held:
+        params.progress_callback = llama_cpp.llama_progress_callback(lambda share, _: not held)
+        model = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
+        if held and model is not None:
+            llama_cpp.llama_model_free(model)
     if model is None:
         raise BadModelFileError(path, f"llama.cpp refuses it: {reason()}")
     return model
@@ -79,7 +83,9 @@ def requantize(source: Path, target: Path, quantization: str = "Q4_0") -> None:
     params.allow_requantize = True
     params.nthread = 1
     errors.clear()
-    if llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(target), ctypes.byref(params)) != 0:
+    with signals_held():
+        failed = llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(target), ctypes.byref(params)) != 0
+    if failed:
         raise BadModelFileError(source, f"llama.cpp cannot re-quantize it: {reason()}", "check the file, and the free disk space")
 
 

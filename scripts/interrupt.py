@@ -1,0 +1,137 @@
+"""Stopping a command by a signal: SIGINT (Ctrl-C), SIGTERM and SIGHUP are the same.
+
+Once, the command ends cleanly: `KeyboardInterrupt` is raised in the main thread, no new work begins, and what was done is kept. Twice, the
+process ends at once, whatever it is doing: a thread of its own sees to that, since Python's handlers wait while C code computes.
+
+Imports the standard library alone, so that it is at work before anything else is imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import Any
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+SAME_S = 0.1
+"""Signals within so many seconds of the first are the same one: some programs send theirs to a process and to its group."""
+AGAIN_S = 0.02
+"""Seconds after which an interrupt that was lost in a callback is sent again."""
+NOTE = "stopped; what was played is stored where a --run-dir was given"
+NOTE_AT_ONCE = "stopped at once; what was played is stored where a --run-dir was given"
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let signals stop what the block does. Ignored ones (as SIGHUP under nohup) stay so; in another thread than the main one a no-op."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    stopper = _Stopper(reader)
+    hook = sys.unraisablehook
+    sys.unraisablehook = stopper.unraisable
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, stopper.handle)
+    woken = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    stopper.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(woken)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        sys.unraisablehook = hook
+        os.close(writer)
+        stopper.join()
+        os.close(reader)
+
+
+def run_child(command: Sequence[str]) -> int:
+    """Run a command to its end and return its exit code. A signal to this process is passed on to it, once.
+
+    It has a process group of its own, so that it gets each signal once however that was sent.
+
+    Raises:
+        SystemExit: A signal stopped it, and it has said so.
+    """
+    group: dict[str, Any] = {} if sys.platform == "win32" else {"process_group": 0}
+    with subprocess.Popen(command, **group) as child:
+        _children.add(child)
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            child.send_signal(signal.SIGINT)
+            raise SystemExit(max(1, child.wait())) from None
+        finally:
+            _children.discard(child)
+
+
+_children: set[subprocess.Popen[bytes]] = set()
+
+
+class _Stopper(threading.Thread):
+    """Counts the signals; the first one raises KeyboardInterrupt, the second one ends the process.
+
+    Args:
+        reader: where the interpreter writes the number of each signal, as soon as it comes.
+    """
+
+    def __init__(self, reader: int) -> None:
+        super().__init__(name="interrupt", daemon=True)
+        self._reader = reader
+        self._is_raised = False
+        self._number = int(signal.SIGINT)
+        self._repeats = 0
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Stop the main thread, the first time."""
+        if not self._is_raised:
+            self._is_raised, self._number = True, number
+            raise KeyboardInterrupt
+
+    def unraisable(self, problem: Any) -> None:
+        """Send an interrupt again that was raised where nobody could catch it, as in a callback of C code."""
+        if not issubclass(problem.exc_type, KeyboardInterrupt):
+            sys.__unraisablehook__(problem)
+            return
+        self._is_raised = False
+        self._repeats += 1
+        again = threading.Timer(AGAIN_S, signal.pthread_kill, (threading.main_thread().ident, self._number))
+        again.daemon = True
+        again.start()
+
+    def run(self) -> None:
+        """Wait for signals, until the writing end is closed."""
+        first = None
+        while numbers := os.read(self._reader, 1):
+            if numbers[0] not in SIGNALS:
+                continue
+            now = time.monotonic()
+            if first is None:
+                first = now
+            elif self._repeats:
+                self._repeats -= 1
+            elif now - first > SAME_S:
+                _end_at_once()
+
+
+def _end_at_once() -> None:
+    """End this process and those that it runs; its workers end with it."""
+    for child in list(_children):
+        with contextlib.suppress(OSError):
+            child.kill()
+    with contextlib.suppress(OSError):
+        shown = "\x1b[?25h" if os.isatty(2) else ""  # A bar hides the cursor.
+        os.write(2, f"{shown}homebody: {NOTE_AT_ONCE}\n".encode())
+    os._exit(1)
