@@ -53,7 +53,7 @@ def python(code: str) -> subprocess.Popen[str]:
 def test_a_signal_to_all_processes_ends_an_evaluation_in_one_line(
     homebody_process: Command, tmp_path: Path, number: signal.Signals, workers: int, after_s: float
 ) -> None:
-    arguments = ("evaluate", "--decider", "random", "--tasks", 20_000, "--run-dir", tmp_path / "run", "--workers", workers)
+    arguments = ("evaluate", "--policy", "random", "--tasks", 20_000, "--run-dir", tmp_path / "run", "--workers", workers)
     with homebody_process(*arguments) as process:
         wait_until(process, lambda: catches(process.pid))
         time.sleep(after_s)
@@ -64,7 +64,7 @@ def test_a_signal_to_all_processes_ends_an_evaluation_in_one_line(
 
 
 def test_the_same_signal_that_comes_by_two_ways_is_one(homebody_process: Command, tmp_path: Path) -> None:
-    with homebody_process("evaluate", "--decider", "random", "--tasks", 20_000, "--run-dir", tmp_path / "run") as process:
+    with homebody_process("evaluate", "--policy", "random", "--tasks", 20_000, "--run-dir", tmp_path / "run") as process:
         wait_until(process, lambda: (tmp_path / "run" / "run.sqlite").exists())
         process.send_signal(signal.SIGTERM)  # as coreutils' timeout does it
         os.killpg(process.pid, signal.SIGTERM)
@@ -110,7 +110,7 @@ class Slow(gymnasium.Env):
     )
     run_dir = tmp_path / "run"
     command = [sys.executable, "-P", "-m", "homebody.scripts.cli", "evaluate", "--env", "slow_world:Slow", "--harness", "generic"]
-    command += ["--decider", "random", "--workers", "2", "--run-dir", str(run_dir)]
+    command += ["--policy", "random", "--workers", "2", "--run-dir", str(run_dir)]
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         wait_until(process, lambda: all((tmp_path / f"test-{number}").exists() for number in range(1, 6)))
@@ -151,8 +151,8 @@ except KeyboardInterrupt:
 
 
 def test_a_command_that_runs_others_passes_a_signal_on_and_ends_with_them(homebody_process: Command, tmp_path: Path) -> None:
-    run_dir = tmp_path / "flat-household"
-    arguments = ("reproduce", "--models", "flat", "--benchmarks", "household", "--quick", "--run-dir", tmp_path)
+    run_dir = tmp_path / "no-model-household"
+    arguments = ("reproduce", "--models", "no-model", "--benchmarks", "household", "--quick", "--run-dir", tmp_path)
     with homebody_process(*arguments) as process:
         wait_until(process, lambda: (run_dir / "run.sqlite").exists())
         process.send_signal(signal.SIGTERM)  # to the one process alone
