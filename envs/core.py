@@ -19,8 +19,24 @@ RENDER_MODES: Final = ("human", "rgb_array")
 """In a window; and as arrays, from `render`."""
 
 
-class EnvError(Exception):
+class _RaisedAgain(type):
+    """Lets `TYPE(error)` return an error of the type that it is given.
+
+    Gymnasium's `AsyncVectorEnv` raises so what another process has raised.
+    """
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and isinstance(args[0], cls):
+            return args[0]
+        return super().__call__(*args, **kwargs)
+
+
+class EnvError(Exception, metaclass=_RaisedAgain):
     """Base of all named errors of this layer; its text says what, what was got, what is allowed, and what to do."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the text: the parameters of a constructor are not kept."""
+        return _restored, (type(self), self.args, vars(self))
 
 
 class UnknownSplitError(EnvError):
@@ -91,6 +107,20 @@ class ResetOptionError(EnvError):
         super().__init__(f"unknown reset option {option!r}{did_you_mean(option, known)}; {allowed}")
 
 
+class OptionsError(EnvError):
+    """What `reset` got as its options are none."""
+
+    def __init__(self, options: object, known: Sequence[str]) -> None:
+        super().__init__(f"options={options!r} is not possible; give a mapping, as {{{known[0]!r}: ...}}, or None")
+
+
+class UnknownParameterError(EnvError):
+    """An environment was made with a parameter that it does not have."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"unknown parameter {name!r}; choose among: {', '.join(known)}{did_you_mean(name, known)}")
+
+
 class RenderModeError(EnvError):
     """A picture is asked for in a way that there is none."""
 
@@ -156,6 +186,30 @@ class TaskSource(Protocol):
     def tasks(self, split: str, n: int | None = None) -> list[TaskSpec]:
         """Return the first `n` tasks of a split (all, if `None`), in an order that never changes and is a fair sample of the types."""
         ...
+
+
+def check_options(options: object, known: Sequence[str] = ("task",)) -> Mapping[str, Any]:
+    """Return the options of a reset; no options where they are `None`.
+
+    Raises:
+        OptionsError: They are no mapping.
+        ResetOptionError: One of them is unknown.
+    """
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise OptionsError(options, known)
+    for option in options:
+        if option not in known:
+            raise ResetOptionError(option, known)
+    return options
+
+
+def _restored(kind: type[EnvError], args: tuple[Any, ...], state: dict[str, Any]) -> EnvError:
+    """Return an error from its pickle."""
+    error = kind.__new__(kind, *args)
+    vars(error).update(state)
+    return error
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

@@ -7,17 +7,18 @@ the text says so when the thing is examined in the hand. `text` and `command` sa
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 import numpy as np
 from gymnasium.spaces import Box, Dict
 from numpy.typing import NDArray
 
-from homebody.envs.core import EnvError, UnknownTaskError, did_you_mean
+from homebody.envs.core import EnvError, UnknownParameterError, UnknownTaskError, did_you_mean
 from homebody.envs.household import expert, rules
 from homebody.envs.household.alfworld import AlfWorldSource
 from homebody.envs.household.batch import stack
@@ -35,6 +36,9 @@ OBJECT_TYPES: Final = tuple(sorted(object_flags()))
 """The types of objects; arrays name a type by its position here."""
 RECEPTACLE_TYPES: Final = tuple(sorted(receptacle_kinds()))
 """The types of receptacles, likewise."""
+
+PARAMETERS: Final = ("data_dir", "split", "n_tasks", "tasks", "max_steps")
+"""The parameters of both environments besides those of `HouseSource`."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -68,10 +72,19 @@ class Snapshot:
 
     arrays: dict[str, NDArray[Any]]
     """Copies of all that changes, by name."""
-    generator: dict[str, Any]
-    """State of the generator that draws tasks."""
+    generators: tuple[dict[str, Any], ...]
+    """States of the generators that draw tasks, one a house."""
     games: int
     """CRC-32 of the worlds of the games: tells other tasks, and houses that were changed since."""
+
+
+class Play(NamedTuple):
+    """One house of a batch, as a text game shows itself."""
+
+    game: Game
+    state: Words
+    """As the game alone has it: in a batch with larger games its sets are wider."""
+    won: bool
 
 
 class Houses:
@@ -88,6 +101,7 @@ class Houses:
 
     Raises:
         MaxStepsError: `max_steps` is no positive integer.
+        UnknownParameterError: `house` has a parameter that houses do not have.
         BatchOptionError: `data_dir` and parameters of houses are given together, or `tasks` is empty.
         TypeNameError: A game has a type of thing that has no number.
         EnvError: The source refuses something.
@@ -147,15 +161,26 @@ class Houses:
             }
         )
 
-    def start(self, chosen: NDArray[np.bool_], generator: np.random.Generator, tasks: Sequence[str] | None = None) -> None:
-        """Start the chosen houses again, each with a task drawn by the generator or with its own of `tasks` (one a house).
+    def start(
+        self,
+        chosen: NDArray[np.bool_],
+        generators: Sequence[np.random.Generator],
+        tasks: Sequence[str] | None = None,
+    ) -> None:
+        """Start the chosen houses again.
+
+        Args:
+            chosen: Which; shape (n,).
+            generators: One a house: it draws the task.
+            tasks: The task of each house, instead of drawn ones.
 
         Raises:
             BatchOptionError: There are not as many tasks as houses.
             UnknownTaskError: A task is not among those that were made ready.
         """
         if tasks is None:
-            self.game_of[chosen] = generator.integers(len(self.games), size=int(chosen.sum()))
+            n = len(self.games)
+            self.game_of[chosen] = [generators[i].integers(n) for i in np.flatnonzero(chosen).tolist()]
         else:
             if isinstance(tasks, str) or not isinstance(tasks, Sequence) or len(tasks) != len(self.game_of):
                 raise BatchOptionError("tasks", tasks, f"a list of {len(self.game_of)} task ids, one a house")
@@ -208,12 +233,25 @@ class Houses:
         code = rules.decode(world, state, action)
         return self._language(i).command(code) if rules.is_admissible(world, state, *code) else ""
 
+    def last_command(self, i: int) -> str:
+        """Return the text of the last action of house `i`; empty if it was not admissible."""
+        verb, a, b = self.codes[i].tolist()
+        return self._language(i).command((verb, a, b)) if self.steps[i] and self.accepted[i] else ""
+
     def text(self, i: int) -> str:
         """Return what the text engine says to the last action of house `i`; the opening before the first. Always the current logic."""
         if not self.steps[i]:
             return self._language(i).intro
         verb, a, b = self.codes[i].tolist()
-        return self._language(i).tell(self._narrow(i), (verb, a, b)) if self.accepted[i] else NOTHING_HAPPENS
+        return self._language(i).tell(self.play(i).state, (verb, a, b)) if self.accepted[i] else NOTHING_HAPPENS
+
+    def play(self, i: int) -> Play:
+        """Return house `i` as it stands now."""
+        game = self.games[self.game_of[i]]
+        wide = unpack(self.stack.worlds[self.game_of[i]], self.states[i])[1]
+        own = game.view(game.initial)
+        parts = [table[:, : part.shape[1]].ravel() for table, part in zip(wide, own, strict=True)]
+        return Play(game, np.concatenate(parts), bool(self.won[i]))
 
     def expert(self, i: int) -> list[int]:
         """Return the actions of a shortest plan in house `i`.
@@ -221,14 +259,16 @@ class Houses:
         Raises:
             NoPlanError: The goal cannot be reached.
         """
-        game = self.games[self.game_of[i]]
-        return [encode(self.stack.worlds[self.game_of[i]], code) for code in expert.plan(game, self._narrow(i))]
+        game, state, _ = self.play(i)
+        return [encode(self.stack.worlds[self.game_of[i]], code) for code in expert.plan(game, state)]
 
-    def snapshot(self, generator: np.random.Generator) -> Snapshot:
+    def snapshot(self, generators: Sequence[np.random.Generator]) -> Snapshot:
         """Return a copy of where everything stands."""
-        return Snapshot({name: getattr(self, name).copy() for name in _CHANGING}, dict(generator.bit_generator.state), self._games_crc)
+        arrays = {name: getattr(self, name).copy() for name in _CHANGING}
+        states = tuple(dict(generator.bit_generator.state) for generator in generators)
+        return Snapshot(arrays, states, self._games_crc)
 
-    def restore(self, snapshot: Snapshot, generator: np.random.Generator) -> None:
+    def restore(self, snapshot: Snapshot, generators: Sequence[np.random.Generator]) -> None:
         """Go back to a snapshot.
 
         Raises:
@@ -246,7 +286,8 @@ class Houses:
             )
         for name, array in snapshot.arrays.items():
             getattr(self, name)[:] = array
-        generator.bit_generator.state = snapshot.generator
+        for generator, state in zip(generators, snapshot.generators, strict=True):
+            generator.bit_generator.state = state
 
     def _fixed_arrays(self) -> Arrays:
         """Return what never changes in a game, by game: shapes (n_games, ...)."""
@@ -273,13 +314,6 @@ class Houses:
     def _language(self, i: int) -> Language:
         return language_of(self.games[self.game_of[i]], "current")
 
-    def _narrow(self, i: int) -> Words:
-        """Return the state of house `i` as its game alone has it: in a batch with larger games its sets are wider."""
-        game = self.games[self.game_of[i]]
-        wide = unpack(self.stack.worlds[self.game_of[i]], self.states[i])[1]
-        own = game.view(game.initial)
-        return np.concatenate([table[:, : part.shape[1]].ravel() for table, part in zip(wide, own, strict=True)])
-
 
 _CHANGING: Final = ("game_of", "states", "seen", "masks", "won", "accepted", "codes", "steps")
 """The arrays of `Houses` that a step may change."""
@@ -289,9 +323,14 @@ def task_source(data_dir: str | os.PathLike[str] | None, **house: Any) -> AlfWor
     """Return where tasks come from: a folder of ALFWorld's games, or houses with these parameters.
 
     Raises:
+        UnknownParameterError: There is no such parameter.
         BatchOptionError: Both are given.
         EnvError: The folder or a parameter is not usable.
     """
+    known = tuple(inspect.signature(HouseSource).parameters)
+    for name in house:
+        if name not in known:
+            raise UnknownParameterError(name, (*PARAMETERS, *known))
     if data_dir is None:
         return HouseSource(**house)
     if house:

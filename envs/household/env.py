@@ -16,7 +16,7 @@ import numpy as np
 from gymnasium.spaces import Text
 from numpy.typing import NDArray
 
-from homebody.envs.core import RENDER_MODES, EnvError, NotResetError, RenderModeError, ResetOptionError, SnapshotError, TaskSource, TaskSpec
+from homebody.envs.core import RENDER_MODES, EnvError, NotResetError, RenderModeError, SnapshotError, TaskSource, TaskSpec, check_options
 from homebody.envs.household import expert
 from homebody.envs.household.alfworld import AlfWorldSource
 from homebody.envs.household.building import ROOMS
@@ -161,15 +161,13 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
         """Start a task: the one of `options["task"]`, or one drawn from the split by the seeded generator.
 
         Raises:
+            OptionsError: `options` is no mapping.
             ResetOptionError: `options` has another key than `task`.
             EnvError: There is no such task, or its game cannot be loaded.
         """
         super().reset(seed=seed)
-        options = options or {}
-        for option in options:
-            if option != "task":
-                raise ResetOptionError(option)
-        task_id = options["task"] if "task" in options else self._draw()
+        chosen = check_options(options)
+        task_id = chosen["task"] if "task" in chosen else self._draw()
         play = self._ready(task_id)
         observation = play.reset()
         self._play, self._task_id, self._n_steps = play, task_id, 0

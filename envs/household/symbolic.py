@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Discrete
+from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from homebody.envs.core import EnvError, NotResetError, ResetOptionError
+from homebody.envs.core import (
+    RENDER_MODES,
+    EnvError,
+    NotResetError,
+    RenderModeError,
+    check_options,
+)
 from homebody.envs.household.alfworld import AlfWorldSource
-from homebody.envs.household.arrays import Arrays, BatchOptionError, Houses, Snapshot, task_source
+from homebody.envs.household.arrays import (
+    PARAMETERS,
+    Arrays,
+    BatchOptionError,
+    Houses,
+    Snapshot,
+    task_source,
+)
 from homebody.envs.household.houses import HouseSource
+
+if TYPE_CHECKING:
+    from homebody.envs.household.viewer import Viewer
 
 DEFAULT_TASKS: Final = 100
 """How many tasks of the split are made ready unless told otherwise."""
@@ -60,7 +77,11 @@ class HouseholdSymbolicEnv(gymnasium.Env[Arrays, np.integer[Any]]):
         admissible), `task_id`.
     Reset:
         `reset(options={"task": ID})` plays that task; without it the seeded generator draws one of those that were made ready.
+    Rendering:
+        As `homebody/Household-v0`: what the agent was told since the reset, in a window or as arrays.
     """
+
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}  # noqa: RUF012  # declared so by Gymnasium
 
     def __init__(
         self,
@@ -70,9 +91,33 @@ class HouseholdSymbolicEnv(gymnasium.Env[Arrays, np.integer[Any]]):
         n_tasks: int | None = DEFAULT_TASKS,
         tasks: Sequence[str] | None = None,
         max_steps: int = 50,
+        render_mode: str | None = None,
+        render_size: tuple[int, int] = (960, 720),
         **house: Any,
     ) -> None:
-        """Make the tasks ready; see `arrays.Houses` for the arguments and errors. `house` are parameters of `HouseSource`."""
+        """Make the tasks ready; see `arrays.Houses` for the other arguments and errors.
+
+        Args:
+            data_dir: A folder of ALFWorld's games; `None` makes houses.
+            split: The split that tasks are taken from.
+            n_tasks: How many tasks of the split are made ready.
+            tasks: The ids of the tasks, instead.
+            max_steps: Steps after which an episode is truncated.
+            render_mode: One of `RENDER_MODES`, or `None` for play without pictures.
+            render_size: Width and height of the pictures, in pixels; at least (640, 480).
+            house: Parameters of `HouseSource`.
+
+        Raises:
+            RenderModeError: There is no such render mode.
+            CanvasSizeError: There can be no picture of this size.
+            PygameMissingError: Pictures are asked for and pygame is not installed.
+            EnvError: The tasks cannot be made ready.
+        """
+        if render_mode is not None and render_mode not in RENDER_MODES:
+            raise RenderModeError(render_mode)
+        self.render_mode = render_mode
+        self._render_size = render_size
+        self._viewer = self._make_viewer()
         self.houses = Houses(data_dir, split, n_tasks, tasks, max_steps, house, n=1)
         self.observation_space: gymnasium.Space[Any] = self.houses.space()
         self.action_space: Discrete = Discrete(self.houses.n_actions)
@@ -81,19 +126,25 @@ class HouseholdSymbolicEnv(gymnasium.Env[Arrays, np.integer[Any]]):
     @classmethod
     def task_source(cls, data_dir: str | os.PathLike[str] | None = None, **kwargs: Any) -> AlfWorldSource | HouseSource:
         """Return where the tasks come from; takes what the constructor takes."""
-        return task_source(data_dir, **{key: kwargs[key] for key in kwargs.keys() - {"split", "n_tasks", "tasks", "max_steps"}})
+        own = {*PARAMETERS, "render_mode", "render_size"}
+        return task_source(data_dir, **{key: kwargs[key] for key in kwargs.keys() - own})
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Arrays, dict[str, Any]]:
         """Start a task.
 
         Raises:
+            OptionsError: `options` is no mapping.
             ResetOptionError: `options` has another key than `task`.
             UnknownTaskError: The task is not among those that were made ready.
+            DisplayError: A window is to be opened and there is no display.
         """
         super().reset(seed=seed)
-        options = _known(options, ["task"])
-        self.houses.start(np.ones(1, bool), self.np_random, [options["task"]] if "task" in options else None)
+        chosen = check_options(options)
+        tasks = [chosen["task"]] if "task" in chosen else None
+        self.houses.start(np.ones(1, bool), [self.np_random], tasks)
         self._started = True
+        if self._viewer is not None:
+            self._viewer.begin(self.houses.play(0), self.houses.text(0))
         return self._observation(), self._info()
 
     def step(self, action: np.integer[Any]) -> tuple[Arrays, float, bool, bool, dict[str, Any]]:
@@ -104,9 +155,30 @@ class HouseholdSymbolicEnv(gymnasium.Env[Arrays, np.integer[Any]]):
             ActionsError: `action` is no whole number.
         """
         self._check_started("step")
-        self.houses.step(np.asarray(action)[None])
-        won = bool(self.houses.won[0])
-        return self._observation(), float(won), won, bool(self.houses.steps[0] >= self.houses.max_steps), self._info()
+        houses = self.houses
+        houses.step(np.asarray(action)[None])
+        if self._viewer is not None:
+            command = houses.last_command(0) or f"action {action}"
+            self._viewer.follow(houses.play(0), command, houses.text(0), int(houses.steps[0]))
+        won = bool(houses.won[0])
+        return self._observation(), float(won), won, bool(houses.steps[0] >= houses.max_steps), self._info()
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """Return the picture of the house: shape (height, width, 3), red, green, blue; `None` where a window shows it.
+
+        Raises:
+            NotResetError: The environment was never reset.
+            RenderModeError: It was made without a render mode.
+        """
+        if self._viewer is None:
+            raise RenderModeError(self.render_mode)
+        self._check_started("render")
+        return self._viewer.frame()
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._viewer is not None:
+            self._viewer.close()
 
     def expert(self) -> list[int]:
         """Return the actions of a shortest plan from here to the goal. It sees the whole house.
@@ -131,7 +203,7 @@ class HouseholdSymbolicEnv(gymnasium.Env[Arrays, np.integer[Any]]):
     def snapshot(self) -> Snapshot:
         """Return a copy of where everything stands, the generator included."""
         self._check_started("snapshot")
-        return self.houses.snapshot(self.np_random)
+        return self.houses.snapshot([self.np_random])
 
     def restore(self, snapshot: Snapshot) -> tuple[Arrays, dict[str, Any]]:
         """Go back to a snapshot of an environment with the same tasks; returns what `reset` returns.
@@ -139,9 +211,32 @@ class HouseholdSymbolicEnv(gymnasium.Env[Arrays, np.integer[Any]]):
         Raises:
             BatchOptionError: It is none.
         """
-        self.houses.restore(snapshot, self.np_random)
+        self.houses.restore(snapshot, [self.np_random])
         self._started = True
+        self._show_from_here()
         return self._observation(), self._info()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: everything but pictures."""
+        return {**vars(self), "_viewer": None}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        vars(self).update(kept)
+        self._viewer = self._make_viewer()
+        if self._started:
+            self._show_from_here()
+
+    def _make_viewer(self) -> Viewer | None:
+        if self.render_mode is None:
+            return None
+        # Imported where pictures are wanted: play without them starts faster.
+        from homebody.envs.household.viewer import Viewer
+
+        return Viewer(self.render_mode, self._render_size)
+
+    def _show_from_here(self) -> None:
+        if self._viewer is not None:
+            self._viewer.begin(self.houses.play(0), "", int(self.houses.steps[0]))
 
     def _check_started(self, what: str) -> None:
         if not self._started:
@@ -163,8 +258,11 @@ class HouseholdSymbolicEnv(gymnasium.Env[Arrays, np.integer[Any]]):
 class HouseholdSymbolicVectorEnv(VectorEnv[Arrays, NDArray[np.integer[Any]], NDArray[Any]]):
     """Many houses at once: what `gymnasium.make_vec("homebody/HouseholdSymbolic-v0", num_envs=N)` makes.
 
-    Spaces, rewards and info are those of `HouseholdSymbolicEnv`, batched: shapes (num_envs, ...). One generator draws all tasks, so a seed
-    determines them all. Autoreset as Gymnasium defines it: `NEXT_STEP` (the step after an end ignores its action and is a reset),
+    Spaces, rewards and info are those of `HouseholdSymbolicEnv`, batched: shapes (num_envs, ...). Each
+    house has its own generator, as in `SyncVectorEnv`, and the same seeds give the same episodes. A
+    batch draws no pictures.
+
+    Autoreset as Gymnasium defines it: `NEXT_STEP` (the step after an end ignores its action and is a reset),
     `SAME_STEP` (the last observation goes to `info["final_obs"]`, the last info to `info["final_info"]`) or `DISABLED`
     (call `reset(options={"reset_mask": ...})`).
     """
@@ -179,9 +277,29 @@ class HouseholdSymbolicVectorEnv(VectorEnv[Arrays, NDArray[np.integer[Any]], NDA
         tasks: Sequence[str] | None = None,
         max_steps: int = 50,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
         **house: Any,
     ) -> None:
-        """Make the tasks ready; see `arrays.Houses` for the arguments and errors. `house` are parameters of `HouseSource`."""
+        """Make the tasks ready; see `HouseholdSymbolicEnv` for the other arguments and errors.
+
+        Args:
+            num_envs: How many houses, at least 1.
+            data_dir: A folder of ALFWorld's games; `None` makes houses.
+            split: The split that tasks are taken from.
+            n_tasks: How many tasks of the split are made ready.
+            tasks: The ids of the tasks, instead.
+            max_steps: Steps after which an episode is truncated.
+            autoreset_mode: What follows the end of an episode; see above.
+            render_mode: `None`.
+            house: Parameters of `HouseSource`.
+
+        Raises:
+            BatchOptionError: An argument is not possible.
+            EnvError: The tasks cannot be made ready.
+        """
+        if render_mode is not None:
+            without = "None, or make_vec(..., vectorization_mode='sync'): this batch draws no pictures"
+            raise BatchOptionError("render_mode", render_mode, without)
         if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
             raise BatchOptionError("num_envs", num_envs, "a whole number of at least 1")
         try:
@@ -190,7 +308,7 @@ class HouseholdSymbolicVectorEnv(VectorEnv[Arrays, NDArray[np.integer[Any]], NDA
             raise BatchOptionError("autoreset_mode", autoreset_mode, ", ".join(repr(mode.value) for mode in AutoresetMode)) from None
         self.houses = Houses(data_dir, split, n_tasks, tasks, max_steps, house, n=num_envs)
         self.num_envs = num_envs
-        self.metadata = {"autoreset_mode": self.autoreset_mode}
+        self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": []}
         self.single_observation_space = self.houses.space()
         self.single_action_space = Discrete(self.houses.n_actions)
         self.observation_space: gymnasium.Space[Any] = batch_space(self.single_observation_space, num_envs)
@@ -198,27 +316,51 @@ class HouseholdSymbolicVectorEnv(VectorEnv[Arrays, NDArray[np.integer[Any]], NDA
         self._task_ids = np.array(self.houses.task_ids, object)
         self._ended = np.zeros(num_envs, bool)
         self._started = False
+        made = [seeding.np_random() for _ in range(num_envs)]
+        self._generators = [generator for generator, _ in made]
+        self._seeds = [seed for _, seed in made]
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Arrays, dict[str, Any]]:
+    @property  # type: ignore[misc]  # SyncVectorEnv has one for each of its environments, too
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """The generators that draw tasks, one a house."""
+        return tuple(self._generators)
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """Their seeds."""
+        return tuple(self._seeds)
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Arrays, dict[str, Any]]:
         """Start tasks in all houses, or in those of `options["reset_mask"]` ((num_envs,) bool).
 
         Args:
-            seed: Of the generator that draws tasks.
+            seed: Of the generators that draw tasks, one a house; a single seed s is s, s + 1, s + 2 ...; `None` goes on with the
+                generator that is there.
             options: `reset_mask`, and `tasks`: the id of each house's task, instead of drawn ones.
 
         Raises:
-            ResetOptionError: `options` has another key.
-            BatchOptionError: It has a value of another shape.
+            OptionsError: `options` is no mapping.
+            ResetOptionError: It has another key.
+            BatchOptionError: A seed or an option is of another kind or length.
             UnknownTaskError: A task is not among those that were made ready.
         """
-        super().reset(seed=seed)
-        options = _known(options, ["reset_mask", "tasks"])
-        chosen = np.asarray(options.get("reset_mask", np.ones(self.num_envs, bool)))
+        given = check_options(options, ("reset_mask", "tasks"))
+        chosen = np.asarray(given.get("reset_mask", np.ones(self.num_envs, bool)))
         if chosen.shape != (self.num_envs,) or chosen.dtype != bool:
             raise BatchOptionError("reset_mask", chosen, f"an array of {self.num_envs} bools")
         if not self._started and not chosen.all():
             raise NotResetError("reset of some houses")
-        self.houses.start(chosen, self.np_random, options.get("tasks"))
+        generators, seeds = self._generators.copy(), self._seeds.copy()
+        for i, own in enumerate(self._given_seeds(seed)):
+            if chosen[i] and own is not None:
+                generators[i], seeds[i] = seeding.np_random(own)
+        self.houses.start(chosen, generators, given.get("tasks"))
+        self._generators, self._seeds = generators, seeds
         self._ended[chosen] = False
         self._started = True
         return self.houses.observe(), self._info()
@@ -239,13 +381,13 @@ class HouseholdSymbolicVectorEnv(VectorEnv[Arrays, NDArray[np.integer[Any]], NDA
         houses, ended = self.houses, self._ended
         houses.step(actions)
         if self.autoreset_mode is AutoresetMode.NEXT_STEP and ended.any():
-            houses.start(ended, self.np_random)
+            houses.start(ended, self._generators)
         won, over = houses.won.copy(), houses.steps >= houses.max_steps
         self._ended = won | over
         final: dict[str, Any] = {}
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._ended.any():
             final = self._final()
-            houses.start(self._ended, self.np_random)
+            houses.start(self._ended, self._generators)
             self._ended = np.zeros(self.num_envs, bool)
         return houses.observe(), won.astype(np.float64), won, over, {**self._info(), **final}
 
@@ -272,7 +414,7 @@ class HouseholdSymbolicVectorEnv(VectorEnv[Arrays, NDArray[np.integer[Any]], NDA
     def snapshot(self) -> Snapshot:
         """Return a copy of where everything stands, the generator included."""
         self._check_started("snapshot")
-        return self.houses.snapshot(self.np_random)
+        return self.houses.snapshot(self._generators)
 
     def restore(self, snapshot: Snapshot) -> tuple[Arrays, dict[str, Any]]:
         """Go back to a snapshot of an environment with the same tasks; returns what `reset` returns.
@@ -280,10 +422,27 @@ class HouseholdSymbolicVectorEnv(VectorEnv[Arrays, NDArray[np.integer[Any]], NDA
         Raises:
             BatchOptionError: It is none.
         """
-        self.houses.restore(snapshot, self.np_random)
+        self.houses.restore(snapshot, self._generators)
         self._ended = self.houses.won | (self.houses.steps >= self.houses.max_steps)
         self._started = True
         return self.houses.observe(), self._info()
+
+    def _given_seeds(self, seed: object) -> list[int | None]:
+        """Return the seed of each house.
+
+        Raises:
+            BatchOptionError: It is neither a seed nor one a house.
+        """
+        given: Any = seed.tolist() if isinstance(seed, np.ndarray | np.generic) else seed
+        if given is None:
+            return [None] * self.num_envs
+        if _is_seed(given):
+            return [given + i for i in range(self.num_envs)]
+        is_list = isinstance(given, Sequence) and len(given) == self.num_envs
+        if is_list and all(own is None or _is_seed(own) for own in given):
+            return [None if own is None else int(own) for own in given]
+        allowed = f"a whole number of at least 0, or {self.num_envs} of them, one a house; or None"
+        raise BatchOptionError("seed", seed, allowed)
 
     def _check_started(self, what: str) -> None:
         if not self._started:
@@ -310,9 +469,5 @@ class HouseholdSymbolicVectorEnv(VectorEnv[Arrays, NDArray[np.integer[Any]], NDA
         return {"final_obs": final, "_final_obs": ended, "final_info": info, "_final_info": ended}
 
 
-def _known(options: dict[str, Any] | None, known: Sequence[str]) -> dict[str, Any]:
-    """Return the options of a reset, or say which of them is unknown."""
-    for option in options or {}:
-        if option not in known:
-            raise ResetOptionError(option, known)
-    return options or {}
+def _is_seed(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and bool(value >= 0)

@@ -5,19 +5,36 @@ Knows render modes; `picture` draws.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homebody.envs.canvas import Canvas, Window, check_size
-from homebody.envs.household.engine import TextGame
+from homebody.envs.household.game import Game
+from homebody.envs.household.layout import Words
 from homebody.envs.household.picture import LEAST_SIZE, HousePicture
 
 STEPS_PER_SECOND: Final = 4
 """How many steps of an episode are shown in a second."""
 _FRAMES_PER_STEP: Final = 8
 """How many pictures a window shows of each step."""
+
+
+class Play(Protocol):
+    """A game being played, as a viewer needs it."""
+
+    @property
+    def game(self) -> Game:
+        """The game."""
+
+    @property
+    def state(self) -> Words:
+        """Where it stands, as `layout.py` says."""
+
+    @property
+    def won(self) -> bool:
+        """Whether the goal holds now."""
 
 
 class Viewer:
@@ -39,7 +56,7 @@ class Viewer:
         self._window: Window | None = None
         self._picture: HousePicture | None = None
 
-    def begin(self, play: TextGame, observation: str, n_steps: int = 0) -> None:
+    def begin(self, play: Play, observation: str, n_steps: int = 0) -> None:
         """Show a play from here on; what an agent saw earlier is not known.
 
         Raises:
@@ -51,7 +68,7 @@ class Viewer:
         self._picture.see(play.state, answer=observation, step=n_steps, won=play.won)
         self._show(self._picture)
 
-    def follow(self, play: TextGame, command: object, observation: str, n_steps: int) -> None:
+    def follow(self, play: Play, command: object, observation: str, n_steps: int) -> None:
         """Show the next step of the play that `begin` named.
 
         Raises:

@@ -10,7 +10,14 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from homebody.envs.core import RENDER_MODES, EnvError, NotResetError, RenderModeError, ResetOptionError, SnapshotError, did_you_mean
+from homebody.envs.core import (
+    RENDER_MODES,
+    NotResetError,
+    RenderModeError,
+    SnapshotError,
+    UnknownParameterError,
+    check_options,
+)
 from homebody.envs.space import AnyText
 from homebody.envs.webshop import baseline, expert, render
 from homebody.envs.webshop.goals import GoalSource
@@ -29,14 +36,6 @@ MAX_COMMAND: Final = 1024
 """Characters of the action space's samples; `step` takes any text."""
 _SHOP_PARAMETERS: Final = tuple(field.name for field in fields(ShopConfig))
 _OWN_PARAMETERS: Final = ("observation", "max_steps", "split", "show_score", "render_mode", "render_size")
-
-
-class UnknownParameterError(EnvError):
-    """The environment was made with a parameter that it does not have."""
-
-    def __init__(self, name: str) -> None:
-        known = (*_SHOP_PARAMETERS, *_OWN_PARAMETERS)
-        super().__init__(f"unknown parameter {name!r}; choose among: {', '.join(known)}{did_you_mean(name, known)}")
 
 
 class WebShopEnv(gymnasium.Env[str, str]):
@@ -110,7 +109,7 @@ class WebShopEnv(gymnasium.Env[str, str]):
         self.max_steps = max_steps
         unknown = next((name for name in shop if name not in _SHOP_PARAMETERS), None)
         if unknown is not None:
-            raise UnknownParameterError(unknown)
+            raise UnknownParameterError(unknown, (*_SHOP_PARAMETERS, *_OWN_PARAMETERS))
         self.stock = open_stock(ShopConfig(data_dir, **shop))
         self._observation = observation
         self._split = split
@@ -146,17 +145,15 @@ class WebShopEnv(gymnasium.Env[str, str]):
         """Start a task: the one of `options["task"]`, or one drawn from the split by the seeded generator.
 
         Raises:
+            OptionsError: `options` is no mapping.
             ResetOptionError: `options` has another key than `task`.
             EnvError: There is no such task, or the split has none.
         """
         super().reset(seed=seed)
-        options = options or {}
-        for option in options:
-            if option != "task":
-                raise ResetOptionError(option)
+        chosen = check_options(options)
         source = self.stock.source
-        if "task" in options:
-            task_id = options["task"]
+        if "task" in chosen:
+            task_id = chosen["task"]
         else:
             tasks = source.tasks(self._split)
             task_id = tasks[int(self.np_random.integers(len(tasks)))].task_id

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
 import numpy as np
+import pygame
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
@@ -15,6 +18,7 @@ from homebody.envs import SYMBOLIC_ID, EnvError, make
 from homebody.envs.household.arrays import OBJECT_TYPES, RECEPTACLE_TYPES
 from homebody.envs.household.command import Verb
 from homebody.envs.household.engine import TextGame
+from homebody.envs.household.env import ProceduralEnv
 from homebody.envs.household.export import export_houses
 from homebody.envs.household.game import compile_game
 from homebody.envs.household.houses import HouseSource
@@ -229,6 +233,108 @@ def test_a_seed_determines_tasks_and_arrays():
         same(one, other)
 
 
+def first_task(seed: int) -> str:
+    return str(HouseholdSymbolicEnv(tasks=TASKS).reset(seed=seed)[1]["task_id"])
+
+
+@pytest.mark.parametrize(
+    ("seed", "each"),
+    [
+        ([5, 0, 9, 5], (5, 0, 9, 5)),
+        ((2, 1, 0, 3), (2, 1, 0, 3)),
+        (np.array([7, 3, 2, 4]), (7, 3, 2, 4)),
+        (range(4), (0, 1, 2, 3)),
+        (6, (6, 7, 8, 9)),
+        (np.int64(2), (2, 3, 4, 5)),
+        ([np.uint8(1), 2**70, 0, True], (1, 2**70, 0, 1)),
+    ],
+)
+def test_each_house_has_its_own_seed(seed: Any, each: tuple[int, ...]):
+    env = HouseholdSymbolicVectorEnv(4, tasks=TASKS)
+    _, infos = env.reset(seed=seed)
+    assert infos["task_id"].tolist() == [first_task(own) for own in each]
+    assert env.np_random_seed == each
+    assert [generator.random() for generator in env.np_random] == [
+        generator.random() for single in each for generator in [single_after_its_first_task(single)]
+    ]
+
+
+def single_after_its_first_task(seed: int) -> np.random.Generator:
+    env = HouseholdSymbolicEnv(tasks=TASKS)
+    env.reset(seed=seed)
+    return env.np_random
+
+
+def test_a_house_without_a_seed_goes_on_with_its_generator():
+    env, single = HouseholdSymbolicVectorEnv(2, tasks=TASKS), HouseholdSymbolicEnv(tasks=TASKS)
+    env.reset(seed=[1, 2])
+    single.reset(seed=2)
+    for _ in range(4):
+        tasks = env.reset(seed=[1, None])[1]["task_id"]
+        assert tasks.tolist() == [first_task(1), single.reset()[1]["task_id"]]
+    assert env.np_random_seed == (1, 2)
+
+
+def test_seeds_are_for_the_houses_that_start_again():
+    env = HouseholdSymbolicVectorEnv(3, tasks=TASKS, autoreset_mode="Disabled")
+    env.reset(seed=[1, 2, 3])
+    options = {"reset_mask": np.array([True, False, True])}
+    _, infos = env.reset(seed=[7, 8, 9], options=options)
+    assert infos["task_id"].tolist() == [first_task(7), first_task(2), first_task(9)]
+    assert env.np_random_seed == (7, 2, 9)
+
+
+@pytest.mark.parametrize("seed", [[1, 2], [1, 2, 3, 4], [], [1, "2", 3], [1, 2.0, 3], [1, -2, 3], [[1], [1, 2], 3], -1, 1.5, "abc", {1: 2}])
+def test_wrong_seeds_are_named_and_change_nothing(seed: Any):
+    env, other = (HouseholdSymbolicVectorEnv(3, tasks=TASKS) for _ in range(2))
+    for each in (env, other):
+        each.reset(seed=4)
+    with pytest.raises(EnvError) as raised:
+        env.reset(seed=seed)
+    wanted = "a whole number of at least 0, or 3 of them, one a house; or None"
+    assert str(raised.value) == f"seed={seed!r} is not possible; give {wanted}"
+    with pytest.raises(EnvError, match="unknown task"):
+        env.reset(seed=[1, 2, 3], options={"tasks": ["none"] * 3})
+    assert env.np_random_seed == (4, 5, 6)
+    same(env.reset()[1], other.reset()[1])
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+@pytest.mark.parametrize("seed", [3, [8, 8, 1]])
+def test_a_batch_is_what_gymnasium_makes_of_single_houses(mode: AutoresetMode, seed: Any):
+    kwargs = {"tasks": TASKS, "max_steps": 3}
+    ours = HouseholdSymbolicVectorEnv(3, autoreset_mode=mode, **kwargs)
+    theirs = gymnasium.make_vec(
+        SYMBOLIC_ID,
+        num_envs=3,
+        vectorization_mode="sync",
+        vector_kwargs={"autoreset_mode": mode},
+        **kwargs,
+    )
+    rng = np.random.default_rng(0)
+    results = [env.reset(seed=seed) for env in (ours, theirs)]
+    for _ in range(12):
+        (observation, *flags, infos), (other, *other_flags, other_infos) = results
+        same(observation, other)
+        for got, expected in zip(flags, other_flags, strict=True):
+            np.testing.assert_array_equal(got, expected)
+        for name in ("action_mask", "won", "accepted", "task_id"):
+            np.testing.assert_array_equal(infos[name], other_infos[name])
+        assert ("final_obs" in infos) == ("final_obs" in other_infos)
+        for got, expected in zip(infos.get("final_obs", ()), other_infos.get("final_obs", ()), strict=True):
+            same(got, expected)
+        actions = np.array([draw(mask, rng) for mask in infos["action_mask"]])
+        results = [env.step(actions) for env in (ours, theirs)]
+        ended = results[0][2] | results[0][3]
+        if mode is AutoresetMode.DISABLED and ended.any():
+            results = [env.reset(options={"reset_mask": ended.copy()}) for env in (ours, theirs)]
+            same(results[0][0], results[1][0])
+            for name in ("action_mask", "task_id"):  # Gymnasium tells only of the houses that start again
+                np.testing.assert_array_equal(results[0][1][name][ended], results[1][1][name][ended])
+            actions = np.array([draw(mask, rng) for mask in results[0][1]["action_mask"]])
+            results = [env.step(actions) for env in (ours, theirs)]
+
+
 @pytest.mark.parametrize("through_pickle", [False, True])
 def test_a_snapshot_is_where_play_goes_on(through_pickle):
     env = HouseholdSymbolicVectorEnv(4, tasks=TASKS, max_steps=4)
@@ -281,6 +387,82 @@ def test_gymnasium_checks_pass():
         assert observation in envs.observation_space
 
 
+# --- pictures
+
+
+def test_the_picture_is_that_of_the_text_environment():
+    env = gymnasium.make(SYMBOLIC_ID, tasks=TASKS[:1], render_mode="rgb_array", render_size=(640, 480))
+    text = ProceduralEnv(render_mode="rgb_array", render_size=(640, 480))
+    env.reset(seed=0)
+    text.reset(options={"task": TASKS[0]})
+    seen = {env.render().tobytes()}
+    for action, command in zip(env.unwrapped.expert(), text.expert(), strict=True):
+        env.step(action)
+        text.step(command)
+        seen.add(env.render().tobytes())
+        np.testing.assert_array_equal(env.render(), text.render())
+    assert len(seen) > 3
+    before = env.render()
+    env.step(env.action_space.n - 1)  # it is not admissible, and the picture says so
+    assert (env.render() != before).any()
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+def test_a_copy_draws_on(again: Callable[[Any], Any]):
+    env = HouseholdSymbolicEnv(tasks=TASKS[:1], render_mode="rgb_array", render_size=(640, 480))
+    twin = again(env)
+    env.reset(seed=0)
+    twin.reset(seed=0)
+    np.testing.assert_array_equal(twin.render(), env.render())
+    twin = again(env)
+    for each in (env, twin):
+        each.step(np.int64(1))
+    assert twin.render().shape == (480, 640, 3)
+    restored, _ = twin.restore(env.snapshot())
+    same(restored, env.restore(env.snapshot())[0])
+    np.testing.assert_array_equal(twin.render(), env.render())
+
+
+def test_a_window_shows_every_step(monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    env = HouseholdSymbolicEnv(tasks=TASKS[:1], render_mode="human", render_size=(640, 480))
+    env.reset(seed=0)
+    before = pygame.image.tobytes(pygame.display.get_surface(), "RGB")
+    env.step(np.int64(env.expert()[0]))
+    assert pygame.image.tobytes(pygame.display.get_surface(), "RGB") != before
+    assert env.render() is None
+    env.close()
+    assert not pygame.display.get_init()
+
+
+@pytest.mark.parametrize("mode", [None, "sync", "async"])
+def test_a_vector_draws_where_its_houses_do(mode):
+    kwargs = {"num_envs": 2, "tasks": TASKS[:1], "render_size": (640, 480)}
+    if mode is None:
+        with pytest.raises(EnvError, match=r"render_mode='rgb_array' is not possible; give None, or make_vec\(.*'sync'\)"):
+            gymnasium.make_vec(SYMBOLIC_ID, render_mode="rgb_array", **kwargs)
+        assert gymnasium.make_vec(SYMBOLIC_ID, num_envs=2, tasks=TASKS[:1], render_mode=None).render_mode is None
+        return
+    env = gymnasium.make_vec(SYMBOLIC_ID, vectorization_mode=mode, render_mode="rgb_array", **kwargs)
+    try:
+        env.reset(seed=0)
+        assert [frame.shape for frame in env.render()] == [(480, 640, 3)] * 2
+    finally:
+        env.close()
+
+
+def test_pictures_that_are_not_possible_are_named(env):
+    with pytest.raises(EnvError, match="render_mode='ansi' draws nothing"):
+        HouseholdSymbolicEnv(tasks=TASKS[:1], render_mode="ansi")
+    with pytest.raises(EnvError, match=r"a picture of size \(3, 3\) is not possible"):
+        HouseholdSymbolicEnv(tasks=TASKS[:1], render_mode="rgb_array", render_size=(3, 3))
+    with pytest.raises(EnvError, match="render_mode=None draws nothing"):
+        env.render()
+    with pytest.raises(EnvError, match="render was used before reset"):
+        HouseholdSymbolicEnv(tasks=TASKS[:1], render_mode="rgb_array").render()
+    env.close()
+
+
 def test_the_hand_is_seen(env):
     """Play the expert until something is held: the observation names it."""
     env.reset(options={"task": TASKS[0]})
@@ -306,6 +488,9 @@ def test_the_hand_is_seen(env):
         (lambda: HouseholdSymbolicEnv(split="tests"), "unknown split 'tests'; did you mean test"),
         (lambda: HouseholdSymbolicEnv(clutter=9.0), "clutter=9.0 is not possible"),
         (lambda: HouseholdSymbolicEnv("/nowhere"), "is not a folder"),
+        (lambda: HouseholdSymbolicEnv(cluter=1.0), "unknown parameter 'cluter'; choose among: .*; did you mean clutter"),
+        (lambda: HouseholdSymbolicEnv("/nowhere", render_mood="x"), "unknown parameter 'render_mood'"),
+        (lambda: HouseholdSymbolicVectorEnv(2, max_episode_steps=3), "unknown parameter 'max_episode_steps'.* max_steps"),
         (lambda: HouseholdSymbolicEnv("/nowhere", clutter=1.0), "data_dir='/nowhere' is not possible; give None, or leave out clutter"),
         (lambda: HouseholdSymbolicVectorEnv(0), "num_envs=0 is not possible; give a whole number of at least 1"),
         (lambda: HouseholdSymbolicVectorEnv(1, autoreset_mode="never"), "autoreset_mode='never' is not possible; give 'NextStep'"),
@@ -348,6 +533,8 @@ def test_wrong_calls_are_named(env, houses):
         ({"tasks": 5}, "give a list of 5 task ids, one a house"),
         ({"tasks": [["test/x"]] * 5}, "unknown task"),
         ({"mask": 1}, "unknown reset option 'mask'.*; choose of: reset_mask, tasks"),
+        ([], r"options=\[\] is not possible; give a mapping, as {'reset_mask': ...}, or None"),
+        ("tasks", "options='tasks' is not possible"),
     ):
         with pytest.raises(EnvError, match=message):
             houses.reset(options=options)
