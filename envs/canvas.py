@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -244,8 +245,9 @@ class Canvas:
     def paragraph(self, text: str, box: Box, *, size: int = 14, color: Color = INK, bold: bool = False, align: Align = "left") -> int:
         """Write a text in a box, broken at its width; what does not fit its height is cut, with an ellipsis. Return the height used."""
         step = line_height(size)
-        lines = wrap(text, box.width, size=size, bold=bold)
         most = max(1, box.height // step)
+        # A letter is a pixel wide or more: of a text of a megabyte the rest cannot be seen.
+        lines = wrap(text[: (most + 2) * max(box.width, 1)], box.width, size=size, bold=bold)
         if len(lines) > most:
             lines = [*lines[: most - 1], fit(" ".join(lines[most - 1 :]), box.width, size=size, bold=bold)]
         x = {"left": box.x, "center": box.x + box.width / 2, "right": box.right}[align]
@@ -350,13 +352,20 @@ def wrap(text: str, width: int, *, size: int = 14, bold: bool = False) -> list[s
                 continue
             if line:
                 lines.append(line)
-            while len(word) > 1 and _measure(word, size, bold)[0] > width:
-                n = next((n for n in range(len(word) - 1, 1, -1) if _measure(word[:n], size, bold)[0] <= width), 1)
+            while n := _first_part(word, width, size, bold):
                 lines.append(word[:n])
                 word = word[n:]
             line = word
         lines.append(line)
     return lines
+
+
+def _first_part(word: str, width: int, size: int, bold: bool) -> int:
+    """Return how many letters of a word fit, at least 1; 0 where all of them do, or it has no more than one."""
+    some = word[: 2 * max(width, 1)]  # a letter is a pixel wide or more
+    if len(some) < 2 or _measure(some, size, bold)[0] <= width:
+        return 0
+    return 1 + bisect_right(range(2, len(some)), width, key=lambda n: _measure(some[:n], size, bold)[0])
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -230,6 +231,16 @@ def test_wrapped_lines_fit_and_lose_no_letter(text: str, width: int, size: int) 
     assert "".join("".join(lines).split()) == "".join(letter for letter in text if letter.isprintable() and letter != " ")
     for line in lines:
         assert len(line) <= 1 or measure(line, size=size)[0] <= width
+
+
+def test_word_of_a_megabyte_is_broken_and_drawn_in_time() -> None:
+    word = "broom" * 40_000
+    started = time.process_time()
+    lines = wrap(word, 200)
+    assert "".join(lines) == word
+    assert len({len(line) for line in lines[:-1]}) <= 5
+    assert Canvas(200, 100).paragraph(word, Box(0, 0, 200, 60)) <= 60
+    assert time.process_time() - started < 10
 
 
 def test_wrap_keeps_line_breaks() -> None:
