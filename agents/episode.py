@@ -21,7 +21,8 @@ from homebody.agents.harness.spec import HarnessSpec, digest
 from homebody.agents.models.backend import CUT, Message, Usage
 from homebody.agents.policy import Policy
 from homebody.agents.processors.base import Services
-from homebody.envs import TaskSpec
+from homebody.envs import TaskSpec, held_to_contract
+from homebody.envs.text import clean
 
 HELD_BACK = "The command was held back."
 """The observation of a step whose command a processor did not let through to the environment."""
@@ -122,6 +123,10 @@ _WHERE_KNOWN = ("variant", "strict")
 """Fields of a record that are written only where they have a value."""
 
 
+MOST_SAID = 2000
+"""Characters of an error's message in a record."""
+
+
 def run_episode(
     env: gymnasium.Env[str, str],
     spec: HarnessSpec,
@@ -153,6 +158,7 @@ def run_episode(
     Raises:
         ModelLostError: the model does not answer any more. That is no failure of this episode: none can be played.
     """
+    env = held_to_contract(env)
     harness = Harness(spec, Services(policy.score, policy.count_tokens))
     before = policy.usage.snapshot()
     episode = _Episode(env, spec, harness, policy, max_steps, on_step, on_decision)
@@ -166,7 +172,7 @@ def run_episode(
             raise ModelLostError(
                 f"the model does not answer any more: {failure}; what was played is kept where a --run-dir was given"
             ) from None
-        error = {"boundary": episode.boundary, "kind": type(failure).__name__, "message": str(failure)}
+        error = {"boundary": episode.boundary, "kind": type(failure).__name__, "message": clean(str(failure))[:MOST_SAID]}
     episode.keep_rest()
     return EpisodeRecord(
         task_id=task.task_id,

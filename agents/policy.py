@@ -19,6 +19,7 @@ from homebody.agents.harness.grammar import MOST_SLOT_CHARACTERS, SLOT, gbnf, ma
 from homebody.agents.harness.hooks import BeforeModel
 from homebody.agents.models.backend import Backend, Message, Usage
 from homebody.agents.processors.base import Score, Services
+from homebody.envs.text import is_name, short
 
 MAX_COMMAND_TOKENS = 24
 """Tokens after which a free answer is cut off."""
@@ -146,7 +147,9 @@ class ExpertPolicy(ModelFreePolicy):
             raise NoExpertError(
                 f"this environment has no {self.asks}() method, so the policy {self.name!r} cannot play it; choose a model or random"
             )
-        plan = self._expert()
+        plan: object = self._expert()
+        if not isinstance(plan, list) or not all(isinstance(command, str) and is_name(command) for command in plan):
+            raise NoExpertError(f"{self.asks}() of this environment returned {short(plan)}; it has to return a list of commands")
         command = plan[0] if plan else event.candidates[0]
         return Decision(command, command)
 

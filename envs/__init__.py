@@ -10,7 +10,7 @@ from gymnasium.envs.registration import load_env_creator
 from homebody.envs import custom
 from homebody.envs.check import ContractError, check_env
 from homebody.envs.core import SPLITS, BadEnvError, EnvError, NoTaskSourceError, TaskSource, TaskSpec, UnknownEnvError
-from homebody.envs.custom import CheckedEnv
+from homebody.envs.custom import CheckedEnv, held_to_contract
 
 __all__ = [
     "BROWSER_ID",
@@ -23,6 +23,7 @@ __all__ = [
     "TaskSource",
     "TaskSpec",
     "check_env",
+    "held_to_contract",
     "make",
     "task_source",
     "tasks",
@@ -70,8 +71,7 @@ def make(env_id: str, **make_kwargs: Any) -> gymnasium.Env[str, str]:
         raise BadEnvError(env_id, make_kwargs, error) from None
     if not isinstance(env.observation_space, gymnasium.spaces.Text):
         raise ContractError(env_id, f"its observations are a {type(env.observation_space).__name__}, not a Text")
-    # Ours are clean from the files on: looking again at every step would cost time.
-    return env if _is_ours(env_id) else CheckedEnv(env, env_id)
+    return held_to_contract(env, env_id)
 
 
 def task_source(env_id: str, **make_kwargs: Any) -> TaskSource:
@@ -101,7 +101,7 @@ def task_source(env_id: str, **make_kwargs: Any) -> TaskSource:
     if make_source is None:
         raise NoTaskSourceError(env_id, f"{getattr(creator, '__name__', creator)} does not offer one")
     source: TaskSource = make_source(**{**spec.kwargs, **make_kwargs})
-    return source if _is_ours(env_id) else custom.CheckedSource(source, env_id)
+    return source if env_id.startswith("homebody/") else custom.CheckedSource(source, env_id)
 
 
 def tasks(env_id: str, split: str, n: int | None = None, **make_kwargs: Any) -> list[TaskSpec]:
@@ -117,7 +117,3 @@ def tasks(env_id: str, split: str, n: int | None = None, **make_kwargs: Any) -> 
         EnvError: The id, the split, `n`, or an argument is not usable.
     """
     return task_source(env_id, **make_kwargs).tasks(split, n)
-
-
-def _is_ours(env_id: str) -> bool:
-    return env_id.startswith("homebody/")

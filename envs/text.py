@@ -102,7 +102,7 @@ def parse_json(text: str, where: object) -> Any:
     Raises:
         JsonError: It is not JSON.
     """
-    return _parse(_whole_pairs(text), where)
+    return _parse(whole_pairs(text), where)
 
 
 def read_text(path: str | Path) -> str:
@@ -160,8 +160,15 @@ def clean(text: str) -> str:
     `MOST_CHARACTERS`.
     """
     if not text.isprintable():
-        text = _UNWANTED.sub(REPLACEMENT, _whole_pairs(text))
+        text = _UNWANTED.sub(REPLACEMENT, whole_pairs(text))
     return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS]
+
+
+def whole_pairs(text: str) -> str:
+    """Return a text with both halves of each surrogate pair joined, and `REPLACEMENT` for a half alone."""
+    if text.isascii() or _SURROGATE.search(text) is None:
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def one_line(text: str) -> str:
@@ -197,13 +204,6 @@ def short(value: object) -> str:
 def kind_of(value: object) -> str:
     """Return the type of a JSON value in words, for a message."""
     return "null" if value is None else f"of type {type(value).__name__}"
-
-
-def _whole_pairs(text: str) -> str:
-    """Join the halves of surrogate pairs, and replace those that have no other."""
-    if text.isascii() or _SURROGATE.search(text) is None:
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _parse(text: str, where: object) -> Any:

@@ -10,6 +10,7 @@ import jsonpatch
 
 from homebody.agents.errors import AgentError
 from homebody.envs.file import expand_path
+from homebody.envs.text import UnreadableError, read_json
 
 Patch = list[dict[str, Any]]
 _MALFORMED = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
@@ -18,25 +19,6 @@ _MALFORMED = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 
 class PatchError(AgentError):
     """A JSON Patch that does not apply, or whose result cannot be used."""
-
-
-def parse(text: str) -> Any:
-    """Read JSON text, in which no object may have a key twice: of two lists of processors one would be lost without a word.
-
-    Raises:
-        ValueError: it is no JSON, or has a key twice.
-        RecursionError: it is nested too deep.
-    """
-    return json.loads(text, object_pairs_hook=_unique)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for number, key in enumerate(keys) if key in keys[:number])
-        raise ValueError(f"an object has the key {_short(twice)!r} twice")
-    return found
 
 
 def apply(document: Any, patch: Patch) -> Any:
@@ -111,9 +93,9 @@ def read_patch(path: str | Path) -> Patch:
         PatchError: it cannot be read or is no list of operations.
     """
     try:
-        patch = parse(expand_path(path).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise PatchError(f"cannot read the patch {path}: {error}; a patch is a JSON list of RFC 6902 operations") from None
+        patch = read_json(expand_path(path))
+    except UnreadableError as error:
+        raise PatchError(f"the patch {path} {error.fault}; a patch is a JSON list of RFC 6902 operations") from None
     if not isinstance(patch, list) or not all(isinstance(operation, dict) and "op" in operation for operation in patch):
         raise PatchError(f"{path} is no JSON Patch: it must be a list of objects with op, path and, for most, value (RFC 6902)")
     return patch

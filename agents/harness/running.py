@@ -6,7 +6,6 @@ takes the episode down. Knows nothing of environments and policies.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from homebody.agents.harness.hooks import FIELDS, HOOK_OF_EVENT, HOOKS, READ_ONL
 from homebody.agents.harness.spec import HarnessSpec, canonical, digest
 from homebody.agents.processors import find
 from homebody.agents.processors.base import Processor, Services
+from homebody.envs.text import JsonError, clean, parse_json
 
 E = TypeVar("E", bound=Event)
 
@@ -180,8 +180,8 @@ class Harness:
         if not notes:
             return
         try:
-            kept = json.loads(canonical(dict(notes)))
-        except (TypeError, ValueError) as error:
+            kept = parse_json(canonical(dict(notes)), name)
+        except (TypeError, ValueError, RecursionError, JsonError) as error:
             raise ContractError(f"{name} left notes that are no JSON object: {error}") from None
         self._notes.setdefault(member.key, {}).update(kept)
 
@@ -189,7 +189,7 @@ class Harness:
         if is_lost(error):
             raise error
         boundary = f"{member.processor.name} at {hook}"
-        self.failures.append({"boundary": boundary, "kind": type(error).__name__, "message": str(error)})
+        self.failures.append({"boundary": boundary, "kind": type(error).__name__, "message": clean(str(error))})
         member.failures += 1
         if not member.is_on:
             message = f"{member.failures} failures; {member.key} is off for the rest of the episode"

@@ -36,7 +36,11 @@ def problems(document: object) -> list[str]:
         return found
     try:
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError) as error:  # NaN, infinity, half a surrogate pair: Python's json reads them, JSON has them not
+    except UnicodeEncodeError:
+        found.append("/: a text holds half a surrogate pair; leave it out")
+    except ValueError:
+        found.append("/: a number is NaN or infinite; give a finite one")
+    except TypeError as error:
         found.append(f"/: {error}")
     found = list(dict.fromkeys(found + _processor_problems(document)))
     # What an adaptation or a variant leads to can be judged only from a valid harness.

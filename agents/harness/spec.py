@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from homebody.agents.errors import AgentError
-from homebody.agents.harness.patch import Patch, PatchError, apply, difference, parse
+from homebody.agents.harness.patch import Patch, PatchError, apply, difference
 from homebody.agents.harness.schema import code_problems, problems
 from homebody.agents.processors import defaults, find
 from homebody.agents.skills import wording
 from homebody.envs.core import did_you_mean
 from homebody.envs.file import expand_path
+from homebody.envs.text import NoFileError, UnreadableError, read_json
 
 
 class HarnessError(AgentError):
@@ -42,7 +43,8 @@ def canonical(value: object, default: Callable[[Any], Any] | None = None) -> str
 
 def digest(value: object, default: Callable[[Any], Any] | None = None) -> str:
     """Return the SHA-256 of a value's canonical JSON, in hex."""
-    return hashlib.sha256(canonical(value, default).encode()).hexdigest()
+    # Half a surrogate pair has no UTF-8: a processor's own Python may have made one.
+    return hashlib.sha256(canonical(value, default).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -80,17 +82,13 @@ class HarnessSpec:
             return cls.from_json(json.loads((shipped / f"{name_or_path}.json").read_text("utf-8")), str(name_or_path))
         path = expand_path(name_or_path)
         try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            return cls.from_json(read_json(path), str(path))
+        except NoFileError as error:
             known = harness_names()
             hint = f"give the path of a JSON file or one of {', '.join(known)}{did_you_mean(name_or_path, known)}"
-            raise HarnessError(f"no harness {str(name_or_path)!r}: {reason}; {hint}") from None
-        try:
-            document = parse(text)
-        except (ValueError, RecursionError) as error:
-            raise HarnessError(f"{path}: not JSON ({error}); `homebody harness show {harness_names()[0]}` prints a valid harness") from None
-        return cls.from_json(document, str(path))
+            raise HarnessError(f"no harness {str(name_or_path)!r}: {error.fault}; {hint}") from None
+        except UnreadableError as error:
+            raise HarnessError(f"{path} {error.fault}; `homebody harness show {harness_names()[0]}` prints a valid harness") from None
 
     def check(self) -> HarnessSpec:
         """Run the harness's own code and templates once on sample events, fenced in; return this spec.

@@ -22,6 +22,7 @@ from homebody.agents.models.gguf import read_header
 from homebody.agents.models.names import KNOWN, cache_folder, file_sha256, hub_file, is_remote, load, resolve, variant_file, writable
 from homebody.envs.download import DownloadError, Progress
 from homebody.envs.file import write_file
+from homebody.envs.text import UnreadableError, read_json
 
 N_CTX = 4096
 """Context that the memory is estimated for: what `homebody.agents.models.names.load` opens unless it is told otherwise."""
@@ -213,8 +214,8 @@ def _record_path(path: Path) -> Path:
 def _read_record(path: Path) -> dict[str, Any]:
     record = _record_path(path)
     try:
-        found = json.loads(record.read_text("utf-8")) if record.exists() else {}
-    except ValueError:
+        found = read_json(record) if record.exists() else {}
+    except UnreadableError:
         found = None
     if not isinstance(found, dict):
         raise BadModelFileError(record, "is not a record of a model", "delete it, and fetch or prepare the model again")

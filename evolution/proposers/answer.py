@@ -15,10 +15,11 @@ from typing import Any
 import jsonschema
 
 from homebody.agents.harness.hooks import EVENT_OF_HOOK, READ_ONLY
-from homebody.agents.harness.patch import Patch, PatchError, parse
+from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec, entry
 from homebody.agents.processors import REGISTRY, find
 from homebody.agents.sandbox.interpreter import one_line
+from homebody.envs.text import JsonError, parse_json
 from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.proposers.edit import HOLD_PATCHES, set_processors
 from homebody.evolution.proposers.lever import Settings
@@ -115,9 +116,9 @@ def read_answer(text: str, schema: Mapping[str, Any], spec: HarnessSpec, offered
         AnswerError: it is no JSON, breaks the schema, leads to an invalid harness, or to a behaviour that was tried.
     """
     try:
-        answer = parse(text[text.find("{") : text.rfind("}") + 1])
-    except (ValueError, RecursionError) as error:
-        raise AnswerError(f"no JSON object ({error})") from None
+        answer = parse_json(text[text.find("{") : text.rfind("}") + 1], "the answer")
+    except JsonError as error:
+        raise AnswerError(f"no JSON object: it {one_line(error.fault)}") from None
     wrong = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(answer))
     if wrong is not None:
         where = "".join(f"/{part}" for part in wrong.absolute_path) or "/"

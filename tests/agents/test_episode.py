@@ -571,13 +571,15 @@ def test_prompt_that_cannot_fit_is_data(play):
 
 def test_error_at_the_reset_is_data(play, yard):
     record = play(["wait"], env=yard.Yard(raises_at=0))
-    assert record.error == {"boundary": "reset", "kind": "RuntimeError", "message": "the yard is flooded"}
+    assert (record.error["boundary"], record.error["kind"]) == ("reset", "CustomEnvError")
+    assert "reset(seed=0, options={'task': 'one'}) raised RuntimeError: the yard is flooded; " in record.error["message"]
     assert (record.won, record.steps, record.trace, record.opening, record.goal) == (False, 0, [], "", "")
 
 
 def test_error_at_a_step_is_data_and_the_steps_before_are_kept(play, yard):
     record = play(PLAN, env=yard.Yard(raises_at=3))
-    assert record.error == {"boundary": "step", "kind": "RuntimeError", "message": "the yard is flooded"}
+    assert (record.error["boundary"], record.error["kind"]) == ("step", "CustomEnvError")
+    assert f"step({PLAN[2]!r}) raised RuntimeError: the yard is flooded; " in record.error["message"]
     assert commands(record) == PLAN[:2]
     assert record.usage["calls"] == 3
 
@@ -591,7 +593,8 @@ def test_error_leaves_environment_and_policy_usable(play, yard):
 
 def test_unknown_task_is_data(play, yard):
     record = run_episode(yard.Yard(), HarnessSpec.load("generic"), RandomPolicy(), dataclasses.replace(yard.task(), task_id="none"))
-    assert record.error == {"boundary": "reset", "kind": "KeyError", "message": "'none'"}
+    assert (record.error["boundary"], record.error["kind"]) == ("reset", "CustomEnvError")
+    assert "raised KeyError: 'none'; " in record.error["message"]
     assert record.task_id == "none"
 
 
@@ -611,7 +614,53 @@ def test_no_command_at_all_is_data(play, yard):
             return []
 
     record = play(RandomPolicy(), env=Empty())
-    assert (record.error["boundary"], record.error["kind"], record.steps) == ("decide", "ValueError", 0)
+    assert (record.error["boundary"], record.error["kind"], record.steps) == ("reset", "ContractError", 0)
+    assert "info['admissible_commands'] of reset(seed=0, options={'task': 'one'}) is empty" in record.error["message"]
+
+
+@pytest.mark.parametrize("plan", [None, "wait", [3], ["wait", None], ["wait\nwait"], ["wa\ud83dit"], {"wait": 1}])
+def test_expert_that_returns_no_commands_is_data(play, yard, plan):
+    class Odd(yard.Yard):
+        def expert(self):
+            return plan
+
+    record = play(ExpertPolicy(), env=Odd())
+    assert (record.error["boundary"], record.error["kind"]) == ("decide", "NoExpertError")
+    assert f"expert() of this environment returned {plan!r}; it has to return a list of commands" in record.error["message"]
+
+
+def test_environment_in_any_words_is_recorded_clean(play, yard):
+    class Dirty(yard.Yard):
+        def step(self, action):
+            observation, *rest = super().step(action)
+            return f"{observation} \ud83d\x1b[2J caf\u00e9", *rest
+
+    record = play(["wait"], env=Dirty(), max_steps=1)
+    assert record.error is None
+    assert record.trace[0]["observation"].endswith(" \ufffd\ufffd[2J caf\u00e9")
+    assert len(record.trace_hash) == 64
+
+
+@pytest.mark.parametrize(("reward", "shown"), [(float("nan"), "nan"), (float("inf"), "inf"), (None, "None"), ("1", "'1'")])
+def test_reward_that_is_no_number_is_data(play, yard, reward, shown):
+    class Generous(yard.Yard):
+        def step(self, action):
+            observation, _, *rest = super().step(action)
+            return observation, reward, *rest
+
+    record = play(["wait"], env=Generous())
+    assert (record.error["boundary"], record.error["kind"], record.steps) == ("step", "ContractError", 0)
+    assert f"returned reward, terminated, truncated = {shown}, False, False, not a finite number" in record.error["message"]
+    assert len(record.trace_hash) == 64
+
+
+def test_message_of_an_error_is_clean_and_short(play):
+    def fail(entry):
+        raise OSError("half \ud83d\x1b[2J" + "x" * 10_000)
+
+    record = play(["wait"], on_step=fail)
+    assert record.error["message"].startswith("half \ufffd\ufffd[2Jxxx")
+    assert len(record.error["message"]) == 2000
 
 
 def test_onlooker_that_fails_is_data(play):

@@ -585,6 +585,15 @@ SCHEMA = {"type": "object"}
 
 
 @pytest.mark.parametrize(
+    ("sent", "read"), [("go \ud83d", "go \ufffd"), ("\ude00 \ud83d\ude00", "\ufffd \U0001f600"), ("caf\u00e9", "caf\u00e9")]
+)
+def test_half_a_surrogate_pair_of_an_answer_is_replaced(fake, backend, sent, read):
+    model = backend()
+    fake.override["/v1/completions"] = lambda body: Answer({"choices": [{"text": sent}]})
+    assert model.generate(("You see",), max_tokens=9) == read
+
+
+@pytest.mark.parametrize(
     ("kind", "grammar", "schema", "chat_schema"),
     [
         ("llama-server", {"grammar": "G"}, {"json_schema": SCHEMA}, None),

@@ -100,7 +100,8 @@ def test_failed_episode_does_not_stop_the_next(yard, harness):
     with Rollouts(RolloutConfig("Yard-v0", "random", max_steps=2)) as rollouts:
         unknown = Job(harness(), yard.TaskSpec("none", "none", "train"))
         errors = [record.error for record in rollouts.play([unknown, Job(harness(), yard.task())])]
-    assert errors[0]["kind"] == "KeyError"
+    assert errors[0]["kind"] == "CustomEnvError"
+    assert "raised KeyError: 'none'; " in errors[0]["message"]
     assert errors[1] is None
 
 

@@ -112,7 +112,10 @@ def test_index_is_that_of_the_first():
 
 
 def test_missing_file_is_answered_with_the_names_that_ship(tmp_path):
-    with pytest.raises(HarnessError, match=r"^no harness 'genric': No such file or directory; give the path of a JSON .* one of .*generic"):
+    with pytest.raises(
+        HarnessError,
+        match=r"^no harness 'genric': cannot be read \(No such file or directory\); give the path of a JSON .* one of .*generic",
+    ):
         HarnessSpec.load("genric")
     with pytest.raises(HarnessError, match=r"did you mean generic\?$"):
         HarnessSpec.load("genric")
@@ -123,9 +126,11 @@ def test_missing_file_is_answered_with_the_names_that_ship(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff\xfe", "not UTF-8 text; give the path"),
-        (b"{", r"mine.json: not JSON \(Expecting property name.*; `homebody harness show .*` prints a valid harness"),
-        (b"[" * 100_000, r"mine.json: not JSON \("),
+        (b"\xff\xfe", "mine.json is UTF-16, not UTF-8; `homebody harness show .*` prints a valid harness"),
+        (b'{"name": "caf\xe9"}', "mine.json is not UTF-8: invalid continuation byte at byte 13; `homebody"),
+        (b"{", r"mine.json is not JSON \(Expecting property name.*; `homebody harness show .*` prints a valid harness"),
+        (b"[" * 100_000, "mine.json is JSON nested deeper than 100 levels"),
+        (b'{"format": NaN}', "NaN is no number of JSON"),
         (b"5", "mine.json: /: 5 is not of type 'object'$"),
         (b'{"format": 1, "name": "x", "processors": [], "processors": []}', "an object has the key 'processors' twice"),
         (b'{"processors": [{"params": {"turns": 1, "steps": 1, "turns": 2}}]}', "an object has the key 'turns' twice"),
@@ -210,11 +215,19 @@ def test_what_is_wrong_is_said_with_its_place(change, message):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_number_that_json_lacks_is_refused(value):
-    assert refusal(document(entry("location_prior", {"weight": value}))) == "harness: /: Out of range float values are not JSON compliant"
+    assert refusal(document(entry("location_prior", {"weight": value}))) == "harness: /: a number is NaN or infinite; give a finite one"
 
 
 def test_half_a_surrogate_pair_is_refused():
-    assert "surrogates not allowed" in refusal(document(entry("system_prompt", {"text": "\ud800"})))
+    text = refusal(document(entry("system_prompt", {"text": "\ud800"})))
+    assert text == "harness: /: a text holds half a surrogate pair; leave it out"
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_file_with_a_mark_and_half_a_surrogate_pair_is_loaded(tmp_path, mark):
+    file = tmp_path / "mine.json"
+    file.write_bytes(mark + json.dumps(document(entry("system_prompt", {"text": "a \ud800 caf\u00e9"}))).encode())
+    assert HarnessSpec.load(file).processors[0]["params"]["text"] == "a \ufffd caf\u00e9"
 
 
 def test_all_problems_are_listed_at_once():
@@ -529,10 +542,10 @@ def test_patch_file_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "^cannot read the patch .*patch.json: .*No such file.*; a patch is a JSON list of RFC 6902 operations$"),
-        (b"{", "cannot read the patch .*patch.json: Expecting property name"),
-        (b"\xff", "cannot read the patch .*patch.json: 'utf-8'"),
-        (b'[{"op": "remove", "path": "/a", "path": "/b"}]', "cannot read the patch .*: an object has the key 'path' twice"),
+        (None, "^the patch .*patch.json cannot be read .No such file.*; a patch is a JSON list of RFC 6902 operations$"),
+        (b"{", "the patch .*patch.json is not JSON .Expecting property name"),
+        (b"\xff", "the patch .*patch.json is not UTF-8: invalid start byte at byte 0; a patch is"),
+        (b'[{"op": "remove", "path": "/a", "path": "/b"}]', "the patch .* is not JSON .an object has the key 'path' twice"),
         (b'{"op": "remove"}', "patch.json is no JSON Patch: it must be a list of objects with op, path"),
         (b"[5]", "patch.json is no JSON Patch"),
         (b'[{"path": "/name"}]', "patch.json is no JSON Patch"),

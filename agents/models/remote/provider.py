@@ -15,6 +15,7 @@ from typing import Any
 
 from homebody.agents.errors import BadRequestError, RemoteAnswerError, RemoteCannotError, RemoteRefusedError
 from homebody.agents.models.remote.http_client import HttpClient
+from homebody.envs.text import whole_pairs
 
 UNKNOWN_N_CTX = 2048
 """Context assumed where a server does not tell: what llama-cpp-python's opens unless it is told otherwise."""
@@ -135,7 +136,7 @@ def ask(client: HttpClient) -> Server:
 
 
 def take(client: HttpClient, answer: Any, kind: type, *path: str | int) -> Any:
-    """Return the value at a path of an answer.
+    """Return the value at a path of an answer; in a text, half a surrogate pair is replaced.
 
     Raises:
         RemoteAnswerError: there is none, or it is of another type.
@@ -147,7 +148,7 @@ def take(client: HttpClient, answer: Any, kind: type, *path: str | int) -> Any:
     if not isinstance(value, kind):
         where = ".".join(map(str, path)) or "answer"
         raise client.wrong(f"{where} is {client.clean(str(value))[:40]!r}, expected: {kind.__name__}")
-    return value
+    return whole_pairs(value) if isinstance(value, str) else value
 
 
 def counted(answer: Any, *path: str) -> int:
