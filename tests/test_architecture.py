@@ -191,6 +191,56 @@ def test_files_are_written_in_one_place() -> None:
     assert all((ROOT / name).is_file() for name in (*WRITERS, *INTO_PARTS))
 
 
+# --- one reader of files from outside
+
+READS = re.compile(r"\.read_text\(|\.read_bytes\(|json\.loads?\(|\bopen\([^)]*[\"']rb?[\"']|\.open\(\)")
+"""How a file or a text of JSON is read by hand; what homebody.envs.text does for those from outside."""
+OURS = re.compile(r"resources\.files|json\.loads\(json\.dumps\(")
+"""A file that ships with homebody, and a copy of data."""
+READERS = {
+    "envs/text.py": "the one reader",
+    "envs/canvas.py": "a font that ships",
+    "envs/download.py": "the part of a download that is there, for its hash",
+    "envs/file.py": "a whole file, poured into a pipe",
+    "envs/compiled.py": "our own sources",
+    "envs/household/export.py": "what an export wrote before",
+    "envs/household/gamefile.py": "a quoted sentence within a grammar",
+    "envs/household/vocabulary.py": "a table that ships",
+    "envs/webshop/nouns.py": "a list that ships",
+    "agents/harness/schema.py": "a schema that ships",
+    "agents/models/fit.py": "figures of the system",
+    "agents/models/gguf.py": "a file of weights",
+    "agents/models/llama/weights.py": "a file of weights",
+    "agents/models/names.py": "a file of weights, for its hash",
+    "agents/models/remote/http_client.py": "a server's answer, whose numbers are checked where they are used",
+    "agents/sandbox/interpreter.py": "what came out of the sandbox, checked there",
+    "agents/sandbox/renderer.py": "what our worker writes",
+    "agents/sandbox/renderer_worker.py": "what our main process writes",
+    "agents/harness/spec.py": "copies of data, and harnesses that ship",
+    "evolution/gate/manifest.py": "a schema that ships",
+    "evolution/store.py": "rows that we wrote",
+    "scripts/bench/household.py": "what a peer prints",
+    "scripts/bench/peer_household.py": "runs without homebody",
+    "scripts/bench/peer_llm.py": "runs without homebody",
+    "scripts/bench/result.py": "figures of the system",
+    "scripts/commands/sandbox.py": "a file that attacks are to leave alone",
+}
+"""Who reads otherwise, and why."""
+
+
+def test_files_from_outside_are_read_in_one_place() -> None:
+    found = [
+        f"{name}:{number}: {line.strip()}"
+        for folder in FOLDERS
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        for name in [file.relative_to(ROOT).as_posix()]
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        if name not in READERS and READS.search(line) and not OURS.search(line)
+    ]
+    assert found == []
+    assert all((ROOT / name).is_file() and READS.search((ROOT / name).read_text("utf-8")) for name in READERS)
+
+
 # --- what no file may contain
 
 

@@ -273,7 +273,7 @@ MISTAKES = {
         ("evaluate", *FLAT, "--data-dir", "{empty}"), ["--data-dir is '{empty}' and homebody/Household-v0 reads no files"]),
     "no such harness": (("run", "--harness", "houshold"), ["no harness 'houshold'", "generic, household"]),
     "a harness that is a folder": (("harness", "check", "{empty}"), ["Is a directory"]),
-    "a harness that is no JSON": (("harness", "check", "{text}"), ["text: not JSON"]),
+    "a harness that is no JSON": (("harness", "check", "{text}"), ["text is not JSON"]),
     "a harness that is no text": (("evaluate", *FLAT, "--harness", "{bytes}"), ["not UTF-8"]),
     "a harness of another form": (("harness", "check", "{list}"), ["is not of type 'object'"]),
     "an unknown processor": (
@@ -281,8 +281,8 @@ MISTAKES = {
         ["/processors/0/use: no processor is called 'loop_gard'; did you mean 'loop_guard'?"]),
     "an unknown processor to evolve": (
         ("evolve", "--model", "no-model", "--harness", "{unknown}", "--run-dir", "{new}"), ["did you mean 'loop_guard'?"]),
-    "no such patch": (("harness", "patch", "generic", "{new}", "--out", "{out}"), ["cannot read the patch {new}"]),
-    "a patch that is none": (("harness", "patch", "generic", "{text}", "--out", "{out}"), ["cannot read the patch {text}"]),
+    "no such patch": (("harness", "patch", "generic", "{new}", "--out", "{out}"), ["the patch {new} cannot be read (No such file"]),
+    "a patch that is none": (("harness", "patch", "generic", "{text}", "--out", "{out}"), ["the patch {text} is not JSON"]),
     "a patch of another form": (("harness", "patch", "generic", "{list}", "--out", "{out}"), ["is no JSON Patch"]),
     "a patch that does not apply": (
         ("harness", "patch", "generic", "{patch}", "--out", "{out}"),

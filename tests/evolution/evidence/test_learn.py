@@ -189,7 +189,7 @@ class Desk(gymnasium.Env[str, str]):
         return "You see the desk.", 0.0, self.over, False, self.info()
 
     def info(self) -> dict[str, Any]:
-        commands = [] if self.over else ["end well", "end badly", "ask[{text}]"]
+        commands = [] if self.over else ["ask[{text}]", "end badly", "end well"]
         return {"goal": "Ring the bell.", "admissible_commands": commands, "won": self.last == self.good, "task_id": "t"}
 
 

@@ -73,7 +73,7 @@ def test_the_model_is_told_to_keep_the_blanks_and_a_text_without_them_is_refused
         ("``` ```", f"a text of 0 characters; 1 to {TEXT_CHARACTERS} are allowed"),
         ("x" * (TEXT_CHARACTERS + 1), f"a text of {TEXT_CHARACTERS + 1} characters"),
         ("Act.", "leads to a behaviour that was tried before"),
-        ("a lone surrogate \ud800", "surrogates not allowed"),
+        ("a lone surrogate \ud800", "a text holds half a surrogate pair"),
     ],
 )
 def test_a_text_that_cannot_be_used_is_kept_with_its_reason(texts: HarnessSpec, evidence: Make, reply: str, problem: str) -> None:

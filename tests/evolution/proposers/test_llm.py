@@ -85,10 +85,10 @@ def test_what_stands_around_the_object_is_ignored(seed: HarnessSpec, evidence: M
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "no JSON object (Expecting value: line 1 column 1 (char 0)); it wrote \"\""),
+        ("", "no JSON object: it is not JSON (Expecting value: line 1 column 1 (char 0)); it wrote \"\""),
         ("Look again.", "no JSON object"),
         (answer(GUARD)[:-3], "no JSON object"),  # cut short
-        ('{"why": 1, "why": 2}', "no JSON object (an object has the key 'why' twice)"),
+        ('{"why": 1, "why": 2}', "no JSON object: it is not JSON (an object has the key 'why' twice)"),
         ("[" * 5000 + "{}", "not the form that was asked for, at /"),
         (answer(GUARD, answers="ceiling"), "at /answers: 'ceiling' is not one of ['loop', 'searching']"),
         (answer(GUARD, why=""), "at /why"),
@@ -110,7 +110,6 @@ def test_what_stands_around_the_object_is_ignored(seed: HarnessSpec, evidence: M
         (answer({"set": "history_window", "params": {"turns": 20}}), "set history_window: changes nothing"),
         (answer({"set": "location_prior", "params": {"given": "no blanks"}}), "/processors/2/params/given"),
         (answer({"set": "history_budget", "params": {}}), "a second processor of group 'history'"),
-        (answer({"prompt": "A lone surrogate \ud800 in it"}), "surrogates not allowed"),
     ],
 )  # fmt: skip
 def test_an_answer_that_is_no_edit_is_kept_with_its_reason(seed: HarnessSpec, evidence: Make, text: str, problem: str) -> None:
@@ -122,6 +121,12 @@ def test_an_answer_that_is_no_edit_is_kept_with_its_reason(seed: HarnessSpec, ev
     assert candidate.manifest["evidence"] == {}
     check_manifest(candidate.manifest)
     json.dumps(candidate.to_json(), ensure_ascii=False).encode()
+
+
+def test_half_a_surrogate_pair_in_an_answer_is_replaced(seed: HarnessSpec, evidence: Make) -> None:
+    (candidate,) = ask(seed, evidence, answer({"prompt": "A lone surrogate \ud800 in it"}))
+    assert candidate.problem == ""
+    assert candidate.patch[0]["value"].endswith("A lone surrogate \ufffd in it")
 
 
 def test_a_behaviour_that_was_tried_is_no_edit(seed: HarnessSpec, evidence: Make) -> None:
