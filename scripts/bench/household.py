@@ -302,7 +302,7 @@ def _draw(bits: NDArray[Any], rng: np.random.Generator) -> NDArray[np.int64]:
 
 
 def _first_step() -> float:
-    """Return the seconds from the start of a script to its first step, in a fresh process; compiled functions come from numba's cache."""
+    """Return the seconds from the start of a script to its first step, in a fresh process that finds its compiled functions on disk."""
     done = subprocess.run([sys.executable, "-P", "-c", _FIRST_STEP], capture_output=True, text=True, check=True)
     return float(done.stdout)
 
