@@ -4,43 +4,117 @@ Knows nothing of tokens. A boundary lies at each `CUT`, at the end of a system o
 assistant begins: at the end of the prompt, that is where the next one will. So a step of an episode is one segment, from the reply to
 what came of it, and the end of one prompt is still there when the reply follows. White space before a boundary is kept as given, whatever
 the template does, because the same message must give the same segment with and without the text after its `CUT`.
+
+A template is a program from a model file or a server: it runs in a worker process, within limits of time, memory and length.
 """
 
+import hashlib
+import json
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NoReturn
+from pathlib import Path
 
-from jinja2 import Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
+from homebody.agents import sandbox
 from homebody.agents.errors import BadChatTemplateError, BadRequestError
 from homebody.agents.models.backend import CUT, Message, Segments
+from homebody.agents.sandbox.interpreter import one_line
+from homebody.agents.sandbox.process import DoesNotStartError, Worker
+
+SECONDS = 10.0
+"""Most wall time of a rendering; a usual one takes less than a millisecond."""
+MEMORY_BYTES = 512 << 20
+"""Address space of the worker, Python included."""
+MAX_CHARS = 4 << 20
+"""Length of a prompt; 262,144 tokens are some million characters."""
+RENDERED = 64
+"""Chats whose prompts are kept."""
 
 _PRIVATE_USE = range(0xE000, 0xF900)
+_SYSTEM_PROBE = "Answer briefly."
+_PROBE = tuple(
+    {"role": role, "content": content}
+    for role, content in (("system", _SYSTEM_PROBE), ("user", "One."), ("assistant", "Two."), ("user", "Three."))
+)
+
+_worker = Worker(Path(sandbox.__file__).with_name("chat_engine.py"), SECONDS, MEMORY_BYTES)
 
 
-def render_template(messages: Sequence[Message], template: str, *, bos: str, eos: str, model: str) -> Segments:
-    """Render by a Jinja chat template, up to where the assistant's next reply begins.
+class _OverLimitError(BadChatTemplateError):
+    """A template that takes too much."""
 
-    The result depends on the arguments only: a template that asks for the date finds that there is none.
+
+class ChatTemplate:
+    """A model's chat template (Jinja), tried on a short chat.
+
+    Where it refuses a system text or leaves it out, that text begins the first message of the user.
 
     Args:
-        messages: at least one.
-        template: Jinja source, as GGUF metadata hold it.
+        source: Jinja source, as GGUF metadata hold it.
         bos: what ``bos_token`` stands for; empty where the tokenizer adds it by itself.
         eos: what ``eos_token`` stands for.
-        model: named in the error.
+        model: named in errors.
 
     Raises:
-        BadChatTemplateError: the template does not compile, or refuses the messages.
-        BadRequestError: there is no message.
+        BadChatTemplateError: the template does not compile, or cannot render a chat.
     """
-    mark, marked = _mark(messages)
-    try:
-        text = _compile(template).render(messages=marked, add_generation_prompt=True, bos_token=bos, eos_token=eos)
-    except Exception as error:  # A template is a program from a model file: it may raise anything.
-        raise BadChatTemplateError(model, f"{type(error).__name__}: {error}") from error
-    return tuple(segment for segment in text.split(mark) if segment)
+
+    def __init__(self, source: str, *, bos: str, eos: str, model: str) -> None:
+        self._source, self._bos, self._eos, self._model = source, bos, eos, model
+        self._id = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
+        self._kept = lru_cache(maxsize=RENDERED)(self._segments)
+        self.joins_system = False
+        """Whether a system text is joined to the first message of the user."""
+        try:
+            self.joins_system = not self._holds_system()
+        except _OverLimitError:
+            raise
+        except BadChatTemplateError as refused:
+            self.joins_system = True
+            try:
+                self._holds_system()
+            except BadChatTemplateError:
+                raise refused from None
+
+    def render(self, messages: Sequence[Message]) -> Segments:
+        """Return the prompt of a chat, up to where the assistant's next reply begins.
+
+        The result depends on the chat only: a template that asks for the date is told the same on every day.
+
+        Args:
+            messages: at least one.
+
+        Raises:
+            BadChatTemplateError: the template refuses the messages, or takes too long.
+            BadRequestError: there is no message.
+        """
+        return self._kept(tuple(tuple(message.items()) for message in messages))
+
+    def _holds_system(self) -> bool:
+        return _SYSTEM_PROBE in "".join(self.render(_PROBE))
+
+    def _segments(self, messages: tuple[tuple[tuple[str, str], ...], ...]) -> Segments:
+        mark, marked = _mark([dict(message) for message in messages])
+        if self.joins_system and marked[0]["role"] == "system":
+            system, *rest = marked
+            first = rest.pop(0)["content"] if rest and rest[0]["role"] == "user" else ""
+            marked = [{"role": "user", "content": "\n\n".join(filter(None, (system["content"], first)))}, *rest]
+        context = {"messages": marked, "add_generation_prompt": True, "bos_token": self._bos, "eos_token": self._eos}
+        return tuple(segment for segment in self._ask(context).split(mark) if segment)
+
+    def _ask(self, context: dict[str, object]) -> str:
+        request = {"id": self._id, "context": context, "max_chars": MAX_CHARS}
+        try:
+            found = _worker.ask(json.dumps(request))
+            if found is not None and "unknown" in found:
+                found = _worker.ask(json.dumps({**request, "source": self._source}))
+        except DoesNotStartError:
+            raise BadChatTemplateError(self._model, "its worker process does not start; is jinja2 installed beside homebody?") from None
+        if found is None:
+            problem = f"it takes longer than {SECONDS:g} s or more than {MEMORY_BYTES >> 20} MiB"
+            raise _OverLimitError(self._model, problem)
+        if "kind" in found:
+            raise BadChatTemplateError(self._model, one_line(f"{found['kind']}: {found['message']}"))
+        return str(found["text"])
 
 
 def render_plain(messages: Sequence[Message]) -> Segments:
@@ -76,14 +150,3 @@ def _marked(message: Message, mark: str) -> str:
     if message["role"] == "assistant":
         return mark + message["content"].replace(CUT, mark)
     return message["content"].replace(CUT, mark) if CUT in message["content"] else message["content"] + mark
-
-
-@lru_cache(maxsize=8)
-def _compile(template: str) -> Template:
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
-    environment.globals["raise_exception"] = _refuse
-    return environment.from_string(template)
-
-
-def _refuse(problem: str) -> NoReturn:
-    raise TemplateError(problem)

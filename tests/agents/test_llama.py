@@ -258,7 +258,6 @@ class TestPrompt:
 
     def test_plain_transcript_without_a_template(self, smollm2, monkeypatch):
         monkeypatch.setattr(smollm2, "_template", None)
-        smollm2._render.cache_clear()
         assert smollm2.segments(PROMPT[:1]) == (PROMPT[0]["content"], "\n>")
 
     def test_counts_tokens_segment_by_segment(self, smollm2):

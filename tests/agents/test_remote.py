@@ -27,7 +27,7 @@ from homebody.agents.errors import (
     RemoteRefusedError,
 )
 from homebody.agents.models.backend import CUT, Backend
-from homebody.agents.models.chat_template import render_plain, render_template
+from homebody.agents.models.chat_template import ChatTemplate, render_plain
 from homebody.agents.models.names import load
 from homebody.agents.models.prepare import describe
 from homebody.agents.models.remote import OpenAICompatible
@@ -520,7 +520,7 @@ def test_tokens_that_are_no_numbers_are_caught(fake, backend):
 
 def test_a_template_that_the_server_shows_renders_as_in_this_process(fake, backend):
     model = backend("llama-server")
-    assert model.segments(MESSAGES) == render_template(MESSAGES, TEMPLATE, bos="<s>", eos="</s>", model="")
+    assert model.segments(MESSAGES) == ChatTemplate(TEMPLATE, bos="<s>", eos="</s>", model="").render(MESSAGES)
     assert model.segments(MESSAGES)[:2] == ("<|system|>Play.", "</s><|user|>A box.")
     fake.bos = True  # Now the tokenizer writes the mark, so the template must not.
     fake.override["/props"] = lambda body: Answer(

@@ -15,6 +15,7 @@ from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import Services
 from homebody.agents.processors.template import VARIABLES, PromptTemplate
 from homebody.agents.sandbox import renderer
+from homebody.agents.sandbox.process import Worker
 from homebody.agents.sandbox.renderer import PromptTemplateError, check, render
 
 MENU = ("wait", "walk to dock 1")
@@ -134,7 +135,7 @@ def test_check_names_every_unknown_variable_and_what_there_is() -> None:
 def workers(parent: int) -> list[int]:
     listing = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     rows = (line.split(None, 2) for line in listing.splitlines())
-    return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and "renderer_worker.py" in args]
+    return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and "renderer_engine.py" in args]
 
 
 def test_killed_worker_is_one_failed_call() -> None:
@@ -149,8 +150,7 @@ def test_killed_worker_is_one_failed_call() -> None:
 
 
 def test_worker_that_does_not_start_is_a_named_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(renderer, "_WORKER", tmp_path / "gone.py")
-    monkeypatch.setattr(renderer, "_worker", None)
+    monkeypatch.setattr(renderer, "_worker", Worker(tmp_path / "gone.py", renderer.SECONDS, renderer.MEMORY_BYTES))
     with pytest.raises(PromptTemplateError, match="the worker process does not start; is minijinja installed"):
         render("{{ 1 }}", {})
 

@@ -31,7 +31,7 @@ import numpy as np
 
 from homebody.agents.errors import BackendClosedError, BadRequestError, ContextOverflowError
 from homebody.agents.models.backend import TOKENIZED, Message, Segments, Usage, check_request
-from homebody.agents.models.chat_template import render_plain, render_template
+from homebody.agents.models.chat_template import ChatTemplate, render_plain
 from homebody.agents.models.llama.engine import N_OUTPUTS, Engine
 from homebody.agents.models.llama.prompt import Piece, PromptMemory
 from homebody.agents.models.llama.sampling import Choice, Floats, log_probabilities, open_grammar, schema_grammar
@@ -58,6 +58,7 @@ class LlamaCpp:
 
     Raises:
         BadModelFileError: the file is missing, not GGUF, truncated, or not a text generator.
+        BadChatTemplateError: its chat template cannot render a chat.
         BadRequestError: a setting is out of range.
     """
 
@@ -81,8 +82,11 @@ class LlamaCpp:
         self._prompt = PromptMemory(engine)
         self._scratch = np.empty(engine.n_vocab, np.float32)
         self._tokens = lru_cache(maxsize=TOKENIZED)(engine.tokenize)
-        self._template = engine.template()
-        self._render = lru_cache(maxsize=64)(self._rendered)
+        try:
+            self._template = self._own_template()
+        except BaseException:
+            engine.close()
+            raise
         self.n_ctx = engine.n_ctx
         self.fingerprint = {
             "engine": f"llama-cpp-python {importlib.metadata.version('llama-cpp-python')}",
@@ -100,7 +104,7 @@ class LlamaCpp:
     def segments(self, messages: Sequence[Message]) -> Segments:
         """Render by the model's chat template, or as a plain transcript where it has none."""
         self._check_open()
-        return self._render(tuple(tuple(message.items()) for message in messages))
+        return render_plain(messages) if self._template is None else self._template.render(messages)
 
     def count_tokens(self, segments: Sequence[str]) -> int:
         """Return the number of tokens, the mark of the beginning included where the model wants one."""
@@ -263,12 +267,12 @@ class LlamaCpp:
             pieces[:1] = [(text, self.engine.bos + tokens)]
         return pieces
 
-    def _rendered(self, messages: tuple[tuple[tuple[str, str], ...], ...]) -> Segments:
-        given = [dict(message) for message in messages]
-        if self._template is None:
-            return render_plain(given)
+    def _own_template(self) -> ChatTemplate | None:
+        source = self.engine.template()
+        if source is None:
+            return None
         bos, eos = self.engine.marks()
-        return render_template(given, self._template, bos=bos, eos=eos, model=self.name)
+        return ChatTemplate(source, bos=bos, eos=eos, model=self.name)
 
     def _count(self, started: float) -> None:
         self.usage.calls += 1

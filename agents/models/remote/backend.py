@@ -31,7 +31,7 @@ from homebody.agents.errors import (
     RemoteRefusedError,
 )
 from homebody.agents.models.backend import CUT, TOKENIZED, Message, Segments, Usage, check_request
-from homebody.agents.models.chat_template import render_plain, render_template
+from homebody.agents.models.chat_template import ChatTemplate, render_plain
 from homebody.agents.models.remote.http_client import Address, HttpClient, Sleep, find_key
 from homebody.agents.models.remote.provider import Body, ask, counted, take
 from homebody.agents.models.remote.scorer import Scored, Scorer
@@ -59,6 +59,7 @@ class OpenAICompatible:
     Raises:
         BadRequestError: the address or a setting is out of range, or the server has no such model.
         RemoteError: the server cannot be reached or used.
+        BadChatTemplateError: the template that the server shows cannot render a chat.
     """
 
     def __init__(self, name: str, *, n_ctx: int = 4096, concurrency: int = 4, timeout_s: float = 120.0, sleep: Sleep = time.sleep) -> None:
@@ -75,6 +76,8 @@ class OpenAICompatible:
         try:
             self._server = ask(self._client)
             self._dialect = self._server.provider
+            server = self._server
+            self._template = ChatTemplate(server.template, bos=server.bos, eos=server.eos, model=name) if server.template else None
             self._scorer = Scorer(self._client, self._dialect, self._complete, lambda text: self._tokens(text, False))
         except BaseException:
             self._client.close()
@@ -91,8 +94,8 @@ class OpenAICompatible:
     def segments(self, messages: Sequence[Message]) -> Segments:
         """Render by the server's template where it shows it, else as a plain transcript that remembers the messages."""
         self._check_open()
-        if self._server.template is not None:
-            return render_template(messages, self._server.template, bos=self._server.bos, eos=self._server.eos, model=self.name)
+        if self._template is not None:
+            return self._template.render(messages)
         chat = Chat(render_plain(messages))
         chat.messages = tuple({**message, "content": message["content"].replace(CUT, "")} for message in messages)
         return chat

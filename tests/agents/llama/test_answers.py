@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from homebody.agents.errors import BadRequestError, BadSchemaError, ContextOverflowError
-from homebody.agents.models.backend import CUT
 from homebody.agents.models.llama import LlamaCpp, requantize
 from homebody.agents.models.llama.sampling import log_probabilities, schema_grammar
 from homebody.agents.models.llama.weights import quantization
@@ -99,14 +98,6 @@ class TestCounters:
         backend.score(("you see a box",), ["look", "take cup"])
         backend.generate(("you see a cup",), max_tokens=4)
         assert 0.0 < backend.usage.decode_seconds < backend.usage.seconds
-
-    def test_a_chat_is_rendered_once(self, tiny, monkeypatch):
-        backend = tiny()
-        chat = [{"role": "user", "content": f"you see a box.{CUT}look"}]
-        first = backend.segments(chat)
-        monkeypatch.setattr("homebody.agents.models.llama.render_plain", None)
-        assert backend.segments([dict(message) for message in chat]) == first
-        assert backend.segments(iter(chat)) == first
 
 
 class TestLimits:

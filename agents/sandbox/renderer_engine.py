@@ -1,7 +1,6 @@
-"""The worker process of `prompt_template`: renders templates with minijinja, one JSON line in, one out. The only importer of minijinja.
+"""The engine of `renderer`: renders prompt templates with minijinja, in a worker process of `process`. The only importer of minijinja.
 
-Imports nothing of homebody, so that it starts fast. It holds itself to a limit on memory, can write no file and forgets its environment.
-It is a process of its own because minijinja bounds the steps of a template, but neither what `~`, `replace` or `indent` grow nor the
+It has a process of its own because minijinja bounds the steps of a template, but neither what `~`, `replace` or `indent` grow nor the
 depth of an expression: some templates end it by a failed allocation or a stack overflow (assets/attacks/template.toml has them).
 
 A template may call what reads a list or an object, and no other method of Python's: one that changes them would pass for a filter, and a
@@ -10,11 +9,7 @@ method that is printed would put an address of this process into the text.
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import signal
-import sys
 from collections.abc import Callable, ItemsView, KeysView, ValuesView
 from typing import Any
 
@@ -99,30 +94,3 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     if len(text) > request["max_chars"]:
         return {"kind": "TooLarge", "message": f"the text is longer than {request['max_chars']} characters", "line": None}
     return {"text": text}
-
-
-def confine(memory_bytes: int) -> None:
-    """Give up what rendering does not need."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.clear()
-    try:
-        import resource
-    except ImportError:  # not a POSIX system
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-
-
-def serve(memory_bytes: int) -> None:
-    """Answer the lines of standard input until it ends; an empty line on standard output says that the first one is awaited."""
-    confine(memory_bytes)
-    sys.stdout.buffer.write(b"\n")
-    sys.stdout.buffer.flush()
-    for line in sys.stdin.buffer:
-        sys.stdout.buffer.write(json.dumps(answer(json.loads(line))).encode() + b"\n")
-        sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    serve(int(sys.argv[1]))
