@@ -58,7 +58,7 @@ def check_reset(env: gymnasium.Env[Any, Any], result: object, where: str) -> tup
         ContractError: It is not an observation and an `info` as the contract has them.
     """
     if not isinstance(result, tuple) or len(result) != 2:
-        raise ContractError(env, f"{where} returned {short(result)}, not an observation and an info")
+        raise ContractError(env, f"{where} returned {short(result)}, not an observation and an info; return both, as Gymnasium asks")
     observation, info = result
     return _observation(env, observation, where), check_info(env, info, where)
 
@@ -75,7 +75,9 @@ def check_step(env: gymnasium.Env[Any, Any], result: object, where: str) -> tupl
         ContractError: It is not observation, reward, terminated, truncated and `info` as the contract has them.
     """
     if not isinstance(result, tuple) or len(result) != 5:
-        raise ContractError(env, f"{where} returned {short(result)}, not observation, reward, terminated, truncated and info")
+        raise ContractError(
+            env, f"{where} returned {short(result)}, not observation, reward, terminated, truncated and info; return these five"
+        )
     observation, reward, terminated, truncated, info = result
     number = finite(float(reward) if isinstance(reward, np.bool_) else reward)
     if number is None or not _is_bool(terminated) or not _is_bool(truncated):
