@@ -31,6 +31,18 @@ class ModelNotFoundError(AgentError):
         )
 
 
+class NoServerError(AgentError):
+    """An address on the web that is a page or a file, where a server of models was meant.
+
+    Args:
+        address: as it was given, without a password.
+        remedy: what to give instead.
+    """
+
+    def __init__(self, address: str, remedy: str) -> None:
+        super().__init__(f"{address} is a page or a file and no server of models; {remedy}")
+
+
 class ModelPackageMissingError(AgentError):
     """A known model whose weights are in a Python package that is not installed."""
 
@@ -125,6 +137,16 @@ class ScriptExhaustedError(AgentError):
 
     def __init__(self, given: int) -> None:
         super().__init__(f"the script held {given} replies and one more was asked for; give Scripted more replies, or call enqueue()")
+
+
+class PlainKeyError(AgentError):
+    """An API key that anybody between here and the server could read."""
+
+    def __init__(self, name: str, server: str) -> None:
+        super().__init__(
+            f"{name} is set and would go to {server} over plain http, where anybody on the way can read it; give an https address, "
+            f"empty {name} if the server wants no key, or set HOMEBODY_KEY_OVER_HTTP=1"
+        )
 
 
 class RemoteError(AgentError):

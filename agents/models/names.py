@@ -20,7 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homebody.agents.errors import BadModelFileError, BadRequestError, CacheError, ModelNotFoundError, ModelPackageMissingError
+from homebody.agents.errors import (
+    BadModelFileError,
+    BadRequestError,
+    CacheError,
+    ModelNotFoundError,
+    ModelPackageMissingError,
+    NoServerError,
+)
 from homebody.agents.models.fit import check_fits
 from homebody.agents.models.gguf import read_header
 from homebody.envs.download import Progress, cache_root, fetch
@@ -133,6 +140,7 @@ KNOWN: dict[str, KnownModel] = {
 VARIANTS = ("q4_0", "q8_0")
 """Quantizations that a name may end in, after an @."""
 
+_HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 _HUB = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+):(?P<file>[\w.-]+(?:/[\w.-]+)*)")
 
 
@@ -142,8 +150,29 @@ def cache_folder() -> Path:
 
 
 def is_remote(name: str) -> bool:
-    """Tell whether a name is a server's address."""
-    return name.startswith(("http://", "https://"))
+    """Tell whether a name is a server's address.
+
+    Raises:
+        NoServerError: it is the address of a hub's page, or of a file.
+    """
+    is_address = name.startswith(("http://", "https://"))
+    parts = re.match(r"(?:https?://)?(?:[^/@]*@)?(?P<host>[^/?#]+)/*(?P<path>[^?#]*)", name)
+    host, path = (parts["host"].lower(), parts["path"].rstrip("/")) if parts else ("", "")
+    if not is_address and (host not in _HUB_HOSTS or Path(name).exists()):
+        return False
+    is_file = path.lower().endswith(".gguf")
+    is_hub = host in (*_HUB_HOSTS, _hub_endpoint().partition("://")[2].partition("/")[0].lower())
+    if not is_hub and not is_file:
+        return True
+    shown = re.sub(r"//[^/]*@", "//***@", name).partition("?")[0]
+    found = re.fullmatch(r"(?P<repo>[\w.-]+/[\w.-]+)(?:/(?:blob|resolve|raw|tree)/[^/]+(?:/(?P<file>.+))?)?", path)
+    if not is_hub:
+        raise NoServerError(shown, "fetch the file and give its path, or hf:OWNER/REPO:FILE for one on Hugging Face")
+    if found is None:
+        raise NoServerError(shown, "a file there is named hf:OWNER/REPO:FILE")
+    if found["file"] and found["file"].lower().endswith(".gguf"):
+        raise NoServerError(shown, f"that file is named hf:{found['repo']}:{found['file']}")
+    raise NoServerError(shown, f"a file there is named hf:{found['repo']}:FILE")
 
 
 def resolve(name: str, progress: Progress | None = None, sha256: str = "") -> Path:
@@ -159,6 +188,7 @@ def resolve(name: str, progress: Progress | None = None, sha256: str = "") -> Pa
 
     Raises:
         ModelNotFoundError: the name is none of these.
+        NoServerError: it is the address of a hub's page, or of a file.
         BadRequestError: there is no such variant, or the name is a server's address.
         ModelPackageMissingError: the package with the weights is not installed.
         BadModelFileError: there is no such file, or the weights in the package are damaged.
@@ -199,11 +229,15 @@ def hub_file(name: str) -> tuple[str, Path]:
     found = _HUB.fullmatch(name)
     if found is None or ".." in name:
         raise ModelNotFoundError(name, KNOWN)
-    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    endpoint = _hub_endpoint()
     if not re.fullmatch(r"https?://[^@?#\s]+", endpoint):
         raise BadRequestError("HF_ENDPOINT", re.sub(r"//.*@", "//***@", endpoint), "https://HOST, with no password in it")
     url = f"{endpoint.rstrip('/')}/{found['repo']}/resolve/main/{found['file']}"
     return url, cache_folder() / "hf" / found["repo"] / found["file"]
+
+
+def _hub_endpoint() -> str:
+    return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
 
 
 def variant_file(source: Path, variant: str) -> Path:

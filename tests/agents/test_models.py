@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 import importlib.util
 import multiprocessing
+import re
 import subprocess
 import sys
 import types
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from homebody.agents.errors import BadModelFileError, BadRequestError, CacheError, ModelNotFoundError, ModelPackageMissingError
-from homebody.agents.models import names
+from homebody.agents.errors import AgentError, BadModelFileError, BadRequestError, CacheError, ModelNotFoundError, ModelPackageMissingError
+from homebody.agents.models import names, prepare
 
 
 @pytest.fixture(autouse=True)
@@ -142,6 +143,44 @@ def test_an_endpoint_that_is_none_or_holds_a_secret_is_refused(monkeypatch, endp
 def test_a_server_has_no_file():
     with pytest.raises(BadRequestError, match="allowed: one whose file is on this machine"):
         names.resolve("http://127.0.0.1:9/v1")
+
+
+PAGE = "is a page or a file and no server of models; "
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("https://huggingface.co/owner/some.repo-GGUF/blob/main/model-Q4_0.gguf",
+         "that file is named hf:owner/some.repo-GGUF:model-Q4_0.gguf"),
+        ("https://huggingface.co/owner/repo/resolve/main/sub/model.gguf?download=true", "that file is named hf:owner/repo:sub/model.gguf"),
+        ("https://huggingface.co/owner/repo", "a file there is named hf:owner/repo:FILE"),
+        ("http://www.huggingface.co/owner/repo/tree/main/", "a file there is named hf:owner/repo:FILE"),
+        ("https://hf.co/owner/repo#model", "a file there is named hf:owner/repo:FILE"),
+        ("huggingface.co/owner/repo/blob/main/model.gguf", "that file is named hf:owner/repo:model.gguf"),
+        ("https://huggingface.co/models", "a file there is named hf:OWNER/REPO:FILE"),
+        ("https://mirror.example/owner/repo", "a file there is named hf:owner/repo:FILE"),
+        ("https://me:secret@elsewhere.example/files/model.GGUF", "fetch the file and give its path, or hf:OWNER"),
+    ],
+)  # fmt: skip
+def test_a_page_or_a_file_is_told_from_a_server(monkeypatch, address, said):
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example")
+    for use in (names.load, names.resolve, prepare.describe):
+        with pytest.raises(AgentError, match=re.escape(PAGE + said)) as caught:
+            use(address)
+        assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:8000/v1", "https://router.huggingface.co/v1#owner/repo", "https://host.example/v1#owner/model.gguf"]
+)
+def test_a_server_is_told_from_a_page(address):
+    assert names.is_remote(address)
+
+
+@pytest.mark.parametrize("name", ["smollm2", "hf:owner/repo:file.gguf", "folder/model.gguf", "", "#", "hf.company/x.gguf"])
+def test_names_of_files_are_no_addresses(name):
+    assert not names.is_remote(name)
 
 
 def test_listing_imports_nothing_heavy():

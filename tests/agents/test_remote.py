@@ -850,7 +850,8 @@ def test_addresses_that_are_none_or_hold_a_secret_are_refused(text):
 @pytest.mark.parametrize(
     ("url", "ours", "key"),
     [
-        ("http://192.0.2.1/v1", "h", "h"),
+        ("https://192.0.2.1/v1", "h", "h"),
+        ("http://127.0.0.2:8000/v1", "h", "h"),
         ("http://192.0.2.1/v1", "", ""),
         ("https://elsewhere.example/v1", "", ""),
         ("https://api.openai.com/v1", "", "o"),
@@ -864,6 +865,17 @@ def test_openais_key_goes_to_openai_and_this_machine_only(monkeypatch, url, ours
     monkeypatch.setenv("OPENAI_API_KEY", "o")
     monkeypatch.setenv("HOMEBODY_API_KEY", ours)
     assert find_key(Address.parse(url)) == key
+
+
+@pytest.mark.parametrize("url", ["http://192.0.2.1/v1", "http://192.168.0.7:8000/v1", "http://localhost.example/v1"])
+def test_a_key_goes_over_plain_http_only_where_it_is_asked_for(monkeypatch, url):
+    monkeypatch.setenv("HOMEBODY_API_KEY", "sk-secret")
+    monkeypatch.delenv("HOMEBODY_KEY_OVER_HTTP", raising=False)
+    with pytest.raises(AgentError, match=r"^HOMEBODY_API_KEY is set and would go to \S+ over plain http, .*_OVER_HTTP=1$") as caught:
+        load(url)  # Nothing was sent: these addresses answer nobody.
+    assert "sk-secret" not in str(caught.value)
+    monkeypatch.setenv("HOMEBODY_KEY_OVER_HTTP", "1")
+    assert find_key(Address.parse(url)) == "sk-secret"
 
 
 def test_the_key_is_sent_and_never_shown(fake, monkeypatch):

@@ -24,7 +24,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection, Incomple
 from typing import Any
 from urllib.parse import urlsplit
 
-from homebody.agents.errors import BadRequestError, RemoteAnswerError, RemoteDownError, RemoteRefusedError
+from homebody.agents.errors import BadRequestError, PlainKeyError, RemoteAnswerError, RemoteDownError, RemoteRefusedError
 
 Sleep = Callable[[float], None]
 
@@ -89,17 +89,21 @@ class Address:
 def find_key(address: Address) -> str:
     """Return the API key for a server, empty if there is none.
 
-    ``HOMEBODY_API_KEY`` goes to any server that the user names. ``OPENAI_API_KEY`` goes to openai.com over https and to this machine:
-    somebody else's server should not be told it because it stood in the environment.
+    ``HOMEBODY_API_KEY`` goes to any server that the user names, over https or on this machine; over plain http, where anybody on the way
+    can read it, only if ``HOMEBODY_KEY_OVER_HTTP`` is 1. ``OPENAI_API_KEY`` goes to openai.com over https and to this machine: somebody
+    else's server should not be told it because it stood in the environment.
 
     Raises:
         BadRequestError: the key cannot be sent in a header. It is not shown.
+        PlainKeyError: it would go over plain http.
     """
     ours = address.is_local or (address.scheme == "https" and address.host.endswith(".openai.com"))
     for name in ("HOMEBODY_API_KEY", "OPENAI_API_KEY") if ours else ("HOMEBODY_API_KEY",):
         if key := os.environ.get(name, "").strip():
             if not (key.isascii() and key.isprintable()):
                 raise BadRequestError(name, "***", "printable ASCII characters in one line")
+            if not (address.is_local or address.scheme == "https" or os.environ.get("HOMEBODY_KEY_OVER_HTTP") == "1"):
+                raise PlainKeyError(name, address.shown)
             return key
     return ""
 
