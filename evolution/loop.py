@@ -210,6 +210,7 @@ def _finish(rounds: Rounds, spec: HarnessSpec, seed_spec: HarnessSpec, stopped: 
         "stopped": stopped,
         "gate": rounds.mode,
         "episodes": len(player.keys),
+        "errors": len(player.errors),
         "savings": player.savings(),
         "exploration_steps": lessons.steps,
         "tokens": player.tokens,

@@ -85,6 +85,8 @@ class Player:
         self.config, self.store, self.rollouts, self._progress = config, store, rollouts, progress
         self.keys: set[str] = set()
         """Episodes that this run asked for, played now or earlier: what the budget counts."""
+        self.errors: set[str] = set()
+        """Those of them that errors ended, twice."""
         self.usage = dict.fromkeys(COUNTERS, 0)
         """Tokens of those episodes, and of the proposer."""
         self.saved = Saved()
@@ -163,6 +165,8 @@ class Player:
                 self.tell("play", {**series, **told})
             records.append(record)
             self.saved.asked += 1
+            if record.error is not None:
+                self.errors.add(key)
             if key not in self.keys:
                 self.keys.add(key)
                 self.add_usage(record.usage)

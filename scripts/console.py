@@ -193,7 +193,7 @@ class Console:
 
     def evolution_end(self, result: Mapping[str, Any]) -> None:
         """Print the result of an evolution."""
-        from homebody.evolution.reports.summary import ended
+        from homebody.evolution.reports.summary import ended, ended_by_errors
 
         rounds = result["rounds"]
         shipped = [edit["manifest"]["lever"] for item in rounds for edit in item["candidates"] if edit["id"] == item["shipped"]]
@@ -201,8 +201,8 @@ class Console:
             f"[bold]{len(rounds)} rounds, {len(shipped)} edits shipped[/]" + "".join(f"\n  + {escape(lever)}" for lever in shipped)
         )
         self.out.print(
-            f"{result['episodes']} model episodes, {result['tokens']} tokens, {result['exploration_steps']} exploration steps, "
-            f"{result['wall_s']:.0f} s; {ended(result['stopped'])}"
+            f"{result['episodes']} model episodes{ended_by_errors(result)}, {result['tokens']} tokens, "
+            f"{result['exploration_steps']} exploration steps, {result['wall_s']:.0f} s; {ended(result['stopped'])}"
         )
         saved = result["savings"]
         self.out.print(f"cache and racing: {saved['played']} episodes played of {saved['everything']} that playing everything anew takes")
@@ -286,8 +286,14 @@ class Console:
             "verdict": lambda: f"  {data['id']}: {'accepted' if data['accepted'] else 'rejected'}: {data['reason']}",
             "ship": lambda: f"  shipped {data['id']}: {data['lever']}",
             "play": lambda: f"  {data['what']}: {data['total']} episodes" if data["done"] == 0 else None,
-            "series": lambda: None,
+            "series": lambda: self._errors_line(data),
         }
         line = lines[kind]()
-        if line is not None:
+        if line:
             self.err.print(escape(line))
+
+    @staticmethod
+    def _errors_line(series: Mapping[str, Any]) -> str:
+        outcomes = [outcome for _, outcome in series["episodes"].values()]
+        errors = sum(outcome is None for outcome in outcomes)
+        return f"  {series['what']}: errors ended {errors} of {len(outcomes)} episodes" if errors else ""

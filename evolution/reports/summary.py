@@ -172,9 +172,9 @@ def _account(run: Mapping[str, Any]) -> list[str]:
         said.append(f"Gate: mode {end['gate'] or 'never chosen'}, as it was set.")
     if "stopped" in end:
         said.append(
-            f"Cost: {end['episodes']} episodes, {end['tokens']} tokens ({end['generated_tokens']} generated, {end['cached_tokens']} of "
-            f"the prompts from cache), {end['exploration_steps']} exploration steps, {end['wall_s'] / 60:.1f} minutes; "
-            f"{ended(end['stopped'])}."
+            f"Cost: {end['episodes']} episodes{ended_by_errors(end)}, {end['tokens']} tokens ({end['generated_tokens']} generated, "
+            f"{end['cached_tokens']} of the prompts from cache), {end['exploration_steps']} exploration steps, "
+            f"{end['wall_s'] / 60:.1f} minutes; {ended(end['stopped'])}."
         )
     if saved := end.get("savings"):
         parts = ", ".join(f"{number} {how}" for how, number in saved.items() if how not in ("everything", "played"))
@@ -185,6 +185,11 @@ def _account(run: Mapping[str, Any]) -> list[str]:
         rates = run["hit_rates"].items()
         lines += [f"| {cell(lever)} | {rate['flipped']} of {rate['predicted']} |" for lever, rate in rates] + [""]
     return lines
+
+
+def ended_by_errors(end: Mapping[str, Any]) -> str:
+    """Say how many episodes of a run errors ended; nothing where there is none."""
+    return f" ({end['errors']} ended by errors)" if end.get("errors") else ""
 
 
 def _row(row: Mapping[str, Any]) -> str:

@@ -35,6 +35,7 @@ def export(
       homebody export runs/first --format sft --out sft.jsonl
       homebody export runs/first --format grpo --out grpo.jsonl --episodes 100
     """
+    from homebody.evolution.evaluation import said_of
     from homebody.evolution.export import export as export_run
 
     check_target(out)
@@ -49,7 +50,7 @@ def export(
             model=model,
             episodes=episodes,
             data_dir=data_dir,
-            told=lambda done, total, record: advance(done, total, "won" if record.won else "lost"),
+            told=lambda done, total, record: advance(done, total, said_of(record)),
         )
     tokens = f"tokens of {result['tokenizer']}" if result["tokenizer"] else "no tokens: no model decided, and --model names none"
     console.line(f"{out}: {result['records']} records, {result['steps']} steps, {result['won']} won, {tokens}")

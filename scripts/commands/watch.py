@@ -106,7 +106,7 @@ def _list(stored: Sequence[Stored]) -> None:
 
 def _row(number: int, item: Stored) -> dict[str, int | str | bool]:
     record = item.record
-    won = "yes" if record.won else "no"
+    won = {True: "yes", False: "no", None: "error"}[record.outcome]
     return {
         "episode": number, "task": record.task_id, "harness": item.title, "policy": record.policy, "won": won, "steps": record.steps,
     }  # fmt: skip

@@ -104,7 +104,7 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
             "env_id": "Quarry-v0", "env_kwargs": {"numbers": size}, "model": "nobody", "harness": "generic", "proposer": "scripted",
             "train_tasks": 2, "validation_tasks": size, "growth": 1, "rounds": 9, "gate": "outweigh",
         }  # fmt: skip
-        options = {key: changes.pop(key) for key in ("approve", "resume") if key in changes}
+        options = {key: changes.pop(key) for key in ("approve", "resume", "progress") if key in changes}
         result = evolve(EvolveConfig(**(values | changes)), tmp_path, **options)
         return {**result, "played": played}
 
@@ -221,7 +221,11 @@ def test_a_task_that_cannot_be_loaded_ends_the_run(loop: Loop, tmp_path: Path) -
 
 
 def test_errors_of_some_episodes_are_counted_apart(loop: Loop) -> None:
-    result = loop({20: ("+--!", 9), 1: ("++--", 9)}, [[1]])
+    told: list[tuple[str, Any]] = []
+    result = loop({20: ("+--!", 9), 1: ("++--", 9)}, [[1]], progress=lambda *event: told.append(event))
+    assert result["errors"] == 1
+    series = {data["what"]: data["episodes"] for kind, data in told if kind == "series"}
+    assert series["round 1: validation"]["validation/bring-3"][1] is None
     validation = result["rounds"][0]["validation"]
     assert (validation["n"], validation["errors"], validation["success"]) == (3, 1, 1 / 3)
     assert result["rounds"][0]["train"]["errors"] == 0
