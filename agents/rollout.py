@@ -25,6 +25,7 @@ import gymnasium
 from homebody.agents.episode import EpisodeRecord, ModelCall, run_episode
 from homebody.agents.errors import FailedError
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.models.backend import Backend
 from homebody.agents.policy import MODEL_FREE, ModelPolicy, Policy
 from homebody.envs import TaskSpec, make
 
@@ -43,6 +44,10 @@ class RolloutConfig:
     max_steps: int = 50
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     gpu_layers: int = 0
+    n_ctx: int | None = None
+    """Tokens of context; None: see `homebody.agents.models.names.load`."""
+    n_threads: int = 1
+    """Threads of the model in each worker."""
 
     @property
     def env_args(self) -> dict[str, Any]:
@@ -68,9 +73,17 @@ class RolloutConfig:
         """
         if self.policy in MODEL_FREE:
             return MODEL_FREE[self.policy]()
+        return ModelPolicy(self.load_model(self.policy))
+
+    def load_model(self, name: str) -> Backend:
+        """Load a model, this one or another, with the settings of this run.
+
+        Raises:
+            AgentError: there is no such model, or it cannot be loaded.
+        """
         from homebody.agents.models.names import load
 
-        return ModelPolicy(load(self.policy, gpu_layers=self.gpu_layers))
+        return load(name, n_ctx=self.n_ctx, n_threads=self.n_threads, gpu_layers=self.gpu_layers)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homebody.agents.errors import AgentError
+from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.gate.rule import MODES
 from homebody.evolution.proposers.registry import find_proposer
 
@@ -66,6 +67,13 @@ class EvolveConfig:
     seed: int = 0
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     gpu_layers: int = 0
+    n_ctx: int | None = None
+    n_threads: int = 1
+
+    @property
+    def rollout(self) -> RolloutConfig:
+        """Where the run's episodes are played."""
+        return RolloutConfig(self.env_id, self.model, self.max_steps, self.env_kwargs, self.gpu_layers, self.n_ctx, self.n_threads)
 
     def check(self) -> None:
         """Check the ranges.

@@ -19,7 +19,6 @@ from homebody.agents.episode import EpisodeRecord, run_episode
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.hooks import BeforeModel
 from homebody.agents.models.backend import CUT, Backend, Message, Usage
-from homebody.agents.models.names import load
 from homebody.agents.policy import Decision, ModelPolicy, Policy
 from homebody.agents.processors.base import Score
 from homebody.agents.rollout import RolloutConfig
@@ -180,7 +179,7 @@ def export(
             f"{run_dir} has no {'won ' if form == 'sft' else ''}episode of split {split!r} played by a harness of the run; "
             "give another --split, or --format grpo for lost ones, too"
         )
-    stage = RolloutConfig(config.env_id, config.model, config.max_steps, config.env_kwargs, config.gpu_layers)
+    stage = config.rollout
     counts = {"records": 0, "steps": 0, "won": 0, "exact": 0}
     check_target(path)
     some = found[:episodes]
@@ -218,7 +217,7 @@ class _Replays:
         self._lineage, self._stage = lineage, stage
         self._inner = stage.make_policy()
         own = self._inner.backend if isinstance(self._inner, ModelPolicy) else None
-        reader: Any = load(model) if model is not None and model != stage.policy else own
+        reader: Any = stage.load_model(model) if model is not None and model != stage.policy else own
         self._backends = [backend for backend in (own, reader) if backend is not None]
         if reader is not None and not hasattr(reader, "on_text"):
             self._close()

@@ -17,7 +17,7 @@ from homebody.agents.errors import FailedError
 from homebody.agents.harness.spec import HarnessSpec, digest
 from homebody.agents.models.backend import Backend
 from homebody.agents.policy import ModelPolicy
-from homebody.agents.rollout import RolloutConfig, Rollouts
+from homebody.agents.rollout import Rollouts
 from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.envs.file import write_file
@@ -70,10 +70,9 @@ def evolve(
     seed_spec = HarnessSpec.load(config.harness).check()
     train = list_tasks(config.env_id, "train", None, **config.env_kwargs)
     validation = list_tasks(config.env_id, "validation", None, **config.env_kwargs)
-    stage = RolloutConfig(config.env_id, config.model, config.max_steps, config.env_kwargs, config.gpu_layers)
     with ExitStack() as stack:
         # The models first: where there is no such model, no run directory is made.
-        rollouts = stack.enter_context(Rollouts(stage, workers))
+        rollouts = stack.enter_context(Rollouts(config.rollout, workers))
         backend = _backend(config, rollouts, stack)
         store = stack.enter_context(Store(run_dir))
         start = {**asdict(config), "seed_hash": seed_spec.behaviour_hash, "policy": rollouts.policy.fingerprint}
@@ -100,9 +99,7 @@ def _backend(config: EvolveConfig, rollouts: Rollouts, stack: ExitStack) -> Back
         AgentError: there is no such model, or it cannot be loaded.
     """
     if config.proposer_model is not None:
-        from homebody.agents.models.names import load
-
-        backend = load(config.proposer_model, gpu_layers=config.gpu_layers)
+        backend = config.rollout.load_model(config.proposer_model)
         stack.callback(backend.close)
         return backend
     if isinstance(rollouts.policy, ModelPolicy):

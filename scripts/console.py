@@ -19,7 +19,7 @@ import rich.live
 from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.syntax import Syntax
-from rich.table import Table
+from rich.table import Column, Table
 
 from homebody.scripts.panel import panel
 from homebody.scripts.terminal import clean, escape
@@ -168,6 +168,25 @@ class Console:
         yield line
 
     @contextmanager
+    def megabytes(self, what: str, name: str) -> Iterator[Callable[[int, int], None]]:
+        """Show how many bytes of how many are done, in MB; yields what is to be told of them."""
+        with self.progress(f"{what}, MB") as advance:
+            yield lambda done, total: advance(done // 1_000_000, total // 1_000_000, name)
+
+    def prepare(self, *models: str) -> None:
+        """Prepare or fetch models that are not there yet, and show how far that is.
+
+        Raises:
+            AgentError, EnvError: one cannot be prepared.
+        """
+        from homebody.agents.models.names import is_prepared, resolve
+
+        for name in models:
+            if not is_prepared(name):
+                with self.megabytes("preparing", name) as progress:
+                    resolve(name, progress)
+
+    @contextmanager
     def evolution(self, config: Any, plain: bool = False) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
         """Show an evolution at work: a panel below what has happened, or elsewhere than on a terminal plain lines.
 
@@ -261,7 +280,7 @@ class Console:
 
     def models(self, found: Sequence[Mapping[str, Any]]) -> None:
         """Print the known models."""
-        table = Table("name", "model", "state", "size", "quantization", "licence", box=None, pad_edge=False)
+        table = Table(Column("name", no_wrap=True), "model", "state", "size", "quantization", "licence", box=None, pad_edge=False)
         for item in found:
             size = f"{item['size_bytes'] / 1e6:.0f} MB"
             table.add_row(

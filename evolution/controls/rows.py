@@ -138,9 +138,7 @@ def play_controls(
     plan.check()
     told = told or (lambda row, done, total, what: None)
     lineage = read_lineage(run_dir, data_dir)
-    stage = RolloutConfig(
-        lineage.config.env_id, lineage.config.model, lineage.config.max_steps, lineage.config.env_kwargs, lineage.config.gpu_layers
-    )
+    stage = lineage.config.rollout
     rows: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
     ends = time.monotonic() + 60 * plan.minutes if plan.minutes is not None else math.inf

@@ -106,11 +106,20 @@ class Combination:
     benchmark: Benchmark
     run_dir: Path
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    gpu_layers: int = 0
+    n_ctx: int | None = None
+    n_threads: int = 1
 
     @property
     def name(self) -> str:
         """Its name for people."""
         return f"{self.model} on {self.benchmark.name}"
+
+    @property
+    def rollout(self) -> RolloutConfig:
+        """Where its episodes are played."""
+        one = self.benchmark
+        return RolloutConfig(one.env, self.model, one.max_steps, self.env_kwargs, self.gpu_layers, self.n_ctx, self.n_threads)
 
 
 def benchmarks() -> dict[str, Benchmark]:
@@ -175,7 +184,6 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
         EpisodesFailedError: an error ended the episode.
     """
     one = combination.benchmark
-    stage = RolloutConfig(one.env, combination.model, one.max_steps, combination.env_kwargs)
     (task,) = list_tasks(one.env, "train", 1, **combination.env_kwargs)
     train, validation, tested = (
         len(list_tasks(one.env, split, most, **combination.env_kwargs))
@@ -185,7 +193,7 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
             ("test", size.tasks or one.tasks),
         )
     )
-    with Rollouts(stage) as rollouts:
+    with Rollouts(combination.rollout) as rollouts:
         started = time.monotonic()
         (record,) = rollouts.play([Job(HarnessSpec.load(one.harness), task)])
         if record.error is not None:

@@ -12,9 +12,9 @@ from homebody.scripts.options import (
     PATH,
     end_with,
     env_kwargs,
-    gpu,
     harness_option,
     json_out,
+    model_settings,
     no_adaptation,
     policy_option,
     seed,
@@ -36,12 +36,12 @@ from homebody.scripts.options import (
 @workers
 @click.option("--run-dir", type=PATH, metavar="DIR", help="Keep episodes and result in this run; nothing is played twice.")
 @seed
-@gpu
+@model_settings
 @json_out
 def evaluate(
     env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, split: str, harness: str, no_adaptation: bool,
     without: tuple[str, ...], policy: str, n_tasks: int | None, attempts: int, workers: int, run_dir: str | None, seed: int,
-    gpu_layers: int, json_path: str | None,
+    n_ctx: int | None, n_threads: int, gpu_layers: int, json_path: str | None,
 ) -> None:  # fmt: skip
     """Play the tasks of a split with a harness and a policy; print success with its 95% interval.
 
@@ -63,10 +63,12 @@ def evaluate(
         spec = spec.without_adaptations()
     for use in without:
         spec = spec.without(use)
+    stage = RolloutConfig(env_id, policy, max_steps, env_kwargs(env_id, data_dir, env_args), gpu_layers, n_ctx, n_threads)
     console = Console()
+    console.prepare(policy)
     with console.progress("episodes") as advance:
         result = evaluate_harness(
-            RolloutConfig(env_id, policy, max_steps, env_kwargs(env_id, data_dir, env_args), gpu_layers),
+            stage,
             spec,
             split,
             tasks=n_tasks,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
-from homebody.scripts.options import PATH, env_kwargs, gpu, harness_option, json_out, seed, where, workers
+from homebody.scripts.options import PATH, env_kwargs, harness_option, json_out, model_settings, seed, where, workers
 from homebody.scripts.terminal import echo
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 @click.option("--approve", is_flag=True, help="Ask before an edit is shipped: ship, reject or stop.")
 @workers
 @seed
-@gpu
+@model_settings
 @click.option("--resume", is_flag=True, help="Go on with the run in --run-dir.")
 @json_out
 def evolve(
@@ -61,7 +61,7 @@ def evolve(
     proposer: str, proposer_model: str | None, candidates: int, train_tasks: int, validation_tasks: int, growth: int,
     exploration_steps: int, gate: str,
     isolation: str, budget_episodes: int | None, budget_tokens: int | None, budget_minutes: float | None, approve: bool, workers: int,
-    seed: int, gpu_layers: int, resume: bool, json_path: str | None,
+    seed: int, n_ctx: int | None, n_threads: int, gpu_layers: int, resume: bool, json_path: str | None,
 ) -> None:  # fmt: skip
     """Evolve a harness on training tasks; a gate on validation tasks decides which edits stay. Test tasks are not read.
 
@@ -102,8 +102,11 @@ def evolve(
         seed=seed,
         env_kwargs=env_kwargs(env_id, data_dir, env_args),
         gpu_layers=gpu_layers,
+        n_ctx=n_ctx,
+        n_threads=n_threads,
     )
     console = Console()
+    console.prepare(model, *([proposer_model] if proposer_model else []))
     with console.evolution(config, plain=approve) as progress:
         person = ask if approve else None
         result = evolve_harness(config, run_dir, workers=workers, resume=resume, progress=progress, approve=person)

@@ -39,23 +39,27 @@ def models_list(json_path: str | None) -> None:
 
 @models.command("info", short_help="What a model is, and the memory it needs.")
 @click.argument("name", metavar="MODEL")
+@click.option("--ctx", "n_ctx", type=click.IntRange(min=1), default=4096, show_default=True, metavar="N",
+              help="Tokens of context that the memory is told for.")  # fmt: skip
 @json_out
-def models_info(name: str, json_path: str | None) -> None:
+def models_info(name: str, n_ctx: int, json_path: str | None) -> None:
     """Print what a model file says of itself, its hash and the memory it needs, or what a server says of its model.
 
     The file is prepared or fetched where it is not there yet; its weights are not loaded.
 
     \b
     Examples:
-      homebody models info smollm2
+      homebody models info smollm2 --ctx 8192
       homebody models info hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF:qwen2.5-0.5b-instruct-q4_0.gguf
       homebody models info http://127.0.0.1:8000/v1
     """
     from homebody.agents.models.prepare import describe
 
     check_target(json_path)
-    found = describe(name)
-    Console().pairs(found)
+    console = Console()
+    console.prepare(name)
+    found = describe(name, n_ctx)
+    console.pairs(found)
     write_json(json_path, found)
 
 
@@ -86,7 +90,8 @@ def models_prepare(name: str, variants: tuple[str, ...], json_path: str | None) 
 
     check_target(json_path)
     console = Console()
-    found = prepare(name, variants)
+    with console.megabytes("preparing", name) as progress:
+        found = prepare(name, variants, progress)
     table = Table("copy", "quantization", "size", "prompt tokens/s", "decoded tokens/s", box=None, pad_edge=False)
     for row in found["candidates"]:
         speeds = (f"{row['prompt_tokens_per_s']:.0f}", f"{row['decode_tokens_per_s']:.0f}")
@@ -112,8 +117,8 @@ def models_fetch(name: str, sha256: str, json_path: str | None) -> None:
 
     check_target(json_path)
     console = Console()
-    with console.progress("fetching, MB") as advance:
-        found = fetch_model(name, sha256, lambda done, total: advance(done // 1_000_000, total // 1_000_000, name))
+    with console.megabytes("fetching", name) as progress:
+        found = fetch_model(name, sha256, progress)
     console.pairs(found)
     write_json(json_path, found)
 
@@ -126,12 +131,14 @@ def models_verify(name: str, json_path: str | None) -> None:
 
     \b
     Examples:
-      homebody models verify smollm2
+      homebody models verify qwen2.5-coder-0.5b@q4_k_m
       homebody models verify hf:owner/repo:file.gguf
     """
     from homebody.agents.models.prepare import verify
 
     check_target(json_path)
-    found = verify(name)
-    Console().pairs(found)
+    console = Console()
+    with console.megabytes("preparing", name) as progress:
+        found = verify(name, progress)
+    console.pairs(found)
     write_json(json_path, found)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
 from homebody.scripts.interrupt import run_child
-from homebody.scripts.options import PATH, json_out, workers
+from homebody.scripts.options import PATH, json_out, model_settings, workers
 
 if TYPE_CHECKING:
     from homebody.evolution.gains.reproduce import Combination, Size
@@ -33,10 +34,12 @@ QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
 @click.option("--run-dir", required=True, type=PATH, metavar="DIR", help="Where everything is kept.")
 @click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of the game files, for benchmarks that read some.")
 @workers
+@model_settings
 @json_out
 def reproduce(
-    models: str | None, benchmarks: str | None, quick: bool, run_dir: str, data_dir: str | None, workers: int, json_path: str | None
-) -> None:
+    models: str | None, benchmarks: str | None, quick: bool, run_dir: str, data_dir: str | None, workers: int,
+    n_ctx: int | None, n_threads: int, gpu_layers: int, json_path: str | None,
+) -> None:  # fmt: skip
     """Evolve each model's harness on each benchmark, test it with its controls in another process, and set the gains beside the published.
 
     Writes gains.md, gains.json, gains.png, gains.svg, gains.html and figures/ into DIR. Whatever was played is kept there: a command that
@@ -67,6 +70,8 @@ def reproduce(
     make_folder(run_dir)
     for line in left_out:
         console.line(f"left out: {line}")
+    chosen = [replace(one, n_ctx=n_ctx, n_threads=n_threads, gpu_layers=gpu_layers) for one in chosen]
+    console.prepare(*dict.fromkeys(one.model for one in chosen))
     failed = False
     for combination in chosen:
         failed |= _play(combination, QUICK if quick else FULL, workers, console)
@@ -128,6 +133,12 @@ def evolve_arguments(combination: Combination, size: Size, workers: int) -> list
         **({"--budget-minutes": size.evolve_minutes} if size.evolve_minutes else {}),
     }
     who = ["--model", combination.model, "--harness", one.harness, "--run-dir", str(combination.run_dir)]
+    settings = {
+        "--ctx": (combination.n_ctx, None),
+        "--threads": (combination.n_threads, 1),
+        "--gpu-layers": (combination.gpu_layers, 0),
+    }
+    who += [text for name, (value, default) in settings.items() if value != default for text in (name, str(value))]
     who += ["--resume"] if holds(combination.run_dir, "start") else []
     return ["evolve", *where, *who, *(text for name, value in sizes.items() for text in (name, str(value))), "--workers", str(workers)]
 

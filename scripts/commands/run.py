@@ -13,9 +13,9 @@ from homebody.scripts.console import Console, check_target, write_json
 from homebody.scripts.options import (
     end_with,
     env_kwargs,
-    gpu,
     harness_option,
     json_out,
+    model_settings,
     no_adaptation,
     policy_option,
     seed,
@@ -35,15 +35,15 @@ from homebody.scripts.view import option
 @without
 @policy_option
 @seed
-@gpu
+@model_settings
 @click.option("--watch", "is_watched", is_flag=True, help="Show it in a window while it is played.")
 @option.record
 @option.size
 @json_out
 def run(
     env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, split: str, task_id: str | None, index: int,
-    harness: str, no_adaptation: bool, without: tuple[str, ...], policy: str, seed: int, gpu_layers: int, is_watched: bool,
-    record: str | None, size: tuple[int, int] | None, json_path: str | None,
+    harness: str, no_adaptation: bool, without: tuple[str, ...], policy: str, seed: int, n_ctx: int | None, n_threads: int,
+    gpu_layers: int, is_watched: bool, record: str | None, size: tuple[int, int] | None, json_path: str | None,
 ) -> None:  # fmt: skip
     """Play one task and print it step by step.
 
@@ -85,7 +85,8 @@ def run(
     else:
         task = next((task for task in tasks(env_id, split, None, **settings) if task.task_id == task_id), TaskSpec(task_id, "", split))
     console = Console()
-    stage = RolloutConfig(env_id, policy, max_steps, settings, gpu_layers)
+    console.prepare(policy)
+    stage = RolloutConfig(env_id, policy, max_steps, settings, gpu_layers, n_ctx, n_threads)
     sights: list[ModelCall | None] = []
     # Before a model is loaded: without a display there is nothing to wait for.
     window = open_window(size, f"homebody: {task.task_id}", "leave --watch out, or give --record FILE.gif") if is_watched else None

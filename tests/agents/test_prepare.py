@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import importlib
 import json
 import re
 import struct
@@ -16,6 +17,7 @@ import pytest
 
 from homebody.agents.errors import BadModelFileError, BadRequestError, CacheError, ModelNotFoundError, ModelTooBigError
 from homebody.agents.models import names, prepare
+from homebody.agents.models.packaged import ModelFile, Packaged, Part
 from homebody.agents.models.prepare import Speed
 from homebody.agents.models.scripted import Scripted
 from homebody.envs.download import DownloadError
@@ -47,11 +49,14 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def toy(monkeypatch) -> names.KnownModel:
-    """A known model of Q4_K_M."""
-    made = dataclasses.replace(
-        names.KNOWN["gemma3-270m"], name="toy", modules=("json",), file="toy.gguf", sha256=SHA256, make=lambda path: path.write_bytes(DATA)
-    )
+def toy(tmp_path, monkeypatch) -> names.KnownModel:
+    """A known model of Q4_K_M, in two parts."""
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    for number, data in enumerate((DATA[:40], DATA[40:]), 1):
+        (tmp_path / "site" / f"toy{number}").mkdir(parents=True)
+        (tmp_path / "site" / f"toy{number}" / "part").write_bytes(data)
+    parts = tuple(Part(f"toy{number}==1", f"toy{number}", "part") for number in (1, 2))
+    made = names.KnownModel("toy", "A toy", "MIT", Packaged(ModelFile("toy.gguf", "Q4_K_M", len(DATA), SHA256), parts, "models"))
     monkeypatch.setitem(names.KNOWN, "toy", made)
     return made
 
@@ -61,7 +66,7 @@ def copies(monkeypatch) -> list[str]:
     """Re-quantizing writes a file of the new type, and what it was asked for is listed."""
     asked: list[str] = []
 
-    def requantize(source: Path, target: Path, quantization: str) -> None:
+    def requantize(source: Path, target: Path, quantization: str, progress: object) -> None:
         asked.append(f"{source.name} {quantization}")
         target.write_bytes(tiny({"Q4_0": 2, "Q8_0": 7}[quantization]))
 
@@ -98,7 +103,7 @@ def test_a_file_of_that_type_is_its_own_variant(tmp_path, copies):
 
 
 def test_no_such_variant_is_named(toy):
-    with pytest.raises(BadRequestError, match="the quantization after @ is 'q5'; allowed: q4_0 or q8_0"):
+    with pytest.raises(BadRequestError, match="the quantization after @ is 'q5'; allowed: q4_0 or q8_0 or q4_k_m"):
         names.resolve("toy@q5")
     with pytest.raises(ModelNotFoundError, match="unknown model 'toi'"):
         names.resolve("toi@q4_0")
@@ -319,15 +324,33 @@ def test_the_fastest_is_the_one_for_256_new_and_32_generated_tokens():
     assert Speed("a", "T", 1, 128.0, 16.0).seconds == 4.0
 
 
-def test_what_a_package_ships_is_measured_for_comparison(toy, copies, speeds, tmp_path, monkeypatch):
-    shipped = tmp_path / "shipped.gguf"
-    shipped.write_bytes(tiny(3))
-    monkeypatch.setitem(names.KNOWN, "toy", dataclasses.replace(toy, shipped=lambda: shipped, make=lambda path: path.write_bytes(tiny(2))))
-    speeds |= {"toy": (100.0, 50.0), "toy as shipped": (900.0, 900.0)}
+def test_what_packages_carry_is_measured_beside_the_copy(toy, copies, speeds, tmp_path, monkeypatch):
+    copy = ModelFile("toy-q4_0.gguf", "Q4_0", len(DATA), hashlib.sha256(tiny(2)).hexdigest())
+    monkeypatch.setitem(names.KNOWN, "toy", dataclasses.replace(toy, copy=copy))
+    speeds |= {"toy": (100.0, 50.0), "toy@q4_k_m": (90.0, 60.0)}
     found = prepare.prepare("toy")
-    assert [row["name"] for row in found["candidates"]] == ["toy", "toy as shipped"]
+    assert [row["name"] for row in found["candidates"]] == ["toy", "toy@q4_k_m"]
     assert found["fastest"] == "toy"
-    assert copies == []  # It is Q4_0 already.
+    assert copies == ["toy.gguf Q4_0"]  # The copy is Q4_0 already.
+    assert [prepare.verify(name)["sha256"] for name in ("toy", "toy@q4_k_m")] == [copy.sha256, SHA256]
+    assert prepare.verify("toy@q4_k_m")["compared_with"] == "the file that is known by this name"
+    names.resolve("toy@q4_k_m").write_bytes(tiny(3))
+    with pytest.raises(BadModelFileError, match=f"that of the file that is known by this name is {SHA256}"):
+        prepare.verify("toy@q4_k_m")
+    speeds["toy@q4_k_m"] = (900.0, 900.0)
+    assert prepare.prepare("toy")["fastest"] == "toy@q4_k_m"
+    assert names.resolve("toy@q4_k_m").exists()  # Only copies that were tried are deleted.
+
+
+def test_a_model_whose_packages_are_gone_is_measured_alone(toy, copies, speeds, tmp_path, monkeypatch, cache):
+    copy = ModelFile("toy-q4_0.gguf", "Q4_0", len(DATA), hashlib.sha256(tiny(2)).hexdigest())
+    monkeypatch.setitem(names.KNOWN, "toy", dataclasses.replace(toy, copy=copy))
+    names.resolve("toy")
+    (cache / "toy.gguf").unlink()
+    (tmp_path / "site" / "toy1").rename(tmp_path / "site" / "gone")
+    importlib.invalidate_caches()
+    speeds |= {"toy": (100.0, 50.0)}
+    assert [row["name"] for row in prepare.prepare("toy")["candidates"]] == ["toy"]
 
 
 def test_the_record_of_a_file_of_ones_own_is_in_the_cache(tmp_path, copies, speeds, cache):
@@ -366,7 +389,7 @@ def test_no_prompt_is_measured_twice(tmp_path, monkeypatch):
 @pytest.mark.model
 def test_real_models_are_what_is_known_of_them(smollm2_file, cache, monkeypatch):
     cache.mkdir(parents=True)
-    (cache / names.KNOWN["smollm2"].file).symlink_to(smollm2_file)
+    (cache / names.KNOWN["smollm2"].file.name).symlink_to(smollm2_file)
     found = prepare.describe("smollm2")
     known = {"architecture": "llama", "layers": 30, "context": 8192, "words": 49152, "quantization": "Q4_0", "chat_template": "yes"}
     assert known.items() <= found.items()
@@ -374,5 +397,5 @@ def test_real_models_are_what_is_known_of_them(smollm2_file, cache, monkeypatch)
     assert prepare.verify("smollm2")["compared_with"] == "the published figures"
     monkeypatch.setattr(prepare, "_REPEATS", 1)
     speed = prepare.measure(smollm2_file, "smollm2")
-    assert (speed.name, speed.quantization, speed.size_bytes) == ("smollm2", "Q4_0", names.KNOWN["smollm2"].size_bytes)
+    assert (speed.name, speed.quantization, speed.size_bytes) == ("smollm2", "Q4_0", names.KNOWN["smollm2"].file.size_bytes)
     assert speed.prompt_tokens_per_s > speed.decode_tokens_per_s > 0

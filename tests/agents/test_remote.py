@@ -335,6 +335,30 @@ def test_load_takes_an_address(fake):
         assert model.name == fake.url
     with pytest.raises(BadRequestError, match="layers on the GPU is 7; allowed: 0 with a server"):
         load(fake.url, gpu_layers=7)
+    with pytest.raises(BadRequestError, match="number of threads is 2; allowed: 1 with a server, which has settings of its own"):
+        load(fake.url, n_threads=2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "given"),
+    [
+        ("vllm", None, 300), ("vllm", 300, 300), ("vllm", 250, 250),
+        ("llama-server", None, 200), ("llama-server", 64, 64),
+        # These do not tell what they have: the user may know.
+        ("openai", None, 2048), ("openai", 64, 64), ("openai", 100_000, 100_000), ("llama-cpp-python", 32_768, 32_768),
+    ],
+)  # fmt: skip
+def test_the_context_of_a_server_is_its_own_unless_less_is_asked_for(fake, kind, asked, given):
+    fake.kind = kind
+    with load(fake.url, n_ctx=asked) as model:
+        assert (model.n_ctx, model.fingerprint["n_ctx"]) == (given, str(given))
+
+
+@pytest.mark.parametrize(("kind", "own"), [("vllm", 300), ("llama-server", 200)])
+def test_more_context_than_a_server_has_is_refused(fake, kind, own):
+    fake.kind = kind
+    with pytest.raises(BadRequestError, match=f"the context is {own + 1}; allowed: 1 to {own} with this server, which was started with"):
+        load(fake.url, n_ctx=own + 1)
 
 
 def test_a_server_is_described_by_what_it_says(fake):

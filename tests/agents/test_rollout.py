@@ -41,7 +41,10 @@ def test_stage_makes_the_controls(name, kind):
 
 @pytest.mark.parametrize(
     ("settings", "expected"),
-    [({}, {"gpu_layers": 0}), ({"gpu_layers": 9}, {"gpu_layers": 9})],
+    [
+        ({}, {"gpu_layers": 0, "n_ctx": None, "n_threads": 1}),
+        ({"gpu_layers": 9, "n_ctx": 77, "n_threads": 2}, {"gpu_layers": 9, "n_ctx": 77, "n_threads": 2}),
+    ],
 )
 def test_stage_loads_a_model(settings, expected, scripted):
     asked, backend = scripted

@@ -377,12 +377,12 @@ def test_a_run_that_dies_while_it_writes_its_harness_leaves_none_or_a_whole_one(
 def test_a_model_of_its_own_is_opened_for_the_proposer_and_closed(small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Scripted] = []
 
-    def load(name: str, *, gpu_layers: int) -> Scripted:
-        assert (name, gpu_layers) == ("another", 0)
+    def load(name: str, **settings: Any) -> Scripted:
+        assert (name, settings) == ("another", {"n_ctx": 64, "n_threads": 3, "gpu_layers": 0})
         opened.append(Scripted([]))
         return opened[0]
 
     monkeypatch.setattr("homebody.agents.models.names.load", load)
-    evolve(small(proposer="noop", proposer_model="another", rounds=1), tmp_path)
+    evolve(small(proposer="noop", proposer_model="another", rounds=1, n_ctx=64, n_threads=3), tmp_path)
     with pytest.raises(BackendClosedError):
         opened[0].score(("a",), ["b"])

@@ -94,14 +94,52 @@ def test_run_shows_how_a_step_was_decided(homebody: Command, loaded: Command, tm
 def test_run_tells_what_a_model_read_and_wrote(homebody: Command, loaded: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replies = ["Dance!", "look"]
     monkeypatch.setattr("homebody.agents.models.names.load", lambda name, **_: Scripted(replies, name=name))
-    answer = homebody("run", "--policy", "smollm2", "--max-steps", 2, "--json", tmp_path / "r.json")
+    answer = homebody("run", "--policy", "teller", "--max-steps", 2, "--json", tmp_path / "r.json")
     record = loaded(tmp_path / "r.json")
-    assert (record["policy"], record["invalid_actions"]) == ("smollm2", 1)
+    assert (record["policy"], record["invalid_actions"]) == ("teller", 1)
     usage = record["usage"]
     share = 100 * usage["cached_tokens"] / usage["prompt_tokens"]
     assert f"{usage['prompt_tokens']} prompt tokens ({share:.0f}% from cache), 2 generated" in answer.out
     assert "not won in 2 steps, 1 not possible" in answer.out
     assert [line.split(maxsplit=2)[1:] for line in answer.out.splitlines() if " ✗ " in line] == [["✗", "Dance!"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), {"n_ctx": None, "n_threads": 1, "gpu_layers": 0}),
+        (("--ctx", 512, "--threads", 2, "--gpu-layers", -1), {"n_ctx": 512, "n_threads": 2, "gpu_layers": -1}),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "evaluate"])
+def test_settings_reach_the_model(
+    homebody: Command, monkeypatch: pytest.MonkeyPatch, command: str, options: tuple[object, ...], expected: dict[str, object]
+) -> None:
+    asked = []
+
+    def load(name: str, **settings: object) -> Scripted:
+        asked.append((name, settings))
+        return Scripted(["look"] * 2, name=name)
+
+    monkeypatch.setattr("homebody.agents.models.names.load", load)
+    count = ("--tasks", 1) if command == "evaluate" else ()
+    assert homebody(command, "--policy", "teller", "--max-steps", 2, *count, *options).code == 0
+    assert asked == [("teller", expected)]
+
+
+def test_a_model_that_has_to_be_prepared_shows_how_far_that_is(homebody: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOMEBODY_CACHE", str(tmp_path))
+
+    def resolve(name: str, progress: Callable[[int, int], None]) -> Path:
+        progress(200_000_000, 491_400_064)
+        return tmp_path
+
+    monkeypatch.setattr("homebody.agents.models.names.resolve", resolve)
+    monkeypatch.setattr("homebody.agents.models.names.load", lambda name, **_: Scripted(["look"], name=name))
+    monkeypatch.setattr("homebody.scripts.console.time.monotonic", iter(range(0, 10**6, 11)).__next__)
+    answer = homebody("run", "--policy", "qwen2.5-coder-0.5b", "--max-steps", 1)
+    assert answer.code == 0
+    assert answer.err.splitlines() == ["preparing, MB: 200 of 491"]
 
 
 def test_evaluate_prints_and_writes(homebody: Command, loaded: Command, tmp_path: Path) -> None:
@@ -251,6 +289,11 @@ MISTAKES = {
     "tasks that are no number": (("evaluate", "--policy", "no-model", "--tasks", "abc"), ["--tasks", "'abc'"]),
     "no steps": (("run", "--max-steps", "0"), ["--max-steps", "0 is not in the range x>=1"]),
     "too many workers": (("evaluate", "--workers", "65"), ["--workers", "65 is not in the range 1<=x<=64"]),
+    "no context": (("run", "--ctx", "0"), ["--ctx", "0 is not in the range x>=1"]),
+    "a context that is no number": (("evolve", "--run-dir", "{run}", "--ctx", "4k"), ["--ctx", "'4k'"]),
+    "no threads": (("evaluate", "--threads", "0"), ["--threads", "0 is not in the range 1<=x<=512"]),
+    "more threads than llama.cpp bears": (("reproduce", "--run-dir", "{run}", "--threads", "513"), ["--threads", "513 is not in"]),
+    "no context to estimate for": (("models", "info", "smollm2", "--ctx", "-1"), ["--ctx", "-1 is not in the range x>=1"]),
     "more tasks than there are": (("evaluate", "--tasks", "9" * 12, "--policy", "no-model"), ["9" * 12, "at most"]),
     "an index past the end": (("run", "--index", "9" * 12, "--policy", "no-model"), ["at most"]),
     "no such model": (("evaluate", *FLAT, "--policy", "smollm3"), ["unknown model 'smollm3'", "did you mean smollm2"]),

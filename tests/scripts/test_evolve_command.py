@@ -9,6 +9,7 @@ import pytest
 
 from homebody.agents import HarnessSpec
 from homebody.agents.models.scripted import Scripted
+from homebody.evolution.lineage import read_lineage
 from homebody.evolution.store import Store
 from homebody.scripts.commands import evolve as evolve_module
 
@@ -67,6 +68,24 @@ def test_without_a_terminal_nobody_can_be_asked(homebody: Command, tmp_path: Pat
     assert not (tmp_path / "run").exists()
 
 
+def test_context_and_threads_are_kept_and_a_resumed_run_has_the_same(homebody: Command, tmp_path: Path) -> None:
+    small = (*SHIPS, "--rounds", 1, "--budget-episodes", 1, "--run-dir", tmp_path)
+    assert homebody(*small, "--ctx", 2048, "--threads", 2).code == 0
+    with Store(tmp_path, readonly=True) as store:
+        (start,) = store.events("start")
+    assert (start["n_ctx"], start["n_threads"], start["gpu_layers"]) == (2048, 2, 0)
+    assert read_lineage(tmp_path).config.rollout.n_ctx == 2048
+    assert homebody(*small, "--ctx", 2048, "--threads", 2, "--resume").code == 0
+    for options, said in (
+        (("--ctx", 4096, "--threads", 2), "n_ctx was 2048 and is 4096"),
+        (("--threads", 2), "n_ctx was 2048 and is None"),
+        (("--ctx", 2048), "n_threads was 2 and is 1"),
+    ):
+        answer = homebody(*small, *options, "--resume")
+        assert answer.code == 2
+        assert f"holds a run with other settings ({said}); give the same" in answer.error
+
+
 def test_gate_and_budgets_reach_the_run(homebody: Command, tmp_path: Path, loaded: Callable[[Path], Any]) -> None:
     options = ("--gate", "literal", "--isolation", "variants", "--budget-tokens", 10, "--budget-minutes", 0.000001)
     answer = homebody(*SHIPS, *options, "--run-dir", tmp_path, "--json", tmp_path / "result.json")
@@ -117,7 +136,7 @@ def talker(monkeypatch: pytest.MonkeyPatch) -> list[Talker]:
     """Put a scripted model in the place of every model; returns those that were loaded."""
     loaded: list[Talker] = []
 
-    def load(name: str, *, gpu_layers: int = 0) -> Talker:
+    def load(name: str, **settings: Any) -> Talker:
         loaded.append(Talker(name=name))
         return loaded[-1]
 

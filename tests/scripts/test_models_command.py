@@ -15,6 +15,15 @@ from homebody.agents.models.prepare import Speed
 from homebody.envs.download import DownloadError
 
 Command = Callable[..., Any]
+
+
+def number(key: str, value: int) -> bytes:
+    return struct.pack("<Q", len(key)) + key.encode() + struct.pack("<II", 4, value)
+
+
+NUMBERS = {"block_count": 4, "context_length": 8192, "embedding_length": 64, "attention.head_count": 2}
+DEEP = b"GGUF" + struct.pack("<IQQ", 3, 0, len(NUMBERS)) + b"".join(number(f".{key}", value) for key, value in NUMBERS.items())
+"""The head of a model of four layers that was trained with 8,192 tokens."""
 EMPTY = (b"GGUF" + struct.pack("<IQQ", 3, 0, 0)).ljust(32, b"\0")
 """A whole model file with nothing in it."""
 
@@ -46,6 +55,17 @@ def test_info_prints_what_the_file_says(homebody: Command, loaded: Command, own:
     assert [line.split()[0] for line in answer.out.splitlines()] == list(found)
 
 
+def test_info_tells_the_memory_for_a_context(homebody: Command, loaded: Command, tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(DEEP.ljust(512, b"\0"))
+    memory = []
+    for ctx in ((), ("--ctx", 4096), ("--ctx", 8192), ("--ctx", 10**9)):
+        assert homebody("models", "info", path, *ctx, "--json", tmp_path / "m.json").code == 0
+        memory.append(loaded(tmp_path / "m.json")["memory_bytes"])
+    # Keys and values of 64 numbers of 16 bits in each layer, for at most the tokens that it was trained with.
+    assert [size - memory[0] for size in memory] == [0, 0, 4 * 4096 * 2 * 64 * 2, 4 * 4096 * 2 * 64 * 2]
+
+
 def test_verify_prints_what_was_compared(homebody: Command, loaded: Command, own: Path, tmp_path: Path) -> None:
     answer = homebody("models", "verify", own, "--json", tmp_path / "m.json")
     assert (answer.code, answer.err) == (0, "")
@@ -55,7 +75,7 @@ def test_verify_prints_what_was_compared(homebody: Command, loaded: Command, own
 def test_prepare_prints_a_line_a_copy(
     homebody: Command, loaded: Command, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("homebody.agents.models.llama.requantize", lambda source, target, quantization: target.write_bytes(EMPTY))
+    monkeypatch.setattr("homebody.agents.models.llama.requantize", lambda source, target, quantization, progress: target.write_bytes(EMPTY))
     monkeypatch.setattr(prepare, "measure", lambda path, name: Speed(name, "Q4_0", 32, 300.4 if "@" in name else 100.2, 50.0))
     answer = homebody("models", "prepare", own, "--quantization", "q8_0", "--json", tmp_path / "m.json")
     assert (answer.code, answer.err) == (0, "")

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,9 @@ def test_command_lines_say_all_that_fixes_a_run(tmp_path: Path) -> None:
     assert "--budget-minutes" not in told
     bounded = command.evolve_arguments(one, TINY, 2)
     assert [bounded[bounded.index(name) + 1] for name in ("--growth", "--candidates", "--budget-minutes")] == ["1", "2", "3.0"]
+    assert not {"--ctx", "--threads", "--gpu-layers"} & set(told)
+    large = command.evolve_arguments(replace(one, n_ctx=8192, n_threads=2, gpu_layers=-1), FULL, 2)
+    assert [large[large.index(name) + 1] for name in ("--ctx", "--threads", "--gpu-layers")] == ["8192", "2", "-1"]
     data = Combination("m", benchmarks()["alfworld"], tmp_path, {"data_dir": "d"})
     assert command.evolve_arguments(data, FULL, 2)[5:7] == ["--data-dir", "d"]
     assert "--minutes" not in command.controls_arguments(one, FULL, 2, 3.0)

@@ -40,6 +40,9 @@ from homebody.agents.models.token_trie import branches, plant
 
 __all__ = ["LlamaCpp", "requantize"]
 
+MOST_THREADS = 512
+"""GGML_MAX_N_THREADS of ggml.h: at more llama.cpp ends the process."""
+
 OnText = Callable[[str, list[int], list[float]], None]
 """Takes a text that `generate` returned, the tokens that the model chose (the one that ended the text included, so they may spell more than
 the text), and the log-probability of each: natural logs of the softmax at temperature 1, whatever temperature or grammar chose it."""
@@ -65,9 +68,11 @@ class LlamaCpp:
     def __init__(
         self, path: Path | str, *, name: str, n_ctx: int = 4096, n_threads: int = 1, gpu_layers: int = 0, n_batch: int = 512
     ) -> None:
-        for what, value in (("n_ctx", n_ctx), ("n_threads", n_threads), ("n_batch", n_batch)):
+        for what, value in (("n_ctx", n_ctx), ("n_batch", n_batch)):
             if value < 1:
                 raise BadRequestError(what, value, "an integer of at least 1")
+        if not 1 <= n_threads <= MOST_THREADS:
+            raise BadRequestError("n_threads", n_threads, f"1 to {MOST_THREADS}")
         if gpu_layers < -1:
             raise BadRequestError("gpu_layers", gpu_layers, "a number of layers, or -1 for all")
         self.name = name

@@ -2,11 +2,12 @@
 
 import ctypes
 import os
+import re
 import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,11 +18,16 @@ _ERROR_LEVEL = 4  # GGML_LOG_LEVEL_ERROR of ggml.h; the numbers in llama-cpp-pyt
 errors: list[str] = []
 """What was logged as an error since the list was cleared: clear it before a call whose failure is to be explained."""
 
+_COUNT = re.compile(rb"\[ *(\d+)/ *(\d+)\]")
+_counters: list[Callable[[int, int], None]] = []
+
 
 @llama_cpp.llama_log_callback
 def _on_log(level: int, text: bytes, _: object) -> None:
     if level == _ERROR_LEVEL:
         errors.append(text.decode("utf-8", "replace").strip())
+    if _counters and (found := _COUNT.match(text)):
+        _counters[-1](int(found[1]), int(found[2]))
 
 
 llama_cpp.llama_log_set(_on_log, ctypes.c_void_p(0))
@@ -56,6 +62,16 @@ def signals_held() -> Iterator[list[int]]:
             signal.signal(number, handler)
     if held:
         handled[held[0]](held[0], None)
+
+
+@contextmanager
+def counted(on_count: Callable[[int, int], None]) -> Iterator[None]:
+    """Pass on lines that begin with a count, as ``[ 12/ 290]``: how far llama.cpp has come where it has no other way to tell."""
+    _counters.append(on_count)
+    try:
+        yield
+    finally:
+        _counters.pop()
 
 
 @contextmanager

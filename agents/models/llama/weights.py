@@ -9,7 +9,8 @@ from typing import Any
 import llama_cpp
 
 from homebody.agents.errors import BadModelFileError, BadRequestError
-from homebody.agents.models.llama.log import errors, reason, signals_held
+from homebody.agents.models.llama.log import counted, errors, reason, signals_held
+from homebody.envs.download import Progress
 
 _QUANTIZATIONS: dict[int, str] = {
     number: name.removeprefix(prefix)
@@ -62,7 +63,7 @@ def load_model(path: Path | str, gpu_layers: int) -> Any:
     return model
 
 
-def requantize(source: Path, target: Path, quantization: str = "Q4_0") -> None:
+def requantize(source: Path, target: Path, quantization: str = "Q4_0", progress: Progress | None = None) -> None:
     """Write a copy of a GGUF model, already quantized or not, in another quantization.
 
     llama.cpp repacks some types for the CPU at hand, Q4_0 and Q8_0 among them: prompts run faster.
@@ -71,6 +72,7 @@ def requantize(source: Path, target: Path, quantization: str = "Q4_0") -> None:
         source: the model.
         target: where the copy goes.
         quantization: one of llama.cpp's "mostly" types, such as Q4_0 or Q8_0.
+        progress: told after each tensor, in bytes of the source; all tensors count the same.
 
     Raises:
         BadModelFileError: llama.cpp cannot read the source or write the target.
@@ -83,7 +85,8 @@ def requantize(source: Path, target: Path, quantization: str = "Q4_0") -> None:
     params.allow_requantize = True
     params.nthread = 1
     errors.clear()
-    with signals_held():
+    size = source.stat().st_size if progress else 0
+    with signals_held(), counted(lambda done, total: progress(size * done // total, size) if progress else None):
         failed = llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(target), ctypes.byref(params)) != 0
     if failed:
         raise BadModelFileError(source, f"llama.cpp cannot re-quantize it: {reason()}", "check the file, and the free disk space")

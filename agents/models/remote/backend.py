@@ -33,7 +33,7 @@ from homebody.agents.errors import (
 from homebody.agents.models.backend import CUT, TOKENIZED, Message, Segments, Usage, check_request
 from homebody.agents.models.chat_template import ChatTemplate, render_plain
 from homebody.agents.models.remote.http_client import Address, HttpClient, Sleep, find_key
-from homebody.agents.models.remote.provider import Body, ask, counted, take
+from homebody.agents.models.remote.provider import UNKNOWN_N_CTX, Body, ask, counted, take
 from homebody.agents.models.remote.scorer import Scored, Scorer
 
 _CHAT_TOKENS = 8
@@ -51,7 +51,8 @@ class OpenAICompatible:
 
     Args:
         name: the server's address, ``http://HOST:PORT/v1`` or ``http://HOST:PORT/v1#MODEL``.
-        n_ctx: most tokens of context to use; the server's own if that is less.
+        n_ctx: most tokens of context to use; the server's own if that is less, or None. Where the server does not tell, it is believed;
+            without either a cautious guess is made.
         concurrency: most requests at a time.
         timeout_s: seconds to wait for one answer.
         sleep: waits between attempts.
@@ -62,9 +63,11 @@ class OpenAICompatible:
         BadChatTemplateError: the template that the server shows cannot render a chat.
     """
 
-    def __init__(self, name: str, *, n_ctx: int = 4096, concurrency: int = 4, timeout_s: float = 120.0, sleep: Sleep = time.sleep) -> None:
+    def __init__(
+        self, name: str, *, n_ctx: int | None = None, concurrency: int = 4, timeout_s: float = 120.0, sleep: Sleep = time.sleep
+    ) -> None:
         for what, value in (("n_ctx", n_ctx), ("concurrency", concurrency)):
-            if value < 1:
+            if value is not None and value < 1:
                 raise BadRequestError(what, value, "an integer of at least 1")
         address = Address.parse(name)
         self.name = name
@@ -83,7 +86,7 @@ class OpenAICompatible:
             self._client.close()
             raise
         self._pool = ThreadPoolExecutor(concurrency)
-        self.n_ctx = min(n_ctx, self._server.n_ctx)
+        self.n_ctx = min((size for size in (n_ctx, self._server.n_ctx) if size is not None), default=UNKNOWN_N_CTX)
         self.fingerprint = {
             "engine": self._server.engine,
             "model": re.sub(r".*[/\\](?=.*\.gguf$)", "", self._server.model),  # Of a path, the name: no fingerprint holds a path.

@@ -18,7 +18,7 @@ from homebody.agents.models.remote.http_client import HttpClient
 from homebody.envs.text import whole_pairs
 
 UNKNOWN_N_CTX = 2048
-"""Context assumed where a server does not tell: what llama-cpp-python's opens unless it is told otherwise."""
+"""Context assumed where neither server nor user tells: what llama-cpp-python's opens unless it is told otherwise."""
 
 Body = dict[str, Any]
 
@@ -91,8 +91,8 @@ class Server:
     """Kind and version, as far as it tells."""
     model: str
     """Model id, as requests name it."""
-    n_ctx: int
-    """Context, or `UNKNOWN_N_CTX`."""
+    n_ctx: int | None
+    """Context; None where it does not tell."""
     template: str | None = None
     """Its Jinja chat template, where it shows it."""
     bos: str = ""
@@ -124,15 +124,15 @@ def ask(client: HttpClient) -> Server:
         return _llama_server(client, model)
     if owner == "vllm":
         n_ctx = entry.get("max_model_len")
-        return Server(VLLM, f"vllm {_version(client, '/version', 'version')}".strip(), model, n_ctx if _is_size(n_ctx) else UNKNOWN_N_CTX)
+        return Server(VLLM, f"vllm {_version(client, '/version', 'version')}".strip(), model, n_ctx if _is_size(n_ctx) else None)
     if owner == "me" and "llama.cpp" in _version(client, "/openapi.json", "info", "title"):
         version = _version(client, "/openapi.json", "info", "version")
         numbers = re.match(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})", version, re.ASCII)
         if numbers is None or tuple(map(int, numbers.groups())) < _OLDEST_TOKEN_GRAMMAR:
             oldest = ".".join(map(str, _OLDEST_TOKEN_GRAMMAR))
             raise RemoteCannotError(client.address.shown, f"be used: it is llama-cpp-python {version}", f"update it to {oldest}")
-        return Server(LLAMA_CPP_PYTHON, f"llama-cpp-python {version} server", model, UNKNOWN_N_CTX)
-    return Server(OTHER, owner or "unnamed server", model, UNKNOWN_N_CTX)
+        return Server(LLAMA_CPP_PYTHON, f"llama-cpp-python {version} server", model, None)
+    return Server(OTHER, owner or "unnamed server", model, None)
 
 
 def take(client: HttpClient, answer: Any, kind: type, *path: str | int) -> Any:
@@ -168,7 +168,7 @@ def _llama_server(client: HttpClient, model: str) -> Server:
         LLAMA_SERVER,
         f"llama-server {props.get('build_info', '')}".strip(),
         model,
-        n_ctx if _is_size(n_ctx) else UNKNOWN_N_CTX,
+        n_ctx if _is_size(n_ctx) else None,
         template=props.get("chat_template") or None,
         bos="" if adds_bos else str(props.get("bos_token", "")),
         eos=str(props.get("eos_token", "")),
