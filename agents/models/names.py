@@ -457,8 +457,9 @@ def _made(target: Path, size_bytes: int, make: Callable[[Path], None]) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _alone(target.parent) as is_alone:
             if is_alone:  # What another process has left that was killed in the midst of this.
-                for left in target.parent.glob(f".writing-*/{target.name}"):
-                    shutil.rmtree(left.parent, ignore_errors=True)
+                for left in target.parent.glob(".writing-*"):
+                    if (left / target.name).exists():
+                        shutil.rmtree(left, ignore_errors=True)
             if target.exists():
                 return target
             free = shutil.disk_usage(target.parent).free

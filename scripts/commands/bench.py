@@ -74,8 +74,10 @@ def bench_llm(models: str, data_dir: str | None, json_path: str | None) -> None:
     from homebody.scripts.bench.result import machine
 
     check_target(json_path)
-    with Console().progress("measuring") as advance:
-        names = models.split(",")
+    names = models.split(",")
+    console = Console()
+    console.prepare(*names)
+    with console.progress("measuring") as advance:
         stages = iter(range(1, 1 + llm.STAGES * len(names)))
         results = llm.bench_llm(names, data_dir, progress=lambda what: advance(next(stages), llm.STAGES * len(names), what))
     for result in results:
