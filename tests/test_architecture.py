@@ -171,6 +171,7 @@ WRITERS = {
 }
 """Who writes files otherwise, and why."""
 INTO_PARTS = {
+    "agents/models/packaged.py": 'with target.open("wb") as out:',
     "envs/canvas.py": 'with replacing(path) as part, part.open("wb") as file:',
     "envs/webshop/export.py": 'part.write_text(json.dumps(content, ensure_ascii=False), "utf-8")',
     "evolution/export.py": 'part.open("w", encoding="utf-8") as file:',
