@@ -105,6 +105,7 @@ def evolve(
         n_ctx=n_ctx,
         n_threads=n_threads,
     )
+    config.check()
     console = Console()
     console.prepare(model, *([proposer_model] if proposer_model else []))
     with console.evolution(config, plain=approve) as progress:

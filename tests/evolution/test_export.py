@@ -18,8 +18,8 @@ from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import MODEL_FREE, ModelPolicy
 from homebody.envs import TaskSpec, make
 from homebody.envs.file import OutputError
-from homebody.evolution import export as module
 from homebody.evolution.config import EvolveConfig
+from homebody.evolution import export as module
 from homebody.evolution.export import ExportError, Recording, export
 from homebody.evolution.loop import evolve
 from homebody.evolution.proposers import set_processors
@@ -71,7 +71,6 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def words_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run in which `words` played."""
     monkeypatch.setattr(names, "load", lambda name, **settings: Words())
-    monkeypatch.setattr(module, "load", lambda name, **settings: Words())
     config = EvolveConfig(
         "Quarry-v0", "words", "generic", proposer="noop", rounds=1, train_tasks=3, validation_tasks=2, growth=1, max_steps=3,
         gate="outweigh",
@@ -141,7 +140,7 @@ def test_tokens_are_those_that_the_model_chose(words_run: Path, tmp_path: Path, 
 
 
 def test_another_model_reads_without_having_chosen(quarry_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "load", lambda name, **settings: Words())
+    monkeypatch.setattr(names, "load", lambda name, **settings: Words())
     result = export(quarry_run, "sft", tmp_path / "s.jsonl", model="words", episodes=1)
     ((record),) = lines(tmp_path / "s.jsonl")
     assert result["tokenizer"] == record["tokenizer"] == "words"
@@ -240,7 +239,7 @@ def test_what_cannot_be_written_says_so(quarry_run: Path, tmp_path: Path, monkey
         export(quarry_run, "sft", tmp_path / "no" / "x.jsonl")
     with pytest.raises(RunError, match="holds no run"):
         export(tmp_path, "sft", tmp_path / "x.jsonl")
-    monkeypatch.setattr(module, "load", lambda name, **settings: Scripted(name="far"))
+    monkeypatch.setattr(names, "load", lambda name, **settings: Scripted(name="far"))
     with pytest.raises(ExportError, match="the tokens of far cannot be read: it is on a server"):
         export(quarry_run, "sft", tmp_path / "x.jsonl", model="far")
     assert list(tmp_path.iterdir()) == []
