@@ -18,8 +18,8 @@ from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import MODEL_FREE, ModelPolicy
 from homebody.envs import TaskSpec, make
 from homebody.envs.file import OutputError
-from homebody.evolution.config import EvolveConfig
 from homebody.evolution import export as module
+from homebody.evolution.config import EvolveConfig
 from homebody.evolution.export import ExportError, Recording, export
 from homebody.evolution.loop import evolve
 from homebody.evolution.proposers import set_processors

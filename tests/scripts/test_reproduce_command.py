@@ -1,6 +1,5 @@
 """`homebody reproduce`: the gains table from nothing, with a control in a model's place."""
 
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,13 +23,13 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     monkeypatch.setattr(library, "QUICK", TINY)
     monkeypatch.setattr(library, "benchmarks", lambda: {"household": easy})
     ran: list[list[str]] = []
-    run = subprocess.run
+    run = command.run_child
 
-    def spied(arguments: list[str], **keywords: Any) -> Any:
+    def spied(arguments: list[str]) -> int:
         ran.append(arguments)
-        return run(arguments, **keywords)
+        return run(arguments)
 
-    monkeypatch.setattr(command.subprocess, "run", spied)  # type: ignore[attr-defined]
+    monkeypatch.setattr(command, "run_child", spied)
     return ran
 
 
