@@ -154,7 +154,8 @@ class Rollouts:
         if workers > 1:
             context = multiprocessing.get_context("spawn")
             end, self._workers_end = context.Pipe(duplex=False)
-            self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stage, end))
+            with _uninterrupted():  # It starts the process that cleans up after the pool.
+                self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stage, end))
 
     def __enter__(self) -> Rollouts:
         return self

@@ -107,9 +107,15 @@ class _Stopper(threading.Thread):
             return
         self._is_raised = False
         self._repeats += 1
-        again = threading.Timer(AGAIN_S, signal.pthread_kill, (threading.main_thread().ident, self._number))
+        again = threading.Timer(AGAIN_S, self._send)
         again.daemon = True
         again.start()
+
+    def _send(self) -> None:
+        if sys.platform == "win32":
+            signal.raise_signal(self._number)
+        else:
+            signal.pthread_kill(threading.main_thread().ident or 0, self._number)
 
     def run(self) -> None:
         """Wait for signals, until the writing end is closed."""

@@ -48,7 +48,14 @@ def python(code: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize(
     ("number", "workers", "after_s"),
-    [(signal.SIGINT, 1, 0.0), (signal.SIGTERM, 1, 0.3), (signal.SIGHUP, 2, 0.0), (signal.SIGINT, 2, 1.5), (signal.SIGTERM, 2, 3.0)],
+    [
+        (signal.SIGINT, 1, 0.0),
+        (signal.SIGTERM, 1, 0.3),
+        (signal.SIGHUP, 2, 0.0),
+        (signal.SIGINT, 2, 1.5),
+        (signal.SIGTERM, 2, 3.0),
+        (signal.SIGHUP, 2, 3.5),
+    ],
 )
 def test_a_signal_to_all_processes_ends_an_evaluation_in_one_line(
     homebody_process: Command, tmp_path: Path, number: signal.Signals, workers: int, after_s: float

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from homebody.evolution.reports.page import build_page, script_hash, source
+from homebody.evolution.reports.summary import markdown, read_run
 from homebody.evolution.store import RunError, Store
 
 VOID = {"meta", "input", "br", "img"}
@@ -209,6 +210,35 @@ def test_a_run_that_goes_on(told_run: Callable[..., Path], tmp_path: Path) -> No
     page = Document(build_page(tmp_path))
     assert page.texts["h2"] == ["Settings"]
     assert page.texts["p"][0] == "This run has not ended; the page shows it as it was read."
+
+
+def test_a_run_that_was_stopped_says_by_what(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        store.append("start", {"env_id": "Quarry-v0", "model": "m"})
+        store.append("failed", {"message": "round 1, training: errors ended all 2 episodes; <b>mend</b> it"})
+    said = "This run has not ended: round 1, training: errors ended all 2 episodes; &lt;b&gt;mend&lt;/b&gt; it; the page shows"
+    assert said in build_page(tmp_path)
+
+
+def test_errors_are_no_defeats_on_the_page_and_in_the_figures(told_run: Callable[..., Path], tmp_path: Path) -> None:
+    run_dir = told_run(tmp_path)
+    with Store(run_dir) as store:
+        seed = store.events("evaluation")[0]
+        nothing = {"n": 0, "errors": 2, "success": None, "ci95": None}
+        store.append(
+            "evaluation", {**seed, **nothing, "steps_mean": None, "by_type": {"a": nothing}, "won": {}, "keys": ["gone 1", "gone 2"]}
+        )
+        _, second = store.events("round")
+        store.append("round", {**second, "round": 3, "train": nothing, "validation": {**second["validation"], "n": 2, "errors": 1}})
+        told = {"what": "round 3: validation", "who": "round 3", "part": "validation", "total": 3, "behaviour_hash": "better"}
+        store.append("progress", ["series", {**told, "episodes": {"validation/a-0": ["gone 3", None]}}])
+    text = build_page(run_dir)
+    page = Document(text)
+    assert "no episode was played, 2 errors" in text
+    assert "round 3: ended by an error" in text
+    assert ", 1 error, n = 2" in text
+    assert page.tags["svg"] == 4  # each figure is drawn
+    assert "| seed harness | 0 | no episode was played, 2 errors | - |" in markdown(read_run(run_dir))
 
 
 def test_a_run_that_shipped_nothing(tmp_path: Path) -> None:
