@@ -3,13 +3,20 @@
 import dataclasses
 import hashlib
 import json
+import pickle
 from typing import ClassVar
 
 import gymnasium
 import pytest
 
 from homebody.agents.episode import EpisodeRecord, run_episode
-from homebody.agents.errors import ContextOverflowError
+from homebody.agents.errors import (
+    ContextOverflowError,
+    ModelLostError,
+    RemoteAnswerError,
+    RemoteDownError,
+    RemoteRefusedError,
+)
 from homebody.agents.harness.hooks import AfterModel, AfterTool, BeforeTool, Interrupt, StepEnd, StepStart, TaskEnd, TaskStart, Turn
 from homebody.agents.harness.spec import HarnessSpec, digest
 from homebody.agents.models.backend import CUT
@@ -596,6 +603,59 @@ def test_unknown_task_is_data(play, yard):
     assert (record.error["boundary"], record.error["kind"]) == ("reset", "CustomEnvError")
     assert "raised KeyError: 'none'; " in record.error["message"]
     assert record.task_id == "none"
+
+
+class Failing(NoModelPolicy):
+    """Asks a server that answers by an error."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def decide(self, event, messages):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RemoteDownError("host:1", "connection refused"),
+        RemoteRefusedError("host:1", "/v1/completions", 401, "no key"),
+        RemoteRefusedError("host:1", "/v1/completions", 429, "slow down"),
+        RemoteRefusedError("host:1", "/v1/completions", 503, "loading"),
+    ],
+)
+def test_a_model_that_is_lost_is_no_failure_of_an_episode(play, add_processor, error):
+    said = f"the model does not answer any more: {error}; what was played is kept where a --run-dir was given"
+    with pytest.raises(ModelLostError) as raised:
+        play(Failing(error))
+    assert str(raised.value) == str(pickle.loads(pickle.dumps(raised.value))) == said  # workers send it to the main process
+
+    def ask(event):
+        raise error
+
+    with pytest.raises(ModelLostError, match="does not answer any more"):
+        play([PLAN[0]], add_processor("asks", "before_model", ask))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RemoteDownError("host:1", "no answer within 120 s", is_late=True),
+        RemoteRefusedError("host:1", "/v1/completions", 400, "too long"),
+        RemoteAnswerError("host:1", "no text"),
+        ContextOverflowError(9, 8),
+    ],
+)
+def test_a_model_that_does_not_answer_this_question_is_data(play, error):
+    record = play(Failing(error))
+    assert record.error == {"boundary": "decide", "kind": type(error).__name__, "message": str(error)}
+    assert (record.won, record.outcome) == (False, None)
+
+
+def test_outcomes(play):
+    assert play([*PLAN], max_steps=9).outcome is True
+    assert play([PLAN[0]], max_steps=1).outcome is False
 
 
 def test_policy_that_fails_is_data(play, yard):
