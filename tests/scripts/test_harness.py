@@ -61,7 +61,7 @@ RUNS = {
         "/adaptations/0/patch: it leads to /processors/1/source: on a sample event: ",
     ),
     "code of a variant": (
-        document(entry("decide"), variants=[{"name": "v", "route": {"words": {"far": 1.0}, "prior": 0.0}, "patch": ADDED}]),
+        document(entry("decide"), variants=[{"name": "v", "route": {"words": {"far": 1.0}, "bias": 0.0}, "patch": ADDED}]),
         "/variants/0/patch: it leads to /processors/1/source: on a sample event: ",
     ),
 }
