@@ -6,26 +6,42 @@ A failure inside is data: the record names the boundary that it crossed, and sib
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
 
 import gymnasium
 
 from homebody.agents.errors import ModelLostError, is_lost
 from homebody.agents.harness.adaptation import Adaptation
 from homebody.agents.harness.grammar import SLOT, matches
-from homebody.agents.harness.hooks import AfterModel, AfterTool, BeforeModel, BeforeTool, StepEnd, StepStart, TaskEnd, TaskStart, Turn
+from homebody.agents.harness.hooks import (
+    AfterModel,
+    AfterTool,
+    BeforeModel,
+    BeforeTool,
+    Event,
+    StepEnd,
+    StepStart,
+    TaskEnd,
+    TaskStart,
+    Turn,
+)
 from homebody.agents.harness.running import Harness
-from homebody.agents.harness.spec import HarnessSpec, digest
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import CUT, Message, Usage
-from homebody.agents.policy import Policy
-from homebody.agents.processors.base import Services
+from homebody.agents.policy import TWINS, Decision, Policy
+from homebody.agents.processors.base import Score, Services
+from homebody.agents.record import EpisodeRecord, Question, StepRecord
+from homebody.agents.twin import REFERENCE, Shadow, decided_by
 from homebody.envs import TaskSpec, held_to_contract
 from homebody.envs.text import clean
 
+E = TypeVar("E", bound=Event)
 HELD_BACK = "The command was held back."
 """The observation of a step whose command a processor did not let through to the environment."""
+MOST_SAID = 2000
+"""Characters of an error's message in a record."""
 
 
 @dataclass(frozen=True)
@@ -47,86 +63,6 @@ class ModelCall:
         return cls(tuple(content["messages"]), Usage(**content["usage"]))
 
 
-@dataclass(frozen=True)
-class EpisodeRecord:
-    """All that is kept of an episode. JSON through `to_json` and `from_json`."""
-
-    task_id: str
-    type: str
-    won: bool
-    steps: int
-    """Steps taken, those of commands that were held back included."""
-    seed: int
-    attempt: int
-    behaviour_hash: str
-    policy: str
-    opening: str
-    """The first observation."""
-    goal: str
-    trace: list[dict[str, Any]]
-    """One object a step: what was on offer, what was answered, what happened, which processors changed what. A call of a tool that the
-    harness answers is an object too, with `tool` set, and no step."""
-    invalid_actions: int
-    """Steps whose command was not among the admissible ones, or was held back."""
-    activations: dict[str, int]
-    """How often each processor was at work, by `position:name`; zeros included."""
-    failures: list[dict[str, str]]
-    """Errors inside processors, which were skipped."""
-    error: dict[str, str] | None
-    """The error that ended the episode early: `boundary`, `kind`, `message`."""
-    interrupted: str | None = None
-    """The reason that a processor gave for ending the episode."""
-    changed: list[dict[str, Any]] = field(default_factory=list)
-    """Changes outside of the steps in the trace: at the start, and in a step that did not come to its end."""
-    notes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Notes that processors left outside of the steps in the trace, by `position:name`."""
-    adaptations: list[dict[str, Any]] = field(default_factory=list)
-    """Rules of the harness that were applied: `step` after which, `rule`, `signal`, `patch`, and the `behaviour_hash` from there on."""
-    usage: dict[str, float] = field(default_factory=dict)
-    """Token counters and seconds; no part of the trace hash, since the cache that serves tokens depends on the order of work."""
-    variant: str | None = None
-    """Name of the harness's variant that played; None, and not written, where the harness itself did."""
-    strict: bool | None = None
-    """Whether it was won to the letter, where the environment says so (`info["success_strict"]`); elsewhere None, and not written."""
-
-    @property
-    def outcome(self) -> bool | None:
-        """Whether it was won; None where an error ended it. An error is counted apart: it is neither a win nor a defeat."""
-        return None if self.error is not None else self.won
-
-    @property
-    def reward(self) -> float:
-        """The sum of the rewards of all steps."""
-        return float(sum(step["reward"] for step in self.trace))
-
-    @property
-    def trace_hash(self) -> str:
-        """SHA-256 of everything but the counters: equal inputs give equal hashes, whatever the number of workers."""
-        return digest({key: value for key, value in self._content().items() if key != "usage"})
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the record as JSON-ready data, with its trace hash."""
-        return {**self._content(), "trace_hash": self.trace_hash}
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> EpisodeRecord:
-        """Read what `to_json` wrote."""
-        return cls(**{key: content[key] for key in cls.__dataclass_fields__ if key in content or key not in _WHERE_KNOWN})
-
-    def _content(self) -> dict[str, Any]:
-        """Return the fields; one that most episodes have nothing for is left out there, so that it changes no hash of theirs."""
-        content = {key: getattr(self, key) for key in self.__dataclass_fields__}
-        return {key: value for key, value in content.items() if key not in _WHERE_KNOWN or value is not None}
-
-
-_WHERE_KNOWN = ("variant", "strict")
-"""Fields of a record that are written only where they have a value."""
-
-
-MOST_SAID = 2000
-"""Characters of an error's message in a record."""
-
-
 def run_episode(
     env: gymnasium.Env[str, str],
     spec: HarnessSpec,
@@ -136,7 +72,8 @@ def run_episode(
     *,
     attempt: int = 0,
     max_steps: int = 50,
-    on_step: Callable[[dict[str, Any]], None] | None = None,
+    twin: str = REFERENCE,
+    on_step: Callable[[StepRecord], None] | None = None,
     on_decision: Callable[[ModelCall], None] | None = None,
 ) -> EpisodeRecord:
     """Play one task.
@@ -149,7 +86,8 @@ def run_episode(
         seed: of whatever is random in the policy.
         attempt: 0 for the greedy first try; later tries sample.
         max_steps: most commands sent to the environment, at least 1.
-        on_step: called with each step's trace entry.
+        twin: which of `homebody.agents.policy.TWINS` the steps of a model are compared with.
+        on_step: called with each step.
         on_decision: called with what each decision was made from, before its step.
 
     Returns:
@@ -159,13 +97,18 @@ def run_episode(
         ModelLostError: the model does not answer any more. That is no failure of this episode: none can be played.
     """
     env = held_to_contract(env)
-    harness = Harness(spec, Services(policy.score, policy.count_tokens))
+    questions: list[Question] = []
+    harness = Harness(spec, Services(_noting(policy.score, questions), policy.count_tokens))
     before = policy.usage.snapshot()
-    episode = _Episode(env, spec, harness, policy, max_steps, on_step, on_decision)
+    episode = _Episode(env, spec, harness, policy, max_steps, questions, on_step, on_decision)
+    if policy.has_model:
+        reference = TWINS[twin]()
+        reference.begin(seed, attempt, None, task.task_id)
+        episode.shadow = Shadow(spec.without_variants(), reference)
     error: dict[str, str] | None = None
     try:
         expert = getattr(env.unwrapped, policy.asks, None) if policy.asks else None
-        policy.begin(seed, attempt, expert)
+        policy.begin(seed, attempt, expert, task.task_id)
         episode.play(task, seed)
     except Exception as failure:
         if is_lost(failure):
@@ -185,8 +128,8 @@ def run_episode(
         policy=policy.name,
         opening=episode.opening,
         goal=episode.goal,
-        trace=episode.trace,
-        invalid_actions=sum(not step["accepted"] for step in episode.trace),
+        trace=tuple(episode.trace),
+        invalid_actions=sum(not step.accepted for step in episode.trace),
         activations=dict(sorted(harness.activations.items())),
         failures=harness.failures,
         error=error,
@@ -200,6 +143,20 @@ def run_episode(
     )
 
 
+def _noting(score: Score | None, questions: list[Question]) -> Score | None:
+    """Return the model's scores for processors, with every question and its best answers noted."""
+    if score is None:
+        return None
+
+    def ask(prefix: str, continuations: Sequence[str]) -> list[float]:
+        scores = score(prefix, continuations)
+        ranked = sorted(zip(continuations, scores, strict=True), key=lambda pair: -pair[1])
+        questions.append(Question(prefix, tuple((text, round(value, 6)) for text, value in ranked[:5])))
+        return scores
+
+    return ask
+
+
 class _Episode:
     """The loop, with what it has seen so far."""
 
@@ -210,20 +167,24 @@ class _Episode:
         harness: Harness,
         policy: Policy,
         max_steps: int,
-        on_step: Callable[[dict[str, Any]], None] | None,
+        questions: list[Question],
+        on_step: Callable[[StepRecord], None] | None,
         on_decision: Callable[[ModelCall], None] | None,
     ) -> None:
         self.env, self.spec, self.harness, self.policy = env, spec, harness, policy
         self.adaptation = Adaptation(spec.without_variants(), harness)
+        self.shadow: Shadow | None = None
+        """The same harness without the model, where a model plays."""
+        self.questions = questions
         self.variant: str | None = None
         self.max_steps, self.on_step, self.on_decision = max_steps, on_step, on_decision
         self.spent = policy.usage.snapshot()
         self.boundary = "reset"
         self.won = False
         self.strict: bool | None = None
-        self.goal = self.opening = self.system_prompt = ""
+        self.goal = self.opening = self.env_text = self.system_prompt = ""
         self.turns: list[Turn] = []
-        self.trace: list[dict[str, Any]] = []
+        self.trace: list[StepRecord] = []
         self.steps = self.tool_calls = 0
         self.changed: list[dict[str, Any]] = []
         self.notes: dict[str, dict[str, Any]] = {}
@@ -231,19 +192,26 @@ class _Episode:
     def play(self, task: TaskSpec, seed: int) -> None:
         """Run from reset to the end."""
         self.opening, info = self.env.reset(seed=seed, options={"task": task.task_id})
+        self.env_text = self.opening
         self.goal = info["goal"]
         self.strict = info.get("success_strict")
         admissible = tuple(info["admissible_commands"])
         self.boundary = "task_start"
         self._route()
         self.start = TaskStart(goal=self.goal, observation=self.opening, candidates=self._candidates(admissible))
-        self.system_prompt = self.harness.run(self.start).system_prompt
+        self.system_prompt = self._run(self.start).system_prompt
         self.keep_rest()
         done = False
         while not done and self.steps < self.max_steps and self.harness.interrupted is None:
             admissible, done = self._step(admissible)
         self.boundary = "task_end"
-        self.harness.run(TaskEnd(won=self.won, steps=self.steps))
+        self._run(TaskEnd(won=self.won, steps=self.steps))
+
+    def _run(self, event: E) -> E:
+        """Let the harness answer an event, and the one beside it."""
+        if self.shadow is not None:
+            self.shadow.run(event)
+        return self.harness.run(event)
 
     def _route(self) -> None:
         """Go on with the variant that is for this goal, if there is one."""
@@ -251,6 +219,8 @@ class _Episode:
         if chosen is not None:
             spec = self.spec.variant(chosen)
             self.harness.adapt(spec)
+            if self.shadow is not None:
+                self.shadow.adapt(spec)
             self.adaptation = Adaptation(spec, self.harness)
             self.variant = chosen["name"]
 
@@ -269,8 +239,9 @@ class _Episode:
         """
         left = self.max_steps - self.steps
         self.boundary = "step_start"
-        start = self.harness.run(StepStart(self.steps + 1, left, tuple(self.turns)))
-        event = self.harness.run(self._before_model(admissible, left))
+        self.questions.clear()
+        start = self._run(StepStart(self.steps + 1, left, tuple(self.turns)))
+        event = self._run(self._before_model(admissible, left))
         if self.harness.interrupted is not None:
             return admissible, True
         self.boundary = "decide"
@@ -278,24 +249,50 @@ class _Episode:
         decision = self.policy.decide(event, messages)
         self._show(messages)
         self.boundary = "step"
-        answer = self.harness.run(AfterModel(decision.response, decision.command, admissible, event.candidates, event.tools))
-        tool = self.harness.run(BeforeTool(answer.command, admissible=admissible, steps_left=left))
+        answer = self._run(AfterModel(decision.response, decision.command, admissible, event.candidates, event.tools))
+        tool = self._run(BeforeTool(answer.command, admissible=admissible, steps_left=left))
         if self.harness.interrupted is not None:
             return admissible, True
         is_tool = tool.answer is not None and self.tool_calls < self.max_steps
-        entry = {
-            "step": self.steps + 1,
-            "admissible": len(admissible),
-            "offered": len(event.candidates),
-            "method": event.how.method,
-            "focus": asdict(event.focus) if event.focus else None,
-            "scores": [list(pair) for pair in decision.scores],
-            "response": decision.response,
-            "usable": is_tool or matches(decision.command, admissible),
-            "command": tool.command,
-            "dropped_turns": dropped,
-        } | ({"variant": self.variant} if self.variant else {})
-        return self._call_tool(entry, tool, admissible) if is_tool else self._send(entry, tool, admissible)
+        usable = is_tool or matches(decision.command, admissible)
+        first = decision.command if decision.first is None else decision.first
+        readable = matches(first, (*admissible, *event.tools)) if decision.is_free else None
+        is_fallback = decision.is_free and not usable
+        by, twin = self._decided_by(event, decision, tool.command, is_fallback)
+        step = StepRecord(
+            step=self.steps + 1,
+            admissible=len(admissible),
+            offered=len(event.candidates),
+            method=event.how.method,
+            response=decision.response,
+            command=tool.command,
+            accepted=is_tool,
+            observation=tool.answer or "",
+            reward=0.0,
+            usable=usable,
+            decided_by=by,
+            twin=twin,
+            readable=readable,
+            repaired=is_fallback and matches(answer.command, (*admissible, *event.tools)),
+            cut=decision.is_cut,
+            scores=decision.scores,
+            questions=tuple(self.questions),
+            focus=asdict(event.focus) if event.focus else None,
+            dropped_turns=dropped,
+            tool=is_tool,
+            variant=self.variant,
+        )
+        return self._call_tool(step, admissible) if is_tool else self._send(step, tool, admissible)
+
+    def _decided_by(self, event: BeforeModel, decision: Decision, sent: str, is_fallback: bool) -> tuple[str, str | None]:
+        """Return who decided, and what the twin would have sent."""
+        if self.shadow is None:
+            return "harness", None
+        # A processor that fails without the model alone makes a twin that is no twin.
+        is_twin = len(self.shadow.failures) <= len(self.harness.failures)
+        twin = self.shadow.command() if is_twin else None
+        by = decided_by(event, decision, sent, is_fallback=is_fallback, asked=bool(self.questions), shadow=self.shadow, twin=twin)
+        return by, twin
 
     def _show(self, messages: list[Message]) -> None:
         """Tell those who watch what the decision was made from."""
@@ -303,19 +300,19 @@ class _Episode:
             before, self.spent = self.spent, self.policy.usage.snapshot()
             self.on_decision(ModelCall(tuple({**m, "content": m["content"].replace(CUT, "")} for m in messages), self.spent - before))
 
-    def _call_tool(self, entry: dict[str, Any], tool: BeforeTool, admissible: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    def _call_tool(self, step: StepRecord, admissible: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
         """Let the harness answer: no step is spent, and the answer goes into the history."""
         self.tool_calls += 1
-        answer = tool.answer or ""
-        shown = self.harness.run(AfterTool(tool.command, answer, admissible=admissible))
-        self.turns.append(Turn(tool.command, shown.observation))
-        self._write(entry | {"tool": True, "accepted": True, "observation": answer, "reward": 0.0})
+        shown = self._run(AfterTool(step.command, step.observation, admissible=admissible))
+        self.turns.append(Turn(step.command, shown.observation))
+        self._keep(step)
         return admissible, False
 
-    def _send(self, entry: dict[str, Any], tool: BeforeTool, admissible: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    def _send(self, step: StepRecord, tool: BeforeTool, admissible: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
         """Send the command to the environment, unless it is held back: a step is spent."""
         if tool.approved:
             observation, reward, terminated, truncated, info = self.env.step(tool.command)
+            self.env_text = observation
         else:
             observation, reward, terminated, truncated = HELD_BACK, 0.0, False, False
             info = {"won": self.won, "success_strict": self.strict, "admissible_commands": admissible}
@@ -324,26 +321,31 @@ class _Episode:
         now = tuple(info["admissible_commands"])
         accepted = tool.approved and matches(tool.command, admissible)
         why = "" if accepted else str(info.get("why") or "")
-        shown = self.harness.run(AfterTool(tool.command, observation, accepted, why, now))
+        shown = self._run(AfterTool(tool.command, observation, accepted, why, now))
         self.turns.append(Turn(tool.command, shown.observation))
-        step = StepEnd(self.steps, tool.command, accepted, observation, now, float(reward), self.won, self.goal)
-        self.harness.observe(step)
-        self.harness.run(step)
-        self._write(entry | {"accepted": accepted, "observation": observation, "reward": float(reward)}, terminated or truncated)
+        end = StepEnd(self.steps, tool.command, accepted, observation, now, float(reward), self.won, self.goal)
+        self.harness.observe(end)
+        if self.shadow is not None:
+            self.shadow.observe(end)
+        self._run(end)
+        self._keep(replace(step, accepted=accepted, observation=observation, reward=float(reward)), terminated or truncated)
         return now, terminated or truncated
 
-    def _write(self, entry: dict[str, Any], is_last: bool = False) -> None:
-        """Add an entry to the trace, adapt the harness to what it shows, and add what processors did meanwhile."""
-        self.trace.append(entry)
+    def _keep(self, step: StepRecord, is_last: bool = False) -> None:
+        """Add a step to the trace, adapt the harness to what it shows, and add what processors did meanwhile."""
+        self.trace.append(step)
         left = self.max_steps - self.steps
         goes_on = left and not is_last and self.harness.interrupted is None
         if goes_on and (adapted := self.adaptation.look(self.opening, self.trace, left)):
-            entry["adapted"] = adapted
+            step = replace(step, adapted=adapted)
+            if self.shadow is not None:
+                self.shadow.adapt(self.adaptation.spec)
             # Asked again, so that a prompt that the patch has changed holds from here on.
-            self.system_prompt = self.harness.run(self.start).system_prompt
-        entry |= self.harness.collect()
+            self.system_prompt = self._run(self.start).system_prompt
+        collected = self.harness.collect()
+        self.trace[-1] = replace(step, changed=tuple(collected["changed"]), notes=collected.get("notes", {}))
         if self.on_step:
-            self.on_step(entry)
+            self.on_step(self.trace[-1])
 
     def _before_model(self, admissible: tuple[str, ...], steps_left: int) -> BeforeModel:
         observation = self.turns[-1].observation if self.turns else self._first()
@@ -356,6 +358,7 @@ class _Episode:
             prior=(0.0,) * len(admissible),
             tools=self.harness.offers(),
             steps_left=steps_left,
+            env_text=self.env_text,
         )
 
     def _first(self) -> str:

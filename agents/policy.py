@@ -6,14 +6,16 @@ the environment.
 
 from __future__ import annotations
 
+import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
+from homebody.agents.echo import last_written
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.grammar import MOST_SLOT_CHARACTERS, SLOT, gbnf, matches
 from homebody.agents.harness.hooks import BeforeModel
@@ -41,6 +43,14 @@ class Decision:
     """The command read from it."""
     scores: tuple[tuple[str, float], ...] = ()
     """At most five commands with their scores, the chosen one first; empty where nothing was scored."""
+    is_asked: bool = False
+    """Whether the model was asked for this decision."""
+    is_free: bool = False
+    """Whether its first reply was written without a grammar."""
+    first: str | None = None
+    """The command read from the first free reply, where several were sampled; else None."""
+    is_cut: bool | None = None
+    """Whether a reply ended because it had no more room; None where the model wrote nothing."""
 
 
 class Policy(Protocol):
@@ -49,6 +59,8 @@ class Policy(Protocol):
     name: str
     fingerprint: dict[str, str]
     """What fixes its choices, besides the prompt and the seed."""
+    has_model: bool
+    """Whether a language model chooses."""
     asks: str
     """The method of the environment that `begin` wants as its expert; empty for a policy that asks none."""
 
@@ -66,13 +78,14 @@ class Policy(Protocol):
         """Return the number of tokens of a text; an estimate without a model."""
         ...
 
-    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None) -> None:
+    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None, task_id: str = "") -> None:
         """Start an episode.
 
         Args:
-            seed: of the episode.
+            seed: of the run.
             attempt: 0 for the first try at the task; further tries sample where the first is greedy.
             expert: the environment's method that `asks` names, if it has one.
+            task_id: what is played; it makes draws at one task independent of those at another.
         """
         ...
 
@@ -89,6 +102,7 @@ class ModelFreePolicy(ABC):
     """Base of the policies without a model."""
 
     name: str
+    has_model = False
     asks = ""
 
     def __init__(self) -> None:
@@ -96,9 +110,10 @@ class ModelFreePolicy(ABC):
         self.usage = Usage()
         self.score: Score | None = None
 
-    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None) -> None:
+    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None, task_id: str = "") -> None:
         """Remember what the episode needs."""
-        self._rng = np.random.Generator(np.random.PCG64([seed, attempt]))
+        self._ties = Ties(seed, attempt, task_id)
+        self._rng = np.random.Generator(np.random.PCG64(self._ties.key))
         self._expert = expert
 
     def count_tokens(self, text: str) -> int:
@@ -126,13 +141,36 @@ class RandomPolicy(ModelFreePolicy):
 
 
 class NoModelPolicy(ModelFreePolicy):
-    """Chooses the command of highest prior, the first of equals: the harness's own knowledge, without a model."""
+    """Chooses the command of highest prior, drawn by the episode's seed among equals: what the harness knows by itself."""
 
     name = "no-model"
 
     def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
         """Take the harness's favourite."""
-        return best(event.candidates, event.prior)
+        return best(event.candidates, event.prior, self._ties.draw())
+
+
+class EchoPolicy(NoModelPolicy):
+    """Sends the command that the harness wrote last into this step's prompt; chooses as `no-model` where it wrote none."""
+
+    name = "echo"
+
+    def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
+        """Copy, or take the harness's favourite."""
+        favourite = super().decide(event, messages)
+        copied = last_written(event)
+        return Decision(copied, copied) if copied else favourite
+
+
+class ExecutorPolicy(NoModelPolicy):
+    """Lets every skill act where it advises; chooses as `no-model` where none does."""
+
+    name = "executor"
+
+    def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
+        """Follow the advice, or take the harness's favourite."""
+        favourite = super().decide(event, messages)
+        return Decision(event.advised, event.advised) if event.advised in event.candidates else favourite
 
 
 class ExpertPolicy(ModelFreePolicy):
@@ -161,8 +199,9 @@ class ScriptedPolicy(ExpertPolicy):
     asks = "scripted_policy"
 
 
-_MODEL_FREE: tuple[type[ModelFreePolicy], ...] = (RandomPolicy, NoModelPolicy, ExpertPolicy, ScriptedPolicy)
-MODEL_FREE: Mapping[str, type[ModelFreePolicy]] = {policy.name: policy for policy in _MODEL_FREE}
+TWINS: Mapping[str, type[ModelFreePolicy]] = {policy.name: policy for policy in (NoModelPolicy, RandomPolicy, EchoPolicy, ExecutorPolicy)}
+"""The policies that play a harness without its model: what it does by itself. The best of them is what a model is measured against."""
+MODEL_FREE: Mapping[str, type[ModelFreePolicy]] = {**TWINS, **{policy.name: policy for policy in (ScriptedPolicy, ExpertPolicy)}}
 """The policies without a model, by name."""
 
 
@@ -174,6 +213,7 @@ class ModelPolicy:
         temperature: of what further attempts sample.
     """
 
+    has_model = True
     asks = ""
 
     def __init__(self, backend: Backend, temperature: float = 1.0) -> None:
@@ -197,8 +237,9 @@ class ModelPolicy:
         """Ask the backend."""
         return self.backend.count_tokens((text,))
 
-    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None) -> None:
+    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None, task_id: str = "") -> None:
         """Choose between greedy (first attempt) and sampling, and forget the last episode."""
+        self._ties = Ties(seed, attempt, task_id)
         self._key = (seed, attempt)
         self._asked = 0
         self._rng = np.random.Generator(np.random.PCG64([seed, attempt])) if attempt else None
@@ -214,6 +255,7 @@ class ModelPolicy:
     def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
         """Follow the event's method."""
         self._asked += 1
+        tie = self._ties.draw()
         how = event.how
         if how.method in ("grammar", "vote") and len(event.candidates) == 1 and not event.tools:
             return Decision(event.candidates[0], event.candidates[0])
@@ -222,25 +264,27 @@ class ModelPolicy:
         if how.method in ("generate", "grammar"):
             sampling = {"temperature": self._temperature, "seed": int(self._rng.integers(2**31))} if self._rng is not None else {}
             return self._write(event, messages, sampling, held=how.method == "grammar")
-        totals = event.prior
-        if how.method == "score":
+        if how.method == "score" and len(event.candidates) > 1:
             totals = tuple(b + how.weight * s for b, s in zip(event.prior, self._scores(event, messages), strict=True))
-        return best(event.candidates, totals, self._rng, self._temperature)
+            return replace(best(event.candidates, totals, tie, self._rng, self._temperature), is_asked=True)
+        return best(event.candidates, event.prior, tie, self._rng, self._temperature)
 
     def _write(self, event: BeforeModel, messages: Sequence[Message], sampling: Mapping[str, Any], *, held: bool) -> Decision:
         """Let the model write a command; if `held`, under the grammar of what is on offer."""
         segments = self.backend.segments(messages)
         if not held:
             response = self.backend.generate(segments, max_tokens=MAX_COMMAND_TOKENS, stop=("\n",), **sampling)
-            return Decision(response, read_command(response))
+            return Decision(response, read_command(response), is_asked=True, is_free=True, is_cut=self.backend.finish == "length")
         forms = (*event.candidates, *event.tools)
         # A token has a byte at least, so no command can need more; what the context has no room for is completed below.
         longest = 1 + max(len(form.encode()) + (MOST_SLOT_CHARACTERS if SLOT in form else 0) for form in forms)
         room = self.backend.n_ctx - self.backend.count_tokens(segments)
         response = self.backend.generate(segments, max_tokens=max(1, min(longest, room)), grammar=gbnf(forms), **sampling)
-        if is_offered(response, event):
-            return Decision(response, response)
-        return Decision(response, next((command for command in event.candidates if command.startswith(response)), event.candidates[0]))
+        is_cut = self.backend.finish == "length"
+        command = response
+        if not is_offered(response, event):
+            command = next((command for command in event.candidates if command.startswith(response)), event.candidates[0])
+        return Decision(response, command, is_asked=True, is_cut=is_cut)
 
     def _vote(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
         """Sample answers and take the command that most of them give, or the one that the harness likes best."""
@@ -253,6 +297,7 @@ class ModelPolicy:
         votes = Counter(answer.command for answer in readable)
         if not votes:
             return answers[0]
+        asked = replace(answers[0], first=answers[0].command, is_cut=any(answer.is_cut for answer in answers))
         values: dict[str, float] = dict(votes)
         if how.pick == "best":
             prior = dict(zip(event.candidates, event.prior, strict=True))
@@ -261,7 +306,8 @@ class ModelPolicy:
         ranked = sorted(values.items(), key=lambda pair: -pair[1])  # in order of first appearance among equals
         chosen = ranked[0][0]
         response = next(answer.response for answer in readable if answer.command == chosen)
-        return Decision(response, chosen, tuple((command, round(float(value), 6)) for command, value in ranked[:5]))
+        scores = tuple((command, round(float(value), 6)) for command, value in ranked[:5])
+        return replace(asked, response=response, command=chosen, scores=scores)
 
     def _scores(self, event: BeforeModel, messages: Sequence[Message]) -> list[float]:
         """Return the model's score of each candidate, as `How` says."""
@@ -285,14 +331,36 @@ class ModelPolicy:
         return self._neutral
 
 
-def best(commands: Sequence[str], scores: Sequence[float], rng: np.random.Generator | None = None, temperature: float = 1.0) -> Decision:
-    """Take the command of highest score, the first of equals; or, with a generator, sample from the softmax of score / temperature."""
+class Ties:
+    """Draws among equals, one stream an episode: the same for a model and its twins, so that equal knowledge gives equal commands."""
+
+    def __init__(self, seed: int, attempt: int, task_id: str) -> None:
+        self.key = [seed, attempt, zlib.crc32(task_id.encode())]
+        self._decision = 0
+
+    def draw(self) -> Callable[[int], int]:
+        """Return the draw of the next decision: given a number n of equals, a number from 0 to n - 1."""
+        self._decision += 1
+        key = [*self.key, self._decision]
+        return lambda n: int(np.random.Generator(np.random.PCG64(key)).integers(n)) if n > 1 else 0
+
+
+def best(
+    commands: Sequence[str],
+    scores: Sequence[float],
+    tie: Callable[[int], int],
+    rng: np.random.Generator | None = None,
+    temperature: float = 1.0,
+) -> Decision:
+    """Take the command of highest score, drawn among equals; or, with a generator, sample from the softmax of score / temperature."""
     values = list(scores)
     if rng is not None:
         values = [score / temperature + float(noise) for score, noise in zip(scores, rng.gumbel(size=len(values)), strict=True)]
     order = sorted(range(len(values)), key=lambda i: (-values[i], i))
-    command = commands[order[0]]
-    return Decision(command, command, tuple((commands[i], round(float(scores[i]), 6)) for i in order[:5]))
+    equals = [i for i in order if values[i] == values[order[0]]]
+    chosen = equals[tie(len(equals))]
+    order = [chosen, *(i for i in order if i != chosen)]
+    return Decision(commands[chosen], commands[chosen], tuple((commands[i], round(float(scores[i]), 6)) for i in order[:5]))
 
 
 def is_offered(command: str, event: BeforeModel) -> bool:

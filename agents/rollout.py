@@ -22,11 +22,12 @@ from typing import Any
 
 import gymnasium
 
-from homebody.agents.episode import EpisodeRecord, ModelCall, run_episode
+from homebody.agents.episode import ModelCall, run_episode
 from homebody.agents.errors import FailedError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Backend
 from homebody.agents.policy import MODEL_FREE, ModelPolicy, Policy
+from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.envs import TaskSpec, make
 
 
@@ -178,7 +179,7 @@ class Rollouts:
     def play(
         self,
         jobs: Sequence[Job],
-        on_step: Callable[[dict[str, Any]], None] | None = None,
+        on_step: Callable[[StepRecord], None] | None = None,
         on_decision: Callable[[ModelCall], None] | None = None,
         on_rest: Callable[[int, EpisodeRecord], None] | None = None,
     ) -> Iterator[EpisodeRecord]:

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.harness.spec import HarnessSpec, digest
+from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.envs import tasks as list_tasks
 from homebody.evolution.stats import pass_at_k, success_rate, wilson

@@ -15,12 +15,13 @@ from typing import Any, Protocol
 
 import gymnasium
 
-from homebody.agents.episode import EpisodeRecord, run_episode
+from homebody.agents.episode import run_episode
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.hooks import BeforeModel
 from homebody.agents.models.backend import CUT, Backend, Message, Usage
 from homebody.agents.policy import Decision, ModelPolicy, Policy
 from homebody.agents.processors.base import Score
+from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
@@ -74,7 +75,7 @@ class Recording:
     """
 
     def __init__(self, inner: Policy, reader: Reader | None) -> None:
-        self.name, self.fingerprint, self.asks = inner.name, inner.fingerprint, inner.asks
+        self.name, self.fingerprint, self.asks, self.has_model = inner.name, inner.fingerprint, inner.asks, inner.has_model
         self.noted: list[_Noted] = []
         """The decisions since `begin`."""
         self._inner, self._reader = inner, reader
@@ -95,10 +96,10 @@ class Recording:
         """Ask the other one."""
         return self._inner.count_tokens(text)
 
-    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None) -> None:
+    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None, task_id: str = "") -> None:
         """Begin an episode, and forget the last one."""
         self.noted = []
-        self._inner.begin(seed, attempt, expert)
+        self._inner.begin(seed, attempt, expert, task_id)
 
     def fits(self, event: BeforeModel, messages: Sequence[Message]) -> bool:
         """Ask the other one."""
@@ -255,7 +256,7 @@ class _Replays:
             "tokenizer": self.tokenizer,
             "seed": record.seed,
             "attempt": record.attempt,
-            "reward": sum(step["reward"] for step in record.trace),
+            "reward": sum(step.reward for step in record.trace),
             "won": record.won,
             "exact": record.trace_hash == stored["trace_hash"],
             "steps": list(_steps(record, self._tape.noted)),
@@ -268,10 +269,10 @@ def _steps(record: EpisodeRecord, noted: Sequence[_Noted]) -> Iterator[dict[str,
         yield {
             "prompt": note.prompt,
             "completion": [{"role": "assistant", "content": note.answer}],
-            "command": step["command"],
-            "accepted": step["accepted"],
-            "reward": step["reward"],
-            "method": step["method"],
+            "command": step.command,
+            "accepted": step.accepted,
+            "reward": step.reward,
+            "method": step.method,
             "by_model": note.by_model,
             "prompt_ids": note.prompt_ids,
             "completion_ids": note.completion_ids,

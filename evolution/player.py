@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import AgentError, FailedError
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, Rollouts
 from homebody.envs import TaskSpec
 from homebody.evolution.config import EvolveConfig

@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.spec import canonical, digest
+from homebody.agents.record import EpisodeRecord
 from homebody.envs import TaskSpec
 from homebody.envs.file import UserPath, expand_path, make_folder, replacing
 

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.syntax import Syntax
 from rich.table import Column, Table
 
+from homebody.agents.record import StepRecord
 from homebody.scripts.panel import panel
 from homebody.scripts.terminal import clean, escape
 
@@ -75,19 +76,19 @@ class Console:
         )
         self._first = True
 
-    def step(self, entry: Mapping[str, Any]) -> None:
+    def step(self, entry: StepRecord) -> None:
         """Print a step: what was on offer, what was chosen and why, what happened."""
-        focus = entry["focus"]
+        focus = entry.focus
         aim = f" · {focus['phase']} {focus['wanted']}" if focus else ""
-        mark = "[bold blue]?[/]" if entry.get("tool") else "[bold green]>[/]" if entry["accepted"] else "[bold red]✗[/]"
-        self.out.print(f"\n[dim]{entry['step']:>3}[/] {mark} [bold]{escape(entry['command'] or '(nothing)')}[/]")
-        self.out.print(f"      [dim]{entry['offered']} of {entry['admissible']} commands on offer, {entry['method']}{escape(aim)}[/]")
-        if len(entry["scores"]) > 1:
-            best = "   ".join(f"{escape(command)} {score:+.2f}" for command, score in entry["scores"][:3])
+        mark = "[bold blue]?[/]" if entry.tool else "[bold green]>[/]" if entry.accepted else "[bold red]✗[/]"
+        self.out.print(f"\n[dim]{entry.step:>3}[/] {mark} [bold]{escape(entry.command or '(nothing)')}[/]")
+        self.out.print(f"      [dim]{entry.offered} of {entry.admissible} commands on offer, {entry.method}{escape(aim)}[/]")
+        if len(entry.scores) > 1:
+            best = "   ".join(f"{escape(command)} {score:+.2f}" for command, score in entry.scores[:3])
             self.out.print(f"      [dim]{best}[/]")
         # Some environments write a mark between the pieces of a page.
-        self.out.print(f"      {escape(entry['observation'].replace(' [SEP] ', ' · '))}")
-        if adapted := entry.get("adapted"):
+        self.out.print(f"      {escape(entry.observation.replace(' [SEP] ', ' · '))}")
+        if adapted := entry.adapted:
             self.out.print(
                 f"      [bold yellow]adapted[/] by {escape(adapted['rule'])} ({adapted['signal']}): {len(adapted['patch'])} edits, "
                 f"behaviour {adapted['behaviour_hash'][:12]} from here on"

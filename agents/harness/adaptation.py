@@ -12,12 +12,13 @@ from typing import Any
 
 from homebody.agents.harness.running import Harness
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.record import StepRecord
 
 MOST = 3
 """Adaptations in one episode, of all rules together."""
 
-Entries = Sequence[Mapping[str, Any]]
-"""Entries of a trace; a signal is given those of steps only, not the calls of the harness's own tools."""
+Steps = Sequence[StepRecord]
+"""A signal is given the steps of a trace without the calls of the harness's own tools."""
 
 
 class Adaptation:
@@ -31,11 +32,11 @@ class Adaptation:
     def __init__(self, spec: HarnessSpec, harness: Harness) -> None:
         self.applied: list[dict[str, Any]] = []
         """What was applied: `step`, `rule`, `signal`, `patch`, and `behaviour_hash` of the harness from there on, its rules left out."""
-        self._spec, self._harness, self._rules = spec.without_adaptations(), harness, spec.adaptations
+        self.spec, self._harness, self._rules = spec.without_adaptations(), harness, spec.adaptations
         self._left = {rule["name"]: rule.get("most", 1) for rule in self._rules}
         self._since = dict.fromkeys(self._left, 0)
 
-    def look(self, opening: str, trace: Entries, steps_left: int) -> dict[str, Any] | None:
+    def look(self, opening: str, trace: Steps, steps_left: int) -> dict[str, Any] | None:
         """Apply the first rule that holds after the last step, if any.
 
         A patch that cannot be applied is noted as a failure, and nothing changes.
@@ -52,18 +53,18 @@ class Adaptation:
         if rule is None:
             return None
         try:
-            spec = self._spec.patch(rule["patch"])
+            spec = self.spec.patch(rule["patch"])
             self._harness.adapt(spec)
         except Exception as error:
             self._harness.failures.append({"boundary": f"adaptation {rule['name']}", "kind": type(error).__name__, "message": str(error)})
             return None
-        self._spec = spec
-        adapted = {"step": trace[-1]["step"], "rule": rule["name"], "signal": rule["when"]["signal"], "patch": rule["patch"]}
+        self.spec = spec
+        adapted = {"step": trace[-1].step, "rule": rule["name"], "signal": rule["when"]["signal"], "patch": rule["patch"]}
         self.applied.append(adapted | {"behaviour_hash": spec.behaviour_hash})
         return self.applied[-1]
 
-    def _due(self, opening: str, trace: Entries, steps_left: int) -> dict[str, Any] | None:
-        steps = [entry for entry in trace if not entry.get("tool")]
+    def _due(self, opening: str, trace: Steps, steps_left: int) -> dict[str, Any] | None:
+        steps = [step for step in trace if not step.tool]
         for rule in self._rules:
             name, when = rule["name"], rule["when"]
             if self._left[name] and SIGNALS[when["signal"]](when, steps, self._since[name], opening, steps_left):
@@ -73,37 +74,37 @@ class Adaptation:
         return None
 
 
-def _stalled(when: Mapping[str, Any], steps: Entries, since: int, opening: str, steps_left: int) -> bool:
+def _stalled(when: Mapping[str, Any], steps: Steps, since: int, opening: str, steps_left: int) -> bool:
     seen, run = {opening}, 0
     for number, step in enumerate(steps):
-        run = run + 1 if step["observation"] in seen and number >= since else 0
-        seen.add(step["observation"])
+        run = run + 1 if step.observation in seen and number >= since else 0
+        seen.add(step.observation)
     return run >= int(when["at_least"])
 
 
-def _refused(when: Mapping[str, Any], steps: Entries, since: int, opening: str, steps_left: int) -> bool:
-    return sum(not step["accepted"] for step in steps[since:][-when["of_last"] :]) >= int(when["at_least"])
+def _refused(when: Mapping[str, Any], steps: Steps, since: int, opening: str, steps_left: int) -> bool:
+    return sum(not step.accepted for step in steps[since:][-when["of_last"] :]) >= int(when["at_least"])
 
 
-def _repeated(when: Mapping[str, Any], steps: Entries, since: int, opening: str, steps_left: int) -> bool:
-    answers = Counter((step["command"], step["observation"]) for step in steps[since:])
+def _repeated(when: Mapping[str, Any], steps: Steps, since: int, opening: str, steps_left: int) -> bool:
+    answers = Counter((step.command, step.observation) for step in steps[since:])
     return max(answers.values(), default=0) >= int(when["at_least"])
 
 
-def _unusable(when: Mapping[str, Any], steps: Entries, since: int, opening: str, steps_left: int) -> bool:
-    return sum(not step["usable"] for step in steps[since:]) >= int(when["at_least"])
+def _unusable(when: Mapping[str, Any], steps: Steps, since: int, opening: str, steps_left: int) -> bool:
+    return sum(not step.usable for step in steps[since:]) >= int(when["at_least"])
 
 
-def _steps_left(when: Mapping[str, Any], steps: Entries, since: int, opening: str, steps_left: int) -> bool:
+def _steps_left(when: Mapping[str, Any], steps: Steps, since: int, opening: str, steps_left: int) -> bool:
     return steps_left <= int(when["at_most"])
 
 
-def _phase_steps(when: Mapping[str, Any], steps: Entries, since: int, opening: str, steps_left: int) -> bool:
-    phases = [step["focus"]["phase"] for step in steps[since:] if step["focus"]]
+def _phase_steps(when: Mapping[str, Any], steps: Steps, since: int, opening: str, steps_left: int) -> bool:
+    phases = [step.focus["phase"] for step in steps[since:] if step.focus]
     return phases.count(when["phase"]) >= int(when["at_least"])
 
 
-SIGNALS: dict[str, Callable[[Mapping[str, Any], Entries, int, str, int], bool]] = {
+SIGNALS: dict[str, Callable[[Mapping[str, Any], Steps, int, str, int], bool]] = {
     "stalled": _stalled,
     "refused": _refused,
     "repeated": _repeated,

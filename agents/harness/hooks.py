@@ -112,7 +112,7 @@ class StepStart:
 class BeforeModel:
     """The model (or whoever decides) is about to be asked."""
 
-    CHANGES: ClassVar[frozenset[str]] = frozenset({"content", "candidates", "prior", "tools", "focus", "how"})
+    CHANGES: ClassVar[frozenset[str]] = frozenset({"content", "candidates", "prior", "tools", "focus", "how", "advised"})
     goal: str
     observation: str
     """What the environment said last."""
@@ -130,6 +130,10 @@ class BeforeModel:
     """Commands that the harness itself answers, on offer beside the candidates; one may hold a free slot, written {text}."""
     steps_left: int = 0
     """Steps that remain, this one included."""
+    env_text: str = ""
+    """What the environment said last, before any processor edited it."""
+    advised: str = ""
+    """The candidate that a learned skill would send here; empty where none advises."""
 
     def __post_init__(self) -> None:
         known = set(self.admissible)
@@ -251,6 +255,7 @@ FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "focus": ("a Focus or None", lambda value: value is None or isinstance(value, Focus)),
     "how": ("a How", lambda value: isinstance(value, How)),
     "tools": ("a tuple of texts", _tuple_of(str)),
+    "advised": ("a text", _text),
     "command": ("a text", _text),
     "approved": ("true or false", lambda value: isinstance(value, bool)),
     "answer": ("a text or None", lambda value: value is None or _text(value)),

@@ -70,6 +70,8 @@ class Backend(Protocol):
     """Tokens that a prompt and what follows it may have together."""
     usage: Usage
     """Running counters."""
+    finish: str
+    """Why the last text of `generate` ended: `stop` (an end mark, a stop string, the end of the grammar) or `length` (no more room)."""
 
     def segments(self, messages: Sequence[Message]) -> Segments:
         """Render chat messages as a prompt that ends where the assistant's next reply begins.

@@ -47,6 +47,7 @@ class Scripted:
         self.fingerprint: dict[str, str] = {"engine": "scripted", "model": name}
         self.n_ctx = n_ctx
         self.usage = Usage()
+        self.finish = "stop"
         self.calls: list[Call] = []
         self._replies = list(replies)
         self._next = 0
@@ -90,6 +91,7 @@ class Scripted:
         for text in stop:
             reply = reply.partition(text)[0]
         words = reply.split()
+        self.finish = "length" if len(words) > max_tokens else "stop"
         if len(words) > max_tokens:
             reply = " ".join(words[:max_tokens])
         self.usage.generated_tokens += min(len(words), max_tokens)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +20,11 @@ def keep_only(event: BeforeModel, keep: list[bool]) -> Changes | None:
         "candidates": tuple(command for command, kept in zip(event.candidates, keep, strict=True) if kept),
         "prior": tuple(prior for prior, kept in zip(event.prior, keep, strict=True) if kept),
     }
+
+
+def favourite(candidates: Sequence[str], prior: Sequence[float]) -> str:
+    """Return the candidate of highest prior, the first of equals."""
+    return candidates[max(range(len(candidates)), key=lambda i: (prior[i], -i))]
 
 
 FUNCTION_WORDS = frozenset(["a", "an", "the", "some", "it", "in", "on", "at", "to", "of", "for", "from", "with", "by", "and", "or", "is"])
@@ -44,7 +49,8 @@ class Decide(Processor):
     `score`: the command of highest `weight` * s + prior, where s = log P(command | chat) - `correct` * log P(command | nothing but the
     request to write one), divided by the command's length for `mean`. With `correct` near 1 a command gains nothing from being a likely
     text as such (domain-conditional PMI, Holtzman et al. 2021). The prior is what the other processors know, remembered rates for example.
-    `rank`: the command of highest prior, that is, of what other processors know or asked the model; the first of equals.
+    `rank`: the command of highest prior, that is, of what other processors know or asked the model. Equals are drawn
+    by the episode's seed, here and in `score`.
     """
 
     name = "decide"

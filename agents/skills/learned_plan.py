@@ -7,7 +7,7 @@ from typing import Any
 
 from homebody.agents.harness.hooks import BeforeModel, Changes, Focus, StepEnd
 from homebody.agents.processors.base import Processor, Services, register
-from homebody.agents.processors.control import keep_only
+from homebody.agents.processors.control import favourite, keep_only
 from homebody.agents.skills import wording
 
 STEP = {
@@ -213,7 +213,9 @@ class LearnedPlan(Processor):
         return args[-1] if form in self._explore and args else ""
 
     def _narrow(self, event: BeforeModel, keep: list[bool], focus: Focus) -> Changes:
-        return {"focus": focus, **(keep_only(event, keep) or {})}
+        kept = keep_only(event, keep) or {}
+        advised = favourite(kept.get("candidates", event.candidates), kept.get("prior", event.prior)) if any(keep) else ""
+        return {"focus": focus, "advised": advised, **kept}
 
 
 def fill(rule: str, slots: tuple[str, ...]) -> tuple[str, str]:

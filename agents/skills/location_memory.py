@@ -10,6 +10,7 @@ from typing import Any
 
 from homebody.agents.harness.hooks import BeforeModel, Changes
 from homebody.agents.processors.base import Processor, Services, register
+from homebody.agents.processors.control import favourite
 from homebody.agents.skills import wording
 
 
@@ -105,7 +106,7 @@ class LocationMemory(Processor):
             finishing = wording.template(command)[0] in self.params["finishing"]
             cost = 1.0 if finishing else self.params["cost"].get(place, 1.0)
             prior.append(math.log(rate / cost))
-        return {"prior": tuple(prior)}
+        return {"prior": tuple(prior), "advised": favourite(event.candidates, prior)}
 
     def _sparseness(self, place: str) -> float:
         usual = self.params["usual"].get(place)

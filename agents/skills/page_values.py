@@ -156,7 +156,7 @@ class OpenAndCompare(Processor):
         command = self._next(event) if self._final else None
         if command is None or command not in event.candidates:
             return None
-        return {"candidates": (command,), "prior": (0.0,)}
+        return {"candidates": (command,), "prior": (0.0,), "advised": command}
 
     def _next(self, event: BeforeModel) -> str | None:
         if self._final in event.admissible:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.spec import HarnessSpec, digest
 from homebody.agents.policy import MODEL_FREE
+from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs import tasks as list_tasks
 from homebody.envs.core import did_you_mean

@@ -7,11 +7,11 @@ category knows a domain: a thing of the goal is a name that the environment uses
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from homebody.agents.episode import EpisodeRecord
+from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.agents.skills import wording
 
 CATEGORIES = {
@@ -73,70 +73,70 @@ def _diagnose(record: EpisodeRecord, max_steps: int | None) -> tuple[str, str, l
         return "error", "environment", []
     if record.won:
         return "won", "", []
-    steps = [step for step in record.trace if not step.get("tool")]
+    steps = [step for step in record.trace if not step.tool]
     if not steps:  # a processor ended the episode before its first step
         return "ceiling", "control", []
-    unusable = [step["step"] for step in steps if not step["accepted"] and not step.get("usable")]
+    unusable = [step.step for step in steps if not step.accepted and not step.usable]
     if 2 * len(unusable) >= len(steps):
         return "unusable_answers", "control", unusable
     if max_steps is not None and record.steps < max_steps and record.interrupted is None:
-        return "premature_end", "control", [steps[-1]["step"]]
+        return "premature_end", "control", [steps[-1].step]
     if 3 * len(repeats := _repeats(steps)) >= len(steps):
         return "loop", "control", repeats
     idle = _idle(steps)
     early = _early(steps, idle)
     if 4 * len(idle) >= len(steps):
         return ("order", "memory", early) if 2 * len(early) >= len(idle) else ("refused", "control", sorted(idle))
-    acts, left = _acts(record.goal, steps, [record.opening, *(step["observation"] for step in steps)])
-    if focus := steps[-1]["focus"]:
-        searching = [step["step"] for step in steps if step["focus"] and step["focus"]["phase"] == "search"]
+    acts, left = _acts(record.goal, steps, [record.opening, *(step.observation for step in steps)])
+    if focus := steps[-1].focus:
+        searching = [step.step for step in steps if step.focus and step.focus["phase"] == "search"]
         if focus["phase"] == "search":
             return "searching", "memory", searching
-        return ("final_step_missing" if acts and left == 1 else "unfinished"), "memory", [steps[-1]["step"]]
+        return ("final_step_missing" if acts and left == 1 else "unfinished"), "memory", [steps[-1].step]
     if early:
         return "order", "memory", early
     if not acts:
-        return "goal_untouched", "memory", [step["step"] for step in steps]
+        return "goal_untouched", "memory", [step.step for step in steps]
     return ("final_step_missing", "memory", acts) if left == 1 else ("ceiling", "control", acts)
 
 
-def _repeats(steps: Sequence[Mapping[str, Any]]) -> list[int]:
+def _repeats(steps: Sequence[StepRecord]) -> list[int]:
     """Return the steps whose command had been given before, with the same answer."""
     answers: Counter[tuple[str, str]] = Counter()
     repeats = []
     for step in steps:
-        answers[step["command"], step["observation"]] += 1
-        if answers[step["command"], step["observation"]] > 1:
-            repeats.append(step["step"])
+        answers[step.command, step.observation] += 1
+        if answers[step.command, step.observation] > 1:
+            repeats.append(step.step)
     return repeats
 
 
-def _idle(steps: Sequence[Mapping[str, Any]]) -> set[int]:
+def _idle(steps: Sequence[StepRecord]) -> set[int]:
     """Return the steps whose command was refused, or got an answer with which others were refused."""
     refusals: set[str] = set()
     echoes: set[str] = set()
     """Answers that only show again what was shown before: an accepted command may lead there too."""
     shown = None
     for step in steps:
-        if not step["accepted"]:
-            (echoes if step["observation"] == shown else refusals).add(step["observation"])
-        shown = step["observation"]
-    return {step["step"] for step in steps if not step["accepted"] or step["observation"] in refusals - echoes}
+        if not step.accepted:
+            (echoes if step.observation == shown else refusals).add(step.observation)
+        shown = step.observation
+    return {step.step for step in steps if not step.accepted or step.observation in refusals - echoes}
 
 
-def _early(steps: Sequence[Mapping[str, Any]], idle: set[int]) -> list[int]:
+def _early(steps: Sequence[StepRecord], idle: set[int]) -> list[int]:
     """Return the idle steps whose command worked later, after another one that did."""
-    worked = [step for step in steps if step["step"] not in idle]
+    worked = [step for step in steps if step.step not in idle]
     early = []
     for step in steps:
-        if step["step"] in idle:
-            later = [other["command"] for other in worked if other["step"] > step["step"]]
-            if step["command"] in later[1:]:
-                early.append(step["step"])
+        if step.step in idle:
+            later = [other.command for other in worked if other.step > step.step]
+            if step.command in later[1:]:
+                early.append(step.step)
     return early
 
 
-def _acts(goal: str, steps: Sequence[Mapping[str, Any]], texts: Sequence[str]) -> tuple[list[int], int]:
+def _acts(goal: str, steps: Sequence[StepRecord], texts: Sequence[str]) -> tuple[list[int], int]:
     """Return the steps that acted on a thing of the goal, and how many things of the goal no step acted on.
 
     A command acts if it names a kind in the goal, and another instance besides. Where no command names instances, one acts that has a word
@@ -148,10 +148,10 @@ def _acts(goal: str, steps: Sequence[Mapping[str, Any]], texts: Sequence[str]) -
         texts: where the names of kinds are found: whatever the environment said.
     """
     wanted = set(wording.words(goal))
-    accepted = [step for step in steps if step["accepted"]]
-    if not any(wording.entities(step["command"]) for step in steps):
-        named = [step for step in accepted if 0 < len(wanted.intersection(wording.words(step["command"])[1:])) <= len(wanted) / 2]
-        return [step["step"] for step in named], int(named != [] and named[-1] is accepted[-1])
-    acts = [step for step in accepted if len(args := wording.entities(step["command"])) > 1 and wording.kind(args[0]) in wanted]
+    accepted = [step for step in steps if step.accepted]
+    if not any(wording.entities(step.command) for step in steps):
+        named = [step for step in accepted if 0 < len(wanted.intersection(wording.words(step.command)[1:])) <= len(wanted) / 2]
+        return [step.step for step in named], int(named != [] and named[-1] is accepted[-1])
+    acts = [step for step in accepted if len(args := wording.entities(step.command)) > 1 and wording.kind(args[0]) in wanted]
     things = wanted & {kind for text in texts for kind in wording.kinds(text)}
-    return [step["step"] for step in acts], len(things - {kind for step in acts for kind in wording.kinds(step["command"])})
+    return [step.step for step in acts], len(things - {kind for step in acts for kind in wording.kinds(step.command)})

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homebody.agents.episode import EpisodeRecord
+from homebody.agents.record import EpisodeRecord
 from homebody.evolution.gate.rule import MODES, RACE, choose_mode, compare, hopeless
 from homebody.evolution.stats import wilson
 
@@ -165,7 +165,7 @@ def neutral_run(
 
 def _record(won: bool) -> EpisodeRecord:
     return EpisodeRecord(
-        task_id="", type="", won=won, steps=1, seed=0, attempt=0, behaviour_hash="", policy="", opening="", goal="", trace=[],
+        task_id="", type="", won=won, steps=1, seed=0, attempt=0, behaviour_hash="", policy="", opening="", goal="", trace=(),
         invalid_actions=0, activations={}, failures=[], error=None,
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from homebody.agents.episode import EpisodeRecord
+from homebody.agents.record import EpisodeRecord
 from homebody.evolution.stats import sign_test
 
 MODES = ("literal", "outweigh", "statistical")
@@ -73,7 +73,7 @@ def differing(first: Sequence[EpisodeRecord], again: Sequence[EpisodeRecord]) ->
 
 
 def _commands(record: EpisodeRecord) -> list[str]:
-    return [step["command"] for step in record.trace]
+    return [step.command for step in record.trace]
 
 
 def compare(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], signature: str, mode: str) -> Verdict:

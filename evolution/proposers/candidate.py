@@ -9,11 +9,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.patch import Patch
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Backend
+from homebody.agents.record import EpisodeRecord
 from homebody.evolution.evidence.digest import Digest
 from homebody.evolution.evidence.learn import Lessons
 

@@ -18,6 +18,7 @@ from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Backend
 from homebody.agents.processors import find
+from homebody.agents.record import StepRecord
 from homebody.agents.sandbox.interpreter import one_line
 from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.proposers.candidate import Candidate, Evidence, ProposerError, make_manifest
@@ -152,8 +153,8 @@ def _failed_tasks(evidence: Evidence) -> list[dict[str, str]]:
     return told
 
 
-def _steps(trace: Sequence[Mapping[str, Any]]) -> str:
-    return "\n".join(f"> {one_line(step['command'][:80])}\n{one_line(step['observation'][:120])}" for step in trace[-MOST_STEPS:])
+def _steps(trace: Sequence[StepRecord]) -> str:
+    return "\n".join(f"> {one_line(step.command[:80])}\n{one_line(step.observation[:120])}" for step in trace[-MOST_STEPS:])
 
 
 def _answer(backend: Backend, prompt: Any, seed: int) -> str:

@@ -70,7 +70,7 @@ def _failed_episode(evidence: Evidence) -> Iterator[str]:
     first = next(iter(evidence.landscape.failures.values()))[0]
     for record in evidence.episodes:
         if record.task_id == first:
-            steps = [f"> {_cut(step['command'], 80)}\n{_cut(step['observation'], 160)}" for step in record.trace[-STEPS:]]
+            steps = [f"> {_cut(step.command, 80)}\n{_cut(step.observation, 160)}" for step in record.trace[-STEPS:]]
             yield "\n".join([f"The end of one that failed, with the goal: {_cut(record.goal, 160)}", *steps])
             return
 

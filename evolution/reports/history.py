@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from homebody.agents.episode import EpisodeRecord
+from homebody.agents.record import EpisodeRecord
 from homebody.evolution.evidence.digest import digest_episode
 from homebody.evolution.reports.summary import read_run
 from homebody.evolution.store import Store

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from homebody.agents.record import StepRecord
 from homebody.evolution.reports.history import History, Series, candidates, evaluation_series, said
 
 OBSERVATION_CHARS = 600
@@ -87,17 +88,17 @@ def transcript(record: Mapping[str, Any], max_steps: int | None = None) -> dict[
     }
 
 
-def _line(step: Mapping[str, Any]) -> dict[str, Any]:
-    changes = [f"{_name(change['by'])}: {', '.join(change['fields']) or change['outcome']}" for change in step["changed"]]
-    if adapted := step.get("adapted"):
+def _line(step: StepRecord) -> dict[str, Any]:
+    changes = [f"{_name(change['by'])}: {', '.join(change['fields']) or change['outcome']}" for change in step.changed]
+    if adapted := step.adapted:
         changes.append(f"adapted by {adapted['rule']} ({adapted['signal']})")
     return {
-        "number": step["step"],
-        "kind": "tool" if step.get("tool") else "step" if step["accepted"] else "refused",
-        "command": step["command"],
-        "response": _cut(step["response"], OBSERVATION_CHARS) if step["response"] != step["command"] else "",
-        "candidates": f"{step['offered']} of {step['admissible']}",
-        "observation": _cut(step["observation"], OBSERVATION_CHARS),
+        "number": step.step,
+        "kind": "tool" if step.tool else "step" if step.accepted else "refused",
+        "command": step.command,
+        "response": _cut(step.response, OBSERVATION_CHARS) if step.response != step.command else "",
+        "candidates": f"{step.offered} of {step.admissible}",
+        "observation": _cut(step.observation, OBSERVATION_CHARS),
         "changes": "; ".join(changes),
     }
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.record import EpisodeRecord
 from homebody.envs import TaskSpec
 from homebody.evolution.config import ConfigError
 from homebody.evolution.evidence.digest import Digest, digest_episode

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
+from homebody.agents.record import EpisodeRecord
 from homebody.envs import TaskSpec
 from homebody.evolution.gate.manifest import ManifestError, check_manifest
 from homebody.evolution.gate.rule import RACE, Check, Verdict, compare, hopeless, refuse

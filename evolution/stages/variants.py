@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.harness.spec import HarnessError, HarnessSpec, canonical, route_score
+from homebody.agents.record import EpisodeRecord
 from homebody.agents.skills import wording
 
 DOUBT = math.log(3)

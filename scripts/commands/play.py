@@ -55,7 +55,7 @@ def play(
     if is_text:
         record = without_stop(run_episode(env, BARE, HumanPolicy(ask_on_terminal), task, seed, max_steps=max_steps))
         if record.trace and not record.interrupted:
-            echo(f"\n{record.trace[-1]['observation']}")
+            echo(f"\n{record.trace[-1].observation}")
     else:
         desk = Desk(Reel(stage.make_env(), task.task_id, seed, BARE.name, HUMAN), size or ONE)
         session = Session(desk, open_window(size or ONE, f"homebody: {task.task_id}", "play in this terminal: homebody play --text"))

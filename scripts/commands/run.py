@@ -55,8 +55,9 @@ def run(
       homebody run --env homebody/WebShop-v0 --harness webshop-smollm2 --policy no-model --max-steps 20
       homebody run --env mymodule:MyEnv --harness generic --policy random
     """
-    from homebody.agents.episode import EpisodeRecord, ModelCall
+    from homebody.agents.episode import ModelCall
     from homebody.agents.harness.spec import HarnessSpec
+    from homebody.agents.record import EpisodeRecord
     from homebody.agents.rollout import Job, RolloutConfig, Rollouts
     from homebody.envs import TaskSpec, tasks
     from homebody.envs.canvas import check_size

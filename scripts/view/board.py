@@ -6,11 +6,12 @@ Knows where things go; what is drawn there is the business of `scene` and `mind`
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import zip_longest
 from typing import Final
 
+from homebody.agents.record import StepRecord
 from homebody.envs.canvas import INK, WHITE, Box, Canvas, check_size, fit, measure
 from homebody.envs.household.picture import LEAST_SIZE as LEAST_HOUSE
 from homebody.scripts.view.look import BAD, CARD, CHANGE, DARK, EDGE, GOOD, QUIET
@@ -144,9 +145,10 @@ class Board:
             x -= 14
 
 
-_ADAPTED: Final = Moment("", {"accepted": True, "adapted": {}})
-_REFUSED: Final = Moment("", {"accepted": False})
-_WON: Final = Moment("", {"accepted": True}, won=True)
+_STEP: Final = StepRecord(1, 1, 1, "rank", "", "", accepted=True, observation="", reward=0.0, usable=True)
+_ADAPTED: Final = Moment("", replace(_STEP, adapted={}))
+_REFUSED: Final = Moment("", replace(_STEP, accepted=False))
+_WON: Final = Moment("", _STEP, won=True)
 _MARK: Final = 14
 """Side of a mark's square, in pixels."""
 _HERE: Final = 22
@@ -156,7 +158,7 @@ _HERE: Final = 22
 def _draw_mark(canvas: Canvas, x: float, y: float, moment: Moment) -> None:
     """Draw the mark of a moment around a point."""
     kinds = []
-    if moment.entry is not None and "adapted" in moment.entry:
+    if moment.entry is not None and moment.entry.adapted is not None:
         kinds.append("adapted")
     if moment.won or moment.is_refused:
         kinds.append("won" if moment.won else "refused and adapted" if kinds else "refused")

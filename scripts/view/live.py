@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any
 
-from homebody.agents.episode import EpisodeRecord, ModelCall
+from homebody.agents.episode import ModelCall
+from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.envs.canvas import Window
 from homebody.scripts.view.board import Board
 from homebody.scripts.view.player import Player, watch
 
-OnStep = Callable[[Mapping[str, Any]], None]
+OnStep = Callable[[StepRecord], None]
 Play = Callable[[OnStep, Callable[[ModelCall], None]], EpisodeRecord]
 """Plays an episode, and tells of each decision and of each entry of the trace."""
 
@@ -27,7 +27,7 @@ def listen(play: Play, on_step: OnStep, sights: list[ModelCall | None]) -> Episo
     """
     last: list[ModelCall] = []
 
-    def step(entry: Mapping[str, Any]) -> None:
+    def step(entry: StepRecord) -> None:
         sights.append(last.pop() if last else None)
         on_step(entry)
 
@@ -44,13 +44,13 @@ def watch_live(play: Play, board: Board, window: Window, on_step: OnStep, sights
         on_step: as for `listen`; called in another thread.
         sights: as for `listen`.
     """
-    news: SimpleQueue[tuple[Mapping[str, Any], ModelCall | None]] = SimpleQueue()
+    news: SimpleQueue[tuple[StepRecord, ModelCall | None]] = SimpleQueue()
     stop = threading.Event()
     ended: list[EpisodeRecord | BaseException] = []
     (reel,) = board.reels
     player = Player(board, is_live=True)
 
-    def tell(entry: Mapping[str, Any]) -> None:
+    def tell(entry: StepRecord) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         on_step(entry)

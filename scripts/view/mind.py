@@ -132,17 +132,17 @@ def _choice(m: Measures, moment: Moment) -> Section:
     if entry is None:
         return m.px(62), lambda canvas, box: _draw_words(m, canvas, box, "The episode begins", moment.observation)
     lines: list[tuple[str, Color]] = [(outcome(moment), _color(moment))]
-    if entry["response"].strip() != entry["command"]:
-        lines.append((f"written: {' '.join(entry['response'].split()) or '(nothing)'}", QUIET))
-    if adapted := entry.get("adapted"):
+    if entry.response.strip() != entry.command:
+        lines.append((f"written: {' '.join(entry.response.split()) or '(nothing)'}", QUIET))
+    if adapted := entry.adapted:
         n = len(adapted["patch"])
         lines.append((f"adapted by {adapted['rule']} ({adapted['signal']}): {n} {'edit' if n == 1 else 'edits'}", CHANGE))
 
     size = m.px(18)
 
     def draw(canvas: Canvas, box: Box) -> int:
-        used = _heading(m, canvas, box, "Chosen", f"step {entry['step']}, from {entry['offered']} of {entry['admissible']}")
-        for line in wrap(entry["command"] or "(nothing)", box.width, size=size, bold=True)[:2]:
+        used = _heading(m, canvas, box, "Chosen", f"step {entry.step}, from {entry.offered} of {entry.admissible}")
+        for line in wrap(entry.command or "(nothing)", box.width, size=size, bold=True)[:2]:
             canvas.text(line, box.x, box.y + used, size=size, bold=True)
             used += line_height(size)
         for text, color in lines:
@@ -156,7 +156,7 @@ def _choice(m: Measures, moment: Moment) -> Section:
 
 def _color(moment: Moment) -> Color:
     """Return the colour of what came of a command."""
-    if moment.entry is not None and moment.entry.get("tool"):
+    if moment.entry is not None and moment.entry.tool:
         return DARK
     return BAD if moment.is_refused else GOOD
 
@@ -166,13 +166,13 @@ def _draw_bars(m: Measures, canvas: Canvas, box: Box, moment: Moment, how: str) 
     if entry is None:
         return 0
     used = _heading(m, canvas, box, "Candidates", how)
-    scores = entry["scores"]
+    scores = entry.scores
     if not scores:
         return used + canvas.paragraph(
             "no scores: nothing was compared", Box(box.x, box.y + used, box.width, m.line), size=m.small, color=QUIET
         )
     step, pad = m.px(24), m.px(7)
-    for (command, score), share in zip(scores, shares(entry["method"], scores), strict=True):
+    for (command, score), share in zip(scores, shares(entry.method, scores), strict=True):
         if used + step > box.height:
             break
         is_chosen = command == scores[0][0]
@@ -198,11 +198,11 @@ def _draw_past(m: Measures, canvas: Canvas, box: Box, moments: Sequence[Moment])
     for moment in moments[-most:]:
         entry = moment.entry
         assert entry is not None
-        right = canvas.text(f"{entry['step']}", box.x + m.px(18), box.y + used, size=m.small, color=QUIET, align="right").right + m.px(8)
-        note = "" if entry["accepted"] and not entry.get("tool") else outcome(moment).partition(",")[0]
+        right = canvas.text(f"{entry.step}", box.x + m.px(18), box.y + used, size=m.small, color=QUIET, align="right").right + m.px(8)
+        note = "" if entry.accepted and not entry.tool else outcome(moment).partition(",")[0]
         edge = box.right - measure(note, size=m.small)[0]
         canvas.text(note, edge, box.y + used, size=m.small, color=_color(moment))
-        canvas.text(fit(entry["command"] or "(nothing)", edge - right - 8, size=m.small), right, box.y + used, size=m.small)
+        canvas.text(fit(entry.command or "(nothing)", edge - right - 8, size=m.small), right, box.y + used, size=m.small)
         used += m.line
     return used
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.harness.hooks import BeforeModel
+from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.envs.canvas import INK, WHITE, Box, Canvas, Event, Window, check_size, fit, measure
 from homebody.envs.check import FREE_SLOT
 from homebody.envs.household.picture import LEAST_SIZE as LEAST_HOUSE
@@ -227,7 +227,7 @@ class Session:
             self.window.wait(_LOOK)
         raise StoppedError
 
-    def take_in(self, entry: Mapping[str, Any]) -> None:
+    def take_in(self, entry: StepRecord) -> None:
         """Take an entry of the trace, and show its way."""
         self.desk.reel.add(entry)
         self.desk.scene.show(self.desk.reel.last)

@@ -15,8 +15,9 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from homebody.agents.episode import HELD_BACK, EpisodeRecord, ModelCall
+from homebody.agents.episode import HELD_BACK, ModelCall
 from homebody.agents.errors import AgentError
+from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.envs import EnvError
 from homebody.envs.webshop.env import WebShopEnv
 from homebody.envs.webshop.pages import Page
@@ -38,7 +39,7 @@ class Moment:
 
     observation: str
     """What was said last."""
-    entry: Mapping[str, Any] | None = None
+    entry: StepRecord | None = None
     """The entry of the trace; None at the opening."""
     sight: ModelCall | None = None
     """What the decision was made from, where that is known."""
@@ -50,7 +51,7 @@ class Moment:
     @property
     def is_refused(self) -> bool:
         """Whether its command was not possible, or was held back."""
-        return self.entry is not None and not self.entry["accepted"]
+        return self.entry is not None and not self.entry.accepted
 
 
 @dataclass(frozen=True)
@@ -120,20 +121,20 @@ class Reel:
         reel.close(record)
         return reel
 
-    def add(self, entry: Mapping[str, Any], sight: ModelCall | None = None) -> None:
+    def add(self, entry: StepRecord, sight: ModelCall | None = None) -> None:
         """Add an entry of the trace: its command is given to this reel's environment, unless it was not sent in the episode either."""
-        sent = not entry.get("tool") and not (entry["observation"] == HELD_BACK and not entry["accepted"])
+        sent = not entry.tool and not (entry.observation == HELD_BACK and not entry.accepted)
         if sent and self._follows:
             try:
-                observation, _, _, _, info = self.env.step(entry["command"])
+                observation, _, _, _, info = self.env.step(entry.command)
             except Exception as error:
                 self._follows = False
-                self._note(f"step {entry['step']} ({type(error).__name__}: {error})")
+                self._note(f"step {entry.step} ({type(error).__name__}: {error})")
             else:
                 self._won = bool(info["won"])
-                if observation != entry["observation"]:
-                    self._note(f"the answer at step {entry['step']}")
-        self.moments.append(Moment(entry["observation"], entry, sight, self._state(), self._won))
+                if observation != entry.observation:
+                    self._note(f"the answer at step {entry.step}")
+        self.moments.append(Moment(entry.observation, entry, sight, self._state(), self._won))
 
     def close(self, record: EpisodeRecord) -> None:
         """Say how the episode ended."""
@@ -158,7 +159,7 @@ class Reel:
         for number, moment in enumerate(self.moments):
             if moment.entry is None:
                 continue
-            answer = (moment.entry["command"], moment.observation)
+            answer = (moment.entry.command, moment.observation)
             if moment.is_refused or met[answer]:
                 return number
             met[answer] += 1

@@ -100,8 +100,8 @@ class HouseScene:
         if entry is None:
             self._picture.see(state)
         else:
-            step = entry["step"] - 1 if entry.get("tool") else entry["step"]
-            self._picture.see(state, entry["command"], moment.observation, step, won=moment.won)
+            step = entry.step - 1 if entry.tool else entry.step
+            self._picture.see(state, entry.command, moment.observation, step, won=moment.won)
 
 
 class ShopScene:
@@ -125,7 +125,7 @@ class ShopScene:
         """Draw the page."""
         moment = self._reel.moments[self._at]
         if isinstance(moment.state, Page):
-            self._picture.draw(canvas, moment.state, self._reel.goal, moment.entry["command"] if moment.entry is not None else "")
+            self._picture.draw(canvas, moment.state, self._reel.goal, moment.entry.command if moment.entry is not None else "")
 
     def named(self, x: int, y: int) -> str:
         """Return the command of what can be clicked there."""
@@ -164,7 +164,7 @@ class TextScene:
                 mark = "not possible: " if moment.is_refused else ""
                 color = BAD if moment.is_refused else GOOD
                 lines += [("", False, INK)] + [
-                    (line, True, color) for line in wrap(f"> {mark}{moment.entry['command'] or '(nothing)'}", width, size=size, bold=True)
+                    (line, True, color) for line in wrap(f"> {mark}{moment.entry.command or '(nothing)'}", width, size=size, bold=True)
                 ]
             lines += [(line, False, INK) for line in wrap(moment.observation, width, size=size)]
         most = max(1, (canvas.height - pad - top) // step)

@@ -12,7 +12,8 @@ from typing import Any
 import click
 import jsonschema
 
-from homebody.agents.episode import EpisodeRecord, ModelCall
+from homebody.agents.episode import ModelCall
+from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs.text import UnreadableError, read_json
 from homebody.evolution.store import Store

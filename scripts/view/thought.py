@@ -17,7 +17,7 @@ from homebody.scripts.view.reel import Moment, Reel
 
 def outcome(moment: Moment) -> str:
     """Return what came of the command of a moment, which is not the opening."""
-    if moment.entry is not None and moment.entry.get("tool"):
+    if moment.entry is not None and moment.entry.tool:
         return "answered by the harness, no step spent"
     return "not possible" if moment.is_refused else "accepted"
 
@@ -34,7 +34,7 @@ def how(reel: Reel, moment: Moment) -> str:
     """Return how the command was chosen, in a few words."""
     if _is_control(reel):
         return f"by {reel.policy}"
-    method = moment.entry["method"] if moment.entry else ""
+    method = moment.entry.method if moment.entry else ""
     return {
         "generate": "written freely", "grammar": "written from the candidates", "vote": "by vote", "score": "by the model's scores",
         "rank": "by the harness's ranking",
@@ -51,9 +51,9 @@ def knowledge(moment: Moment) -> list[str]:
     if entry is None:
         return []
     phases = {"act": "the next step is at hand", "reach": "knows where it is", "search": "searches"}
-    focus = entry["focus"]
+    focus = entry.focus
     lines = [f"After: {focus['wanted']} ({phases.get(focus['phase'], focus['phase'])})"] if focus else []
-    for by, notes in entry.get("notes", {}).items():
+    for by, notes in entry.notes.items():
         name = by.partition(":")[2]
         if name != "trace_detail":
             lines += [f"{name}: {key} {_short(value)}" for key, value in notes.items()]
@@ -63,7 +63,7 @@ def knowledge(moment: Moment) -> list[str]:
 def work_lines(reel: Reel, moment: Moment) -> list[tuple[str, str]]:
     """Return what the processors of the harness changed at a moment, a line each, and at which hook."""
     entry = moment.entry
-    changes = reel.opening_changes if entry is None else entry.get("changed", [])
+    changes = reel.opening_changes if entry is None else entry.changed
     lines = [(_work(change), change["hook"]) for change in changes]
     return lines or ([("no processor changed anything", "")] if entry else [])
 
@@ -82,12 +82,12 @@ def prompt_lines(reel: Reel, moment: Moment) -> tuple[str, list[str]]:
         return "Prompt", []
     if _is_control(reel):
         return "Prompt", [f"no model: {reel.policy} decides"]
-    if entry["method"] == "rank":
+    if entry.method == "rank":
         return "Prompt", ["none: the harness's own ranking decides"]
     if moment.sight is not None:
         last = moment.sight.messages[-1]
         return f"End of the prompt ({len(moment.sight.messages)} messages)", last["content"].splitlines()
-    for by, notes in entry.get("notes", {}).items():
+    for by, notes in entry.notes.items():
         if by.partition(":")[2] == "trace_detail" and "content" in notes:
             return "End of the prompt", notes["content"].splitlines()
     return "Prompt", ["not kept in this recording; homebody run --json keeps it"]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from homebody.agents.episode import EpisodeRecord, run_episode
+from homebody.agents.episode import run_episode
 from homebody.agents.harness.adaptation import MOST, SIGNALS, Adaptation
 from homebody.agents.harness.running import Harness
 from homebody.agents.harness.schema import _document_validator
@@ -13,6 +13,7 @@ from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import ModelPolicy, NoModelPolicy, RandomPolicy
 from homebody.agents.processors import REGISTRY
 from homebody.agents.processors.base import Services
+from homebody.agents.record import EpisodeRecord
 
 
 def rule(name="rule", patch=None, most=None, **when):

@@ -9,7 +9,7 @@ from typing import ClassVar
 import gymnasium
 import pytest
 
-from homebody.agents.episode import EpisodeRecord, run_episode
+from homebody.agents.episode import run_episode
 from homebody.agents.errors import (
     ContextOverflowError,
     ModelLostError,
@@ -23,6 +23,7 @@ from homebody.agents.models.backend import CUT
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import ExpertPolicy, ModelPolicy, NoModelPolicy, RandomPolicy
 from homebody.agents.processors import REGISTRY, Processor
+from homebody.agents.record import EpisodeRecord
 from homebody.envs import tasks
 
 OPENING = "A yard with dock 1, dock 2, shed 1, shed 2, vat 1. Your task: put a crate on a dock."

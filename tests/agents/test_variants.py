@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from homebody.agents.episode import EpisodeRecord, run_episode
+from homebody.agents.episode import run_episode
 from homebody.agents.harness.patch import PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec, entry, route_score
 from homebody.agents.policy import NoModelPolicy
+from homebody.agents.record import EpisodeRecord
 
 GUARD = [{"op": "add", "path": "/processors/-", "value": entry("loop_guard", {"repeats": 1})}]
 RULE = {

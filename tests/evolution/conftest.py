@@ -9,8 +9,8 @@ import gymnasium
 import pytest
 from gymnasium.spaces import Text
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.harness.spec import digest
+from homebody.agents.record import EpisodeRecord
 from homebody.envs import TaskSpec
 from homebody.envs.household.env import ProceduralEnv
 from homebody.envs.household.houses import HouseSource

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from homebody.agents import rollout
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import ModelNotFoundError
 from homebody.agents.harness.spec import HarnessSpec, digest
+from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, RolloutConfig
 from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv

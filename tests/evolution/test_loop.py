@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import FailedError, ModelLostError
 from homebody.agents.harness.spec import HarnessSpec, entry
 from homebody.agents.processors import REGISTRY, Processor
+from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job
 from homebody.evolution import loop as evolve_module
 from homebody.evolution.config import ConfigError, EvolveConfig

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.episode import EpisodeRecord
+from homebody.agents.record import EpisodeRecord
 from homebody.envs import TaskSpec
 from homebody.envs.file import FolderError, PathError
 from homebody.evolution.store import FORM, SCHEMA, RunError, Store, episode_key, holds

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.episode import EpisodeRecord, ModelCall
+from homebody.agents.episode import ModelCall
 from homebody.agents.models.backend import Usage
+from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs.canvas import INK, SMALLEST_TEXT, WHITE, Box, Canvas, CanvasSizeError, Color
 from homebody.scripts.view import look, mind, thought

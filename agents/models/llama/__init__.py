@@ -77,6 +77,7 @@ class LlamaCpp:
             raise BadRequestError("gpu_layers", gpu_layers, "a number of layers, or -1 for all")
         self.name = name
         self.usage = Usage()
+        self.finish = "stop"
         self.on_text: OnText | None = None
         """Called with what each `generate` wrote, token by token; None, as it is at first, saves the time."""
         self._closed = False
@@ -244,6 +245,7 @@ class LlamaCpp:
             text = b""
             tokens: list[int] = []
             logs: list[float] = []
+            self.finish = "length"
             with engine.copies(1):
                 for count in range(max_tokens):
                     token = choice(row) if rule is None else rule.choose(row, choice)
@@ -252,11 +254,13 @@ class LlamaCpp:
                         tokens.append(token)
                         logs += log_probabilities(row, [token], self._scratch)
                     if engine.ends(token):
+                        self.finish = "stop"
                         break
                     text += engine.piece(token)
                     found = [at for at in (text.find(end) for end in ends) if at >= 0]
                     if found:
                         text = text[: min(found)]
+                        self.finish = "stop"
                         break
                     if count + 1 < max_tokens:
                         row = engine.decode([token], start + count, 1, outputs=1)[0]

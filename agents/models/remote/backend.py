@@ -72,6 +72,7 @@ class OpenAICompatible:
         address = Address.parse(name)
         self.name = name
         self.usage = Usage()
+        self.finish = "stop"
         self._closed = False
         self._client = HttpClient(address, key=find_key(address), timeout_s=timeout_s, sleep=sleep)
         self._api, self._root = address.api, address.root
@@ -140,6 +141,7 @@ class OpenAICompatible:
         else:
             answer = self._complete(body | {"prompt": "".join(segments)}, grammar)
             text = take(self._client, answer, str, "choices", 0, "text")
+        self.finish = "length" if _reason(answer) == "length" and not any(mark in text for mark in ends) else "stop"
         for mark in ends:
             text = text.partition(mark)[0]
         self.usage.prompt_tokens += total
@@ -252,6 +254,12 @@ class OpenAICompatible:
     def _check_open(self) -> None:
         if self._closed:
             raise BackendClosedError(self.name)
+
+
+def _reason(answer: Any) -> object:
+    """Return why a server says that its text ended; None where it does not say."""
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    return choices[0].get("finish_reason") if choices and isinstance(choices[0], dict) else None
 
 
 def _overflow(error: RemoteRefusedError) -> tuple[int, int] | None:

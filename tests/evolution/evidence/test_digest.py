@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.evolution.evidence.digest import CATEGORIES, Digest, digest_episode
 

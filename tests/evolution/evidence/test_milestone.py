@@ -4,8 +4,8 @@ from typing import Any
 import gymnasium
 import pytest
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.record import EpisodeRecord
 from homebody.envs import TaskSpec, tasks
 from homebody.evolution.evidence import milestone
 from homebody.evolution.evidence.milestone import IDEAS, Plan, suggest, try_out, vary

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homebody.agents.episode import EpisodeRecord
+from homebody.agents.record import EpisodeRecord
 from homebody.evolution.gate.rule import MODES, Verdict, choose_mode, compare, differing, hopeless, refuse
 
 Episode = Callable[..., EpisodeRecord]

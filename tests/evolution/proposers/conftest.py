@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Backend
+from homebody.agents.record import EpisodeRecord
 from homebody.evolution.evidence.digest import Digest
 from homebody.evolution.evidence.landscape import survey
 from homebody.evolution.evidence.learn import Lessons

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.harness.spec import HarnessSpec, entry
 from homebody.agents.models.scripted import Scripted
+from homebody.agents.record import EpisodeRecord
 from homebody.evolution.gate.manifest import check_manifest
 from homebody.evolution.proposers import Candidate, Evidence, ProposerError, find_proposer
 from homebody.evolution.proposers.gepa import TEXT_CHARACTERS, TEXT_TOKENS, propose

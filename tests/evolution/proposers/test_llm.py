@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.errors import BadSchemaError, RemoteCannotError, RemoteDownError, RemoteRefusedError, ScriptExhaustedError
 from homebody.agents.harness.spec import HarnessSpec, entry
 from homebody.agents.models.backend import Backend, Message
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.processors import REGISTRY
+from homebody.agents.record import EpisodeRecord
 from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.gate.manifest import check_manifest
 from homebody.evolution.proposers import Candidate, Evidence, ProposerError, find_proposer

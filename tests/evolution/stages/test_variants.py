@@ -13,9 +13,9 @@ from gymnasium.spaces import Text
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homebody.agents.episode import EpisodeRecord
 from homebody.agents.harness.spec import HarnessSpec, canonical, entry, route_score
 from homebody.agents.processors import REGISTRY, Processor
+from homebody.agents.record import EpisodeRecord
 from homebody.envs import TaskSpec
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.loop import evolve
