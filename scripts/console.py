@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import rich.console
@@ -21,9 +21,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.syntax import Syntax
 from rich.table import Column, Table
 
-from homebody.agents.record import StepRecord
 from homebody.scripts.panel import panel
 from homebody.scripts.terminal import clean, escape
+
+if TYPE_CHECKING:
+    from homebody.agents.record import StepRecord
 
 Advance = Callable[[int, int, str], None]
 

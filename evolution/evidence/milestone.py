@@ -169,7 +169,8 @@ def try_out(
             harness = _harness(goal, idea, explore, memory)
             records = [run_episode(env, harness, NoModelPolicy(), task) for task in sample]
             taken += sum(record.steps for record in records)
-            won = [record.steps for record in records if record.won]
+            # Where the last step has no focus, the plan was over and a draw among all commands has won.
+            won = [record.steps for record in records if record.won and record.trace[-1].focus]
             result = (-len(won) / len(sample), sum(won) / max(1, len(won)), idea)
             best = min(best, result, key=lambda item: item[:2]) if best else result
         if best and -best[0] >= KEPT:

@@ -84,7 +84,7 @@ def transcript(record: Mapping[str, Any], max_steps: int | None = None) -> dict[
         "behaviour_hash": record["behaviour_hash"],
         "opening": _cut(record["opening"], OPENING_CHARS),
         "end": end,
-        "lines": [_line(step) for step in record["trace"]],
+        "lines": [_line(StepRecord.from_json(step)) for step in record["trace"]],
     }
 
 

@@ -1,6 +1,7 @@
 """Rules that patch the running harness: what each signal means, what is applied, what is kept, what is recorded."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import ModelPolicy, NoModelPolicy, RandomPolicy
 from homebody.agents.processors import REGISTRY
 from homebody.agents.processors.base import Services
-from homebody.agents.record import EpisodeRecord
+from homebody.agents.record import EpisodeRecord, StepRecord
 
 
 def rule(name="rule", patch=None, most=None, **when):
@@ -28,7 +29,7 @@ def with_rules(*rules, processors=()):
 
 def step(command="wait", observation="You wait.", *, accepted=True, usable=True, phase=None, number=1):
     focus = {"phase": phase, "wanted": "crate"} if phase else None
-    return {"step": number, "command": command, "observation": observation, "accepted": accepted, "usable": usable, "focus": focus}
+    return StepRecord(number, 1, 1, "generate", command, command, accepted, observation, 0.0, usable, focus=focus)
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ SAME = [step(observation="a")] * 3
         ({"signal": "phase_steps", "phase": "search", "at_least": 2}, [step(phase="search"), step(), step(phase="search")], 9, True),
         ({"signal": "phase_steps", "phase": "search", "at_least": 2}, [step(phase="search"), step(phase="act")], 9, False),
         # Calls of the harness's own tools are no steps.
-        ({"signal": "repeated", "at_least": 2}, [step() | {"tool": True}, step()], 9, False),
+        ({"signal": "repeated", "at_least": 2}, [replace(step(), tool=True), step()], 9, False),
     ],
 )
 def test_what_a_signal_means(when, trace, left, expected):
@@ -94,9 +95,9 @@ def test_a_rule_holds_from_the_next_step_on_and_is_recorded(play):
         "step": 2, "rule": "unstuck", "signal": "repeated", "patch": spec.adaptations[0]["patch"], "behaviour_hash": patched.behaviour_hash
     }  # fmt: skip
     assert record.adaptations == [applied]
-    assert [entry.get("adapted") for entry in record.trace] == [None, applied, None, None]
+    assert [entry.adapted for entry in record.trace] == [None, applied, None, None]
     # The guard was shown the steps before it came: `wait` is off the candidates at once.
-    assert [entry["offered"] for entry in record.trace] == [6, 6, 5, 5]
+    assert [entry.offered for entry in record.trace] == [6, 6, 5, 5]
     assert record.activations == {"0:loop_guard": 2}
     assert (record.behaviour_hash, record.error, record.failures) == (spec.behaviour_hash, None, [])
     assert EpisodeRecord.from_json(json.loads(json.dumps(record.to_json()))) == record
@@ -106,7 +107,7 @@ def test_without_rules_nothing_is_adapted(play):
     spec = with_rules(rule(signal="repeated", at_least=2)).without_adaptations()
     record = play(["wait"] * 4, spec, max_steps=4)
     assert record.adaptations == []
-    assert not any("adapted" in entry for entry in record.trace)
+    assert not any(entry.adapted for entry in record.trace)
 
 
 @pytest.mark.parametrize("policy", [RandomPolicy, NoModelPolicy])
@@ -133,7 +134,7 @@ def test_a_prompt_that_a_rule_brings_is_read_from_the_next_step_on(play):
     base = [entry("system_prompt", {"text": "Go."})]
     record = play(ModelPolicy(backend), with_rules(rule(patch=prompt, signal="steps_left", at_most=2), processors=base), max_steps=3)
     assert [call.prompt.partition("\n")[0] for call in backend.calls] == ["Go.", "Hurry.", "Hurry."]
-    assert record.trace[0]["changed"][0]["hook"] == "task_start"
+    assert record.trace[0].changed[0]["hook"] == "task_start"
 
 
 def test_a_rule_is_applied_as_often_as_it_says_counting_anew(play):

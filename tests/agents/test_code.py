@@ -42,7 +42,10 @@ def test_event_has_all_fields_and_the_entrys_params() -> None:
         "print(sorted(event), event['params'], event['candidates'][0], event['focus']['wanted'], event['how']['method'])", values={"n": 2}
     )
     assert made.process(SAMPLES["before_model"]) is None
-    fields = ["admissible", "candidates", "content", "focus", "goal", "how", "observation", "params", "prior", "steps_left", "tools"]
+    fields = [
+        "admissible", "advised", "candidates", "content", "env_text", "focus", "goal", "how", "observation", "params", "prior",
+        "steps_left", "tools",
+    ]  # fmt: skip
     assert made.notes == {"printed": f"{fields} {{'max_failures': 3, 'values': {{'n': 2}}}} look lever generate\n"}
 
 
@@ -116,7 +119,8 @@ def test_wrong_answer_is_an_error_that_names_hook_and_field(hook: str, body: str
 def test_dry_run_finds_what_the_hook_does_not_allow() -> None:
     (problem,) = Code.check_entry(entry("return {'goal': 'x', 'content': 'y'}"))
     assert problem == (
-        "/source: on a sample event: it changed goal at before_model, which lets it change candidates, content, focus, how, prior, tools"
+        "/source: on a sample event: it changed goal at before_model, "
+        "which lets it change advised, candidates, content, focus, how, prior, tools"
     )
     (problem,) = Code.check_entry(entry("return {'won': True}", "task_end"))
     assert problem == "/source: on a sample event: it changed won at task_end, which lets it change nothing"

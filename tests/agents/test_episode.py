@@ -21,7 +21,7 @@ from homebody.agents.harness.hooks import AfterModel, AfterTool, BeforeTool, Int
 from homebody.agents.harness.spec import HarnessSpec, digest
 from homebody.agents.models.backend import CUT
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ExpertPolicy, ModelPolicy, NoModelPolicy, RandomPolicy
+from homebody.agents.policy import Decision, ExpertPolicy, ModelFreePolicy, ModelPolicy, NoModelPolicy, RandomPolicy
 from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.record import EpisodeRecord
 from homebody.envs import tasks
@@ -45,7 +45,13 @@ def play(yard, harness):
 
 
 def commands(record):
-    return [step["command"] for step in record.trace]
+    return [step.command for step in record.trace]
+
+
+def once(seen):
+    """What a processor saw in a model's episode: there the same harness without the model stands beside it, and sees the same."""
+    assert seen[::2] == seen[1::2]
+    return seen[::2]
 
 
 def changed(by, hook, outcome="change", **fields):
@@ -57,8 +63,10 @@ def changed(by, hook, outcome="change", **fields):
     return {"by": by, "hook": hook, "outcome": outcome, "fields": hashes}
 
 
-class Witness(NoModelPolicy):
-    """Takes the first of the best, and keeps what it was shown; a chat of more than `room` messages does not fit."""
+class Witness(ModelFreePolicy):
+    """Takes the first command, and keeps what it was shown; a chat of more than `room` messages does not fit."""
+
+    name = "witness"
 
     def __init__(self, room=99):
         super().__init__()
@@ -70,7 +78,7 @@ class Witness(NoModelPolicy):
     def decide(self, event, messages):
         self.events.append(event)
         self.chats.append(messages)
-        return super().decide(event, messages)
+        return Decision(event.candidates[0], event.candidates[0])
 
 
 # --- a whole episode
@@ -84,12 +92,15 @@ def test_won_episode_is_recorded(play, harness):
     assert (record.invalid_actions, record.failures, record.error) == (0, [], None)
     assert record.activations == {"0:system_prompt": 1, "1:show_candidates": 5}
     assert commands(record) == PLAN
-    assert record.trace[0] == {
+    assert record.trace[0].to_json() == {
         "step": 1,
         "admissible": 6,
         "offered": 6,
         "method": "generate",
-        "focus": None,
+        "decided_by": "model",
+        "twin": record.trace[0].twin,
+        "readable": True,
+        "cut": False,
         "scores": [],
         "response": "walk to shed 2",
         "usable": True,
@@ -98,11 +109,11 @@ def test_won_episode_is_recorded(play, harness):
         "observation": "You walk to shed 2. It is locked.",
         "reward": 0.0,
         "changed": [changed("1:show_candidates", "before_model", content=(OPENING, f"{OPENING}{CUT}\n\nAvailable commands:\n{MENU}"))],
-        "dropped_turns": 0,
     }
     assert record.changed == [changed("0:system_prompt", "task_start", system_prompt=("", "Be brief."))]
     assert (record.interrupted, record.notes, record.adaptations) == (None, {}, [])
-    assert record.trace[4]["reward"] == 1.0
+    assert record.trace[0].twin in MENU.splitlines()
+    assert record.trace[4].reward == 1.0
     assert (record.usage["calls"], record.usage["generated_tokens"]) == (5, 4 + 3 + 6 + 4 + 6)
 
 
@@ -161,13 +172,13 @@ def test_free_slot_is_filled_with_the_goal(play, yard):
     assert witness.events[0].admissible == ("call {text}", "wait", *yard.WALKS)
     assert witness.events[0].candidates == ("call put a crate on a dock", "wait", *yard.WALKS)
     assert env.sent == commands(record) == ["call put a crate on a dock"]
-    assert record.trace[0]["accepted"]
+    assert record.trace[0].accepted
 
 
 def test_a_slot_may_be_filled_with_anything(play, yard):
     env = yard.Yard(radio=True)
     record = play(["call the harbour", "call"], env=env, max_steps=2)
-    assert [step["accepted"] for step in record.trace] == [True, False]
+    assert [step.accepted for step in record.trace] == [True, False]
 
 
 def test_expert_takes_the_shortest_way(play, yard):
@@ -185,8 +196,8 @@ def test_steps_are_limited(play):
     seen = []
     record = play(NoModelPolicy(), max_steps=3, on_step=seen.append)
     assert (record.won, record.steps, record.error) == (False, 3, None)
-    assert seen == record.trace
-    assert [step["step"] for step in seen] == [1, 2, 3]
+    assert tuple(seen) == record.trace
+    assert [step.step for step in seen] == [1, 2, 3]
 
 
 def test_truncation_ends_the_episode(play, yard):
@@ -206,7 +217,7 @@ def test_an_end_with_reward_is_not_yet_won(play, yard):
             return observation, 1.0, True, truncated, info
 
     record = play(NoModelPolicy(), env=Mean())
-    assert (record.steps, record.won, record.trace[0]["reward"]) == (1, False, 1.0)
+    assert (record.steps, record.won, record.trace[0].reward) == (1, False, 1.0)
 
 
 def test_reward_is_the_sum_of_the_steps(play, yard):
@@ -247,8 +258,8 @@ def test_unusable_answer_is_a_wasted_step(play, yard):
     record = play(["Let me think.", "walk to dock 1"], env=env, max_steps=2)
     assert env.sent == ["Let me think", "walk to dock 1"]
     wasted, used = record.trace
-    assert (wasted["response"], wasted["observation"], wasted["accepted"]) == ("Let me think.", "Nothing moves.", False)
-    assert used["accepted"]
+    assert (wasted.response, wasted.observation, wasted.accepted) == ("Let me think.", "Nothing moves.", False)
+    assert used.accepted
     assert (record.invalid_actions, record.steps, record.error) == (1, 2, None)
 
 
@@ -271,6 +282,7 @@ def test_every_hook_sees_its_events(play, add_processor):
     hooks = ("task_start", "step_start", "before_model", "after_model", "before_tool", "after_tool", "step_end", "task_end")
     items = [add_processor(f"at_{hook}", hook, seen.append) for hook in hooks]
     play(["wait"], *items, max_steps=1)
+    seen = once(seen)
     assert [type(event).__name__ for event in seen] == [
         "TaskStart",
         "StepStart",
@@ -299,7 +311,7 @@ def test_reason_of_a_refusal_is_told_where_the_environment_gives_one(play, yard,
 
     seen = []
     play(["fly", "wait"], add_processor("probe", "after_tool", seen.append), env=Telling(), max_steps=2)
-    assert [(event.accepted, event.why) for event in seen] == [(False, "crates do not fly"), (True, "")]
+    assert [(event.accepted, event.why) for event in once(seen)] == [(False, "crates do not fly"), (True, "")]
 
 
 def test_end_of_a_won_task_is_told(play, add_processor):
@@ -311,7 +323,7 @@ def test_end_of_a_won_task_is_told(play, add_processor):
 def test_steps_left_count_down_with_the_history(play, add_processor):
     seen = []
     play(["wait", "fly"], add_processor("probe", "step_start", seen.append), max_steps=2)
-    assert seen == [StepStart(1, 2, ()), StepStart(2, 1, (Turn("wait", "You wait."),))]
+    assert once(seen) == [StepStart(1, 2, ()), StepStart(2, 1, (Turn("wait", "You wait."),))]
 
 
 def test_history_may_be_edited_for_one_prompt(play, add_processor):
@@ -320,8 +332,8 @@ def test_history_may_be_edited_for_one_prompt(play, add_processor):
     # At the third step only the first turn is left as history.
     assert [message["content"] for message in witness.chats[2]] == [OPENING + CUT, "wait", f"You wait.{CUT}"]
     turn = {"command": "wait", "observation": "You wait."}
-    assert record.trace[2]["changed"] == [changed("0:probe", "step_start", history=([turn, turn], [turn]))]
-    assert record.trace[2]["dropped_turns"] == 0
+    assert record.trace[2].changed == (changed("0:probe", "step_start", history=([turn, turn], [turn])),)
+    assert record.trace[2].dropped_turns == 0
 
 
 def test_command_may_be_put_right_after_the_model_and_before_the_tool(play, yard, add_processor):
@@ -335,12 +347,12 @@ def test_command_may_be_put_right_after_the_model_and_before_the_tool(play, yard
     )
     assert env.sent == ["walk to dock 1"]
     (step,) = record.trace
-    assert (step["response"], step["command"], step["accepted"]) == ("Uh, waiting", "walk to dock 1", True)
-    assert step["changed"] == [
+    assert (step.response, step.command, step.accepted) == ("Uh, waiting", "walk to dock 1", True)
+    assert step.changed == (
         changed("0:read", "after_model", command=("Uh, waiting", "wait")),
         changed("1:turn", "before_tool", command=("wait", "walk to dock 1")),
-    ]
-    assert not step["usable"]
+    )
+    assert not step.usable
 
 
 def test_command_that_is_held_back_spends_its_step(play, yard, add_processor):
@@ -350,9 +362,9 @@ def test_command_that_is_held_back_spends_its_step(play, yard, add_processor):
     record = play(ModelPolicy(backend), brake, env=env, max_steps=2)
     assert env.sent == ["walk to dock 1"]
     held, sent = record.trace
-    assert (held["command"], held["accepted"], held["observation"], held["reward"]) == ("wait", False, "The command was held back.", 0.0)
-    assert held["changed"] == [changed("0:brake", "before_tool", approved=(True, False))]
-    assert sent["accepted"]
+    assert (held.command, held.accepted, held.observation, held.reward) == ("wait", False, "The command was held back.", 0.0)
+    assert held.changed == (changed("0:brake", "before_tool", approved=(True, False)),)
+    assert sent.accepted
     assert (record.steps, record.invalid_actions) == (2, 1)
     assert backend.calls[1].prompt.endswith("\n>wait\nThe command was held back.\n>")
     assert seen[0].admissible == ("wait", *yard.WALKS)
@@ -363,8 +375,8 @@ def test_observation_may_be_edited_for_the_model_but_not_for_the_record(play, ad
     record = play(witness, add_processor("mute", "after_tool", lambda event: {"observation": "..."}, seen.append), max_steps=2)
     assert witness.events[1].observation == "..."
     assert witness.chats[1][-1]["content"] == f"...{CUT}"
-    assert record.trace[0]["changed"] == [changed("0:mute", "after_tool", observation=("You wait.", "..."))]
-    assert record.trace[0]["observation"] == seen[0].observation == "You wait."
+    assert record.trace[0].changed == (changed("0:mute", "after_tool", observation=("You wait.", "...")),)
+    assert record.trace[0].observation == seen[0].observation == "You wait."
 
 
 def test_processor_that_fails_does_not_end_the_episode(play, add_processor):
@@ -402,9 +414,9 @@ def test_an_interrupt_before_the_command_is_sent_spends_no_step(hook, play, yard
     env, seen = yard.Yard(), []
     items = [add_processor("stop", hook, lambda event: Interrupt("enough")), add_processor("probe", "task_end", seen.append)]
     record = play(["wait"], *items, env=env)
-    assert (record.interrupted, record.steps, record.trace, record.won, record.error) == ("enough", 0, [], False, None)
+    assert (record.interrupted, record.steps, record.trace, record.won, record.error) == ("enough", 0, (), False, None)
     assert env.sent == []
-    assert seen == [TaskEnd(False, 0)]
+    assert once(seen) == [TaskEnd(False, 0)]
     assert record.changed == [changed("0:stop", hook, "interrupt")]
     assert record.activations == {"0:stop": 1, "1:probe": 0}
 
@@ -412,7 +424,7 @@ def test_an_interrupt_before_the_command_is_sent_spends_no_step(hook, play, yard
 def test_an_interrupt_after_the_command_leaves_the_step_in_the_trace(play, add_processor):
     record = play(["wait", "wait"], add_processor("stop", "after_tool", lambda event: Interrupt("enough")))
     assert (record.interrupted, record.steps, commands(record)) == ("enough", 1, ["wait"])
-    assert record.trace[0]["changed"] == [changed("0:stop", "after_tool", "interrupt")]
+    assert record.trace[0].changed == (changed("0:stop", "after_tool", "interrupt"),)
     assert record.changed == []
 
 
@@ -468,16 +480,16 @@ def test_a_tool_call_is_answered_by_the_harness_and_spends_no_step(play, yard, a
     )
     assert env.sent == ["wait", "walk to dock 1"]
     assert (record.steps, record.invalid_actions, record.error) == (2, 0, None)
-    assert offered == [("look at the clock",)] * 8
-    assert [(entry["step"], entry.get("tool", False), entry["observation"]) for entry in record.trace] == [
+    assert once(offered) == [("look at the clock",)] * 8
+    assert [(entry.step, entry.tool, entry.observation) for entry in record.trace] == [
         (1, True, "2 steps left."),
         (1, False, "You wait."),
         (2, True, "1 steps left."),
         (2, False, "You walk to dock 1. You see nothing."),
     ]
-    assert [entry["usable"] for entry in record.trace] == [True] * 4
-    assert [step.step for step in seen] == [step.step for step in ended] == [1, 2]
-    assert record.trace[0]["notes"] == {"0:clock": {"asked": "look at the clock"}}
+    assert [entry.usable for entry in record.trace] == [True] * 4
+    assert [step.step for step in once(seen)] == [step.step for step in once(ended)] == [1, 2]
+    assert record.trace[0].notes == {"0:clock": {"asked": "look at the clock"}}
     assert backend.calls[1].prompt.endswith("\n>look at the clock\n2 STEPS LEFT.\n>")
 
 
@@ -485,10 +497,10 @@ def test_tool_calls_are_bounded_by_the_number_of_steps(play, yard, clock):
     env = yard.Yard()
     record = play(["look at the clock"] * 9, clock, env=env, max_steps=2)
     # Two calls are answered; after that the command goes to the environment, which knows no clock.
-    assert [entry.get("tool", False) for entry in record.trace] == [True, True, False, False]
+    assert [entry.tool for entry in record.trace] == [True, True, False, False]
     assert env.sent == ["look at the clock"] * 2
     assert (record.steps, record.invalid_actions) == (2, 2)
-    assert [entry["usable"] for entry in record.trace] == [True, True, False, False]
+    assert [entry.usable for entry in record.trace] == [True, True, False, False]
 
 
 def test_notes_outside_of_the_steps_are_kept_in_the_record(play, monkeypatch):
@@ -507,7 +519,7 @@ def test_notes_outside_of_the_steps_are_kept_in_the_record(play, monkeypatch):
     monkeypatch.setitem(REGISTRY, "noter", Noter)
     record = play(["wait"] * 2, "noter", max_steps=2)
     assert record.notes == {"0:noter": {"won": False}}
-    assert [entry["notes"] for entry in record.trace] == [{"0:noter": {"step": 1}}, {"0:noter": {"step": 2}}]
+    assert [entry.notes for entry in record.trace] == [{"0:noter": {"step": 1}}, {"0:noter": {"step": 2}}]
     assert record.activations == {"0:noter": 1}
 
 
@@ -518,7 +530,7 @@ def test_oldest_turns_are_dropped_first(play):
     # A chat with n turns behind it has 2 n + 1 messages: with room for four, one turn stays.
     witness = Witness(room=4)
     record = play(witness, max_steps=4)
-    assert [step["dropped_turns"] for step in record.trace] == [0, 0, 1, 2]
+    assert [step.dropped_turns for step in record.trace] == [0, 0, 1, 2]
     assert [len(chat) for chat in witness.chats] == [1, 3, 3, 3]
     assert witness.chats[3][0]["content"] == OPENING + CUT
 
@@ -535,7 +547,7 @@ def test_long_history_is_fitted_in_few_tries(play, add_processor):
     turns = tuple(Turn("wait", str(number)) for number in range(1000))
     record = play(witness, add_processor("chatty", "step_start", lambda event: {"history": turns}), max_steps=1)
     assert (record.error, record.failures) == (None, [])
-    assert record.trace[0]["dropped_turns"] == 999
+    assert record.trace[0].dropped_turns == 999
     assert len(witness.chats[0]) == 3
     assert witness.asked <= 12
 
@@ -543,7 +555,7 @@ def test_long_history_is_fitted_in_few_tries(play, add_processor):
 def test_goal_and_last_observation_are_shown_even_if_nothing_fits(play):
     witness = Witness(room=0)
     record = play(witness, max_steps=3)
-    assert [step["dropped_turns"] for step in record.trace] == [0, 1, 2]
+    assert [step.dropped_turns for step in record.trace] == [0, 1, 2]
     assert witness.chats[2] == [{"role": "user", "content": f"Goal: {record.goal}\n\nYou wait.{CUT}"}]
 
 
@@ -551,13 +563,13 @@ def test_model_gets_prompts_that_fit(play):
     # 48 tokens are kept for the answer; the opening takes 21 words, a turn takes 4 (">", "wait" and "You wait."), and ">" ends the prompt.
     backend = Scripted(["wait"] * 9, n_ctx=48 + 21 + 3 * 4 + 1)
     record = play(ModelPolicy(backend), max_steps=6)
-    assert [step["dropped_turns"] for step in record.trace] == [0, 0, 0, 0, 1, 2]
+    assert [step.dropped_turns for step in record.trace] == [0, 0, 0, 0, 1, 2]
     assert [len(call.prompt.split()) for call in backend.calls] == [22, 25, 28, 31, 31, 31]
 
 
 def test_nothing_is_dropped_where_no_prompt_is_read(play):
     record = play(Witness(room=0), ("decide", {"method": "rank"}), max_steps=3)
-    assert [step["dropped_turns"] for step in record.trace] == [0, 0, 0]
+    assert [step.dropped_turns for step in record.trace] == [0, 0, 0]
 
 
 def test_prompt_that_cannot_fit_is_data(play):
@@ -581,7 +593,7 @@ def test_error_at_the_reset_is_data(play, yard):
     record = play(["wait"], env=yard.Yard(raises_at=0))
     assert (record.error["boundary"], record.error["kind"]) == ("reset", "CustomEnvError")
     assert "reset(seed=0, options={'task': 'one'}) raised RuntimeError: the yard is flooded; " in record.error["message"]
-    assert (record.won, record.steps, record.trace, record.opening, record.goal) == (False, 0, [], "", "")
+    assert (record.won, record.steps, record.trace, record.opening, record.goal) == (False, 0, (), "", "")
 
 
 def test_error_at_a_step_is_data_and_the_steps_before_are_kept(play, yard):
@@ -698,7 +710,7 @@ def test_environment_in_any_words_is_recorded_clean(play, yard):
 
     record = play(["wait"], env=Dirty(), max_steps=1)
     assert record.error is None
-    assert record.trace[0]["observation"].endswith(" \ufffd\ufffd[2J caf\u00e9")
+    assert record.trace[0].observation.endswith(" \ufffd\ufffd[2J caf\u00e9")
     assert len(record.trace_hash) == 64
 
 
@@ -752,8 +764,8 @@ def test_record_reads_back_from_json(record):
     content = json.loads(json.dumps(record.to_json()))
     assert EpisodeRecord.from_json(content) == record
     assert content["trace_hash"] == record.trace_hash
-    assert record.trace[0]["focus"] == {"phase": "search", "wanted": "crate"}
-    assert record.trace[0]["scores"]
+    assert record.trace[0].focus == {"phase": "search", "wanted": "crate"}
+    assert record.trace[0].scores
     assert record.error
     assert record.failures
 
@@ -767,7 +779,7 @@ def test_trace_hash_is_that_of_all_but_the_counters(record):
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(EpisodeRecord) if field.name != "usage"])
 def test_trace_hash_covers_every_other_field(name, record):
     value = getattr(record, name)
-    other = {str: "other", type(None): "other", int: 99, bool: True, list: [{}], dict: {"0:x": {}}}[type(value)]
+    other = {str: "other", type(None): "other", int: 99, bool: True, list: [{}], tuple: (), dict: {"0:x": {}}}[type(value)]
     assert value != other
     assert dataclasses.replace(record, **{name: other}).trace_hash != record.trace_hash
 
@@ -799,8 +811,8 @@ def test_model_plays_the_same_episode_again(smollm2):
     records = [run_episode(env, spec, ModelPolicy(smollm2), task, max_steps=2) for spec in (written, scored, written, scored)]
     assert [record.error for record in records] == [None] * 4
     assert [record.steps for record in records] == [2] * 4
-    assert [record.trace[0]["method"] for record in records[:2]] == ["generate", "score"]
-    assert [len(record.trace[0]["scores"]) for record in records[:2]] == [0, 5]
+    assert [record.trace[0].method for record in records[:2]] == ["generate", "score"]
+    assert [len(record.trace[0].scores) for record in records[:2]] == [0, 5]
     assert records[0].trace_hash == records[2].trace_hash != records[1].trace_hash == records[3].trace_hash
     assert records[1].invalid_actions == 0
     assert records[0].usage["generated_tokens"] > 0

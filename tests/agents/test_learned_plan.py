@@ -5,7 +5,7 @@ import pytest
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.hooks import Focus
 from homebody.agents.harness.running import Harness
-from homebody.agents.policy import NoModelPolicy
+from homebody.agents.policy import ModelFreePolicy, best
 from homebody.agents.processors.base import Services
 from homebody.agents.skills.learned_plan import fill
 
@@ -42,6 +42,7 @@ def test_search_offers_what_explores_and_says_what_is_wanted(book, yard):
         "focus": Focus("search", "crate"),
         "candidates": ("walk to dock 2", "walk to shed 1"),
         "prior": (3.0, 4.0),
+        "advised": "walk to shed 1",
     }
 
 
@@ -57,7 +58,7 @@ def test_search_may_end_a_look_before_it_goes_on(finish, expected, book, yard):
 
 def test_search_without_a_command_that_explores_leaves_the_candidates(make, yard):
     learned_plan = make("learned_plan", {"frames": [yard.ONE]})
-    assert learned_plan.process(yard.ask(("wait", *yard.WALKS))) == {"focus": Focus("search", "crate")}
+    assert learned_plan.process(yard.ask(("wait", *yard.WALKS))) == {"focus": Focus("search", "crate"), "advised": ""}
 
 
 def test_search_leaves_out_places_where_the_wanted_never_stands(book, yard):
@@ -84,11 +85,13 @@ def test_act_offers_the_milestone_alone(book, yard):
         "focus": Focus("act", "crate"),
         "candidates": ("lift crate 4 off dock 1", "lift crate 5 off dock 1"),
         "prior": (0.0, 0.0),
+        "advised": "lift crate 4 off dock 1",
     }
 
 
 def test_candidates_of_milestones_only_stays_as_it_is(book, yard):
-    assert book().process(yard.ask(("lift crate 4 off dock 1",))) == {"focus": Focus("act", "crate")}
+    only = "lift crate 4 off dock 1"
+    assert book().process(yard.ask((only,))) == {"focus": Focus("act", "crate"), "advised": only}
 
 
 def test_slots_take_the_goals_words(book, yard):
@@ -109,6 +112,7 @@ def test_milestone_without_slots_is_met_by_its_form(make, yard):
         "focus": Focus("act", ""),
         "candidates": ("wait",),
         "prior": (0.0,),
+        "advised": "wait",
     }
 
 
@@ -138,6 +142,7 @@ def test_reach_leads_to_the_places_of_the_wanted_kind(book, yard):
         "focus": Focus("reach", "dock"),
         "candidates": ("walk to dock 1", "walk to dock 2"),
         "prior": (0.0, 0.0),
+        "advised": "walk to dock 1",
     }
 
 
@@ -158,6 +163,7 @@ def test_reach_uses_what_the_place_itself_asks_for_then_tries_another(book, yard
         "focus": Focus("reach", "shed"),
         "candidates": ("unlock shed 1",),
         "prior": (0.0,),
+        "advised": "unlock shed 1",
     }
     learned_plan.observe(yard.told("unlock shed 1", "It is full.", after(yard, "shed 1")))
     assert learned_plan.process(yard.ask(after(yard, "shed 1"), goal=goal))["candidates"] == ("walk to shed 2",)
@@ -167,6 +173,7 @@ def test_reach_uses_what_the_place_itself_asks_for_then_tries_another(book, yard
         "focus": Focus("search", "shed"),
         "candidates": walks(yard, "shed 2"),
         "prior": (0.0,) * 4,
+        "advised": "walk to dock 1",
     }
 
 
@@ -178,6 +185,7 @@ def test_reach_leads_to_a_kind_that_the_milestone_names_itself(book, yard):
         "focus": Focus("reach", "vat"),
         "candidates": ("walk to vat 1",),
         "prior": (0.0,),
+        "advised": "walk to vat 1",
     }
 
 
@@ -191,6 +199,7 @@ def test_reach_remembers_where_a_thing_was_seen(book, yard):
         "focus": Focus("reach", "crate"),
         "candidates": ("walk to vat 1",),
         "prior": (0.0,),
+        "advised": "walk to vat 1",
     }
 
 
@@ -238,13 +247,17 @@ def test_a_thing_that_was_used_is_not_looked_for_where_it_was_or_is(make, yard):
         "focus": Focus("search", "crate"),
         "candidates": walks(yard, "dock 2"),
         "prior": (0.0,) * 4,
+        "advised": "walk to dock 1",
     }
 
 
 def test_things_come_before_places(make, yard):
     frames = [{"goal": "tar a {0}", "steps": [{"form": "tar # with #", "args": ["{0}=a", "vat=d"]}]}]
     learned_plan = make("learned_plan", {"frames": frames, "explore": yard.EXPLORE})
-    assert learned_plan.process(yard.ask(yard.WALKS, goal="tar a crate")) == {"focus": Focus("search", "crate")}
+    assert learned_plan.process(yard.ask(yard.WALKS, goal="tar a crate")) == {
+        "focus": Focus("search", "crate"),
+        "advised": "walk to dock 1",
+    }
 
 
 # --- variables
@@ -260,6 +273,7 @@ def test_one_variable_is_one_instance(book, yard):
         "focus": Focus("reach", "dock"),
         "candidates": ("walk to dock 2",),
         "prior": (0.0,),
+        "advised": "walk to dock 2",
     }
     at_dock_2 = after(yard, "dock 2", "drop crate 2 on dock 2")
     assert learned_plan.process(yard.ask(at_dock_2, goal=TWO_GOAL))["candidates"] == ("drop crate 2 on dock 2",)
@@ -341,7 +355,16 @@ def test_slot_that_the_goal_lacks_is_a_noted_failure(harness, yard):
     assert [(failure["boundary"], failure["kind"]) for failure in alive.failures] == [("learned_plan at before_model", "IndexError")]
 
 
-# --- whole episodes, without a model: among equals the first command is taken
+# --- whole episodes, without a model
+
+
+class First(ModelFreePolicy):
+    """Takes the command of highest prior, the first of equals."""
+
+    name = "first"
+
+    def decide(self, event, messages):
+        return best(event.candidates, event.prior, lambda n: 0)
 
 
 @pytest.mark.parametrize(
@@ -369,12 +392,12 @@ def test_playbook_solves_every_task_of_the_yard(task, commands, harness, yard):
     spec = harness(
         ("learned_plan", {"frames": [yard.ONE, yard.TAR, yard.TWO], "explore": yard.EXPLORE}), ("visited", {"forms": yard.EXPLORE})
     )
-    record = run_episode(yard.Yard(), spec, NoModelPolicy(), yard.task(task), max_steps=20)
-    assert "; ".join(step["command"] for step in record.trace) == commands
+    record = run_episode(yard.Yard(), spec, First(), yard.task(task), max_steps=20)
+    assert "; ".join(step.command for step in record.trace) == commands
     assert record.won
     assert record.failures == []
-    assert record.trace[0]["focus"] == {"phase": "search", "wanted": "crate"}
-    assert record.trace[-1]["focus"] == {"phase": "act", "wanted": "crate"}
+    assert record.trace[0].focus == {"phase": "search", "wanted": "crate"}
+    assert record.trace[-1].focus == {"phase": "act", "wanted": "crate"}
 
 
 def test_training_counts_shorten_the_search(harness, yard):
@@ -383,7 +406,7 @@ def test_training_counts_shorten_the_search(harness, yard):
         ("visited", {"forms": yard.EXPLORE}),
         ("location_memory", {"hits": {"crate": {"shed": 5}}, "looks": {"shed": 6, "dock": 6, "vat": 3}, "finishing": ["unlock #"]}),
     )
-    record = run_episode(yard.Yard(), spec, NoModelPolicy(), yard.task("one"), max_steps=20)
-    searched = [step["command"] for step in record.trace if step["focus"]["phase"] == "search"]
+    record = run_episode(yard.Yard(), spec, First(), yard.task("one"), max_steps=20)
+    searched = [step.command for step in record.trace if step.focus["phase"] == "search"]
     assert searched == ["walk to shed 1", "unlock shed 1", "walk to shed 2", "unlock shed 2"]
     assert record.won

@@ -71,7 +71,8 @@ def test_seen_where_is_rate_by_cost(make, yard):
     changes = make("location_memory", MEMORY).process(yard.ask(candidates, focus=SEARCH))
     # The mean rate of docks and sheds is (1 + 3) / (4 + 6) = 0.4, and k = 2: a shed has (3 + 0.8) / (6 + 2) = 0.475,
     # a dock (1 + 0.8) / (4 + 2) = 0.3, what is no place (0 + 0.8) / (0 + 2) = 0.4. A shed costs 2 unless the look is begun.
-    assert changes.keys() == {"prior"}
+    assert changes.keys() == {"prior", "advised"}
+    assert changes["advised"] == "unlock shed 2"
     assert rates(changes["prior"]) == [0.475, 0.4, 0.3, 0.2375]
 
 
@@ -126,7 +127,7 @@ def test_seen_where_leaves_the_candidates_aligned_with_the_prior(harness, yard):
     assert event.candidates == ("unlock shed 1", "wait", "walk to dock 2")
     assert len(event.prior) == 3
     changed = [(change["by"], sorted(change["fields"])) for change in alive.collect()["changed"]]
-    assert changed == [("0:visited", ["candidates", "prior"]), ("1:location_memory", ["prior"])]
+    assert changed == [("0:visited", ["candidates", "prior"]), ("1:location_memory", ["advised", "prior"])]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,10 @@ from homebody.agents.policy import (
     MAX_COMMAND_TOKENS,
     MODEL_FREE,
     NEUTRAL,
+    TWINS,
     Decision,
+    EchoPolicy,
+    ExecutorPolicy,
     ExpertPolicy,
     ModelPolicy,
     NoExpertError,
@@ -38,8 +41,8 @@ class Noting(Scripted):
         return super().generate(segments, **settings)
 
 
-def began(policy, seed=0, attempt=0, expert=None):
-    policy.begin(seed, attempt, expert)
+def began(policy, seed=0, attempt=0, expert=None, task_id=""):
+    policy.begin(seed, attempt, expert, task_id)
     return policy
 
 
@@ -47,12 +50,14 @@ def began(policy, seed=0, attempt=0, expert=None):
 
 
 def test_controls_have_names_and_no_model(yard):
-    assert set(MODEL_FREE) == {"random", "no-model", "expert", "scripted"}
+    assert set(MODEL_FREE) == {"no-model", "random", "echo", "executor", "scripted", "expert"}
+    assert set(TWINS) == {"no-model", "random", "echo", "executor"}
     for name, control in MODEL_FREE.items():
         policy = control()
         assert policy.name == name
         assert policy.fingerprint == {"policy": name}
         assert policy.score is None
+        assert not policy.has_model
         assert policy.usage.calls == 0
         # Four characters a token, rounded up.
         assert [policy.count_tokens(text) for text in ("", "abcd", "abcde")] == [0, 1, 2]
@@ -80,10 +85,71 @@ def test_random_answers_with_the_command_itself(yard):
     assert began(RandomPolicy()).decide(yard.ask(("wait",)), CHAT) == Decision("wait", "wait")
 
 
-def test_flat_takes_the_highest_prior_first_of_equals(yard):
-    decision = began(NoModelPolicy()).decide(yard.ask(MENU, prior=(0.0, 2.0, 1.0, 2.0)), CHAT)
-    scores = (("lift crate 1", 2.0), ("walk to dock 1", 2.0), ("wait", 1.0), ("call", 0.0))
+def test_no_model_takes_the_highest_prior(yard):
+    decision = began(NoModelPolicy()).decide(yard.ask(MENU, prior=(0.0, 2.5, 1.0, 2.0)), CHAT)
+    scores = (("lift crate 1", 2.5), ("walk to dock 1", 2.0), ("wait", 1.0), ("call", 0.0))
     assert decision == Decision("lift crate 1", "lift crate 1", scores)
+
+
+# --- equals
+
+
+def ties(policy, seed, attempt, task_id, n, yard, **fields):
+    """The commands that a policy takes at n decisions between two of the four, which are equally good."""
+    began(policy, seed, attempt, task_id=task_id)
+    return tuple(policy.decide(yard.ask(MENU, prior=(0.0, 2.0, 1.0, 2.0), **fields), CHAT).command for _ in range(n))
+
+
+def test_equals_are_drawn_by_seed_attempt_task_and_decision(yard):
+    keys = [(seed, attempt, task) for seed in (0, 1) for attempt in (0, 1) for task in ("one", "two")]
+    runs = {key: ties(NoModelPolicy(), *key, 30, yard) for key in keys}
+    assert len(set(runs.values())) == 8
+    assert all(ties(NoModelPolicy(), *key, 30, yard) == run for key, run in runs.items())
+    # Neither of the two ever loses to a worse one, and each is taken.
+    assert {command for run in runs.values() for command in run} == {"lift crate 1", "walk to dock 1"}
+
+
+@pytest.mark.parametrize("how", [How("rank"), How("score"), How("score", weight=0.0)], ids=str)
+def test_equals_fall_alike_for_a_model_and_its_twins(how, yard):
+    given = {"seed": 3, "attempt": 0, "task_id": "one", "n": 40, "yard": yard, "how": how}
+    alone = ties(NoModelPolicy(), **given)
+    assert len(set(alone)) == 2
+    # The twins have nothing to copy or to follow here; the model scores all commands alike, or is not asked.
+    assert ties(EchoPolicy(), **given) == ties(ExecutorPolicy(), **given) == alone
+    assert ties(ModelPolicy(Scripted(scores=lambda prompt, text: -7.0)), **given) == alone
+
+
+def test_a_decision_without_equals_costs_the_next_ones_nothing(yard):
+    plain, other = began(NoModelPolicy()), began(NoModelPolicy())
+    plain.decide(yard.ask(MENU, prior=(0.0, 2.0, 1.0, 2.0)), CHAT)
+    other.decide(yard.ask(("wait",)), CHAT)
+    later = [[policy.decide(yard.ask(MENU), CHAT).command for _ in range(40)] for policy in (plain, other)]
+    assert later[0] == later[1]
+    assert len(set(later[0])) == 4
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_first_ties_of_many_tasks_are_uniform(n, yard):
+    def first(task):
+        prior = tuple(float(i < n) for i in range(4))
+        return began(NoModelPolicy(), seed=5, task_id=f"train/{task}").decide(yard.ask(MENU, prior=prior), CHAT).command
+
+    counts = Counter(map(first, range(2000)))
+    assert set(counts) == set(MENU[:n])
+    # Four standard deviations of a count.
+    assert all(abs(count - 2000 / n) < 4 * math.sqrt(2000 / n * (1 - 1 / n)) for count in counts.values())
+
+
+def test_random_draws_of_tasks_are_independent(yard):
+    def play(task):
+        policy = began(RandomPolicy(), task_id=task)
+        return [policy.decide(yard.ask(MENU), CHAT).command for _ in range(400)]
+
+    runs = [play(f"train/{task}") for task in range(10)]
+    pairs = [(one, other) for at, one in enumerate(runs) for other in runs[:at]]
+    agreeing = [sum(a == b for a, b in zip(one, other, strict=True)) for one, other in pairs]
+    # 100 of 400 by chance, with a standard deviation of 8.7.
+    assert all(abs(count - 100) < 44 for count in agreeing)
 
 
 def test_expert_plays_the_plan_even_off_the_candidates(yard):
@@ -130,8 +196,28 @@ def test_online_asks_the_environments_own_method_in_an_episode(harness, yard):
 # --- best
 
 
+def first_of(n):
+    """The draw that takes the first of n equals."""
+    return 0
+
+
+def test_best_draws_among_equals_alone():
+    asked = []
+
+    def last(n):
+        asked.append(n)
+        return n - 1
+
+    scores = [1.0, 3.0, 2.0, 3.0, 3.0]
+    decision = best("abcde", scores, last)
+    assert (decision.command, asked) == ("e", [3])
+    assert decision.scores == (("e", 3.0), ("b", 3.0), ("d", 3.0), ("c", 2.0), ("a", 1.0))
+    assert best("abcde", [1.0, 3.0, 2.0, 2.0, 2.0], last).command == "b"
+    assert asked == [3, 1]
+
+
 def test_best_lists_at_most_five_scores_rounded():
-    decision = best("abcdef", [0.1, 0.5, 0.30000049, 0.2, 0.4, 0.0])
+    decision = best("abcdef", [0.1, 0.5, 0.30000049, 0.2, 0.4, 0.0], first_of)
     assert decision.command == "b"
     assert decision.scores == (("b", 0.5), ("e", 0.4), ("c", 0.3), ("d", 0.2), ("a", 0.1))
 
@@ -141,7 +227,7 @@ def test_best_with_a_generator_samples_from_the_softmax(temperature, share):
     rng = np.random.Generator(np.random.PCG64(5))
     # Odds of 4 to 1, at temperature 2 their root.
     scores = [math.log(4.0), 0.0]
-    taken = sum(best(["a", "b"], scores, rng, temperature).command == "a" for _ in range(4000))
+    taken = sum(best(["a", "b"], scores, first_of, rng, temperature).command == "a" for _ in range(4000))
     # Four standard deviations are 0.03.
     assert taken / 4000 == pytest.approx(share, abs=0.03)
 
@@ -167,7 +253,7 @@ def test_model_scores_texts_after_a_plain_prefix():
 def test_generate_reads_a_command_from_a_greedy_answer(yard):
     backend = Noting(["> Walk to dock 1.\nand then rest"])
     decision = began(ModelPolicy(backend), seed=3).decide(yard.ask(MENU), CHAT)
-    assert decision == Decision("> Walk to dock 1.", "Walk to dock 1")
+    assert decision == Decision("> Walk to dock 1.", "Walk to dock 1", is_asked=True, is_free=True, is_cut=False)
     assert backend.asked == [{"max_tokens": MAX_COMMAND_TOKENS, "stop": ("\n",)}]
     assert backend.calls[0].segments == backend.segments(CHAT)
 
@@ -193,9 +279,9 @@ LOGS = {"call": -4.0, "lift crate 1": -6.0, "wait": -3.0, "walk to dock 1": -7.0
 @pytest.mark.parametrize(
     ("normalize", "prior", "expected"),
     [
-        # Lengths 4, 12, 4, 14: by character -1, -0.5, -0.75 and -0.5; the first of equals.
+        # Lengths 4, 12, 4, 14: by character -1, -0.5, -0.75 and -0.5.
         ("sum", (0.0,) * 4, "wait"),
-        ("mean", (0.0,) * 4, "lift crate 1"),
+        ("mean", (0.0, 0.25, 0.0, 0.0), "lift crate 1"),
         ("sum", (0.0, 0.0, 0.0, 4.5), "walk to dock 1"),
         ("mean", (0.75, 0.0, 0.0, 0.0), "call"),
     ],
@@ -223,8 +309,8 @@ def test_score_of_a_single_command_asks_no_one(yard):
 
 def test_rank_takes_the_prior_and_asks_no_one(yard):
     backend = Scripted(scores=lambda prompt, text: LOGS[text])
-    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, prior=(0.0, 1.0, 0.0, 1.0), how=How("rank")), CHAT)
-    assert decision.command == "lift crate 1"
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, prior=(0.0, 1.0, 0.0, 0.5), how=How("rank")), CHAT)
+    assert (decision.command, decision.is_asked) == ("lift crate 1", False)
     assert backend.calls == []
 
 
@@ -293,7 +379,7 @@ def test_uncorrected_score_does_not_ask_for_the_commands_own_likelihood(yard):
 def test_grammar_lets_the_model_write_what_is_on_offer(yard):
     backend = Noting(["lift crate 1"])
     decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, how=How("grammar")), CHAT)
-    assert decision == Decision("lift crate 1", "lift crate 1")
+    assert decision == Decision("lift crate 1", "lift crate 1", is_asked=True, is_cut=False)
     # The longest command has 14 bytes, and the mark of the end is a token too.
     assert backend.asked == [{"max_tokens": 15, "grammar": gbnf(MENU)}]
 
@@ -308,7 +394,7 @@ def test_grammar_lets_the_model_call_a_tool(yard):
 @pytest.mark.parametrize(("written", "command"), [("walk to", "walk to dock 1"), ("wa", "wait"), ("", "call"), ("rea", "call")])
 def test_command_that_was_cut_short_is_completed_from_the_candidates(written, command, yard):
     decision = began(ModelPolicy(Scripted([written]))).decide(yard.ask(MENU, how=How("grammar"), tools=("read notes",)), CHAT)
-    assert decision == Decision(written, command)
+    assert decision == Decision(written, command, is_asked=True, is_cut=False)
 
 
 @pytest.mark.parametrize(("spare", "expected"), [(30, 15), (7, 7), (0, 1)])
@@ -334,6 +420,9 @@ def test_grammar_samples_in_further_attempts(yard):
 
 
 # --- vote
+
+VOTED = {"is_asked": True, "is_free": True, "first": "call", "is_cut": False}
+"""What a vote of free answers says besides, the first of which is a call."""
 
 
 def vote(replies, yard, prior=(0.0,) * 4, tools=(), **how):
@@ -361,14 +450,15 @@ def test_vote_takes_what_most_answers_say(replies, expected, yard):
 
 def test_vote_reports_the_answer_and_the_votes(yard):
     decision, _ = vote(["call", "> wait.", "wait", "dance"], yard)
-    assert decision == Decision("> wait.", "wait", (("wait", 2.0), ("call", 1.0)))
+    assert decision == Decision("> wait.", "wait", (("wait", 2.0), ("call", 1.0)), **VOTED)
 
 
 def test_best_of_n_takes_the_answer_of_highest_prior(yard):
     replies = ["call", "call", "lift crate 1", "wait", "dance"]
     decision, _ = vote(replies, yard, prior=(0.0, 1.0, 1.0, 9.0), pick="best")
     # Not the walk, which no answer gave; the first of two equals.
-    assert decision == Decision("lift crate 1", "lift crate 1", (("lift crate 1", 1.0), ("wait", 1.0), ("call", 0.0)))
+    scores = (("lift crate 1", 1.0), ("wait", 1.0), ("call", 0.0))
+    assert decision == Decision("lift crate 1", "lift crate 1", scores, **VOTED)
 
 
 def test_best_of_n_takes_a_tool_call_for_a_middling_command(yard):
@@ -428,7 +518,7 @@ def test_real_model_always_writes_what_is_on_offer(method, smollm2, yard):
 def test_further_attempts_sample_the_scores_by_seed_and_attempt(method, yard):
     def play(seed, attempt):
         policy = began(ModelPolicy(Scripted()), seed, attempt)
-        return tuple(policy.decide(yard.ask(MENU, how=How(method)), CHAT).command for _ in range(30))
+        return tuple(policy.decide(yard.ask(MENU, prior=(0.1, 0.0, 0.0, 0.0), how=How(method)), CHAT).command for _ in range(30))
 
     assert set(play(0, 0)) == {"call"}
     assert set(play(0, 1)) == set(MENU)
@@ -439,7 +529,8 @@ def test_further_attempts_sample_the_scores_by_seed_and_attempt(method, yard):
 def test_first_attempt_after_another_is_greedy_again(yard):
     policy = began(ModelPolicy(Scripted()), attempt=1)
     policy.begin(0, 0, None)
-    assert {policy.decide(yard.ask(MENU, how=How("rank")), CHAT).command for _ in range(30)} == {"call"}
+    asked = yard.ask(MENU, prior=(0.1, 0.0, 0.0, 0.0), how=How("rank"))
+    assert {policy.decide(asked, CHAT).command for _ in range(30)} == {"call"}
 
 
 @pytest.mark.parametrize(("spare", "expected"), [(0, True), (-1, False)])

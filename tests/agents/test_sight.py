@@ -13,7 +13,7 @@ def test_each_decision_is_told_before_its_step_with_what_it_took(yard):
     spec = HarnessSpec.from_json({"format": 1, "name": "candidates", "processors": [entry("show_candidates")]})
     backend = Scripted(["walk to dock 1", "wait"])
     told = []
-    keywords = {"on_step": lambda step: told.append(step["command"]), "on_decision": told.append}
+    keywords = {"on_step": lambda step: told.append(step.command), "on_decision": told.append}
     record = run_episode(yard.Yard(), spec, ModelPolicy(backend), yard.task(), max_steps=2, **keywords)
     assert record.error is None
     first, _, second, _ = told

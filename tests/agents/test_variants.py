@@ -73,8 +73,8 @@ def test_the_variant_plays_the_whole_episode_and_is_recorded(play):
     alone = play(spec.variant(spec.variants[0]), "tar")
     assert record.error is None
     assert record.variant == "tarred"
-    assert [step["command"] for step in record.trace] == [step["command"] for step in alone.trace]
-    assert all(step["variant"] == "tarred" for step in record.trace)
+    assert [step.command for step in record.trace] == [step.command for step in alone.trace]
+    assert all(step.variant == "tarred" for step in record.trace)
     assert record.activations == alone.activations
     assert record.behaviour_hash == spec.behaviour_hash
     content = json.loads(json.dumps(record.to_json()))
@@ -87,7 +87,7 @@ def test_other_goals_are_played_as_if_there_were_no_variant(play):
     record, alone = play(spec, "one"), play(spec.without_variants(), "one")
     assert record.variant is None
     assert "variant" not in record.to_json()
-    assert "variant" not in record.trace[0]
+    assert "variant" not in record.trace[0].to_json()
     assert record.trace == alone.trace
     assert record.activations == alone.activations == {}
     # A record that was kept before there were variants is read as one without.

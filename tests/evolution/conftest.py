@@ -10,7 +10,7 @@ import pytest
 from gymnasium.spaces import Text
 
 from homebody.agents.harness.spec import digest
-from homebody.agents.record import EpisodeRecord
+from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.envs import TaskSpec
 from homebody.envs.household.env import ProceduralEnv
 from homebody.envs.household.houses import HouseSource
@@ -124,7 +124,11 @@ def quarry() -> type[Quarry]:
 
 @pytest.fixture(scope="session")
 def episode() -> Callable[..., EpisodeRecord]:
-    """Make an episode; all fields have a value."""
+    """Make an episode; all fields have a value. A step of its trace is given by those fields that matter."""
+    plain = {
+        "step": 1, "admissible": 2, "offered": 2, "method": "generate", "response": "", "command": "", "accepted": True, "observation": "",
+        "reward": 0.0, "usable": True,
+    }  # fmt: skip
 
     def make(won: bool = False, **fields: Any) -> EpisodeRecord:
         values: dict[str, Any] = {
@@ -132,7 +136,9 @@ def episode() -> Callable[..., EpisodeRecord]:
             "opening": "o", "goal": "bring a gem to a crate", "trace": [], "invalid_actions": 0, "activations": {}, "failures": [],
             "error": None,
         }  # fmt: skip
-        return EpisodeRecord(**(values | fields))
+        values |= fields
+        values["trace"] = tuple(StepRecord.from_json(plain | step) for step in values["trace"])
+        return EpisodeRecord(**values)
 
     return make
 

@@ -4,15 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from homebody.agents.record import StepRecord
 from homebody.scripts.console import Console
 
 
 def test_the_pieces_of_a_page_stand_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    step = {
-        "step": 1, "focus": None, "accepted": True, "command": "look", "offered": 1, "admissible": 2, "method": "rank", "scores": [],
-        "observation": "Back [SEP] [One] [SEP] Two",
-    }  # fmt: skip
-    Console().step(step)
+    Console().step(StepRecord(1, 2, 1, "rank", "look", "look", True, "Back [SEP] [One] [SEP] Two", 0.0, True))
     assert capsys.readouterr().out.splitlines()[-1] == "      Back · [One] · Two"
 
 

@@ -145,9 +145,9 @@ def test_what_own_env_says_is_cleaned(homebody: Command, own: str, tmp_path: Pat
 def test_pipe_of_any_encoding_is_written_to(own: str, tmp_path: Path, encoding: str, mark: str, seen: str) -> None:
     code = (
         "import sys; from homebody.scripts import terminal; from homebody.scripts.console import Console\n"
+        "from homebody.agents.record import StepRecord\n"
         "terminal.fit_streams(); console = Console()\n"
-        "step = {'step': 1, 'focus': None, 'accepted': False, 'command': 'wait', 'offered': 1, 'admissible': 2, 'method': 'rank',"
-        " 'scores': [], 'observation': 'caf\\u00e9 \\ud83d\\u202e'}\n"
+        "step = StepRecord(1, 2, 1, 'rank', 'wait', 'wait', False, 'caf\\u00e9 \\ud83d\\u202e', 0.0, True)\n"
         "console.step(step); print('\\u2717 \\U0001f9f9', file=sys.stderr)\n"
     )
     done = subprocess.run(

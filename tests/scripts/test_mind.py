@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -11,24 +12,21 @@ import pytest
 
 from homebody.agents.episode import ModelCall
 from homebody.agents.models.backend import Usage
-from homebody.agents.record import EpisodeRecord
+from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs.canvas import INK, SMALLEST_TEXT, WHITE, Box, Canvas, CanvasSizeError, Color
 from homebody.scripts.view import look, mind, thought
 from homebody.scripts.view.board import LEAST, Board
 from homebody.scripts.view.reel import End, Moment, Reel
 
-ENTRY: dict[str, Any] = {
-    "step": 1, "admissible": 30, "offered": 12, "method": "generate", "focus": None, "scores": [], "response": "look", "usable": True,
-    "command": "look", "dropped_turns": 0, "accepted": True, "observation": "You look.", "reward": 0.0, "changed": [],
-}  # fmt: skip
+ENTRY = StepRecord(1, 30, 12, "generate", "look", "look", accepted=True, observation="You look.", reward=0.0, usable=True)
 SIGHT = ModelCall(
     ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "A yard.\nlook\ngo"}), Usage(100, 75, 6, 0, 1, 0.25)
 )
 
 
-def entry(**fields: Any) -> dict[str, Any]:
-    return ENTRY | fields
+def entry(**fields: Any) -> StepRecord:
+    return replace(ENTRY, **fields)
 
 
 @pytest.fixture
@@ -155,11 +153,11 @@ FULL = entry(
     command="put the heavy crate 12 into the shed 3",
     response="I think that I should\nput the heavy crate 12 into the shed 3",
     accepted=False,
-    scores=[[f"walk to the dock {n} beside the river and wait there", -float(n)] for n in range(5)],
+    scores=tuple((f"walk to the dock {n} beside the river and wait there", -float(n)) for n in range(5)),
     method="score",
     focus={"phase": "reach", "wanted": "crate"},
     notes={f"{n}:notes": {"seen": [f"shed {k}" for k in range(20)]} for n in range(9)},
-    changed=[
+    changed=tuple(
         {
             "by": f"{n}:history_window",
             "hook": "before_model",
@@ -167,10 +165,10 @@ FULL = entry(
             "fields": {key: [] for key in ("prior", "candidates", "how")},
         }
         for n in range(9)
-    ],
+    ),
     adapted={"step": 7, "rule": "cannot-write-for-long", "signal": "unusable", "patch": [{}, {}]},
 )
-BARE = entry(command="", scores=[["look", 0.0]])
+BARE = entry(command="", scores=(("look", 0.0),))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import pytest
 from homebody.agents import EpisodeRecord, RolloutConfig
 from homebody.agents.episode import HELD_BACK, ModelCall
 from homebody.agents.models.backend import Usage
+from homebody.agents.record import StepRecord
 from homebody.envs import EnvError
 from homebody.envs.canvas import Canvas, Event, Window
 from homebody.evolution.store import Store
@@ -65,9 +66,8 @@ def reel_of(record: EpisodeRecord) -> Reel:
     return Reel.of(record, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")
 
 
-def entry(step: int, command: str, observation: str = "", *, accepted: bool = True, **rest: Any) -> dict[str, Any]:
-    base = {"step": step, "admissible": 1, "offered": 1, "method": "generate", "focus": None, "scores": [], "response": command}
-    return base | {"command": command, "accepted": accepted, "observation": observation} | rest
+def entry(step: int, command: str, observation: str = "", *, accepted: bool = True, **rest: Any) -> StepRecord:
+    return StepRecord(step, 1, 1, "generate", command, command, accepted, observation, 0.0, True, **rest)
 
 
 # --- a reel
@@ -76,7 +76,7 @@ def entry(step: int, command: str, observation: str = "", *, accepted: bool = Tr
 def test_a_reel_plays_the_episode_again(record: EpisodeRecord) -> None:
     reel = reel_of(record)
     assert reel.differs == ""
-    assert [moment.observation for moment in reel.moments] == [record.opening, *(step["observation"] for step in record.trace)]
+    assert [moment.observation for moment in reel.moments] == [record.opening, *(step.observation for step in record.trace)]
     assert [moment.won for moment in reel.moments] == [False] * record.steps + [True]
     states = [moment.state for moment in reel.moments]
     assert all(state is not None for state in states)
@@ -88,7 +88,7 @@ def test_a_reel_plays_the_episode_again(record: EpisodeRecord) -> None:
 
 
 def test_a_reel_says_what_is_not_as_recorded(record: EpisodeRecord) -> None:
-    trace = [step | {"observation": "It rains."} if step["step"] == 2 else step for step in record.trace]
+    trace = tuple(replace(step, observation="It rains.") if step.step == 2 else step for step in record.trace)
     reel = reel_of(replace(record, trace=trace))
     assert reel.differs == "the answer at step 2"
     assert reel.moments[2].observation == "It rains."
@@ -158,7 +158,7 @@ def test_the_first_failure(yard: ModuleType, entries: list[tuple[str, str, bool]
     ],
 )
 def test_how_it_ended(record: EpisodeRecord, fields: dict[str, Any], words: str) -> None:
-    reel = reel_of(replace(record, trace=[], **fields))
+    reel = reel_of(replace(record, trace=(), **fields))
     assert reel.end is not None
     assert reel.end.words == words
 
@@ -175,7 +175,7 @@ def test_a_file_that_run_wrote_comes_back(homebody: Command, tmp_path: Path) -> 
 
 
 def test_an_episode_of_another_environment(yard: ModuleType, record: EpisodeRecord, tmp_path: Path) -> None:
-    told = replace(record, task_id="one", opening=yard.Yard().reset()[0], trace=[entry(1, "wait", "You wait.")], steps=1)
+    told = replace(record, task_id="one", opening=yard.Yard().reset()[0], trace=(entry(1, "wait", "You wait."),), steps=1)
     (tmp_path / "a.json").write_text(json.dumps(Stored(told, "seed", "Yard-v0").to_json()), "utf-8")
     reel = read_file(str(tmp_path / "a.json")).reel()
     assert (reel.differs, reel.last) == ("", 1)
@@ -259,7 +259,7 @@ def test_an_entry_that_was_changed(homebody: Command, record: EpisodeRecord, tmp
 def test_an_episode_of_a_run_that_was_changed(homebody: Command, record: EpisodeRecord, tmp_path: Path) -> None:
     with Store(tmp_path / "run") as store:
         store.add_episode("good", record)
-        store.add_episode("bad", replace(record, trace=[{"step": 1}]))
+        store.add_episode("bad", replace(record, trace=(replace(record.trace[0], response=5),)))
     assert homebody("watch", tmp_path / "run").code == 0
     assert homebody("watch", tmp_path / "run", "--episode", 1, "--record", tmp_path / "a.png").code == 0
     assert "holds no episode that can be shown" in homebody("watch", tmp_path / "run", "--episode", 2).error
@@ -535,7 +535,7 @@ def test_a_live_reel_grows_until_the_end(shows: Shows, record: EpisodeRecord, mo
     sights: list[ModelCall | None] = []
     assert watch_live(telling(record), board, open_window(LEAST, "test", ""), told.append, sights) is record
     (reel,) = board.reels
-    assert (reel.last, reel.differs, told) == (record.steps, "", record.trace)
+    assert (reel.last, reel.differs, tuple(told)) == (record.steps, "", record.trace)
     assert reel.end is not None
     assert reel.end.won
     assert sights == [ModelCall((), Usage())] * record.steps

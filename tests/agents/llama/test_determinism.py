@@ -42,7 +42,7 @@ for task in [task for task in tasks("homebody/Household-v0", "validation", given
     noted.clear()
     record = run_episode(env, spec, policy, task, max_steps=given["steps"])
     assert record.error is None, record.error
-    played[task.task_id] = {"commands": [step["command"] for step in record.trace], "scores": noted[:], "hash": record.trace_hash}
+    played[task.task_id] = {"commands": [step.command for step in record.trace], "scores": noted[:], "hash": record.trace_hash}
 print(json.dumps(played))
 """
 

@@ -124,9 +124,9 @@ def test_playing_finds_the_idea_that_serves_a_goal(quarry: Any) -> None:
     frames, support, steps = tried(("bring", "press"), [wrong, [LIFT, DROP], [step("press")]])
     assert frames == ({"goal": "bring a {0} to a {1}", "steps": [LIFT, DROP]}, {"goal": "press it", "steps": [step("press")]})
     assert support == {"bring a {0} to a {1}": 1.0, "press it": 1.0}
-    # `wrong`: the environment ends each of five episodes after 30 steps. Then without counts: the crate, which has to be opened, comes
-    # first, then the shafts by number up to the gem's (1, 2, 3, 1, 2), lift, back, drop. And five presses.
-    assert steps == 5 * 30 + sum(2 + shaft + 3 for shaft in (1, 2, 3, 1, 2)) + 5
+    # `wrong`: the environment ends each of five episodes after 30 steps. Then one to three shafts, drawn among equals, with or without a
+    # look into the crate before, which has to be opened; lift, go and open, drop. And five presses.
+    assert 5 * 30 + 5 * (1 + 4) + 5 <= steps <= 5 * 30 + 5 * (3 + 2 + 3) + 5
     assert set(quarry.played) == {f"train/{kind}-{number}" for kind in ("bring", "press") for number in range(5)}
 
 
@@ -161,7 +161,8 @@ def scripted(monkeypatch: pytest.MonkeyPatch, episode: Callable[..., EpisodeReco
             name = spec.processors[0]["params"]["frames"][0]["steps"][0]["form"]
             played.append(name)
             wins, steps = outcomes[name]
-            return episode(int(task.task_id[-1]) < wins, task_id=task.task_id, steps=steps)
+            searched = {"focus": {"phase": "search", "wanted": "gem"}}
+            return episode(int(task.task_id[-1]) < wins, task_id=task.task_id, steps=steps, trace=[searched])
 
         monkeypatch.setattr(milestone, "run_episode", play)
         env: Any = None

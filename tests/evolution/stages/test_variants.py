@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homebody.agents.harness.spec import HarnessSpec, canonical, entry, route_score
+from homebody.agents.policy import Ties
 from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.record import EpisodeRecord
 from homebody.envs import TaskSpec
@@ -267,8 +268,9 @@ def steer(name: str, **commands: str) -> Candidate:
 
 @pytest.fixture
 def doors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Evolve on doors with the edits of each round."""
+    """Evolve on doors with the edits of each round; whoever knows nothing goes left, the first of equals."""
     monkeypatch.setitem(REGISTRY, "steer", Steer)
+    monkeypatch.setattr(Ties, "draw", lambda self: lambda n: 0)
 
     def run(*rounds: Sequence[Candidate], **changes: Any) -> dict[str, Any]:
         def propose(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
