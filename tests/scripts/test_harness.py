@@ -281,7 +281,7 @@ def test_adaptation_is_shown_counted_and_can_be_left_out(homebody: Any, lamp: Pa
 
 
 def test_an_end_by_the_harness_is_shown(homebody: Any, lamp: Path, write: Any) -> None:
-    source = 'def process(event):\n    return {"interrupt": "no light [wanted]"} if event["command"] == "press" else None'
+    source = 'def process(event):\n    return {"interrupt": "no light [wanted]"}'
     made = entry("code", hook="before_tool", dimension="control", source=source)
     answer = homebody("run", "--env", "lamp_of_mine:Lamp", "--policy", "no-model", "--harness", write("h.json", made))
     assert "ended by the harness: no light [wanted]" in answer.out
