@@ -28,6 +28,7 @@ from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Backend
 from homebody.agents.policy import MODEL_FREE, ModelPolicy, Policy
 from homebody.agents.record import EpisodeRecord, StepRecord
+from homebody.agents.twin import REFERENCE
 from homebody.envs import TaskSpec, make
 
 
@@ -95,6 +96,14 @@ class Job:
     task: TaskSpec
     seed: int = 0
     attempt: int = 0
+    policy: str | None = None
+    """One of `MODEL_FREE` that plays it in the place of the run's policy: a twin beside its model, say."""
+    twin: str = REFERENCE
+    """The twin that a model's steps are compared with."""
+
+    def choose_policy(self, otherwise: Policy) -> Policy:
+        """Return who plays it, if the run's policy is `otherwise`."""
+        return MODEL_FREE[self.policy]() if self.policy is not None else otherwise
 
 
 _worker: tuple[gymnasium.Env[str, str], Policy, int] | None = None
@@ -135,7 +144,9 @@ def _end_with_parent(end: Connection) -> None:
 def _play(job: Job) -> EpisodeRecord:
     assert _worker is not None
     env, policy, max_steps = _worker
-    return run_episode(env, job.spec, policy, job.task, job.seed, attempt=job.attempt, max_steps=max_steps)
+    return run_episode(
+        env, job.spec, job.choose_policy(policy), job.task, job.seed, attempt=job.attempt, max_steps=max_steps, twin=job.twin
+    )
 
 
 class Rollouts:
@@ -198,8 +209,8 @@ class Rollouts:
             assert self._env is not None
             for job in jobs:
                 yield run_episode(
-                    self._env, job.spec, self.policy, job.task, job.seed,
-                    attempt=job.attempt, max_steps=self.stage.max_steps, on_step=on_step, on_decision=on_decision,
+                    self._env, job.spec, job.choose_policy(self.policy), job.task, job.seed, attempt=job.attempt,
+                    max_steps=self.stage.max_steps, twin=job.twin, on_step=on_step, on_decision=on_decision,
                 )  # fmt: skip
             return
         futures: list[Future[EpisodeRecord]] = []

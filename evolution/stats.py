@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 Z95 = 1.959963984540054
 """97.5% quantile of the standard normal distribution."""
@@ -68,7 +69,25 @@ def paired_gain(before: Sequence[bool], after: Sequence[bool], resamples: int = 
         resamples: number of bootstrap samples.
     """
     change = np.asarray(after, dtype=float) - np.asarray(before, dtype=float)
-    rng = np.random.Generator(np.random.PCG64(0))
-    means = change[rng.integers(len(change), size=(resamples, len(change)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
+    low, high = np.quantile(_resampled_means(change, resamples), [0.025, 0.975])
     return float(change.mean()), float(low), float(high)
+
+
+def paired_bound(before: Sequence[bool], after: Sequence[bool], level: float = 0.9, resamples: int = 10_000) -> float:
+    """Return the one-sided lower bound of the mean gain of paired outcomes: the gain is above it with this confidence.
+
+    Args:
+        before: outcome of each task under the first harness; shape (n,).
+        after: outcome of the same tasks under the second; shape (n,).
+        level: the confidence, in (0, 1).
+        resamples: number of bootstrap samples.
+    """
+    change = np.asarray(after, dtype=float) - np.asarray(before, dtype=float)
+    return float(np.quantile(_resampled_means(change, resamples), 1 - level))
+
+
+def _resampled_means(change: NDArray[np.float64], resamples: int) -> NDArray[np.float64]:
+    """Return the mean of each bootstrap sample; shape (resamples,)."""
+    rng = np.random.Generator(np.random.PCG64(0))
+    means: NDArray[np.float64] = change[rng.integers(len(change), size=(resamples, len(change)))].mean(axis=1)
+    return means

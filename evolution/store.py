@@ -20,6 +20,7 @@ from typing import Any
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.spec import canonical, digest
 from homebody.agents.record import EpisodeRecord
+from homebody.agents.twin import REFERENCE
 from homebody.envs import TaskSpec
 from homebody.envs.file import UserPath, expand_path, make_folder, replacing
 
@@ -43,13 +44,16 @@ def episode_key(
     attempt: int = 0,
     env_args: Mapping[str, Any] | None = None,
     repeat: int = 0,
+    twin: str = REFERENCE,
 ) -> str:
-    """Return the key of an episode: everything that its outcome depends on, so that nothing needs to be played twice.
+    """Return the key of an episode: everything that its record depends on, so that nothing needs to be played twice.
 
     `repeat` above 0 is the key of the same episode played anew, for those who want to see whether it comes out the same.
+    `twin` is what a model's steps are compared with.
     """
-    content = [behaviour_hash, task.to_json(), dict(fingerprint), max_steps, seed, attempt]
-    return digest([*content, *([dict(env_args)] if env_args else []), *([f"repeat {repeat}"] if repeat else [])])
+    content = [behaviour_hash, task.to_json(), dict(fingerprint), max_steps, seed, attempt, *([dict(env_args)] if env_args else [])]
+    marks = [*([f"repeat {repeat}"] if repeat else []), *([f"twin {twin}"] if twin != REFERENCE else [])]
+    return digest([*content, *marks])
 
 
 NAME = "run.sqlite"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from homebody.evolution.stats import paired_gain, pass_at_k, sign_test, wilson
+from homebody.evolution.stats import paired_bound, paired_gain, pass_at_k, sign_test, wilson
 
 COUNTS = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -54,6 +54,17 @@ def test_the_paired_interval_is_scipys_percentile_bootstrap() -> None:
     # Means of 40 tasks come in steps of 1/40: the two may differ by one.
     assert (low, high) == pytest.approx(tuple(oracle.confidence_interval), abs=1 / 40 + 1e-9)
     assert math.isclose(high - low, 2 * 1.96 * change.std() / math.sqrt(40), rel_tol=0.1)
+
+
+def test_the_paired_bound_is_the_end_of_scipys_one_sided_interval() -> None:
+    before, after = [False] * 30 + [True] * 10, [True] * 18 + [False] * 12 + [True] * 6 + [False] * 4
+    change = np.array(after, dtype=float) - np.array(before, dtype=float)
+    settings = {"n_resamples": 20_000, "method": "percentile", "confidence_level": 0.9, "alternative": "greater"}
+    oracle = scipy_stats.bootstrap((change,), np.mean, rng=np.random.default_rng(1), **settings)
+    assert paired_bound(before, after) == pytest.approx(oracle.confidence_interval.low, abs=1 / 40 + 1e-9)
+    # Below the estimate, and above the lower end of the 95% interval, which leaves out less.
+    assert paired_gain(before, after)[1] < paired_bound(before, after) < 0.35
+    assert paired_bound([False] * 5, [True] * 5) == 1.0
 
 
 def test_pairing_matters() -> None:

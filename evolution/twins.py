@@ -1,0 +1,146 @@
+"""The twins of a harness on some tasks, and what a model is worth beside the best of them.
+
+A twin plays the same harness on the same tasks with the same seed, and asks no model. Which twin is the best is
+chosen on validation tasks. A model's worth is its success minus that twin's, on the tasks that both played.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.policy import TWINS
+from homebody.agents.record import EpisodeRecord
+from homebody.agents.rollout import Job, Rollouts
+from homebody.envs import TaskSpec
+from homebody.evolution.episodes import OnRecord, play_once
+from homebody.evolution.stats import paired_bound, paired_gain, success_rate
+from homebody.evolution.store import Store
+
+
+@dataclass(frozen=True)
+class Twins:
+    """What the four twins did on some tasks."""
+
+    episodes: Mapping[str, Mapping[str, EpisodeRecord]]
+    """Episodes by their key, by twin; in the order of `homebody.agents.policy.TWINS` and of the tasks."""
+    seconds: float
+    """Wall time that it took."""
+
+    @property
+    def success(self) -> dict[str, float | None]:
+        """Success of each twin, in [0, 1]; None where errors ended all of its episodes."""
+        return {name: success_rate(record.outcome for record in episodes.values())["success"] for name, episodes in self.episodes.items()}
+
+    @property
+    def best(self) -> str:
+        """Name of the twin with the highest success; of equals the first in the order of `TWINS`."""
+        success = self.success
+        return max(success, key=lambda name: -1.0 if (share := success[name]) is None else share)
+
+    def won(self, name: str) -> dict[str, bool]:
+        """Return the outcome of a twin's episodes by task; those that an error ended have none."""
+        return {record.task_id: record.won for record in self.episodes[name].values() if record.outcome is not None}
+
+    def fault(self, model: Sequence[EpisodeRecord] = ()) -> str:
+        """Return why these twins are no measure, in a clause; empty where they are one.
+
+        An error in a twin voids it, and so does a processor that fails for the twin alone: the harness then did
+        less without the model than it can.
+
+        Args:
+            model: the model's episodes of the tasks, one a task. Where an error ended one, its task is not compared.
+                Tasks without an episode of the model are judged by errors alone.
+        """
+        by_task = {record.task_id: record for record in model}
+        for name, episodes in self.episodes.items():
+            for record in episodes.values():
+                beside = by_task.get(record.task_id)
+                if beside is not None and beside.error is not None:
+                    continue
+                if record.error is not None:
+                    return f"twin {name} failed at task {record.task_id}: {_said(record.error)}"
+                known = {(failure["boundary"], failure["kind"]) for failure in beside.failures} if beside else set()
+                for failure in record.failures if beside else ():
+                    if (failure["boundary"], failure["kind"]) not in known:
+                        return f"a processor failed for twin {name} alone, at task {record.task_id}: {_said(failure)}"
+        return ""
+
+
+@dataclass(frozen=True)
+class ModelValue:
+    """Success with the model minus success of the best twin on the same tasks: fractions, paired by task."""
+
+    n: int
+    """Tasks that both played to their end."""
+    points: float | None
+    """The difference, in [-1, 1]; None where there is no measure."""
+    ci95: tuple[float, float] | None
+    """Its 95% interval, tasks resampled."""
+    lower90: float | None
+    """Its one-sided lower bound: the value is above it with 90% confidence."""
+    why: str = ""
+    """Why there is no measure, in a clause; empty where there is one."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what results hold: `model_value`, None without a measure, and then `model_value_why`."""
+        if self.points is None or self.ci95 is None:
+            return {"model_value": None, "model_value_why": self.why}
+        return {"model_value": {"points": self.points, "ci95": list(self.ci95), "lower90": self.lower90, "n": self.n}}
+
+
+def play_twins(
+    rollouts: Rollouts,
+    spec: HarnessSpec,
+    tasks: Sequence[TaskSpec],
+    seed: int = 0,
+    *,
+    store: Store | None = None,
+    on_record: OnRecord | None = None,
+) -> Twins:
+    """Play the four twins of a harness, first attempts only, on the workers of a run.
+
+    Args:
+        rollouts: of the run; its own policy is not asked.
+        spec: the harness.
+        tasks: what to play.
+        seed: of the model's episodes, which makes theirs a pair of them.
+        store: where episodes are kept; those that are there are not played.
+        on_record: told after each episode that is played.
+    """
+    started = time.monotonic()
+    played = play_once(rollouts, [Job(spec, task, seed, policy=name) for name in TWINS for task in tasks], store, on_record)
+    pairs = list(played.items())
+    by_twin = {name: dict(pairs[n * len(tasks) : (n + 1) * len(tasks)]) for n, name in enumerate(TWINS)}
+    return Twins(by_twin, time.monotonic() - started)
+
+
+def model_value(model: Sequence[EpisodeRecord], twins: Twins, best: str) -> ModelValue:
+    """Return what the model is worth.
+
+    Args:
+        model: its episodes, first attempts, one a task.
+        twins: of the same harness on the same tasks, with the same seed.
+        best: the twin to compare with, chosen on validation tasks.
+    """
+    alone = twins.won(best)
+    pairs = [(alone[record.task_id], record.won) for record in model if record.outcome is not None and record.task_id in alone]
+    if fault := twins.fault(model):
+        return no_value(fault, len(pairs))
+    if not pairs:
+        return no_value("errors left no task that model and twin both played")
+    before, after = [was for was, _ in pairs], [won for _, won in pairs]
+    points, low, high = paired_gain(before, after)
+    return ModelValue(len(pairs), points, (low, high), paired_bound(before, after))
+
+
+def no_value(why: str, n: int = 0) -> ModelValue:
+    """Return that there is no measure of a model, and why, in a clause."""
+    return ModelValue(n, None, None, None, why)
+
+
+def _said(error: Mapping[str, str]) -> str:
+    return f"{error['kind']} at {error['boundary']}: {error['message']}"
