@@ -30,7 +30,12 @@ def play_once(
     if store and missing:
         # Said before it is played: the log accounts for episodes of an evaluation that is stopped, too.
         store.append("evaluating", {"tasks": [job.task.task_id for _, job in missing], "keys": [key for key, _ in missing]})
-    for (key, _), record in zip(missing, rollouts.play([job for _, job in missing]), strict=True):
+
+    def keep(number: int, record: EpisodeRecord) -> None:
+        if store:
+            store.add_episode(missing[number][0], record)
+
+    for (key, _), record in zip(missing, rollouts.play([job for _, job in missing], on_rest=keep), strict=True):
         known[key] = record
         if store:
             store.add_episode(key, record)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from homebody.agents.harness.spec import HarnessSpec, digest
-from homebody.agents.record import EpisodeRecord
+from homebody.agents.policy import MODEL_FREE, TWINS, Policy
+from homebody.agents.record import EpisodeRecord, decisions
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
+from homebody.agents.twin import REFERENCE
+from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
+from homebody.evolution.episodes import OnRecord, play_once
 from homebody.evolution.stats import pass_at_k, success_rate, wilson
-from homebody.evolution.store import RunError, Store, episode_key
+from homebody.evolution.store import RunError, Store
+from homebody.evolution.twins import Twins, model_value, no_value, play_twins
+
+TWIN_TASKS = 40
+"""Validation tasks at most on which the best twin is chosen; where fewer tasks are evaluated, as many."""
 
 
 def evaluate(
@@ -27,7 +35,8 @@ def evaluate(
     seed: int = 0,
     workers: int = 1,
     run_dir: str | Path | None = None,
-    on_record: Callable[[int, int, EpisodeRecord], None] | None = None,
+    twins: bool = False,
+    on_record: OnRecord | None = None,
 ) -> dict[str, Any]:
     """Play the first `tasks` tasks of a split.
 
@@ -40,7 +49,9 @@ def evaluate(
         seed: of the episodes.
         workers: number of worker processes; the result does not depend on it.
         run_dir: keeps episodes and result there, and plays only what is not there yet.
-        on_record: told after each episode: number done, number of all, the record.
+        twins: play the four twins too: on validation tasks, to choose the best of them, which the model's steps are then compared with;
+            and on the same tasks as the model.
+        on_record: told after each episode: number done, number of all, the record. Twins are counted by themselves.
 
     Returns:
         The result as DESIGN describes it for `homebody evaluate --json`.
@@ -48,44 +59,65 @@ def evaluate(
     started = time.monotonic()
     spec.check()
     chosen = list_tasks(stage.env_id, split, tasks, **stage.env_kwargs)
+    held = _validation_tasks(stage, split, chosen) if twins else []
     # The policy first: where there is no such model, no run directory is made.
     with Rollouts(stage, workers) as rollouts, Store(run_dir) if run_dir is not None else nullcontext(None) as store:
-        jobs = [Job(spec, task, seed, attempt) for task in chosen for attempt in range(attempts)]
-        fingerprint = rollouts.policy.fingerprint
         if store:
             _check_env_args(store, stage)
-        keys = [episode_key(spec.behaviour_hash, job.task, fingerprint, stage.max_steps, seed, job.attempt, stage.env_args) for job in jobs]
-        known = {key: record for key in keys if store and (record := store.episode(key))}
-        missing = [(key, job) for key, job in zip(keys, jobs, strict=True) if key not in known]
-        if store and missing:
-            # Said before it is played: the log accounts for episodes of an evaluation that is stopped, too.
-            store.append("evaluating", {"tasks": [job.task.task_id for _, job in missing], "keys": [key for key, _ in missing]})
-
-        def keep(number: int, record: EpisodeRecord) -> None:
-            if store:
-                store.add_episode(missing[number][0], record)
-
-        for (key, _), record in zip(missing, rollouts.play([job for _, job in missing], on_rest=keep), strict=True):
-            known[key] = record
-            if store:
-                store.add_episode(key, record)
-            if on_record:
-                on_record(len(known), len(jobs), record)
-        result = summarize([known[key] for key in keys], attempts)
-        result = {
-            "env": stage.env_id,
-            "env_args": stage.env_args,
-            "split": split,
-            "max_steps": stage.max_steps,
-            "harness": spec.name,
-            **result,
-        }
-        result |= {"policy": rollouts.policy.name, "fingerprint": rollouts.policy.fingerprint}
-        result["wall_s"] = round(time.monotonic() - started, 2)
+        before = play_twins(rollouts, spec, held, seed, store=store, on_record=on_record) if twins else None
+        twin = before.best if before and rollouts.policy.has_model else REFERENCE
+        jobs = [Job(spec, task, seed, attempt, twin=twin) for task in chosen for attempt in range(attempts)]
+        played = play_once(rollouts, jobs, store, on_record)
+        beside = play_twins(rollouts, spec, chosen, seed, store=store, on_record=on_record) if twins else None
+        worth = _worth(list(played.values())[::attempts], rollouts.policy, before, beside) if before and beside else {}
+        seconds = time.monotonic() - started
+        result = _result(stage, spec, split, played, rollouts.policy, attempts) | worth | {"wall_s": round(seconds, 2)}
         if store:
-            figures = {key: value for key, value in result.items() if key != "episodes"}
-            store.append("evaluation", {**figures, "won": _won(result), "keys": keys})
+            _keep(store, result, played)
+        if store and beside:
+            each_s = round(beside.seconds / len(TWINS), 2)
+            for name, episodes in beside.episodes.items():
+                _keep(store, _result(stage, spec, split, episodes, TWINS[name]()) | {"wall_s": each_s}, episodes)
     return result
+
+
+def _result(
+    stage: RolloutConfig, spec: HarnessSpec, split: str, played: Mapping[str, EpisodeRecord], policy: Policy, attempts: int = 1
+) -> dict[str, Any]:
+    """Return what was played, and how well."""
+    where = {"env": stage.env_id, "env_args": stage.env_args, "split": split, "max_steps": stage.max_steps, "harness": spec.name}
+    return {**where, **summarize(list(played.values()), attempts), "policy": policy.name, "fingerprint": policy.fingerprint}
+
+
+def _keep(store: Store, result: Mapping[str, Any], played: Mapping[str, EpisodeRecord]) -> None:
+    """Keep a result, with the outcome of each task."""
+    figures = {key: value for key, value in result.items() if key != "episodes"}
+    store.append("evaluation", {**figures, "won": _won(result), "keys": list(played)})
+
+
+def _validation_tasks(stage: RolloutConfig, split: str, chosen: Sequence[TaskSpec]) -> Sequence[TaskSpec]:
+    """Return the tasks on which the best twin is chosen."""
+    known = chosen if split == "validation" else list_tasks(stage.env_id, "validation", None, **stage.env_kwargs)
+    return known[: min(len(chosen), TWIN_TASKS)]
+
+
+def _worth(first: Sequence[EpisodeRecord], policy: Policy, before: Twins, beside: Twins) -> dict[str, Any]:
+    """Return what the twins say of a result.
+
+    Args:
+        first: the first attempts.
+        policy: who played them.
+        before: the twins on validation tasks.
+        beside: the twins on the same tasks.
+    """
+    if not policy.has_model:
+        value = no_value(f"{policy.name} is no model")
+    elif fault := before.fault():
+        value = no_value(f"on validation, {fault}")
+    else:
+        value = model_value(first, beside, before.best)
+    seconds = round(before.seconds + beside.seconds, 2)
+    return {"twins": beside.success, "best_twin": before.best, **value.to_json(), "twins_s": seconds}
 
 
 def _check_env_args(store: Store, stage: RolloutConfig) -> None:
@@ -108,7 +140,8 @@ def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, 
         attempts: number of records a task.
 
     Returns:
-        Figures of the first attempts that were played to their end (`n` of them), counters of all episodes (`errors` among them), and
+        Figures of the first attempts that were played to their end (`n` of them), who decided in the first attempts (see
+        `homebody.agents.record.Decisions`; shares are None without a model), counters of all episodes (`errors` among them), and
         `episodes`. `success`, `ci95` and `steps_mean` are None where `n` is 0. Where the environment tells a success to the letter, whose
         reward then says more than `success`: `reward_mean`, `success_strict` and `ci95_strict`, by type too. `pass_at_k` is over the
         tasks whose attempts were all played to their end, and None without such a task.
@@ -119,6 +152,7 @@ def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, 
         **success_rate(record.outcome for record in first),
         "errors": sum(record.error is not None for record in records),
         **_grades(played),
+        **_decided(first),
         "steps_mean": sum(record.steps for record in played) / len(played) if played else None,
         "invalid_actions": sum(record.invalid_actions for record in records),
         "prompt_tokens": _total(records, "prompt_tokens"),
@@ -133,7 +167,8 @@ def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, 
         "trace_hash": digest([record.trace_hash for record in records]),
         "by_type": _by_type(first),
         "episodes": [
-            {key: getattr(record, key) for key in ("task_id", "type", "won", "steps", "seed", "attempt", "trace_hash", "error")}
+            {key: getattr(record, key) for key in _EPISODE}
+            | {"model_share": _decided([record])["model_share"]}
             | ({"reward": record.reward, "strict": record.strict} if record.strict is not None else {})
             for record in records
         ],
@@ -147,9 +182,19 @@ def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, 
     return result
 
 
+_EPISODE = ("task_id", "type", "won", "steps", "seed", "attempt", "trace_hash", "play_hash", "error")
+"""What a result holds of each episode, besides its `model_share`."""
+
+
 def said_of(record: EpisodeRecord) -> str:
     """Return how an episode ended, in a word."""
     return {True: "won", False: "lost", None: "error"}[record.outcome]
+
+
+def _decided(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
+    """Return who decided in the episodes of a policy."""
+    shares = {"model_share": None, "model_share_won": None} if records[0].policy in MODEL_FREE else {}
+    return decisions(records).to_json() | shares
 
 
 def _total(records: Iterable[EpisodeRecord], counter: str) -> int:
@@ -178,6 +223,6 @@ def _grades(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
     }
 
 
-def _won(result: dict[str, Any]) -> dict[str, bool]:
+def _won(result: Mapping[str, Any]) -> dict[str, bool]:
     """Return the outcome of the first attempts that were played to their end, by task."""
     return {episode["task_id"]: episode["won"] for episode in result["episodes"] if not episode["attempt"] and not episode["error"]}

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,22 +9,28 @@ import pytest
 
 from homebody.agents import rollout
 from homebody.agents.errors import ModelNotFoundError
-from homebody.agents.harness.spec import HarnessSpec, digest
+from homebody.agents.harness.spec import HarnessSpec, digest, entry
+from homebody.agents.models import names
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.policy import TWINS
+from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, RolloutConfig
 from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv
 from homebody.evolution import evaluation as evaluate_module
 from homebody.evolution.evaluation import evaluate, summarize
+from homebody.evolution.stats import paired_gain
 from homebody.evolution.store import Store
 
 ENV = "homebody/Household-v0"
 STAGE = RolloutConfig(ENV, "random", 6, {"rooms": ["bathroom"]})
 KEYS = {
     "env", "split", "n", "success", "ci95", "steps_mean", "invalid_actions", "prompt_tokens", "cached_tokens", "generated_tokens",
-    "decisions", "wall_s", "behaviour_hash", "policy", "trace_hash", "by_type", "episodes",
+    "decisions", "wall_s", "behaviour_hash", "policy", "trace_hash", "by_type", "episodes", "model_share", "model_share_won",
+    "unreadable", "cut", "repaired", "errors", "decided_by",
 }  # fmt: skip
-EPISODE_KEYS = {"task_id", "type", "won", "steps", "seed", "trace_hash", "error"}
+EPISODE_KEYS = {"task_id", "type", "won", "steps", "seed", "trace_hash", "play_hash", "model_share", "error"}
 
 
 @pytest.fixture
@@ -32,7 +39,7 @@ def spec() -> HarnessSpec:
 
 
 def lasting(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in result.items() if key != "wall_s"}
+    return {key: value for key, value in result.items() if key not in ("wall_s", "twins_s")}
 
 
 def test_the_result_is_as_the_design_says(spec: HarnessSpec) -> None:
@@ -64,13 +71,15 @@ def test_the_figures_by_hand(episode: Callable[..., EpisodeRecord]) -> None:
     assert intervals == {"a": pytest.approx([0.0, 0.79345], abs=1e-5), "b": pytest.approx([0.20766, 0.93851], abs=1e-5)}
     assert result == {
         "n": 4, "errors": 1, "success": 0.5,
+        "model_share": None, "model_share_won": None, "unreadable": None, "cut": None, "repaired": 0,
+        "decided_by": {"model": 0, "agreed": 0, "reading": 0, "harness": 0, "fallback": 0},
         "steps_mean": 6.0, "invalid_actions": 3, "prompt_tokens": 20, "cached_tokens": 8, "generated_tokens": 4,
         "decisions": 32, "adaptations": {"episodes": 1, "total": 2}, "behaviour_hash": "h",
         "trace_hash": digest([record.trace_hash for record in records]),
         "by_type": {"a": {"n": 1, "errors": 0, "success": 0.0}, "b": {"n": 3, "errors": 1, "success": 2 / 3}},
         "episodes": [
             {"task_id": f"t{n}", "type": record.type, "won": record.won, "steps": record.steps, "seed": 0, "attempt": 0,
-             "trace_hash": record.trace_hash, "error": record.error}
+             "trace_hash": record.trace_hash, "play_hash": record.play_hash, "error": record.error, "model_share": None}
             for n, record in enumerate(records, 1)
         ],
     }  # fmt: skip
@@ -222,7 +231,8 @@ def test_token_counters_of_kept_episodes_count(
 ) -> None:
     class Scripted:
         def __init__(self, stage: RolloutConfig, workers: int) -> None:
-            self.policy = SimpleNamespace(name="nobody", fingerprint={"policy": "nobody"})
+            self.policy = SimpleNamespace(name="nobody", fingerprint={"policy": "nobody"}, has_model=True)
+            self.stage = stage
 
         def __enter__(self) -> "Scripted":
             return self
@@ -236,3 +246,196 @@ def test_token_counters_of_kept_episodes_count(
     for _ in range(2):
         result = evaluate(STAGE, spec, "test", tasks=2, run_dir=tmp_path)
         assert (result["prompt_tokens"], result["generated_tokens"], result["cached_tokens"]) == (14, 6, 0)
+
+
+# --- who decided, and the twins
+
+PRESS = RolloutConfig("Quarry-v0", "tiny", 1, {"types": ["press"]})
+"""One step, five commands: whoever says `press` wins."""
+
+
+class Says(Scripted):
+    """A model that always says the same."""
+
+    def __init__(self, reply: str) -> None:
+        super().__init__(name="tiny")
+        self.reply = reply
+
+    def generate(self, segments: Sequence[str], **settings: Any) -> str:
+        self.enqueue(self.reply)
+        return super().generate(segments, **settings)
+
+
+@pytest.fixture
+def says(monkeypatch: pytest.MonkeyPatch, quarry: object) -> Callable[[str], list[Says]]:
+    """Put models that always say the same in the place of all models; returns those that were loaded."""
+
+    def put(reply: str) -> list[Says]:
+        loaded: list[Says] = []
+
+        def load(name: str, **settings: Any) -> Says:
+            loaded.append(Says(reply))
+            return loaded[-1]
+
+        monkeypatch.setattr(names, "load", load)
+        return loaded
+
+    return put
+
+
+class Dictates(Processor):
+    """Writes the next command into the prompt, after what is there: a model need only copy it."""
+
+    name, hook, dimension, schema = "dictates", "before_model", "context", {}
+
+    def process(self, event: Any) -> dict[str, Any]:
+        return {"content": f"{event.content}\nThe next command is: press"}
+
+
+class Needy(Processor):
+    """Asks the model, and does not ask whether there is one."""
+
+    name, hook, dimension, schema = "needy", "before_model", "evaluation", {}
+
+    def process(self, event: Any) -> None:
+        assert self.services.score("Is it day or night?", ["day", "night"])  # type: ignore[misc]
+
+
+@pytest.fixture
+def harness(monkeypatch: pytest.MonkeyPatch) -> Callable[..., HarnessSpec]:
+    """Make the generic harness with processors of these tests at its end."""
+    for processor in (Dictates, Needy):
+        monkeypatch.setitem(REGISTRY, processor.name, processor)
+
+    def make(*uses: str) -> HarnessSpec:
+        return HarnessSpec.load("generic").patch([{"op": "add", "path": "/processors/-", "value": entry(use)} for use in uses])
+
+    return make
+
+
+def test_a_model_that_knows_what_its_harness_does_not_is_worth_the_difference(
+    says: Callable[[str], list[Says]], harness: Callable[..., HarnessSpec]
+) -> None:
+    loaded = says("press")
+    result = json.loads(json.dumps(evaluate(PRESS, harness(), "test", twins=True)))
+    alone = {name: evaluate(replace(PRESS, policy=name), harness(), "test") for name in TWINS}
+    on_validation = {name: evaluate(replace(PRESS, policy=name), harness(), "validation")["success"] for name in TWINS}
+    assert result["success"] == 1.0
+    assert result["twins"] == {name: one["success"] for name, one in alone.items()}
+    assert result["best_twin"] == max(TWINS, key=lambda name: on_validation[name])
+    best = {e["task_id"]: e["won"] for e in alone[result["best_twin"]]["episodes"]}
+    points, *ends = paired_gain([best[e["task_id"]] for e in result["episodes"]], [e["won"] for e in result["episodes"]])
+    assert (result["model_value"]["points"], result["model_value"]["ci95"], result["model_value"]["n"]) == (points, ends, 6)
+    assert points > 0.5
+    assert ends[0] <= result["model_value"]["lower90"] <= points
+    assert "model_value_why" not in result
+    assert [len(backend.calls) for backend in loaded] == [6]  # one a task: the twins asked nothing
+    # Whoever decides, it was the model; where the twin would have said the same, they agreed.
+    assert (result["model_share"], result["model_share_won"], result["unreadable"], result["cut"]) == (1.0, 1.0, 0.0, 0.0)
+    agreed = sum(best.values())
+    assert result["decided_by"] == {"model": 6 - agreed, "agreed": agreed, "reading": 0, "harness": 0, "fallback": 0}
+    assert [e["model_share"] for e in result["episodes"]] == [1.0] * 6
+
+
+def test_a_model_that_copies_what_its_harness_wrote_is_worth_nothing(
+    says: Callable[[str], list[Says]], harness: Callable[..., HarnessSpec]
+) -> None:
+    says("press")
+    result = evaluate(PRESS, harness("dictates"), "test", twins=True)
+    assert (result["success"], result["best_twin"], result["twins"]["echo"]) == (1.0, "echo", 1.0)
+    assert (result["model_value"]["points"], result["model_value"]["ci95"]) == (0.0, [0.0, 0.0])
+    assert result["decided_by"]["agreed"] == 6
+
+
+def test_a_model_that_repeats_a_sentence_decides_nothing(says: Callable[[str], list[Says]], harness: Callable[..., HarnessSpec]) -> None:
+    says("I am happy to help you")
+    result = evaluate(PRESS, harness(), "test", twins=True)
+    assert (result["success"], result["model_share"], result["unreadable"], result["model_share_won"]) == (0.0, 0.0, 1.0, None)
+    assert result["decided_by"]["fallback"] == 6
+    assert result["model_value"]["points"] <= 0.0
+
+
+def test_a_harness_that_fails_without_a_model_has_no_value(says: Callable[[str], list[Says]], harness: Callable[..., HarnessSpec]) -> None:
+    says("press")
+    result = evaluate(PRESS, harness("needy"), "test", twins=True)
+    assert result["model_value"] is None
+    assert result["model_value_why"].startswith("a processor failed for twin no-model alone, at task test/press-0: TypeError at needy at ")
+    assert set(result["twins"]) == set(TWINS)
+
+
+def test_a_twin_that_fails_on_validation_is_no_measure_either(
+    says: Callable[[str], list[Says]], harness: Callable[..., HarnessSpec], monkeypatch: pytest.MonkeyPatch, quarry: Any
+) -> None:
+    says("press")
+    reset = quarry.reset
+
+    def torn(self: Any, *, seed: Any = None, options: Any = None) -> Any:
+        if options["task"] == "validation/press-2":
+            raise EnvError("the file is torn")
+        return reset(self, seed=seed, options=options)
+
+    monkeypatch.setattr(quarry, "reset", torn)
+    result = evaluate(PRESS, harness(), "test", twins=True)
+    assert result["model_value"] is None
+    assert result["model_value_why"] == (
+        "on validation, twin no-model failed at task validation/press-2: EnvError at reset: the file is torn"
+    )
+
+
+def test_a_policy_without_a_model_has_no_share_and_no_value(harness: Callable[..., HarnessSpec], quarry: object) -> None:
+    result = evaluate(replace(PRESS, policy="executor"), harness(), "test", twins=True)
+    assert (result["model_share"], result["model_share_won"], result["unreadable"], result["cut"]) == (None, None, None, None)
+    assert [e["model_share"] for e in result["episodes"]] == [None] * 6
+    assert (result["model_value"], result["model_value_why"]) == (None, "executor is no model")
+    assert result["twins"]["executor"] == result["success"]
+
+
+def test_on_validation_the_twin_is_chosen_on_the_tasks_themselves(
+    says: Callable[[str], list[Says]], harness: Callable[..., HarnessSpec], quarry: Any
+) -> None:
+    says("press")
+    result = evaluate(PRESS, harness(), "validation", twins=True)
+    assert set(quarry.played) == {f"validation/press-{n}" for n in range(6)}
+    assert result["twins"][result["best_twin"]] == max(result["twins"].values())
+
+
+def test_the_best_twin_is_the_reference_of_the_models_steps(says: Callable[[str], list[Says]], harness: Callable[..., HarnessSpec]) -> None:
+    # `echo` copies `press`, and is the reference where no twin was chosen; the best twin of the plain harness may say other things.
+    says("press")
+    spec = harness()
+    with_twins = evaluate(PRESS, spec, "test", twins=True)
+    best = with_twins["best_twin"]
+    won = sum(e["won"] for e in evaluate(replace(PRESS, policy=best), spec, "test")["episodes"])
+    assert with_twins["decided_by"]["agreed"] == won
+    plain = evaluate(PRESS, spec, "test")
+    assert [e["play_hash"] for e in plain["episodes"]] == [e["play_hash"] for e in with_twins["episodes"]]
+    assert not {"twins", "best_twin", "model_value"} & set(plain)
+
+
+def test_with_several_attempts_twins_play_the_first(says: Callable[[str], list[Says]], harness: Callable[..., HarnessSpec]) -> None:
+    says("press")
+    one = evaluate(PRESS, harness(), "test", twins=True)
+    three = evaluate(PRESS, harness(), "test", attempts=3, twins=True)
+    assert (three["twins"], three["best_twin"], three["model_value"]) == (one["twins"], one["best_twin"], one["model_value"])
+    assert three["decided_by"] == one["decided_by"]
+
+
+def test_a_run_keeps_an_evaluation_of_each_twin_and_plays_none_twice(
+    says: Callable[[str], list[Says]], harness: Callable[..., HarnessSpec], tmp_path: Path, quarry: Any
+) -> None:
+    says("press")
+    spec = harness("dictates")
+    first = evaluate(PRESS, spec, "test", twins=True, run_dir=tmp_path)
+    quarry.played.clear()
+    again = evaluate(PRESS, spec, "test", twins=True, run_dir=tmp_path)
+    evaluate(replace(PRESS, policy="echo"), spec, "test", run_dir=tmp_path)
+    assert quarry.played == []
+    assert lasting(again) == lasting(first)
+    with Store(tmp_path, readonly=True) as store:
+        kept = store.events("evaluation")
+        evaluated = {key for item in store.events("evaluating") for key in item["keys"]}
+        assert evaluated == set(store.episodes())
+    assert [item["policy"] for item in kept] == ["tiny", *TWINS, "tiny", *TWINS, "echo"]
+    assert kept[0]["model_value"] == first["model_value"]
+    assert [item["success"] for item in kept[1:5]] == list(first["twins"].values())
+    assert kept[-1]["won"] == kept[3]["won"] == {f"test/press-{n}": True for n in range(6)}
