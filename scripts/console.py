@@ -125,6 +125,7 @@ class Console:
 
     def evaluation(self, result: Mapping[str, Any]) -> None:
         """Print the result of an evaluation."""
+        from homebody.evolution.reports import worth
         from homebody.evolution.reports.summary import interval, percent, steps
 
         where = f"{result['env']} {result['split']}, {result['max_steps']} steps"
@@ -142,6 +143,8 @@ class Console:
             cells += [f"[bold]{100 * result['success_strict']:.1f}%[/] ({100 * low:.1f} to {100 * high:.1f})"]
         table.add_row("[bold]all", *cells)
         self.out.print(table)
+        for line in worth.lines(result, "--twins"):
+            self.out.print(escape(line))
         for k, value in result.get("pass_at_k", {}).items():
             self.out.print(f"pass@{k} {percent(value)}")
         if result["adaptations"]["total"]:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
@@ -23,6 +25,9 @@ from homebody.scripts.options import (
     workers,
 )
 
+if TYPE_CHECKING:
+    from homebody.agents.record import EpisodeRecord
+
 
 @click.command(short_help="Play many tasks and say how many are solved.")
 @where
@@ -33,6 +38,8 @@ from homebody.scripts.options import (
 @policy_option
 @click.option("--tasks", "n_tasks", type=click.IntRange(min=1), metavar="N", help="The first N tasks of the split; without it all.")
 @click.option("--attempts", type=click.IntRange(1, 100), default=1, show_default=True, metavar="K", help="Tries a task; adds pass@k.")
+@click.option("--twins", is_flag=True,
+              help="Play the harness's four twins too, which ask no model: what the model is worth beside the best of them.")  # fmt: skip
 @workers
 @click.option("--run-dir", type=PATH, metavar="DIR", help="Keep episodes and result in this run; nothing is played twice.")
 @seed
@@ -40,14 +47,18 @@ from homebody.scripts.options import (
 @json_out
 def evaluate(
     env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, split: str, harness: str, no_adaptation: bool,
-    without: tuple[str, ...], policy: str, n_tasks: int | None, attempts: int, workers: int, run_dir: str | None, seed: int,
-    n_ctx: int | None, n_threads: int, gpu_layers: int, json_path: str | None,
+    without: tuple[str, ...], policy: str, n_tasks: int | None, attempts: int, twins: bool, workers: int, run_dir: str | None,
+    seed: int, n_ctx: int | None, n_threads: int, gpu_layers: int, json_path: str | None,
 ) -> None:  # fmt: skip
-    """Play the tasks of a split with a harness and a policy; print success with its 95% interval.
+    """Play the tasks of a split with a harness and a policy; print success with its 95% interval, and who decided.
+
+    With --twins four policies that ask no model play the same harness on the same tasks: no-model (what the harness ranks first), random,
+    echo (the command that the harness wrote into the prompt) and executor (what its skills advise). The best of them is chosen on as many
+    validation tasks, 40 at most. The model's value is its success minus that twin's, in points, with its 95% interval.
 
     \b
     Examples:
-      homebody evaluate --split test --tasks 60 --harness household --policy smollm2 --workers 2
+      homebody evaluate --split test --tasks 60 --harness household --policy smollm2 --twins --workers 2
       homebody evaluate --env-arg holdout=rooms --tasks 60 --harness household-smollm2 --policy no-model
       homebody evaluate --env homebody/AlfWorld-v0 --data-dir $ALFWORLD_DATA --split valid_unseen --policy random
       homebody evaluate --harness household-smollm2 --without location_memory --tasks 60
@@ -55,7 +66,6 @@ def evaluate(
     from homebody.agents.harness.spec import HarnessSpec
     from homebody.agents.rollout import RolloutConfig
     from homebody.evolution.evaluation import evaluate as evaluate_harness
-    from homebody.evolution.evaluation import said_of
 
     check_target(json_path, run_dir)
     spec = HarnessSpec.load(harness)
@@ -76,8 +86,17 @@ def evaluate(
             seed=seed,
             workers=workers,
             run_dir=run_dir,
-            on_record=lambda done, total, record: advance(done, total, said_of(record)),
+            twins=twins,
+            on_record=lambda done, total, record: advance(done, total, _note(record, policy)),
         )
     console.evaluation(result)
     write_json(json_path, result)
     end_with(result["episodes"])
+
+
+def _note(record: EpisodeRecord, policy: str) -> str:
+    """Return how an episode ended, and which twin played it if the policy did not."""
+    from homebody.agents.policy import TWINS
+    from homebody.evolution.evaluation import said_of
+
+    return f"twin {record.policy} {said_of(record)}" if record.policy in TWINS and record.policy != policy else said_of(record)

@@ -326,7 +326,7 @@ def test_a_model_that_knows_what_its_harness_does_not_is_worth_the_difference(
     best = {e["task_id"]: e["won"] for e in alone[result["best_twin"]]["episodes"]}
     points, *ends = paired_gain([best[e["task_id"]] for e in result["episodes"]], [e["won"] for e in result["episodes"]])
     assert (result["model_value"]["points"], result["model_value"]["ci95"], result["model_value"]["n"]) == (points, ends, 6)
-    assert points > 0.5
+    assert points > 0
     assert ends[0] <= result["model_value"]["lower90"] <= points
     assert "model_value_why" not in result
     assert [len(backend.calls) for backend in loaded] == [6]  # one a task: the twins asked nothing

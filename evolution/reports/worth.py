@@ -1,0 +1,94 @@
+"""What results say of a model in words: its success beside that of the best twin, what it is worth, and how much it decided.
+
+Reads results as `homebody.evolution.evaluation.evaluate` returns them, and rows and rounds with the same keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from homebody.agents.policy import MODEL_FREE
+from homebody.evolution.reports.summary import percent
+
+NOT_PLAYED = "twins not played"
+
+
+def headline(item: Mapping[str, Any], how: str = "") -> str:
+    """Return a model's success beside the best twin's, with what the model is worth; empty without a model.
+
+    Args:
+        item: a result.
+        how: what plays the twins where they were not played.
+    """
+    if item["policy"] in MODEL_FREE:
+        return ""
+    said = f"{item['policy']} {percent(item['success'])}, "
+    if "twins" not in item:
+        return said + NOT_PLAYED + (f": {how}" if how else "")
+    return f"{said}{best_twin(item)}: {value(item)}"
+
+
+def lines(item: Mapping[str, Any], how: str = "") -> list[str]:
+    """Return all that there is to say of a model and its twins, one sentence a line.
+
+    Args:
+        item: a result.
+        how: what plays the twins where they were not played.
+    """
+    twins = ", ".join(f"{name} {percent(success)}" for name, success in item.get("twins", {}).items())
+    decided = shares(item)
+    return [
+        line
+        for line in (
+            headline(item, how),
+            verdict(item),
+            decided and f"{decided}; steps decided by {decided_by(item)}",
+            twins and f"twins: {twins}; played in {item['twins_s']:.1f} s of {item['wall_s']:.1f} s",
+        )
+        if line
+    ]
+
+
+def best_twin(item: Mapping[str, Any]) -> str:
+    """Return the best twin with its success."""
+    return f"best twin {item['best_twin']} {percent(item['twins'][item['best_twin']])}"
+
+
+def value(item: Mapping[str, Any]) -> str:
+    """Return what a model is worth in points, with the 95% interval; or why that cannot be said."""
+    worth = item["model_value"]
+    if worth is None:
+        return f"no model_value, {item['model_value_why']}"
+    low, high = worth["ci95"]
+    return f"model_value {_points(worth['points'])} ({_points(low)} to {_points(high)})"
+
+
+def verdict(item: Mapping[str, Any]) -> str:
+    """Return a sentence where the model is worth nothing, or nothing that these tasks can tell; else an empty text."""
+    worth = item.get("model_value")
+    if worth is None or worth["ci95"][0] > 0:
+        return ""
+    if worth["points"] <= 0:
+        return "The model adds nothing: without it, the harness solves as much."
+    return "On these tasks, what the model adds cannot be told from nothing."
+
+
+def shares(item: Mapping[str, Any]) -> str:
+    """Return how much the model decided and how readable it was; empty without a model, and for results that do not say."""
+    if item.get("model_share") is None:
+        return ""
+    said = [f"model share {percent(item['model_share'])} (of won {percent(item['model_share_won'])})"]
+    said += [f"{name} {percent(item[name])}" for name in ("unreadable", "cut") if item[name] is not None]
+    if item["repaired"]:
+        said.append(f"repaired {item['repaired']}")
+    return ", ".join([*said, f"errors {item['errors']}"])
+
+
+def decided_by(item: Mapping[str, Any]) -> str:
+    """Return the steps by who decided them, those that nobody did left out."""
+    return ", ".join(f"{name} {steps}" for name, steps in item["decided_by"].items() if steps)
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"
