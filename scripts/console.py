@@ -143,8 +143,9 @@ class Console:
             cells += [f"[bold]{100 * result['success_strict']:.1f}%[/] ({100 * low:.1f} to {100 * high:.1f})"]
         table.add_row("[bold]all", *cells)
         self.out.print(table)
-        for line in worth.lines(result, "--twins"):
-            self.out.print(escape(line))
+        for line in (*worth.beside(result, "--twins"), worth.twins(result)):
+            if line:
+                self.out.print(escape(line))
         for k, value in result.get("pass_at_k", {}).items():
             self.out.print(f"pass@{k} {percent(value)}")
         if result["adaptations"]["total"]:

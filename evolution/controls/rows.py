@@ -15,7 +15,7 @@ from typing import Any
 
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.spec import HarnessSpec, digest
-from homebody.agents.policy import MODEL_FREE
+from homebody.agents.policy import MODEL_FREE, TWINS
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs import tasks as list_tasks
@@ -37,8 +37,6 @@ ROWS = {
     "final": "evolved harness, the run's policy",
     "noop": "evolution with empty edits, same budget",
     "random-edits": "evolution with random edits, same budget",
-    "random": "evolved harness, random choice",
-    "no-model": "evolved harness, no model",
     "no-memory": "evolved harness without memory of places, the run's policy",
     "no-memory-random": "evolved harness without memory of places, random choice",
     "best-of-n": "seed harness, best of several attempts, chosen by an oracle; as many episodes or tokens as the evolution",
@@ -48,7 +46,9 @@ ROWS = {
     "stage": "harness after each shipped edit",
 }
 """Keys of the rows, with their labels, in the order in which they are played. An environment whose own policy has a name says it in
-`online_label`."""
+`online_label`. `seed` and `final` bring the rows of their twins with them: `final echo` and the like."""
+TWINNED = ("seed", "final")
+"""Rows that stand beside their twins."""
 LEARNED_MEMORIES = ("location_memory",)
 """Processors that hold what training tasks showed of the world, as against how to act in it."""
 ROUNDS_OF_CONTROL = 50
@@ -127,7 +127,8 @@ def play_controls(
     Returns:
         `run` (`env`, `about` where the environment says what is played, `model`, `split`, `max_steps`, `episodes`, `tokens`, ...); `rows`,
         each with `row`, `label`, `n`, `errors`, `attempts`, `success`, `ci95`, `pass_at_k` where there were more attempts, `reward_mean`,
-        `success_strict` and `ci95_strict` where the evaluation has them, `steps_mean`, tokens, hashes, and `gain` over the seed; `skipped`
+        `success_strict` and `ci95_strict` where the evaluation has them, `steps_mean`, who decided, tokens, hashes, and `gain` over the
+        seed; those of `TWINNED` with `twins`, `best_twin` and `model_value`, as `homebody.evolution.evaluation` has them; `skipped`
         (row -> why); `gain`, `gain_at_k` and `attribution` as `homebody.evolution.reports.attribution` has them; `audit` (findings).
 
     Raises:
@@ -233,13 +234,14 @@ def _rows(key: str, lineage: Lineage, plan: Plan, stage: RolloutConfig, workers:
     """Return what there is to play under a key; the two evolutions that are controls run here."""
     model, label = lineage.config.model, ROWS[key]
     slow = plan.seed_tasks or plan.tasks
-    if key == "seed":
-        return [_Row(key, label, lineage.seed, model, plan.attempts, slow)]
-    if key == "final":
-        return [_Row(key, label, lineage.final, model, plan.attempts, plan.tasks)]
+    if key in TWINNED:
+        spec, tasks = (lineage.seed, slow) if key == "seed" else (lineage.final, plan.tasks)
+        name = label.partition(",")[0]
+        twins = [_Row(f"{key} {twin}", f"{name}, twin {twin}", spec, twin, 1, tasks) for twin in TWINS]
+        return [_Row(key, label, spec, model, plan.attempts, tasks), *twins]
     if key == "scripted":
         return [_Row(key, _told_by_env(stage, "online_label", label), lineage.final, key, 1, plan.tasks)]
-    if key in ("random", "no-model", "expert"):
+    if key == "expert":
         return [_Row(key, label, lineage.final, key, 1, plan.tasks)]
     if key in ("noop", "random-edits"):
         spec, spent = _control_evolution(lineage, "noop" if key == "noop" else "random", workers, told)
@@ -286,7 +288,8 @@ def _equal_attempts(lineage: Lineage, plan: Plan) -> tuple[int, str]:
 def _mean_of_seed(lineage: Lineage, *counters: str) -> float:
     """Return the mean of what these counters of the run's episodes of the seed harness add up to."""
     with Store(lineage.run_dir, readonly=True) as store:
-        found = [record["usage"] for record in store.episodes().values() if record["behaviour_hash"] == lineage.seed.behaviour_hash]
+        records = [record for record in store.episodes().values() if record["behaviour_hash"] == lineage.seed.behaviour_hash]
+    found = [record["usage"] for record in records if record["policy"] not in MODEL_FREE or record["policy"] == lineage.config.model]
     return sum(float(usage.get(name, 0)) for usage in found for name in counters) / len(found) if found else 0.0
 
 
@@ -347,6 +350,7 @@ def _lend_episodes(run_dir: Path, folder: Path) -> None:
 
 def _play(row: _Row, lineage: Lineage, stage: RolloutConfig, plan: Plan, workers: int, told: Told) -> dict[str, Any]:
     """Play a row, or find it in the run's store."""
+    twins = row.key in TWINNED
     asked = {
         "row": row.key,
         "split": plan.split,
@@ -355,6 +359,7 @@ def _play(row: _Row, lineage: Lineage, stage: RolloutConfig, plan: Plan, workers
         "policy": row.policy,
         "behaviour_hash": row.spec.behaviour_hash,
         "max_steps": stage.max_steps,
+        **({"twins": True} if twins else {}),
     }
     with Store(lineage.run_dir, readonly=True) as store:
         known = [item for item in store.events("control") if item["asked"] == asked]
@@ -370,6 +375,7 @@ def _play(row: _Row, lineage: Lineage, stage: RolloutConfig, plan: Plan, workers
         seed=lineage.config.seed,
         workers=workers,
         run_dir=lineage.run_dir,
+        twins=twins,
         on_record=lambda done, total, record: told(row.key, done, total, said_of(record)),
     )
     if not result["n"]:
@@ -388,7 +394,8 @@ def _play(row: _Row, lineage: Lineage, stage: RolloutConfig, plan: Plan, workers
 
 KEPT = (
     "n", "errors", "success", "ci95", "pass_at_k", "steps_mean", "invalid_actions", "prompt_tokens", "cached_tokens", "generated_tokens",
-    "policy", "behaviour_hash", "trace_hash", "wall_s", *GRADES,
+    "policy", "behaviour_hash", "trace_hash", "wall_s", "model_share", "model_share_won", "unreadable", "cut", "repaired", "decided_by",
+    "twins", "best_twin", "model_value", "model_value_why", "twins_s", *GRADES,
 )  # fmt: skip
 """What a row keeps of its evaluation."""
 

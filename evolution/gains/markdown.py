@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from homebody.evolution.reports.summary import cell, graded, percent
+from homebody.evolution.reports.worth import SHARE_HEADS, beside, gained, share_cells
 
 
 def controls_markdown(result: Mapping[str, Any]) -> str:
@@ -18,12 +19,14 @@ def controls_markdown(result: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-CONTROL_HEADS = ("", "n", "first attempt (95% interval)", "best of the attempts", "points over the seed (95% interval)", "steps a task")
+CONTROL_HEADS = ("", "n", "first attempt (95% interval)", "best of the attempts", "points over the seed (95% interval)", "steps a task",
+                 *SHARE_HEADS)  # fmt: skip
 
 
 def control_cells(row: Mapping[str, Any]) -> list[str]:
     """Return the cells of a row of the table of controls."""
-    return [cell(row["label"]), str(row["n"]), first_attempt(row), best(row), over_seed(row.get("gain")), f"{row['steps_mean']:.1f}"]
+    figures = [first_attempt(row), best(row), over_seed(row.get("gain")), f"{row['steps_mean']:.1f}"]
+    return [cell(row["label"]), str(row["n"]), *figures, *share_cells(row)]
 
 
 def over_seed(gain: Mapping[str, Any] | None) -> str:
@@ -35,13 +38,18 @@ def over_seed(gain: Mapping[str, Any] | None) -> str:
 
 
 def said(result: Mapping[str, Any]) -> list[str]:
-    """Return the lines below the table of controls: gain, attribution, rows that were left out, audit."""
+    """Return the lines below the table of controls: gain, the model beside its twins, attribution, rows that were left out, audit."""
     lines = []
+    rows = {row["row"]: row for row in result["rows"]}
     if gain := result["gain"]:
         low, high = gain["ci95"]
         closed = gain["headroom_closed"]
         share = f", {percent(closed)} of the headroom" if closed is not None else ""
-        lines += [f"**Gain {points(gain['points'])} points** ({points(low)} to {points(high)}) on {gain['n']} tasks{share}.", ""]
+        figures = f"gain {points(gain['points'])} points ({points(low)} to {points(high)}) on {gain['n']} tasks{share}"
+        lines += [f"**{gained(rows['seed'], rows['final'])}**: {figures}.", ""]
+    for name, called in (("seed", "Seed"), ("final", "Evolved harness")):
+        for line in beside(rows[name]) if name in rows else ():
+            lines += [f"{called}: {line}", ""]
     if at_k := result["gain_at_k"]:
         low, high = at_k["ci95"]
         figures = f"{points(at_k['points'])} points ({points(low)} to {points(high)}) on {at_k['n']} tasks"

@@ -29,25 +29,32 @@ def headline(item: Mapping[str, Any], how: str = "") -> str:
     return f"{said}{best_twin(item)}: {value(item)}"
 
 
-def lines(item: Mapping[str, Any], how: str = "") -> list[str]:
-    """Return all that there is to say of a model and its twins, one sentence a line.
+def beside(item: Mapping[str, Any], how: str = "") -> list[str]:
+    """Return what there is to say of a model beside its twins, one sentence a line; nothing without a model.
 
     Args:
         item: a result.
         how: what plays the twins where they were not played.
     """
-    twins = ", ".join(f"{name} {percent(success)}" for name, success in item.get("twins", {}).items())
-    decided = shares(item)
-    return [
-        line
-        for line in (
-            headline(item, how),
-            verdict(item),
-            decided and f"{decided}; steps decided by {decided_by(item)}",
-            twins and f"twins: {twins}; played in {item['twins_s']:.1f} s of {item['wall_s']:.1f} s",
-        )
-        if line
-    ]
+    said = shares(item)
+    decided = f"{said}; steps decided by {decided_by(item)}." if said else ""
+    return [line for line in (headline(item, how), verdict(item), decided) if line]
+
+
+def twins(item: Mapping[str, Any]) -> str:
+    """Return the success of each twin, and how long they took; empty where they were not played."""
+    if "twins" not in item:
+        return ""
+    found = ", ".join(f"{name} {percent(success)}" for name, success in item["twins"].items())
+    return f"Twins: {found}; played in {item['twins_s']:.1f} s of {item['wall_s']:.1f} s."
+
+
+def gained(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Return the headline of a gain: success before and after, beside the best twin of what came out."""
+    said = f"{percent(before['success'])} to {percent(after['success'])}"
+    if after["policy"] in MODEL_FREE:
+        return said
+    return f"{said}, {best_twin(after) if 'twins' in after else NOT_PLAYED}"
 
 
 def best_twin(item: Mapping[str, Any]) -> str:
@@ -83,6 +90,14 @@ def shares(item: Mapping[str, Any]) -> str:
     if item["repaired"]:
         said.append(f"repaired {item['repaired']}")
     return ", ".join([*said, f"errors {item['errors']}"])
+
+
+def share_cells(item: Mapping[str, Any]) -> list[str]:
+    """Return the cells of `SHARE_HEADS` in a row of a table; a dash where there is nothing to share."""
+    return [percent(item.get(name)) for name in ("model_share", "unreadable", "cut")]
+
+
+SHARE_HEADS = ("model share", "unreadable", "cut")
 
 
 def decided_by(item: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from homebody.scripts.options import PATH, json_out, workers
               help="Tries a task of the seed and the evolved harness; 2 adds pass@2.")  # fmt: skip
 @click.option("--equal", type=click.Choice(["episodes", "tokens"]), default="episodes", show_default=True,
               help="What best-of-n has as much of as the evolution had.")  # fmt: skip
-@click.option("--only", metavar="ROW,ROW", help="seed, final, noop, random-edits, random, no-model, no-memory, no-memory-random, "
+@click.option("--only", metavar="ROW,ROW", help="seed, final (each with its twins), noop, random-edits, no-memory, no-memory-random, "
               "best-of-n, scripted, expert, ablation, stage.  [default: all]")  # fmt: skip
 @click.option(
     "--minutes",
@@ -38,15 +38,16 @@ def controls(
 ) -> None:  # fmt: skip
     """Play what a run's gain has to be compared with, on held-out tasks, and audit the run's log.
 
-    Everything is kept in RUN_DIR, and nothing is played twice: a command that was stopped goes on where it was. The no-op and the random
-    evolution have the run's budget; best-of-n has as many episodes (or tokens) of the seed harness, and an oracle picks the best, which
-    favours this control. Each shipped edit is left out once (ablation); the harness after each edit shows what it added (stage).
-    Exit code 1 if the audit finds something wrong.
+    Everything is kept in RUN_DIR, and nothing is played twice: a command that was stopped goes on where it was. The seed and the evolved
+    harness stand beside their four twins, which ask no model. The best twin is chosen on validation tasks; a model's value is its success
+    minus that twin's. The no-op and the random evolution have the run's budget; best-of-n has as many episodes (or tokens) of the seed
+    harness, and an oracle picks the best, which favours this control. Each shipped edit is left out once (ablation); the harness after each
+    edit shows what it added (stage). Exit code 1 if the audit finds something wrong.
 
     \b
     Examples:
       homebody controls runs/first --tasks 60 --workers 2
-      homebody controls runs/first --tasks 60 --attempts 2 --only seed,final,random
+      homebody controls runs/first --tasks 60 --attempts 2 --only seed,final
     """
     from homebody.evolution.controls.rows import ROWS, Plan, play_controls
     from homebody.evolution.gains.markdown import controls_markdown

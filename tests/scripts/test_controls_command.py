@@ -10,13 +10,14 @@ import pytest
 
 
 def test_controls_prints_the_table_and_writes_it(homebody: Callable[..., Any], run_dir: Path, tmp_path: Path, loaded: Any) -> None:
-    answer = homebody("controls", run_dir, "--tasks", 2, "--attempts", 2, "--only", "seed,final,random", "--json", tmp_path / "c.json")
+    answer = homebody("controls", run_dir, "--tasks", 2, "--attempts", 2, "--only", "seed,final", "--json", tmp_path / "c.json")
     assert answer.code == 0
     assert "| seed harness, the run's policy | 2 |" in answer.out
     assert "7 of 7 checks passed" in answer.out
     result = loaded(tmp_path / "c.json")
-    assert [row["row"] for row in result["rows"]] == ["seed", "final", "random"]
-    again = homebody("controls", run_dir, "--tasks", 2, "--attempts", 2, "--only", "seed,final,random", "--json", tmp_path / "d.json")
+    twins = ["no-model", "random", "echo", "executor"]
+    assert [row["row"] for row in result["rows"]] == [name for key in ("seed", "final") for name in (key, *(f"{key} {t}" for t in twins))]
+    again = homebody("controls", run_dir, "--tasks", 2, "--attempts", 2, "--only", "seed,final", "--json", tmp_path / "d.json")
     assert again.out == answer.out
     assert loaded(tmp_path / "d.json") == result
 
@@ -26,7 +27,7 @@ def test_controls_fails_where_the_audit_finds_something(homebody: Callable[..., 
         number, text = db.execute("SELECT id, data FROM events WHERE kind = 'start'").fetchone()
         db.execute("UPDATE events SET data = ? WHERE id = ?", (json.dumps({**json.loads(text), "model": "expert"}), number))
     db.close()
-    answer = homebody("controls", run_dir, "--tasks", 1, "--only", "random")
+    answer = homebody("controls", run_dir, "--tasks", 1, "--only", "noop")
     assert answer.code == 1
     assert "**failed**, policy: expert played in the evolution, and it is privileged" in answer.out
 

@@ -1,6 +1,7 @@
 """The controls of a real small run, without a model."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,13 @@ import pytest
 
 from homebody.agents.errors import FailedError
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.models import names
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls import rows as module
 from homebody.evolution.controls.rows import ROWS, ControlError, Plan, play_controls
+from homebody.evolution.evaluation import evaluate
 from homebody.evolution.gains.markdown import controls_markdown
 from homebody.evolution.loop import evolve
 from homebody.evolution.store import Store
@@ -31,7 +36,8 @@ def rows(result: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_row_is_played_or_left_out_with_a_reason(played: Any) -> None:
     _, result, _ = played
-    assert set(rows(result)) == {"seed", "final", "noop", "random-edits", "random", "no-model", "best-of-n", "ablation r1c1"}
+    twins = {f"{key} {name}" for key in ("seed", "final") for name in ("no-model", "random", "echo", "executor")}
+    assert set(rows(result)) == {"seed", "final", *twins, "noop", "random-edits", "best-of-n", "ablation r1c1"}
     assert result["skipped"] == {
         "no-memory": "the final harness has no learned memory of places (location_memory)",
         "no-memory-random": "the final harness has no learned memory of places (location_memory)",
@@ -47,8 +53,8 @@ def test_every_row_is_played_or_left_out_with_a_reason(played: Any) -> None:
 def test_rows_are_of_the_tasks_that_were_asked_for(played: Any) -> None:
     _, result, _ = played
     found = rows(result)
-    assert found["final"]["n"] == found["random"]["n"] == 12
-    assert found["seed"]["n"] == found["best-of-n"]["n"] == found["noop"]["n"] == 6
+    assert found["final"]["n"] == found["final random"]["n"] == 12
+    assert found["seed"]["n"] == found["seed random"]["n"] == found["best-of-n"]["n"] == found["noop"]["n"] == 6
     assert result["run"]["split"] == "test"
     assert result["run"]["max_steps"] == 8
 
@@ -82,7 +88,7 @@ def test_best_of_n_has_as_much_as_the_evolution(played: Any) -> None:
 def test_pass_at_2_is_of_the_seed_and_the_final_harness(played: Any) -> None:
     _, result, _ = played
     assert set(rows(result)["final"]["pass_at_k"]) == {"1", "2"}
-    assert "pass_at_k" not in rows(result)["random"]
+    assert "pass_at_k" not in rows(result)["final random"]
     assert result["gain_at_k"]["k"] == 2
 
 
@@ -102,7 +108,7 @@ def test_the_audit_is_part_of_the_result(played: Any) -> None:
 
 def test_nothing_is_played_twice(played: Any) -> None:
     run_dir, result, told = played
-    assert {what[0] for what in told} >= {"final", "random", "random-edits"}
+    assert {what[0] for what in told} >= {"final", "random-edits"}
     again: list[Any] = []
     assert play_controls(run_dir, Plan(attempts=2, seed_tasks=6), told=lambda *what: again.append(what)) == result
     assert again == []
@@ -113,7 +119,7 @@ def test_nothing_is_played_twice(played: Any) -> None:
 def test_rows_can_be_chosen(played: Any) -> None:
     run_dir, result, _ = played
     some = play_controls(run_dir, Plan(attempts=2, seed_tasks=6, only=("final", "seed")))
-    assert [row["row"] for row in some["rows"]] == ["seed", "final"]
+    assert [row["row"].partition(" ")[0] for row in some["rows"]] == ["seed"] * 5 + ["final"] * 5
     assert some["gain"] == result["gain"]
     assert some["attribution"] is None
 
@@ -148,16 +154,16 @@ def test_a_row_that_would_end_too_late_at_the_pace_of_the_seed_is_not_begun_unle
     quarry_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
-    lineage, chosen = module.read_lineage(run_dir), ("seed", "final", "no-model", "best-of-n", "random-edits", "ablation")
+    lineage, chosen = module.read_lineage(run_dir), ("seed", "final", "noop", "best-of-n", "random-edits", "ablation")
     plan = Plan(tasks=4, seed_tasks=2, only=chosen, minutes=1.0)
     monkeypatch.setattr(module, "_mean_of_seed", lambda lineage, *counters: 40.0 if "seconds" in counters else 10.0)
     episodes = lineage.end["episodes"]
-    needed = {key: module._needed_s(key, lineage, plan, 2) for key in ("no-model", "ablation r1c1", "best-of-n", "random-edits")}
+    needed = {key: module._needed_s(key, lineage, plan, 2) for key in ("final", "ablation r1c1", "best-of-n", "random-edits")}
     # Best-of-N: as many episodes as the evolution had, at least, on two tasks.
     most = 2 * -(-episodes // 2)
-    assert needed == {"no-model": 0.0, "ablation r1c1": 4 * 20.0, "best-of-n": most * 20.0, "random-edits": (episodes + 2) * 20.0}
+    assert needed == {"final": 0.0, "ablation r1c1": 4 * 20.0, "best-of-n": most * 20.0, "random-edits": (episodes + 2) * 20.0}
     result = play_controls(run_dir, plan, workers=1)
-    assert set(rows(result)) == {"seed", "final", "no-model"}
+    assert {row.partition(" ")[0] for row in rows(result)} == {"seed", "final", "noop"}
     late = "the 1 minutes did not suffice; homebody controls RUN_DIR --only "
     assert result["skipped"] == {
         "ablation r1c1": f"{late}ablation plays it",
@@ -165,13 +171,15 @@ def test_a_row_that_would_end_too_late_at_the_pace_of_the_seed_is_not_begun_unle
         "random-edits": f"{late}random-edits plays it",
     }
     play_controls(run_dir, Plan(tasks=4, seed_tasks=2, only=("ablation", "random-edits")))
-    assert set(rows(play_controls(run_dir, plan))) == {"seed", "final", "no-model", "random-edits", "ablation r1c1"}
+    later = {row.partition(" ")[0] for row in rows(play_controls(run_dir, plan))}
+    assert later == {"seed", "final", "noop", "random-edits", "ablation"}
 
 
 @pytest.mark.parametrize(
     ("plan", "said"),
     [
         (Plan(only=("sed",)), "no row is called 'sed'; did you mean seed"),
+        (Plan(only=("seed", "executor")), "no row is called 'executor'; there are seed, final, noop"),
         (Plan(equal="steps"), "best-of-N can be equal in episodes or tokens, not in 'steps'"),
         (Plan(attempts=0), "attempts is 0; it must be at least 1"),
     ],
@@ -188,8 +196,8 @@ def test_errors_of_all_episodes_end_the_controls(quarry_run: Path, tmp_path: Pat
         raise RuntimeError("the shaft fell in")
 
     monkeypatch.setattr(quarry, "step", broken)
-    with pytest.raises(FailedError, match=r"row random: errors ended all 2 episodes; the first, test/bring-0: \w+ at step: .*the shaft"):
-        play_controls(run_dir, Plan(only=("random",), tasks=2))
+    with pytest.raises(FailedError, match=r"row final: errors ended all 2 episodes; the first, test/bring-0: \w+ at step: .*the shaft"):
+        play_controls(run_dir, Plan(only=("final",), tasks=2))
 
 
 def test_errors_of_some_episodes_are_counted_and_played_again(
@@ -261,3 +269,50 @@ def test_an_environment_names_its_own_policy_and_what_is_played(
     assert (found["scripted"]["reward_mean"], found["scripted"]["success_strict"]) == (0.0, 0.0)
     # They are figures of first attempts, and this row counts the best.
     assert not {"reward_mean", "success_strict", "ci95_strict"} & set(found["best-of-n"])
+
+
+@pytest.fixture
+def pressed(quarry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run of one round with a model that always says `press`, where `press` wins; the edit of its proposer changes nothing of that."""
+
+    class Says(Scripted):
+        def generate(self, segments: Any, **settings: Any) -> str:
+            self.enqueue("press")
+            return super().generate(segments, **settings)
+
+    monkeypatch.setattr(names, "load", lambda name, **settings: Says(name="tiny"))
+    sizes = {"rounds": 1, "train_tasks": 2, "validation_tasks": 6, "max_steps": 1, "exploration_steps": 0}
+    evolve(EvolveConfig("Quarry-v0", "tiny", "generic", proposer="noop", env_kwargs={"types": ["press"]}, **sizes), tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_model_stands_beside_its_twins(pressed: Path) -> None:
+    result = play_controls(pressed, Plan(only=("seed", "final")))
+    found = rows(result)
+    final = found["final"]
+    names = ("no-model", "random", "echo", "executor")
+    assert final["twins"] == {name: found[f"final {name}"]["success"] for name in names}
+    # It is chosen on the validation tasks, where each twin can be played by itself.
+    stage = RolloutConfig("Quarry-v0", "tiny", 1, {"types": ["press"]})
+    spec = HarnessSpec.load("generic")
+    alone = {name: evaluate(replace(stage, policy=name), spec, "validation")["success"] for name in names}
+    assert final["best_twin"] == max(names, key=lambda name: alone[name])
+    assert final["model_value"]["points"] == pytest.approx(1.0 - found[f"final {final['best_twin']}"]["success"])
+    assert (final["model_share"], final["unreadable"], final["cut"], final["errors"]) == (1.0, 0.0, 0.0, 0)
+    assert [found[f"final {name}"]["model_share"] for name in names] == [None] * 4
+    text = controls_markdown(result)
+    best = f"best twin {final['best_twin']} {100 * final['twins'][final['best_twin']]:.1f}%"
+    assert f"**100.0% to 100.0%, {best}**: gain +0.0 points" in text
+    low, high = (100 * end for end in final["model_value"]["ci95"])
+    worth = f"model_value {100 * final['model_value']['points']:+.1f} ({low:+.1f} to {high:+.1f})"
+    assert f"\nEvolved harness: tiny 100.0%, {best}: {worth}\n" in text
+    assert "\nSeed: tiny 100.0%, best twin " in text
+    assert "| evolved harness, twin echo | 6 |" in text
+
+
+def test_rows_without_a_model_say_nothing_of_one(played: Any) -> None:
+    _, result, _ = played
+    final = rows(result)["final"]
+    assert (final["model_value"], final["model_value_why"], final["model_share"]) == (None, "no-model is no model", None)
+    assert "twin" not in controls_markdown(result).partition("**: gain")[0].rpartition("**")[2]
+    assert "model_value" not in controls_markdown(result)
