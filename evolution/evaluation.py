@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from homebody.agents.harness.spec import HarnessSpec, digest
-from homebody.agents.policy import MODEL_FREE, TWINS, Policy
-from homebody.agents.record import EpisodeRecord, decisions
+from homebody.agents.policy import TWINS, Policy
+from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.agents.twin import REFERENCE
 from homebody.envs import TaskSpec
@@ -19,7 +19,7 @@ from homebody.envs import tasks as list_tasks
 from homebody.evolution.episodes import OnRecord, play_once
 from homebody.evolution.stats import pass_at_k, success_rate, wilson
 from homebody.evolution.store import RunError, Store
-from homebody.evolution.twins import Twins, model_value, no_value, play_twins
+from homebody.evolution.twins import beside, play_twins, who_decided
 
 TWIN_TASKS = 40
 """Validation tasks at most on which the best twin is chosen; where fewer tasks are evaluated, as many."""
@@ -68,16 +68,18 @@ def evaluate(
         twin = before.best if before and rollouts.policy.has_model else REFERENCE
         jobs = [Job(spec, task, seed, attempt, twin=twin) for task in chosen for attempt in range(attempts)]
         played = play_once(rollouts, jobs, store, on_record)
-        beside = play_twins(rollouts, spec, chosen, seed, store=store, on_record=on_record) if twins else None
-        worth = _worth(list(played.values())[::attempts], rollouts.policy, before, beside) if before and beside else {}
-        seconds = time.monotonic() - started
-        result = _result(stage, spec, split, played, rollouts.policy, attempts) | worth | {"wall_s": round(seconds, 2)}
+        result = _result(stage, spec, split, played, rollouts.policy, attempts)
+        after = play_twins(rollouts, spec, chosen, seed, store=store, on_record=on_record) if twins else None
+        if before and after:
+            result |= beside(list(played.values())[::attempts], rollouts.policy, before, after)
+            result["twins_s"] = round(before.seconds + after.seconds, 2)
+        result["wall_s"] = round(time.monotonic() - started, 2)
         if store:
             _keep(store, result, played)
-        if store and beside:
-            each_s = round(beside.seconds / len(TWINS), 2)
-            for name, episodes in beside.episodes.items():
-                _keep(store, _result(stage, spec, split, episodes, TWINS[name]()) | {"wall_s": each_s}, episodes)
+        if store and after:
+            each_s = {"wall_s": round(after.seconds / len(TWINS), 2)}
+            for name, episodes in after.episodes.items():
+                _keep(store, _result(stage, spec, split, episodes, TWINS[name]()) | each_s, episodes)
     return result
 
 
@@ -99,25 +101,6 @@ def _validation_tasks(stage: RolloutConfig, split: str, chosen: Sequence[TaskSpe
     """Return the tasks on which the best twin is chosen."""
     known = chosen if split == "validation" else list_tasks(stage.env_id, "validation", None, **stage.env_kwargs)
     return known[: min(len(chosen), TWIN_TASKS)]
-
-
-def _worth(first: Sequence[EpisodeRecord], policy: Policy, before: Twins, beside: Twins) -> dict[str, Any]:
-    """Return what the twins say of a result.
-
-    Args:
-        first: the first attempts.
-        policy: who played them.
-        before: the twins on validation tasks.
-        beside: the twins on the same tasks.
-    """
-    if not policy.has_model:
-        value = no_value(f"{policy.name} is no model")
-    elif fault := before.fault():
-        value = no_value(f"on validation, {fault}")
-    else:
-        value = model_value(first, beside, before.best)
-    seconds = round(before.seconds + beside.seconds, 2)
-    return {"twins": beside.success, "best_twin": before.best, **value.to_json(), "twins_s": seconds}
 
 
 def _check_env_args(store: Store, stage: RolloutConfig) -> None:
@@ -152,7 +135,7 @@ def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, 
         **success_rate(record.outcome for record in first),
         "errors": sum(record.error is not None for record in records),
         **_grades(played),
-        **_decided(first),
+        **who_decided(first),
         "steps_mean": sum(record.steps for record in played) / len(played) if played else None,
         "invalid_actions": sum(record.invalid_actions for record in records),
         "prompt_tokens": _total(records, "prompt_tokens"),
@@ -168,7 +151,7 @@ def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, 
         "by_type": _by_type(first),
         "episodes": [
             {key: getattr(record, key) for key in _EPISODE}
-            | {"model_share": _decided([record])["model_share"]}
+            | {"model_share": who_decided([record])["model_share"]}
             | ({"reward": record.reward, "strict": record.strict} if record.strict is not None else {})
             for record in records
         ],
@@ -189,12 +172,6 @@ _EPISODE = ("task_id", "type", "won", "steps", "seed", "attempt", "trace_hash", 
 def said_of(record: EpisodeRecord) -> str:
     """Return how an episode ended, in a word."""
     return {True: "won", False: "lost", None: "error"}[record.outcome]
-
-
-def _decided(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
-    """Return who decided in the episodes of a policy."""
-    shares = {"model_share": None, "model_share_won": None} if records[0].policy in MODEL_FREE else {}
-    return decisions(records).to_json() | shares
 
 
 def _total(records: Iterable[EpisodeRecord], counter: str) -> int:

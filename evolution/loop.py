@@ -54,9 +54,10 @@ def evolve(
         approve: a person at the gate, see `stages.round.Approve`; the answers are kept, so a resumed run does not ask again.
 
     Returns:
-        The result of `homebody evolve --json`; the final harness is also in `run_dir/final.json`. `stopped` is a key of
-        `reports.summary.ENDINGS`, `gate` says in which mode the gate worked, `savings` is what `Player.savings` returns, and the cost is
-        counted over all processes of the run.
+        The result of `homebody evolve --json`; the final harness is also in `run_dir/final.json`. `policy` names who played. `stopped` is
+        a key of `reports.summary.ENDINGS`, `final` says what the final harness does on validation tasks beside its twins, `gate` says in
+        which mode the gate worked, and `savings` is what `Player.savings` returns. The cost is counted over all processes of the run;
+        `twins_s`, the seconds of twins, in this process.
 
     Raises:
         AgentError, EnvError: something in the configuration cannot be used; nothing was run.
@@ -204,6 +205,8 @@ def _finish(rounds: Rounds, spec: HarnessSpec, seed_spec: HarnessSpec, stopped: 
         "final_hash": final.behaviour_hash,
         "final_harness": str(path),
         "rounds": rounds.reports,
+        "final": rounds.final(spec),
+        "policy": player.rollouts.policy.name,
         "stopped": stopped,
         "gate": rounds.mode,
         "episodes": len(player.keys),
@@ -212,6 +215,7 @@ def _finish(rounds: Rounds, spec: HarnessSpec, seed_spec: HarnessSpec, stopped: 
         "exploration_steps": lessons.steps,
         "tokens": player.tokens,
         **player.usage,
+        "twins_s": round(player.twins_s, 1),
         "wall_s": round(player.wall_s, 1),
     }
     player.store.append("end", result)

@@ -18,9 +18,11 @@ from homebody.agents.rollout import Job, Rollouts
 from homebody.envs import TaskSpec
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.store import Store, episode_key
+from homebody.evolution.twins import Twins, play_twins
 
 Progress = Callable[[str, Mapping[str, Any]], None]
-"""Called with what happens: `explore`, `round`, `play`, `series`, `candidate`, `verdict`, `ship`. The store keeps it as `progress`."""
+"""Called with what happens: `explore`, `round`, `play`, `series`, `worth`, `candidate`, `verdict`, `ship`.
+The store keeps it as `progress`."""
 COUNTERS = ("prompt_tokens", "cached_tokens", "generated_tokens")
 
 
@@ -90,6 +92,8 @@ class Player:
         self.usage = dict.fromkeys(COUNTERS, 0)
         """Tokens of those episodes, and of the proposer."""
         self.saved = Saved()
+        self.twins_s = 0.0
+        """Seconds that twins took in this process."""
         self._before_s = store.working_s()
         self._started = time.monotonic()
 
@@ -173,6 +177,17 @@ class Player:
         episodes = {record.task_id: [key, record.outcome] for key, record in zip(keys, records, strict=True)}
         self.tell("series", {**series, "behaviour_hash": spec.behaviour_hash, "episodes": episodes})
         return records
+
+    def play_twins(self, spec: HarnessSpec, tasks: Sequence[TaskSpec]) -> Twins:
+        """Return the twins of a harness on these tasks. They cost no tokens, count for no budget, and are not kept."""
+        found = play_twins(self.rollouts, spec, tasks, self.config.seed)
+        self.twins_s += found.seconds
+        return found
+
+    def known(self, spec: HarnessSpec, tasks: Sequence[TaskSpec]) -> list[EpisodeRecord]:
+        """Return those episodes of these tasks that were played."""
+        found = (self.store.episode(self._key(spec, task, 0)) for task in tasks)
+        return [record for record in found if record is not None]
 
     def _twice(self, jobs: Sequence[Job], keys: Sequence[str]) -> Iterator[EpisodeRecord]:
         def keep(number: int, record: EpisodeRecord) -> None:

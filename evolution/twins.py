@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.policy import TWINS
-from homebody.agents.record import EpisodeRecord
+from homebody.agents.policy import MODEL_FREE, TWINS, Policy
+from homebody.agents.record import EpisodeRecord, decisions
 from homebody.agents.rollout import Job, Rollouts
 from homebody.envs import TaskSpec
 from homebody.evolution.episodes import OnRecord, play_once
@@ -135,6 +135,33 @@ def model_value(model: Sequence[EpisodeRecord], twins: Twins, best: str) -> Mode
     before, after = [was for was, _ in pairs], [won for _, won in pairs]
     points, low, high = paired_gain(before, after)
     return ModelValue(len(pairs), points, (low, high), paired_bound(before, after))
+
+
+def beside(model: Sequence[EpisodeRecord], policy: Policy, chosen_on: Twins, twins: Twins) -> dict[str, Any]:
+    """Return what results say of a model beside its twins.
+
+    Args:
+        model: its episodes, first attempts, one a task.
+        policy: who played them.
+        chosen_on: the twins on validation tasks.
+        twins: the twins on the tasks of the episodes; the same where these are validation tasks.
+
+    Returns:
+        `twins` (success by name), `best_twin`, and what `ModelValue.to_json` returns.
+    """
+    if not policy.has_model:
+        value = no_value(f"{policy.name} is no model")
+    elif twins is not chosen_on and (fault := chosen_on.fault()):
+        value = no_value(f"on validation, {fault}")
+    else:
+        value = model_value(model, twins, chosen_on.best)
+    return {"twins": twins.success, "best_twin": chosen_on.best, **value.to_json()}
+
+
+def who_decided(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
+    """Return who decided in the episodes of one policy; shares are None without a model."""
+    shares = {"model_share": None, "model_share_won": None} if records[0].policy in MODEL_FREE else {}
+    return decisions(records).to_json() | shares
 
 
 def no_value(why: str, n: int = 0) -> ModelValue:

@@ -126,7 +126,7 @@ class Console:
     def evaluation(self, result: Mapping[str, Any]) -> None:
         """Print the result of an evaluation."""
         from homebody.evolution.reports import worth
-        from homebody.evolution.reports.summary import interval, percent, steps
+        from homebody.evolution.reports.summary import interval, steps
 
         where = f"{result['env']} {result['split']}, {result['max_steps']} steps"
         self.out.print(f"[bold]{escape(result['harness'])}[/], {escape(result['policy'])}, {where}")
@@ -135,7 +135,7 @@ class Console:
         for kind, row in result["by_type"].items():
             # Episodes of a type may all have failed, and then have no grades.
             grades = (f"{row['reward_mean']:.3f}", f"{100 * row['success_strict']:.1f}%") if "success_strict" in row else ()
-            table.add_row(escape(kind), str(row["n"]), percent(row["success"]), *grades)
+            table.add_row(escape(kind), str(row["n"]), worth.percent(row["success"]), *grades)
         cells = [f"[bold]{result['n']}", f"[bold]{interval(result)}"]
         if is_graded:
             low, high = result["ci95_strict"]
@@ -147,7 +147,7 @@ class Console:
             if line:
                 self.out.print(escape(line))
         for k, value in result.get("pass_at_k", {}).items():
-            self.out.print(f"pass@{k} {percent(value)}")
+            self.out.print(f"pass@{k} {worth.percent(value)}")
         if result["adaptations"]["total"]:
             adaptations = result["adaptations"]
             self.out.print(f"{adaptations['episodes']} of {len(result['episodes'])} episodes adapted, {adaptations['total']} times in all")
@@ -230,9 +230,32 @@ class Console:
             f"{result['episodes']} model episodes{ended_by_errors(result)}, {result['tokens']} tokens, "
             f"{result['exploration_steps']} exploration steps, {result['wall_s']:.0f} s; {ended(result['stopped'])}"
         )
+        self._beside_twins(result)
         saved = result["savings"]
         self.out.print(f"cache and racing: {saved['played']} episodes played of {saved['everything']} that playing everything anew takes")
         self.out.print(f"final harness: {escape(result['final_harness'])}  [dim]behaviour {result['final_hash'][:12]}[/]")
+
+    def _beside_twins(self, result: Mapping[str, Any]) -> None:
+        """Print how the seed and the final harness of an evolution do on validation tasks beside their twins; nothing without a model."""
+        from homebody.evolution.reports import worth
+        from homebody.evolution.reports.summary import interval
+
+        policy = result["policy"]
+        reports = {"seed": next(iter(result["rounds"]), None), "final": result["final"]}
+        found = {name: worth.of_round(report, policy) for name, report in reports.items() if report and "twins" in report}
+        if not found:
+            return
+        table = Table("validation", "n", "success", *worth.SHARE_HEADS, box=None, pad_edge=False)
+        for name, item in found.items():
+            table.add_row(f"[bold]{name}", str(item["n"]), interval(item), *worth.share_cells(item))
+            for twin, success in item["twins"].items():
+                table.add_row(f"  twin {twin}", "", worth.percent(success), "", "", "")
+        self.out.print(table)
+        if len(found) == 2:
+            self.out.print(f"validation: {escape(worth.gained(*found.values()))}; twins played in {result['twins_s']:.1f} s")
+        for name, item in found.items():
+            for line in worth.beside(item):
+                self.out.print(f"{name}: {escape(line)}")
 
     def markdown(self, text: str) -> None:
         """Print Markdown: laid out on a terminal, as it is elsewhere."""
@@ -305,6 +328,8 @@ class Console:
         return Progress(*columns, console=self.err, transient=True)
 
     def _evolution_line(self, kind: str, data: Mapping[str, Any]) -> None:
+        from homebody.evolution.reports import worth
+
         lines: dict[str, Callable[[], str | None]] = {
             "explore": lambda: f"exploring {data['tasks']} training tasks without a model, about {data['steps']} steps",
             "round": lambda: f"round {data['round']}, behaviour {data['behaviour_hash'][:12]}",
@@ -313,6 +338,7 @@ class Console:
             "ship": lambda: f"  shipped {data['id']}: {data['lever']}",
             "play": lambda: f"  {data['what']}: {data['total']} episodes" if data["done"] == 0 else None,
             "series": lambda: self._errors_line(data),
+            "worth": lambda: f"  validation: {worth.headline(worth.of_round(data))}" if "twins" in data else None,
         }
         line = lines[kind]()
         if line:

@@ -76,9 +76,13 @@ def _rounds(rounds: list[Mapping[str, Any]], width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("round", "training", "validation"):
         table.add_column(name if wide else name[:5], justify="right", no_wrap=True)
+    if twins := wide and any(row["worth"] for row in rounds):
+        table.add_column("best twin", justify="right", no_wrap=True)
     table.add_column("shipped", no_wrap=True, overflow="ellipsis")
     for row in rounds:
-        table.add_row(str(row["round"]), _rate(row["train"]), _rate(row["validation"]), _cut(row["shipped"], max(width - 30, 12)))
+        twin = [row["worth"]["twin"].removeprefix("best twin ") if row["worth"] else ""] if twins else []
+        shipped = _cut(row["shipped"], max(width - (48 if twins else 30), 12))
+        table.add_row(str(row["round"]), _rate(row["train"]), _rate(row["validation"]), *twin, shipped)
     return table
 
 

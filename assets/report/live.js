@@ -43,7 +43,7 @@ function show(s) {
     [s.may_grow ? "At most to go, unless tasks are added" : "At most to go", s.left, running && s.left_s !== null ? span(s.left_s) : "episodes"],
     ["Running for", span(s.elapsed_s), running && quiet > 30 ? `no sign of life for ${span(quiet)}` : ""],
   ]));
-  at("rounds").replaceChildren(...s.rounds.map((r) => row([r.round, rate(r.train), rate(r.validation), r.shipped], [0])));
+  at("rounds").replaceChildren(...s.rounds.map((r) => row([r.round, rate(r.train), rate(r.validation), r.worth ? r.worth.share : "", r.worth ? `${r.worth.twin}: ${r.worth.value}` : "", r.shipped], [0, 3])));
   at("candidates").replaceChildren(...s.candidates.toReversed().map((k) =>
     row([k.id, `${k.lever} (${k.dimension})`, k.wins, k.losses, `${k.compared} of ${k.of}`, k.verdict ? `${k.verdict}: ${k.reason}` : "at the gate"], [2, 3, 4], 5)));
   return running ? 1000 : 5000;

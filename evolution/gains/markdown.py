@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from homebody.evolution.reports.summary import cell, graded, percent
-from homebody.evolution.reports.worth import SHARE_HEADS, beside, gained, share_cells
+from homebody.evolution.reports.summary import cell, graded
+from homebody.evolution.reports.worth import SHARE_HEADS, beside, gained, percent, share_cells
 
 
 def controls_markdown(result: Mapping[str, Any]) -> str:

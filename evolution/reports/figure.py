@@ -49,7 +49,7 @@ Picture: TypeAlias = Figure
 def draw_run(run: Mapping[str, Any], path: str | Path) -> None:
     """Draw the chart of a run, rounds beside results, from what `summary.read_run` returns; PNG or SVG by the path's ending."""
     splits = list(run["table"].items())
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    figure = Figure(figsize=(11, max([4.6, *(1.2 + 0.44 * len(rows) for _, rows in splits[-1:])])), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
     with plain_text():
         _rounds(left, run["rounds"])
@@ -139,6 +139,11 @@ def _rounds(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
         for place, item in zip(places, rounds, strict=True):
             if ends := item[split]["ci95"]:
                 axes.plot([place, place], [100 * value for value in ends], color=colour, linewidth=1.0, zorder=1)
+    if any("twins" in item for item in rounds):
+        twins = [item["twins"][item["best_twin"]] if "twins" in item else None for item in rounds]
+        label = f"best twin, validation ({', '.join(dict.fromkeys(item['best_twin'] for item in rounds if 'twins' in item))})"
+        shares = [math.nan if share is None else 100 * share for share in twins]
+        axes.plot(numbers, shares, color=SKY, marker="^", linestyle="--", label=label)
     labels = []
     for item, before in zip(rounds, [None, *rounds], strict=False):
         shipped = before["shipped"] if before else None
@@ -158,17 +163,20 @@ def _rounds(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
 def _bars(axes: Axes, split: str, rows: Sequence[Mapping[str, Any]]) -> None:
     bars = [row for row in rows if row["row"] != "gain"]
     gain = next((row for row in rows if row["row"] == "gain"), None)
-    title(axes, f"Held out: {split}" + (f"   gain {100 * gain['gain']:+.1f} points" if gain else ""))
+    title(axes, f"Held out: {split}" + (f"\n{gain['headline']}: {100 * gain['gain']:+.1f} points" if gain else ""))
+    # As `summary.ROWS` names them; chosen on validation tasks, so another one may be better here.
+    best = {f"{row['row'].removesuffix(' harness')}, twin {row['best_twin']}" for row in bars if row.get("best_twin")}
     for position, row in enumerate(reversed(bars)):
         if row["success"] is None:  # errors ended all its episodes
             axes.text(102, position, "-", va="center", fontsize=9, color=INK)
             continue
         success, (low, high) = 100 * row["success"], (100 * value for value in row["ci95"])
-        axes.barh(position, success, color=COLOURS.get(row["row"], ORANGE), height=0.62)
+        axes.barh(position, success, color=VERMILION if row["row"] in best else COLOURS.get(row["row"], ORANGE), height=0.62)
         axes.plot([low, high], [position, position], color=GROUND, linewidth=4.0)
         axes.plot([low, high], [position, position], color=INK, linewidth=1.4)
         axes.text(102, position, f"{success:.1f}%", va="center", fontsize=9, color=INK)
-    axes.set_yticks(range(len(bars)), [f"{row['row']}\nn = {row['n']}" for row in reversed(bars)], fontsize=9)
+    names = [f"{row['row']}{' (the best)' if row['row'] in best else ''}\nn = {row['n']}" for row in reversed(bars)]
+    axes.set_yticks(range(len(bars)), names, fontsize=9)
     axes.set_xlabel("tasks solved, % (line: 95% interval)", color=INK)
     axes.set_xlim(0, 113)
     axes.set_xticks(range(0, 101, 20))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from homebody.evolution.reports import worth
 from homebody.evolution.stats import success_rate
 from homebody.evolution.store import Store
 
@@ -57,7 +58,7 @@ class Live:
                 self.phase = "exploring without a model"
             case "round":
                 self.round, self.current = data["round"], {}
-                self.rounds[self.round] = {"round": self.round, "train": None, "validation": None, "shipped": ""}
+                self.rounds[self.round] = {"round": self.round, "train": None, "validation": None, "worth": None, "shipped": ""}
             case "candidate":
                 row = {"id": data["id"], "round": self.round, "dimension": data["dimension"], "lever": data["manifest"]["lever"]}
                 self.candidates[data["id"]] = {**row, "wins": 0, "losses": 0, "compared": 0, "of": 0, "verdict": "", "reason": ""}
@@ -66,6 +67,8 @@ class Live:
             case "series":
                 self._won.setdefault(data["what"], {}).update({task: won for task, (_, won) in data["episodes"].items()})
                 self._count(data["who"], data["part"])
+            case "worth":
+                self.rounds[data["round"]]["worth"] = _worth(data)
             case "verdict":
                 self.candidates[data["id"]] |= {"verdict": "accepted" if data["accepted"] else "rejected", "reason": data["reason"]}
             case "ship":
@@ -77,7 +80,9 @@ class Live:
         """Return the state as JSON-ready data.
 
         Returns:
-            `phase`, `model`, `env`, `round` and `of_rounds`; `rounds` and `candidates` so far; `current` (`what`, `done`, `total`, or
+            `phase`, `model`, `env`, `round` and `of_rounds`; `rounds` so far, each with `worth`, in words: `share` of the model's
+            decisions, the best `twin`, the model's `value` (None before it is known, and without a model); `candidates` so far;
+            `current` (`what`, `done`, `total`, or
             empty); `episodes` and `tokens` of this process; `episodes_per_s` and `tokens_per_s` (of the last episodes; None where
             nothing was played); `left` (most episodes that can follow if the sets of tasks stay as they are) and `left_s` (seconds
             for them at the present speed, or None), `may_grow` (whether these sets may still grow); `elapsed_s`, and `last` (seconds
@@ -186,6 +191,14 @@ class Live:
         """Tell whether a candidate is the variant of one that was judged before it, as `stages.trial` names them."""
         name: str = candidate["id"]
         return self.start.get("isolation") == "variants" and name.endswith("v") and name[:-1] in self.candidates
+
+
+def _worth(report: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return what is shown of a model on validation: its share, its best twin, and what it is worth; None without a model."""
+    if "twins" not in report:
+        return None
+    item = worth.of_round(report)
+    return {"share": worth.percent(item["model_share"]), "twin": worth.best_twin(item), "value": worth.value(item)}
 
 
 def read_live(run_dir: str | Path) -> dict[str, Any] | None:

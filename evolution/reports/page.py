@@ -20,8 +20,9 @@ from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.reports.explain import cards
 from homebody.evolution.reports.figure import figures, inline_svg
 from homebody.evolution.reports.history import History, cost, held_out, levers, outcomes, read_history
-from homebody.evolution.reports.summary import ended, grades, interval, percent, steps
+from homebody.evolution.reports.summary import EVOLVED, PLAYS_TWINS, SEED, ended, grades, interval, steps
 from homebody.evolution.reports.transcript import by_worth, groups, transcript
+from homebody.evolution.reports.worth import SHARE_HEADS, beside, best_twin, percent, share_cells
 
 TRANSCRIPT_BYTES = 2_000_000
 """Room for transcripts on a page; what does not fit is counted there."""
@@ -69,6 +70,7 @@ def build_page(run_dir: str | Path, transcript_bytes: int = TRANSCRIPT_BYTES) ->
         shown=shown,
         left_out=left_out,
         gain=_gain(history.run),
+        share_heads=SHARE_HEADS,
     )
 
 
@@ -83,6 +85,9 @@ def templates() -> Environment:
         "success": interval,
         "steps": steps,
         "grades": grades,
+        "shares": share_cells,
+        "beside": lambda item: beside(item, PLAYS_TWINS),
+        "best_twin": lambda report: best_twin(report) if "twins" in report else "",
         "ended": ended,
         "points": lambda share: f"{100 * share:+.1f}",
         "number": lambda value: f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
@@ -131,5 +136,5 @@ def _gain(run: Mapping[str, Any]) -> Mapping[str, Any] | None:
     for split, rows in reversed(run["table"].items()):
         named = {row["row"]: row for row in rows}
         if "gain" in named:
-            return {"split": split, "row": named["gain"], "seed": named["seed harness"], "final": named["evolved harness"]}
+            return {"split": split, "row": named["gain"], "seed": named[SEED], "final": named[EVOLVED]}
     return None

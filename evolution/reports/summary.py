@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from homebody.agents.policy import TWINS
+from homebody.evolution.reports import worth
 from homebody.evolution.reports.attribution import compare_rows
+from homebody.evolution.reports.worth import percent
 from homebody.evolution.store import Store
 
+SEED, EVOLVED = "seed harness", "evolved harness"
+PLAYS_TWINS = "homebody controls plays them"
 ROWS = (
-    ("seed harness", "seed_hash", "model"),
-    ("evolved harness", "final_hash", "model"),
-    ("evolved, no model", "final_hash", "no-model"),
-    ("evolved, random choice", "final_hash", "random"),
+    (SEED, "seed_hash", "model"),
+    *((f"seed, twin {name}", "seed_hash", name) for name in TWINS),
+    (EVOLVED, "final_hash", "model"),
+    *((f"evolved, twin {name}", "final_hash", name) for name in TWINS),
     ("expert (privileged)", None, "expert"),
 )
 """Rows of the table: label, which harness, which policy."""
@@ -73,6 +78,8 @@ def table(
         here = [item for item in evaluations if f"{item['split']}, {item['max_steps']} steps" == split]
         rows: list[dict[str, Any]] = []
         for label, harness, policy in ROWS:
+            if policy == start["model"]:  # a run of a twin is no twin of itself
+                continue
             wanted = start["model"] if policy == "model" else policy
             found = [item for item in here if item["policy"] == wanted and harness in (None, _which(item, end))]
             if found:
@@ -81,7 +88,11 @@ def table(
     return result
 
 
-_SHOWN = ("n", "errors", "success", "ci95", "steps_mean", "prompt_tokens", "generated_tokens", "policy", "behaviour_hash", "trace_hash")
+_SHOWN = (
+    "n", "errors", "success", "ci95", "steps_mean", "prompt_tokens", "generated_tokens", "policy", "behaviour_hash", "trace_hash",
+    "model_share", "model_share_won", "unreadable", "cut", "repaired", "decided_by", "twins", "best_twin", "model_value",
+    "model_value_why",
+)  # fmt: skip
 GRADES = ("reward_mean", "success_strict", "ci95_strict")
 """Figures that an evaluation has where the environment tells a success to the letter."""
 
@@ -97,7 +108,7 @@ def _gains(rows: list[dict[str, Any]], here: list[dict[str, Any]], end: Mapping[
     if not seed or not final or end["seed_hash"] == end["final_hash"]:
         return []
     gain = compare_rows(seed[-1]["won"], final[-1]["won"])
-    return [{"row": "gain", "gain": gain.pop("points"), **gain}] if gain else []
+    return [{"row": "gain", "gain": gain.pop("points"), **gain, "headline": worth.gained(seed[-1], final[-1])}] if gain else []
 
 
 def markdown(run: Mapping[str, Any]) -> str:
@@ -118,15 +129,24 @@ def markdown(run: Mapping[str, Any]) -> str:
         lines += [
             f"## Result: {split}",
             "",
-            "| | n | success (95% interval) | steps | prompt tokens | generated tokens |",
-            "|---|---|---|---|---|---|",
+            f"| | n | success (95% interval) | {' | '.join(worth.SHARE_HEADS)} | steps | prompt tokens | generated tokens |",
+            "|---|---|---|---|---|---|---|---|---|",
         ]
         lines += [_row(row) for row in rows] + [""]
+        for label, said in beside(rows):
+            lines += [f"{label}: {cell(said)}", ""]
     if not run["table"]:
         for item in run["evaluations"]:
             played = f"{item['n']} tasks of {item['split']}, {item['max_steps']} steps"
             lines.append(f"- {item['harness']}, {item['policy']}, {played}: {interval(item)}{grades(item)}")
+            lines += [f"  - {cell(said)}" for said in worth.beside(item, PLAYS_TWINS)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def beside(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return what the rows of a split say of the model beside its twins, with the row that says it."""
+    found = [(row, line) for row in rows if row["row"] in (SEED, EVOLVED) for line in worth.beside(row, PLAYS_TWINS)]
+    return [(str(row["row"]).capitalize(), line) for row, line in found]
 
 
 def round_lines(item: Mapping[str, Any]) -> list[str]:
@@ -135,6 +155,7 @@ def round_lines(item: Mapping[str, Any]) -> list[str]:
     failures = ", ".join(f"{category} {number}" for category, number in item["failures"].items())
     lines = [
         f"Training {_of(train)}, validation {_of(validation)}.",
+        *(f"Validation: {cell(said)}" for said in (worth.beside(worth.of_round(item)) if "twins" in item else ())),
         f"Failures on training: {failures or 'none'}.",
         "",
     ]
@@ -196,8 +217,10 @@ def _row(row: Mapping[str, Any]) -> str:
     if row["row"] == "gain":
         low, high = row["ci95"]
         closed = f", {percent(row['headroom_closed'])} of the headroom" if row["headroom_closed"] is not None else ""
-        return f"| **gain** | {row['n']} | **{100 * row['gain']:+.1f} points** ({100 * low:+.1f} to {100 * high:+.1f}){closed} | | | |"
-    return f"| {row['row']} | {row['n']} | {graded(row)} | {steps(row)} | {row['prompt_tokens']} | {row['generated_tokens']} |"
+        points = f"**{100 * row['gain']:+.1f} points** ({100 * low:+.1f} to {100 * high:+.1f}){closed}"
+        return f"| **gain** | {row['n']} | {row['headline']}: {points} |{' |' * 6}"
+    cells = (graded(row), *worth.share_cells(row), steps(row), row["prompt_tokens"], row["generated_tokens"])
+    return f"| {row['row']} | {row['n']} | {' | '.join(map(str, cells))} |"
 
 
 def interval(item: Mapping[str, Any]) -> str:
@@ -227,11 +250,6 @@ def grades(item: Mapping[str, Any]) -> str:
 def cell(text: str) -> str:
     """Return a text as a cell of a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|")
-
-
-def percent(share: float | None) -> str:
-    """Return a share in percent; a dash where there is none."""
-    return "-" if share is None else f"{100 * share:.1f}%"
 
 
 def steps(item: Mapping[str, Any]) -> str:

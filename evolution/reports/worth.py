@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from homebody.agents.policy import MODEL_FREE
-from homebody.evolution.reports.summary import percent
 
 NOT_PLAYED = "twins not played"
 
@@ -47,6 +46,11 @@ def twins(item: Mapping[str, Any]) -> str:
         return ""
     found = ", ".join(f"{name} {percent(success)}" for name, success in item["twins"].items())
     return f"Twins: {found}; played in {item['twins_s']:.1f} s of {item['wall_s']:.1f} s."
+
+
+def of_round(report: Mapping[str, Any], policy: str = "the model") -> dict[str, Any]:
+    """Return what a round's report says of its validation, as a result; also of the `final` of an evolution."""
+    return {**report, **report["validation"], "policy": policy}
 
 
 def gained(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
@@ -103,6 +107,11 @@ SHARE_HEADS = ("model share", "unreadable", "cut")
 def decided_by(item: Mapping[str, Any]) -> str:
     """Return the steps by who decided them, those that nobody did left out."""
     return ", ".join(f"{name} {steps}" for name, steps in item["decided_by"].items() if steps)
+
+
+def percent(share: float | None) -> str:
+    """Return a share in percent; a dash where there is none."""
+    return "-" if share is None else f"{100 * share:.1f}%"
 
 
 def _points(share: float) -> str:

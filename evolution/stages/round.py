@@ -18,6 +18,7 @@ from homebody.evolution.proposers import Candidate, Evidence
 from homebody.evolution.stages.proposal import Proposals
 from homebody.evolution.stages.trial import Gate, Trial
 from homebody.evolution.stats import success_rate
+from homebody.evolution.twins import beside, no_value, who_decided
 
 FEW = 5
 """Failing tasks, fewer than which neither tell what to mend nor let a gain show: a set of tasks with so few is enlarged."""
@@ -77,6 +78,8 @@ class Rounds:
         before = self._play_enough(spec, self.validation, self._all_validation, config.validation_tasks, number, "validation")
         self.train, self.validation = self._all_train[: len(training)], self._all_validation[: len(before)]
         self.mode = self.mode or self._choose_mode(spec, before)
+        worth = self.measure(spec, before)
+        self.player.tell("worth", {"round": number, **worth})
         digests = self._digest(training)
         landscape = survey(digests, self.reports)
         store.append_once("digests", {"round": number, "digests": [item.to_json() for item in digests]}, "round")
@@ -101,7 +104,7 @@ class Rounds:
             "round": number,
             "behaviour_hash": spec.behaviour_hash,
             "train": success_rate(record.outcome for record in training),
-            "validation": success_rate(record.outcome for record in before),
+            **worth,
             # Errors are no defeats: `train` counts them.
             "failures": {category: len(tasks) for category, tasks in landscape.failures.items() if category != "error"},
             "candidates": [
@@ -114,6 +117,33 @@ class Rounds:
         self.reports.append(report)
         store.append_once("round", report, "round")
         return shipped
+
+    def measure(self, spec: HarnessSpec, records: Sequence[EpisodeRecord]) -> dict[str, Any]:
+        """Return how well a harness does on validation tasks, who decided, and what the model is worth there.
+
+        Args:
+            spec: the harness.
+            records: its episodes, one a task.
+
+        Returns:
+            `validation` (success), and what `who_decided` and `beside` of `homebody.evolution.twins` return.
+        """
+        policy = self.player.rollouts.policy
+        figures = {"validation": success_rate(record.outcome for record in records), **who_decided(records)}
+        if not policy.has_model:
+            return {**figures, **no_value(f"{policy.name} is no model").to_json()}
+        played = {record.task_id for record in records}
+        twins = self.player.play_twins(spec, [task for task in self._all_validation if task.task_id in played])
+        return {**figures, **beside(records, policy, twins, twins)}
+
+    def final(self, spec: HarnessSpec) -> dict[str, Any] | None:
+        """Return what a run ends with on the validation tasks that its final harness played; None where it played none.
+
+        Returns:
+            `behaviour_hash`, and what `measure` returns.
+        """
+        records = self.player.known(spec, self.validation)
+        return {"behaviour_hash": spec.behaviour_hash, **self.measure(spec, records)} if records else None
 
     def _enlarge(self) -> None:
         """Double both sets, after a round that shipped nothing: more failures to read, and tasks enough for a smaller gain to show.

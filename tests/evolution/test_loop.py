@@ -59,7 +59,8 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
 
         class Scripted:
             def __init__(self, stage: Any, workers: int) -> None:
-                self.stage, self.policy = stage, SimpleNamespace(name="nobody", fingerprint={"policy": "nobody"})
+                self.stage = stage
+                self.policy = SimpleNamespace(name="nobody", fingerprint={"policy": "nobody"}, has_model=False)
 
             def __enter__(self) -> "Scripted":
                 return self
