@@ -10,11 +10,12 @@ from rich.console import Console
 from homebody.scripts.panel import SHOWN_ROUNDS, duration, pace, panel
 
 RATE = {"n": 40, "won": 13, "ci95": [0.2, 0.48]}
+WORTH = {"share": "40.0%", "twin": "best twin executor 93.3%", "value": "model_value +0.0 (-3.0 to +3.0)"}
 STATE: dict[str, Any] = {
     "phase": "playing", "model": "m", "env": "Quarry-v0", "round": 2, "of_rounds": 6,
     "rounds": [
-        {"round": 1, "train": RATE, "validation": RATE, "shipped": "a lever with a name that is rather longer than most"},
-        {"round": 2, "train": RATE, "validation": None, "shipped": ""},
+        {"round": 1, "train": RATE, "validation": RATE, "worth": WORTH, "shipped": "a lever with a name that is rather longer than most"},
+        {"round": 2, "train": RATE, "validation": None, "worth": None, "shipped": ""},
     ],
     "candidates": [
         {"id": "r2c1", "round": 2, "dimension": "memory", "lever": "remember [bold]that[/]", "wins": 5, "losses": 1, "compared": 12,
@@ -41,6 +42,12 @@ def test_the_panel_says_all_of_it_at_any_width(width: int) -> None:
     said = ["12/40", "r2c1", "13/40", "5 won, 1 lost of 12 compared", "remember [bold]that[/]", "412 tokens a second", "10 min"]
     assert [part for part in said if part not in text] == []
     assert len(shown) <= 10
+    assert ("executor 93.3%" in text) == (width >= 60)  # a narrow one has no room for it
+
+
+def test_without_a_model_no_twin_is_named() -> None:
+    rounds = [{**item, "worth": None} for item in STATE["rounds"]]
+    assert not any("twin" in line for line in lines({**STATE, "rounds": rounds}, 80))
 
 
 def test_before_the_first_round() -> None:
@@ -55,7 +62,7 @@ def test_a_judged_candidate_is_not_shown_beside_another_series() -> None:
 
 
 def test_the_latest_rounds_are_shown() -> None:
-    rounds = [{"round": number, "train": RATE, "validation": RATE, "shipped": ""} for number in range(1, 21)]
+    rounds = [{"round": number, "train": RATE, "validation": RATE, "worth": None, "shipped": ""} for number in range(1, 21)]
     shown = [line.split()[0] for line in lines({**STATE, "rounds": rounds}, 80)[1 : SHOWN_ROUNDS + 1]]
     assert shown == [str(number) for number in range(13, 21)]
 

@@ -22,7 +22,7 @@ ROWS = [
     {"row": "seed harness", "n": 6, "success": 0.0, "ci95": [0.0, 0.39]},
     {"row": "evolved harness", "n": 6, "success": 0.5, "ci95": [0.19, 0.81]},
     {"row": "a row of its own", "n": 6, "success": 1.0, "ci95": [0.61, 1.0]},
-    {"row": "gain", "n": 6, "gain": 0.5, "ci95": [0.17, 0.83], "headroom_closed": 0.5},
+    {"row": "gain", "n": 6, "gain": 0.5, "ci95": [0.17, 0.83], "headroom_closed": 0.5, "headline": "0.0% to 50.0%, best twin echo 33.3%"},
 ]
 RUN = {"start": {"env_id": "Quarry-v0", "model": "no-model"}, "rounds": [ROUND, LAST], "table": {"test, 15 steps": ROWS}}
 EMPTY: dict[str, Any] = {"start": None, "rounds": [], "table": {}}
@@ -72,11 +72,24 @@ def texts(run: dict[str, Any], tmp_path: Path) -> str:
 def test_what_is_written_on_the_chart(tmp_path: Path) -> None:
     shown = texts(RUN, tmp_path)
     for text in (
-        "Quarry-v0   no-model", "Held out: test, 15 steps   gain +50.0 points", "train (n = 4)", "validation (n = 6)",
+        "Quarry-v0   no-model", "Held out: test, 15 steps", "0.0% to 50.0%, best twin echo 33.3%: +50.0 points", "train (n = 4)", "validation (n = 6)",
         "seed harness", "evolved harness", "a row of its own", "0.0%", "50.0%", "100.0%", "another",
     ):  # fmt: skip
         assert f"<!-- {text}" in shown or f"<!-- + {text}" in shown, text
+    assert "best twin, validation" not in shown
     assert "one thing" not in shown  # what was not shipped is not on the axis
+
+
+def test_the_best_twin_is_named_beside_the_model(tmp_path: Path) -> None:
+    twins = {"no-model": 0.1, "random": 0.0, "echo": 0.25, "executor": None}
+    rounds = [{**ROUND, "twins": twins, "best_twin": "echo"}, {**LAST, "twins": {**twins, "random": 0.5}, "best_twin": "random"}]
+    rows = [*ROWS[:2], {**ROWS[2], "row": "evolved, twin echo"}, {**ROWS[2], "row": "evolved, twin random"}]
+    rows[1] = {**rows[1], "best_twin": "echo"}
+    shown = texts({**RUN, "rounds": rounds, "table": {"test, 15 steps": rows}}, tmp_path)
+    assert "<!-- best twin, validation (echo, random)" in shown
+    assert "<!-- evolved, twin echo (the best)" in shown
+    assert "<!-- evolved, twin random" in shown
+    assert "evolved, twin random (the best)" not in shown
 
 
 def test_another_run_gives_another_chart(tmp_path: Path) -> None:

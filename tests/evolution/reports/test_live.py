@@ -169,7 +169,22 @@ def test_the_end() -> None:
 def test_a_resumed_run_starts_its_count_again() -> None:
     state = told(*ROUND_1, CANDIDATE, play("r1c1", "validation", 1, 4, won=True), ("begin", {}), ("round", {"round": 1}))
     assert (state["candidates"], state["episodes"], state["elapsed_s"]) == ([], 0, 1.0)
-    assert state["rounds"] == [{"round": 1, "train": None, "validation": None, "shipped": ""}]
+    assert state["rounds"] == [{"round": 1, "train": None, "validation": None, "worth": None, "shipped": ""}]
+
+
+def test_a_round_says_what_the_model_is_worth_beside_its_best_twin() -> None:
+    value = {"points": 0.25, "ci95": [-0.05, 0.5], "lower90": 0.05, "n": 20}
+    found = {"validation": {"n": 20, "errors": 0, "success": 0.75, "ci95": [0.53, 0.89]}, "model_share": 0.4}
+    twins = {"twins": {"no-model": 0.0, "random": 0.0, "echo": 0.5, "executor": 0.5}, "best_twin": "echo"}
+    state = told(*ROUND_1, ("worth", {"round": 1, **found, **twins, "model_value": value}))
+    said = {"share": "40.0%", "twin": "best twin echo 50.0%", "value": "model_value +25.0 (-5.0 to +50.0)"}
+    assert state["rounds"][0]["worth"] == said
+    void = {"model_value": None, "model_value_why": "twin echo failed at task t1: E at step: m"}
+    state = told(*ROUND_1, ("worth", {"round": 1, **found, **twins, **void}))
+    assert state["rounds"][0]["worth"]["value"] == "no model_value, twin echo failed at task t1: E at step: m"
+    # Without a model there is nothing to show.
+    alone = {"model_share": None, "model_value": None, "model_value_why": "no-model is no model"}
+    assert told(*ROUND_1, ("worth", {"round": 1, "validation": found["validation"], **alone}))["rounds"][0]["worth"] is None
 
 
 def test_a_real_run_ends_in_the_state_that_its_report_has(baseline: Any) -> None:

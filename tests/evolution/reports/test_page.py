@@ -112,7 +112,8 @@ def test_the_page_needs_nothing_else(text: str, page: Document) -> None:
 
 def test_the_figures_of_the_run_are_on_the_page(text: str) -> None:
     flat = " ".join(re.sub("<[^>]*>", " ", text.partition("</header>")[0]).split())
-    assert "went from 0.0% to 50.0% : +50.0 points" in flat
+    assert "0.0% to 50.0%, twins not played , a gain of +50.0 points" in flat
+    assert "m 50.0%, twins not played: homebody controls plays them" in flat
     assert "Edits shipped 1 of 3 tried in 2 rounds" in flat
     body = " ".join(re.sub("<[^>]*>", " ", text.partition("<main")[2]).split())
     assert "1 of 1 (100.0%)" in body  # the hit-rate of the shipped lever

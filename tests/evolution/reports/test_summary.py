@@ -37,7 +37,8 @@ def test_the_table_lines_up_the_harnesses_and_the_controls() -> None:
     assert list(found) == ["test, 15 steps"]
     shown = rows(found)
     assert {name: row.get("success") for name, row in shown.items() if name != "gain"} == {
-        "seed harness": 0.25, "evolved harness": 0.5, "evolved, no model": 0.5, "evolved, random choice": 0.75, "expert (privileged)": 1.0,
+        "seed harness": 0.25, "seed, twin random": 0.0, "evolved harness": 0.5, "evolved, twin no-model": 0.5, "evolved, twin random": 0.75,
+        "expert (privileged)": 1.0,
     }  # fmt: skip
     assert next(iter(shown)) == "seed harness"
     # One more task of four, of which three were not solved; the interval pairs the tasks.
@@ -107,7 +108,7 @@ def test_a_run_is_read_from_its_store(reported: Path, baseline: Any) -> None:
     assert all("won" not in item for item in run["evaluations"])
     shown = rows(run["table"], "test, 10 steps")
     assert list(shown) == [
-        "seed harness", "evolved harness", "evolved, no model", "evolved, random choice", "expert (privileged)", "gain",
+        "seed harness", "evolved harness", "evolved, twin random", "expert (privileged)", "gain",
     ]  # fmt: skip
     assert shown["gain"]["gain"] == pytest.approx(shown["evolved harness"]["success"] - shown["seed harness"]["success"])
 
@@ -131,8 +132,13 @@ def test_the_markdown_of_a_run(reported: Path) -> None:
     shown = rows(run["table"], "test, 10 steps")
     seed, gain = shown["seed harness"], shown["gain"]
     low, high = (100 * value for value in seed["ci95"])
-    assert f"| seed harness | 6 | {100 * seed['success']:.1f}% ({low:.1f} to {high:.1f}) | {seed['steps_mean']:.1f} | 0 | 0 |" in lines
-    assert any(line.startswith(f"| **gain** | 6 | **{100 * gain['gain']:+.1f} points** (") for line in lines)
+    assert (
+        f"| seed harness | 6 | {100 * seed['success']:.1f}% ({low:.1f} to {high:.1f}) | - | - | - | {seed['steps_mean']:.1f} | 0 | 0 |"
+        in lines
+    )
+    final = f"{100 * shown['evolved harness']['success']:.1f}%"
+    start = f"| **gain** | 6 | {100 * seed['success']:.1f}% to {final}: **{100 * gain['gain']:+.1f} points** ("
+    assert any(line.startswith(start) for line in lines)
 
 
 def test_a_run_without_an_end(baseline: Any, tmp_path: Path) -> None:
