@@ -152,6 +152,65 @@ def test_evaluate_prints_and_writes(homebody: Command, loaded: Command, tmp_path
     assert "0.0% (0.0 to 65.8)" in answer.out
 
 
+class Repeats(Scripted):
+    """A model that can only repeat one sentence."""
+
+    def generate(self, segments: Any, **settings: Any) -> str:
+        self.enqueue("I will help you")
+        return super().generate(segments, **settings)
+
+
+@pytest.fixture
+def repeating(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a model that repeats one sentence in the place of all models."""
+    monkeypatch.setattr("homebody.agents.models.names.load", lambda name, **_: Repeats(name=name))
+
+
+def test_evaluate_names_the_best_twin_beside_the_model(homebody: Command, loaded: Command, tmp_path: Path, repeating: None) -> None:
+    common = ("evaluate", "--policy", "smollm2", "--harness", "generic", "--tasks", 3, "--max-steps", 2)
+    plain = homebody(*common)
+    assert (plain.code, plain.err) == (0, "")
+    assert "\nsmollm2 0.0%, twins not played: --twins\n" in plain.out
+    assert "model share 0.0% (of won -), unreadable 100.0%, cut 0.0%, errors 0; steps decided by fallback 6." in plain.out
+    answer = homebody(*common, "--twins", "--json", tmp_path / "e.json")
+    result = loaded(tmp_path / "e.json")
+    assert (answer.code, answer.err) == (0, "")
+    # Nobody solves a household in two steps: of equal twins the first one is the best.
+    assert "\nsmollm2 0.0%, best twin no-model 0.0%: model_value +0.0 (+0.0 to +0.0)\n" in answer.out
+    assert "The model adds nothing: without it, the harness solves as much." in answer.out
+    assert f"Twins: no-model 0.0%, random 0.0%, echo 0.0%, executor 0.0%; played in {result['twins_s']:.1f} s of " in answer.out
+    assert result["twins"] == dict.fromkeys(("no-model", "random", "echo", "executor"), 0.0)
+    assert (result["best_twin"], result["model_value"]) == ("no-model", {"points": 0.0, "ci95": [0.0, 0.0], "lower90": 0.0, "n": 3})
+    assert (result["model_share"], result["unreadable"]) == (0.0, 1.0)
+
+
+def test_evaluate_of_a_control_says_nothing_of_a_model(homebody: Command) -> None:
+    answer = homebody("evaluate", "--policy", "echo", "--tasks", 1, "--max-steps", 2, "--twins")
+    assert answer.code == 0
+    assert "model" not in answer.out.replace("no-model", "")
+    assert "Twins: no-model 0.0%" in answer.out
+
+
+def test_evolve_ends_with_its_harnesses_beside_their_twins(
+    homebody: Command, loaded: Command, tmp_path: Path, small: tuple[object, ...], repeating: None
+) -> None:
+    answer = homebody("evolve", *small, "--model", "smollm2", "--run-dir", tmp_path / "run", "--json", tmp_path / "r.json")
+    assert answer.code == 0
+    assert "  validation: the model 0.0%, best twin no-model 0.0%: model_value +0.0 (+0.0 to +0.0)\n" in answer.err
+    assert [line.split() for line in answer.out.splitlines() if line.startswith("  twin ")] == [
+        ["twin", name, "0.0%"] for name in ("no-model", "random", "echo", "executor") * 2
+    ]
+    result = loaded(tmp_path / "r.json")
+    assert f"validation: 0.0% to 0.0%, best twin no-model 0.0%; twins played in {result['twins_s']:.1f} s" in answer.out
+    assert "seed: smollm2 0.0%, best twin no-model 0.0%: model_value +0.0 (+0.0 to +0.0)" in answer.out
+    assert "final: The model adds nothing: without it, the harness solves as much." in answer.out
+    (report,) = result["rounds"]
+    assert (report["model_share"], report["best_twin"], report["model_value"]["points"]) == (0.0, "no-model", 0.0)
+    final = dict(result["final"])
+    assert final.pop("behaviour_hash") == result["final_hash"]
+    assert final == {key: report[key] for key in final}
+
+
 def test_evolve_prints_and_writes_also_into_the_directory_that_it_makes(
     homebody: Command, loaded: Command, tmp_path: Path, small: tuple[object, ...]
 ) -> None:

@@ -72,7 +72,8 @@ def texts(run: dict[str, Any], tmp_path: Path) -> str:
 def test_what_is_written_on_the_chart(tmp_path: Path) -> None:
     shown = texts(RUN, tmp_path)
     for text in (
-        "Quarry-v0   no-model", "Held out: test, 15 steps", "0.0% to 50.0%, best twin echo 33.3%: +50.0 points", "train (n = 4)", "validation (n = 6)",
+        "Quarry-v0   no-model", "Held out: test, 15 steps", "0.0% to 50.0%, best twin echo 33.3%: +50.0 points",
+        "train (n = 4)", "validation (n = 6)",
         "seed harness", "evolved harness", "a row of its own", "0.0%", "50.0%", "100.0%", "another",
     ):  # fmt: skip
         assert f"<!-- {text}" in shown or f"<!-- + {text}" in shown, text
