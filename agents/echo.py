@@ -18,7 +18,7 @@ from homebody.agents.processors.context import grouped
 
 def last_written(event: BeforeModel) -> str:
     """Return the admissible command that the harness wrote last into the prompt, outside of lists of candidates; or ""."""
-    world = f"{event.env_text}\n{event.goal}"
+    world = f"{event.env_text}\nGoal: {event.goal}"  # as an episode writes the goal where the opening does not say it
     lines = _without_groups(event.content.replace(CUT, "\n"), event.candidates)
     return _outside_rows("\n".join(line for line in lines if line not in world), event)
 
