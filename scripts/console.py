@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import rich.console
 import rich.live
+from rich.cells import cell_len
 from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.syntax import Syntax
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from homebody.agents.record import StepRecord
 
 Advance = Callable[[int, int, str], None]
+_WHO = {"model": "bold blue", "agreed": "blue", "reading": "cyan", "harness": "dim", "fallback": "bold red"}
+"""Style of each value of `StepRecord.decided_by`."""
+_COMPARED = {"vote": "votes", "score": "scores"}
+"""What is said before the best commands, by how the policy decides; elsewhere they are ranked."""
 
 
 def error_line(message: str) -> None:
@@ -79,25 +85,88 @@ class Console:
         self._first = True
 
     def step(self, entry: StepRecord) -> None:
-        """Print a step: what was on offer, what was chosen and why, what happened."""
+        """Print a step: what was chosen and who decided, what was on offer, what the model was asked, and what happened."""
+        from homebody.evolution.reports import decision as words
+
         focus = entry.focus
         aim = f" · {focus['phase']} {focus['wanted']}" if focus else ""
         mark = "[bold blue]?[/]" if entry.tool else "[bold green]>[/]" if entry.accepted else "[bold red]✗[/]"
-        self.out.print(f"\n[dim]{entry.step:>3}[/] {mark} [bold]{escape(entry.command or '(nothing)')}[/]")
+        self._step_head(entry, mark, words.decision(entry) if words.is_by_model([entry]) else "")
         self.out.print(f"      [dim]{entry.offered} of {entry.admissible} commands on offer, {entry.method}{escape(aim)}[/]")
+        for question in entry.questions:
+            prompt, answers = words.asked(question)
+            self._row("asked", prompt)
+            self._row("", "-> " + self._fitting([f"{text} {score:.1f}" for text, score in answers], ", "))
+        for name, ranked in words.conclusions(entry):
+            first, *rest = [f"{text} {value:+.1f}" for text, value in ranked]
+            self._row("so", self._fitting([f"{name}: {first}", *rest], ", "))
+        if entry.response.strip() != entry.command:
+            self._row("wrote", words.reply(entry.response) or "(nothing)")
         if len(entry.scores) > 1:
-            best = "   ".join(f"{escape(command)} {score:+.2f}" for command, score in entry.scores[:3])
-            self.out.print(f"      [dim]{best}[/]")
+            label = _COMPARED.get(entry.method, "ranked")
+            self._row(label, self._fitting([f"{command} {score:+.2f}" for command, score in entry.scores[:3]], "   "), "dim")
+        if other := words.twin(entry):
+            self._row("twin", other)
         # Some environments write a mark between the pieces of a page.
-        self.out.print(f"      {escape(entry.observation.replace(' [SEP] ', ' · '))}")
+        self._text(entry.observation.replace(" [SEP] ", " · "))
         if adapted := entry.adapted:
             self.out.print(
                 f"      [bold yellow]adapted[/] by {escape(adapted['rule'])} ({adapted['signal']}): {len(adapted['patch'])} edits, "
                 f"behaviour {adapted['behaviour_hash'][:12]} from here on"
             )
 
+    def _step_head(self, entry: StepRecord, mark: str, decision: str) -> None:
+        """Print a command, and at the right who decided; below it where the line has no room for both."""
+        *before, last = self._lines(entry.command or "(nothing)", 6)
+        first = f"\n[dim]{entry.step:>3}[/] {mark} "
+        for line in before:
+            self.out.print(f"{first}[bold]{escape(line)}[/]")
+            first = "      "
+        head = f"{first}[bold]{escape(last)}[/]"
+        if not decision:
+            self.out.print(head)
+            return
+        who, _, rest = decision.partition(",")
+        said = f"[{_WHO[who]}]{who}[/]" + (f"[dim],{rest}[/]" if rest else "")
+        room = self._width - len(decision)
+        gap = room - 6 - cell_len(last)
+        self.out.print(f"{head}{' ' * gap}{said}" if gap >= 2 else f"{head}\n{' ' * room}{said}")
+
+    @property
+    def _width(self) -> int:
+        """Columns of what is laid out: a line of text that is longer is hard to read."""
+        return min(self.out.width, 100)
+
+    def _row(self, label: str, text: str, style: str = "none") -> None:
+        """Print a text with its label before it; on a terminal its further lines stand below its first."""
+        first, *more = self._lines(text, 13)
+        self.out.print(f"      [dim]{label:<6}[/] [{style}]{escape(first)}[/]")
+        for line in more:
+            self.out.print(f"             [{style}]{escape(line)}[/]")
+
+    def _text(self, text: str) -> None:
+        for line in self._lines(text, 6):
+            self.out.print(f"      {escape(line)}")
+
+    def _lines(self, text: str, indent: int) -> list[str]:
+        """Return the lines of a text: as they are, and on a terminal as it has room for."""
+        lines = clean(text).splitlines() or [""]
+        if not self.out.is_terminal:
+            return lines
+        return [part for line in lines for part in textwrap.wrap(line, max(20, self.out.width - indent)) or [""]]
+
+    def _fitting(self, parts: Sequence[str], between: str) -> str:
+        """Return as many parts as a row has room for, at least the first."""
+        parts = [clean(part) for part in parts]
+        while len(parts) > 1 and cell_len(between.join(parts)) > self._width - 16:
+            parts.pop()
+        return between.join(parts)
+
     def episode_end(self, record: Any) -> None:
         """Print how it ended."""
+        from homebody.agents.record import decisions
+        from homebody.evolution.reports import decision as words
+
         if record.error:
             self.out.print(f"\n[bold red]failed[/] {record.error['kind']} at {record.error['boundary']}: {escape(record.error['message'])}")
             return
@@ -116,11 +185,15 @@ class Console:
         self.out.print(f"\nGoal: {escape(record.goal)}")
         adapted = f", adapted {len(record.adaptations)} times" if record.adaptations else ""
         self.out.print(f"{verdict} in {record.steps} steps{refused}{adapted}  [dim]trace {record.trace_hash[:12]}[/]")
+        if words.is_by_model(record.trace):
+            self.line(words.shares(decisions([record]).counts))
+            if faults := words.faults([record]):
+                self.line(faults)
         if usage.get("prompt_tokens"):
             cached = usage["cached_tokens"] / usage["prompt_tokens"]
             self.out.print(
                 f"[dim]{usage['prompt_tokens']} prompt tokens ({100 * cached:.0f}% from cache), "
-                f"{usage['generated_tokens']} generated, {usage['seconds']:.1f} s in the model[/]"
+                f"{usage['generated_tokens']} generated, {usage['scored_tokens']} scored, {usage['seconds']:.1f} s in the model[/]"
             )
 
     def evaluation(self, result: Mapping[str, Any]) -> None:

@@ -70,6 +70,9 @@ class LocationPrior(Processor):
         wanted = event.focus.wanted
         if wanted not in self._prior:
             self._prior[wanted] = self._ask(wanted)
+            # For those who read the episode: neither answer alone says where the search will go.
+            ranked = sorted(self._prior[wanted].items(), key=lambda pair: (-pair[1], pair[0]))
+            self.notes[wanted] = [[place, round(value, 6)] for place, value in ranked[:5]]
         prior = self._prior[wanted]
         places = [wording.kind(entity[-1]) if (entity := wording.entities(command)) else "" for command in event.candidates]
         worth = {place: self.params["weight"] * prior[place] - self.params["spread"] * math.log(self._number[place]) for place in prior}

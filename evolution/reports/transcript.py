@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from homebody.agents.record import StepRecord
+from homebody.evolution.reports import decision
 from homebody.evolution.reports.history import History, Series, candidates, evaluation_series, said
 
 OBSERVATION_CHARS = 600
@@ -69,11 +71,16 @@ def transcript(record: Mapping[str, Any], max_steps: int | None = None) -> dict[
         max_steps: its step limit, where it is known.
 
     Returns:
-        `task`, `goal`, `won`, `said`, `policy`, `behaviour_hash`, `opening`, `end` (why it ended early, or empty), and `lines`, one a
-        step or tool call: `number`, `kind` (`step`, `refused` or `tool`), `command`, `response` (empty where it is the command),
-        `candidates`, `observation`, and `changes`: what the harness changed, in words.
+        `task`, `goal`, `won`, `said`, `policy`, `behaviour_hash`, `opening`, `end` (why it ended early, or empty), `shares` (who decided
+        its steps, in words; empty without a model), and `lines`, one a step or tool call: `number`, `kind` (`step`, `refused` or `tool`),
+        `command`, `response` (empty where it is the command), `candidates`, `observation`, `changes` (what the harness changed, in
+        words), and where a model played `who` decided, what that means (`meaning`), with what `marks`, what the `twin` would have sent
+        if that is another command, and what the model was `asked`: pairs of a question and its answers, or of what was made of them.
     """
     error = record["error"]
+    trace = [StepRecord.from_json(step) for step in record["trace"]]
+    is_by_model = decision.is_by_model(trace)
+    counts = Counter(step.decided_by for step in trace if not step.tool)
     end = f"{error['kind']} at {error['boundary']}: {error['message']}" if error else record["interrupted"] or ""
     return {
         "task": record["task_id"],
@@ -84,7 +91,8 @@ def transcript(record: Mapping[str, Any], max_steps: int | None = None) -> dict[
         "behaviour_hash": record["behaviour_hash"],
         "opening": _cut(record["opening"], OPENING_CHARS),
         "end": end,
-        "lines": [_line(StepRecord.from_json(step)) for step in record["trace"]],
+        "shares": decision.shares(counts) if is_by_model else "",
+        "lines": [_line(step) | (_decided(step) if is_by_model else _NOT_DECIDED) for step in trace],
     }
 
 
@@ -100,6 +108,22 @@ def _line(step: StepRecord) -> dict[str, Any]:
         "candidates": f"{step.offered} of {step.admissible}",
         "observation": _cut(step.observation, OBSERVATION_CHARS),
         "changes": "; ".join(changes),
+    }
+
+
+_NOT_DECIDED: dict[str, Any] = {"who": "", "meaning": "", "marks": "", "twin": "", "asked": []}
+
+
+def _decided(step: StepRecord) -> dict[str, Any]:
+    who, _, marks = decision.decision(step).partition(", ")
+    asked = [decision.asked(question) for question in step.questions]
+    return {
+        "who": who,
+        "meaning": decision.MEANINGS[who],
+        "marks": marks,
+        "twin": decision.twin(step),
+        "asked": [(prompt, ", ".join(f"{text} {score:.1f}" for text, score in answers)) for prompt, answers in asked]
+        + [(f"so, {name}:", ", ".join(f"{text} {value:+.1f}" for text, value in ranked)) for name, ranked in decision.conclusions(step)],
     }
 
 

@@ -47,11 +47,21 @@ def run(
 ) -> None:  # fmt: skip
     """Play one task and print it step by step.
 
+    Where a model plays, each step says who decided, by what margin, and what the harness would have sent without the model (its twin):
+
+    \b
+      model     the model's choice; the twin would have sent another command
+      agreed    the model's choice, and the twin's too
+      reading   follows an earlier answer of the model
+      harness   the harness alone
+      fallback  the model's reply could not be read
+
     \b
     Examples:
       homebody run --policy random --harness household
       homebody run --index 3 --policy smollm2 --harness runs/first/final.json --watch
       homebody run --policy no-model --harness household-smollm2 --record episode.gif
+      homebody run --harness household-gemma3-270m --without location_memory --policy gemma3-270m
       homebody run --env homebody/WebShop-v0 --harness webshop-smollm2 --policy no-model --max-steps 20
       homebody run --env mymodule:MyEnv --harness generic --policy random
     """

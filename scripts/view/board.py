@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import zip_longest
 from typing import Final
 
 from homebody.agents.record import StepRecord
-from homebody.envs.canvas import INK, WHITE, Box, Canvas, check_size, fit, measure
+from homebody.envs.canvas import Box, Canvas, check_size, fit, measure
 from homebody.envs.household.picture import LEAST_SIZE as LEAST_HOUSE
-from homebody.scripts.view.look import BAD, CARD, CHANGE, DARK, EDGE, GOOD, QUIET
+from homebody.scripts.view.look import CARD, EDGE, QUIET
+from homebody.scripts.view.mark import draw_here, draw_mark
 from homebody.scripts.view.mind import draw_mind, draw_title
 from homebody.scripts.view.reel import Moment, Reel
 from homebody.scripts.view.scene import Scene, scene_of
 
-LEAST: Final = (960, 600)
-"""Smallest width and height of a board, in pixels."""
+LEAST: Final = (640, 480)
+LEAST_TWO: Final = (960, 600)
+"""Smallest width and height of a board, in pixels, with one episode and with two."""
 ONE: Final = (960, 720)
 TWO: Final = (1280, 900)
 """Usual sizes, with one episode and with two."""
@@ -45,7 +46,7 @@ class Board:
 
     Args:
         reels: one or two.
-        size: width and height in pixels, at least `LEAST`.
+        size: width and height in pixels, at least `LEAST`, with two episodes `LEAST_TWO`.
         has_buttons: whether room is left at the bottom for a row of buttons.
 
     Raises:
@@ -54,7 +55,7 @@ class Board:
     """
 
     def __init__(self, reels: Sequence[Reel], size: tuple[int, int], *, has_buttons: bool = False) -> None:
-        width, height = check_size(size, LEAST)
+        width, height = check_size(size, LEAST if len(reels) == 1 else LEAST_TWO)
         self.reels = reels
         self.canvas = Canvas(width, height)
         bottom = height - (BUTTONS if has_buttons else 0)
@@ -75,6 +76,12 @@ class Board:
     def last(self) -> int:
         """The number of the last moment of the longer episode."""
         return max(reel.last for reel in self.reels)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the model was asked for the command of the present moment: there is more to read, and it stands longer."""
+        entries = [reel.moments[self.at].entry for reel in self.reels if self.at <= reel.last]
+        return any(entry is not None and entry.questions for entry in entries)
 
     def show(self, at: int) -> None:
         """Turn to a moment; an episode that is over by then stays at its end."""
@@ -134,64 +141,27 @@ class Board:
                 self.canvas.line([(xs[0], y), (xs[-1], y)], EDGE, 2)
             for number, (x, moment) in enumerate(zip(xs, reel.moments, strict=True)):
                 if number == min(self.at, reel.last):
-                    self.canvas.paste(_mark("here"), round(x) - _HERE // 2, round(y) - _HERE // 2)
-                _draw_mark(self.canvas, x, y, moment)
+                    draw_here(self.canvas, x, y)
+                draw_mark(self.canvas, x, y, moment)
         x, y = float(self.timeline.right - 12), track.y + 4 + _ROW // 2
-        for words, moment in (("adapted", _ADAPTED), ("refused", _REFUSED), ("won", _WON)):
+        for words, moment in _LEGEND:
             x -= measure(words, size=12)[0]
             self.canvas.text(words, x, y - 7, size=12, color=QUIET)
             x -= 10
-            _draw_mark(self.canvas, x, y, moment)
+            draw_mark(self.canvas, x, y, moment)
             x -= 14
 
 
 _STEP: Final = StepRecord(1, 1, 1, "rank", "", "", accepted=True, observation="", reward=0.0, usable=True)
-_ADAPTED: Final = Moment("", replace(_STEP, adapted={}))
-_REFUSED: Final = Moment("", replace(_STEP, accepted=False))
-_WON: Final = Moment("", _STEP, won=True)
-_MARK: Final = 14
-"""Side of a mark's square, in pixels."""
-_HERE: Final = 22
-"""Side of the ring around the present moment, in pixels."""
-
-
-def _draw_mark(canvas: Canvas, x: float, y: float, moment: Moment) -> None:
-    """Draw the mark of a moment around a point."""
-    kinds = []
-    if moment.entry is not None and moment.entry.adapted is not None:
-        kinds.append("adapted")
-    if moment.won or moment.is_refused:
-        kinds.append("won" if moment.won else "refused and adapted" if kinds else "refused")
-    for kind in kinds or ["plain"]:
-        canvas.paste(_mark(kind), round(x) - _MARK // 2, round(y) - _MARK // 2)
-
-
-@cache
-def _mark(kind: str) -> Canvas:
-    """Return a mark: each kind has a shape of its own, and not only a colour. Drawn large and made small, for smooth edges."""
-    side = 4 * _MARK
-    canvas = Canvas(side, side, None)
-    middle = (side / 2, side / 2)
-    if kind == "won":
-        canvas.circle(middle, 26, GOOD)
-        canvas.line([(16, 29), (25, 38), (41, 19)], WHITE, 6)
-    elif kind == "refused":
-        canvas.line([(11, 11), (45, 45)], BAD, 11)
-        canvas.line([(11, 45), (45, 11)], BAD, 11)
-    elif kind == "refused and adapted":
-        canvas.line([(19, 19), (37, 37)], WHITE, 8)
-        canvas.line([(19, 37), (37, 19)], WHITE, 8)
-    elif kind == "adapted":
-        canvas.polygon([(28, 2), (54, 28), (28, 54), (2, 28)], CHANGE)
-    elif kind == "here":
-        canvas.circle(middle, 27, INK, border=7)
-    else:
-        canvas.circle(middle, 12, DARK)
-    return canvas.scaled(_MARK, _MARK) if kind != "here" else canvas.scaled(_HERE, _HERE)
+_LEGEND: Final = (
+    ("adapted", Moment("", replace(_STEP, adapted={}))),
+    ("refused", Moment("", replace(_STEP, accepted=False))),
+    ("won", Moment("", _STEP, won=True)),
+)
 
 
 def _alone(width: int, height: int, title: int) -> _Place:
-    mind = min(max(width // 3, 320), width - LEAST_HOUSE[0])
+    mind = max(width // 3, 320)
     x = width - mind
     return _Place(Box(x, 0, mind, title), Box(0, 0, x, height), Box(x, title + 1, mind, height - title - 1))
 

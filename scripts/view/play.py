@@ -9,7 +9,6 @@ from homebody.agents.harness.hooks import BeforeModel
 from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.envs.canvas import INK, WHITE, Box, Canvas, Event, Window, check_size, fit, measure
 from homebody.envs.check import FREE_SLOT
-from homebody.envs.household.picture import LEAST_SIZE as LEAST_HOUSE
 from homebody.scripts.view.board import LEAST
 from homebody.scripts.view.human import StoppedError, completion, ended, matching
 from homebody.scripts.view.look import BAD, CARD, CHOSEN, DARK, EDGE, GOOD, PAPER, QUIET
@@ -41,7 +40,7 @@ class Desk:
         width, height = check_size(size, LEAST)
         self.reel = reel
         self.canvas = Canvas(width, height)
-        side = min(max(width // 3, 320), width - LEAST_HOUSE[0])
+        side = max(width // 3, 320)
         self._world, self._side = Box(0, 0, width - side, height), Box(width - side, 0, side, height)
         self.scene = scene_of(reel, (self._world.width, self._world.height))
         self.scene.show(0)

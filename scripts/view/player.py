@@ -19,6 +19,8 @@ _WALK: Final = 12
 _PACE: Final = 30
 """Milliseconds that a picture on the way stands at speed 1."""
 _HOLD: Final = 900
+_ASKED: Final = 2500
+"""Milliseconds that a moment stands at speed 1, and one at which the model was asked."""
 _LOOK: Final = 15
 """Milliseconds between two looks at what the person did."""
 
@@ -138,12 +140,13 @@ class Player:
         canvas = self.board.draw()
         row = self.board.buttons
         canvas.rect(row, CARD)
+        size = 14 if row.width >= 800 else 12
         for box, (label, key, action) in self._buttons():
             words = "Pause" if action == "toggle" and self.is_playing else label
             is_main = action == "toggle"
             canvas.rect(box, DARK if is_main else WHITE, radius=6)
             canvas.rect(box, DARK if is_main else EDGE, radius=6, border=1)
-            canvas.text(words, box.center[0], box.y + 4, size=14, bold=True, color=WHITE if is_main else INK, align="center")
+            canvas.text(words, box.center[0], box.y + 4, size=size, bold=True, color=WHITE if is_main else INK, align="center")
             canvas.text(key, box.center[0], box.y + 21, size=12, color=WHITE if is_main else QUIET, align="center")
         live = "live, " if self.is_live else ""
         canvas.text(f"{live}speed {self.speed:g}", row.right - 12, row.y + 16, size=14, color=QUIET, align="right")
@@ -168,7 +171,7 @@ class Player:
         assert self._walk is not None
         self.is_dirty = True
         if next(self._walk, self) is self:
-            self._walk, pause = None, _HOLD
+            self._walk, pause = None, _ASKED if self.board.is_asked else _HOLD
         else:
             pause = _PACE
         self._due = self._now + pause / self.speed

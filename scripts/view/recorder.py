@@ -17,7 +17,7 @@ from homebody.envs.canvas import INK, Canvas
 from homebody.envs.file import replacing
 from homebody.scripts.console import check_target
 from homebody.scripts.view.board import Board
-from homebody.scripts.view.look import BAD, CARD, CHANGE, CHOSEN, DARK, EDGE, GOOD, OTHER, PAPER, QUIET
+from homebody.scripts.view.look import BAD, CARD, CHANGE, CHOSEN, DARK, EDGE, GOOD, IDLE, MODEL, OTHER, PAPER, QUIET, TINT
 
 Frame = tuple[NDArray[np.uint8], int]
 """A picture, shape (height, width, 3), and how long it stands, in milliseconds."""
@@ -28,6 +28,8 @@ _WALK: Final = 4
 _PACE: Final = 80
 """Milliseconds that a picture on the way stands."""
 _HOLD: Final = 1100
+_ASKED: Final = 2800
+"""Milliseconds that a moment stands, and one at which the model was asked."""
 _OPENING: Final = 1500
 _END: Final = 3000
 _RATE: Final = 12.5
@@ -75,7 +77,7 @@ def frames(board: Board) -> Iterator[Frame]:
         board.show(at)
         *way, there = [board.draw().to_array() for _ in board.walk(_WALK)]
         yield from ((pixels, _PACE) for pixels in way)
-        yield there, _END if at == board.last else _HOLD
+        yield there, _END if at == board.last else _ASKED if board.is_asked else _HOLD
 
 
 def find_ffmpeg() -> str:
@@ -117,7 +119,7 @@ def _palette(pictures: list[NDArray[np.uint8]]) -> list[int]:
     return (colours + own[:3] * 256)[:768]
 
 
-_OWN: Final = (PAPER, CARD, EDGE, QUIET, GOOD, BAD, CHANGE, DARK, CHOSEN, OTHER, INK)
+_OWN: Final = (PAPER, CARD, EDGE, QUIET, GOOD, BAD, CHANGE, DARK, CHOSEN, OTHER, MODEL, TINT, IDLE, INK)
 _BITS: Final = 5
 """Bits of each colour by which the palette is looked up."""
 

@@ -94,7 +94,7 @@ def read_run(run_dir: str) -> list[Stored]:
     kwargs: Mapping[str, Any] = start.get("env_kwargs") or next((item.get("env_args", {}) for item in evaluations), {})
     try:
         records = [EpisodeRecord.from_json(episode) for episode in episodes]
-    except KeyError:
+    except (KeyError, TypeError):
         raise _unfit(run_dir) from None
     if not records:
         raise click.UsageError(f"{run_dir} holds no episode yet; wait for the first, or give another run")

@@ -6,11 +6,14 @@ Reads an entry of a trace and what the decision was made from; knows no environm
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homebody.agents.models.backend import Usage
 from homebody.agents.policy import MODEL_FREE
+from homebody.agents.record import BY_MODEL, StepRecord
+from homebody.evolution.reports import decision
 from homebody.scripts.view.human import HUMAN
 from homebody.scripts.view.reel import Moment, Reel
 
@@ -20,6 +23,38 @@ def outcome(moment: Moment) -> str:
     if moment.entry is not None and moment.entry.tool:
         return "answered by the harness, no step spent"
     return "not possible" if moment.is_refused else "accepted"
+
+
+def is_by_model(reel: Reel) -> bool:
+    """Tell whether a model plays, as far as the steps so far show."""
+    return decision.is_by_model(moment.entry for moment in reel.moments if moment.entry is not None)
+
+
+def decided(moment: Moment) -> tuple[str, str]:
+    """Return who decided at a moment, which is not the opening, and by what margin, or what else there is to say."""
+    entry = moment.entry
+    assert entry is not None
+    who, _, marks = decision.decision(entry).partition(", ")
+    if who == "fallback":
+        marks = ", ".join(filter(None, ("the reply could not be read", marks)))
+    elif not marks and entry.offered == 1:
+        marks = "the only one on offer"
+    return who, marks
+
+
+def counts(reel: Reel, at: int) -> Counter[str]:
+    """Return the steps up to a moment by who decided."""
+    entries = [moment.entry for moment in reel.moments[: at + 1]]
+    return Counter(entry.decided_by for entry in entries if entry is not None and not entry.tool)
+
+
+def last_asked(reel: Reel, at: int) -> StepRecord | None:
+    """Return the step whose answers are at work at a moment: its own, or where an earlier answer decides the last that was asked."""
+    entry = reel.moments[at].entry
+    if entry is None or entry.questions or entry.decided_by != "reading":
+        return entry if entry is not None and entry.questions else None
+    earlier = [moment.entry for moment in reel.moments[:at] if moment.entry is not None and moment.entry.questions]
+    return earlier[-1] if earlier else None
 
 
 def shares(method: str, scores: Sequence[tuple[str, float]]) -> list[float]:
@@ -34,7 +69,10 @@ def how(reel: Reel, moment: Moment) -> str:
     """Return how the command was chosen, in a few words."""
     if _is_control(reel):
         return f"by {reel.policy}"
-    method = moment.entry.method if moment.entry else ""
+    entry = moment.entry
+    method = entry.method if entry else ""
+    if entry and method == "rank" and entry.decided_by in BY_MODEL:
+        return "ranked by its answers"
     return {
         "generate": "written freely", "grammar": "written from the candidates", "vote": "by vote", "score": "by the model's scores",
         "rank": "by the harness's ranking",
@@ -56,7 +94,7 @@ def knowledge(moment: Moment) -> list[str]:
     for by, notes in entry.notes.items():
         name = by.partition(":")[2]
         if name != "trace_detail":
-            lines += [f"{name}: {key} {_short(value)}" for key, value in notes.items()]
+            lines += [f"{name}: {key} {_short(value)}" for key, value in notes.items() if not decision.is_ranking(value)]
     return lines or ["nothing that it says"]
 
 
@@ -76,14 +114,10 @@ def _work(change: Mapping[str, Any]) -> str:
 
 
 def prompt_lines(reel: Reel, moment: Moment) -> tuple[str, list[str]]:
-    """Return a title and the end of what the policy read at a moment, or why there is nothing to show."""
+    """Return a title and the end of what the policy read at a moment; no lines where it read nothing."""
     entry = moment.entry
-    if entry is None:
+    if entry is None or entry.method == "rank" or _is_control(reel):
         return "Prompt", []
-    if _is_control(reel):
-        return "Prompt", [f"no model: {reel.policy} decides"]
-    if entry.method == "rank":
-        return "Prompt", ["none: the harness's own ranking decides"]
     if moment.sight is not None:
         last = moment.sight.messages[-1]
         return f"End of the prompt ({len(moment.sight.messages)} messages)", last["content"].splitlines()
@@ -96,7 +130,7 @@ def prompt_lines(reel: Reel, moment: Moment) -> tuple[str, list[str]]:
 def cost(reel: Reel, moment: Moment, at: int) -> str:
     """Return what the decision cost in tokens and time, or the whole episode where that is all that is known."""
     if moment.sight is not None:
-        return _cost(moment.sight.usage) or "no model was asked"
+        return _cost(moment.sight.usage) or "no call of the model"
     if reel.end is not None and at >= reel.last and (total := _cost(Usage(**reel.end.usage))):
         return f"whole episode: {total}"
     return "tokens and time: known for the whole episode only" if moment.entry else ""

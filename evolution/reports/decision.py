@@ -1,0 +1,102 @@
+"""Who decided, in words: at a step, and over the steps of an episode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from homebody.agents.record import BY_MODEL, DECIDED_BY, EpisodeRecord, Question, StepRecord, decisions
+
+MEANINGS = {
+    "model": "the model's choice; its twin would do something else",
+    "agreed": "the model's choice, and its twin's too",
+    "reading": "follows an earlier answer of the model",
+    "harness": "the harness alone",
+    "fallback": "the reply could not be read",
+}
+"""What each value of `StepRecord.decided_by` means."""
+TEXT_CHARS = 160
+"""Most characters that are shown of a question, from its end, where the answer goes, and of a reply, from its beginning."""
+
+
+def is_by_model(steps: Iterable[StepRecord]) -> bool:
+    """Tell whether a model played these steps: without one there is no twin, and nothing but the harness to decide."""
+    return any(step.twin is not None or step.decided_by != "harness" for step in steps)
+
+
+def decision(step: StepRecord) -> str:
+    """Return who decided, by what margin, and whether the reply was repaired or cut: `model, by 1.08`."""
+    marks = [step.decided_by]
+    if step.margin is not None:
+        marks.append(margin(step.margin))
+    marks += [name for name, is_so in (("repaired", step.repaired), ("cut", step.cut)) if is_so]
+    return ", ".join(marks)
+
+
+def margin(value: float) -> str:
+    """Return in words how far the chosen command was above the next one."""
+    if value == 0:
+        return "drawn among equals"
+    # A later attempt samples, and may choose what is less likely.
+    return f"by {value:.2f}" if value > 0 else f"sampled, {-value:.2f} below the next"
+
+
+def twin(step: StepRecord) -> str:
+    """Return what the twin would have sent, where that is another command; else nothing."""
+    return step.twin if step.twin is not None and step.twin != step.command else ""
+
+
+def asked(question: Question) -> tuple[str, list[tuple[str, float]]]:
+    """Return a question on one line, with dots where the answer goes, and its best answers with their log-probabilities."""
+    prompt = " ".join(question.prompt.split())
+    if len(prompt) > TEXT_CHARS:
+        prompt = f"... {prompt[-TEXT_CHARS:].partition(' ')[2]}"
+    # An answer holds what follows it in the sentence, too.
+    return f"{prompt} ...", [(" ".join(text.split()).strip(" ."), score) for text, score in question.answers]
+
+
+def conclusions(step: StepRecord) -> list[tuple[str, list[tuple[str, float]]]]:
+    """Return what processors made of the model's answers: of their notes, those that are texts with numbers, by their names."""
+    if not step.questions:
+        return []
+    found = [(name, value) for notes in step.notes.values() for name, value in notes.items() if is_ranking(value)]
+    return [(name, [(str(text), float(number)) for text, number in value]) for name, value in found]
+
+
+def is_ranking(value: object) -> bool:
+    """Tell whether a note is a list of texts, each with a number."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(
+            isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], int | float) for pair in value
+        )
+    )
+
+
+def shares(counts: Mapping[str, int]) -> str:
+    """Return in a line how many steps the model decided: `the model decided 3 of 7 steps: 1 model, 2 reading; 4 harness`.
+
+    Args:
+        counts: steps by who decided, as in `homebody.agents.record.Decisions`; none is an episode without steps.
+    """
+    total = sum(counts.values())
+    if not total:
+        return "no step was taken"
+    sides = [[f"{counts[name]} {name}" for name in names if counts.get(name)] for names in (BY_MODEL, DECIDED_BY[len(BY_MODEL) :])]
+    by_model = sum(counts.get(name, 0) for name in BY_MODEL)
+    parts = "; ".join(", ".join(side) for side in sides if side)
+    return f"the model decided {by_model} of {total} {'step' if total == 1 else 'steps'}: {parts}"
+
+
+def faults(records: Iterable[EpisodeRecord]) -> str:
+    """Return in a line what was wrong with the model's replies; empty where nothing was."""
+    found = decisions(records)
+    parts = [f"{100 * found.unreadable:.0f}% of its free replies unreadable"] if found.unreadable else []
+    parts += [f"{100 * found.cut:.0f}% cut"] if found.cut else []
+    return ", ".join([*parts, f"{found.repaired} repaired"] if found.repaired else parts)
+
+
+def reply(response: str) -> str:
+    """Return what the model wrote on one line, cut where it is long."""
+    text = " ".join(response.split())
+    return text if len(text) <= TEXT_CHARS else f"{text[:TEXT_CHARS]} ..."
