@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.syntax import Syntax
 from rich.table import Column, Table
+from rich.text import Text
 
 from homebody.scripts.panel import panel
 from homebody.scripts.terminal import clean, escape
@@ -82,7 +82,6 @@ class Console:
         self.out.print(
             f"[dim]harness[/] {escape(spec.name)}  [dim]behaviour[/] {spec.behaviour_hash[:12]}  [dim]policy[/] {escape(policy)}"
         )
-        self._first = True
 
     def step(self, entry: StepRecord) -> None:
         """Print a step: what was chosen and who decided, what was on offer, what the model was asked, and what happened."""
@@ -92,7 +91,7 @@ class Console:
         aim = f" · {focus['phase']} {focus['wanted']}" if focus else ""
         mark = "[bold blue]?[/]" if entry.tool else "[bold green]>[/]" if entry.accepted else "[bold red]✗[/]"
         self._step_head(entry, mark, words.decision(entry) if words.is_by_model([entry]) else "")
-        self.out.print(f"      [dim]{entry.offered} of {entry.admissible} commands on offer, {entry.method}{escape(aim)}[/]")
+        self._text(f"{entry.offered} of {entry.admissible} commands on offer, {entry.method}{aim}", "dim")
         for question in entry.questions:
             prompt, answers = words.asked(question)
             self._row("asked", prompt)
@@ -144,16 +143,17 @@ class Console:
         for line in more:
             self.out.print(f"             [{style}]{escape(line)}[/]")
 
-    def _text(self, text: str) -> None:
+    def _text(self, text: str, style: str = "none") -> None:
         for line in self._lines(text, 6):
-            self.out.print(f"      {escape(line)}")
+            self.out.print(f"      [{style}]{escape(line)}[/]")
 
     def _lines(self, text: str, indent: int) -> list[str]:
         """Return the lines of a text: as they are, and on a terminal as it has room for."""
         lines = clean(text).splitlines() or [""]
         if not self.out.is_terminal:
             return lines
-        return [part for line in lines for part in textwrap.wrap(line, max(20, self.out.width - indent)) or [""]]
+        room = max(20, self.out.width - indent)
+        return [part.plain.rstrip() for line in lines for part in Text(line).wrap(self.out, room)]
 
     def _fitting(self, parts: Sequence[str], between: str) -> str:
         """Return as many parts as a row has room for, at least the first."""

@@ -42,13 +42,16 @@ def choice(m: Measures, moment: Moment, *, is_by_model: bool) -> Section:
 
     def draw(canvas: Canvas, box: Box) -> int:
         used = heading(m, canvas, box, "Chosen", f"step {entry.step}, from {entry.offered} of {entry.admissible}")
-        for line in wrap(entry.command or "(nothing)", box.width, size=size, bold=True)[:2]:
-            canvas.text(line, box.x, box.y + used, size=size, bold=True)
+        below = chip + m.line * len(lines)
+        most = 2 if used + 2 * line_height(size) + below <= box.height else 1
+        command = wrap(entry.command or "(nothing)", box.width, size=size, bold=True)
+        for line in [*command[: most - 1], " ".join(command[most - 1 :])] if len(command) > most else command:
+            canvas.text(fit(line, box.width, size=size, bold=True), box.x, box.y + used, size=size, bold=True)
             used += line_height(size)
         if chip:
             draw_chip(m, canvas, Box(box.x, box.y + used + m.px(2), box.width, m.px(21)), *decided(moment))
             used += chip
-        for text, color in lines:
+        for text, color in lines[: max(0, (box.height - used) // m.line)]:
             bold = color != QUIET
             canvas.text(fit(text, box.width, size=m.small, bold=bold), box.x, box.y + used + 1, size=m.small, color=color, bold=bold)
             used += m.line

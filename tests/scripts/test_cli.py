@@ -86,8 +86,10 @@ def test_run_shows_how_a_step_was_decided(homebody: Command, loaded: Command, tm
     answer = homebody("run", "--policy", "no-model", "--max-steps", 2, "--json", tmp_path / "r.json")
     first = loaded(tmp_path / "r.json")["trace"][0]
     assert f"{first['offered']} of {first['admissible']} commands on offer, generate" in answer.out
-    # Nothing is known of any command: all score 0, and the first is taken.
-    assert "   ".join(f"{command} +0.00" for command, _ in first["scores"][:3]) in answer.out
+    # Nothing is known of any command: all score 0, and one is drawn.
+    assert "   ".join(f"{command} +0.00" for command, _ in first["scores"][:2]) in answer.out
+    # Without a model there is nobody to decide but the harness.
+    assert "decided" not in answer.out
     assert "not won in 2 steps" in answer.out
 
 
@@ -101,7 +103,10 @@ def test_run_tells_what_a_model_read_and_wrote(homebody: Command, loaded: Comman
     share = 100 * usage["cached_tokens"] / usage["prompt_tokens"]
     assert f"{usage['prompt_tokens']} prompt tokens ({share:.0f}% from cache), 2 generated" in answer.out
     assert "not won in 2 steps, 1 not possible" in answer.out
-    assert [line.split(maxsplit=2)[1:] for line in answer.out.splitlines() if " ✗ " in line] == [["✗", "Dance!"]]
+    assert [" ".join(line.split()).split(maxsplit=2)[1:] for line in answer.out.splitlines() if " ✗ " in line] == [["✗", "Dance! fallback"]]
+    assert [step["decided_by"] for step in record["trace"]] in (["fallback", "model"], ["fallback", "agreed"])
+    assert "the model decided 1 of 2 steps: 1 " in answer.out
+    assert "50% of its free replies unreadable" in answer.out
 
 
 @pytest.mark.parametrize(

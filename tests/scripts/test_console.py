@@ -1,16 +1,122 @@
 """What the console prints of a step that the command-line tests do not come by."""
 
-from types import SimpleNamespace
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
+import rich.console
+from rich.cells import cell_len
 
-from homebody.agents.record import StepRecord
+from homebody.agents.record import EpisodeRecord, Question, StepRecord
 from homebody.scripts.console import Console
+
+PLAIN = StepRecord(1, 2, 1, "rank", "look", "look", accepted=True, observation="You see nothing.", reward=0.0, usable=True)
+ASKED = replace(
+    PLAIN,
+    step=12,
+    offered=29,
+    admissible=33,
+    response="walk to the shed 1",
+    command="walk to the shed 1",
+    decided_by="model",
+    twin="walk to the dock 2",
+    scores=(("walk to the shed 1", 4.21), ("walk to the dock 1", 3.13), ("walk to the dock 2", 3.13)),
+    focus={"phase": "search", "wanted": "crate"},
+    questions=(
+        Question("In a yard, the best place to find a crate is in or on the", ((" dock.", -6.41), (" shed.", -6.52), (" vat.", -9.67))),
+        Question("In a yard, you look in or on the", ((" dock.", -7.85), (" vat.", -9.46))),
+    ),
+    notes={"4:prior": {"crate": [["shed", 4.21], ["dock", 3.83]]}},
+    observation="You walk to the shed 1. In it, you see a crate 2, and a rope 1.",
+)
+SAID = """
+ 12 > walk to the shed 1                                          model, by 1.08
+      29 of 33 commands on offer, rank · search crate
+      asked  In a yard, the best place to find a crate is in or on the ...
+             -> dock -6.4, shed -6.5, vat -9.7
+      asked  In a yard, you look in or on the ...
+             -> dock -7.8, vat -9.5
+      so     crate: shed +4.2, dock +3.8
+      ranked walk to the shed 1 +4.21   walk to the dock 1 +3.13
+      twin   walk to the dock 2
+      You walk to the shed 1. In it, you see a crate 2, and a rope 1.
+"""
+
+
+@pytest.fixture(autouse=True)
+def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture
+def on_terminal(capsys: pytest.CaptureFixture[str]) -> Callable[[StepRecord, int], list[str]]:
+    """Print a step on a terminal of some columns; return its lines, without colours."""
+
+    def lines(step: StepRecord, width: int) -> list[str]:
+        console = Console()
+        console.out = rich.console.Console(force_terminal=True, color_system=None, width=width, highlight=False)
+        console.step(step)
+        return capsys.readouterr().out.splitlines()
+
+    return lines
 
 
 def test_the_pieces_of_a_page_stand_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    Console().step(StepRecord(1, 2, 1, "rank", "look", "look", True, "Back [SEP] [One] [SEP] Two", 0.0, True))
+    Console().step(replace(PLAIN, observation="Back [SEP] [One] [SEP] Two"))
     assert capsys.readouterr().out.splitlines()[-1] == "      Back · [One] · Two"
+
+
+def test_a_step_says_who_decided_what_was_asked_and_what_the_twin_would_have_sent(
+    capsys: pytest.CaptureFixture[str], on_terminal: Callable[[StepRecord, int], list[str]]
+) -> None:
+    Console().step(ASKED)
+    assert capsys.readouterr().out == SAID
+    assert on_terminal(ASKED, 80) == SAID.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("fields", "head"),
+    [
+        ({"decided_by": "agreed", "twin": "look", "scores": (("look", 1.0), ("go", 1.0))}, "agreed, drawn among equals"),
+        ({"decided_by": "reading", "twin": "go"}, "reading"),
+        ({"twin": "look"}, "harness"),
+        ({"decided_by": "fallback", "repaired": True, "cut": True, "response": "Dance", "twin": None}, "fallback, repaired, cut"),
+    ],
+)
+def test_who_decided_stands_at_the_end_of_the_first_line(capsys: pytest.CaptureFixture[str], fields: dict[str, Any], head: str) -> None:
+    Console().step(replace(PLAIN, **fields))
+    _, first, *rest = capsys.readouterr().out.splitlines()
+    assert first == "  1 > look" + head.rjust(70)
+    twin = fields["twin"]
+    assert [line for line in rest if line.startswith("      twin")] == ([f"      twin   {twin}"] if twin == "go" else [])
+    assert ("      wrote  Dance" in rest) == ("response" in fields)
+
+
+def test_without_a_model_nobody_is_said_to_decide(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().step(PLAIN)
+    assert capsys.readouterr().out.splitlines()[:2] == ["", "  1 > look"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize(
+    "step",
+    [
+        ASKED,
+        replace(ASKED, command="carry " + "the very heavy crate " * 12, observation="You see " + "a crate, " * 50, response="so " * 90),
+        replace(
+            ASKED, command="箱" * 50, questions=(Question("Where? " * 60, ((" here, and nowhere else in the whole yard" * 9, -1.0),)),)
+        ),
+    ],
+    ids=["usual", "long", "wide"],
+)
+def test_a_terminal_has_no_line_that_it_has_no_room_for(
+    on_terminal: Callable[[StepRecord, int], list[str]], step: StepRecord, width: int
+) -> None:
+    lines = on_terminal(step, width)
+    assert all(cell_len(line) <= width for line in lines)
+    # What does not begin a step stands below its number.
+    assert all(line.startswith("      ") for line in lines[2:])
 
 
 def test_reward_and_success_to_the_letter_are_columns_where_there_are_any(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,16 +138,31 @@ def test_reward_and_success_to_the_letter_are_columns_where_there_are_any(capsys
     assert "letter" not in capsys.readouterr().out
 
 
+@pytest.fixture
+def record(make_record: Callable[..., EpisodeRecord]) -> EpisodeRecord:
+    return make_record("no-model", 3)
+
+
 @pytest.mark.parametrize(
     ("won", "strict", "verdict"),
     [(True, None, "won in"), (True, True, "won, reward 0.75 in"), (False, False, "not won, reward 0.75, not to the letter in")],
 )
 def test_the_end_of_an_episode_has_its_reward_where_it_says_more(
-    capsys: pytest.CaptureFixture[str], won: bool, strict: bool | None, verdict: str
+    capsys: pytest.CaptureFixture[str], record: EpisodeRecord, won: bool, strict: bool | None, verdict: str
 ) -> None:
-    record = SimpleNamespace(
-        error=None, interrupted=None, failures=[], won=won, strict=strict, reward=0.75, steps=3, invalid_actions=0, usage={}, goal="g",
-        adaptations=[], trace_hash="0" * 64,
-    )  # fmt: skip
-    Console().episode_end(record)
-    assert f"{verdict} 3 steps" in capsys.readouterr().out
+    first, *rest = record.trace
+    Console().episode_end(replace(record, won=won, strict=strict, trace=(replace(first, reward=0.75), *rest)))
+    out = capsys.readouterr().out
+    assert f"{verdict} 3 steps" in out
+    assert "decided" not in out
+
+
+def test_the_end_of_an_episode_says_who_decided_its_steps(capsys: pytest.CaptureFixture[str], record: EpisodeRecord) -> None:
+    deciders = ("model", "fallback", "harness")
+    steps = [replace(step, decided_by=who, twin="look") for step, who in zip(record.trace, deciders, strict=True)]
+    Console().episode_end(replace(record, trace=tuple(steps)))
+    out = capsys.readouterr().out.splitlines()
+    assert out[-1] == "the model decided 1 of 3 steps: 1 model; 1 harness, 1 fallback"
+    steps[:2] = [replace(steps[0], readable=True, cut=False), replace(steps[1], readable=False, cut=True, repaired=True)]
+    Console().episode_end(replace(record, trace=tuple(steps)))
+    assert capsys.readouterr().out.splitlines()[-1] == "50% of its free replies unreadable, 50% cut, 1 repaired"

@@ -12,11 +12,13 @@ import pytest
 
 from homebody.agents.episode import ModelCall
 from homebody.agents.models.backend import Usage
-from homebody.agents.record import EpisodeRecord, StepRecord
+from homebody.agents.record import DECIDED_BY, EpisodeRecord, StepRecord
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs.canvas import INK, SMALLEST_TEXT, WHITE, Box, Canvas, CanvasSizeError, Color
 from homebody.scripts.view import look, mind, thought
-from homebody.scripts.view.board import LEAST, Board
+from homebody.scripts.view.board import LEAST, LEAST_TWO, Board
+from homebody.scripts.view.mark import SIDE, mark
+from homebody.scripts.view.recorder import frames
 from homebody.scripts.view.reel import End, Moment, Reel
 
 ENTRY = StepRecord(1, 30, 12, "generate", "look", "look", accepted=True, observation="You look.", reward=0.0, usable=True)
@@ -25,8 +27,11 @@ SIGHT = ModelCall(
 )
 
 
+QUESTION = {"prompt": "The best place to find a crate is in or on the", "answers": [[" shed.", -6.41], [" dock.", -6.52], [" vat.", -9.7]]}
+
+
 def entry(**fields: Any) -> StepRecord:
-    return replace(ENTRY, **fields)
+    return StepRecord.from_json(ENTRY.to_json() | fields)
 
 
 @pytest.fixture
@@ -47,9 +52,10 @@ def luminance(color: Color) -> float:
 
 @pytest.mark.parametrize(
     ("text", "ground"),
-    [(color, ground) for color in (INK, look.QUIET, look.GOOD, look.BAD, look.CHANGE) for ground in (look.PAPER, look.CARD)]
-    + [(WHITE, ground) for ground in (look.GOOD, look.BAD, look.CHANGE, look.DARK)]
-    + [(INK, ground) for ground in (look.CHOSEN, look.OTHER)],
+    [(color, ground) for color in (INK, look.QUIET, look.GOOD, look.BAD, look.CHANGE, look.MODEL) for ground in (look.PAPER, look.CARD)]
+    + [(WHITE, ground) for ground in (look.GOOD, look.BAD, look.CHANGE, look.DARK, look.MODEL)]
+    + [(INK, ground) for ground in (look.CHOSEN, look.OTHER, look.EDGE, look.TINT)]
+    + [(look.MODEL, look.TINT)],
 )
 def test_text_has_the_contrast_that_wcag_asks_for(text: Color, ground: Color) -> None:
     low, high = sorted((luminance(text), luminance(ground)))
@@ -95,9 +101,9 @@ def test_work_names_processor_fields_hook_and_how_it_ended(reel: Reel) -> None:
     ("policy", "fields", "sight", "title", "lines"),
     [
         ("smollm2", {}, SIGHT, "End of the prompt (2 messages)", ["A yard.", "look", "go"]),
-        ("random", {}, SIGHT, "Prompt", ["no model: random decides"]),
-        ("human", {}, None, "Prompt", ["no model: human decides"]),
-        ("smollm2", {"method": "rank"}, SIGHT, "Prompt", ["none: the harness's own ranking decides"]),
+        ("random", {}, SIGHT, "Prompt", []),
+        ("human", {}, None, "Prompt", []),
+        ("smollm2", {"method": "rank"}, SIGHT, "Prompt", []),
         ("smollm2", {"notes": {"2:trace_detail": {"content": "A yard."}}}, None, "End of the prompt", ["A yard."]),
         (
             "smollm2",
@@ -108,7 +114,7 @@ def test_work_names_processor_fields_hook_and_how_it_ended(reel: Reel) -> None:
         ),
     ],
 )
-def test_prompt_or_why_there_is_none(
+def test_prompt_where_one_was_read(
     reel: Reel, policy: str, fields: dict[str, Any], sight: ModelCall | None, title: str, lines: list[str]
 ) -> None:
     reel.policy = policy
@@ -116,18 +122,53 @@ def test_prompt_or_why_there_is_none(
 
 
 @pytest.mark.parametrize(
-    ("policy", "method", "words"),
-    [("no-model", "rank", "by no-model"), ("smollm2", "rank", "by the harness's ranking"), ("smollm2", "generate", "written freely")],
+    ("policy", "fields", "words"),
+    [
+        ("no-model", {"method": "rank"}, "by no-model"),
+        ("smollm2", {"method": "rank"}, "by the harness's ranking"),
+        ("smollm2", {"method": "rank", "decided_by": "reading"}, "ranked by its answers"),
+        ("smollm2", {"method": "score", "decided_by": "model"}, "by the model's scores"),
+        ("smollm2", {"method": "generate"}, "written freely"),
+    ],
 )
-def test_how_a_command_was_chosen(reel: Reel, policy: str, method: str, words: str) -> None:
+def test_how_a_command_was_chosen(reel: Reel, policy: str, fields: dict[str, Any], words: str) -> None:
     reel.policy = policy
-    assert thought.how(reel, Moment("", entry(method=method))) == words
+    assert thought.how(reel, Moment("", entry(**fields))) == words
+
+
+@pytest.mark.parametrize(
+    ("fields", "who", "marks"),
+    [
+        ({"decided_by": "model", "scores": [["look", 2.0], ["go", 0.5]]}, "model", "by 1.50"),
+        ({"decided_by": "fallback", "repaired": True}, "fallback", "the reply could not be read, repaired"),
+        ({"offered": 1}, "harness", "the only one on offer"),
+        ({}, "harness", ""),
+    ],
+)
+def test_who_decided(fields: dict[str, Any], who: str, marks: str) -> None:
+    assert thought.decided(Moment("", entry(**fields))) == (who, marks)
+
+
+def test_steps_so_far_by_who_decided(reel: Reel) -> None:
+    deciders = ("model", "reading", "harness", "reading", "fallback")
+    reel.moments += [Moment("", entry(decided_by=who, tool=number == 3)) for number, who in enumerate(deciders)]
+    assert thought.counts(reel, 0) == {}
+    # The fourth is a call of a tool, which is no step.
+    assert thought.counts(reel, 4) == {"model": 1, "reading": 1, "harness": 1}
+    assert thought.counts(reel, 5) == {"model": 1, "reading": 1, "harness": 1, "fallback": 1}
+
+
+def test_an_earlier_answer_is_at_work_until_another_is_asked_for(reel: Reel) -> None:
+    asking = [entry(step=number, decided_by="model", questions=[QUESTION]) for number in (1, 4)]
+    reading = [entry(step=number, decided_by="reading") for number in (2, 5)]
+    reel.moments += [Moment("", step) for step in (asking[0], reading[0], entry(step=3), asking[1], reading[1])]
+    assert [thought.last_asked(reel, at) for at in range(6)] == [None, asking[0], asking[0], None, asking[1], asking[1]]
 
 
 def test_cost_of_a_step_or_of_the_whole_episode(reel: Reel) -> None:
     seen, unseen = Moment("", entry(), SIGHT), Moment("", entry())
     assert thought.cost(reel, seen, 1) == "100 prompt tokens (75% cached), 6 written, 250 ms"
-    assert thought.cost(reel, Moment("", entry(), ModelCall((), Usage())), 1) == "no model was asked"
+    assert thought.cost(reel, Moment("", entry(), ModelCall((), Usage())), 1) == "no call of the model"
     assert thought.cost(reel, unseen, 0) == "tokens and time: known for the whole episode only"
     reel.end = End(True, "won in 1 step", {"prompt_tokens": 10, "calls": 1, "scored_tokens": 4, "seconds": 1.0})
     assert thought.cost(reel, unseen, 0) == "whole episode: 10 prompt tokens (0% cached), 4 scored, 1000 ms"
@@ -148,6 +189,8 @@ def test_outcome(fields: dict[str, Any], words: str) -> None:
 
 # --- that all of it can be read
 
+TWIN = "carry the barrel 3 from the far dock to the shed 2 and come back"
+
 FULL = entry(
     step=7,
     command="put the heavy crate 12 into the shed 3",
@@ -167,8 +210,20 @@ FULL = entry(
         for n in range(9)
     ),
     adapted={"step": 7, "rule": "cannot-write-for-long", "signal": "unusable", "patch": [{}, {}]},
+    decided_by="fallback",
+    repaired=True,
+    cut=True,
+    twin=TWIN,
 )
-BARE = entry(command="", scores=(("look", 0.0),))
+ASKED = entry(
+    decided_by="model",
+    twin=TWIN,
+    scores=[["go", 2.0], ["look", 0.5]],
+    questions=[QUESTION, {"prompt": "You look, " * 40, "answers": [[" " + "shed and " * 20, -1.0]]}, QUESTION],
+    notes={"4:prior": {"crate": [["shed " * 9, 4.21], ["dock", 3.83]], "the other thing that is wanted": [["dock", -0.5]]}},
+)
+READING = entry(decided_by="reading", scores=[["go", 2.0], ["look", 2.0]])
+BARE = entry(command="", scores=[["look", 0.0]])
 
 
 @pytest.fixture
@@ -189,15 +244,24 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Box, str]]:
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.23, 1.5])
-@pytest.mark.parametrize("size", [(320, 560), (320, 640), (640, 200), (640, 300), (600, 990), (960, 340), (480, 240), (300, 200)])
 @pytest.mark.parametrize(
-    "moment", [Moment("A yard. " * 60, FULL, SIGHT), Moment("", BARE), Moment("A yard.")], ids=["full", "bare", "opening"]
+    "size", [(320, 359), (320, 411), (320, 560), (320, 640), (640, 200), (640, 300), (600, 990), (960, 340), (480, 240), (300, 200)]
+)
+@pytest.mark.parametrize(
+    "moments",
+    [
+        [Moment("A yard. " * 60, FULL, SIGHT)] * 20,
+        [Moment("", BARE)] * 20,
+        [],
+        [Moment("A shed.", READING)] * 3 + [Moment("", entry(decided_by=who)) for who in DECIDED_BY] * 25 + [Moment("", ASKED)],
+        [Moment("", ASKED), Moment("", READING)],
+    ],
+    ids=["full", "bare", "opening", "asked", "reading"],
 )
 def test_nothing_on_the_panel_overlaps_or_is_cut(
-    reel: Reel, written: list[tuple[Box, str]], size: tuple[int, int], scale: float, moment: Moment
+    reel: Reel, written: list[tuple[Box, str]], size: tuple[int, int], scale: float, moments: list[Moment]
 ) -> None:
-    if moment.entry is not None:
-        reel.moments += [moment] * 20
+    reel.moments += moments
     mind.draw_mind(Canvas(round(size[0] * scale), round(size[1] * scale)), reel, reel.last, scale)
     assert written
     for (a, one), (b, other) in combinations([item for item in written if item[1].strip()], 2):
@@ -205,13 +269,49 @@ def test_nothing_on_the_panel_overlaps_or_is_cut(
         assert not a.inset(0, 2).overlaps(b.inset(0, 2)), (one, other)
 
 
+def test_a_question_is_shown_with_its_answers_and_what_they_decided(reel: Reel, written: list[tuple[Box, str]]) -> None:
+    notes = {"4:prior": {"crate": [["shed", 4.21], ["dock", 3.83]]}}
+    step = entry(decided_by="model", twin="wait", scores=[["look", 4.21], ["go", 3.83]], questions=[QUESTION], notes=notes, method="rank")
+    reel.moments.append(Moment("", step))
+    mind.draw_mind(Canvas(320, 640), reel, 1)
+    texts = [text for _, text in written]
+    assert {"look", "model", "by 0.38", "without the model: wait", "The model was asked", "shed", "-6.4", "dock", "-6.5"} <= set(texts)
+    assert "The best place to find a crate is in or on the ..." in " ".join(texts)
+    assert {"crate: shed +4.2, dock +3.8", "ranked by its answers", "1 model"} <= set(texts)
+    # Later, where the answer still decides, in fewer words.
+    written.clear()
+    reel.moments.append(Moment("", entry(step=2, decided_by="reading", twin="look")))
+    mind.draw_mind(Canvas(320, 640), reel, 2)
+    texts = [text for _, text in written]
+    assert {"reading", "The model was asked", "at step 1", "shed -6.4, dock -6.5, vat -9.7", "1 reading"} <= set(texts)
+    assert not any(text.startswith("without the model") for text in texts)
+
+
+def test_without_a_model_nobody_is_said_to_decide(reel: Reel, written: list[tuple[Box, str]]) -> None:
+    reel.policy = "no-model"
+    reel.moments.append(Moment("", entry()))
+    mind.draw_mind(Canvas(320, 640), reel, 1)
+    assert not {"harness", "1 harness"} & {text for _, text in written}
+
+
+def test_marks_differ_in_shape_and_not_only_in_colour() -> None:
+    kinds = ("model", "reading", "harness", "fallback", "won", "refused", "adapted")
+    shapes = [(Canvas(SIDE, SIDE), mark(kind)) for kind in kinds]
+    for paper, drawn in shapes:
+        paper.paste(drawn)
+    inked = [(paper.to_array() < 200).any(axis=2) for paper, _ in shapes]
+    assert all((a != b).mean() > 0.1 for a, b in combinations(inked, 2))
+    # The model's choice is the same mark whatever the twin says.
+    assert (mark("agreed").to_array() == mark("model").to_array()).all()
+
+
 def test_the_title_tells_who_plays_and_at_the_end_how_it_ended(reel: Reel, written: list[tuple[Box, str]]) -> None:
     mind.draw_title(Canvas(320, 40), reel, 0)
-    assert [text for _, text in written] == ["seed", "decided by smollm2"]
+    assert [text for _, text in written] == ["seed", "policy smollm2"]
     reel.end = End(False, "not won in 15 steps, and that is a long story", {})
     mind.draw_title(Canvas(320, 40), reel, 0)
     assert written[2][1].startswith("not won in")
-    assert not written[2][0].overlaps(written[3][0])
+    assert not any(written[2][0].overlaps(box) for box, _ in written[3:])
 
 
 # --- the board
@@ -222,10 +322,17 @@ def played(make_record: Callable[..., EpisodeRecord]) -> EpisodeRecord:
     return make_record("no-model", 4)
 
 
-@pytest.mark.parametrize("size", [(960, 720), (1920, 1080), LEAST])
-@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize(
+    ("n", "size", "is_picture"),
+    [
+        (1, LEAST, False), (1, (960, 600), True), (1, (960, 720), True), (1, (1280, 800), True), (1, (1920, 1080), True),
+        (2, LEAST_TWO, False), (2, (1280, 900), True), (2, (1920, 1080), True),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("has_buttons", [False, True])
-def test_parts_of_the_board_fill_it_and_do_not_overlap(played: EpisodeRecord, size: tuple[int, int], n: int, has_buttons: bool) -> None:
+def test_parts_of_the_board_fill_it_and_do_not_overlap(
+    played: EpisodeRecord, size: tuple[int, int], n: int, is_picture: bool, has_buttons: bool
+) -> None:
     reels = [Reel.of(played, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed") for _ in range(n)]
     board = Board(reels, size, has_buttons=has_buttons)
     board.show(2)
@@ -235,13 +342,27 @@ def test_parts_of_the_board_fill_it_and_do_not_overlap(played: EpisodeRecord, si
     assert all(board.canvas.box.holds(part) for part in parts)
     assert not any(a.overlaps(b) for a, b in combinations(parts, 2))
     # A house has its picture wherever that has the room that it needs.
-    assert all(scene.is_picture == (n == 1 or size == (1920, 1080)) for scene in board.scenes)
+    assert {scene.is_picture for scene in board.scenes} == {is_picture}
 
 
 def test_a_board_that_would_be_too_small_says_so(played: EpisodeRecord) -> None:
     reel = Reel.of(played, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")
-    with pytest.raises(CanvasSizeError, match=r"size \(300, 200\) is not possible; .* from \(960, 600\)"):
+    with pytest.raises(CanvasSizeError, match=r"size \(300, 200\) is not possible; .* from \(640, 480\)"):
         Board([reel], (300, 200))
+    with pytest.raises(CanvasSizeError, match=r"size \(640, 480\) is not possible; .* from \(960, 600\)"):
+        Board([reel, reel], (640, 480))
+
+
+def test_a_moment_at_which_the_model_was_asked_stands_longer(played: EpisodeRecord) -> None:
+    asking = replace(
+        played, trace=tuple(replace(step, questions=(ASKED.questions[0],)) if step.step == 2 else step for step in played.trace)
+    )
+    board = Board([Reel.of(asking, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")], LEAST)
+    stands = [ms for _, ms in frames(board)]
+    # The opening, three moments and the end: those that stand longer than a picture on the way.
+    opening, first, asked, third, end = [ms for ms in stands if ms > 500]
+    assert first == third < asked < end
+    assert opening < asked
 
 
 def test_a_click_on_the_line_of_steps_finds_its_moment(played: EpisodeRecord) -> None:

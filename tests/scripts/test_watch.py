@@ -19,13 +19,13 @@ import pytest
 from homebody.agents import EpisodeRecord, RolloutConfig
 from homebody.agents.episode import HELD_BACK, ModelCall
 from homebody.agents.models.backend import Usage
-from homebody.agents.record import StepRecord
+from homebody.agents.record import Question, StepRecord
 from homebody.envs import EnvError
 from homebody.envs.canvas import Canvas, Event, Window
 from homebody.evolution.store import Store
 from homebody.scripts.commands.watch import watch as watch_command
 from homebody.scripts.group import cli
-from homebody.scripts.view.board import LEAST, Board
+from homebody.scripts.view.board import LEAST, LEAST_TWO, Board
 from homebody.scripts.view.live import watch_live
 from homebody.scripts.view.player import BUTTONS, SPEEDS, Player, open_window, watch
 from homebody.scripts.view.reel import Reel, ReplayError
@@ -174,6 +174,19 @@ def test_a_file_that_run_wrote_comes_back(homebody: Command, tmp_path: Path) -> 
     assert stored.reel().differs == ""
 
 
+def test_who_decided_comes_back_from_a_file(record: EpisodeRecord, tmp_path: Path) -> None:
+    asked = Question("Where is a crate?", ((" shed.", -1.5), (" dock.", -2.25)))
+    first, second, *rest = record.trace
+    trace = (
+        replace(first, decided_by="model", twin="look", questions=(asked,), readable=True, cut=False),
+        replace(second, decided_by="fallback", repaired=True, readable=False, cut=True),
+        *rest,
+    )
+    told = replace(record, trace=trace)
+    (tmp_path / "a.json").write_text(json.dumps(Stored(told, "seed").to_json()), "utf-8")
+    assert read_file(str(tmp_path / "a.json")).record == told
+
+
 def test_an_episode_of_another_environment(yard: ModuleType, record: EpisodeRecord, tmp_path: Path) -> None:
     told = replace(record, task_id="one", opening=yard.Yard().reset()[0], trace=(entry(1, "wait", "You wait."),), steps=1)
     (tmp_path / "a.json").write_text(json.dumps(Stored(told, "seed", "Yard-v0").to_json()), "utf-8")
@@ -244,7 +257,10 @@ def test_a_file_with_a_mark_and_with_half_a_pair(record: EpisodeRecord, tmp_path
     "change",
     [
         {"command": None}, {"observation": ["You", "see"]}, {"response": 3}, {"scores": [["look"]]}, {"scores": [["look", "high"]]},
-        {"focus": {"phase": "act"}}, {"notes": {"1:trace_detail": {"content": 5}}}, {"adapted": {"rule": "retry"}}, {"step": "1"},
+        {"focus": {"phase": "act"}}, {"decided_by": "chance"}, {"decided_by": None}, {"twin": 3}, {"cut": "yes"}, {"readable": 1},
+        {"questions": [{"prompt": "Where?"}]}, {"questions": [{"prompt": "Where?", "answers": [["here"]]}]},
+        {"questions": [{"prompt": "Where?", "answers": []}]}, {"usable": None},
+        {"notes": {"1:trace_detail": {"content": 5}}}, {"adapted": {"rule": "retry"}}, {"step": "1"},
     ],
 )  # fmt: skip
 def test_an_entry_that_was_changed(homebody: Command, record: EpisodeRecord, tmp_path: Path, change: dict[str, Any]) -> None:
@@ -259,7 +275,7 @@ def test_an_entry_that_was_changed(homebody: Command, record: EpisodeRecord, tmp
 def test_an_episode_of_a_run_that_was_changed(homebody: Command, record: EpisodeRecord, tmp_path: Path) -> None:
     with Store(tmp_path / "run") as store:
         store.add_episode("good", record)
-        store.add_episode("bad", replace(record, trace=(replace(record.trace[0], response=5),)))
+        store.add_episode("bad", replace(record, trace=(replace(record.trace[0], decided_by="chance"),)))
     assert homebody("watch", tmp_path / "run").code == 0
     assert homebody("watch", tmp_path / "run", "--episode", 1, "--record", tmp_path / "a.png").code == 0
     assert "holds no episode that can be shown" in homebody("watch", tmp_path / "run", "--episode", 2).error
@@ -426,7 +442,7 @@ def test_the_failure_of_either_of_two(yard: ModuleType, record: EpisodeRecord) -
     for step in (1, 2, 3):
         reels[0].add(entry(step, "fly", "Nothing moves.", accepted=step != 2))
         reels[1].add(entry(step, f"walk to dock {step}", "You walk."))
-    player = Player(Board(reels, LEAST, has_buttons=True))
+    player = Player(Board(reels, LEAST_TWO, has_buttons=True))
     player.handle(key("f", "f"))
     assert player.board.at == 2
     assert all(isinstance(scene, TextScene) for scene in player.board.scenes)
