@@ -56,6 +56,13 @@ def test_model_is_asked_once_for_each_thing_about_all_places(make, yard, backend
     assert [call.prompt for call in backend.calls[2:]] == [GIVEN.replace("crate", "barrel")]
 
 
+def test_what_the_answers_say_together_is_noted_when_they_are_asked_for(make, yard, backend):
+    prior = make("location_prior", {"weight": 2.0, "spread": 1.0}, ModelPolicy(backend).score)
+    prior.process(yard.ask(MENU, admissible=ADMISSIBLE, focus=("search", "crate")))
+    # A shed: -5 - -6.5. A vat: -3 - -3. A dock: -2 - -1. It is the model's part alone.
+    assert prior.notes == {"crate": [["shed", 1.5], ["vat", 0.0], ["dock", -1.0]]}
+
+
 def test_sentences_are_parameters(make, yard):
     asked = []
 

@@ -91,6 +91,9 @@ def test_a_run_without_a_model_has_texts_and_no_tokens(quarry_run: Path, tmp_pat
         assert record["reward"] == 1.0
         assert record["split"] == "train"
         assert {step["prompt_ids"] for step in record["steps"]} == {None}
+        assert {(step["decided_by"], step["twin"], step["readable"], step["cut"]) for step in record["steps"]} == {
+            ("harness", None, None, None)
+        }
     assert result["steps"] == sum(len(record["steps"]) for record in records)
 
 
@@ -131,6 +134,8 @@ def test_tokens_are_those_that_the_model_chose(words_run: Path, tmp_path: Path, 
         valid(record)
         for step in record["steps"]:
             assert step["by_model"]
+            assert step["decided_by"] == ("fallback" if not step["accepted"] else "agreed" if step["twin"] == step["command"] else "model")
+            assert (step["readable"], step["cut"]) == (step["accepted"], False)
             assert step["completion"] == [{"role": "assistant", "content": "go to shaft 1"}]
             assert step["completion_ids"] == [*ids("go to shaft 1"), 7]
             assert step["logprobs"] == [-0.5] * 5
@@ -165,6 +170,8 @@ def test_a_scored_command_is_the_models_own() -> None:
     model = Words()
     (first, *_) = play(Recording(ModelPolicy(model), model), "score")
     assert first["by_model"]
+    assert first["decided_by"] in ("model", "agreed")
+    assert (first["readable"], first["cut"]) == (None, None)
     assert first["completion_ids"] == ids(first["command"])
     assert set(first["logprobs"]) == {-0.25}
 
@@ -173,6 +180,7 @@ def test_what_the_harness_ranks_is_not() -> None:
     model = Words()
     (first, *_) = play(Recording(ModelPolicy(model), model), "rank")
     assert not first["by_model"]
+    assert (first["decided_by"], first["twin"]) == ("harness", first["command"])
     assert first["logprobs"] is None
     assert first["completion_ids"] == ids(first["command"])
 
@@ -183,6 +191,14 @@ def test_of_several_votes_the_tokens_of_the_chosen_one_are_kept() -> None:
     assert first["by_model"]
     assert first["completion_ids"] == [*ids("go to shaft 1"), 7]
     assert model.on_text is None
+
+
+def test_a_reply_that_is_no_command_is_a_fallback_and_one_without_an_end_is_cut() -> None:
+    dance, babble = Words("Dance!"), Words("go to " * 40)
+    (first, *_) = play(Recording(ModelPolicy(dance), dance), "generate")
+    assert (first["decided_by"], first["readable"], first["cut"]) == ("fallback", False, False)
+    (first, *_) = play(Recording(ModelPolicy(babble), babble), "generate")
+    assert (first["decided_by"], first["readable"], first["cut"]) == ("fallback", False, True)
 
 
 def test_the_hook_is_taken_off_after_a_failure() -> None:

@@ -202,7 +202,8 @@ def test_clicking(desk: Desk) -> None:
     assert click(desk, Box(desk._side.x, 0, 4, 4)) is None
 
 
-def test_a_click_on_a_place_types_its_name_and_sends_what_can_only_be_meant(desk: Desk) -> None:
+def test_a_click_on_a_place_types_its_name_and_sends_what_can_only_be_meant() -> None:
+    desk = Desk(Reel(RolloutConfig("homebody/Household-v0", "random").make_env(), TASK, 0, "bare", "human"), (960, 600))
     play = desk.reel.env.unwrapped.play  # type: ignore[attr-defined]
     name = play.game.receptacles[0].strip()
     spot = next((x, y) for y in range(0, 600, 4) for x in range(0, 640, 4) if desk.scene.named(x, y).strip() == name)
@@ -231,7 +232,7 @@ def test_a_long_list_scrolls(desk: Desk) -> None:
     assert click(desk, Box(desk._list.x, desk._list.y + 24 * (rows - 1), 40, 20)) == "go to dock 099"
 
 
-@pytest.mark.parametrize("size", [LEAST, (960, 720), (1920, 1080)])
+@pytest.mark.parametrize("size", [LEAST, (960, 600), (960, 720), (1920, 1080)])
 @pytest.mark.parametrize("state", ["empty", "typed", "long", "none", "over"])
 def test_all_on_the_desk_can_be_read(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], state: str) -> None:
     desk = Desk(Reel(RolloutConfig("homebody/Household-v0", "random").make_env(), TASK, 0, "bare", "human"), size)
@@ -281,4 +282,4 @@ def test_a_window_that_is_closed_ends_the_game(homebody: Command, loaded: Comman
 
 
 def test_a_window_too_small(homebody: Command) -> None:
-    assert "a picture of size (640, 480) is not possible" in homebody("play", "--size", "640x480").error
+    assert "a picture of size (640, 479) is not possible" in homebody("play", "--size", "640x479").error

@@ -88,9 +88,9 @@ def test_a_film_is_sent_to_ffmpeg_picture_by_picture(
     shown = list(recorder.frames(board(make_record("no-model", 1))))
     recorder.record(board(make_record("no-model", 1)), str(tmp_path / "a.mp4"))
     size, n_bytes = (tmp_path / "a.mp4").read_text().split()
-    assert size == "960x600"
+    assert size == "640x480"
     # A picture every 80 ms, of three bytes a pixel, each as often as it stands.
-    assert int(n_bytes) == sum(max(1, round(ms / 80)) for _, ms in shown) * 960 * 600 * 3
+    assert int(n_bytes) == sum(max(1, round(ms / 80)) for _, ms in shown) * 640 * 480 * 3
 
 
 def test_ffmpeg_of_a_package_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from homebody.agents.harness.spec import digest
 from homebody.evolution.reports.history import History, read_history
+from homebody.evolution.reports.page import templates
 from homebody.evolution.reports.transcript import OBSERVATION_CHARS, by_worth, groups, transcript
 
 
@@ -48,6 +49,7 @@ def line(episode: Callable[..., Any], **changes: Any) -> dict[str, Any]:
 def test_a_step(episode: Callable[..., Any]) -> None:
     assert line(episode) == {
         "number": 1, "kind": "step", "command": "go", "response": "", "candidates": "3 of 9", "observation": "Dust.", "changes": "",
+        "who": "", "meaning": "", "marks": "", "twin": "", "asked": [],
     }  # fmt: skip
     assert line(episode, response="Go!")["response"] == "Go!"
     assert line(episode, accepted=False)["kind"] == "refused"
@@ -79,3 +81,38 @@ def test_how_an_episode_ended(episode: Callable[..., Any]) -> None:
 def test_the_pieces_of_a_page_are_lines(episode: Callable[..., Any]) -> None:
     shown = transcript(episode(opening="Start [SEP] Find it", trace=[step(observation="Back [SEP] One [SEP] Two")]).to_json())
     assert (shown["opening"], shown["lines"][0]["observation"]) == ("Start\nFind it", "Back\nOne\nTwo")
+
+
+def test_who_decided_and_what_was_asked(episode: Callable[..., Any]) -> None:
+    asked = [{"prompt": "The best place to find a gem is the", "answers": [[" shaft.", -1.25], [" crate.", -3.5]]}]
+    notes = {"4:prior": {"gem": [["shaft", 2.0], ["crate", -0.5]]}}
+    scores = [["go", 2.0], ["wait", 0.5]]
+    trace = [
+        step(decided_by="model", twin="wait", scores=scores, questions=asked, notes=notes),
+        step(step=2, decided_by="reading", twin="go"),
+        step(step=2, tool=True, twin="go"),
+        step(step=3, decided_by="fallback", repaired=True, twin="go"),
+    ]
+    shown = transcript(episode(True, trace=trace).to_json())
+    assert shown["shares"] == "the model decided 2 of 3 steps: 1 model, 1 reading; 1 fallback"
+    assert [(line["who"], line["marks"], line["twin"]) for line in shown["lines"]] == [
+        ("model", "by 1.50", "wait"), ("reading", "", ""), ("harness", "", ""), ("fallback", "repaired", ""),
+    ]  # fmt: skip
+    assert shown["lines"][0]["asked"] == [
+        ("The best place to find a gem is the ...", "shaft -1.2, crate -3.5"), ("so, gem:", "shaft +2.0, crate -0.5"),
+    ]  # fmt: skip
+    written = str(templates().get_template("episode.html").module.episode(shown, "e"))  # type: ignore[attr-defined]
+    for part in (
+        '<p class="by">the model decided 2 of 3 steps: 1 model, 1 reading; 1 fallback</p>',
+        '<b class="model" title="the model&#39;s choice; its twin would do something else">model</b> <s>by 1.50</s>',
+        '<p class="asked">The best place to find a gem is the ... <b>shaft -1.2, crate -3.5</b></p>',
+        '<q class="twin">wait</q>',
+    ):
+        assert written.count(part) == 1
+
+
+def test_without_a_model_there_is_nothing_of_deciding(episode: Callable[..., Any]) -> None:
+    shown = transcript(episode(True, trace=[step()]).to_json())
+    assert shown["shares"] == ""
+    written = str(templates().get_template("episode.html").module.episode(shown, "e"))  # type: ignore[attr-defined]
+    assert "harness" not in written
