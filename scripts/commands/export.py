@@ -28,7 +28,8 @@ def export(
 
     Each episode is played again to know its tokens, which takes as long as it took the first time; `exact` in a record says that the
     replay was the stored episode to the letter. Log-probabilities are those of the model at temperature 1, where it chose; `by_model` says
-    where. assets/schemas/export.json describes the fields.
+    where, `decided_by` whether its answers mattered, and `twin` what the harness would have sent without it. assets/schemas/export.json
+    describes the fields.
 
     \b
     Examples:
