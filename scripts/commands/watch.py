@@ -36,7 +36,8 @@ def watch(
     """Replay an episode of a run, or one that `homebody run --json` or `homebody play --json` wrote.
 
     In the window: Space plays and pauses, Left and Right go a step, F goes to the first failure, - and + change the speed, Esc closes.
-    With --record no window is opened. --json writes the episode, or the list of episodes.
+    With --record no window is opened. --json writes the episode, or the list of episodes. The list says of how many steps the model
+    decided (by_model), where one played.
 
     \b
     Examples:
@@ -98,15 +99,21 @@ def _other(stored: Sequence[Stored], beside: str, source: str, task_id: str) -> 
 
 def _list(stored: Sequence[Stored]) -> None:
     rows = [tuple(map(str, _row(number, item).values())) for number, item in enumerate(stored, 1)]
-    rows.insert(0, ("episode", "task", "harness", "policy", "won", "steps"))
+    rows.insert(0, ("episode", "task", "harness", "policy", "won", "steps", "by_model"))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _row(number: int, item: Stored) -> dict[str, int | str | bool]:
+    from homebody.agents.record import BY_MODEL, decisions
+    from homebody.evolution.reports.decision import is_by_model
+
     record = item.record
     won = {True: "yes", False: "no", None: "error"}[record.outcome]
+    counts = decisions([record]).counts
+    by_model = str(sum(counts[name] for name in BY_MODEL)) if is_by_model(record.trace) else "-"
     return {
         "episode": number, "task": record.task_id, "harness": item.title, "policy": record.policy, "won": won, "steps": record.steps,
+        "by_model": by_model,
     }  # fmt: skip

@@ -285,14 +285,25 @@ def test_a_run_lists_its_episodes(homebody: Command, loaded: Command, run_dir: P
     answer = homebody("watch", run_dir, "--json", tmp_path / "list.json")
     assert (answer.code, answer.err) == (0, "")
     head, *lines = answer.out.splitlines()
-    assert head.split() == ["episode", "task", "harness", "policy", "won", "steps"]
+    assert head.split() == ["episode", "task", "harness", "policy", "won", "steps", "by_model"]
     with Store(run_dir, readonly=True) as store:
         kept = list(store.episodes().values())
     assert [line.split()[:2] for line in lines] == [[str(number), item["task_id"]] for number, item in enumerate(kept, 1)]
-    assert lines[0].split()[2:] == ["seed", "no-model", "no", "3"]
+    assert lines[0].split()[2:] == ["seed", "no-model", "no", "3", "-"]
     assert loaded(tmp_path / "list.json")[0] == {
         "episode": 1, "task": kept[0]["task_id"], "harness": "seed", "policy": "no-model", "won": "no", "steps": 3,
+        "by_model": "-",
     }  # fmt: skip
+
+
+def test_the_list_says_how_many_steps_the_model_decided(homebody: Command, record: EpisodeRecord, tmp_path: Path) -> None:
+    first, second, *rest = record.trace
+    steps = [replace(first, decided_by="model", twin="look"), replace(second, decided_by="reading", twin="look")]
+    with Store(tmp_path / "run") as store:
+        store.add_episode("a", replace(record, trace=(*steps, *(replace(step, twin=step.command) for step in rest))))
+        store.add_episode("b", record)
+    _, *lines = homebody("watch", tmp_path / "run").out.splitlines()
+    assert [line.split()[-2:] for line in lines] == [[str(record.steps), "2"], [str(record.steps), "-"]]
 
 
 def test_an_episode_of_a_run_by_number_and_by_task(
