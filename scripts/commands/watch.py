@@ -106,13 +106,12 @@ def _list(stored: Sequence[Stored]) -> None:
 
 
 def _row(number: int, item: Stored) -> dict[str, int | str | bool]:
-    from homebody.agents.record import BY_MODEL, decisions
+    from homebody.agents.record import BY_MODEL
     from homebody.evolution.reports.decision import is_by_model
 
     record = item.record
     won = {True: "yes", False: "no", None: "error"}[record.outcome]
-    counts = decisions([record]).counts
-    by_model = str(sum(counts[name] for name in BY_MODEL)) if is_by_model(record.trace) else "-"
+    by_model = str(sum(step.decided_by in BY_MODEL for step in record.moves)) if is_by_model(record.trace) else "-"
     return {
         "episode": number, "task": record.task_id, "harness": item.title, "policy": record.policy, "won": won, "steps": record.steps,
         "by_model": by_model,
