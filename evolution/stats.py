@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,3 +91,31 @@ def _resampled_means(change: NDArray[np.float64], resamples: int) -> NDArray[np.
     rng = np.random.Generator(np.random.PCG64(0))
     means: NDArray[np.float64] = change[rng.integers(len(change), size=(resamples, len(change)))].mean(axis=1)
     return means
+
+
+def mean_gain(groups: Sequence[str], changes: Sequence[Mapping[str, float]], resamples: int = 10_000) -> tuple[float, float, float]:
+    """Return the mean of several gains with its 95% bootstrap percentile interval.
+
+    Gains of a group share its tasks: these are resampled for all of them together.
+
+    Args:
+        groups: group of each gain, at least one.
+        changes: outcome after minus outcome before, by task of the group, for each gain; a gain without tasks counts 0.
+        resamples: number of bootstrap samples.
+    """
+    rng = np.random.Generator(np.random.PCG64(0))
+    point, samples = 0.0, np.zeros(resamples)
+    for group in dict.fromkeys(groups):
+        members = [change for name, change in zip(groups, changes, strict=True) if name == group and change]
+        tasks = sorted({task for change in members for task in change})
+        drawn = rng.multinomial(len(tasks), [1 / len(tasks)] * len(tasks), size=resamples) if tasks else np.zeros((resamples, 0))
+        for change in members:
+            has = np.array([task in change for task in tasks], dtype=float)
+            values = np.array([change.get(task, 0.0) for task in tasks])
+            mean = float(values.sum() / has.sum())
+            n = drawn @ has
+            # A sample without any of this gain's tasks says nothing about it.
+            samples += np.where(n > 0, drawn @ values / np.maximum(n, 1.0), mean)
+            point += mean
+    low, high = np.quantile(samples / len(groups), [0.025, 0.975])
+    return point / len(groups), float(low), float(high)

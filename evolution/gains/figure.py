@@ -1,4 +1,4 @@
-"""The figures of many runs: every gain beside the published ones, and how well each run's edits predicted what they would do."""
+"""The figures of many runs: gains beside their best twins and the published ones, and what edits predicted beside what came."""
 
 from __future__ import annotations
 
@@ -6,35 +6,44 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homebody.evolution.reports.figure import BLUE, GREY, GROUND, INK, ORANGE, Picture, blank, plain, plain_text, title
+from homebody.evolution.gains.markdown import counted, interval
+from homebody.evolution.reports.figure import BLUE, GREY, GROUND, INK, ORANGE, VERMILION, Picture, blank, plain, plain_text, title
+from homebody.evolution.reports.gain import NO_GAIN
+from homebody.evolution.reports.worth import percent
 
 BAR = 0.34
 """Height of a bar, where a row has the height 1."""
 
 
 def draw_gains(report: Mapping[str, Any]) -> Picture:
-    """Draw where each harness began and where it ended, ours above the published ones of the same benchmark.
+    """Draw where each harness began and ended, beside its best twin; ours above the published ones of the same benchmark.
 
     Args:
-        report: as `homebody.evolution.gains.reproduce.gather` returns it.
+        report: as `homebody.evolution.gains.table.gather` returns it.
     """
     rows = _rows(report)
     with plain_text():
-        figure, axes = blank(9.0, 1.7 + 0.62 * len(rows))
+        figure, axes = blank(10.4, 1.9 + 0.62 * len(rows))
         title(axes, "What evolution of the harness gained")
         for place, row in enumerate(reversed(rows)):
             colour = BLUE if row["ours"] else ORANGE
-            axes.plot([row["before"], row["after"]], [place, place], color=colour, linewidth=2.4, zorder=2)
+            line = colour if row["is_gain"] else GREY
+            axes.plot([row["before"], row["after"]], [place, place], color=line, linewidth=2.4, zorder=2)
             for low, high in row["intervals"]:
                 axes.plot([low, high], [place - 0.16, place - 0.16], color=INK, linewidth=0.8, zorder=1)
             axes.plot([row["before"]], [place], marker="o", markersize=8, color=GROUND, markeredgecolor=GREY, markeredgewidth=2, zorder=3)
             axes.plot([row["after"]], [place], marker="o" if row["ours"] else "s", markersize=8, color=colour, zorder=3)
+            if row["twin"] is not None:
+                axes.plot([row["twin"]], [place], marker="|", markersize=20, color=VERMILION, markeredgewidth=2.4, zorder=4)
             axes.text(104, place, row["said"], va="center", fontsize=9, color=INK)
         axes.set_yticks(range(len(rows)), [row["label"] for row in reversed(rows)], fontsize=9)
         axes.set_ylim(-0.6, len(rows) - 0.4)
-        axes.set_xlim(-2, 150)
+        axes.set_xlim(-2, 185)
         axes.set_xticks(range(0, 101, 20))
-        note = "tasks solved, %\nhollow: seed harness; blue: ours, first attempt,\nheld-out tasks; thin line: 95% interval"
+        note = (
+            "tasks solved, %\nhollow: seed harness; blue: ours, first attempt, held-out tasks; thin line: 95% interval\n"
+            "upright line: best twin, the evolved harness without the model; grey: the gain is null"
+        )
         if any(not row["ours"] for row in rows):
             note += "\norange: published (pass@2, best round, on the tasks that it evolved on)"
         axes.set_xlabel(note, color=INK, fontsize=9)
@@ -76,25 +85,28 @@ def draw_hit_rates(levers: Sequence[Mapping[str, Any]]) -> Picture | None:
 def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what the gains figure shows, in percent, benchmark by benchmark."""
     found: list[dict[str, Any]] = []
-    names = dict.fromkeys([one["benchmark"] for one in report["combinations"]])
-    for name in names:
-        found += [_ours(one) for one in report["combinations"] if one["benchmark"] == name and one["controls"]["gain"]]
+    ours = [(row, one) for row, one in zip(report["rows"], report["combinations"], strict=True) if one["controls"]["gain"]]
+    for name in dict.fromkeys(row["benchmark"] for row in report["rows"]):
+        found += [_ours(row, one) for row, one in ours if row["benchmark"] == name]
         found += [_theirs(row) for row in report["published"]["rows"] if row["benchmark"] == name]
     return found
 
 
-def _ours(one: Mapping[str, Any]) -> dict[str, Any]:
-    rows = {row["row"]: row for row in one["controls"]["rows"]}
-    seed, final, gain = rows["seed"], rows["final"], one["controls"]["gain"]
-    low, high = gain["ci95"]
-    n = str(final["n"]) if seed["n"] == final["n"] else f"{final['n']} (seed {seed['n']})"
+def _ours(row: Mapping[str, Any], one: Mapping[str, Any]) -> dict[str, Any]:
+    intervals = [found["ci95"] for found in one["controls"]["rows"] if found["row"] in ("seed", "final")]
+    twin = row["twins"][row["best_twin"]] if row["best_twin"] else None
+    beside = [f"best twin {percent(twin)}"] if twin is not None else []
+    beside += [f"model_value {interval(row['model_value'])}"] if row["model_value"] else []
+    gained = f"{interval(row['gain'])} points, n = {row['gain']['n']}" if row["gain"] else NO_GAIN
     return {
         "ours": True,
-        "label": f"{_short(one['model'])}\n{one['benchmark']}, n = {n}, {one['controls']['run']['max_steps']} steps",
-        "before": 100 * seed["success"],
-        "after": 100 * final["success"],
-        "intervals": [[100 * end for end in row["ci95"]] for row in (seed, final)],
-        "said": f"{100 * gain['points']:+.1f} points\n({100 * low:+.1f} to {100 * high:+.1f}), n = {gain['n']}",
+        "label": f"{_short(row['model'])}\n{row['benchmark']}, n = {counted(row)}, {row['max_steps']} steps",
+        "before": 100 * row["seed"],
+        "after": 100 * row["evolved"],
+        "twin": None if twin is None else 100 * twin,
+        "is_gain": row["gain"] is not None,
+        "intervals": [[100 * end for end in ends] for ends in intervals],
+        "said": "\n".join([gained, *([", ".join(beside)] if beside else [])]),
     }
 
 
@@ -104,6 +116,8 @@ def _theirs(row: Mapping[str, Any]) -> dict[str, Any]:
         "label": f"{row['model']} (published)\n{row['benchmark']}, n = {row['n']}, {row['max_steps']} steps",
         "before": row["initial"],
         "after": row["evolved"],
+        "twin": None,
+        "is_gain": True,
         "intervals": [],
         "said": f"{row['gain']:+.1f} points\nround {row['best_round']}",
     }

@@ -1,10 +1,12 @@
-"""Gains in words: the controls of one run, and the table of many beside what others have published. Markdown, from data only."""
+"""Gains in words: the controls of one run, and the results table of many beside what others have published. Markdown, from data only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from homebody.agents.policy import MODEL_FREE
+from homebody.evolution.reports.gain import MOST_UNREADABLE, NO_GAIN, null_gain, told_gain
 from homebody.evolution.reports.summary import cell, graded
 from homebody.evolution.reports.worth import SHARE_HEADS, beside, gained, percent, share_cells
 
@@ -40,17 +42,19 @@ def over_seed(gain: Mapping[str, Any] | None) -> str:
 def said(result: Mapping[str, Any]) -> list[str]:
     """Return the lines below the table of controls: gain, the model beside its twins, attribution, rows that were left out, audit."""
     lines = []
+    why = ""
     rows = {row["row"]: row for row in result["rows"]}
     if gain := result["gain"]:
         low, high = gain["ci95"]
         closed = gain["headroom_closed"]
         share = f", {percent(closed)} of the headroom" if closed is not None else ""
         figures = f"gain {points(gain['points'])} points ({points(low)} to {points(high)}) on {gain['n']} tasks{share}"
-        lines += [f"**{gained(rows['seed'], rows['final'])}**: {figures}.", ""]
+        why = "" if rows["final"]["policy"] in MODEL_FREE else null_gain(rows["seed"], rows["final"])
+        lines += [f"**{gained(rows['seed'], rows['final'])}**: {f'{NO_GAIN}: {why}' if why else figures}.", ""]
     for name, called in (("seed", "Seed"), ("final", "Evolved harness")):
         for line in beside(rows[name]) if name in rows else ():
             lines += [f"{called}: {line}", ""]
-    if at_k := result["gain_at_k"]:
+    if (at_k := result["gain_at_k"]) and not why:
         low, high = at_k["ci95"]
         figures = f"{points(at_k['points'])} points ({points(low)} to {points(high)}) on {at_k['n']} tasks"
         lines += [f"Gain in pass@{at_k['k']}: {figures}.", ""]
@@ -103,30 +107,75 @@ def points(share: float) -> str:
     return f"{100 * share:+.1f}"
 
 
-GAIN_HEADS = ("benchmark", "model", "n", "steps", "seed, first attempt", "evolved, first attempt", "gain in points (95% interval)",
-              "headroom closed", "pass@2: seed, evolved, gain")  # fmt: skip
+GAIN_HEADS = ("benchmark", "model", "n", "steps", "seed, first attempt", "evolved, first attempt", "best twin",
+              "gain in points (95% interval)", "headroom closed", "model_value (95% interval)", "model share",
+              "pass@2: seed, evolved, gain")  # fmt: skip
 PUBLISHED_HEADS = ("benchmark", "model", "n", "steps", "initial", "evolved", "gain in points", "headroom closed", "round")
 
 
-def gain_cells(one: Mapping[str, Any]) -> list[str]:
-    """Return the cells of a combination's row in the gains table; empty ones where seed or evolved harness was not played."""
+def gain_cells(row: Mapping[str, Any], one: Mapping[str, Any]) -> list[str]:
+    """Return the cells of a row of the results table; empty ones where seed or evolved harness was not played.
+
+    Args:
+        row: as `homebody.evolution.gains.table.table_row` returns it.
+        one: its combination, as `homebody.evolution.gains.table.read_combination` returns it.
+    """
     controls = one["controls"]
-    rows = {row["row"]: row for row in controls["rows"]}
-    gain, at_k = controls["gain"], controls["gain_at_k"]
     about = controls["run"].get("about")
-    names = [f"{one['benchmark']} ({about})" if about else one["benchmark"], cell(one["model"])]
-    if not gain:
-        return [*names, "", str(controls["run"]["max_steps"]), "", "", "", "", ""]
-    seed, final = rows["seed"], rows["final"]
-    n = str(final["n"]) if seed["n"] == final["n"] else f"{final['n']} (seed {seed['n']})"
-    low, high = gain["ci95"]
-    gained = f"{points(gain['points'])} ({points(low)} to {points(high)}), n = {gain['n']}"
-    closed = percent(gain["headroom_closed"]) if gain["headroom_closed"] is not None else ""
+    names = [f"{row['benchmark']} ({about})" if about else row["benchmark"], cell(row["model"])]
+    difference, at_k = controls["gain"], controls["gain_at_k"]
+    if not difference:
+        return [*names, "", str(row["max_steps"]), *[""] * (len(GAIN_HEADS) - 4)]
+    rows = {found["row"]: found for found in controls["rows"]}
+    seed, final, gain, value = rows["seed"], rows["final"], row["gain"], row["model_value"]
+    style = f"{row['seed_style']}: {graded(seed)}"
+    style += f", unreadable {percent(row['seed_unreadable'])}" if row["seed_unreadable"] is not None else ""
+    twin = f"{row['best_twin']} {percent(row['twins'][row['best_twin']])}" if row["best_twin"] else ""
+    closed = percent(difference["headroom_closed"]) if gain and difference["headroom_closed"] is not None else ""
     twice = ""
     if at_k:
         k = str(at_k["k"])
-        twice = f"{percent(seed['pass_at_k'][k])}, {percent(final['pass_at_k'][k])}, {points(at_k['points'])}"
-    return [*names, n, str(controls["run"]["max_steps"]), graded(seed), graded(final), gained, closed, twice]
+        twice = f"{percent(seed['pass_at_k'][k])}, {percent(final['pass_at_k'][k])}{', ' + points(at_k['points']) if gain else ''}"
+    gained = f"{interval(gain)}, n = {gain['n']}" if gain else "null"
+    figures = [style, graded(final), twin, gained, closed, interval(value) if value else "", percent(row["model_share"]), twice]
+    return [*names, counted(row), str(row["max_steps"]), *figures]
+
+
+def counted(row: Mapping[str, Any]) -> str:
+    """Return the number of test tasks, of the seed too where it played others."""
+    return str(row["n"]) if row["seed_n"] == row["n"] else f"{row['n']} (seed {row['seed_n']})"
+
+
+def interval(item: Mapping[str, Any]) -> str:
+    """Return points with their interval."""
+    low, high = item["ci95"]
+    return f"{points(item['points'])} ({points(low)} to {points(high)})"
+
+
+def told_rows(report: Mapping[str, Any]) -> list[str]:
+    """Return one sentence for each row of the results table, and one for the mean gain."""
+    found = []
+    for row, one in zip(report["rows"], report["combinations"], strict=True):
+        rows = {item["row"]: item for item in one["controls"]["rows"]}
+        said = row["why"]
+        if one["controls"]["gain"]:
+            said = told_gain(rows["seed"], rows["final"], f"gain {interval(row['gain'])} points" if row["gain"] else "")
+        found.append(f"{cell(row['model'])} on {row['benchmark']}: {said}.")
+    if len(found) > 1:
+        null = sum(row["gain"] is None for row in report["rows"])
+        found.append(f"Mean gain of {len(found)} rows: {interval(report['mean_gain'])} points; {null} null gains count 0.")
+    return found
+
+
+def told_seed(seed: Mapping[str, Any]) -> str:
+    """Return how the style of the seed was chosen, in a sentence."""
+    tried = [
+        f"{item['style']} {percent(item['success'])}"
+        + (f" (unreadable {percent(item['unreadable'])})" if item["unreadable"] is not None else "")
+        for item in seed["tried"]
+    ]
+    n = len(seed["asked"]["tasks"])
+    return f"Seed: style {seed['style']}, the best of {', '.join(tried)} on {n} validation task{'' if n == 1 else 's'}."
 
 
 def published_cells(row: Mapping[str, Any]) -> list[str]:
@@ -141,6 +190,9 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     lines = [
         "Ours: the final harness, never the best round; test tasks were played by another process than the one that evolved; the first "
         "attempt is greedy. Intervals: Wilson for shares; gains by resampling tasks, which has no width where all changed alike.",
+        "The seed is the style that does best on validation tasks. A twin plays the evolved harness without the model; model_value is the "
+        "evolved harness minus its best twin, chosen on validation tasks. A gain is null where the lower end of model_value is at or below "
+        f"0, or more than {percent(MOST_UNREADABLE)} of the seed's replies could not be read.",
     ]
     if report["quick"]:
         lines.append("This was --quick: few tasks, so wide intervals; the run without --quick plays them all.")
@@ -150,14 +202,16 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
 
 
 def gains_markdown(report: Mapping[str, Any]) -> str:
-    """Write what `homebody.evolution.gains.reproduce.gather` returns: our gains, the published ones, and each combination's controls."""
-    lines = ["# What evolution of the harness gained", "", *table(map(gain_cells, report["combinations"]), GAIN_HEADS)]
+    """Write what `homebody.evolution.gains.table.gather` returns: the results table, the published one, and each combination's controls."""
+    rows = map(gain_cells, report["rows"], report["combinations"])
+    lines = ["# What evolution of the harness gained", "", *table(rows, GAIN_HEADS)]
+    lines += [f"- {line}" for line in told_rows(report)] + [""]
     if report["published"]["rows"]:
         lines += [f"Published ({report['published']['url']}):", ""]
         lines += table(map(published_cells, report["published"]["rows"]), PUBLISHED_HEADS)
     lines += [line for remark in remarks(report) for line in (remark, "")]
     for one in report["combinations"]:
-        lines += [controls_markdown(one["controls"]), *_levers(one)]
+        lines += [controls_markdown(one["controls"]), told_seed(one["seed"]), "", *_levers(one)]
     return "\n".join(lines).rstrip() + "\n"
 
 

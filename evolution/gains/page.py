@@ -25,6 +25,8 @@ from homebody.evolution.gains.markdown import (
     gains_markdown,
     published_cells,
     remarks,
+    told_rows,
+    told_seed,
 )
 from homebody.evolution.reports.figure import Picture, figures, inline_svg, save
 from homebody.evolution.reports.page import source, templates
@@ -42,7 +44,7 @@ def write_gains(report: Mapping[str, Any], folder: str | Path) -> list[Path]:
     """Write everything into a folder.
 
     Args:
-        report: as `homebody.evolution.gains.reproduce.gather` returns it.
+        report: as `homebody.evolution.gains.table.gather` returns it.
         folder: made where it is missing.
 
     Returns:
@@ -76,7 +78,8 @@ def build_gains_page(report: Mapping[str, Any]) -> str:
             remarks=remarks(report),
             gains=Markup(inline_svg(draw_gains(report), "gains")),
             gain_heads=GAIN_HEADS,
-            gain_rows=[gain_cells(one) for one in report["combinations"]],
+            gain_rows=list(map(gain_cells, report["rows"], report["combinations"])),
+            told=told_rows(report),
             published=report["published"],
             published_heads=PUBLISHED_HEADS,
             published_rows=[published_cells(row) for row in report["published"]["rows"]],
@@ -94,6 +97,7 @@ def _combination(number: int, one: Mapping[str, Any]) -> dict[str, Any]:
         **{key: one[key] for key in ("model", "benchmark", "about", "cost", "run", "candidates")},
         "figures": [{"svg": Markup(inline_svg(figure, f"c{number}-{name}")), "alternative": SHOWN[name]} for name, figure in _figures(one)],
         "played": controls["run"].get("about", ""),
+        "seed": told_seed(one["seed"]),
         "control_rows": [control_cells(row) for row in controls["rows"]],
         "attribution": attribution,
         "attribution_rows": attribution_cells(attribution) if attribution else [],

@@ -1,70 +1,26 @@
-"""The gains table: models times benchmarks, each an evolution with its controls, beside what others have published.
-
-Benchmarks (assets/benchmarks.json) and published figures (assets/published.json) are data. This module plays nothing: it says what to play,
-how long that may take, and reads what was played from the runs' own stores.
-"""
+"""What to play for the results table, models times benchmarks, and how long that may take. Plays one episode, to tell the pace."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from homebody.agents.errors import AgentError
-from homebody.agents.harness.spec import HarnessSpec, harness_names
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
-from homebody.envs import ENV_IDS, EnvError
+from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.envs.core import did_you_mean
 from homebody.envs.file import expand_path
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls.rows import ROWS, SLOW
+from homebody.evolution.gains.benchmark import Benchmark, BenchmarkError, benchmarks
+from homebody.evolution.gains.seed import seed_styles
 from homebody.evolution.player import EpisodesFailedError
-from homebody.evolution.reports.history import candidates, cost, levers, read_history
-from homebody.evolution.store import RunError, Store
-
-
-class BenchmarkError(AgentError):
-    """A benchmark that does not exist, or that cannot be played here."""
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """What is evolved on and tested on."""
-
-    name: str
-    env: str
-    env_args: Mapping[str, Any]
-    harness: str
-    """Name of the seed harness."""
-    max_steps: int
-    tasks: int | None
-    """Test tasks; None takes all."""
-    data: bool
-    """Whether its environment reads files that the user has to have."""
-    about: str
-
-    def env_kwargs(self, data_dir: str | None) -> dict[str, Any]:
-        """Return the arguments of its environment."""
-        return {**self.env_args, **({"data_dir": data_dir} if self.data and data_dir else {})}
-
-    def check(self, data_dir: str | None) -> None:
-        """Check that its tasks are there.
-
-        Raises:
-            BenchmarkError: they are not.
-        """
-        try:
-            for split in ("train", "validation", "test"):
-                list_tasks(self.env, split, 1, **self.env_kwargs(data_dir))
-        except EnvError as error:
-            raise BenchmarkError(f"benchmark {self.name} cannot be played: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -83,6 +39,8 @@ class Size:
     """What best-of-N has as much of as the evolution."""
     minutes: float | None
     """After so many minutes no further control is begun, nor one that would end later at the pace of the seed harness; None: no limit."""
+    style_tasks: int
+    """Validation tasks on which the style of the seed is chosen; the evolution plays them first."""
     growth: int = 8
     """Factor by which the sets of tasks may grow in the evolution."""
     candidates: int = 2
@@ -93,9 +51,10 @@ class Size:
     only: tuple[str, ...] = tuple(ROWS)
 
 
-FULL = Size(12, 40, 200_000, 6, None, None, "episodes", None)
-QUICK = Size(6, 10, 150_000, 4, 40, 10, "tokens", 14.0, growth=2, evolve_minutes=7.0)
-"""Of the minutes a half for the evolution; seed and evolved harness take some three more where an episode takes 10 s of a core."""
+FULL = Size(12, 40, 200_000, 6, None, None, "episodes", None, 20)
+QUICK = Size(6, 10, 150_000, 4, 40, 10, "tokens", 14.0, 3, growth=2, evolve_minutes=7.0)
+"""Of the minutes a half for the evolution. The styles of the seed, its row and that of the evolved harness take some four more where
+an episode takes 10 s of a core."""
 
 
 @dataclass(frozen=True)
@@ -121,17 +80,9 @@ class Combination:
         one = self.benchmark
         return RolloutConfig(one.env, self.model, one.max_steps, self.env_kwargs, self.gpu_layers, self.n_ctx, self.n_threads)
 
-
-def benchmarks() -> dict[str, Benchmark]:
-    """Return the benchmarks whose environment and seed harness this version has, by name."""
-    found = _asset("benchmarks.json")
-    known = {name: Benchmark(name, **content) for name, content in found.items()}
-    return {name: one for name, one in known.items() if one.env in ENV_IDS and one.harness in harness_names()}
-
-
-def published() -> dict[str, Any]:
-    """Return the published figures: `source`, `url`, `protocol`, and `rows` (percent and points)."""
-    return _asset("published.json")
+    def tasks(self, split: str, most: int | None) -> list[TaskSpec]:
+        """Return the first tasks of a split, so many at most; None: all."""
+        return list_tasks(self.benchmark.env, split, None, **self.env_kwargs)[:most]
 
 
 def plan(
@@ -175,24 +126,21 @@ def plan(
 def estimate(combination: Combination, size: Size, workers: int) -> dict[str, Any]:
     """Play one training episode of the seed harness to say how long the whole may take at its pace, which edited harnesses mostly beat.
 
+    Twins ask no model and take no time to speak of: they are not counted.
+
     Returns:
-        `episode_s`; `least_episodes` and `least_minutes`: of the seed harness alone, as the first round and its row ask for them;
-        `most_episodes` and `most_minutes`: if all sets of tasks grow as far as they may, every candidate is played to the end, every
-        round ships an edit, and every control is played, whatever the size's minutes allow.
+        `episode_s`; `least_episodes` and `least_minutes`: of the seed harness alone, as the choice of its style, the first round and its
+        row ask for them; `most_episodes` and `most_minutes`: if all sets of tasks grow as far as they may, every candidate is played to
+        the end, every round ships an edit, and every control is played, whatever the size's minutes allow.
 
     Raises:
         EpisodesFailedError: an error ended the episode.
     """
     one = combination.benchmark
-    (task,) = list_tasks(one.env, "train", 1, **combination.env_kwargs)
-    train, validation, tested = (
-        len(list_tasks(one.env, split, most, **combination.env_kwargs))
-        for split, most in (
-            ("train", size.train_tasks * size.growth),
-            ("validation", size.validation_tasks * size.growth),
-            ("test", size.tasks or one.tasks),
-        )
-    )
+    (task,) = combination.tasks("train", 1)
+    train = len(combination.tasks("train", size.train_tasks * size.growth))
+    validation = len(combination.tasks("validation", size.validation_tasks * size.growth))
+    tested = len(combination.tasks("test", size.tasks or one.tasks))
     with Rollouts(combination.rollout) as rollouts:
         started = time.monotonic()
         (record,) = rollouts.play([Job(HarnessSpec.load(one.harness), task)])
@@ -202,14 +150,17 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
         seconds = time.monotonic() - started
     seed_tasks = min(size.seed_tasks or tested, tested)
     noise = EvolveConfig.noise_tasks
-    least = min(size.train_tasks, train) + min(size.validation_tasks, validation) + noise + size.attempts * seed_tasks
+    # What the chosen style has played is played already when the evolution begins.
+    style_tasks = min(size.style_tasks, validation)
+    styles = len(seed_styles(one.harness)) * style_tasks - min(style_tasks, size.validation_tasks)
+    least = styles + min(size.train_tasks, train) + min(size.validation_tasks, validation) + noise + size.attempts * seed_tasks
     evolved = noise + size.rounds * (train + validation + size.candidates * (1 + validation))
     # The random edits and the best of many attempts have as many episodes as the evolution; each shipped edit has two rows, the last one
     # its ablation alone.
     others = sum(row not in ("seed", "final", "noop", "ablation", "stage", *SLOW) for row in size.only)
     fixed = size.attempts * (seed_tasks + tested) + (others + 2 * size.rounds - 1) * tested
     slow = len(set(SLOW) & set(size.only)) * (evolved + seed_tasks)
-    most = evolved + fixed + slow
+    most = styles + evolved + fixed + slow
     return {
         "episode_s": seconds,
         "least_episodes": least,
@@ -219,49 +170,7 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
     }
 
 
-def read_combination(combination: Combination) -> dict[str, Any]:
-    """Read what was played of a combination.
-
-    Returns:
-        `model`, `benchmark`, `about`, `run` (its folder's name), `controls` (as `play_controls` returned it last), `rounds`, `levers`,
-        `candidates` and `cost` (as `homebody.evolution.reports.history` has them).
-
-    Raises:
-        RunError: there is no run, or no controls were played.
-    """
-    history = read_history(combination.run_dir)
-    with Store(combination.run_dir, readonly=True) as store:
-        played = store.events("controls")
-    if not played:
-        raise RunError(f"{combination.run_dir} has no controls; homebody controls plays them")
-    found = candidates(history)
-    return {
-        "model": combination.model,
-        "benchmark": combination.benchmark.name,
-        "about": combination.benchmark.about,
-        "run": combination.run_dir.name,
-        "controls": played[-1],
-        "rounds": history.run["rounds"],
-        "levers": levers(found),
-        "candidates": found,
-        "cost": cost(history),
-    }
-
-
-def gather(combinations: Sequence[Combination], quick: bool) -> dict[str, Any]:
-    """Return all that the table and the figures show: `quick`, `combinations`, `published` (of the same benchmarks)."""
-    names = {one.benchmark.name for one in combinations}
-    others = published()
-    rows = [row for row in others["rows"] if row["benchmark"] in names]
-    return {"quick": quick, "combinations": [read_combination(one) for one in combinations], "published": {**others, "rows": rows}}
-
-
 def _slug(model: str) -> str:
     """Return a folder name for a model: its own where that is one, else what can be kept of it and a hash."""
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model).strip("-.")
     return slug if slug == model else f"{slug[-40:]}-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
-
-
-def _asset(name: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((resources.files("homebody.assets") / name).read_text("utf-8"))
-    return content

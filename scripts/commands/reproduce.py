@@ -1,4 +1,4 @@
-"""`homebody reproduce`: the gains table, from nothing to the page."""
+"""`homebody reproduce`: the results table, from nothing to the page."""
 
 # The mark \b, which keeps click from rewrapping the examples, must be one character: these docstrings cannot be raw.
 # ruff: noqa: D301
@@ -24,13 +24,13 @@ MODELS = "smollm2,gemma3-270m"
 QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
 
 
-@click.command(short_help="Evolve models on benchmarks and print the gains table.")
+@click.command(short_help="Evolve models on benchmarks and print the results table.")
 @click.option("--models", metavar="A,B", help="Models, or controls in their place (see evaluate); a .gguf path and hf:owner/repo:file are "
               f"models, too.  [default: {MODELS}; with --quick {QUICK_MODELS}]")  # fmt: skip
 @click.option("--benchmarks", metavar="X,Y", help="household, alfworld, ...  [default: all that can be played here; with --quick "
               f"{QUICK_BENCHMARKS}]")  # fmt: skip
-@click.option("--quick", is_flag=True, help="Few tasks: 6 to train, 10 for the gate, at most twice as many "
-              "later, 40 to test, 10 of them with the seed harness; 7 minutes to evolve, 14 in all.")  # fmt: skip
+@click.option("--quick", is_flag=True, help="Few tasks: 3 to choose the seed's style, 6 to train, 10 for the "
+              "gate, at most twice as many later, 40 to test, 10 of them with the seed; 7 minutes to evolve, 14 in all.")  # fmt: skip
 @click.option("--run-dir", required=True, type=PATH, metavar="DIR", help="Where everything is kept.")
 @click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of the game files, for benchmarks that read some.")
 @workers
@@ -45,9 +45,12 @@ def reproduce(
     Writes gains.md, gains.json, gains.png, gains.svg, gains.html and figures/ into DIR. Whatever was played is kept there: a command that
     was stopped goes on where it was when it is given again.
 
-    One episode of the seed harness is played first, to say how long the whole takes at least and at most.
+    One episode of the seed harness is played first, to say how long the whole takes at least and at most. Then all styles of the seed
+    (answers written freely, under a grammar, chosen by score) are played on a few validation tasks: the evolution begins with the best.
+    The table sets the evolved harness beside its twins, which play it without the model. A gain is null where the model adds nothing to
+    the best of them, or where the seed's replies could not be read.
 
-    --quick takes at most about 15 minutes for one model on one benchmark, where the 20 episodes that test the seed harness take no more
+    --quick takes at most about 15 minutes for one model on one benchmark, where the 29 episodes that choose and test the seed take no more
     than six: with --workers 2 on 2 cores SmolLM2 needs some 10 s of a core for one in a house, up to 45 s in the shop. The evolution
     ends after 7 minutes with what it has shipped, so a slow machine may come to another harness. Controls for which the time does not
     suffice are named, with the command that plays them. The table says its n and its intervals.
@@ -61,7 +64,8 @@ def reproduce(
     from homebody.envs.file import make_folder
     from homebody.evolution.gains.markdown import gains_markdown
     from homebody.evolution.gains.page import write_gains
-    from homebody.evolution.gains.reproduce import FULL, QUICK, gather, plan
+    from homebody.evolution.gains.reproduce import FULL, QUICK, plan
+    from homebody.evolution.gains.table import gather
 
     check_target(json_path, run_dir)
     console = Console()
@@ -89,8 +93,11 @@ def _split(text: str | None) -> list[str] | None:
 
 
 def _play(combination: Combination, size: Size, workers: int, console: Console) -> bool:
-    """Evolve and test a combination, each in a process of its own; returns whether the audit found something wrong."""
-    from homebody.evolution.gains.reproduce import estimate, read_combination
+    """Choose the seed of a combination, then evolve and test it, each in a process of its own; returns whether the audit found fault."""
+    from homebody.evolution.gains.markdown import told_seed
+    from homebody.evolution.gains.reproduce import estimate
+    from homebody.evolution.gains.seed import choose_seed, seed_styles
+    from homebody.evolution.gains.table import read_combination
     from homebody.evolution.store import holds
 
     started = time.monotonic()
@@ -102,6 +109,13 @@ def _play(combination: Combination, size: Size, workers: int, console: Console) 
             f"{told['least_episodes']}: {told['least_minutes']:.0f} minutes; at most {told['most_episodes']} episodes in all: "
             f"{told['most_minutes']:.0f} minutes if none is quicker, and those of evolved harnesses mostly are{limit}"
         )
+    styles, rollout = seed_styles(combination.benchmark.harness), combination.rollout
+    tasks = combination.tasks("validation", size.style_tasks)
+    with console.progress("styles of the seed") as advance:
+        seed = choose_seed(
+            combination.run_dir, styles, rollout, tasks, workers, lambda done, total, last: advance(done, total, last.task_id)
+        )
+    console.line(f"{combination.name}: {told_seed(seed)}")
     code = _homebody(evolve_arguments(combination, size, workers), console)
     if code:
         raise SystemExit(code)
@@ -117,6 +131,7 @@ def _play(combination: Combination, size: Size, workers: int, console: Console) 
 
 def evolve_arguments(combination: Combination, size: Size, workers: int) -> list[str]:
     """Return the command line that evolves a combination."""
+    from homebody.evolution.gains.seed import FILE
     from homebody.evolution.store import holds
 
     one = combination.benchmark
@@ -132,7 +147,7 @@ def evolve_arguments(combination: Combination, size: Size, workers: int) -> list
         "--exploration-steps": size.exploration_steps,
         **({"--budget-minutes": size.evolve_minutes} if size.evolve_minutes else {}),
     }
-    who = ["--model", combination.model, "--harness", one.harness, "--run-dir", str(combination.run_dir)]
+    who = ["--model", combination.model, "--harness", str(combination.run_dir / FILE), "--run-dir", str(combination.run_dir)]
     settings = {
         "--ctx": (combination.n_ctx, None),
         "--threads": (combination.n_threads, 1),

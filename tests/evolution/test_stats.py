@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from homebody.evolution.stats import paired_bound, paired_gain, pass_at_k, sign_test, wilson
+from homebody.evolution.stats import mean_gain, paired_bound, paired_gain, pass_at_k, sign_test, wilson
 
 COUNTS = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -77,3 +77,49 @@ def test_a_gain_on_every_task_has_no_width_and_the_interval_is_the_same_each_tim
     assert paired_gain([False] * 5, [True] * 5) == (1.0, 1.0, 1.0)
     mixed = ([False, True] * 10, [True, True] * 5 + [False, False] * 5)
     assert paired_gain(*mixed) == paired_gain(*mixed)
+
+
+def changes(*values: float) -> dict[str, float]:
+    return {f"task {number}": value for number, value in enumerate(values)}
+
+
+MIXED = changes(*[1.0] * 12, *[0.0] * 24, *[-1.0] * 4)
+
+
+def test_the_mean_of_one_gain_is_that_gain_with_its_interval() -> None:
+    before, after = [False] * 36 + [True] * 4, [True] * 12 + [False] * 28
+    points, low, high = mean_gain(["a"], [MIXED])
+    assert points == paired_gain(before, after)[0] == 0.2
+    assert (low, high) == pytest.approx(paired_gain(before, after)[1:], abs=1 / 40 + 1e-9)
+
+
+def test_gains_on_the_same_tasks_move_together() -> None:
+    width = np.diff(mean_gain(["a"], [MIXED])[1:])
+    assert np.diff(mean_gain(["a", "a"], [MIXED, MIXED])[1:]) == pytest.approx(width, abs=1e-9)
+    # What one gains is what the other loses: whichever tasks are drawn, the mean is the same.
+    opposite = {task: -value for task, value in MIXED.items()}
+    assert mean_gain(["a", "a"], [MIXED, opposite]) == (0.0, 0.0, 0.0)
+    # Tasks of different benchmarks have nothing to do with each other, though they may be called the same.
+    assert np.diff(mean_gain(["a", "b"], [MIXED, MIXED])[1:]) == pytest.approx(width / math.sqrt(2), rel=0.1)
+
+
+def test_the_interval_of_a_mean_gain_is_scipys_bootstrap_of_the_tasks() -> None:
+    other = changes(*[0.0] * 20, *[1.0] * 20)
+    both = np.array([[one[task] for task in MIXED] for one in (MIXED, other)])
+    oracle = scipy_stats.bootstrap((both.mean(axis=0),), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1))
+    points, low, high = mean_gain(["a", "a"], [MIXED, other])
+    assert points == pytest.approx(0.35)
+    assert (low, high) == pytest.approx(tuple(oracle.confidence_interval), abs=1 / 80 + 1e-9)
+
+
+def test_a_null_gain_halves_the_mean_of_two() -> None:
+    points, low, high = mean_gain(["a"], [MIXED])
+    assert mean_gain(["a", "a"], [MIXED, dict.fromkeys(MIXED, 0.0)]) == pytest.approx((points / 2, low / 2, high / 2))
+    assert mean_gain(["a", "b"], [MIXED, {}]) == pytest.approx((points / 2, low / 2, high / 2))
+
+
+def test_gains_of_which_one_has_fewer_tasks_have_a_mean() -> None:
+    few = {task: 1.0 for task in list(MIXED)[:3]}
+    points, low, high = mean_gain(["a", "a"], [MIXED, few])
+    assert points == pytest.approx((0.2 + 1.0) / 2)
+    assert low < points < high

@@ -1,4 +1,4 @@
-"""`homebody reproduce`: the gains table from nothing, with a control in a model's place."""
+"""`homebody reproduce`: the results table from nothing, with a control in a model's place."""
 
 import sys
 from collections.abc import Callable
@@ -9,11 +9,18 @@ from typing import Any
 import pytest
 
 from homebody.evolution.gains import reproduce as library
-from homebody.evolution.gains.reproduce import FULL, Benchmark, Combination, Size, benchmarks
+from homebody.evolution.gains import seed, table
+from homebody.evolution.gains.benchmark import Benchmark, benchmarks
+from homebody.evolution.gains.reproduce import FULL, Combination, Size
 from homebody.evolution.store import Store
 from homebody.scripts.commands import reproduce as command
 
-TINY = Size(2, 2, 0, 1, 2, 1, "tokens", 5.0, growth=1, evolve_minutes=3.0, only=("seed", "final", "noop"))
+TINY = Size(2, 2, 0, 1, 2, 1, "tokens", 5.0, 1, growth=1, evolve_minutes=3.0, only=("seed", "final", "noop"))
+
+
+def empty(chosen: Any, quick: bool) -> dict[str, Any]:
+    """A report of nothing."""
+    return {"quick": quick, "rows": [], "mean_gain": {}, "combinations": [], "published": {"rows": []}}
 
 
 @pytest.fixture
@@ -43,12 +50,26 @@ def test_everything_is_played_in_processes_of_its_own_and_written(
     assert {arguments[0] for arguments in tiny} == {sys.executable}
     assert "s an episode of the seed harness, which plays at least " in answer.out
     assert "; after 5 minutes no control is begun\n" in answer.out
+    chosen = "no-model on household: Seed: style free, the best of free 0.0%, grammar 0.0%, score 0.0% on 1 validation task.\n"
+    assert chosen in answer.out
+    assert "no-model on household: 0.0% to 0.0%: no gain of the model's: no-model is no model." in answer.out
     assert "# What evolution of the harness gained" in answer.out
-    for name in ("gains.md", "gains.json", "gains.html", "gains.png", "gains.svg", "no-model-household/final.json"):
+    for name in (
+        "gains.md",
+        "gains.json",
+        "gains.html",
+        "gains.png",
+        "gains.svg",
+        "no-model-household/seed.json",
+        "no-model-household/final.json",
+    ):
         assert (folder / name).is_file(), name
     result = loaded(tmp_path / "r.json")
     assert result == loaded(folder / "gains.json")
     assert result["combinations"][0]["controls"]["run"]["env_args"] == {"rooms": ["bathroom"]}
+    (row,) = result["rows"]
+    assert (row["model"], row["benchmark"], row["gain"], row["why"]) == ("no-model", "household", None, "no-model is no model")
+    assert result["mean_gain"] == {"points": 0.0, "ci95": [0.0, 0.0]}
 
 
 def test_an_evolution_that_fails_ends_it(homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path) -> None:
@@ -65,8 +86,10 @@ def test_the_exit_code_of_the_controls_counts(
 ) -> None:
     audited = {"controls": {"audit": [{"check": "replay", "ok": ok, "said": "so"}]}}
     monkeypatch.setattr("homebody.evolution.store.holds", lambda run_dir, kind: True)
-    monkeypatch.setattr(library, "read_combination", lambda combination: audited)
-    monkeypatch.setattr(library, "gather", lambda chosen, quick: {"quick": quick, "combinations": [], "published": {"rows": []}})
+    chosen = {"style": "free", "tried": [], "asked": {"tasks": []}}
+    monkeypatch.setattr(seed, "choose_seed", lambda *arguments: chosen)
+    monkeypatch.setattr(table, "read_combination", lambda combination: audited)
+    monkeypatch.setattr(table, "gather", empty)
     monkeypatch.setattr(command, "_homebody", lambda arguments, console: code if arguments[0] == "controls" else 0)
     answer = homebody("reproduce", "--quick", "--models", "no-model", "--run-dir", tmp_path)
     assert answer.code == ends
@@ -79,6 +102,7 @@ def test_command_lines_say_all_that_fixes_a_run(tmp_path: Path) -> None:
     one = Combination("m", benchmarks()["household"], tmp_path, {"holdout": "rooms"})
     told = command.evolve_arguments(one, FULL, 2)
     assert told[:5] == ["evolve", "--env", "homebody/Household-v0", "--max-steps", "15"]
+    assert told[told.index("--harness") + 1] == str(tmp_path / "seed.json")
     assert told[5:7] == ["--env-arg", 'holdout="rooms"']
     sizes = {"--train-tasks", "--validation-tasks", "--rounds", "--candidates", "--growth", "--exploration-steps"}
     assert sizes <= set(told)
@@ -122,7 +146,7 @@ def test_a_benchmark_that_was_left_out_is_named(homebody: Callable[..., Any], tm
     monkeypatch.setattr(command, "_play", lambda *arguments: False)
     known = {name: one for name, one in benchmarks().items() if name in ("household", "alfworld")}
     monkeypatch.setattr(library, "benchmarks", lambda: known)
-    monkeypatch.setattr(library, "gather", lambda chosen, quick: {"quick": quick, "combinations": [], "published": {"rows": []}})
+    monkeypatch.setattr(table, "gather", empty)
     answer = homebody("reproduce", "--models", "no-model", "--data-dir", tmp_path / "none", "--run-dir", tmp_path)
     assert answer.code == 0
     assert "left out: benchmark alfworld cannot be played: " in answer.out

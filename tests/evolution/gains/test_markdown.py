@@ -7,12 +7,26 @@ from typing import Any
 
 import pytest
 
+from homebody.evolution.gains.benchmark import published
 from homebody.evolution.gains.figure import draw_gains, draw_hit_rates
-from homebody.evolution.gains.markdown import control_cells, controls_markdown, gain_cells, gains_markdown, hit_rate, published_cells
+from homebody.evolution.gains.markdown import (
+    GAIN_HEADS,
+    control_cells,
+    controls_markdown,
+    gain_cells,
+    gains_markdown,
+    hit_rate,
+    published_cells,
+    told_rows,
+    told_seed,
+)
 from homebody.evolution.gains.page import build_gains_page, write_gains
-from homebody.evolution.gains.reproduce import published
+from homebody.evolution.gains.table import table_row
+from homebody.evolution.reports.figure import BLUE, VERMILION
 
 GAIN = {"n": 10, "points": 0.9, "ci95": [0.7, 1.0], "headroom_closed": 0.9}
+WORTH = {"points": 0.45, "ci95": [0.3, 0.6], "lower90": 0.35, "n": 60}
+NOTHING = {"points": 0.0, "ci95": [0.0, 0.0], "lower90": 0.0, "n": 60}
 
 
 def row(name: str, success: float, n: int = 10, **more: Any) -> dict[str, Any]:
@@ -20,9 +34,20 @@ def row(name: str, success: float, n: int = 10, **more: Any) -> dict[str, Any]:
     return {"row": name, "label": f"the {name} | row", **figures, **more}
 
 
+def evolved(worth: Any = WORTH, twin: float = 0.45, **more: Any) -> dict[str, Any]:
+    """The row of an evolved harness that solves 90.0%."""
+    twins = {"no-model": twin, "random": 0.1, "echo": twin, "executor": 0.0}
+    decided = {
+        "model_share": 0.5, "model_share_won": 0.6, "unreadable": None, "cut": 0.0, "repaired": 0, "errors": 0,
+        "decided_by": {"model": 10, "agreed": 10, "reading": 0, "harness": 20, "fallback": 0},
+    }  # fmt: skip
+    beside = {"twins": twins, "best_twin": "no-model", "model_value": worth, **({} if worth else {"model_value_why": "a twin failed"})}
+    return row("final", 0.9, 60, attempts=2, pass_at_k={"1": 0.9, "2": 1.0}, gain=GAIN, **decided, **beside, **more)
+
+
 def controls(**changes: Any) -> dict[str, Any]:
     seed = row("seed", 0.0, attempts=2, pass_at_k={"1": 0.0, "2": 0.1})
-    final = row("final", 0.9, 60, attempts=2, pass_at_k={"1": 0.9, "2": 1.0}, gain=GAIN)
+    final = evolved()
     best = row("best-of-n", 0.2, attempts=8, gain=GAIN, pass_at_k={"8": 0.2})
     lost = {"drop": 0.5, "ci95": [0.3, 0.7], "n": 60, "own": 0.5, "added": 0.9}
     edit = {"edit": "r1c1", "label": "without r1c1", "left_out": ["r1c1"], **lost}
@@ -52,8 +77,11 @@ def combination(model: str = "m", benchmark: str = "quarry", **changes: Any) -> 
     lost["manifest"] = {**manifest, "evidence": {}, "attribution_signature": "", "hypothesis": ""}
     one = {"round": 1, "train": side, "validation": side, "failures": {"loop": 2}, "shipped": "r1c1", "candidates": [edit, lost]}
     counts = {"tried": 2, "accepted": 1, "shipped": 1, "predicted": 2, "unlocked": 1}
+    tried = [{"style": "free", "success": 0.0, "unreadable": 0.75}, {"style": "grammar", "success": 0.5, "unreadable": None}]
     return {
         "model": model, "benchmark": benchmark, "about": "a quarry", "run": f"{model}-{benchmark}", "controls": controls(),
+        "policy": {"policy": "model", "model": "Gemma 3 270m", "sha256": "abc"},
+        "seed": {"style": "grammar", "tried": tried, "asked": {"tasks": ["v1", "v2"]}},
         "rounds": [one, {**one, "round": 2, "candidates": [], "shipped": None}],
         "levers": [{"lever": "a lever", "dimensions": ["memory"], **counts}], "candidates": [edit, lost],
         "cost": {"episodes": 100, "exploration_steps": 5000, "wall_s": 60.0}, **changes,
@@ -61,7 +89,21 @@ def combination(model: str = "m", benchmark: str = "quarry", **changes: Any) -> 
 
 
 def report(*combinations: dict[str, Any], rows: Any = (), quick: bool = False) -> dict[str, Any]:
-    return {"quick": quick, "combinations": list(combinations), "published": {**published(), "rows": list(rows)}}
+    return {
+        "quick": quick, "rows": [table_row(one) for one in combinations], "mean_gain": {"points": 0.45, "ci95": [0.35, 0.5]},
+        "combinations": list(combinations), "published": {**published(), "rows": list(rows)},
+    }  # fmt: skip
+
+
+def cells(one: dict[str, Any]) -> dict[str, str]:
+    """The cells of a combination's row, by their head."""
+    return dict(zip(GAIN_HEADS, gain_cells(table_row(one), one), strict=True))
+
+
+def final(**changes: Any) -> dict[str, Any]:
+    """A combination whose evolved harness has another row."""
+    one = combination()
+    return {**one, "controls": {**one["controls"], "rows": [one["controls"]["rows"][0], evolved(**changes)]}}
 
 
 PUBLISHED = {
@@ -69,18 +111,47 @@ PUBLISHED = {
 }  # fmt: skip
 
 
-def test_a_row_of_the_table_has_points_share_interval_n_and_step_limit() -> None:
-    assert gain_cells(combination()) == [
-        "quarry", "m", "60 (seed 10)", "15", "0.0% (0.0 to 100.0)", "90.0% (0.0 to 100.0)", "+90.0 (+70.0 to +100.0), n = 10", "90.0%",
-        "10.0%, 100.0%, +90.0",
+def test_a_row_of_the_table_has_both_figures_twin_gain_value_share_interval_n_and_step_limit() -> None:
+    one = combination()
+    assert gain_cells(table_row(one), one) == [
+        "quarry", "m", "60 (seed 10)", "15", "grammar: 0.0% (0.0 to 100.0)", "90.0% (0.0 to 100.0)", "no-model 45.0%",
+        "+90.0 (+70.0 to +100.0), n = 10", "90.0%", "+45.0 (+30.0 to +60.0)", "50.0%", "10.0%, 100.0%, +90.0",
     ]  # fmt: skip
+
+
+def test_a_null_gain_leaves_both_figures_and_no_points() -> None:
+    found = cells(final(worth=NOTHING, twin=0.9))
+    assert found["gain in points (95% interval)"] == "null"
+    assert (found["seed, first attempt"], found["evolved, first attempt"]) == ("grammar: 0.0% (0.0 to 100.0)", "90.0% (0.0 to 100.0)")
+    assert (found["best twin"], found["headroom closed"]) == ("no-model 90.0%", "")
+    assert found["model_value (95% interval)"] == "+0.0 (+0.0 to +0.0)"
+    assert found["pass@2: seed, evolved, gain"] == "10.0%, 100.0%"
 
 
 def test_what_was_not_played_is_empty() -> None:
     nothing = combination(controls=controls(gain=None, gain_at_k=None, rows=[]))
-    assert gain_cells(nothing) == ["quarry", "m", "", "15", "", "", "", "", ""]
-    no_second = combination(controls=controls(gain_at_k=None, gain={**GAIN, "headroom_closed": None}))
-    assert gain_cells(no_second)[-2:] == ["", ""]
+    assert gain_cells(table_row(nothing), nothing) == ["quarry", "m", "", "15", *[""] * 8]
+    assert "- m on quarry: seed and evolved harness were not both played." in gains_markdown(report(nothing))
+    no_second = cells(combination(controls=controls(gain_at_k=None, gain={**GAIN, "headroom_closed": None})))
+    assert (no_second["headroom closed"], no_second["pass@2: seed, evolved, gain"]) == ("", "")
+
+
+def test_every_row_is_told_with_its_best_twin() -> None:
+    assert told_rows(report(combination())) == [
+        "m on quarry: 0.0% to 90.0%, best twin no-model 45.0%: gain +90.0 (+70.0 to +100.0) points, model_value +45.0 (+30.0 to +60.0)."
+    ]
+    assert told_rows(report(combination(), final(worth=NOTHING, twin=0.9)))[1:] == [
+        "m on quarry: 0.0% to 90.0%, best twin no-model 90.0%: no gain of the model's: without the model the harness solves as much, "
+        "model_value +0.0 (+0.0 to +0.0).",
+        "Mean gain of 2 rows: +45.0 (+35.0 to +50.0) points; 1 null gains count 0.",
+    ]
+
+
+def test_the_choice_of_the_seed_is_told() -> None:
+    said = "Seed: style grammar, the best of free 0.0% (unreadable 75.0%), grammar 50.0% on 2 validation tasks."
+    assert told_seed(combination()["seed"]) == said
+    assert said in gains_markdown(report(combination()))
+    assert said in build_gains_page(report(combination()))
 
 
 def test_published_rows_have_their_share_of_the_headroom() -> None:
@@ -104,16 +175,18 @@ def test_the_oracle_of_best_of_n_is_no_first_attempt() -> None:
 def test_reward_success_to_the_letter_and_what_was_played_are_shown_where_they_are_known() -> None:
     graded = row("final", 0.9, reward_mean=0.95, success_strict=0.5, ci95_strict=[0.2, 0.8])
     assert control_cells(graded)[2] == "90.0% (0.0 to 100.0); mean reward 0.950, to the letter 50.0% (20.0 to 80.0)"
-    told = controls(run={**controls()["run"], "about": "deep goals, 3 shafts"}, rows=[row("seed", 0.0), graded], gain_at_k=None)
+    about = {**controls()["run"], "about": "deep goals, 3 shafts"}
+    told = controls(run=about, rows=[row("seed", 0.0), {**evolved(), **graded}], gain_at_k=None)
     assert "\nPlayed: deep goals, 3 shafts.\n" in controls_markdown(told)
     assert "Played:" not in controls_markdown(controls())
-    assert gain_cells(combination(controls=told))[0] == "quarry (deep goals, 3 shafts)"
+    assert cells(combination(controls=told))["benchmark"] == "quarry (deep goals, 3 shafts)"
     assert "a quarry: deep goals, 3 shafts." in build_gains_page(report(combination(controls=told)))
 
 
 def test_the_controls_say_gain_attribution_omissions_and_audit() -> None:
     text = controls_markdown(controls())
-    assert "**0.0% to 90.0%, twins not played**: gain +90.0 points (+70.0 to +100.0) on 10 tasks, 90.0% of the headroom." in text
+    said = "**0.0% to 90.0%, best twin no-model 45.0%**: gain +90.0 points (+70.0 to +100.0) on 10 tasks, 90.0% of the headroom."
+    assert said in text
     assert "Gain in pass@2: +90.0 points" in text
     assert "| without r1c1 | 60 | +50.0 (+30.0 to +70.0) | +50.0 | +90.0 |" in text
     assert "| sum |  |  | +50.0 | +90.0 |" in text
@@ -121,6 +194,27 @@ def test_the_controls_say_gain_attribution_omissions_and_audit() -> None:
     assert "1 of 2 checks passed" in text
     assert "**failed**, unseen: not fine" in text
     assert "the seed \\| row" in text
+
+
+@pytest.mark.parametrize(
+    ("seed", "worth", "why"),
+    [
+        ({}, NOTHING, "without the model the harness solves as much, model_value +0.0 (+0.0 to +0.0)"),
+        ({"unreadable": 0.8}, WORTH, "80.0% of the seed's replies could not be read, and 5.0% may be"),
+        ({}, None, "a twin failed"),
+    ],
+)
+def test_the_controls_print_no_points_of_a_null_gain(seed: Any, worth: Any, why: str) -> None:
+    before = row("seed", 0.0, attempts=2, pass_at_k={"1": 0.0, "2": 0.1}, **seed)
+    text = controls_markdown(controls(rows=[before, evolved(worth)]))
+    assert f"**0.0% to 90.0%, best twin no-model 45.0%**: no gain of the model's: {why}." in text
+    assert "gain +90.0" not in text.lower()
+    assert "Gain in pass@2" not in text
+
+
+def test_the_controls_of_a_run_without_a_model_print_their_points() -> None:
+    before, after = row("seed", 0.0, policy="no-model"), {**evolved(None), "policy": "no-model"}
+    assert "**0.0% to 90.0%**: gain +90.0 points" in controls_markdown(controls(rows=[before, after]))
 
 
 def test_the_controls_of_few_rows_say_less() -> None:
@@ -175,7 +269,29 @@ def test_the_gains_figure_names_every_row(tmp_path: Path) -> None:
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["Big (published)\nquarry, n = 134, 15 steps", "model.gguf\nquarry, n = 60 (seed 10), 15 steps"]
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts == ["+44.0 points\nround 9", "+90.0 points\n(+70.0 to +100.0), n = 10"]
+    assert texts == [
+        "+44.0 points\nround 9",
+        "+90.0 (+70.0 to +100.0) points, n = 10\nbest twin 45.0%, model_value +45.0 (+30.0 to +60.0)",
+    ]
+
+
+def marks(one: dict[str, Any], marker: str) -> list[tuple[float, str]]:
+    """Where the figure has marks of a kind, and their colours."""
+    lines = draw_gains(report(one)).axes[0].lines
+    return [(float(line.get_xdata()[0]), str(line.get_color())) for line in lines if line.get_marker() == marker]  # type: ignore[index]
+
+
+def test_the_gains_figure_marks_the_best_twin_beside_seed_and_evolved_harness() -> None:
+    assert marks(combination(), "|") == [(45.0, VERMILION)]
+    assert [place for place, _ in marks(combination(), "o")] == [0.0, 90.0]
+    assert marks(final(worth=NOTHING, twin=0.9), "|") == [(90.0, VERMILION)]
+
+
+def test_the_gains_figure_draws_no_null_gain_as_a_gain() -> None:
+    null = draw_gains(report(final(worth=NOTHING, twin=0.9))).axes[0]
+    assert [text.get_text() for text in null.texts] == ["no gain of the model's\nbest twin 90.0%, model_value +0.0 (+0.0 to +0.0)"]
+    assert BLUE not in [line.get_color() for line in null.lines if line.get_linewidth() == 2.4]
+    assert BLUE in [line.get_color() for line in draw_gains(report(combination())).axes[0].lines if line.get_linewidth() == 2.4]
 
 
 def test_hit_rates_are_of_edits_that_were_put_to_the_test() -> None:

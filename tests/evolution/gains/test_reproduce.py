@@ -1,6 +1,5 @@
-"""What is to be played for the gains table, and what is read of it."""
+"""What is to be played for the results table."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,11 @@ from homebody.envs import ENV_IDS
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls.rows import Plan, play_controls
 from homebody.evolution.gains import reproduce
-from homebody.evolution.gains.reproduce import (
-    QUICK,
-    Benchmark,
-    BenchmarkError,
-    Combination,
-    Size,
-    benchmarks,
-    estimate,
-    gather,
-    plan,
-)
+from homebody.evolution.gains.benchmark import Benchmark, BenchmarkError, benchmarks
+from homebody.evolution.gains.reproduce import FULL, QUICK, Combination, Size, estimate, plan
+from homebody.evolution.gains.seed import choose_seed, seed_styles
 from homebody.evolution.loop import evolve
-from homebody.evolution.store import RunError, Store
+from homebody.evolution.store import Store
 
 TOY = Benchmark("quarry", "Quarry-v0", {"types": ["bring", "wash"]}, "generic", 8, 4, False, "a quarry")
 
@@ -76,22 +67,25 @@ def test_every_combination_has_a_folder_of_its_own(tmp_path: Path) -> None:
 
 
 def test_an_estimate_comes_from_a_real_episode(tmp_path: Path, quarry: Any) -> None:
-    told = estimate(Combination("no-model", TOY, tmp_path / "run", TOY.env_kwargs(None)), QUICK, 2)
+    few = Benchmark("quarry", "Quarry-v0", {"types": ["bring", "wash"]}, "generic", 8, None, False, "fewer tasks than the size asks for")
+    told = estimate(Combination("no-model", few, tmp_path / "run", few.env_kwargs(None)), QUICK, 2)
     assert quarry.played == ["train/bring-0"]
-    # Training and validation tasks of the first round, four of these once more, and two attempts at ten test tasks.
-    assert told["least_episodes"] == 6 + 10 + 4 + 2 * 10
+    # Two styles on three validation tasks, beside the one that is chosen; training and validation tasks of the first round, four of these
+    # once more, and two attempts at ten test tasks.
+    assert told["least_episodes"] == 2 * 3 + 6 + 10 + 4 + 2 * 10
     # In each of four rounds both sets, grown to all tasks that there are (12 each), and two candidates on a smoke run and the latter.
     evolved = 4 + 4 * (12 + 12 + 2 * (1 + 12))
     # Seed and final harness twice, four other rows, four ablations and three stages; random edits and best-of-N as long as the evolution.
-    assert told["most_episodes"] == evolved + 2 * (10 + 12) + (4 + 4 + 3) * 12 + 2 * (evolved + 10)
+    assert told["most_episodes"] == 2 * 3 + evolved + 2 * (10 + 12) + (4 + 4 + 3) * 12 + 2 * (evolved + 10)
     for bound in ("least", "most"):
         assert told[f"{bound}_minutes"] == pytest.approx(told[f"{bound}_episodes"] * told["episode_s"] / 120)
 
 
 def test_what_a_size_allows_is_within_the_bounds(tmp_path: Path, quarry: Any) -> None:
     one = Combination("no-model", TOY, tmp_path / "run", TOY.env_kwargs(None))
-    small = Size(4, 6, 4000, 2, 4, 2, "episodes", None, growth=2, candidates=2)
+    small = Size(4, 6, 4000, 2, 4, 2, "episodes", None, 3, growth=2, candidates=2)
     told = estimate(one, small, 1)
+    choose_seed(one.run_dir, seed_styles(TOY.harness), one.rollout, one.tasks("validation", small.style_tasks), 1)
     config = EvolveConfig(
         TOY.env, "no-model", TOY.harness, env_kwargs=TOY.env_args, max_steps=TOY.max_steps, rounds=2, candidates=2, train_tasks=4,
         validation_tasks=6, growth=2, exploration_steps=4000,
@@ -99,31 +93,21 @@ def test_what_a_size_allows_is_within_the_bounds(tmp_path: Path, quarry: Any) ->
     evolve(config, one.run_dir)
     play_controls(one.run_dir, Plan(tasks=4, seed_tasks=2, attempts=2))
     with Store(one.run_dir, readonly=True) as store:
-        played = len(store.episodes())
+        played = sum(episode["policy"] == "no-model" for episode in store.episodes().values())
     with Store(one.run_dir / "controls" / "random", readonly=True) as store:
-        played += len(store.episodes())
+        played += sum(episode["policy"] == "no-model" for episode in store.episodes().values())
     assert told["least_episodes"] <= played <= told["most_episodes"]
 
 
 def test_a_quick_run_bounds_its_evolution_and_leaves_time_to_test() -> None:
     assert QUICK.evolve_minutes is not None
     assert QUICK.minutes is not None
-    # With 11.5 s of a core an episode and two workers: the seed's row, and the evolved harness's at a second each.
-    tests = (QUICK.attempts * (QUICK.seed_tasks or 0) * 11.5 + QUICK.attempts * (QUICK.tasks or 0) * 1.0) / 2 / 60
+    # With 11.5 s of a core an episode and two workers: three styles of the seed, its row, and the evolved harness's at a second each.
+    slow = 3 * QUICK.style_tasks + QUICK.attempts * (QUICK.seed_tasks or 0)
+    tests = (slow * 11.5 + QUICK.attempts * (QUICK.tasks or 0) * 1.0) / 2 / 60
     assert QUICK.evolve_minutes + tests < QUICK.minutes < 15
 
 
-def test_what_was_played_is_read(quarry_run: Path, tmp_path: Path) -> None:
-    run_dir = Path(shutil.copytree(quarry_run, tmp_path / "no-model-quarry"))
-    one = Combination("no-model", TOY, run_dir, TOY.env_kwargs(None))
-    with pytest.raises(RunError, match="has no controls; homebody controls plays them"):
-        gather([one], True)
-    result = play_controls(run_dir, Plan(tasks=4, only=("seed", "final")))
-    told = gather([one], True)
-    (found,) = told["combinations"]
-    assert (told["quick"], told["published"]["rows"]) == (True, [])
-    assert (found["model"], found["benchmark"], found["run"]) == ("no-model", "quarry", "no-model-quarry")
-    assert found["controls"] == result
-    assert [item["round"] for item in found["rounds"]] == list(range(1, len(found["rounds"]) + 1))
-    assert found["levers"][0]["lever"] == "learned_plan"
-    assert found["cost"]["episodes"] > 0
+@pytest.mark.parametrize("size", [QUICK, FULL])
+def test_the_evolution_plays_the_tasks_of_the_styles_first(size: Size) -> None:
+    assert size.style_tasks <= size.validation_tasks

@@ -1,0 +1,129 @@
+"""The seed of a gain: of all styles in which the seed harness may ask a model, the one that does best on validation tasks.
+
+A gain over a seed whose answers cannot be read is a gain in reading. So the evolution begins with the best style, and
+its gain is measured from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from homebody.agents.harness.spec import HarnessSpec, harness_names
+from homebody.agents.rollout import Job, RolloutConfig, Rollouts
+from homebody.envs import TaskSpec
+from homebody.envs.file import write_file
+from homebody.evolution.episodes import OnRecord, play_once
+from homebody.evolution.evaluation import summarize
+from homebody.evolution.player import EpisodesFailedError
+from homebody.evolution.proposers.edit import set_processors
+from homebody.evolution.proposers.lever import method_of
+from homebody.evolution.store import Store, holds
+
+DOCUMENTS = ("act", "react", "think", "tool")
+"""Endings of the names of a seed's documents: `generic-react` is one of the seed `generic`, and so is `generic`."""
+CONSTRAINED = ("grammar", "score")
+"""What each document whose model writes freely is tried with besides: an answer under the grammar of the candidates, and
+a choice among them by score."""
+FILE = "seed.json"
+"""Where a run directory has the chosen seed."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """One way of a seed harness to ask a model."""
+
+    name: str
+    """`free`, `grammar` or `score`; after the ending of the document's name, where it has one: `react-free`."""
+    spec: HarnessSpec
+
+
+def seed_styles(seed: str) -> list[Style]:
+    """Return the styles of a seed harness, no two of them with the same behaviour, in the order that decides between equals.
+
+    Args:
+        seed: name of a harness that ships with homebody.
+    """
+    names = {"": seed, **{ending: f"{seed}-{ending}" for ending in DOCUMENTS if f"{seed}-{ending}" in harness_names()}}
+    found: dict[str, Style] = {}
+    for ending, name in names.items():
+        spec = HarnessSpec.load(name)
+        method = method_of(spec)
+        styles = {"free": spec, **{how: _constrained(spec, how) for how in CONSTRAINED}} if method == "generate" else {method: spec}
+        for how, one in styles.items():
+            found.setdefault(one.behaviour_hash, Style(f"{ending}-{how}" if ending else how, one))
+    return list(found.values())
+
+
+def _constrained(spec: HarnessSpec, how: str) -> HarnessSpec:
+    patched = spec.patch(set_processors(spec, {"decide": {"method": how}}))
+    return HarnessSpec.from_json({**patched.document, "name": f"{spec.name}-{how}"})
+
+
+def choose_seed(
+    run_dir: Path,
+    styles: Sequence[Style],
+    rollout: RolloutConfig,
+    tasks: Sequence[TaskSpec],
+    workers: int,
+    on_record: OnRecord | None = None,
+) -> dict[str, Any]:
+    """Play every style on the same tasks and keep the best one in the run directory, as the event `seed` and as `FILE`.
+
+    The highest success wins, of equals the fewest unreadable replies, of equals the first style. Episodes are kept, so
+    that the evolution which begins with the seed finds its own. What was chosen before is not chosen again.
+
+    Args:
+        run_dir: of the run.
+        styles: of the seed harness.
+        rollout: environment, policy and step limit.
+        tasks: of the validation split.
+        workers: number of worker processes; the choice does not depend on it.
+        on_record: told after each episode that is played.
+
+    Returns:
+        `style`; `document`, the chosen harness; `tried`: `style`, `behaviour_hash`, `n`, `errors`, `success` and
+        `unreadable` of each; `asked`: `styles` (name by behaviour hash) and `tasks` (ids).
+
+    Raises:
+        EpisodesFailedError: errors ended all episodes of all styles.
+    """
+    asked = {"styles": {style.spec.behaviour_hash: style.name for style in styles}, "tasks": [task.task_id for task in tasks]}
+    if known := _known(run_dir, asked):
+        write_file(run_dir / FILE, HarnessSpec.from_json(known["document"]).dumps())
+        return known
+    jobs = [Job(style.spec, task) for style in styles for task in tasks]
+    # The policy first: where there is no such model, no run directory is made.
+    with Rollouts(rollout, workers) as rollouts, Store(run_dir) as store:
+        records = list(play_once(rollouts, jobs, store, on_record).values())
+        if all(record.error for record in records):
+            errors = {record.task_id: record.error for record in records if record.error}
+            raise EpisodesFailedError("styles of the seed harness", errors, "mend the cause and run it again")
+        by_style = [records[number * len(tasks) : (number + 1) * len(tasks)] for number in range(len(styles))]
+        tried = [
+            {"style": style.name, **{key: figures[key] for key in ("behaviour_hash", "n", "errors", "success", "unreadable")}}
+            for style, figures in zip(styles, map(summarize, by_style), strict=True)
+        ]
+        best = max(range(len(styles)), key=lambda number: _rank(tried[number]))
+        found = {"style": styles[best].name, "document": styles[best].spec.document, "tried": tried, "asked": asked}
+        store.append("seed", found)
+        write_file(run_dir / FILE, styles[best].spec.dumps())
+    return found
+
+
+def _rank(item: Mapping[str, Any]) -> tuple[float, float]:
+    success, unreadable = item["success"], item["unreadable"]
+    return -1.0 if success is None else success, -(unreadable or 0.0)
+
+
+def _known(run_dir: Path, asked: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what was chosen before: of an evolution that has begun always, else where it was the same choice and no error ended a part."""
+    if not holds(run_dir, "seed"):
+        return None
+    with Store(run_dir, readonly=True) as store:
+        found: dict[str, Any] = store.events("seed")[-1]
+        has_begun = bool(store.events("start"))
+    whole = found["asked"] == asked and not any(item["errors"] for item in found["tried"])
+    return found if has_begun or whole else None

@@ -1,0 +1,182 @@
+"""Which styles a seed harness has, and which of them is the seed of a gain."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homebody.agents.harness import spec as spec_module
+from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.models import names
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.rollout import RolloutConfig
+from homebody.envs import tasks as list_tasks
+from homebody.evolution.config import EvolveConfig
+from homebody.evolution.gains import seed as module
+from homebody.evolution.gains.benchmark import benchmarks
+from homebody.evolution.gains.seed import FILE, choose_seed, seed_styles
+from homebody.evolution.loop import evolve
+from homebody.evolution.player import EpisodesFailedError
+from homebody.evolution.proposers.lever import method_of
+from homebody.evolution.store import Store
+
+PRESS = {"types": ["press"], "numbers": 3}
+"""Tasks of the quarry that one command solves: `press`, the last on offer."""
+
+
+def choose(run_dir: Path, model: str, on_record: Any = None, tasks: int = 3) -> dict[str, Any]:
+    stage = RolloutConfig("Quarry-v0", model, 3, PRESS)
+    return choose_seed(run_dir, seed_styles("generic"), stage, list_tasks("Quarry-v0", "validation", tasks, **PRESS), 1, on_record)
+
+
+def tried(found: dict[str, Any]) -> dict[str, tuple[float | None, float | None]]:
+    return {item["style"]: (item["success"], item["unreadable"]) for item in found["tried"]}
+
+
+class Player(Scripted):
+    """Writes what `answer` makes of whether it is held by a grammar, and scores as given."""
+
+    def __init__(self, answer: Callable[[bool], str], scores: Any = None) -> None:
+        super().__init__(scores=scores, name="player")
+        self._answer = answer
+
+    def generate(self, segments: Sequence[str], **settings: Any) -> str:
+        self.enqueue(self._answer(settings.get("grammar") is not None))
+        return super().generate(segments, **settings)
+
+
+@pytest.fixture
+def played_by(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Let a model be what it is told; returns its name."""
+
+    def be(answer: Callable[[bool], str], scores: Any = None) -> str:
+        monkeypatch.setattr(names, "load", lambda name, **settings: Player(answer, scores))
+        return "player"
+
+    return be
+
+
+def test_a_document_has_the_styles_of_its_answers() -> None:
+    found = seed_styles("household")
+    assert [style.name for style in found][:3] == ["free", "grammar", "score"]
+    assert [method_of(style.spec) for style in found][:3] == ["generate", "grammar", "score"]
+    assert found[0].spec.document == HarnessSpec.load("household").document
+    assert [style.spec.name for style in found][1:3] == ["household-grammar", "household-score"]
+
+
+@pytest.mark.parametrize("name", sorted({one.harness for one in benchmarks().values()}))
+def test_the_styles_of_every_seed_are_valid_and_differ(name: str) -> None:
+    found = seed_styles(name)
+    assert len({style.spec.behaviour_hash for style in found}) == len({style.name for style in found}) == len(found) >= 3
+    assert all(HarnessSpec.from_json(style.spec.document) for style in found)
+
+
+def test_documents_that_come_later_are_styles_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "harnesses"
+    folder.mkdir()
+    document = HarnessSpec.load("generic").document
+    text = "Think aloud, then act."
+
+    def write(name: str, changes: Any) -> None:
+        (folder / f"{name}.json").write_text(json.dumps(HarnessSpec(document).patch(changes).document | {"name": name}))
+
+    path = next(change["path"] for change in _edit_of_prompt(document, text))
+    write("generic", [])
+    write("generic-react", [{"op": "replace", "path": path, "value": text}])
+    write("generic-act", [])  # the same as the bare name
+    write("generic-smollm2", [{"op": "replace", "path": path, "value": "evolved"}])  # what a run made is no seed
+    write("genericreact", [{"op": "replace", "path": path, "value": "another seed"}])
+    monkeypatch.setattr(spec_module.resources, "files", lambda package: tmp_path)
+    assert [style.name for style in seed_styles("generic")] == ["free", "grammar", "score", "react-free", "react-grammar", "react-score"]
+
+
+def _edit_of_prompt(document: Any, text: str) -> Any:
+    from homebody.evolution.proposers.edit import set_processors
+
+    return set_processors(HarnessSpec(document), {"system_prompt": {"text": text}})
+
+
+def test_a_document_whose_answers_are_constrained_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = seed_styles("generic")[1].spec
+    monkeypatch.setattr(module.HarnessSpec, "load", lambda name: held)
+    (style,) = seed_styles("generic")
+    assert (style.name, style.spec) == ("grammar", held)
+
+
+@pytest.mark.parametrize(
+    ("answer", "scores", "style"),
+    [
+        (lambda held: "press", None, "free"),  # all succeed: the first
+        (lambda held: "press" if held else "nothing", None, "grammar"),
+        (lambda held: "go to shaft 1", lambda prompt, text: float(text == "press"), "score"),
+        (
+            lambda held: "go to shaft 1" if held else "nothing",
+            lambda prompt, text: -float(text == "press"),
+            "grammar",
+        ),  # none succeeds: what can be read
+    ],
+)
+def test_success_decides_then_what_can_be_read_then_the_order(
+    quarry: Any, tmp_path: Path, played_by: Any, answer: Any, scores: Any, style: str
+) -> None:
+    found = choose(tmp_path, played_by(answer, scores))
+    assert found["style"] == style
+    assert (tmp_path / FILE).read_text("utf-8") == HarnessSpec(found["document"]).dumps()
+    assert {style.name: style.spec for style in seed_styles("generic")}[style].behaviour_hash == (
+        HarnessSpec.load(tmp_path / FILE).behaviour_hash
+    )
+
+
+def test_every_style_is_told_with_its_success_and_its_unreadable_replies(quarry: Any, tmp_path: Path, fixed: str) -> None:
+    found = choose(tmp_path, fixed)
+    assert set(quarry.played) == {f"validation/press-{number}" for number in range(3)}
+    assert tried(found) == {"free": (0.0, 1.0), "grammar": (0.0, None), "score": (1.0, None)}
+    assert found["style"] == "score"  # `press` is the shortest command
+
+
+def test_what_was_chosen_is_not_played_again(quarry: Any, tmp_path: Path, fixed: str) -> None:
+    first = choose(tmp_path, fixed)
+    (tmp_path / FILE).unlink()
+    quarry.played.clear()
+    assert choose(tmp_path, fixed) == first
+    assert quarry.played == []
+    assert (tmp_path / FILE).is_file()
+    # More tasks are another choice, for which only what is new is played.
+    choose(tmp_path, fixed, tasks=1)
+    assert quarry.played == []
+
+
+def test_the_evolution_finds_the_episodes_of_its_seed(quarry: Any, tmp_path: Path, fixed: str) -> None:
+    choose(tmp_path, fixed)
+    quarry.played.clear()
+    config = EvolveConfig(
+        "Quarry-v0", fixed, str(tmp_path / FILE), env_kwargs=PRESS, rounds=1, candidates=1, train_tasks=2, validation_tasks=3,
+        max_steps=3, growth=1, noise_tasks=1, exploration_steps=0, gate="literal", proposer="noop",
+    )  # fmt: skip
+    evolve(config, tmp_path)
+    with Store(tmp_path, readonly=True) as store:
+        (document,) = store.events("harness")
+    assert document["document"]["name"] == "generic-score"
+    twins = 4 * 3  # of the round, and no episode of the model
+    assert sum(task.startswith("validation/") for task in quarry.played) <= 2 * twins
+    # An evolution that has begun keeps its seed, whatever is asked.
+    assert choose(tmp_path, fixed, tasks=1)["style"] == "score"
+
+
+def test_errors_of_all_episodes_are_told(quarry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "load", lambda name, **settings: Scripted(name="m", scores=lambda prompt, text: 1 / 0))
+    with pytest.raises(EpisodesFailedError, match="styles of the seed harness: errors ended all 3 episodes; the first, validation/press-0"):
+        choose(tmp_path, "m")
+    assert not (tmp_path / FILE).exists()
+
+
+def test_a_style_that_errors_end_is_not_chosen_and_is_tried_again(quarry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Player(lambda held: "nothing", lambda prompt, text: 1 / 0)
+    monkeypatch.setattr(names, "load", lambda name, **settings: broken)
+    found = choose(tmp_path, "player")
+    assert {item["style"]: item["errors"] for item in found["tried"]} == {"free": 0, "grammar": 0, "score": 3}
+    assert found["style"] == "grammar"
+    monkeypatch.setattr(names, "load", lambda name, **settings: Player(lambda held: "nothing", lambda prompt, text: float(text == "press")))
+    assert choose(tmp_path, "player")["style"] == "score"
