@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 @click.option("--env", "env_id", metavar="ID", help="Environment to play it again in, where that was not kept.")
 @click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of the game files, for environments that read some.")
 @option.record
+@click.option(
+    "--step", type=click.IntRange(min=0), metavar="N", help="Of FILE.png: the picture after step N, 0 is the opening.  [default: the end]"
+)
 @option.size
 @json_out
 def watch(
     source: str, episode: str | None, beside: str | None, env_id: str | None, data_dir: str | None, record: str | None,
-    size: tuple[int, int] | None, json_path: str | None,
+    step: int | None, size: tuple[int, int] | None, json_path: str | None,
 ) -> None:  # fmt: skip
     """Replay an episode of a run, or one that `homebody run --json` or `homebody play --json` wrote.
 
@@ -44,6 +47,7 @@ def watch(
       homebody watch runs/first
       homebody watch runs/first --episode 12 --beside 40
       homebody watch seed.json --beside evolved.json --record both.gif
+      homebody watch evolved.json --record question.png --step 1
     """
     from homebody.scripts.view.board import ONE, TWO, Board
     from homebody.scripts.view.player import Player, open_window
@@ -54,6 +58,8 @@ def watch(
 
     check_target(json_path)
     check_recording(record)
+    if step is not None and not (record or "").endswith(".png"):
+        raise click.UsageError(f"--step {step} is of one picture, and --record is {record!r}; give --record FILE.png")
     is_run = Path(source).is_dir()
     stored = read_run(source) if is_run else [read_file(source)]
     if is_run and episode is None:
@@ -72,7 +78,10 @@ def watch(
     write_json(json_path, chosen[0].to_json())
     size = size or (ONE if len(reels) == 1 else TWO)
     if record is not None:
-        write_recording(Board(reels, size), record)
+        board = Board(reels, size)
+        if step is not None and step > board.last:
+            raise click.UsageError(f"--step is {step} and the episode has {board.last}; give a number from 0 to {board.last}")
+        write_recording(board, record, step)
         return
     player = Player(Board(reels, size, has_buttons=True))
     show(player, open_window(size, f"homebody: {reels[0].task_id}", "record it instead: --record FILE.gif"))

@@ -53,8 +53,13 @@ def check_recording(path: str | None) -> None:
     Canvas(1, 1)
 
 
-def record(board: Board, path: str) -> None:
-    """Write a recording of the whole board, from the opening to the end.
+def record(board: Board, path: str, at: int | None = None) -> None:
+    """Write a recording of the whole board, from the opening to the end; or one picture.
+
+    Args:
+        board: what to record.
+        path: where to; the ending says what is written.
+        at: the moment of a picture, from 0 to the board's last; None is the end.
 
     Raises:
         OutputError: it cannot be written.
@@ -65,7 +70,7 @@ def record(board: Board, path: str) -> None:
         elif part.suffix == ".mp4":
             _write_film(frames(board), part)
         else:
-            board.show(board.last)
+            board.show(board.last if at is None else at)
             board.draw().save(part)
 
 

@@ -79,6 +79,33 @@ def test_a_picture_is_of_the_end(make_record: Callable[..., EpisodeRecord], tmp_
         assert (np.asarray(image.convert("RGB")) == whole.draw().to_array()).all()
 
 
+def test_a_picture_can_be_of_a_step(make_record: Callable[..., EpisodeRecord], tmp_path: Path) -> None:
+    stepped = board(make_record("no-model", 3))
+    recorder.record(stepped, str(tmp_path / "step.png"), 1)
+    stepped.show(1)
+    with Image.open(tmp_path / "step.png") as picture:
+        assert np.array_equal(np.asarray(picture), stepped.draw().to_array())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--step", 1), "--step 1 is of one picture"),
+        (("--step", 1, "--record", "{folder}/a.gif"), "give --record FILE.png"),
+        (("--step", 9, "--record", "{folder}/a.png"), "give a number from 0 to 2"),
+    ],
+)
+def test_a_step_that_cannot_be_shown(
+    homebody: Command, make_record: Callable[..., EpisodeRecord], tmp_path: Path, options: tuple[object, ...], said: str
+) -> None:
+    episode = tmp_path / "episode.json"
+    homebody("run", "--policy", "no-model", "--max-steps", 2, "--json", episode)
+    answer = homebody("watch", episode, *(str(option).format(folder=tmp_path) for option in options))
+    assert answer.code == 2
+    assert said in answer.error
+    assert not list(tmp_path.glob("a.*"))
+
+
 def test_a_film_is_sent_to_ffmpeg_picture_by_picture(
     make_record: Callable[..., EpisodeRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
