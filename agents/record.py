@@ -77,9 +77,9 @@ class StepRecord:
     adapted: Mapping[str, Any] | None = None
     """The rule that was applied after this step, as in `EpisodeRecord.adaptations`."""
     changed: tuple[Mapping[str, Any], ...] = ()
-    """Which processors changed what: `by`, `hook`, `outcome`, `fields`."""
+    """Which processors changed what: `by` (the id of its component), `hook`, `outcome`, `fields`."""
     notes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """What processors noted, by `position:name`."""
+    """What processors noted, by the id of their component."""
 
     @property
     def margin(self) -> float | None:
@@ -139,7 +139,7 @@ class EpisodeRecord:
     invalid_actions: int
     """Steps whose command was not among the admissible ones, or was held back."""
     activations: dict[str, int]
-    """How often each processor was at work, by `position:name`; zeros included."""
+    """How often each processor was at work, by the id of its component; zeros included."""
     failures: list[dict[str, str]]
     """Errors inside processors, which were skipped."""
     error: dict[str, str] | None
@@ -149,7 +149,7 @@ class EpisodeRecord:
     changed: list[dict[str, Any]] = field(default_factory=list)
     """Changes outside of the steps in the trace: at the start, and in a step that did not come to its end."""
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Notes that processors left outside of the steps in the trace, by `position:name`."""
+    """Notes that processors left outside of the steps in the trace, by the id of their component."""
     adaptations: list[dict[str, Any]] = field(default_factory=list)
     """Rules of the harness that were applied: `step` after which, `rule`, `signal`, `patch`, and the `behaviour_hash` from there on."""
     usage: dict[str, float] = field(default_factory=dict)

@@ -360,7 +360,9 @@ class Console:
         for dimension, items in outline(spec):
             self.out.print(f"\n[bold underline]{dimension}[/]")
             for item in items:
-                self.out.print(f"[dim]{item.position:>3}[/] [bold]{item.name}[/] [dim]at {item.hook}: {escape(item.does)}[/]")
+                self.out.print(
+                    f"  [bold]{item.id}[/] [dim]{'' if item.id == item.use else f'{item.use} '}at {item.hook}: {escape(item.does)}[/]"
+                )
                 for name, value in item.params.items():
                     self.out.print(f"      [cyan]{name}[/] {escape(value)}")
         for number, rule in enumerate(spec.adaptations):

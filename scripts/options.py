@@ -119,7 +119,7 @@ no_adaptation = click.option(
     "--no-adaptation", is_flag=True, help="Leave out the harness's rules that change it in the midst of an episode."
 )
 without = click.option(
-    "--without", multiple=True, metavar="USE", help="Leave out the harness's processors of that name, as location_memory. Can be repeated."
+    "--without", multiple=True, metavar="ID", help="Leave out the harness's component of that id, as location_memory. Can be repeated."
 )
 policy_option = click.option(
     "--policy",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from homebody.agents.harness.hooks import DIMENSIONS
+from homebody.agents.harness.order import Component, hook_of
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.processors import find
 
@@ -18,10 +18,10 @@ LONG = 1500
 
 @dataclass(frozen=True)
 class Item:
-    """A processor of a harness."""
+    """A component of a harness."""
 
-    position: int
-    name: str
+    id: str
+    use: str
     hook: str
     does: str
     """The first line of its description."""
@@ -30,13 +30,23 @@ class Item:
 
 
 def outline(spec: HarnessSpec) -> list[tuple[str, list[Item]]]:
-    """Return the processors by dimension; dimensions without any are left out."""
+    """Return the components by dimension, in the order in which they are asked.
+
+    Dimensions without any are left out.
+    """
     found: dict[str, list[Item]] = {dimension: [] for dimension in DIMENSIONS}
-    for position, entry in enumerate(spec.processors):
-        params = {name: value if isinstance(value, str) else short(value) for name, value in entry["params"].items()}
-        params |= {"source": f"\n{entry['source']}"} if "source" in entry else {}
-        found[entry["dimension"]].append(Item(position, entry["use"], entry["hook"], does(entry["use"]), params))
+    for name in spec.in_order():
+        item = spec.components[name]
+        params = {key: value if isinstance(value, str) else short(value) for key, value in item["params"].items()}
+        params |= {"after": ", ".join(item["after"])} if item.get("after") else {}
+        params |= {"source": f"\n{item['source']}"} if "source" in item else {}
+        found[dimension_of(item)].append(Item(name, item["use"], hook_of(item, find(item["use"])), does(item["use"]), params))
     return [(dimension, items) for dimension, items in found.items() if items]
+
+
+def dimension_of(item: Component) -> str:
+    """Return the dimension of a component: its class's, or its own where the class leaves it open."""
+    return str(find(item["use"]).dimension or item["dimension"])
 
 
 def does(use: str) -> str:
@@ -65,44 +75,36 @@ def changes(old: HarnessSpec, new: HarnessSpec) -> list[str]:
     ]
     return [
         *lines,
-        *_processors(old.processors, new.processors),
+        *_components(old.components, new.components),
         *_rules(old.adaptations, new.adaptations),
         *_variants(old.variants, new.variants),
     ]
 
 
-def _processors(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Pair the processors of equal names in their order; what has no pair has come, gone or moved."""
-    matcher = difflib.SequenceMatcher(None, [entry["use"] for entry in old], [entry["use"] for entry in new], autojunk=False)
-    gone: list[Mapping[str, Any]] = []
-    come: list[Mapping[str, Any]] = []
-    for tag, a, b, c, d in matcher.get_opcodes():
-        if tag == "equal":
-            for one, other in zip(old[a:b], new[c:d], strict=True):
-                yield from _entry(one, other)
+def _components(old: Mapping[str, Component], new: Mapping[str, Component]) -> Iterator[str]:
+    for name in dict.fromkeys([*old, *new]):
+        if name not in new:
+            yield f"- {_named(name, old[name])} ({dimension_of(old[name])})"
+        elif name not in old:
+            item = new[name]
+            yield f"+ {_named(name, item)} ({dimension_of(item)}, at {hook_of(item, find(item['use']))}): {does(item['use'])}"
+            yield from (f"+ {name}: {key} {short(value, 60)}" for key, value in _flat(item).items())
         else:
-            gone += old[a:b]
-            come += new[c:d]
-    for entry in gone:
-        pair = next((other for other in come if other["use"] == entry["use"]), None)
-        if pair is None:
-            yield f"- {entry['use']} ({entry['dimension']})"
-            continue
-        come.remove(pair)
-        yield f"~ {entry['use']} moved"
-        yield from _entry(entry, pair)
-    for entry in come:
-        yield f"+ {entry['use']} ({entry['dimension']}, at {entry['hook']}): {does(entry['use'])}"
-        own = {**entry["params"], **({"source": entry["source"]} if "source" in entry else {})}
-        yield from (f"+ {entry['use']}: {key} {short(value, 60)}" for key, value in own.items())
+            one, other = _flat(old[name]), _flat(new[name])
+            if old[name]["use"] != new[name]["use"]:
+                yield f"~ {name}: use {old[name]['use']} -> {new[name]['use']}"
+            for key in dict.fromkeys([*one, *other]):
+                if one.get(key) != other.get(key):
+                    before, after = (short(side[key], 60) if key in side else "(default)" for side in (one, other))
+                    yield f"~ {name}: {key} {before} -> {after}"
 
 
-def _entry(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
-    flat = [{**entry["params"], **{key: entry[key] for key in ("hook", "dimension", "source") if key in entry}} for entry in (one, other)]
-    for key in dict.fromkeys([*flat[0], *flat[1]]):
-        if flat[0].get(key) != flat[1].get(key):
-            before, after = (short(side[key], 60) if key in side else "(default)" for side in flat)
-            yield f"~ {one['use']}: {key} {before} -> {after}"
+def _named(name: str, item: Component) -> str:
+    return name if name == item["use"] else f"{name} ({item['use']})"
+
+
+def _flat(item: Component) -> dict[str, Any]:
+    return {**item["params"], **{key: item[key] for key in ("hook", "dimension", "source", "after") if key in item}}
 
 
 def _rules(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> Iterator[str]:

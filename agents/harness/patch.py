@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,40 @@ def apply(document: Any, patch: Patch) -> Any:
     return document
 
 
-def difference(old: Any, new: Any) -> Patch:
-    """Return a patch that turns one document into the other."""
-    patch: Patch = jsonpatch.make_patch(old, new).patch
-    return patch
+def difference(old: Any, new: Any, depth: int = 100) -> Patch:
+    """Return a patch that turns one document into the other.
+
+    Args:
+        old: a document.
+        new: another one.
+        depth: how many keys a path may have. What differs deeper down, or within a list, is replaced
+            as a whole.
+    """
+    return list(_differences(old, new, depth, ""))
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Tell whether two values are the same JSON: true is not 1."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def pointer(*parts: object) -> str:
+    """Return the JSON Pointer (RFC 6901) of a path of keys and positions."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _differences(old: Any, new: Any, depth: int, path: str) -> Iterator[dict[str, Any]]:
+    if depth and isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            inner = path + pointer(key)
+            if key not in new:
+                yield {"op": "remove", "path": inner}
+            elif key not in old:
+                yield {"op": "add", "path": inner, "value": new[key]}
+            else:
+                yield from _differences(old[key], new[key], depth - 1, inner)
+    elif not is_same(old, new):
+        yield {"op": "replace", "path": path, "value": new}
 
 
 def invert(document: Any, patch: Patch) -> Patch:

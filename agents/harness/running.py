@@ -28,15 +28,12 @@ class ContractError(AgentError):
 class _Member:
     """A processor in its place."""
 
-    position: int
-    entry: str
-    """Canonical JSON of its entry in the document."""
+    id: str
+    """Of its component."""
+    content: str
+    """Canonical JSON of the component."""
     processor: Processor
     failures: int = 0
-
-    @property
-    def key(self) -> str:
-        return f"{self.position}:{self.processor.name}"
 
     @property
     def is_on(self) -> bool:
@@ -52,12 +49,15 @@ class Harness:
         self._changed: list[dict[str, Any]] = []
         self._notes: dict[str, dict[str, Any]] = {}
         self.activations: dict[str, int] = {}
-        """How often each processor changed something, ended something, or left a note, by `position:name`; zeros included."""
+        """How often each processor changed something, ended something or left a note, zeros included.
+
+        By the id of its component.
+        """
         self.failures: list[dict[str, str]] = []
         """What went wrong inside processors: `boundary`, `kind`, `message`."""
         self.interrupted: str | None = None
         """The reason that a processor gave for the end of the episode."""
-        self._line_up([self._make(position, entry) for position, entry in enumerate(spec.processors)])
+        self._line_up([self._make(name, spec.components[name]) for name in spec.in_order()])
 
     def run(self, event: E) -> E:
         """Let every processor of the event's hook answer, in order, and return the event after all changes.
@@ -100,48 +100,49 @@ class Harness:
         """Return what processors did since the last call.
 
         Returns:
-            `changed`: a list of {"by": `position:name`, "hook", "outcome": change, intercept or interrupt, "fields": {field: [hash before,
-            hash after]}}; and `notes`, by `position:name`, where there are any.
+            `changed`: a list of {"by": id, "hook", "outcome": change, intercept or interrupt, "fields":
+            {field: [hash before, hash after]}}; and `notes`, by id, where there are any.
         """
         collected: dict[str, Any] = {"changed": self._changed} | ({"notes": self._notes} if self._notes else {})
         self._changed, self._notes = [], {}
         return collected
 
     def adapt(self, spec: HarnessSpec) -> None:
-        """Go on with another harness: processors whose entry is the same keep their memory, new ones are shown all steps so far.
+        """Go on with another harness.
+
+        Components that stay as they are keep their memory; new ones are shown all steps so far.
 
         Raises:
             Exception: a new processor cannot be made; the harness is as before.
         """
-        old, members, fresh = list(self._members), list[_Member](), list[_Member]()
-        for position, entry in enumerate(spec.processors):
-            kept = next((member for member in old if member.entry == canonical(entry)), None)
-            if kept is None:
-                members.append(self._make(position, entry))
-                fresh.append(members[-1])
-            else:
-                old.remove(kept)
-                members.append(replace(kept, position=position))
+        old = {member.id: member for member in self._members}
+        members, fresh = list[_Member](), list[_Member]()
+        for name in spec.in_order():
+            component, kept = spec.components[name], old.get(name)
+            if kept is None or kept.content != _content(component):
+                kept = self._make(name, component)
+                fresh.append(kept)
+            members.append(kept)
         self._line_up(members)
         for member in fresh:
             for step in self._steps:
                 self._show(member, step)
 
-    def _make(self, position: int, entry: dict[str, Any]) -> _Member:
-        return _Member(position, canonical(entry), find(entry["use"]).from_entry(entry, self._services))
+    def _make(self, name: str, component: dict[str, Any]) -> _Member:
+        return _Member(name, _content(component), find(component["use"]).from_entry(component, self._services))
 
     def _line_up(self, members: Sequence[_Member]) -> None:
         self._members = members
         self._at = {hook: [member for member in members if member.processor.hook == hook] for hook in HOOKS}
         for member in members:
-            self.activations.setdefault(member.key, 0)
+            self.activations.setdefault(member.id, 0)
 
     def _ask(self, member: _Member, hook: str, event: E) -> tuple[E, bool]:
         """Ask one processor; returns the event and whether the processors after it are passed over."""
         processor = member.processor
         processor.notes = {}
         outcome = processor.process(event)
-        name = f"{processor.name} at {hook}"
+        name = f"{member.id} at {hook}"
         if hook in READ_ONLY and isinstance(outcome, Intercept | Interrupt):
             raise ContractError(f"{name} answered with an {type(outcome).__name__}; this hook is read-only: answer with None")
         if isinstance(outcome, Interrupt):
@@ -149,7 +150,7 @@ class Harness:
                 raise ContractError(f"{name} interrupted with reason {outcome.reason!r}; give a text")
             changes: Changes = {}
         else:
-            changes = _allowed(outcome.changes if isinstance(outcome, Intercept) else outcome, event, processor.name, hook)
+            changes = _allowed(outcome.changes if isinstance(outcome, Intercept) else outcome, event, member.id, hook)
         try:
             changed = replace(event, **changes)
         except ValueError as error:
@@ -158,9 +159,9 @@ class Harness:
         self._keep_notes(member, name)
         kind = "interrupt" if isinstance(outcome, Interrupt) else "intercept" if isinstance(outcome, Intercept) else "change"
         if fields or kind != "change":
-            self._changed.append({"by": member.key, "hook": hook, "outcome": kind, "fields": fields})
+            self._changed.append({"by": member.id, "hook": hook, "outcome": kind, "fields": fields})
         if fields or kind != "change" or processor.notes:
-            self.activations[member.key] += 1
+            self.activations[member.id] += 1
         if isinstance(outcome, Interrupt):
             self.interrupted = outcome.reason
         return changed, kind != "change"
@@ -171,7 +172,7 @@ class Harness:
         member.processor.notes = {}
         try:
             member.processor.observe(step)
-            self._keep_notes(member, f"{member.processor.name} at step_end")
+            self._keep_notes(member, f"{member.id} at step_end")
         except Exception as error:
             self._note_failure(member, "step_end", error)
 
@@ -183,17 +184,22 @@ class Harness:
             kept = parse_json(canonical(dict(notes)), name)
         except (TypeError, ValueError, RecursionError, JsonError) as error:
             raise ContractError(f"{name} left notes that are no JSON object: {error}") from None
-        self._notes.setdefault(member.key, {}).update(kept)
+        self._notes.setdefault(member.id, {}).update(kept)
 
     def _note_failure(self, member: _Member, hook: str, error: Exception) -> None:
         if is_lost(error):
             raise error
-        boundary = f"{member.processor.name} at {hook}"
+        boundary = f"{member.id} at {hook}"
         self.failures.append({"boundary": boundary, "kind": type(error).__name__, "message": clean(str(error))})
         member.failures += 1
         if not member.is_on:
-            message = f"{member.failures} failures; {member.key} is off for the rest of the episode"
+            message = f"{member.failures} failures; {member.id} is off for the rest of the episode"
             self.failures.append({"boundary": boundary, "kind": "SwitchedOff", "message": message})
+
+
+def _content(component: dict[str, Any]) -> str:
+    """Return what a component is, its place in the order aside."""
+    return canonical({key: value for key, value in component.items() if key != "after"})
 
 
 def _allowed(changes: object, event: Event, name: str, hook: str) -> Changes:

@@ -1,12 +1,13 @@
 """What is wrong with a harness document: all of it at once, each with its place in the document.
 
-A document is checked against assets/schemas/harness.json, each processor against its own schema, the processors against each other, and
-each adaptation and each variant by applying its patch.
+A document is checked against assets/schemas/harness.json, each component against the schema of its
+processor, the components against each other, and each adaptation and variant by applying its patch.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib import resources
@@ -14,15 +15,28 @@ from typing import Any
 
 import jsonschema
 
-from homebody.agents.harness.hooks import DIMENSIONS, HOOKS
-from homebody.agents.harness.patch import PatchError, apply
+from homebody.agents.harness.hooks import HOOKS
+from homebody.agents.harness.order import Component, CycleError, hook_of, in_order
+from homebody.agents.harness.patch import PatchError, apply, pointer
 from homebody.agents.processors import Processor, UnknownProcessorError, find, params_schema
 from homebody.envs.core import did_you_mean
 
-# JSON Schema takes 5.0 for an integer; code that counts or slices does not.
+
+def _pattern(validator: Any, pattern: str, instance: object, schema: object) -> Iterator[jsonschema.ValidationError]:
+    if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
+        yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+# JSON Schema takes 5.0 for an integer; code that counts or slices does not. Its $ is the end of a
+# text; Python's is the last line end, too.
 _Validator = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,
+    validators={"pattern": _pattern},
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int),
+)
+FORMAT_1 = (
+    "/format: 1 was a list of processors, and nothing converts it; this is format 2, with `components` by id: "
+    "`homebody harness show generic --json FILE` writes one to start from"
 )
 
 
@@ -31,6 +45,8 @@ def problems(document: object) -> list[str]:
 
     None of its code is run, and none of its templates.
     """
+    if isinstance(document, dict) and type(document.get("format")) is int and document["format"] == 1:
+        return [FORMAT_1]
     found = _schema_problems(_document_validator(), document, "")
     if not isinstance(document, dict):
         return found
@@ -42,7 +58,7 @@ def problems(document: object) -> list[str]:
         found.append("/: a number is NaN or infinite; give a finite one")
     except TypeError as error:
         found.append(f"/: {error}")
-    found = list(dict.fromkeys(found + _processor_problems(document)))
+    found = list(dict.fromkeys(found + _component_problems(document)))
     # What an adaptation or a variant leads to can be judged only from a valid harness.
     return found or [*_adaptation_problems(document), *_variant_problems(document)]
 
@@ -59,10 +75,10 @@ def code_problems(document: Mapping[str, Any]) -> list[str]:
 
 
 def _code_problems(document: Mapping[str, Any], seen: set[str]) -> Iterator[str]:
-    for position, item in enumerate(document["processors"]):
+    for name, item in document["components"].items():
         if (text := json.dumps(item, sort_keys=True)) not in seen:
             seen.add(text)
-            where = f"/processors/{position}"
+            where = f"/components/{name}"
             yield from (where + (line if line.startswith("/") else f": {line}") for line in find(item["use"]).check_entry(item))
     for key, left_out in (("adaptations", ("adaptations", "variants")), ("variants", ("variants",))):
         base = {name: value for name, value in document.items() if name not in left_out}
@@ -89,11 +105,13 @@ def _schema_problems(validator: Any, value: object, prefix: str) -> list[str]:
 
 def _lines(error: Any, prefix: str) -> Iterator[str]:
     """Say one schema error, in our words where jsonschema's leave the reader without the next step."""
-    where = prefix + "".join(f"/{_escape(str(part))}" for part in error.absolute_path)
+    where = prefix + pointer(*error.absolute_path)
+    if "propertyNames" in error.absolute_schema_path:
+        where += pointer(_short(str(error.instance)))
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = error.schema["properties"]
         for key in sorted(set(error.instance) - set(known), key=str):
-            yield f"{where}/{_escape(str(key))}: there is no {_short(repr(key))} here{did_you_mean(key, known)}; known: {', '.join(known)}"
+            yield f"{where}{pointer(key)}: there is no {_short(repr(key))} here{did_you_mean(key, known)}; known: {', '.join(known)}"
     elif error.validator == "enum":
         near = did_you_mean(error.instance, map(str, error.validator_value))
         yield f"{where}: {_short(repr(error.instance))} is not one of {', '.join(map(str, error.validator_value))}{near}"
@@ -103,44 +121,76 @@ def _lines(error: Any, prefix: str) -> Iterator[str]:
         yield f"{where or '/'}: {_short(error.message)}"
 
 
-def _processor_problems(document: dict[str, Any]) -> list[str]:
-    """Check each processor that is readable at all, and the processors beside each other."""
-    entries = document.get("processors")
+def _component_problems(document: dict[str, Any]) -> list[str]:
+    """Check each component that is readable at all, and the components beside each other."""
+    components = document.get("components")
     lines: list[str] = []
-    known: list[tuple[str, type[Processor]]] = []
-    for position, item in enumerate(entries if isinstance(entries, list) else []):
+    known: dict[str, type[Processor]] = {}
+    for name, item in components.items() if isinstance(components, dict) else ():
         if not isinstance(item, dict) or not isinstance(item.get("use"), str):
             continue
-        where = f"/processors/{position}"
+        where = _place(name)
         try:
             processor = find(item["use"])
         except UnknownProcessorError as error:
             lines.append(f"{where}/use: {error}")
             continue
-        lines += _entry_problems(processor, item, where)
-        known.append((where, processor))
-    return lines + list(_conflicts(known))
+        lines += _item_problems(processor, item, where)
+        if processor.hook or item.get("hook") in HOOKS:
+            known[name] = processor
+    return [*lines, *_conflicts(known), *_order_problems(components or {}, known)]
 
 
-def _entry_problems(processor: type[Processor], item: dict[str, Any], where: str) -> list[str]:
-    fixed = ("hook", "dimension") if processor.hook else ()
+def _item_problems(processor: type[Processor], item: Component, where: str) -> list[str]:
+    said = f"{item['use']} belongs to hook {processor.hook!r} and dimension {processor.dimension!r}, as its class says"
     lines = [
-        f"{where}/{field}: {processor.name} has {getattr(processor, field)!r}, not {item[field]!r}"
-        for field in fixed
-        if item.get(field) in (HOOKS if field == "hook" else DIMENSIONS) and item[field] != getattr(processor, field)
+        f"{where}/{field}: {said}; take it out" if processor.hook else f"{where}: {field!r} is a required property"
+        for field in ("hook", "dimension")
+        if (field in item) == bool(processor.hook)
     ]
     return lines + (_schema_problems(_params_validator(processor), item["params"], f"{where}/params") if "params" in item else [])
 
 
-def _conflicts(known: list[tuple[str, type[Processor]]]) -> Iterator[str]:
-    """Find processors that exclude each other or stand in the wrong order."""
+def _conflicts(known: Mapping[str, type[Processor]]) -> Iterator[str]:
+    """Find components of which a harness can have one only."""
     groups: dict[str, str] = {}
-    for number, (where, processor) in enumerate(known):
-        if processor.group is not None and groups.setdefault(processor.group, where) != where:
-            yield f"{where}: a second processor of group {processor.group!r}, beside {groups[processor.group]}; keep one"
-        for later, other in known[number + 1 :]:
-            if other.name in processor.after:
-                yield f"{where}: {processor.name} must stand after {other.name}, which is at {later}; move it behind"
+    for name, processor in known.items():
+        if processor.group is not None and (first := groups.setdefault(processor.group, name)) != name:
+            yield f"{_place(name)}: a second component of group {processor.group!r}, beside {_place(first)}; keep one"
+
+
+def _order_problems(components: Mapping[str, Any], known: Mapping[str, type[Processor]]) -> list[str]:
+    """Find components that follow what is not there, what is asked at another hook, or each other."""
+    hooks = {name: hook_of(components[name], processor) for name, processor in known.items()}
+    after = {name: found if isinstance(found := components[name].get("after"), list) else [] for name in known}
+    lines = [
+        f"{_place(name)}/after/{number}: {why}"
+        for name, others in after.items()
+        for number, other in enumerate(others)
+        if isinstance(other, str) and (why := _why_not_after(name, other, components, hooks))
+    ]
+    if lines:
+        return lines
+    try:
+        in_order({name: {**components[name], "after": after[name]} for name in known}, known)
+    except CycleError as error:
+        said = next((f"{_place(one)}/after" for one, other in error.pairs if other in after[one]), _place(error.pairs[0][0]))
+        return [f"{said}: {error}; take one of them out"]
+    return []
+
+
+def _why_not_after(name: str, other: str, components: Mapping[str, Any], hooks: Mapping[str, str]) -> str:
+    if other == name:
+        return "a component cannot follow itself; take it out"
+    if other not in components:
+        return f"there is no component {_short(repr(other))}{did_you_mean(other, map(str, components))}"
+    if hooks.get(other, hooks[name]) != hooks[name]:
+        return f"{other} is asked at {hooks[other]} and {name} at {hooks[name]}; order holds within a hook: take it out"
+    return ""
+
+
+def _place(name: object) -> str:
+    return pointer("components", _short(str(name)))
 
 
 def _adaptation_problems(document: dict[str, Any]) -> Iterator[str]:
@@ -181,10 +231,6 @@ def _variant_problems(document: dict[str, Any]) -> Iterator[str]:
         if changed == base:
             yield f"{where}/patch: it changes nothing"
         yield from (f"{where}/patch: it leads to {line}" for line in problems(changed))
-
-
-def _escape(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")
 
 
 def _short(text: str) -> str:

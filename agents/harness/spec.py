@@ -1,7 +1,8 @@
 """The harness as data: load, print, hash, compare and edit it.
 
-A harness is a JSON document (assets/schemas/harness.json). Loading fails closed: every processor that the document declares lives
-afterwards, or the load is an error that lists all that is wrong. Edits are JSON Patches (RFC 6902).
+A harness is a JSON document (assets/schemas/harness.json): components by id. Loading fails closed:
+every processor that the document declares lives afterwards, or the load is an error that lists all
+that is wrong. Edits are JSON Patches (RFC 6902), which name a component by its id.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from homebody.agents.errors import AgentError
-from homebody.agents.harness.patch import Patch, PatchError, apply, difference
+from homebody.agents.harness.order import in_order
+from homebody.agents.harness.patch import Patch, PatchError, apply, difference, is_same, pointer
 from homebody.agents.harness.schema import code_problems, problems
 from homebody.agents.processors import defaults, find
 from homebody.agents.skills import wording
 from homebody.envs.core import did_you_mean
 from homebody.envs.file import expand_path
 from homebody.envs.text import NoFileError, UnreadableError, read_json
+
+HOLD_PATCHES = ("adaptations", "variants")
+"""Members of a harness whose items hold a patch of it."""
 
 
 class HarnessError(AgentError):
@@ -62,8 +67,9 @@ class HarnessSpec:
             source: how to call it in messages.
 
         Raises:
-            HarnessError: it breaks the schema, names an unknown processor, has bad parameters, processors that exclude each other or stand
-                in the wrong order, or an adaptation or variant that leads to any of these.
+            HarnessError: it breaks the schema, names an unknown processor, has bad parameters,
+                components that exclude each other or wait for each other, or an adaptation or
+                variant that leads to any of these.
         """
         if wrong := problems(document):
             raise HarnessError(source, wrong)
@@ -106,10 +112,14 @@ class HarnessSpec:
         return str(self.document["name"])
 
     @property
-    def processors(self) -> list[dict[str, Any]]:
-        """The processor entries, in order; not to be changed."""
-        entries: list[dict[str, Any]] = self.document["processors"]
-        return entries
+    def components(self) -> dict[str, dict[str, Any]]:
+        """The components by id; not to be changed."""
+        found: dict[str, dict[str, Any]] = self.document["components"]
+        return found
+
+    def in_order(self) -> list[str]:
+        """Return the ids of the components in the order in which they are asked; see `order`."""
+        return in_order(self.components, {name: find(item["use"]) for name, item in self.components.items()})
 
     @property
     def adaptations(self) -> list[dict[str, Any]]:
@@ -125,8 +135,12 @@ class HarnessSpec:
 
     @property
     def behaviour_hash(self) -> str:
-        """SHA-256 of what decides behaviour: processors, their versions, parameters that are not the default, code, rules, variants."""
-        content: dict[str, Any] = {"processors": [_behaviour(entry) for entry in self.processors]}
+        """SHA-256 of what decides behaviour.
+
+        That is ids, processors, their versions, parameters that are not the default, `after`, code,
+        rules and variants. Ids count, since patches and traces call components by them.
+        """
+        content: dict[str, Any] = {"components": {name: _behaviour(item) for name, item in self.components.items()}}
         if self.adaptations:
             content["adaptations"] = [self._behaviour_of_rule(rule) for rule in self.adaptations]
         if self.variants:
@@ -135,7 +149,7 @@ class HarnessSpec:
 
     def _behaviour_of_rule(self, rule: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a rule does; later versions of processors that its patch may bring in count, first ones go without saying."""
-        patched = {item["use"] for item in apply(self.document, rule["patch"])["processors"]}
+        patched = {item["use"] for item in apply(self.document, rule["patch"])["components"].values()}
         later = {use: find(use).version for use in patched if find(use).version > 1}
         content = {"when": _plain(rule["when"]), "patch": _plain(rule["patch"]), "most": rule.get("most", 1)}
         return content | ({"versions": later} if later else {})
@@ -157,24 +171,28 @@ class HarnessSpec:
         document = self.without_variants().document
         return HarnessSpec.from_json({**document, "variants": list(variants)} if variants else document, f"harness {self.name}")
 
-    def without(self, use: str) -> HarnessSpec:
-        """Return the harness with no processor of that name, also none that its adaptations and variants bring in or act on.
+    def without(self, name: str) -> HarnessSpec:
+        """Return the harness without a component, also in its adaptations and variants.
+
+        What had to follow the component follows what the component had to follow.
 
         Raises:
-            HarnessError: it has no such processor.
+            HarnessError: it has no component of that id, or what is left is no harness.
         """
-        used = sorted({item["use"] for item in self.processors})
-        if use not in used:
-            hint = did_you_mean(use, used) or f"; it has {', '.join(used) or 'none at all'}"
-            raise HarnessError(f"harness {self.name} has no processor {use!r}{hint}")
-        bare = _drop(self.document, use)
-        held: dict[str, list[dict[str, Any]]] = {}
-        for key in ("adaptations", "variants"):
-            items = self.document.get(key, [])
-            edited = [{**item, "patch": difference(bare, _drop(apply(self.document, item["patch"]), use))} for item in items]
-            held[key] = [item for item in edited if item["patch"]]
-        document = {key: value for key, value in bare.items() if key not in held}
-        return HarnessSpec.from_json({**document, **{key: items for key, items in held.items() if items}}, f"harness {self.name}")
+        bare, known = _drop(self.document, name), set(self.components)
+        document = {key: value for key, value in bare.items() if key not in HOLD_PATCHES}
+        for key in HOLD_PATCHES:
+            held = []
+            for item in self.document.get(key, []):
+                led = apply(self.document, item["patch"])
+                known.update(led["components"])
+                if patch := _patch_without(name, item["patch"], bare, _drop(led, name)):
+                    held.append({**item, "patch": patch})
+            document |= {key: held} if held else {}
+        if name not in known:
+            hint = did_you_mean(name, sorted(known)) or f"; it has {', '.join(sorted(known)) or 'none at all'}"
+            raise HarnessError(f"harness {self.name} has no component {name!r}{hint}")
+        return HarnessSpec.from_json(document, f"harness {self.name} without {name}")
 
     def variant(self, variant: Mapping[str, Any]) -> HarnessSpec:
         """Return the harness that one of `variants` stands for, which has no variants itself."""
@@ -186,9 +204,12 @@ class HarnessSpec:
         best = max(scores, default=0.0)
         return self.variants[scores.index(best)] if best > 0 else None
 
-    def index(self, use: str) -> int | None:
-        """Return the position of the first processor of that name, or None."""
-        return next((i for i, entry in enumerate(self.processors) if entry["use"] == use), None)
+    def id_of(self, use: str) -> str | None:
+        """Return the id of the component that uses this processor, or None.
+
+        If several do, it is the first in alphabetical order.
+        """
+        return min((name for name, item in self.components.items() if item["use"] == use), default=None)
 
     def patch(self, patch: Patch) -> HarnessSpec:
         """Apply a JSON Patch; this spec stays as it is. Of the result's code none is run, see `check`.
@@ -206,17 +227,37 @@ class HarnessSpec:
             raise PatchError(f"{error}; nothing was changed") from None
 
     def diff(self, other: HarnessSpec) -> Patch:
-        """Return the JSON Patch that turns this harness into the other."""
-        return difference(self.document, other.document)
+        """Return the JSON Patch that turns this harness into the other: by id, and parameters as wholes."""
+        return difference(self.document, other.document, depth=4)  # /components/ID/params/NAME
 
     def dumps(self) -> str:
         """Return the document as readable JSON, with a line end."""
         return json.dumps(self.document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _drop(document: Mapping[str, Any], use: str) -> dict[str, Any]:
-    """Return a document without the processors of that name."""
-    return {**document, "processors": [item for item in document["processors"] if item["use"] != use]}
+def _patch_without(name: str, patch: Patch, bare: Mapping[str, Any], led: Mapping[str, Any]) -> Patch:
+    """Return a held patch without what it says of a component: it is to lead from `bare` to `led`."""
+    own = pointer("components", name, "")
+    left = [item for item in patch if not any(f"{item.get(key)}/".startswith(own) for key in ("path", "from"))]
+    try:
+        if is_same(apply(bare, left), led):
+            return left
+    except PatchError:
+        pass
+    return difference(bare, led, depth=2)  # /components/ID
+
+
+def _drop(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a document without a component."""
+    instead = document["components"].get(name, {}).get("after", ())
+    components = {}
+    for other, item in document["components"].items():
+        if other != name:
+            components[other] = item
+            if name in item.get("after", ()):
+                followed = dict.fromkeys(one for known in item["after"] for one in (instead if known == name else [known]))
+                components[other] = {key: value for key, value in {**item, "after": list(followed)}.items() if key != "after" or value}
+    return {**document, "components": components}
 
 
 def route_score(route: Mapping[str, Any], goal: str) -> float:
@@ -225,13 +266,14 @@ def route_score(route: Mapping[str, Any], goal: str) -> float:
     return float(route["bias"]) + sum(weights.get(word, 0.0) for word in sorted(set(wording.words(goal))))
 
 
-def _behaviour(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an entry does: a parameter at its default says no more than one that is not there."""
-    processor = find(entry["use"])
+def _behaviour(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a component does: a parameter at its default says no more than one that is not there."""
+    processor = find(item["use"])
     usual = _plain(defaults(processor))
-    params = {key: value for key, value in _plain(entry["params"]).items() if key not in usual or canonical(value) != canonical(usual[key])}
-    own = {} if processor.hook else {key: entry[key] for key in ("hook", "dimension", "source")}
-    return {"use": entry["use"], "version": processor.version, "params": params, **own}
+    params = {key: value for key, value in _plain(item["params"]).items() if key not in usual or canonical(value) != canonical(usual[key])}
+    own = {key: item[key] for key in ("hook", "dimension", "source") if key in item}
+    after = {"after": sorted(item["after"])} if item.get("after") else {}
+    return {"use": item["use"], "version": processor.version, "params": params, **own, **after}
 
 
 def _plain(value: Any) -> Any:
@@ -244,16 +286,15 @@ def _number(text: str) -> float:
     return int(number) if number.is_integer() else number
 
 
-def entry(use: str, params: Mapping[str, Any] | None = None, **free: str) -> dict[str, Any]:
-    """Return the document entry of a processor, its hook and dimension filled in.
+def component(use: str, params: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """Return a component as a document holds it.
 
     Args:
-        use: the processor's name.
+        use: the processor.
         params: its parameters.
-        **free: `hook`, `dimension` and `source` of the processor `code`.
+        **more: other members, as `after`.
     """
-    processor = find(use)
-    return {"use": use, "hook": processor.hook, "dimension": processor.dimension, "params": dict(params or {}), **free}
+    return {"use": use, "params": dict(params or {}), **more}
 
 
 def harness_names() -> list[str]:

@@ -11,6 +11,10 @@ from typing import Any, ClassVar
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.hooks import Outcome, StepEnd
 
+GUARDS = ("learned_plan", "visited", "loop_guard", "stall_guard", "requires", "step_budget")
+"""Names of the processors that take candidates away; what ranks or shows them follows these."""
+PRIORS = ("action_prior", "location_prior", "location_memory", "goal_words", "result_prior")
+"""Names of the processors that give candidates a prior; what reads the prior follows them."""
 Score = Callable[[str, Sequence[str]], list[float]]
 """`score(prefix, continuations)`: log-probability of each continuation after the prefix, natural log."""
 
@@ -52,7 +56,9 @@ class Processor(ABC):
     group: ClassVar[str | None] = None
     """At most one processor of a group may stand in a harness."""
     after: ClassVar[tuple[str, ...]] = ()
-    """Names of processors that must stand before this one, where both are in a harness."""
+    """Names of processors of the same hook that are asked before this one."""
+    before: ClassVar[tuple[str, ...]] = ()
+    """Names of processors of the same hook that are asked after this one."""
     max_failures: int = 3
     """Failures in one episode after which the processor is switched off for the rest of it."""
     schema: ClassVar[dict[str, Any]]

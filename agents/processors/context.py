@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from homebody.agents.harness.grammar import SLOT
 from homebody.agents.harness.hooks import BeforeModel, Changes, StepStart, TaskStart
 from homebody.agents.models.backend import CUT
-from homebody.agents.processors.base import Processor, register
+from homebody.agents.processors.base import GUARDS, Processor, register
 from homebody.agents.skills import wording
 
 
@@ -34,7 +34,7 @@ class ShowCandidates(Processor):
     hook = "before_model"
     dimension = "context"
     group = "candidates"
-    after = ("learned_plan", "visited", "loop_guard", "stall_guard", "requires", "step_budget", "shortlist")
+    after = (*GUARDS, "fill_slot", "open_and_compare", "shortlist")
     schema = {
         "header": {"type": "string", "default": "Available commands:", "description": "the line above the commands"},
         "footer": {"type": "string", "default": "", "description": "the line below them, if any"},

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from homebody.agents.harness.hooks import METHODS, MOST_SAMPLES, BeforeModel, Changes, How, StepEnd
-from homebody.agents.processors.base import Processor, Services, register
+from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Services, register
 from homebody.agents.skills import wording
 
 
@@ -102,6 +102,7 @@ class LoopGuard(Processor):
     hook = "before_model"
     dimension = "control"
     group = "loop_guard"
+    after = ("learned_plan", "visited")
     schema = {
         "repeats": {"type": "integer", "minimum": 1, "maximum": 20, "default": 2, "description": "equal answers that are let through"}
     }
@@ -134,6 +135,7 @@ class StallGuard(Processor):
     hook = "before_model"
     dimension = "control"
     group = "stall_guard"
+    after = ("learned_plan", "visited")
     schema = {
         "steps": {"type": "integer", "minimum": 1, "maximum": 100, "default": 3, "description": "steps in a row that may show nothing new"}
     }
@@ -165,6 +167,7 @@ class StepBudget(Processor):
     hook = "before_model"
     dimension = "control"
     group = "step_budget"
+    after = ("learned_plan", "visited")
     schema = {
         "steps": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 5, "description": "steps left, at most, when it begins"}
     }
@@ -189,7 +192,7 @@ class Shortlist(Processor):
     hook = "before_model"
     dimension = "control"
     group = "shortlist"
-    after = ("location_prior", "action_prior", "location_memory", "goal_words")
+    after = (*GUARDS, *PRIORS, "fill_slot", "open_and_compare")
     schema = {"most": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 8, "description": "commands that stay"}}
 
     def process(self, event: BeforeModel) -> Changes | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from homebody.agents.harness.hooks import BeforeModel, Changes, StepEnd
-from homebody.agents.processors.base import Processor, Services, register
+from homebody.agents.processors.base import GUARDS, Processor, Services, register
 from homebody.agents.processors.control import content_words, keep_only
 from homebody.agents.skills import wording
 
@@ -34,6 +34,7 @@ class Requires(Processor):
     hook = "before_model"
     dimension = "evaluation"
     group = "requires"
+    after = ("learned_plan", "visited")
     schema = {"rules": {"type": "array", "items": RULE, "default": [], "description": "what must come before what"}}
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
@@ -70,6 +71,7 @@ class GoalWords(Processor):
     hook = "before_model"
     dimension = "evaluation"
     group = "goal_words"
+    after = (*GUARDS, "location_memory")
     schema = {
         "weight": {"type": "number", "minimum": 0.001, "maximum": 1000, "default": 1.0, "description": "log-score of one shared word"}
     }

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homebody.agents.harness.hooks import BeforeModel, Changes
-from homebody.agents.processors.base import Processor, Score, Services, register
+from homebody.agents.processors.base import GUARDS, Processor, Score, Services, register
 from homebody.agents.skills import wording
 
 
@@ -26,7 +26,7 @@ class LocationPrior(Processor):
     hook = "before_model"
     dimension = "model"
     group = "location_prior"
-    after = ("learned_plan",)
+    after = GUARDS
     schema = {
         "given": {
             "type": "string",
@@ -97,7 +97,7 @@ class ActionPrior(Processor):
     hook = "before_model"
     dimension = "model"
     group = "action_prior"
-    after = ("learned_plan", "visited")
+    after = GUARDS
     schema = {
         "given": {
             "type": "string",

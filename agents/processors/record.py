@@ -8,23 +8,28 @@ from typing import Any
 
 from homebody.agents.harness.hooks import BeforeModel, StepEnd, TaskEnd
 from homebody.agents.models.backend import CUT
-from homebody.agents.processors.base import Processor, Services, register
+from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Services, register
 
 PARTS = ("content", "candidates", "prior", "tools", "how")
+
+
+def is_detail(notes: Mapping[str, Any]) -> bool:
+    """Tell whether notes are those of `trace_detail`, whatever the id of its component."""
+    return bool(notes) and notes.keys() <= set(PARTS) and isinstance(notes.get("content", ""), str)
 
 
 @register
 class TraceDetail(Processor):
     """Puts into the trace what the policy was shown at each step. Helps those who want to know why it chose as it did.
 
-    It sees what the processors before it have made, so it should stand last at its hook.
+    It sees what the processors before it have made, and follows all those of the library.
     """
 
     name = "trace_detail"
     hook = "before_model"
     dimension = "observability"
     group = "trace_detail"
-    after = ("decide", "show_candidates")
+    after = (*GUARDS, *PRIORS, "fill_slot", "open_and_compare", "shortlist", "decide", "show_candidates", "prompt_template")
     schema = {
         "parts": {
             "type": "array",

@@ -8,7 +8,7 @@ from typing import Any
 
 from homebody.agents.harness.hooks import BeforeModel, Changes
 from homebody.agents.models.backend import CUT
-from homebody.agents.processors.base import Processor, register
+from homebody.agents.processors.base import GUARDS, Processor, register
 from homebody.agents.processors.sample import SAMPLES
 from homebody.agents.sandbox import renderer
 
@@ -27,6 +27,7 @@ class PromptTemplate(Processor):
     name = "prompt_template"
     hook = "before_model"
     dimension = "context"
+    after = (*GUARDS, "fill_slot", "open_and_compare", "shortlist", "show_candidates")
     schema = {
         "template": {"type": "string", "maxLength": 8000, "description": "Jinja source"},
         "instead": {"type": "boolean", "default": False, "description": "whether the text takes the place of the message"},

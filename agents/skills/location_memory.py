@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from homebody.agents.harness.hooks import BeforeModel, Changes
-from homebody.agents.processors.base import Processor, Services, register
+from homebody.agents.processors.base import GUARDS, Processor, Services, register
 from homebody.agents.processors.control import favourite
 from homebody.agents.skills import wording
 
@@ -32,7 +32,7 @@ class LocationMemory(Processor):
     hook = "before_model"
     dimension = "memory"
     group = "location_memory"
-    after = ("learned_plan", "location_prior")
+    after = (*GUARDS, "action_prior", "location_prior")
     schema = {
         "hits": {
             "type": "object",

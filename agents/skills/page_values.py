@@ -8,7 +8,7 @@ from typing import Any
 
 from homebody.agents.harness.grammar import SLOT, filling
 from homebody.agents.harness.hooks import BeforeModel, Changes, StepEnd
-from homebody.agents.processors.base import Processor, Services, register
+from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Services, register
 from homebody.agents.processors.prior import fill_in
 from homebody.agents.skills import page_reading
 from homebody.agents.skills.page_reading import Choice, Page
@@ -29,6 +29,7 @@ class FillSlot(Processor):
     hook = "before_model"
     dimension = "tools"
     group = "fill_slot"
+    after = (*GUARDS, "goal_words")
     schema = {"drop": {**COMMANDS, "default": [], "description": "words of the goal that are left out, in lower case"}}
 
     def process(self, event: BeforeModel) -> Changes | None:
@@ -53,7 +54,7 @@ class ResultPrior(Processor):
     hook = "before_model"
     dimension = "model"
     group = "result_prior"
-    after = ("fill_slot",)
+    after = (*GUARDS, "fill_slot")
     schema = {
         "fixed": FIXED,
         "separator": SEPARATOR,
@@ -97,7 +98,7 @@ class OpenAndCompare(Processor):
     hook = "before_model"
     dimension = "control"
     group = "open_and_compare"
-    after = ("fill_slot", "result_prior")
+    after = (*GUARDS, *PRIORS, "fill_slot")
     schema = {
         "final": {
             "type": "string",

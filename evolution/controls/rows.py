@@ -190,7 +190,7 @@ def _reason_to_skip(key: str, lineage: Lineage, stage: RolloutConfig) -> str:
         return "no edit was shipped"
     if key == "stage" and len(lineage.edits) < 2:
         return "no harness lies between the seed and the final one"
-    if key.startswith("no-memory") and not any(lineage.replayed.index(use) is not None for use in LEARNED_MEMORIES):
+    if key.startswith("no-memory") and not any(lineage.replayed.id_of(use) for use in LEARNED_MEMORIES):
         return f"the final harness has no learned memory of places ({', '.join(LEARNED_MEMORIES)})"
     if key in ("scripted", "expert"):
         env = stage.make_env()
@@ -267,8 +267,8 @@ def _rows(key: str, lineage: Lineage, plan: Plan, stage: RolloutConfig, workers:
 
 def _forget(spec: HarnessSpec) -> HarnessSpec:
     """Return a harness without its learned memories."""
-    for use in LEARNED_MEMORIES:
-        spec = spec.without(use) if spec.index(use) is not None else spec
+    for name, item in spec.components.items():
+        spec = spec.without(name) if item["use"] in LEARNED_MEMORIES else spec
     return spec
 
 

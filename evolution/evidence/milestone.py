@@ -16,7 +16,7 @@ from typing import Any
 import gymnasium
 
 from homebody.agents.episode import run_episode
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.policy import NoModelPolicy
 from homebody.agents.skills import wording
 from homebody.envs import TaskSpec
@@ -180,9 +180,10 @@ def try_out(
 
 
 def _harness(goal: str, idea: Steps, explore: Sequence[str], memory: Mapping[str, Any]) -> HarnessSpec:
-    entries = [
-        entry("learned_plan", {"frames": [{"goal": goal, "steps": idea}], "explore": list(explore)}),
-        entry("visited", {"forms": list(explore)}),
-        entry("location_memory", memory),
-    ]
-    return HarnessSpec.from_json({"format": 1, "name": "trial", "processors": entries})
+    settings = {
+        "learned_plan": {"frames": [{"goal": goal, "steps": idea}], "explore": list(explore)},
+        "visited": {"forms": list(explore)},
+        "location_memory": memory,
+    }
+    components = {use: {"use": use, "params": params} for use, params in settings.items()}
+    return HarnessSpec.from_json({"format": 2, "name": "trial", "components": components})

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from homebody.agents.harness.patch import PatchError
-from homebody.agents.harness.spec import HarnessError, HarnessSpec
+from homebody.agents.harness.patch import PatchError, apply
+from homebody.agents.harness.spec import HOLD_PATCHES, HarnessError, HarnessSpec
 from homebody.evolution.gate.manifest import ManifestError, check_manifest
 from homebody.evolution.proposers.candidate import Candidate, Evidence
 
@@ -118,28 +118,25 @@ def _interaction(spec: HarnessSpec, edited: HarnessSpec, manifest: Mapping[str, 
         return
     if behaviour in evidence.tried:
         yield "leads to a behaviour that was tried before"
-    gone = {item["use"] for item in spec.processors} - {item["use"] for item in edited.processors}
+    gone = spec.components.keys() - edited.components.keys()
     for edit in evidence.landscape.tried:
         if edit["verdict"] == "shipped" and edit["signature"] in gone and edit["flipped"]:
             yield f"takes out {edit['signature']}, with which {edit['id']} unlocked {_few(edit['flipped'])}"
     if signature:
-        before, after = ([item for item in _entries(one.document) if item["use"] == signature] for one in (spec, edited))
-        if not after:
+        before, after = (_versions(one, signature) for one in (spec, edited))
+        if not any(after):
             yield f"names {signature} as its signature, which is not in the edited harness: nothing could show it at work"
         elif before == after:
             yield f"names {signature} as its signature, which it leaves as it is: activations could not show it at work"
 
 
-def _entries(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the processor entries within a document, those in patches included."""
-    if isinstance(value, dict):
-        if "use" in value:
-            yield value
-        for item in value.values():
-            yield from _entries(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _entries(item)
+def _versions(spec: HarnessSpec, name: str) -> list[Mapping[str, Any] | None]:
+    """Return a component as the harness has it, then as each of its rules and variants makes it.
+
+    None stands where there is no such component.
+    """
+    held = [item["patch"] for key in HOLD_PATCHES for item in spec.document.get(key, ())]
+    return [document["components"].get(name) for document in (spec.document, *(apply(spec.document, patch) for patch in held))]
 
 
 def _spent(lever: str, evidence: Evidence) -> Iterator[str]:

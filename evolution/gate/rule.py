@@ -40,7 +40,7 @@ class Verdict:
     lost: tuple[str, ...] = ()
     """Validation tasks that only the present harness solves, and the edited one played to their end."""
     activations: int = 0
-    """How often the processor of the edit's signature was at work on the validation tasks."""
+    """How often the component of the edit's signature was at work on the validation tasks."""
     checks: tuple[Check, ...] = ()
 
     @property
@@ -82,7 +82,8 @@ def compare(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], sig
     Args:
         before: validation episodes of the present harness.
         after: episodes of the edited harness on the same tasks, in the same order.
-        signature: the processor whose activations show that the edit was at work; empty where the edit removes one.
+        signature: the id of the component whose activations show that the edit was at work; empty
+            where the edit removes one.
         mode: one of `MODES`.
 
     Returns:
@@ -92,7 +93,7 @@ def compare(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], sig
     pairs = [(new.task_id, old.outcome, new.outcome) for old, new in zip(before, after, strict=True)]
     won = tuple(task for task, old, new in pairs if new and not old)
     lost = tuple(task for task, old, new in pairs if old and new is False)
-    activations = sum(n for record in after for key, n in record.activations.items() if key.partition(":")[2] == signature)
+    activations = sum(record.activations.get(signature, 0) for record in after)
     tally = f"{len(won)} tasks won, {len(lost)} lost"
     failing = {
         "activation": f"never at work: {signature} changed nothing in {len(after)} episodes" if signature and not activations else "",

@@ -15,14 +15,16 @@ from typing import Any
 import jsonschema
 
 from homebody.agents.harness.hooks import EVENT_OF_HOOK, READ_ONLY
-from homebody.agents.harness.patch import Patch, PatchError
-from homebody.agents.harness.spec import HarnessError, HarnessSpec, entry
+from homebody.agents.harness.order import hook_of
+from homebody.agents.harness.outline import dimension_of
+from homebody.agents.harness.patch import Patch, PatchError, pointer
+from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.agents.processors import REGISTRY, find
 from homebody.agents.sandbox.interpreter import one_line
 from homebody.envs.text import JsonError, parse_json
 from homebody.evolution.evidence.learn import Lessons
-from homebody.evolution.proposers.edit import HOLD_PATCHES, set_processors
-from homebody.evolution.proposers.lever import Settings
+from homebody.evolution.proposers.edit import new_id, set_processors, take_out, target
+from homebody.evolution.proposers.lever import Settings, param_of
 from homebody.evolution.proposers.levers import levers
 
 WHY_CHARACTERS = 160
@@ -84,17 +86,16 @@ def answer_schema(spec: HarnessSpec, offered: Collection[str], categories: Colle
         spec: the present harness.
         offered: processors that may be set.
         categories: the failure categories that there are, at least one.
-        barred: processors that an earlier edit of the round has at work already: no edit may write to them again.
+        barred: ids of components that an earlier edit of the round has at work already: no edit may
+            write to them again.
     """
-    sets = [_object(set={"const": use}, params=_params_schema(use)) for use in offered if use not in barred]
-    # A held patch means its processors by their places: whether it still does after a removal cannot be told.
-    holds = any(spec.document.get(key) for key in HOLD_PATCHES)
-    present = [] if holds else list(dict.fromkeys(item["use"] for item in spec.processors))
-    removes = [_object(remove={"enum": present})] if present else []
+    sets = [_object(set={"const": use}, params=_params_schema(use)) for use in offered if target(spec, use) not in barred]
+    removes = [_object(remove={"enum": spec.in_order()})] if spec.components else []
     hooks = [hook for hook in EVENT_OF_HOOK if hook not in READ_ONLY]
     lines = {"type": "array", "items": {"type": "string", "maxLength": LINE_CHARACTERS}, "minItems": 1, "maxItems": MOST_LINES}
     prompt = _object(prompt={"type": "string", "minLength": LEAST_PROMPT, "maxLength": PROMPT_CHARACTERS})
-    free = [form for use, form in (("system_prompt", prompt), ("code", _object(hook={"enum": hooks}, code=lines))) if use not in barred]
+    code = _object(hook={"enum": hooks}, code=lines)
+    free = [form for name, form in ((target(spec, "system_prompt"), prompt), (new_id(spec, "code"), code)) if name not in barred]
     return _object(
         answers={"enum": list(categories)},
         why={"type": "string", "minLength": 1, "maxLength": WHY_CHARACTERS},
@@ -136,25 +137,26 @@ def read_answer(text: str, schema: Mapping[str, Any], spec: HarnessSpec, offered
 
 
 def _patch(edit: Mapping[str, Any], spec: HarnessSpec, offered: Mapping[str, Settings]) -> tuple[str, str, str, Patch]:
-    """Return the lever, the processor at work, the dimension and the patch of an edit that keeps to the schema."""
+    """Return lever, id of the component at work, dimension and patch of an edit by the schema."""
     if "set" in edit:
         use = edit["set"]
         settings = {**offered[use], use: {**offered[use].get(use, {}), **edit["params"]}}
-        return f"set {use}", use, find(use).dimension, set_processors(spec, settings)
+        return f"set {use}", target(spec, use), find(use).dimension, set_processors(spec, settings)
     if "remove" in edit:
-        place = spec.index(edit["remove"])
-        dimension = spec.processors[place or 0]["dimension"]
-        return f"remove {edit['remove']}", "", dimension, [{"op": "remove", "path": f"/processors/{place}"}]
+        name = edit["remove"]
+        return f"remove {name}", "", dimension_of(spec.components[name]), take_out(spec, name)
     if "prompt" in edit:
-        place = spec.index("system_prompt")
-        said = "" if place is None else spec.processors[place]["params"]["text"]
+        said = param_of(spec, "system_prompt", "text") or ""
         added = set_processors(spec, {"system_prompt": {"text": f"{said}\n{edit['prompt']}".strip()}})
-        return f"prompt: {one_line(edit['prompt'][:80])}", "system_prompt", "context", added
+        return f"prompt: {one_line(edit['prompt'][:80])}", target(spec, "system_prompt"), "context", added
     source = "\n".join(["def process(event):", *(f"    {line}" for line in edit["code"])]) + "\n"
-    code = entry("code", hook=edit["hook"], dimension="control", source=source)
+    code: dict[str, Any] = {"use": "code", "hook": edit["hook"], "dimension": "control", "params": {}, "source": source}
+    # The last word: what it sees is what all others have made.
+    others = [name for name in spec.in_order() if hook_of(item := spec.components[name], find(item["use"])) == edit["hook"]]
+    name = new_id(spec, "code")
     lever = f"code at {edit['hook']}: {one_line(' '.join(edit['code'])[:60])}"
-    # At the end: what was there keeps its place, whatever patches the harness holds.
-    return lever, "code", "control", [{"op": "add", "path": "/processors/-", "value": code}]
+    value = {**code, "after": others[-1:]} if others else code
+    return lever, name, "control", [{"op": "add", "path": pointer("components", name), "value": value}]
 
 
 def _params_schema(use: str) -> dict[str, Any]:

@@ -99,7 +99,8 @@ def make_manifest(
         hypothesis: one sentence: why this edit answers the evidence.
         evidence: what the proposer was given.
         answers: failure categories that the edit is meant to mend.
-        signature: the processor whose activations show the edit at work; empty where it removes one.
+        signature: the id of the component whose activations show the edit at work; empty where it
+            removes one.
 
     Returns:
         The manifest. It predicts that the edit unlocks the failing tasks of those categories, stabilises the tasks that are won now and

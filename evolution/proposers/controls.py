@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from homebody.agents.harness.outline import dimension_of
 from homebody.agents.harness.patch import Patch, PatchError
-from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.processors import find
+from homebody.agents.harness.spec import HarnessError, HarnessSpec
+from homebody.agents.processors import REGISTRY, find
 from homebody.evolution.proposers.candidate import Candidate, Evidence, make_manifest
-from homebody.evolution.proposers.edit import ORDER, set_processors
+from homebody.evolution.proposers.edit import set_params, set_processors, take_out, target
 
 DRAWS = 100
 """Random edits drawn for each one asked for, before the proposer gives up finding valid ones."""
@@ -28,12 +29,12 @@ def random(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
     # Another answer than the first, where one is asked for.
     rng = np.random.Generator(np.random.PCG64([evidence.seed, evidence.round, *([1] if evidence.objections else [])]))
     drawn = islice(_new_edits(spec, {spec.behaviour_hash, *evidence.tried}, rng, DRAWS * k), k)
-    return [_control(evidence, number, "random", patch, use, dimension) for number, (patch, use, dimension) in enumerate(drawn, 1)]
+    return [_control(evidence, number, "random", patch, name, dimension) for number, (patch, name, dimension) in enumerate(drawn, 1)]
 
 
-def _control(evidence: Evidence, number: int, lever: str, patch: Patch, use: str, dimension: str) -> Candidate:
+def _control(evidence: Evidence, number: int, lever: str, patch: Patch, signature: str, dimension: str) -> Candidate:
     name = f"r{evidence.round}c{number}"
-    manifest = make_manifest(name, dimension, lever, "A control claims nothing.", evidence, (), use)
+    manifest = make_manifest(name, dimension, lever, "A control claims nothing.", evidence, (), signature)
     impact: dict[str, list[str]] = {key: [] for key in manifest["predicted_impact"]}
     return Candidate(name, dimension, patch, {**manifest, "predicted_impact": impact, "control": True})
 
@@ -42,30 +43,32 @@ def _new_edits(spec: HarnessSpec, seen: set[str], rng: np.random.Generator, draw
     """Draw edits; those that lead to a valid harness whose behaviour was not seen come out, and count as seen from then on.
 
     Yields:
-        The patch, the processor at work afterwards, and the dimension that it touches.
+        The patch, the id of the component at work afterwards, and the dimension that it touches.
     """
     for _ in range(draws):
-        patch, use = _draw_edit(spec, rng)
         try:
+            patch, name = _draw_edit(spec, rng)
             edited = spec.patch(patch)
-        except PatchError:
+        except (HarnessError, PatchError):
             continue
         if edited.behaviour_hash not in seen:
             seen.add(edited.behaviour_hash)
-            yield patch, use, next((item["dimension"] for item in edited.processors if item["use"] == use), "control")
+            yield patch, name, dimension_of(edited.components[name]) if name else "control"
 
 
 def _draw_edit(spec: HarnessSpec, rng: np.random.Generator) -> tuple[Patch, str]:
-    """Draw an edit; returns it and the processor that is at work afterwards (none after a removal)."""
-    present = [item["use"] for item in spec.processors]
+    """Draw an edit; returns it and the id of the component at work afterwards, none after a removal."""
+    present = sorted(spec.components)
     kind = rng.choice(["add", "remove", "change"]) if present else "add"
     if kind == "add":
-        use = str(rng.choice(sorted(set(ORDER) - set(present)) or present))
-        return set_processors(spec, {use: _draw_params(use, rng)}), use
-    position = int(rng.integers(len(present)))
+        used = {item["use"] for item in spec.components.values()}
+        # The text of code is nobody's to draw.
+        use = str(rng.choice(sorted(REGISTRY.keys() - used - {"code"}) or sorted(used)))
+        return set_processors(spec, {use: _draw_params(use, rng)}), target(spec, use)
+    name = present[int(rng.integers(len(present)))]
     if kind == "remove":
-        return [{"op": "remove", "path": f"/processors/{position}"}], ""
-    return set_processors(spec, {present[position]: _draw_params(present[position], rng)}), present[position]
+        return take_out(spec, name), ""
+    return set_params(spec, name, _draw_params(spec.components[name]["use"], rng)), name
 
 
 def _draw_params(use: str, rng: np.random.Generator) -> dict[str, Any]:

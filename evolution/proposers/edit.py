@@ -1,63 +1,57 @@
-"""From wishes to JSON Patches: processors with parameters, put into a harness where they belong."""
+"""From wishes to JSON Patches: processors with parameters, put into a harness or taken out of it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from homebody.agents.harness.patch import Patch
-from homebody.agents.harness.spec import HarnessSpec, entry
-
-ORDER = (
-    "system_prompt", "examples", "history_window", "history_budget",
-    "learned_plan", "visited", "loop_guard", "stall_guard", "requires", "step_budget",
-    "location_prior", "action_prior", "location_memory", "goal_words", "fill_slot", "result_prior", "open_and_compare", "shortlist",
-    "decide", "show_candidates", "prompt_template", "trace_detail", "repair", "notes", "recall", "steps_left",
-    "trim_observation", "explain_refusal", "shaped_reward", "training_marks",
-)  # fmt: skip
-"""Where a new processor goes: what narrows the candidates comes before what ranks it, what shows it comes last. All but `code`,
-which may stand anywhere."""
-
-HOLD_PATCHES = ("adaptations", "variants")
-"""Members of a harness whose items hold a patch of it."""
+from homebody.agents.harness.patch import Patch, is_same, pointer
+from homebody.agents.harness.spec import HarnessSpec
 
 
 def set_processors(spec: HarnessSpec, settings: Mapping[str, Mapping[str, Any]]) -> Patch:
-    """Return the patch that gives processors these parameters, adding those that are not there at their place in `ORDER`.
+    """Return the patch that gives processors these parameters; those that are not there come in.
 
-    The patches that the harness itself holds (its adaptations and variants) go on to mean the processors that they meant.
+    Where several components use a processor, the patch is of the one whose id `target` returns. What
+    is so already is left out.
+
+    Args:
+        spec: the harness.
+        settings: parameters by processor.
     """
-    entries = [dict(item) for item in spec.processors]
-    held = {key: spec.document[key] for key in HOLD_PATCHES if spec.document.get(key)}
+    patch: Patch = []
     for use, params in settings.items():
-        position = next((i for i, item in enumerate(entries) if item["use"] == use), None)
-        if position is not None:
-            entries[position] = {**entries[position], "params": {**entries[position]["params"], **params}}
-            continue
-        later = ORDER[ORDER.index(use) + 1 :]
-        position = next((i for i, item in enumerate(entries) if item["use"] in later), len(entries))
-        entries.insert(position, entry(use, params))
-        held = {key: [{**rule, "patch": _make_room(rule["patch"], position)} for rule in rules] for key, rules in held.items()}
-    return spec.diff(HarnessSpec({**spec.document, "processors": entries, **held}))
+        name = target(spec, use)
+        if name in spec.components:
+            patch += set_params(spec, name, params)
+        else:
+            patch.append({"op": "add", "path": pointer("components", name), "value": {"use": use, "params": dict(params)}})
+    return patch
 
 
-def _make_room(patch: Patch, place: int) -> Patch:
-    """Return a held patch for a harness in which one more processor stands at `place`."""
-    found = []
-    for operation in patch:
-        op, made = operation["op"], dict(operation)
-        for key in ("from", "path"):
-            parts = operation.get(key, "").split("/")  # "", "processors", number, what is within
-            if len(parts) < 3 or not parts[2].isdecimal():
-                continue
-            number = int(parts[2])
-            if number >= place:
-                made[key] = "/".join([*parts[:2], str(number + 1), *parts[3:]])
-            elif len(parts) == 3 and (op, key) in (("remove", "path"), ("move", "from")):
-                place -= 1
-            elif len(parts) == 3 and op in ("add", "copy", "move") and key == "path":
-                place += 1
-        found.append(made)
-        if operation["path"] == "/processors":  # another list altogether
-            return found + patch[len(found) :]
-    return found
+def set_params(spec: HarnessSpec, name: str, params: Mapping[str, Any]) -> Patch:
+    """Return the patch that gives a component these parameters; what is so already is left out."""
+    known = spec.components[name]["params"]
+    return [
+        {"op": "add", "path": pointer("components", name, "params", key), "value": value}
+        for key, value in params.items()
+        if key not in known or not is_same(known[key], value)
+    ]
+
+
+def take_out(spec: HarnessSpec, name: str) -> Patch:
+    """Return the patch that takes a component out, also of the rules of the harness."""
+    return spec.diff(spec.without(name))
+
+
+def target(spec: HarnessSpec, use: str) -> str:
+    """Return the id of the component that `set_processors` sets, or adds for this processor."""
+    return spec.id_of(use) or new_id(spec, use)
+
+
+def new_id(spec: HarnessSpec, use: str) -> str:
+    """Return an id for one more component: the processor's name, with a number where that is taken."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", use.rpartition(":")[2])[:60]
+    names = (f"{name}_{number}" if number > 1 else name for number in range(1, 102))
+    return next(found for found in names if found not in spec.components)

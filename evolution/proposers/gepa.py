@@ -14,15 +14,15 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+from homebody.agents.harness.outline import dimension_of
 from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Backend
-from homebody.agents.processors import find
 from homebody.agents.record import StepRecord
 from homebody.agents.sandbox.interpreter import one_line
 from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.proposers.candidate import Candidate, Evidence, ProposerError, make_manifest
-from homebody.evolution.proposers.edit import set_processors
+from homebody.evolution.proposers.edit import set_params
 from homebody.evolution.proposers.lever import param_of
 
 try:
@@ -71,7 +71,7 @@ def propose(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
     """
     if evidence.backend is None:
         raise ProposerError("the proposer gepa asks a model, and there is none; name one with --proposer-model")
-    texts = {f"{use}.{param}": text for use, param in TEXTS if (text := param_of(spec, use, param))}
+    texts = {f"{name}.{param}": text for use, param in TEXTS if (name := spec.id_of(use)) and (text := param_of(spec, use, param))}
     if not texts or not evidence.landscape.failures:
         return []
     select = RoundRobinReflectionComponentSelector()
@@ -89,19 +89,19 @@ def propose(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
 
 
 def _rewrite(backend: Backend, spec: HarnessSpec, evidence: Evidence, name: str, component: str, texts: Mapping[str, str]) -> Candidate:
-    use, _, param = component.partition(".")
+    item, _, param = component.partition(".")
     patch: Patch = []
     problem = ""
     try:
         text = _reflect(backend, evidence, component, texts)
-        patch = set_processors(spec, {use: {param: text}})
+        patch = set_params(spec, item, {param: text})
         if spec.patch(patch).behaviour_hash in {spec.behaviour_hash, *evidence.tried}:
             raise ReflectionError("leads to a behaviour that was tried before")
     except (ReflectionError, PatchError) as error:
         patch, problem = [], f"rewrite {component}: {one_line(str(error))}"
-    dimension = find(use).dimension
+    dimension = dimension_of(spec.components[item])
     why = "GEPA's reflection on tasks that failed wrote this text in the place of the present one."
-    manifest = make_manifest(name, dimension, f"rewrite {component}", why, evidence, tuple(evidence.landscape.failures), use)
+    manifest = make_manifest(name, dimension, f"rewrite {component}", why, evidence, tuple(evidence.landscape.failures), item)
     return Candidate(name, dimension, patch, manifest, problem)
 
 

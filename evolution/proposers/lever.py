@@ -41,7 +41,7 @@ def method_of(spec: HarnessSpec) -> str:
 
 def param_of(spec: HarnessSpec, use: str, param: str) -> Any:
     """Return a parameter of a harness's processor, its default where the entry does not say; None without that processor."""
-    position = spec.index(use)
-    if position is None:
+    name = spec.id_of(use)
+    if name is None:
         return None
-    return spec.processors[position]["params"].get(param, find(use).schema[param].get("default"))
+    return spec.components[name]["params"].get(param, find(use).schema[param].get("default"))

@@ -143,7 +143,7 @@ def levers() -> list[Lever]:
             "A model that has not read the commands on offer can only guess their wording.",
             unable,
             "show_candidates",
-            lambda spec, _: {"show_candidates": {}} if method_of(spec) in WRITING and spec.index("show_candidates") is None else None,
+            lambda spec, _: {"show_candidates": {}} if method_of(spec) in WRITING and spec.id_of("show_candidates") is None else None,
         ),
         Lever(
             "explain refusals",
@@ -250,7 +250,7 @@ def _where_prior(sentence: Mapping[str, str], another: bool) -> Build:
     """Ask by this sentence; `another` one is tried only in the place of the first, so that the two do not fill a round."""
 
     def build(spec: HarnessSpec, lessons: Lessons) -> Mapping[str, Mapping[str, Any]] | None:
-        if another and spec.index("location_prior") is None:
+        if another and spec.id_of("location_prior") is None:
             return None
         return {**_ranked_search(lessons), "location_prior": sentence}
 
@@ -282,7 +282,7 @@ def _where_written(settings: Settings, beside: tuple[str, ...] = ()) -> Build:
     """Set this where a model writes its commands and, if any are named, one of the processors `beside` is in the harness."""
 
     def build(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-        wanted = not beside or any(spec.index(use) is not None for use in beside)
+        wanted = not beside or any(spec.id_of(use) is not None for use in beside)
         return settings if wanted and method_of(spec) in WRITING else None
 
     return build
@@ -301,7 +301,7 @@ def _requires(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
         for before, step in zip(frame["steps"], frame["steps"][1:], strict=False)
         if before["form"] != step["form"]
     ]
-    return {"requires": {"rules": rules}} if rules and spec.index("learned_plan") is None else None
+    return {"requires": {"rules": rules}} if rules and spec.id_of("learned_plan") is None else None
 
 
 def _goal_words(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
@@ -311,4 +311,4 @@ def _goal_words(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
 
 def _command_prior(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
     """A learned_plan leaves little to choose between but places, and of those the model can be asked more to the point."""
-    return None if spec.index("learned_plan") is not None else {"decide": {"method": "rank"}, "action_prior": {}}
+    return None if spec.id_of("learned_plan") is not None else {"decide": {"method": "rank"}, "action_prior": {}}

@@ -70,7 +70,7 @@ def page_levers(answers: frozenset[str]) -> list[Lever]:
 
 
 def _follow(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-    if not lessons.pages or spec.index("open_and_compare") is not None:
+    if not lessons.pages or spec.id_of("open_and_compare") is not None:
         return None
     known = {name: lessons.pages[name] for name in ("final", "back", "fixed", "separator", "shares")}
     return {"decide": {"method": "rank"}, "open_and_compare": known}
@@ -88,7 +88,7 @@ def _compare(param: str, value: Callable[[Lessons], Any]) -> Build:
     """Set a parameter of `open_and_compare` where that is in the harness and training in an environment of pages taught something."""
 
     def build(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-        there = lessons.pages and spec.index("open_and_compare") is not None
+        there = lessons.pages and spec.id_of("open_and_compare") is not None
         return {"open_and_compare": {param: value(lessons)}} if there else None
 
     return build
@@ -110,6 +110,6 @@ def _fill_slot(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
 
 
 def _choice_prior(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-    if not lessons.pages or spec.index("open_and_compare") is None:
+    if not lessons.pages or spec.id_of("open_and_compare") is None:
         return None
     return {"result_prior": {name: lessons.pages[name] for name in ("fixed", "separator")}}

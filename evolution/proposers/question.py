@@ -23,12 +23,12 @@ TRIED = 6
 STEPS = 4
 """Last steps of the failed episode that are quoted."""
 ROLE = (
-    "You improve the harness of an agent. A harness is a list of processors around a language model that does tasks by writing commands. "
+    "You improve the harness of an agent. A harness is a set of processors around a language model that does tasks by writing commands. "
     "You answer with one JSON object and nothing else."
 )
 FORMS = (
     "Write one edit that answers one of the failures: a JSON object with answers (the failure's name), why (a sentence of your own) and "
-    'edit, which is {"set": a processor, "params": an object}, {"remove": a processor of the harness}, {"prompt": advice that is added to '
+    'edit, which is {"set": a processor, "params": an object}, {"remove": one of the harness}, {"prompt": advice that is added to '
     'the system prompt}, or {"hook": a hook, "code": the lines of a Python function body of event}.'
 )
 
@@ -47,7 +47,7 @@ def question(spec: HarnessSpec, evidence: Evidence, offered: Sequence[str], refu
     parts = [_failures(evidence)]
     if level < 1:
         parts += _failed_episode(evidence)
-    parts.append("The harness now:\n" + "\n".join(f"- {_entry(item)}" for item in spec.processors))
+    parts.append("The harness now:\n" + "\n".join(f"- {_component(name, spec.components[name])}" for name in spec.in_order()))
     if level < 3 and evidence.landscape.tried:
         parts.append("Tried before:\n" + "\n".join(_tried(edit) for edit in evidence.landscape.tried[-TRIED:]))
     parts.append("Processors that you may set:\n" + "\n".join(_offer(use, level) for use in offered))
@@ -75,9 +75,9 @@ def _failed_episode(evidence: Evidence) -> Iterator[str]:
             return
 
 
-def _entry(item: Mapping[str, Any]) -> str:
-    values = [f"{name}={_cut(str(value), 60)}" for name, value in item["params"].items()]
-    return " ".join([item["use"], *values])
+def _component(name: str, item: Mapping[str, Any]) -> str:
+    values = [f"{key}={_cut(str(value), 60)}" for key, value in item["params"].items()]
+    return " ".join([name if name == item["use"] else f"{name} ({item['use']})", *values])
 
 
 def _tried(edit: Mapping[str, Any]) -> str:

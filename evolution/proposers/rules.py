@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.processors import find
 from homebody.evolution.evidence.landscape import Landscape
 from homebody.evolution.proposers.candidate import Candidate, Evidence, make_manifest
-from homebody.evolution.proposers.edit import set_processors
+from homebody.evolution.proposers.edit import set_processors, target
 from homebody.evolution.proposers.lever import Lever
 from homebody.evolution.proposers.levers import levers
 
@@ -29,6 +28,8 @@ OFTEN = 2
 class _Option:
     lever: Lever
     patch: Patch
+    signature: str
+    """Id of the component at work."""
 
     @property
     def dimension(self) -> str:
@@ -68,14 +69,11 @@ def _options(spec: HarnessSpec, evidence: Evidence) -> Iterator[_Option]:
             edited = spec.patch(patch)
         except PatchError:  # a rule of the harness brings in the same thing, for example
             continue
-        # Where the processor at work stays as it is, its activations would not show the edit.
-        if edited.behaviour_hash not in seen and _entries(edited, lever.use) != _entries(spec, lever.use):
+        # Where the component at work stays as it is, its activations would not show the edit.
+        name = target(spec, lever.use)
+        if edited.behaviour_hash not in seen and edited.components[name] != spec.components.get(name):
             seen.add(edited.behaviour_hash)
-            yield _Option(lever, patch)
-
-
-def _entries(spec: HarnessSpec, use: str) -> list[dict[str, Any]]:
-    return [item for item in spec.processors if item["use"] == use]
+            yield _Option(lever, patch, name)
 
 
 def _has_failed(lever: str, landscape: Landscape) -> bool:
@@ -95,5 +93,5 @@ def _idle(landscape: Landscape, number: int) -> bool:
 
 def _candidate(option: _Option, evidence: Evidence, number: int) -> Candidate:
     name, lever = f"r{evidence.round}c{number}", option.lever
-    manifest = make_manifest(name, option.dimension, lever.name, lever.why, evidence, lever.answers, lever.use)
+    manifest = make_manifest(name, option.dimension, lever.name, lever.why, evidence, lever.answers, option.signature)
     return Candidate(name, option.dimension, option.patch, manifest)

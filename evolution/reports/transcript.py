@@ -97,7 +97,7 @@ def transcript(record: Mapping[str, Any], max_steps: int | None = None) -> dict[
 
 
 def _line(step: StepRecord) -> dict[str, Any]:
-    changes = [f"{_name(change['by'])}: {', '.join(change['fields']) or change['outcome']}" for change in step.changed]
+    changes = [f"{change['by']}: {', '.join(change['fields']) or change['outcome']}" for change in step.changed]
     if adapted := step.adapted:
         changes.append(f"adapted by {adapted['rule']} ({adapted['signal']})")
     return {
@@ -125,10 +125,6 @@ def _decided(step: StepRecord) -> dict[str, Any]:
         "asked": [(prompt, ", ".join(f"{text} {score:.1f}" for text, score in answers)) for prompt, answers in asked]
         + [(f"so, {name}:", ", ".join(f"{text} {value:+.1f}" for text, value in ranked)) for name, ranked in decision.conclusions(step)],
     }
-
-
-def _name(member: str) -> str:
-    return member.partition(":")[2]
 
 
 def _cut(text: str, length: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from homebody.agents.harness.hooks import StepEnd
 from homebody.agents.harness.running import Harness
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.processors.base import Services
 from homebody.agents.processors.sample import SAMPLES
 from homebody.scripts.bench.result import result
@@ -30,11 +30,11 @@ def bench_harness(repeats: int = 200) -> list[dict[str, Any]]:
         `empty_pipeline_us` (the events of all eight hooks and the bookkeeping of a step, without a processor), `code_call_ms` (one
         processor at one event, the way to the sandbox's warm process and back included) and `template_us` (one prompt).
     """
-    spec = HarnessSpec.from_json({"format": 1, "name": "empty", "processors": []})
+    spec = HarnessSpec.from_json({"format": 2, "name": "empty", "components": {}})
     empty = Harness(spec, Services())
     ended = StepEnd(1, "look", True, "You see dock 1.", ("look",))
-    code = _alone(entry("code", hook="after_model", dimension="control", source=CODE))
-    template = _alone(entry("prompt_template", {"template": TEMPLATE}))
+    code = _alone({"use": "code", "hook": "after_model", "dimension": "control", "params": {}, "source": CODE})
+    template = _alone({"use": "prompt_template", "params": {"template": TEMPLATE}})
 
     def step() -> None:
         for event in SAMPLES.values():
@@ -51,7 +51,7 @@ def bench_harness(repeats: int = 200) -> list[dict[str, Any]]:
 
 
 def _alone(item: dict[str, Any]) -> Harness:
-    return Harness(HarnessSpec.from_json({"format": 1, "name": "one", "processors": [item]}), Services())
+    return Harness(HarnessSpec.from_json({"format": 2, "name": "one", "components": {"one": item}}), Services())
 
 
 def _median(call: Callable[[], object], repeats: int) -> float:

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from homebody.agents import AgentError, EpisodeRecord, HarnessSpec, Job, RolloutConfig, Rollouts, run_episode
 from homebody.agents.harness.hooks import BeforeModel
-from homebody.agents.harness.spec import entry
 from homebody.agents.models.backend import Message, Segments, Usage
 from homebody.agents.models.llama import LlamaCpp
 from homebody.agents.models.names import load, resolve
@@ -139,10 +138,9 @@ def bench_llm(models: Sequence[str], data_dir: str | None, *, progress: Progress
 def scoring_harness() -> HarnessSpec:
     """Return the seed harness of the house without candidates in the prompt: the model scores every admissible command."""
     seed = HarnessSpec.load("household").document
-    kept = [item for item in seed["processors"] if item["use"] in ("system_prompt", "history_window")]
-    return HarnessSpec.from_json(
-        {**seed, "name": "scoring", "processors": [*kept, entry("decide", {"method": "score", "normalize": "sum"})]}
-    )
+    kept = {name: item for name, item in seed["components"].items() if item["use"] in ("system_prompt", "history_window")}
+    decide = {"use": "decide", "params": {"method": "score", "normalize": "sum"}}
+    return HarnessSpec.from_json({**seed, "name": "scoring", "components": {**kept, "decide": decide}})
 
 
 def _play(stage: RolloutConfig, backend: LlamaCpp, chosen: Sequence[TaskSpec]) -> list[Play]:

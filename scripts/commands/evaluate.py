@@ -71,8 +71,8 @@ def evaluate(
     spec = HarnessSpec.load(harness)
     if no_adaptation:
         spec = spec.without_adaptations()
-    for use in without:
-        spec = spec.without(use)
+    for component in without:
+        spec = spec.without(component)
     stage = RolloutConfig(env_id, policy, max_steps, env_kwargs(env_id, data_dir, env_args), gpu_layers, n_ctx, n_threads)
     console = Console()
     console.prepare(policy)

@@ -81,7 +81,7 @@ def harness_check(name: str) -> None:
         for line in error.problems or [str(error)]:
             error_line(f"{name}: {line}" if error.problems else line)
         raise SystemExit(2) from None
-    click.echo(f"{name}: valid, {len(spec.processors)} processors, behaviour {spec.behaviour_hash[:16]}")
+    click.echo(f"{name}: valid, {len(spec.components)} components, behaviour {spec.behaviour_hash[:16]}")
 
 
 @harness.command("diff", short_help="The patch from one harness to another.")
@@ -128,7 +128,7 @@ def harness_patch(name: str, patch_file: str, out: str, undo: str | None) -> Non
     spec = base.patch(patch).check()
     write_json(out, spec.document)
     write_json(undo, invert(base.document, patch))
-    click.echo(f"{out}: {len(spec.processors)} processors, behaviour {spec.behaviour_hash[:16]}")
+    click.echo(f"{out}: {len(spec.components)} components, behaviour {spec.behaviour_hash[:16]}")
 
 
 harness.add_command(harness_sandbox)

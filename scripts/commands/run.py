@@ -87,8 +87,8 @@ def run(
     spec = HarnessSpec.load(harness)
     if no_adaptation:
         spec = spec.without_adaptations()
-    for use in without:
-        spec = spec.without(use)
+    for component in without:
+        spec = spec.without(component)
     spec.check()
     settings = env_kwargs(env_id, data_dir, env_args)
     if task_id is None:

@@ -19,7 +19,7 @@ from homebody.scripts.terminal import echo
 HUMAN = "human"
 """The name of this policy in records."""
 BARE = HarnessSpec.from_json(
-    {"format": 1, "name": "bare", "description": "No processor: whoever decides sees the environment as it is.", "processors": []}
+    {"format": 2, "name": "bare", "description": "No processor: whoever decides sees the environment as it is.", "components": {}}
 )
 """The harness in which a person plays."""
 _SHOWN = 60

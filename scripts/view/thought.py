@@ -12,6 +12,7 @@ from typing import Any
 
 from homebody.agents.models.backend import Usage
 from homebody.agents.policy import MODEL_FREE
+from homebody.agents.processors.record import is_detail
 from homebody.agents.record import BY_MODEL, StepRecord
 from homebody.evolution.reports import decision
 from homebody.scripts.view.human import HUMAN
@@ -92,9 +93,8 @@ def knowledge(moment: Moment) -> list[str]:
     focus = entry.focus
     lines = [f"After: {focus['wanted']} ({phases.get(focus['phase'], focus['phase'])})"] if focus else []
     for by, notes in entry.notes.items():
-        name = by.partition(":")[2]
-        if name != "trace_detail":
-            lines += [f"{name}: {key} {_short(value)}" for key, value in notes.items() if not decision.is_ranking(value)]
+        if not is_detail(notes):
+            lines += [f"{by}: {key} {_short(value)}" for key, value in notes.items() if not decision.is_ranking(value)]
     return lines or ["nothing that it says"]
 
 
@@ -107,7 +107,7 @@ def work_lines(reel: Reel, moment: Moment) -> list[tuple[str, str]]:
 
 
 def _work(change: Mapping[str, Any]) -> str:
-    name, fields = change["by"].partition(":")[2], ", ".join(change["fields"])
+    name, fields = change["by"], ", ".join(change["fields"])
     if change["outcome"] == "interrupt":
         return f"{name} ended the episode"
     return f"{name}: {fields}" + (", as the last word" if change["outcome"] == "intercept" else "")
@@ -121,8 +121,8 @@ def prompt_lines(reel: Reel, moment: Moment) -> tuple[str, list[str]]:
     if moment.sight is not None:
         last = moment.sight.messages[-1]
         return f"End of the prompt ({len(moment.sight.messages)} messages)", last["content"].splitlines()
-    for by, notes in entry.notes.items():
-        if by.partition(":")[2] == "trace_detail" and "content" in notes:
+    for notes in entry.notes.values():
+        if is_detail(notes) and "content" in notes:
             return "End of the prompt", notes["content"].splitlines()
     return "Prompt", ["not kept in this recording; homebody run --json keeps it"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.processors import REGISTRY, Processor, defaults, find
 from homebody.agents.processors.base import Services
 
@@ -92,18 +92,28 @@ def make() -> Callable[..., Processor]:
 
 @pytest.fixture
 def harness() -> Callable[..., HarnessSpec]:
-    """Make a spec of names, pairs of a name and its parameters, or ready entries."""
+    """Make a spec of names, pairs of a name and its parameters, or ready components, which are asked in the order given.
+
+    The id of each is the name of its processor; of a second one of that name, `name_2`.
+    """
 
     def harness(*items: Any) -> HarnessSpec:
-        entries = [item if isinstance(item, dict) else entry(*([item] if isinstance(item, str) else item)) for item in items]
-        return HarnessSpec.from_json({"format": 1, "name": "test", "processors": entries})
+        components: dict[str, dict[str, Any]] = {}
+        last: dict[str, str] = {}
+        for item in items:
+            made = item if isinstance(item, dict) else component(*([item] if isinstance(item, str) else item))
+            use, hook = made["use"], made.get("hook") or find(made["use"]).hook
+            name = use if use not in components else f"{use}_{sum(other['use'] == use for other in components.values()) + 1}"
+            components[name] = {**made, "after": [last[hook]]} if hook in last else made
+            last[hook] = name
+        return HarnessSpec.from_json({"format": 2, "name": "test", "components": components})
 
     return harness
 
 
 @pytest.fixture
 def add_processor(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    """Register a processor for one test: `add_processor(name, hook, process, observe)`; returns its entry for a harness."""
+    """Register a processor for one test: `add_processor(name, hook, process, observe)`; returns a component of it."""
 
     def add(name: str, hook: str, process: Callable[[Any], Any], observe: Callable[[Any], None] = lambda step: None) -> dict[str, Any]:
         members = {
@@ -115,6 +125,6 @@ def add_processor(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, An
             "observe": lambda self, step: observe(step),
         }
         monkeypatch.setitem(REGISTRY, name, type(name, (Processor,), members))
-        return entry(name)
+        return component(name)
 
     return add

@@ -11,9 +11,9 @@ from random import Random
 from typing import Any
 
 from homebody.agents.harness.hooks import DIMENSIONS, HOOKS
-from homebody.agents.harness.patch import PatchError, apply
+from homebody.agents.harness.patch import PatchError, apply, pointer
 from homebody.agents.harness.schema import problems
-from homebody.agents.harness.spec import entry
+from homebody.agents.harness.spec import component
 from homebody.agents.processors import REGISTRY
 
 KNOWN: dict[str, list[Any]] = {
@@ -29,6 +29,8 @@ SOURCES = [
     "def process(event):\n    return {'how': {**event['how'], 'samples': 2}} if 'how' in event else None",
 ]
 WORDS = ("walk to #", "unlock #", "lift # off #", "wait", "crate", "dock", "shed", "put a {0} on a {1}", "", "é„“", "a/b~c", "{", "x" * 40)
+IDS = ("a", "b", "guard", "zz", "list-1", "A", "0", "_", "-", "x" * 64, "loop_guard", "decide", "m", "n", "o", "p", "q")
+"""Ids of components."""
 CONDITIONS: dict[str, tuple[str, ...]] = {
     "stalled": ("at_least",), "refused": ("at_least", "of_last"), "repeated": ("at_least",), "unusable": ("at_least",),
     "steps_left": ("at_most",), "phase_steps": ("at_least",),
@@ -79,23 +81,31 @@ def params(use: str, rng: Random) -> dict[str, Any]:
 
 
 def draw_entry(use: str, rng: Random) -> dict[str, Any]:
-    """Draw an entry of a processor."""
+    """Draw a component that uses a processor."""
     if REGISTRY[use].hook:
-        return entry(use, params(use, rng))
+        return component(use, params(use, rng))
     free = {"hook": rng.choice(HOOKS), "dimension": rng.choice(DIMENSIONS), "source": rng.choice(SOURCES)}
-    return entry(use, params(use, rng), **free)
+    return component(use, params(use, rng), **free)
 
 
 def document(rng: Random, rules: bool = True) -> dict[str, Any]:
     """Draw a valid harness."""
     uses: list[str] = []
     groups: set[str] = set()
-    for use in rng.sample(sorted(REGISTRY), rng.randint(0, min(12, len(REGISTRY)))):
+    drawn = [
+        *rng.sample(sorted(REGISTRY), rng.randint(0, min(12, len(REGISTRY)))),
+        *rng.choices(("code", "prompt_template"), k=rng.randint(0, 2)),
+    ]
+    for use in drawn:
         group = REGISTRY[use].group
         if group is None or group not in groups:
             groups.add(group or "")
             uses.append(use)
-    made: dict[str, Any] = {"format": 1, "name": f"h{rng.randint(0, 9999)}", "processors": [draw_entry(use, rng) for use in in_order(uses)]}
+    components = dict(zip(rng.sample(IDS, len(uses)), (draw_entry(use, rng) for use in uses), strict=True))
+    made: dict[str, Any] = {"format": 2, "name": f"h{rng.randint(0, 9999)}", "components": components}
+    for name in components:
+        if rng.random() < 0.3:
+            draw_after(made, name, rng)
     if rng.random() < 0.3:
         made["description"] = rng.choice(WORDS)
     if rules and rng.random() < 0.4:
@@ -103,15 +113,13 @@ def document(rng: Random, rules: bool = True) -> dict[str, Any]:
     return made
 
 
-def in_order(uses: list[str]) -> list[str]:
-    """Put names into an order that no processor's `after` forbids, near to the given one."""
-    ordered: list[str] = []
-    left = list(uses)
-    while left:
-        first = next(use for use in left if not set(REGISTRY[use].after) & set(left))
-        left.remove(first)
-        ordered.append(first)
-    return ordered
+def draw_after(made: dict[str, Any], name: str, rng: Random) -> None:
+    """Let a component follow one or two others, unless the harness is not valid then."""
+    others = sorted(made["components"].keys() - {name})
+    before = made["components"][name]
+    made["components"][name] = {**before, "after": rng.sample(others, min(len(others), rng.randint(0, 2)))}
+    if problems(made):
+        made["components"][name] = before
 
 
 def rule(base: dict[str, Any], number: int, rng: Random) -> dict[str, Any]:
@@ -129,23 +137,48 @@ def rule(base: dict[str, Any], number: int, rng: Random) -> dict[str, Any]:
 def rule_patch(base: dict[str, Any], rng: Random) -> list[dict[str, Any]]:
     """Draw a patch of the processors, mostly a valid one."""
     new = draw_entry(rng.choice(sorted(REGISTRY)), rng)
-    entries = base.get("processors")
-    number = len(entries) if isinstance(entries, list) else 0
-    kind = rng.choice(("add", "remove", "replace")) if number else "add"
+    components = base.get("components")
+    names = sorted(components) if isinstance(components, dict) else []
+    kind = rng.choice(("add", "remove", "replace", "set")) if names else "add"
     if kind == "add":
-        return [{"op": "add", "path": f"/processors/{rng.choice(['-', str(rng.randint(0, number))])}", "value": new}]
-    position = rng.randrange(number)
+        return [{"op": "add", "path": f"/components/{rng.choice(IDS)}", "value": new}]
+    name = rng.choice(names)
     if kind == "remove":
-        return [{"op": "remove", "path": f"/processors/{position}"}]
-    use = entries[position].get("use") if isinstance(entries[position], dict) else None
+        return [{"op": "remove", "path": pointer("components", name)}]
+    use = components[name].get("use") if isinstance(components[name], dict) else None
+    if kind == "set" and isinstance(use, str) and use in REGISTRY and REGISTRY[use].schema:
+        key = rng.choice(sorted(REGISTRY[use].schema))
+        return [{"op": "add", "path": pointer("components", name, "params", key), "value": param(use, key, rng)}]
     again = draw_entry(use, rng) if isinstance(use, str) and use in REGISTRY else new
-    return [{"op": "replace", "path": f"/processors/{position}", "value": again}]
+    return [{"op": "replace", "path": pointer("components", name), "value": again}]
 
 
 # --- damage
 
 
-JUNK = (None, True, 0, -1, 1.5, 1e300, "", "decide", "rank", [], {}, [[]], {"use": "decide"}, "\n", 99, "process(", "{{", ["walk to #"])
+JUNK = (
+    "a",
+    ["a"],
+    ["guard", "zz"],
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    1e300,
+    "",
+    "decide",
+    "rank",
+    [],
+    {},
+    [[]],
+    {"use": "decide"},
+    "\n",
+    99,
+    "process(",
+    "{{",
+    ["walk to #"],
+)
 
 
 def places(value: Any, prefix: str = "") -> list[str]:
@@ -153,7 +186,7 @@ def places(value: Any, prefix: str = "") -> list[str]:
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     found: list[str] = []
     for key, item in inner:
-        path = f"{prefix}/{str(key).replace('~', '~0').replace('/', '~1')}"
+        path = prefix + pointer(key)
         found += [path, *places(item, path)]
     return found
 
@@ -177,11 +210,11 @@ def patch(document: dict[str, Any], rng: Random) -> list[dict[str, Any]]:
 
 def _operation(document: dict[str, Any], rng: Random) -> dict[str, Any]:
     there = ["", *places(document)]
-    deep = [path for path in there if path.startswith("/processors/")] or there
+    deep = [path for path in there if path.startswith("/components/")] or there
     path, other = rng.choice(rng.choice([there, deep])), rng.choice(deep)
     op = rng.choice(("add", "remove", "replace", "replace", "replace", "move", "copy", "test"))
     if rng.random() < 0.3:
-        path += rng.choice(("x", "/-", "/0", "/99", "/params", "/turns"))
+        path += rng.choice(("x", "/-", "/0", "/99", "/params", "/turns", "/after", "/hook"))
     junk = rng.choice(JUNK)
     if rng.random() < 0.3:
         junk = draw_entry(rng.choice(sorted(REGISTRY)), rng)

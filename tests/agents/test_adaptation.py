@@ -9,7 +9,7 @@ from homebody.agents.episode import run_episode
 from homebody.agents.harness.adaptation import MOST, SIGNALS, Adaptation
 from homebody.agents.harness.running import Harness
 from homebody.agents.harness.schema import _document_validator
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import ModelPolicy, NoModelPolicy, RandomPolicy
 from homebody.agents.processors import REGISTRY
@@ -19,12 +19,12 @@ from homebody.agents.record import EpisodeRecord, StepRecord
 
 def rule(name="rule", patch=None, most=None, **when):
     """A rule; without a patch it adds a loop guard."""
-    added = [{"op": "add", "path": "/processors/-", "value": entry("loop_guard", {"repeats": 1})}]
+    added = [{"op": "add", "path": "/components/loop_guard", "value": component("loop_guard", {"repeats": 1})}]
     return {"name": name, "when": when, "patch": patch or added, **({"most": most} if most else {})}
 
 
-def with_rules(*rules, processors=()):
-    return HarnessSpec.from_json({"format": 1, "name": "test", "processors": list(processors), "adaptations": list(rules)})
+def with_rules(*rules, **components):
+    return HarnessSpec.from_json({"format": 2, "name": "test", "components": components, "adaptations": list(rules)})
 
 
 def step(command="wait", observation="You wait.", *, accepted=True, usable=True, phase=None, number=1):
@@ -90,7 +90,7 @@ def test_what_a_signal_means(when, trace, left, expected):
 def test_a_rule_holds_from_the_next_step_on_and_is_recorded(play):
     spec = with_rules(rule("unstuck", signal="repeated", at_least=2))
     record = play(["wait", "wait", "wait", "walk to dock 1"], spec, max_steps=4)
-    patched = HarnessSpec.from_json({"format": 1, "name": "x", "processors": [entry("loop_guard", {"repeats": 1})]})
+    patched = HarnessSpec.from_json({"format": 2, "name": "x", "components": {"loop_guard": component("loop_guard", {"repeats": 1})}})
     applied = {
         "step": 2, "rule": "unstuck", "signal": "repeated", "patch": spec.adaptations[0]["patch"], "behaviour_hash": patched.behaviour_hash
     }  # fmt: skip
@@ -98,7 +98,7 @@ def test_a_rule_holds_from_the_next_step_on_and_is_recorded(play):
     assert [entry.adapted for entry in record.trace] == [None, applied, None, None]
     # The guard was shown the steps before it came: `wait` is off the candidates at once.
     assert [entry.offered for entry in record.trace] == [6, 6, 5, 5]
-    assert record.activations == {"0:loop_guard": 2}
+    assert record.activations == {"loop_guard": 2}
     assert (record.behaviour_hash, record.error, record.failures) == (spec.behaviour_hash, None, [])
     assert EpisodeRecord.from_json(json.loads(json.dumps(record.to_json()))) == record
 
@@ -120,7 +120,10 @@ def test_the_first_rule_that_holds_is_applied_one_after_a_step(play):
     names = ("b", "a")
     rules = [
         rule(
-            name, [{"op": "add", "path": "/processors/0", "value": entry("system_prompt", {"text": name})}], signal="steps_left", at_most=9
+            name,
+            [{"op": "add", "path": "/components/prompt", "value": component("system_prompt", {"text": name})}],
+            signal="steps_left",
+            at_most=9,
         )
         for name in names
     ]
@@ -130,21 +133,21 @@ def test_the_first_rule_that_holds_is_applied_one_after_a_step(play):
 
 def test_a_prompt_that_a_rule_brings_is_read_from_the_next_step_on(play):
     backend = Scripted(["wait"] * 3)
-    prompt = [{"op": "replace", "path": "/processors/0/params/text", "value": "Hurry."}]
-    base = [entry("system_prompt", {"text": "Go."})]
-    record = play(ModelPolicy(backend), with_rules(rule(patch=prompt, signal="steps_left", at_most=2), processors=base), max_steps=3)
+    prompt = [{"op": "replace", "path": "/components/prompt/params/text", "value": "Hurry."}]
+    base = component("system_prompt", {"text": "Go."})
+    record = play(ModelPolicy(backend), with_rules(rule(patch=prompt, signal="steps_left", at_most=2), prompt=base), max_steps=3)
     assert [call.prompt.partition("\n")[0] for call in backend.calls] == ["Go.", "Hurry.", "Hurry."]
     assert record.trace[0].changed[0]["hook"] == "task_start"
 
 
 def test_a_rule_is_applied_as_often_as_it_says_counting_anew(play):
-    again = [{"op": "add", "path": "/processors/-", "value": entry("system_prompt", {"text": "More."})}]
+    again = [{"op": "add", "path": "/components/more", "value": component("system_prompt", {"text": "More."})}]
     spec = with_rules(rule(patch=again, most=2, signal="repeated", at_least=2))
     assert [item["step"] for item in play(["wait"] * 8, spec, max_steps=8).adaptations] == [2, 4]
 
 
 def test_an_episode_adapts_three_times_at_most(play):
-    again = [{"op": "add", "path": "/processors/-", "value": entry("system_prompt", {"text": "More."})}]
+    again = [{"op": "add", "path": "/components/more", "value": component("system_prompt", {"text": "More."})}]
     rules = [rule(f"r{n}", again, most=3, signal="repeated", at_least=1) for n in range(2)]
     record = play(["wait"] * 8, with_rules(*rules), max_steps=8)
     assert MOST == 3
@@ -161,12 +164,12 @@ def test_nothing_is_adapted_after_the_last_step(play, yard):
 
 
 def test_a_patch_that_fits_no_more_is_noted_and_changes_nothing(play):
-    remove = [{"op": "remove", "path": "/processors/0"}]
+    remove = [{"op": "remove", "path": "/components/visited"}]
     spec = with_rules(
         rule("one", remove, signal="steps_left", at_most=9),
         rule("two", remove, signal="steps_left", at_most=9),
         rule("three", signal="steps_left", at_most=9),
-        processors=[entry("visited")],
+        visited=component("visited"),
     )
     record = play(["wait"] * 4, spec, max_steps=4)
     assert [(item["step"], item["rule"]) for item in record.adaptations] == [(1, "one"), (3, "three")]
@@ -179,7 +182,7 @@ def test_a_patch_that_fits_no_more_is_noted_and_changes_nothing(play):
 def test_a_processor_that_cannot_be_made_is_noted_and_changes_nothing(play, add_processor, monkeypatch):
     probe = add_processor("probe", "task_end", lambda event: None)
     monkeypatch.setattr(REGISTRY["probe"], "__init__", lambda self, params, services: 1 / 0)
-    spec = with_rules(rule(patch=[{"op": "add", "path": "/processors/-", "value": probe}], signal="steps_left", at_most=9))
+    spec = with_rules(rule(patch=[{"op": "add", "path": "/components/probe", "value": probe}], signal="steps_left", at_most=9))
     record = play(["wait"] * 3, spec, max_steps=3)
     assert (record.adaptations, record.error) == ([], None)
     assert record.failures == [{"boundary": "adaptation rule", "kind": "ZeroDivisionError", "message": "division by zero"}]

@@ -149,7 +149,7 @@ def test_two_code_processors_at_work_in_one_harness(harness: Any) -> None:
         Services(),
     )
     assert alive.run(TaskStart("goal", "A yard.", ("wait",))).system_prompt == "One. Two."
-    assert alive.activations == {"0:code": 1, "1:code": 1}
+    assert alive.activations == {"code": 1, "code_2": 1}
 
 
 def test_failing_code_is_noted_and_switched_off(harness: Any) -> None:

@@ -90,7 +90,7 @@ def test_won_episode_is_recorded(play, harness):
     assert (record.won, record.steps, record.seed, record.attempt, record.policy) == (True, 5, 7, 0, "scripted")
     assert record.behaviour_hash == harness(*PROMPTED).behaviour_hash
     assert (record.invalid_actions, record.failures, record.error) == (0, [], None)
-    assert record.activations == {"0:system_prompt": 1, "1:show_candidates": 5}
+    assert record.activations == {"system_prompt": 1, "show_candidates": 5}
     assert commands(record) == PLAN
     assert record.trace[0].to_json() == {
         "step": 1,
@@ -108,9 +108,9 @@ def test_won_episode_is_recorded(play, harness):
         "accepted": True,
         "observation": "You walk to shed 2. It is locked.",
         "reward": 0.0,
-        "changed": [changed("1:show_candidates", "before_model", content=(OPENING, f"{OPENING}{CUT}\n\nAvailable commands:\n{MENU}"))],
+        "changed": [changed("show_candidates", "before_model", content=(OPENING, f"{OPENING}{CUT}\n\nAvailable commands:\n{MENU}"))],
     }
-    assert record.changed == [changed("0:system_prompt", "task_start", system_prompt=("", "Be brief."))]
+    assert record.changed == [changed("system_prompt", "task_start", system_prompt=("", "Be brief."))]
     assert (record.interrupted, record.notes, record.adaptations) == (None, {}, [])
     assert record.trace[0].twin in MENU.splitlines()
     assert record.trace[4].reward == 1.0
@@ -332,7 +332,7 @@ def test_history_may_be_edited_for_one_prompt(play, add_processor):
     # At the third step only the first turn is left as history.
     assert [message["content"] for message in witness.chats[2]] == [OPENING + CUT, "wait", f"You wait.{CUT}"]
     turn = {"command": "wait", "observation": "You wait."}
-    assert record.trace[2].changed == (changed("0:probe", "step_start", history=([turn, turn], [turn])),)
+    assert record.trace[2].changed == (changed("probe", "step_start", history=([turn, turn], [turn])),)
     assert record.trace[2].dropped_turns == 0
 
 
@@ -349,8 +349,8 @@ def test_command_may_be_put_right_after_the_model_and_before_the_tool(play, yard
     (step,) = record.trace
     assert (step.response, step.command, step.accepted) == ("Uh, waiting", "walk to dock 1", True)
     assert step.changed == (
-        changed("0:read", "after_model", command=("Uh, waiting", "wait")),
-        changed("1:turn", "before_tool", command=("wait", "walk to dock 1")),
+        changed("read", "after_model", command=("Uh, waiting", "wait")),
+        changed("turn", "before_tool", command=("wait", "walk to dock 1")),
     )
     assert not step.usable
 
@@ -363,7 +363,7 @@ def test_command_that_is_held_back_spends_its_step(play, yard, add_processor):
     assert env.sent == ["walk to dock 1"]
     held, sent = record.trace
     assert (held.command, held.accepted, held.observation, held.reward) == ("wait", False, "The command was held back.", 0.0)
-    assert held.changed == (changed("0:brake", "before_tool", approved=(True, False)),)
+    assert held.changed == (changed("brake", "before_tool", approved=(True, False)),)
     assert sent.accepted
     assert (record.steps, record.invalid_actions) == (2, 1)
     assert backend.calls[1].prompt.endswith("\n>wait\nThe command was held back.\n>")
@@ -375,7 +375,7 @@ def test_observation_may_be_edited_for_the_model_but_not_for_the_record(play, ad
     record = play(witness, add_processor("mute", "after_tool", lambda event: {"observation": "..."}, seen.append), max_steps=2)
     assert witness.events[1].observation == "..."
     assert witness.chats[1][-1]["content"] == f"...{CUT}"
-    assert record.trace[0].changed == (changed("0:mute", "after_tool", observation=("You wait.", "...")),)
+    assert record.trace[0].changed == (changed("mute", "after_tool", observation=("You wait.", "...")),)
     assert record.trace[0].observation == seen[0].observation == "You wait."
 
 
@@ -391,7 +391,7 @@ def test_processor_that_fails_does_not_end_the_episode(play, add_processor):
     )
     assert record.won
     assert record.error is None
-    assert record.activations == {"0:bad": 0, "1:bold": 0}
+    assert record.activations == {"bad": 0, "bold": 0}
     # Three failures each, then each is switched off.
     assert [failure["kind"] for failure in record.failures] == ["ZeroDivisionError", "ContractError"] * 2 + [
         "ZeroDivisionError", "SwitchedOff", "ContractError", "SwitchedOff",
@@ -417,14 +417,14 @@ def test_an_interrupt_before_the_command_is_sent_spends_no_step(hook, play, yard
     assert (record.interrupted, record.steps, record.trace, record.won, record.error) == ("enough", 0, (), False, None)
     assert env.sent == []
     assert once(seen) == [TaskEnd(False, 0)]
-    assert record.changed == [changed("0:stop", hook, "interrupt")]
-    assert record.activations == {"0:stop": 1, "1:probe": 0}
+    assert record.changed == [changed("stop", hook, "interrupt")]
+    assert record.activations == {"stop": 1, "probe": 0}
 
 
 def test_an_interrupt_after_the_command_leaves_the_step_in_the_trace(play, add_processor):
     record = play(["wait", "wait"], add_processor("stop", "after_tool", lambda event: Interrupt("enough")))
     assert (record.interrupted, record.steps, commands(record)) == ("enough", 1, ["wait"])
-    assert record.trace[0].changed == (changed("0:stop", "after_tool", "interrupt"),)
+    assert record.trace[0].changed == (changed("stop", "after_tool", "interrupt"),)
     assert record.changed == []
 
 
@@ -438,7 +438,7 @@ def test_changes_before_an_error_are_kept(play, yard, add_processor):
     probe = add_processor("probe", "before_tool", lambda event: {"command": "rest"})
     record = play(["wait"], probe, env=yard.Yard(raises_at=1))
     assert record.error["boundary"] == "step"
-    assert record.changed == [changed("0:probe", "before_tool", command=("wait", "rest"))]
+    assert record.changed == [changed("probe", "before_tool", command=("wait", "rest"))]
 
 
 # --- tools that the harness answers
@@ -489,7 +489,7 @@ def test_a_tool_call_is_answered_by_the_harness_and_spends_no_step(play, yard, a
     ]
     assert [entry.usable for entry in record.trace] == [True] * 4
     assert [step.step for step in once(seen)] == [step.step for step in once(ended)] == [1, 2]
-    assert record.trace[0].notes == {"0:clock": {"asked": "look at the clock"}}
+    assert record.trace[0].notes == {"clock": {"asked": "look at the clock"}}
     assert backend.calls[1].prompt.endswith("\n>look at the clock\n2 STEPS LEFT.\n>")
 
 
@@ -518,9 +518,9 @@ def test_notes_outside_of_the_steps_are_kept_in_the_record(play, monkeypatch):
 
     monkeypatch.setitem(REGISTRY, "noter", Noter)
     record = play(["wait"] * 2, "noter", max_steps=2)
-    assert record.notes == {"0:noter": {"won": False}}
-    assert [entry.notes for entry in record.trace] == [{"0:noter": {"step": 1}}, {"0:noter": {"step": 2}}]
-    assert record.activations == {"0:noter": 1}
+    assert record.notes == {"noter": {"won": False}}
+    assert [entry.notes for entry in record.trace] == [{"noter": {"step": 1}}, {"noter": {"step": 2}}]
+    assert record.activations == {"noter": 1}
 
 
 # --- a context that is too small
@@ -779,7 +779,7 @@ def test_trace_hash_is_that_of_all_but_the_counters(record):
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(EpisodeRecord) if field.name != "usage"])
 def test_trace_hash_covers_every_other_field(name, record):
     value = getattr(record, name)
-    other = {str: "other", type(None): "other", int: 99, bool: True, list: [{}], tuple: (), dict: {"0:x": {}}}[type(value)]
+    other = {str: "other", type(None): "other", int: 99, bool: True, list: [{}], tuple: (), dict: {"x": {}}}[type(value)]
     assert value != other
     assert dataclasses.replace(record, **{name: other}).trace_hash != record.trace_hash
 
@@ -800,8 +800,8 @@ def test_model_plays_the_same_episode_again(smollm2):
         [
             {
                 "op": "add",
-                "path": "/processors/-",
-                "value": {"use": "decide", "hook": "before_model", "dimension": "control", "params": {"method": "score"}},
+                "path": "/components/decide",
+                "value": {"use": "decide", "params": {"method": "score"}},
             }
         ]
     )

@@ -105,6 +105,6 @@ def test_shaped_reward_stands_in_the_trace_and_changes_nothing_else(harness, yar
         run_episode(yard.Yard(), harness(*items), ModelPolicy(Scripted(plan)), yard.task(), max_steps=3)
         for items in (["show_candidates"], ["show_candidates", "shaped_reward"])
     )
-    assert [step.notes["1:shaped_reward"]["shaped_reward"] for step in shaped.trace] == pytest.approx([-0.01, -0.11, -0.01])
+    assert [step.notes["shaped_reward"]["shaped_reward"] for step in shaped.trace] == pytest.approx([-0.01, -0.11, -0.01])
     for before, after in zip(plain.trace, shaped.trace, strict=True):
         assert dataclasses.replace(after, notes={}) == before

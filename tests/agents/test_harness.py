@@ -73,9 +73,9 @@ def test_allowed_change_is_made_recorded_and_counted(hook, yard, harness, add_pr
     for _ in range(2):
         assert getattr(alive.run(given), field) == new
         assert alive.collect() == {
-            "changed": [{"by": "1:probe", "hook": hook, "outcome": "change", "fields": {field: [sha12(before), sha12(after)]}}]
+            "changed": [{"by": "probe", "hook": hook, "outcome": "change", "fields": {field: [sha12(before), sha12(after)]}}]
         }
-    assert alive.activations == {"0:visited": 0, "1:probe": 2}
+    assert alive.activations == {"visited": 0, "probe": 2}
     assert alive.failures == []
 
 
@@ -85,7 +85,7 @@ def test_forbidden_change_is_stopped_and_noted(hook, yard, harness, add_processo
     changes = {forbidden: "new"} | ({allowed: "new"} if allowed else {})
     alive = alive_with(harness, add_processor("probe", hook, lambda event: changes))
     assert alive.run(event_of(hook, yard)) == event_of(hook, yard)
-    assert (alive.collect(), alive.activations) == ({"changed": []}, {"0:probe": 0})
+    assert (alive.collect(), alive.activations) == ({"changed": []}, {"probe": 0})
     (failure,) = alive.failures
     assert failure["boundary"] == f"probe at {hook}"
     assert failure["kind"] == "ContractError"
@@ -172,7 +172,7 @@ def test_processor_that_raises_is_skipped(harness, add_processor):
         add_processor("good", "after_tool", lambda event: {"observation": event.observation + "!"}),
     )
     assert alive.run(AfterTool("wait", "You wait.")).observation == "You wait.!"
-    assert [change["by"] for change in alive.collect()["changed"]] == ["1:good"]
+    assert [change["by"] for change in alive.collect()["changed"]] == ["good"]
     assert alive.failures == [{"boundary": "bad at after_tool", "kind": "KeyError", "message": "'crate'"}]
 
 
@@ -190,7 +190,7 @@ def test_answer_that_is_no_outcome_is_noted(answer, harness, add_processor):
 def test_no_change_is_no_activation(answer, harness, add_processor):
     alive = alive_with(harness, add_processor("probe", "after_tool", lambda event: answer))
     assert alive.run(AfterTool("wait", "You wait.")) == AfterTool("wait", "You wait.")
-    assert (alive.collect(), alive.activations, alive.failures) == ({"changed": []}, {"0:probe": 0}, [])
+    assert (alive.collect(), alive.activations, alive.failures) == ({"changed": []}, {"probe": 0}, [])
 
 
 def test_processors_answer_in_order_each_seeing_what_the_last_left(harness, add_processor):
@@ -202,7 +202,7 @@ def test_processors_answer_in_order_each_seeing_what_the_last_left(harness, add_
     texts = ["-", "-c", "-ca", "-cab", "-caba"]
     assert alive.collect()["changed"] == [
         {"by": by, "hook": "after_tool", "outcome": "change", "fields": {"observation": [sha12(texts[i]), sha12(texts[i + 1])]}}
-        for i, by in enumerate(("0:c", "1:a", "2:b", "3:a"))
+        for i, by in enumerate(("c", "a", "b", "a_2"))
     ]
 
 
@@ -212,7 +212,7 @@ def test_twins_are_counted_apart(harness, add_processor):
     alive.run(AfterTool("wait", "old"))
     alive.run(AfterTool("wait", "old"))
     # The second finds the observation changed already.
-    assert alive.activations == {"0:probe": 2, "1:probe": 0}
+    assert alive.activations == {"probe": 2, "probe_2": 0}
 
 
 def test_processor_is_asked_at_its_own_hook_only(harness, add_processor):
@@ -239,9 +239,9 @@ def test_an_intercept_has_the_last_word_at_its_hook(harness, add_processor):
     assert asked == []
     first, second = alive.collect()["changed"]
     fields = {"observation": [sha12("You wait."), sha12("last word")]}
-    assert first == {"by": "0:first", "hook": "after_tool", "outcome": "intercept", "fields": fields}
-    assert second == {"by": "0:first", "hook": "after_tool", "outcome": "intercept", "fields": {}}
-    assert alive.activations == {"0:first": 2, "1:second": 0, "2:other": 0}
+    assert first == {"by": "first", "hook": "after_tool", "outcome": "intercept", "fields": fields}
+    assert second == {"by": "first", "hook": "after_tool", "outcome": "intercept", "fields": {}}
+    assert alive.activations == {"first": 2, "second": 0, "other": 0}
     alive.run(BeforeTool("wait"))
     assert asked == [BeforeTool("wait")]
 
@@ -270,8 +270,8 @@ def test_an_interrupt_stops_all_processors_but_those_that_only_read(harness, add
     for hook in hooks:
         assert alive.run(event_of(hook, yard)) == event_of(hook, yard)
     assert asked == [EVENTS["step_end"][0], EVENTS["task_end"][0]]
-    assert alive.collect()["changed"] == [{"by": "0:stop", "hook": "before_tool", "outcome": "interrupt", "fields": {}}]
-    assert alive.activations["0:stop"] == 1
+    assert alive.collect()["changed"] == [{"by": "stop", "hook": "before_tool", "outcome": "interrupt", "fields": {}}]
+    assert alive.activations["stop"] == 1
 
 
 @pytest.mark.parametrize("reason", ["", None, 5])
@@ -312,7 +312,7 @@ def note_taker(monkeypatch):
 
         Noter.hook = hook
         monkeypatch.setitem(REGISTRY, "noter", Noter)
-        return {"use": "noter", "hook": hook, "dimension": "observability", "params": {}}
+        return {"use": "noter", "params": {}}
 
     return register
 
@@ -323,9 +323,9 @@ def test_notes_may_be_left_at_every_hook_and_count(hook, harness, note_taker, ya
     for _ in range(2):
         assert alive.run(event_of(hook, yard)) == event_of(hook, yard)
     alive.observe(yard.told("wait"))
-    assert alive.collect() == {"changed": [], "notes": {"0:noter": {"seen": [1, {"a": None}], "step": 1}}}
+    assert alive.collect() == {"changed": [], "notes": {"noter": {"seen": [1, {"a": None}], "step": 1}}}
     assert alive.collect() == {"changed": []}
-    assert alive.activations == {"0:noter": 2}
+    assert alive.activations == {"noter": 2}
     assert alive.failures == []
 
 
@@ -334,7 +334,7 @@ def test_notes_are_copied(harness, note_taker, yard):
     alive = alive_with(harness, note_taker("step_end", notes))
     alive.run(event_of("step_end", yard))
     notes["seen"].append(2)
-    assert alive.collect()["notes"] == {"0:noter": {"seen": [1]}}
+    assert alive.collect()["notes"] == {"noter": {"seen": [1]}}
 
 
 @pytest.mark.parametrize("notes", [{"seen": {1, 2}}, {"seen": float("nan")}, {"seen": b"x"}, [1]])
@@ -363,7 +363,7 @@ def test_every_processor_observes_every_step_and_may_fail_at_it(harness, add_pro
     alive.observe(step)
     assert seen == [step]
     assert alive.failures == [{"boundary": "bad at step_end", "kind": "ValueError", "message": "blind"}]
-    assert alive.activations == {"0:bad": 0, "1:good": 0}
+    assert alive.activations == {"bad": 0, "good": 0}
 
 
 def test_processor_that_fails_too_often_is_switched_off_for_the_rest(harness, add_processor, yard):
@@ -385,7 +385,7 @@ def test_processor_that_fails_too_often_is_switched_off_for_the_rest(harness, ad
     assert alive.failures[3] == {
         "boundary": "bad at before_tool",
         "kind": "SwitchedOff",
-        "message": "3 failures; 0:bad is off for the rest of the episode",
+        "message": "3 failures; bad is off for the rest of the episode",
     }
 
 
@@ -414,7 +414,7 @@ def tool(monkeypatch):
             "process": lambda self, event: None, "offers": lambda self: offers(),
         }  # fmt: skip
         monkeypatch.setitem(REGISTRY, name, type(name, (Processor,), members))
-        return {"use": name, "hook": "before_tool", "dimension": "tools", "params": {}}
+        return {"use": name, "params": {}}
 
     return register
 
@@ -445,7 +445,7 @@ def test_processors_get_their_parameters_with_defaults_and_the_services(harness,
             given.append((dict(self.params), self.services.score("A", ["b"]), self.services.count_tokens("a b")))
 
     monkeypatch.setitem(REGISTRY, "probe", Probe)
-    made = harness({"use": "probe", "hook": "task_start", "dimension": "model", "params": {"width": 1}})
+    made = harness({"use": "probe", "params": {"width": 1}})
     Harness(made, Services(lambda prefix, texts: [-1.0], lambda text: 7)).run(EVENTS["task_start"][0])
     assert given == [({"depth": 3, "width": 1}, [-1.0], 7)]
 
@@ -474,7 +474,7 @@ def test_adapting_keeps_the_memory_of_what_stays_and_shows_the_past_to_what_come
     assert seen == {"stays": steps[:1], "comes": steps[:1]}
     alive.observe(steps[1])
     assert seen == {"stays": steps, "comes": steps}
-    assert alive.activations == {"0:goes": 0, "1:stays": 0, "0:stays": 0, "1:comes": 0}
+    assert alive.activations == {"goes": 0, "stays": 0, "comes": 0}
 
 
 def test_adapting_makes_what_has_other_parameters_anew(harness, yard):
@@ -494,7 +494,7 @@ def test_adapting_to_what_cannot_be_made_changes_nothing(harness, add_processor,
     with pytest.raises(ZeroDivisionError):
         alive.adapt(harness(probe))
     assert alive.run(yard.ask(("look", "wait"))).candidates == ("look",)
-    assert alive.activations == {"0:loop_guard": 1}
+    assert alive.activations == {"loop_guard": 1}
 
 
 @pytest.mark.parametrize(

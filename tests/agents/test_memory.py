@@ -127,7 +127,7 @@ def test_seen_where_leaves_the_candidates_aligned_with_the_prior(harness, yard):
     assert event.candidates == ("unlock shed 1", "wait", "walk to dock 2")
     assert len(event.prior) == 3
     changed = [(change["by"], sorted(change["fields"])) for change in alive.collect()["changed"]]
-    assert changed == [("0:visited", ["candidates", "prior"]), ("1:location_memory", ["advised", "prior"])]
+    assert changed == [("visited", ["candidates", "prior"]), ("location_memory", ["advised", "prior"])]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 """What differs between two harnesses, in words; the command that prints it is tested in tests/scripts."""
 
 from homebody.agents.harness.outline import changes
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, component
 
-BASE = HarnessSpec.from_json({"format": 1, "name": "toy", "processors": [entry("loop_guard")]})
-WINDOW = [{"op": "add", "path": "/processors/0", "value": entry("history_window", {"turns": 4})}]
+BASE = HarnessSpec.from_json({"format": 2, "name": "toy", "components": {"loop_guard": component("loop_guard")}})
+WINDOW = [{"op": "add", "path": "/components/window", "value": component("history_window", {"turns": 4})}]
 
 
 def variant(name: str, **words: float) -> dict[str, object]:
@@ -13,9 +13,9 @@ def variant(name: str, **words: float) -> dict[str, object]:
 
 def test_a_processor_that_comes_is_named_with_what_it_is_given() -> None:
     lines = changes(BASE, BASE.patch(WINDOW))
-    assert lines[0].startswith("+ history_window (context, at step_start): ")
-    assert lines[1:] == ["+ history_window: turns 4"]
-    assert changes(BASE.patch(WINDOW), BASE) == ["- history_window (context)"]
+    assert lines[0].startswith("+ window (history_window) (context, at step_start): ")
+    assert lines[1:] == ["+ window: turns 4"]
+    assert changes(BASE.patch(WINDOW), BASE) == ["- window (history_window) (context)"]
 
 
 def test_variants_come_change_and_go() -> None:

@@ -73,8 +73,8 @@ def test_marks_stand_in_the_record(max_steps, notes, harness, yard):
     policy = ModelPolicy(Scripted(PLAN))
     record = run_episode(yard.Yard(), harness("training_marks", "trace_detail"), policy, yard.task(), max_steps=max_steps)
     assert record.won == (notes is not None)
-    assert record.notes.get("0:training_marks") == notes
-    assert record.trace[0].notes["1:trace_detail"]["candidates"] == sorted(yard.Yard.commands(_fresh(yard)))
+    assert record.notes.get("training_marks") == notes
+    assert record.trace[0].notes["trace_detail"]["candidates"] == sorted(yard.Yard.commands(_fresh(yard)))
 
 
 def _fresh(yard):

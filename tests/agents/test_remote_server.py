@@ -16,7 +16,7 @@ import pytest
 
 from homebody.agents import HarnessSpec, Job, RolloutConfig, Rollouts
 from homebody.agents.errors import BadRequestError, ContextOverflowError, RemoteDownError
-from homebody.agents.harness.spec import entry
+from homebody.agents.harness.spec import component
 from homebody.agents.models.backend import CUT
 from homebody.agents.models.llama import LlamaCpp
 from homebody.agents.models.remote import OpenAICompatible, provider
@@ -105,8 +105,8 @@ def test_a_model_that_it_does_not_have_is_named(server):
 
 
 def test_an_episode_is_played(server):
-    prompt = entry("system_prompt", {"text": "Answer with a command."})
-    spec = HarnessSpec.from_json({"format": 1, "name": "short", "processors": [prompt]})
+    prompt = component("system_prompt", {"text": "Answer with a command."})
+    spec = HarnessSpec.from_json({"format": 2, "name": "short", "components": {"prompt": prompt}})
     (task,) = tasks("homebody/Household-v0", "validation", 1)
     with Rollouts(RolloutConfig("homebody/Household-v0", server[0], max_steps=2)) as rollouts:
         (record,) = rollouts.play([Job(spec, task)])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from homebody.agents.episode import ModelCall, run_episode
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.models.backend import CUT, Usage
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import ModelPolicy
 
 
 def test_each_decision_is_told_before_its_step_with_what_it_took(yard):
-    spec = HarnessSpec.from_json({"format": 1, "name": "candidates", "processors": [entry("show_candidates")]})
+    spec = HarnessSpec.from_json({"format": 2, "name": "candidates", "components": {"list": component("show_candidates")}})
     backend = Scripted(["walk to dock 1", "wait"])
     told = []
     keywords = {"on_step": lambda step: told.append(step.command), "on_decision": told.append}

@@ -14,17 +14,22 @@ from hypothesis import strategies as st
 
 from homebody.agents.harness import schema
 from homebody.agents.harness.hooks import DIMENSIONS, HOOKS
-from homebody.agents.harness.patch import PatchError, invert, read_patch
-from homebody.agents.harness.spec import HarnessError, HarnessSpec, canonical, digest, entry, harness_names
+from homebody.agents.harness.patch import PatchError, difference, invert, read_patch
+from homebody.agents.harness.spec import HarnessError, HarnessSpec, canonical, component, digest, harness_names
 from homebody.agents.processors import REGISTRY, UnknownProcessorError, defaults, find, params_schema
 
 
-def document(*entries, **fields):
-    return {"format": 1, "name": "test", "processors": list(entries), **fields}
+def ids(*items):
+    """Components with the ids a, b, c, ..."""
+    return dict(zip("abcdefgh", items, strict=False))
 
 
-def spec(*entries, **fields):
-    return HarnessSpec.from_json(document(*entries, **fields))
+def document(*items, **fields):
+    return {"format": 2, "name": "test", "components": ids(*items), **fields}
+
+
+def spec(*items, **fields):
+    return HarnessSpec.from_json(document(*items, **fields))
 
 
 def refusal(given_document, source="harness"):
@@ -53,7 +58,7 @@ def test_every_processor_is_declared_in_full(name):
 
 def test_schema_names_the_hooks_and_dimensions_of_the_code():
     schema = json.loads((resources.files("homebody.assets") / "schemas" / "harness.json").read_text("utf-8"))
-    fields = schema["$defs"]["processor"]["properties"]
+    fields = schema["$defs"]["component"]["properties"]
     assert fields["hook"]["enum"] == list(HOOKS)
     assert fields["dimension"]["enum"] == list(DIMENSIONS)
 
@@ -65,11 +70,11 @@ def test_unknown_processor_is_answered_with_the_nearest_name_or_all():
         find("zzz")
 
 
-def test_entry_fills_in_hook_and_dimension():
-    assert entry("loop_guard") == {"use": "loop_guard", "hook": "before_model", "dimension": "control", "params": {}}
+def test_component_is_made_of_a_name_parameters_and_more():
+    assert component("loop_guard", after=["a"]) == {"use": "loop_guard", "params": {}, "after": ["a"]}
     params = {"turns": 3}
-    made = entry("history_window", params)
-    assert made == {"use": "history_window", "hook": "step_start", "dimension": "context", "params": {"turns": 3}}
+    made = component("history_window", params)
+    assert made == {"use": "history_window", "params": {"turns": 3}}
     made["params"]["turns"] = 4
     assert params == {"turns": 3}
 
@@ -91,24 +96,23 @@ def test_seed_harnesses_ship():
 
 def test_file_loads_by_path(tmp_path):
     file = tmp_path / "mine.json"
-    made = spec(entry("system_prompt", {"text": "Gehe über „Los“."}), entry("decide"), description="mine")
+    made = spec(component("system_prompt", {"text": "Gehe über „Los“."}), component("decide"), description="mine")
     file.write_text(made.dumps(), "utf-8")
     assert HarnessSpec.load(file) == HarnessSpec.load(str(file)) == made
     assert "über „Los“" in file.read_text("utf-8")
 
 
 def test_document_is_copied():
-    given_document = document(entry("history_window", {"turns": 3}))
+    given_document = document(component("history_window", {"turns": 3}))
     made = HarnessSpec.from_json(given_document)
-    given_document["processors"][0]["params"]["turns"] = 9
-    assert made.processors[0]["params"] == {"turns": 3}
+    given_document["components"]["a"]["params"]["turns"] = 9
+    assert made.components["a"]["params"] == {"turns": 3}
 
 
-def test_index_is_that_of_the_first():
-    made = spec(entry("system_prompt", {"text": "a"}), entry("decide"), entry("system_prompt", {"text": "b"}))
-    assert made.index("system_prompt") == 0
-    assert made.index("decide") == 1
-    assert made.index("visited") is None
+def test_id_of_a_processor_is_the_first_in_alphabetical_order():
+    prompt = component("system_prompt", {"text": "a"})
+    made = HarnessSpec.from_json(document() | {"components": {"z": prompt, "m": component("decide"), "y": prompt}})
+    assert [made.id_of(use) for use in ("system_prompt", "decide", "visited")] == ["y", "m", None]
 
 
 def test_missing_file_is_answered_with_the_names_that_ship(tmp_path):
@@ -132,8 +136,8 @@ def test_missing_file_is_answered_with_the_names_that_ship(tmp_path):
         (b"[" * 100_000, "mine.json is JSON nested deeper than 100 levels"),
         (b'{"format": NaN}', "NaN is no number of JSON"),
         (b"5", "mine.json: /: 5 is not of type 'object'$"),
-        (b'{"format": 1, "name": "x", "processors": [], "processors": []}', "an object has the key 'processors' twice"),
-        (b'{"processors": [{"params": {"turns": 1, "steps": 1, "turns": 2}}]}', "an object has the key 'turns' twice"),
+        (b'{"format": 2, "name": "x", "components": {"a": 1, "b": 2, "a": 3}}', "an object has the key 'a' twice"),
+        (b'{"components": [{"params": {"turns": 1, "steps": 1, "turns": 2}}]}', "an object has the key 'turns' twice"),
     ],
 )
 def test_file_that_is_no_harness_is_named(tmp_path, content, message):
@@ -149,63 +153,75 @@ def test_file_that_is_no_harness_is_named(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "harness: /format: 1 was expected"),
-        ({"name": "Not A Name"}, "harness: /name: 'Not A Name' does not match '^[a-z0-9][a-z0-9._-]*$'"),
-        ({"processors": 5}, "harness: /processors: 5 is not of type 'array'"),
+        ({"format": 3}, "harness: /format: 2 was expected"),
+        # A document of format 1 gets one line, whatever else is in it.
         (
-            {"colour": 1, "proccessors": []},
-            "harness: /colour: there is no 'colour' here; known: format, name, description, origin, processors, adaptations, variants; "
-            "/proccessors: there is no 'proccessors' here; did you mean processors?; known: ",
+            {"format": 1, "processors": [], "colour": 1},
+            "harness: /format: 1 was a list of processors, and nothing converts it; this is format 2, with `components` by id: `homebody ",
+        ),
+        ({"name": "Not A Name"}, "harness: /name: 'Not A Name' does not match '^[a-z0-9][a-z0-9._-]*$'"),
+        ({"components": []}, "harness: /components: [] is not of type 'object'"),
+        (
+            {"colour": 1, "componets": {}},
+            "harness: /colour: there is no 'colour' here; known: format, name, description, origin, components, adaptations, variants; "
+            "/componets: there is no 'componets' here; did you mean components?; known: ",
         ),
         ({"a/b~": 1}, "harness: /a~1b~0: there is no 'a/b~' here; known: "),
-        ({"processors": [{}]}, "harness: /processors/0: 'use' is a required property; /processors/0: 'hook' is a required property; "),
-        ({"processors": [entry("decide") | {"hook": "noon"}]}, f"harness: /processors/0/hook: 'noon' is not one of {', '.join(HOOKS)}"),
+        ({"components": ids({})}, "harness: /components/a: 'use' is a required property; /components/a: 'params' is a required property"),
         (
-            {"processors": [entry("decide") | {"hook": "before_modle", "dimension": "contrl"}]},
-            f"harness: /processors/0/dimension: 'contrl' is not one of {', '.join(DIMENSIONS)}; did you mean control or context?; "
-            f"/processors/0/hook: 'before_modle' is not one of {', '.join(HOOKS)}; did you mean before_model or ",
+            {"components": ids(component("decide") | {"hook": "noon"})},
+            f"harness: /components/a/hook: 'noon' is not one of {', '.join(HOOKS)}",
         ),
         (
-            {"processors": [entry("decide") | {"use": "deside"}]},
-            "harness: /processors/0/use: no processor is called 'deside'; did you mean 'decide'?",
+            {"components": ids(component("decide") | {"hook": "before_modle", "dimension": "contrl"})},
+            f"harness: /components/a/dimension: 'contrl' is not one of {', '.join(DIMENSIONS)}; did you mean control or context?; "
+            f"/components/a/hook: 'before_modle' is not one of {', '.join(HOOKS)}; did you mean before_model or ",
         ),
         (
-            {"processors": [entry("loop_guard"), entry("decide") | {"hook": "step_start"}]},
-            "harness: /processors/1/hook: decide has 'before_model', not 'step_start'",
+            {"components": ids(component("decide") | {"use": "deside"})},
+            "harness: /components/a/use: no processor is called 'deside'; did you mean 'decide'?",
         ),
         (
-            {"processors": [entry("decide") | {"dimension": "tools"}]},
-            "harness: /processors/0/dimension: decide has 'control', not 'tools'",
+            {"components": ids(component("loop_guard"), component("decide") | {"hook": "step_start"})},
+            "harness: /components/b/hook: decide belongs to hook 'before_model' and dimension 'control', as its class says; take",
         ),
         (
-            {"processors": [entry("decide"), entry("visited"), entry("decide", {"method": "rank"})]},
-            "harness: /processors/2: a second processor of group 'decide', beside /processors/0; keep one",
-        ),
-        ({"processors": [entry("system_prompt")]}, "harness: /processors/0/params: 'text' is a required property"),
-        (
-            {"processors": [entry("history_window", {"turn": 3})]},
-            "harness: /processors/0/params/turn: there is no 'turn' here; did you mean turns?; known: turns",
+            {"components": ids(component("decide") | {"dimension": "tools"})},
+            "harness: /components/a/dimension: decide belongs to hook 'before_model' and dimension 'control', as its class says; take it",
         ),
         (
-            {"processors": [entry("history_window", {"turns": -1})]},
-            "harness: /processors/0/params/turns: -1 is less than the minimum of 0",
+            {"components": ids(component("decide"), component("visited"), component("decide", {"method": "rank"}))},
+            "harness: /components/c: a second component of group 'decide', beside /components/a; keep one",
+        ),
+        ({"components": ids(component("system_prompt"))}, "harness: /components/a/params: 'text' is a required property"),
+        (
+            {"components": ids(component("history_window", {"turn": 3}))},
+            "harness: /components/a/params/turn: there is no 'turn' here; did you mean turns?; known: turns",
+        ),
+        (
+            {"components": ids(component("history_window", {"turns": -1}))},
+            "harness: /components/a/params/turns: -1 is less than the minimum of 0",
         ),
         # An integral float would pass JSON Schema and break the slice that it is for.
         (
-            {"processors": [entry("history_window", {"turns": 5.0})]},
-            "harness: /processors/0/params/turns: 5.0 is not of type 'integer'",
+            {"components": ids(component("history_window", {"turns": 5.0}))},
+            "harness: /components/a/params/turns: 5.0 is not of type 'integer'",
         ),
         (
-            {"processors": [entry("location_prior", {"given": "A {place} for a {thing}."})]},
-            r"harness: /processors/0/params/given: 'A {place} for a {thing}.' does not match '\\{thing\\}.*\\{place\\}'",
+            {"components": ids(component("location_prior", {"given": "A {place} for a {thing}."}))},
+            r"harness: /components/a/params/given: 'A {place} for a {thing}.' does not match '\\{thing\\}.*\\{place\\}'",
         ),
         (
-            {"processors": [entry("learned_plan", {"frames": [{"goal": "rest", "steps": [{"form": "lift #", "args": ["Crate=a"]}]}]})]},
-            "harness: /processors/0/params/frames/0/steps/0/args/0: 'Crate=a' does not match ",
+            {
+                "components": ids(
+                    component("learned_plan", {"frames": [{"goal": "rest", "steps": [{"form": "lift #", "args": ["Crate=a"]}]}]})
+                )
+            },
+            "harness: /components/a/params/frames/0/steps/0/args/0: 'Crate=a' does not match ",
         ),
         (
-            {"processors": [entry("location_memory", {"hits": {"crate": {"shed": 0.5}}})]},
-            "harness: /processors/0/params/hits/crate/shed: 0.5 is not of type 'integer'",
+            {"components": ids(component("location_memory", {"hits": {"crate": {"shed": 0.5}}}))},
+            "harness: /components/a/params/hits/crate/shed: 0.5 is not of type 'integer'",
         ),
     ],
 )
@@ -215,87 +231,173 @@ def test_what_is_wrong_is_said_with_its_place(change, message):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_number_that_json_lacks_is_refused(value):
-    assert refusal(document(entry("location_prior", {"weight": value}))) == "harness: /: a number is NaN or infinite; give a finite one"
+    assert refusal(document(component("location_prior", {"weight": value}))) == "harness: /: a number is NaN or infinite; give a finite one"
 
 
 def test_half_a_surrogate_pair_is_refused():
-    text = refusal(document(entry("system_prompt", {"text": "\ud800"})))
+    text = refusal(document(component("system_prompt", {"text": "\ud800"})))
     assert text == "harness: /: a text holds half a surrogate pair; leave it out"
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_file_with_a_mark_and_half_a_surrogate_pair_is_loaded(tmp_path, mark):
     file = tmp_path / "mine.json"
-    file.write_bytes(mark + json.dumps(document(entry("system_prompt", {"text": "a \ud800 caf\u00e9"}))).encode())
-    assert HarnessSpec.load(file).processors[0]["params"]["text"] == "a \ufffd caf\u00e9"
+    file.write_bytes(mark + json.dumps(document(component("system_prompt", {"text": "a \ud800 caf\u00e9"}))).encode())
+    assert HarnessSpec.load(file).components["a"]["params"]["text"] == "a \ufffd caf\u00e9"
 
 
 def test_all_problems_are_listed_at_once():
     broken = document(
-        entry("decide") | {"hook": "step_end", "dimension": "model"},
-        entry("visited") | {"use": "vizited"},
-        entry("loop_guard", {"repeats": 0}),
+        component("decide") | {"hook": "step_end", "dimension": "model"},
+        component("visited") | {"use": "vizited"},
+        component("loop_guard", {"repeats": 0}),
     )
     assert refusal(broken, "mine.json") == (
-        "mine.json: /processors/0/hook: decide has 'before_model', not 'step_end'; "
-        "/processors/0/dimension: decide has 'control', not 'model'; "
-        "/processors/1/use: no processor is called 'vizited'; did you mean 'visited'?; "
-        "/processors/2/params/repeats: 0 is less than the minimum of 1"
+        "mine.json: /components/a/hook: decide belongs to hook 'before_model' and dimension 'control', as its class says; take it out; "
+        "/components/a/dimension: decide belongs to hook 'before_model' and dimension 'control', as its class says; take it out; "
+        "/components/b/use: no processor is called 'vizited'; did you mean 'visited'?; "
+        "/components/c/params/repeats: 0 is less than the minimum of 1"
     )
 
 
 def test_many_problems_are_all_listed():
     with pytest.raises(HarnessError) as caught:
-        HarnessSpec.from_json(document(*(entry("decide") | {"use": "zzz"} for _ in range(7))))
-    assert [line.partition(":")[0] for line in caught.value.problems] == [f"/processors/{n}/use" for n in range(7)]
+        HarnessSpec.from_json(document(*(component("decide") | {"use": "zzz"} for _ in range(7))))
+    assert [line.partition(":")[0] for line in caught.value.problems] == [f"/components/{name}/use" for name in "abcdefg"]
     assert str(caught.value) == "harness: " + "; ".join(caught.value.problems)
 
 
-def test_processors_are_checked_even_where_the_document_breaks_the_schema():
-    message = refusal(document(5, {"use": 5}, entry("loop_guard", {"repeats": 0}), entry("visited") | {"params": 5}, colour=1))
+def test_components_are_checked_even_where_the_document_breaks_the_schema():
+    message = refusal(document(5, {"use": 5}, component("loop_guard", {"repeats": 0}), component("visited") | {"params": 5}, colour=1))
     for line in (
-        "/processors/0: 5 is not of type 'object'",
-        "/processors/1/use: 5 is not of type 'string'",
-        "/processors/2/params/repeats: 0 is less than the minimum of 1",
-        "/processors/3/params: 5 is not of type 'object'",
+        "/components/a: 5 is not of type 'object'",
+        "/components/b/use: 5 is not of type 'string'",
+        "/components/c/params/repeats: 0 is less than the minimum of 1",
+        "/components/d/params: 5 is not of type 'object'",
         "/colour: there is no 'colour' here",
     ):
         assert message.count(line) == 1
 
 
+ODD = ["", "a b", "a/b", "a~b", "a.b", "ä", "a\n", "a" * 65, "-" * 65, "\u0000"]
+GOOD = ["a", "A-1_b", "0", "_", "--", "a" * 64]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_id_of_other_characters_is_refused_wherever_it_stands(name):
+    refused = refusal(document() | {"components": {name: component("decide")}})
+    assert refused.startswith("harness: /components/")
+    assert "does not match '^[A-Za-z0-9_-]{1,64}$'" in refused
+    refused = refusal(document(component("decide", after=[name])))
+    assert refused.startswith("harness: /components/a/after/0: ")
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_id_of_letters_digits_and_dashes_is_taken(name):
+    made = HarnessSpec.from_json(document() | {"components": {name: component("decide"), "x": component("visited", after=[name])}})
+    assert made.patch([{"op": "add", "path": f"/components/{name}/params/method", "value": "rank"}]).components[name]["params"]
+
+
+# --- order
+
+
 @pytest.fixture
-def ordered(add_processor, monkeypatch):
-    """Entries of two processors, the second of which must stand after the first and after one that is not there."""
-    entries = [add_processor(name, "before_model", lambda event: None) for name in ("first", "second")]
+def chain(add_processor, monkeypatch):
+    """Components of three processors: `second` follows `first` and one that is not there, `third` goes ahead of `second`."""
+    made = [add_processor(name, "before_model", lambda event: None) for name in ("first", "second", "third")]
     monkeypatch.setattr(REGISTRY["second"], "after", ("absent", "first"))
-    return entries
+    monkeypatch.setattr(REGISTRY["third"], "before", ("second",))
+    return made
 
 
-def test_order_that_a_processor_asks_for_is_checked(ordered):
-    first, second = ordered
-    spec(first, second)
-    spec(second)
-    assert refusal(document(entry("decide"), second, first)) == (
-        "harness: /processors/1: second must stand after first, which is at /processors/2; move it behind"
+def order(**components):
+    return HarnessSpec.from_json(document() | {"components": components}).in_order()
+
+
+def test_order_is_that_of_hooks_then_of_classes_then_of_ids(chain):
+    first, second, third = chain
+    assert order(a=second, b=first, c=third) == order(c=third, a=second, b=first) == ["b", "c", "a"]
+    assert order(z=component("system_prompt", {"text": "x"}), a=component("decide"), m=component("history_window")) == ["z", "m", "a"]
+    assert order(b=component("decide"), a=component("visited"), c=component("loop_guard")) == ["a", "b", "c"]
+
+
+def test_after_of_a_component_decides_where_classes_do_not(chain):
+    first, second, third = chain
+    assert order(a=first | {"after": ["c"]}, b=second, c=third) == ["c", "a", "b"]
+    assert order(b=component("decide"), a=component("visited", after=["b"])) == ["b", "a"]
+    # What is not held waits for nothing: z comes as soon as it may, and a, b follow.
+    assert order(a=component("decide", after=["z"]), b=component("visited"), z=component("learned_plan")) == ["z", "a", "b"]
+
+
+def test_order_does_not_depend_on_that_of_the_document():
+    rng = Random(5)
+    items = [(f"c{n}", component("code", hook=rng.choice(HOOKS), dimension="control", source="x")) for n in range(12)]
+    items += [("m", component("decide")), ("k", component("show_candidates", after=["m"])), ("l", component("learned_plan", after=["m"]))]
+    expected = order(**dict(items))
+    for _ in range(20):
+        rng.shuffle(items)
+        assert order(**dict(items)) == expected
+
+
+@pytest.mark.parametrize(
+    ("components", "message"),
+    [
+        ({"a": component("decide", after=["b"])}, "/components/a/after/0: there is no component 'b'"),
+        (
+            {"aaa": component("decide", after=["aab"]), "aabb": component("visited")},
+            "/components/aaa/after/0: there is no component 'aab'; did you mean aabb or aaa?",
+        ),
+        ({"a": component("decide", after=["a"])}, "/components/a/after/0: a component cannot follow itself; take it out"),
+        (
+            {"a": component("decide", after=["b", "b"]), "b": component("visited")},
+            "/components/a/after: ['b', 'b'] has non-unique elements",
+        ),
+        (
+            {"a": component("decide", after=["b"]), "b": component("history_window")},
+            "/components/a/after/0: b is asked at step_start and a at before_model; order holds within a hook: take it out",
+        ),
+        (
+            {"a": component("decide", after=["b"]), "b": component("visited", after=["a"])},
+            "/components/a/after: components wait for each other: a after b, b after a; take one of them out",
+        ),
+        # Also where the class is one side of it, and where others wait behind the cycle.
+        (
+            {"0": component("loop_guard", after=["m"]), "m": component("learned_plan", after=["v"]), "v": component("visited")},
+            "/components/m/after: components wait for each other: m after v, v after m; take one of them out",
+        ),
+        ({"a": component("decide", after="b")}, "/components/a/after: 'b' is not of type 'array'"),
+        ({"a": component("decide", after=[1])}, "/components/a/after/0: 1 is not of type 'string'"),
+    ],
+)
+def test_order_that_cannot_be_is_refused_with_its_place(components, message):
+    assert refusal(document() | {"components": components}) == f"harness: {message}"
+
+
+def test_classes_that_wait_for_each_other_are_named(add_processor, monkeypatch):
+    made = {name: add_processor(name, "step_end", lambda event: None) for name in ("one", "two", "three")}
+    for name, after in (("one", "two"), ("two", "three"), ("three", "one")):
+        monkeypatch.setattr(REGISTRY[name], "after", (after,))
+    assert refusal(document() | {"components": made}) == (
+        "harness: /components/one: components wait for each other: one after two, two after three, three after one; take one of them out"
     )
 
 
 def test_processor_may_have_more_to_say_of_its_entry(add_processor, monkeypatch):
     made = add_processor("probe", "before_model", lambda event: None)
     monkeypatch.setattr(REGISTRY["probe"], "check_entry", lambda entry: [f"bad {entry['use']}", "/params/x: worse"])
-    loaded = HarnessSpec.from_json(document(entry("decide"), made))
+    loaded = HarnessSpec.from_json(document(component("decide"), made))
     with pytest.raises(HarnessError) as caught:
         loaded.check()
-    assert str(caught.value) == f"harness {loaded.name}: /processors/1: bad probe; /processors/1/params/x: worse"
-    assert refusal(document(made | {"params": {"x": 1}})) == "harness: /processors/0/params/x: there is no 'x' here; known: "
+    assert str(caught.value) == f"harness {loaded.name}: /components/b: bad probe; /components/b/params/x: worse"
+    assert refusal(document(made | {"params": {"x": 1}})) == "harness: /components/a/params/x: there is no 'x' here; known: "
 
 
 def test_a_source_belongs_to_code_and_to_nothing_else():
     assert (
-        refusal(document(entry("decide", source="x")))
-        == "harness: /processors/0/source: only the processor 'code' takes a source; remove it"
+        refusal(document(component("decide", source="x")))
+        == "harness: /components/a/source: only the processor 'code' takes a source; remove it"
     )
-    assert "/processors/0: 'source' is a required property" in refusal(document({**entry("decide"), "use": "code"}))
+    assert "/components/a: 'source' is a required property" in refusal(document({**component("decide"), "use": "code"}))
 
 
 # --- adaptations
@@ -304,15 +406,15 @@ def test_a_source_belongs_to_code_and_to_nothing_else():
 RULE = {
     "name": "rule",
     "when": {"signal": "stalled", "at_least": 3},
-    "patch": [{"op": "add", "path": "/processors/-", "value": entry("loop_guard")}],
+    "patch": [{"op": "add", "path": "/components/guard", "value": component("loop_guard")}],
 }
 
 
 def test_rules_are_part_of_the_harness():
-    made = spec(entry("decide"), adaptations=[RULE])
+    made = spec(component("decide"), adaptations=[RULE])
     assert made.adaptations == [RULE]
-    assert spec(entry("decide")).adaptations == []
-    assert made.without_adaptations() == spec(entry("decide"))
+    assert spec(component("decide")).adaptations == []
+    assert made.without_adaptations() == spec(component("decide"))
     assert made.without_adaptations().adaptations == []
 
 
@@ -328,8 +430,8 @@ def test_rules_are_part_of_the_harness():
     ],
 )
 def test_every_signal_has_its_conditions(when):
-    made = spec(entry("decide"), adaptations=[RULE | {"when": when}])
-    assert made.behaviour_hash != spec(entry("decide"), adaptations=[RULE]).behaviour_hash
+    made = spec(component("decide"), adaptations=[RULE | {"when": when}])
+    assert made.behaviour_hash != spec(component("decide"), adaptations=[RULE]).behaviour_hash
     for key in set(when) - {"signal"}:
         left = {name: value for name, value in when.items() if name != key}
         assert refusal(document(adaptations=[RULE | {"when": left}])) == f"harness: /adaptations/0/when: '{key}' is a required property"
@@ -347,37 +449,37 @@ def test_every_signal_has_its_conditions(when):
         ({"when": {"signal": "stalled", "at_least": 0}}, "/adaptations/0/when/at_least: 0 is less than the minimum of 1"),
         ({"most": 4}, "/adaptations/0/most: 4 is greater than the maximum of 3"),
         ({"patch": []}, "/adaptations/0/patch: [] should be non-empty"),
-        ({"patch": [{"op": "grow", "path": "/processors/0"}]}, "/adaptations/0/patch/0/op: 'grow' is not one of add, remove, "),
+        ({"patch": [{"op": "grow", "path": "/components/a"}]}, "/adaptations/0/patch/0/op: 'grow' is not one of add, remove, "),
         ({"patch": [{"op": "remove", "path": "/adaptations/0"}]}, "/adaptations/0/patch/0/path: '/adaptations/0' does not match "),
         ({"patch": [{"op": "replace", "path": "", "value": {}}]}, "/adaptations/0/patch/0/path: '' does not match "),
         (
-            {"patch": [{"op": "copy", "from": "/adaptations", "path": "/processors/0"}]},
+            {"patch": [{"op": "copy", "from": "/adaptations", "path": "/components/a"}]},
             "/adaptations/0/patch/0/from: '/adaptations' does not match ",
         ),
         (
-            {"patch": [{"op": "remove", "path": "/processors/7"}]},
-            "/adaptations/0/patch: it does not apply: operation 0, remove /processors/7: ",
+            {"patch": [{"op": "remove", "path": "/components/z"}]},
+            "/adaptations/0/patch: it does not apply: operation 0, remove /components/z: ",
         ),
-        ({"patch": [{"op": "add", "path": "/processors/-"}]}, "/adaptations/0/patch: it does not apply: operation 0, add /processors/-: "),
+        ({"patch": [{"op": "add", "path": "/components/b"}]}, "/adaptations/0/patch: it does not apply: operation 0, add /components/b: "),
         (
-            {"patch": [{"op": "add", "path": "/processors/0", "value": entry("decide")}]},
-            "/adaptations/0/patch: it leads to /processors/1: a second processor of group 'decide', beside /processors/0; keep one",
+            {"patch": [{"op": "add", "path": "/components/b", "value": component("decide")}]},
+            "/adaptations/0/patch: it leads to /components/b: a second component of group 'decide', beside /components/a; keep one",
         ),
         (
-            {"patch": [{"op": "replace", "path": "/processors/0/params", "value": {"method": "rnk", "x": 1}}]},
-            "/adaptations/0/patch: it leads to /processors/0/params/x: there is no 'x' here; known: ",
+            {"patch": [{"op": "replace", "path": "/components/a/params", "value": {"method": "rnk", "x": 1}}]},
+            "/adaptations/0/patch: it leads to /components/a/params/x: there is no 'x' here; known: ",
         ),
-        ({"patch": [{"op": "replace", "path": "/processors/0/params", "value": {}}]}, "/adaptations/0/patch: it changes nothing"),
+        ({"patch": [{"op": "replace", "path": "/components/a/params", "value": {}}]}, "/adaptations/0/patch: it changes nothing"),
         # A rule that may be applied twice has to apply twice.
         (
-            {"most": 2},
-            "/adaptations/0/patch: it leads to /processors/2: a second processor of group 'loop_guard', beside /processors/1; keep one",
+            {"most": 2, "patch": [{"op": "move", "from": "/components/a", "path": "/components/b"}]},
+            "/adaptations/0/patch: it does not apply: operation 0, move /components/b: ",
         ),
         ({"colour": 1}, "/adaptations/0/colour: there is no 'colour' here; known: name, when, patch, most"),
     ],
 )
 def test_rule_that_cannot_work_is_refused_at_load(change, message):
-    assert refusal(document(entry("decide"), adaptations=[RULE | change])).startswith(f"harness: {message}")
+    assert refusal(document(component("decide"), adaptations=[RULE | change])).startswith(f"harness: {message}")
 
 
 def test_rules_have_names_of_their_own():
@@ -389,8 +491,8 @@ def test_rules_have_names_of_their_own():
 
 
 def test_rules_are_not_judged_by_a_harness_that_is_broken():
-    assert refusal(document(entry("decide", {"method": "rnk"}), adaptations=[RULE])).count(";") == refusal(
-        document(entry("decide", {"method": "rnk"}))
+    assert refusal(document(component("decide", {"method": "rnk"}), adaptations=[RULE])).count(";") == refusal(
+        document(component("decide", {"method": "rnk"}))
     ).count(";")
 
 
@@ -415,10 +517,12 @@ def sha(text):
 
 
 def test_behaviour_hash_is_that_of_names_versions_and_parameters_that_are_not_the_default(monkeypatch):
-    made = spec(entry("history_window", {"turns": 20}), entry("system_prompt", {"text": "Go."}), entry("loop_guard", {"repeats": 3}))
+    made = spec(
+        component("history_window", {"turns": 20}), component("system_prompt", {"text": "Go."}), component("loop_guard", {"repeats": 3})
+    )
     text = (
-        '{"processors":[{"params":{},"use":"history_window","version":1},{"params":{"text":"Go."},"use":"system_prompt","version":1},'
-        '{"params":{"repeats":3},"use":"loop_guard","version":1}]}'
+        '{"components":{"a":{"params":{},"use":"history_window","version":1},"b":{"params":{"text":"Go."},"use":"system_prompt","version":1},'
+        '"c":{"params":{"repeats":3},"use":"loop_guard","version":1}}}'
     )
     assert made.behaviour_hash == sha(text)
     monkeypatch.setattr(REGISTRY["history_window"], "version", 2)
@@ -426,20 +530,20 @@ def test_behaviour_hash_is_that_of_names_versions_and_parameters_that_are_not_th
 
 
 def test_rules_are_part_of_the_hash_if_there_are_any_but_their_names_are_not():
-    rule = RULE | {"patch": [{"op": "remove", "path": "/processors/0"}]}
-    made = HarnessSpec(document(entry("decide"), adaptations=[rule | {"name": "x"}]))
+    rule = RULE | {"patch": [{"op": "remove", "path": "/components/a"}]}
+    made = HarnessSpec(document(component("decide"), adaptations=[rule | {"name": "x"}]))
     text = (
-        '{"adaptations":[{"most":1,"patch":[{"op":"remove","path":"/processors/0"}],"when":{"at_least":3,"signal":"stalled"}}],'
-        '"processors":[{"params":{},"use":"decide","version":1}]}'
+        '{"adaptations":[{"most":1,"patch":[{"op":"remove","path":"/components/a"}],"when":{"at_least":3,"signal":"stalled"}}],'
+        '"components":{"a":{"params":{},"use":"decide","version":1}}}'
     )
     assert made.behaviour_hash == sha(text)
-    assert HarnessSpec(document(entry("decide"), adaptations=[rule | {"most": 1}])).behaviour_hash == sha(text)
-    assert spec(entry("decide"), adaptations=[]).behaviour_hash == spec(entry("decide")).behaviour_hash
+    assert HarnessSpec(document(component("decide"), adaptations=[rule | {"most": 1}])).behaviour_hash == sha(text)
+    assert spec(component("decide"), adaptations=[]).behaviour_hash == spec(component("decide")).behaviour_hash
 
 
 def test_later_version_of_a_processor_that_a_rule_brings_in_changes_the_hash(monkeypatch):
-    rule = RULE | {"patch": [{"op": "add", "path": "/processors/-", "value": entry("loop_guard")}]}
-    made, plain = spec(entry("decide"), adaptations=[rule]), spec(entry("decide"))
+    rule = RULE | {"patch": [{"op": "add", "path": "/components/guard", "value": component("loop_guard")}]}
+    made, plain = spec(component("decide"), adaptations=[rule]), spec(component("decide"))
     before = made.behaviour_hash, plain.behaviour_hash
     monkeypatch.setattr(REGISTRY["loop_guard"], "version", 2)
     assert made.behaviour_hash != before[0]
@@ -447,26 +551,26 @@ def test_later_version_of_a_processor_that_a_rule_brings_in_changes_the_hash(mon
 
 
 def test_a_new_parameter_with_a_default_leaves_old_hashes_as_they_are(monkeypatch):
-    before = spec(entry("loop_guard")).behaviour_hash
+    before = spec(component("loop_guard")).behaviour_hash
     monkeypatch.setitem(REGISTRY["loop_guard"].schema, "new", {"type": "integer", "default": 1})
-    assert spec(entry("loop_guard")).behaviour_hash == spec(entry("loop_guard", {"new": 1})).behaviour_hash == before
+    assert spec(component("loop_guard")).behaviour_hash == spec(component("loop_guard", {"new": 1})).behaviour_hash == before
 
 
 @pytest.mark.parametrize(("default", "other"), [(1, True), (0, False), ([1], [True])])
 def test_true_is_not_one(default, other, monkeypatch):
     monkeypatch.setitem(REGISTRY["loop_guard"].schema, "new", {"default": default})
     schema._params_validator.cache_clear()
-    hashes = {spec(entry("loop_guard", {"new": value})).behaviour_hash for value in (default, other)}
+    hashes = {spec(component("loop_guard", {"new": value})).behaviour_hash for value in (default, other)}
     schema._params_validator.cache_clear()
     assert len(hashes) == 2
 
 
 def test_what_is_for_people_or_default_does_not_change_the_hash():
-    plain = spec(entry("decide"), entry("loop_guard"))
-    assert spec(entry("decide", {"normalize": "mean", "method": "generate"}), entry("loop_guard", {"repeats": 2})) != plain
+    plain = spec(component("decide"), component("loop_guard"))
+    assert spec(component("decide", {"normalize": "mean", "method": "generate"}), component("loop_guard", {"repeats": 2})) != plain
     same = [
-        spec(entry("decide", {"normalize": "mean", "method": "generate"}), entry("loop_guard", {"repeats": 2})),
-        spec(entry("decide"), entry("loop_guard"), name="other", description="words", origin={"seed": 1}),
+        spec(component("decide", {"normalize": "mean", "method": "generate"}), component("loop_guard", {"repeats": 2})),
+        spec(component("decide"), component("loop_guard"), name="other", description="words", origin={"seed": 1}),
     ]
     assert {made.behaviour_hash for made in same} == {plain.behaviour_hash}
 
@@ -481,32 +585,46 @@ def test_every_parameter_changes_the_hash(use, key, specs):
     assert len(hashes) == len(drawn) > 1
 
 
-def test_order_of_processors_changes_the_hash():
-    one, other = entry("visited"), entry("loop_guard")
-    assert spec(one, other).behaviour_hash != spec(other, one).behaviour_hash
+def test_ids_and_what_they_follow_change_the_hash():
+    one, other = component("decide"), component("visited")
+    found = [spec(one, other), spec(other, one), spec(one | {"after": ["b"]}, other), spec(one, other | {"after": ["a"]})]
+    assert len({made.behaviour_hash for made in found}) == 4
+    text = '{"components":{"a":{"after":["b","c"],"params":{},"use":"decide","version":1},"b":PLAIN,"c":PLAIN2}}'
+    text = text.replace("PLAIN2", '{"params":{},"use":"loop_guard","version":1}').replace(
+        "PLAIN", '{"params":{},"use":"visited","version":1}'
+    )
+    for after in (["b", "c"], ["c", "b"]):
+        assert spec(one | {"after": after}, other, component("loop_guard")).behaviour_hash == sha(text)
+    assert spec(one | {"after": []}, other).behaviour_hash == spec(one, other).behaviour_hash
+
+
+def test_what_code_says_of_itself_changes_the_hash():
+    code = component("code", hook="step_end", dimension="control", source="def process(event):\n    return None")
+    found = [code, code | {"hook": "task_end"}, code | {"dimension": "memory"}, code | {"source": code["source"] + "\n"}]
+    assert len({spec(item).behaviour_hash for item in found}) == 4
 
 
 # --- patches
 
 
 def test_patch_gives_a_new_spec():
-    made = spec(entry("history_window", {"turns": 3}))
-    value = entry("loop_guard", {"repeats": 4})
+    made = spec(component("history_window", {"turns": 3}))
+    value = component("loop_guard", {"repeats": 4})
     changed = made.patch(
         [
-            {"op": "replace", "path": "/processors/0/params/turns", "value": 5},
-            {"op": "add", "path": "/processors/-", "value": value},
+            {"op": "replace", "path": "/components/a/params/turns", "value": 5},
+            {"op": "add", "path": "/components/b", "value": value},
         ]
     )
     value["params"]["repeats"] = 9
-    assert changed == spec(entry("history_window", {"turns": 5}), entry("loop_guard", {"repeats": 4}))
-    assert made == spec(entry("history_window", {"turns": 3}))
+    assert changed == spec(component("history_window", {"turns": 5}), component("loop_guard", {"repeats": 4}))
+    assert made == spec(component("history_window", {"turns": 3}))
 
 
 @pytest.mark.parametrize(
     ("patch", "message"),
     [
-        ([{"op": "remove", "path": "/processors/7"}], "the patch does not apply to harness test: .*7.*; nothing was changed"),
+        ([{"op": "remove", "path": "/components/z"}], "the patch does not apply to harness test: .*z.*; nothing was changed"),
         ([{"op": "grow", "path": "/name"}], "Unknown operation 'grow'"),
         ([{"op": "add", "path": "/name"}], "does not contain a 'value' member"),
         ([{"op": "add", "path": 5, "value": 1}], "Invalid 'path'"),
@@ -517,15 +635,15 @@ def test_patch_gives_a_new_spec():
         ([{"op": "replace", "path": "", "value": 5}], "^harness test after the patch: /: 5 is not of type 'object'; nothing was changed$"),
         (
             [
-                {"op": "add", "path": "/processors/-", "value": entry("decide")},
-                {"op": "add", "path": "/processors/0", "value": entry("decide")},
+                {"op": "add", "path": "/components/b", "value": component("decide")},
+                {"op": "add", "path": "/components/c", "value": component("decide")},
             ],
-            "^harness test after the patch: /processors/2: a second processor of group 'decide', beside /processors/0; keep one; nothing",
+            "^harness test after the patch: /components/c: a second component of group 'decide', beside /components/b; keep one; nothing",
         ),
     ],
 )
 def test_bad_patch_is_refused_and_changes_nothing(patch, message):
-    made = spec(entry("loop_guard"))
+    made = spec(component("loop_guard"))
     before = copy.deepcopy(made.document)
     with pytest.raises(PatchError, match=message):
         made.patch(patch)
@@ -534,8 +652,8 @@ def test_bad_patch_is_refused_and_changes_nothing(patch, message):
 
 def test_patch_file_is_read(tmp_path):
     file = tmp_path / "patch.json"
-    file.write_text('[{"op": "remove", "path": "/processors/0"}]')
-    assert read_patch(file) == [{"op": "remove", "path": "/processors/0"}]
+    file.write_text('[{"op": "remove", "path": "/components/a"}]')
+    assert read_patch(file) == [{"op": "remove", "path": "/components/a"}]
     assert read_patch(str(file)) == read_patch(file)
 
 
@@ -557,6 +675,32 @@ def test_bad_patch_file_is_named(tmp_path, content, message):
         file.write_bytes(content)
     with pytest.raises(PatchError, match=message):
         read_patch(file)
+
+
+def test_difference_names_ids_and_whole_parameters():
+    window = component("history_window", {"turns": 3})
+    plan = component("learned_plan", {"frames": [{"goal": "a", "steps": [{"form": "x", "args": []}]}], "explore": ["y"]})
+    old = spec(window, plan, description="mine")
+    new = spec(window | {"params": {"turns": 4}}, component("decide", after=["c"]), component("visited"), name="other")
+    assert old.diff(new) == [
+        {"op": "replace", "path": "/components/a/params/turns", "value": 4},
+        {"op": "add", "path": "/components/b/after", "value": ["c"]},
+        {"op": "remove", "path": "/components/b/params/explore"},
+        {"op": "remove", "path": "/components/b/params/frames"},
+        {"op": "replace", "path": "/components/b/use", "value": "decide"},
+        {"op": "add", "path": "/components/c", "value": component("visited")},
+        {"op": "remove", "path": "/description"},
+        {"op": "replace", "path": "/name", "value": "other"},
+    ]
+    longer = spec(window, plan | {"params": {"frames": plan["params"]["frames"] * 2, "explore": ["y"]}}, description="mine")
+    (operation,) = old.diff(longer)
+    assert operation["path"] == "/components/b/params/frames"
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), ([0], [False]), ({"a": 0}, {"a": 0.0})])
+def test_difference_knows_what_python_takes_for_equal(one, other):
+    assert difference({"x": one}, {"x": other}, 1) == [{"op": "replace", "path": "/x", "value": other}]
+    assert difference({"x": one}, {"x": one}, 1) == []
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -96,4 +96,4 @@ def test_model_calls_tools_within_an_episode(harness, yard):
     assert "- look in shed 2" in prompts[3]
     assert "Steps spent: 1. Steps left: 3, of 4." in prompts[4]
     assert "Step 1, walk to shed 2: You walk to shed 2. It is locked." in prompts[5]
-    assert record.activations == {"0:show_candidates": 8, "1:notes": 2, "2:steps_left": 1, "3:recall": 1}
+    assert record.activations == {"show_candidates": 8, "notes": 2, "steps_left": 1, "recall": 1}

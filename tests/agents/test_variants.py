@@ -6,15 +6,15 @@ import pytest
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.patch import PatchError
-from homebody.agents.harness.spec import HarnessError, HarnessSpec, entry, route_score
+from homebody.agents.harness.spec import HarnessError, HarnessSpec, component, route_score
 from homebody.agents.policy import NoModelPolicy
 from homebody.agents.record import EpisodeRecord
 
-GUARD = [{"op": "add", "path": "/processors/-", "value": entry("loop_guard", {"repeats": 1})}]
+GUARD = [{"op": "add", "path": "/components/guard", "value": component("loop_guard", {"repeats": 1})}]
 RULE = {
     "name": "late",
     "when": {"signal": "steps_left", "at_most": 2},
-    "patch": [{"op": "add", "path": "/processors/0", "value": entry("goal_words")}],
+    "patch": [{"op": "add", "path": "/components/words", "value": component("goal_words")}],
 }
 
 
@@ -22,8 +22,8 @@ def variant(name="tarred", words=None, bias=-1.0, patch=None):
     return {"name": name, "route": {"words": {"tarred": 2.0} if words is None else words, "bias": bias}, "patch": patch or GUARD}
 
 
-def document(*variants, processors=(), adaptations=()):
-    made = {"format": 1, "name": "test", "processors": list(processors)}
+def document(*variants, components=None, adaptations=()):
+    made = {"format": 2, "name": "test", "components": components or {}}
     return made | ({"variants": list(variants)} if variants else {}) | ({"adaptations": list(adaptations)} if adaptations else {})
 
 
@@ -117,7 +117,7 @@ def test_the_hash_covers_what_variants_do_and_not_their_names():
         load(variant(words={"tarred": 2.5})),
         load(variant(words={"crate": 2.0})),
         load(variant(bias=-0.5)),
-        load(variant(patch=[{"op": "add", "path": "/processors/-", "value": entry("goal_words")}])),
+        load(variant(patch=[{"op": "add", "path": "/components/words", "value": component("goal_words")}])),
         load(variant(), variant("two", {"two": 2.0})),
         load(variant(), adaptations=[RULE]),
     ]
@@ -125,11 +125,11 @@ def test_the_hash_covers_what_variants_do_and_not_their_names():
 
 
 def test_with_variants_replaces_them():
-    spec = load(variant("a"), processors=[entry("decide")])
+    spec = load(variant("a"), components={"decide": component("decide")})
     assert spec.with_variants([variant("b")]).variants == [variant("b")]
-    assert spec.with_variants([]) == spec.without_variants() == load(processors=[entry("decide")])
+    assert spec.with_variants([]) == spec.without_variants() == load(components={"decide": component("decide")})
     with pytest.raises(HarnessError, match="/variants/0/patch: it changes nothing"):
-        spec.with_variants([variant(patch=[{"op": "test", "path": "/processors/0/use", "value": "decide"}])])
+        spec.with_variants([variant(patch=[{"op": "test", "path": "/components/decide/use", "value": "decide"}])])
 
 
 # --- what is refused
@@ -153,17 +153,17 @@ def test_with_variants_replaces_them():
         (document(variant(patch=[{"op": "replace", "path": "/name", "value": "x"}])), "/variants/0/patch/0/path: '/name' does not match"),
         (document(variant(), variant()), "/variants/1/name: 'tarred' is the name of /variants/0 too; give each variant its own"),
         (
-            document(variant(patch=[{"op": "remove", "path": "/processors/3"}])),
-            "/variants/0/patch: it does not apply: operation 0, remove /processors/3",
+            document(variant(patch=[{"op": "remove", "path": "/components/gone"}])),
+            "/variants/0/patch: it does not apply: operation 0, remove /components/gone",
         ),
         (
-            document(variant(patch=[{"op": "add", "path": "/processors/-", "value": entry("decide") | {"use": "magic"}}])),
-            "/variants/0/patch: it leads to /processors/0/use: no processor is called 'magic'",
+            document(variant(patch=[{"op": "add", "path": "/components/m", "value": component("magic")}])),
+            "/variants/0/patch: it leads to /components/m/use: no processor is called 'magic'",
         ),
         # A rule of the harness must fit its variants, too.
         (
-            document(variant(), adaptations=[RULE | {"patch": GUARD}]),
-            "/variants/0/patch: it leads to /adaptations/0/patch: it leads to /processors/1: a second processor of group 'loop_guard'",
+            document(variant(), adaptations=[RULE | {"patch": [GUARD[0] | {"path": "/components/again"}]}]),
+            "/variants/0/patch: it leads to /adaptations/0/patch: it leads to /components/again: a second component of group 'loop_guard'",
         ),
     ],
 )
@@ -174,6 +174,8 @@ def test_what_is_wrong_is_said_with_its_place(made, told):
 
 
 def test_an_edit_that_breaks_a_variant_is_refused():
-    spec = load(variant(patch=[{"op": "remove", "path": "/processors/1"}]), processors=[entry("goal_words"), entry("decide")])
-    with pytest.raises(PatchError, match=r"/variants/0/patch: it does not apply: operation 0, remove /processors/1.*; nothing was changed"):
-        spec.patch([{"op": "remove", "path": "/processors/1"}])
+    spec = load(variant(patch=[{"op": "remove", "path": "/components/decide"}]), components={"decide": component("decide")})
+    with pytest.raises(
+        PatchError, match=r"/variants/0/patch: it does not apply: operation 0, remove /components/decide.*; nothing was changed"
+    ):
+        spec.patch([{"op": "remove", "path": "/components/decide"}])

@@ -200,7 +200,7 @@ def baseline(small: Callable[..., EvolveConfig], tmp_path_factory: pytest.TempPa
 def _edit(name: str, lever: str, verdict: str, reason: str) -> dict[str, Any]:
     impact = {"will_unlock": ["train/a-0"], "at_risk": ["train/a-1"]}
     manifest = {"lever": lever, "evidence": {"loop": ["train/a-0"]}, "predicted_impact": impact, "attribution_signature": "visited"}
-    patch = [{"op": "add", "path": "/processors/0", "value": {"note": lever}}]
+    patch = [{"op": "add", "path": "/components/note", "value": {"note": lever}}]
     outcome = {"verdict": verdict, "reason": reason, "wins": 1, "losses": 0}
     return {"id": name, "dimension": "memory", "patch": patch, "manifest": manifest, **outcome}
 
@@ -223,7 +223,7 @@ def told_run(episode: Callable[..., EpisodeRecord]) -> Callable[..., Path]:
                     "step": 1, "admissible": 9, "offered": 3, "method": "rank", "focus": None, "scores": [], "response": f"say {text}",
                     "usable": mark == "+", "command": "lift gem 1 from shaft 1", "dropped_turns": 0, "accepted": mark == "+",
                     "observation": text, "reward": 0.0,
-                    "changed": [{"by": "2:visited", "hook": "before_model", "outcome": "change", "fields": {"candidates": []}}],
+                    "changed": [{"by": "visited", "hook": "before_model", "outcome": "change", "fields": {"candidates": []}}],
                 }  # fmt: skip
                 usage = {"prompt_tokens": 10, "cached_tokens": 4, "generated_tokens": 1, "seconds": 0.5}
                 record = episode(mark == "+", task_id=task, behaviour_hash=behaviour, trace=[step], opening=text, usage=usage)

@@ -9,7 +9,7 @@ import pytest
 
 from homebody.agents import rollout
 from homebody.agents.errors import ModelNotFoundError
-from homebody.agents.harness.spec import HarnessSpec, digest, entry
+from homebody.agents.harness.spec import HarnessSpec, component, digest
 from homebody.agents.models import names
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import TWINS
@@ -308,7 +308,7 @@ def harness(monkeypatch: pytest.MonkeyPatch) -> Callable[..., HarnessSpec]:
         monkeypatch.setitem(REGISTRY, processor.name, processor)
 
     def make(*uses: str) -> HarnessSpec:
-        return HarnessSpec.load("generic").patch([{"op": "add", "path": "/processors/-", "value": entry(use)} for use in uses])
+        return HarnessSpec.load("generic").patch([{"op": "add", "path": f"/components/{use}", "value": component(use)} for use in uses])
 
     return make
 

@@ -87,7 +87,7 @@ def test_a_run_that_cannot_be_read_says_why(copy: Path, tmp_path: Path) -> None:
 def test_a_shipped_patch_that_does_not_apply_is_an_error(copy: Path) -> None:
     with Store(copy, readonly=True) as store:
         first = store.events("round")[0]
-    bad = [{"op": "remove", "path": "/processors/99"}]
+    bad = [{"op": "remove", "path": "/components/gone"}]
     plant(copy, "round", candidates=[{**edit, "patch": bad} for edit in first["candidates"]])
     with pytest.raises(RunError, match="shipped edit r1c1 does not apply in the log's order"):
         read_lineage(copy)

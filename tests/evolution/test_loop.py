@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from homebody.agents.errors import FailedError, ModelLostError
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job
@@ -32,8 +32,8 @@ Loop = Callable[..., dict[str, Any]]
 
 
 def turns(spec: HarnessSpec) -> int:
-    position = spec.index("history_window")
-    return 0 if position is None else int(spec.processors[position]["params"].get("turns", 20))
+    name = spec.id_of("history_window")
+    return 0 if name is None else int(spec.components[name]["params"].get("turns", 20))
 
 
 def candidate(name: str, patch: list[dict[str, Any]], signature: str = "history_window") -> Candidate:
@@ -84,7 +84,7 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
                         behaviour_hash=job.spec.behaviour_hash,
                         steps=steps,
                         usage={"prompt_tokens": steps, "cached_tokens": 1, "generated_tokens": 1},
-                        activations={"1:history_window": 1} if turns(job.spec) else {},
+                        activations={"history_window": 1} if turns(job.spec) else {},
                         failures=[{"boundary": "b", "kind": "K", "message": "m"}] if letters == "fails" else [],
                         error={"boundary": "reset" if letters == "torn" else "decide", "kind": "E", "message": "m"} if is_error else None,
                     )
@@ -147,11 +147,11 @@ def test_of_equal_gains_the_first_is_shipped(loop: Loop) -> None:
 def test_refusals_and_their_reasons(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     members = {"name": "idle", "hook": "step_end", "dimension": "control", "schema": {}, "process": lambda self, event: None}
     monkeypatch.setitem(REGISTRY, "idle", type("idle", (Processor,), members))
-    add_idle = [{"op": "add", "path": "/processors/-", "value": entry("idle")}]
+    add_idle = [{"op": "add", "path": "/components/idle", "value": component("idle")}]
     outcomes = {20: ("+---", 9), 1: ("+---", 9), 2: ("-+++", 9), 3: ("fails", 9), 4: ("error", 9)}
     proposals = [
-        candidate("does not apply", [{"op": "remove", "path": "/processors/9"}]),
-        candidate("no harness", [{"op": "add", "path": "/processors/-", "value": {"use": "magic"}}]),
+        candidate("does not apply", [{"op": "remove", "path": "/components/gone"}]),
+        candidate("no harness", [{"op": "add", "path": "/components/magic", "value": {"use": "magic"}}]),
         candidate("the seed", []),
         1,
         2,
@@ -162,7 +162,7 @@ def test_refusals_and_their_reasons(loop: Loop, monkeypatch: pytest.MonkeyPatch)
     result = loop(outcomes, [proposals], candidates=8)
     reasons = verdicts(result)
     assert reasons[0].startswith("build: the patch does not apply to harness generic: ")
-    assert reasons[1].startswith("build: harness generic after the patch: /processors/3: ")
+    assert reasons[1].startswith("build: harness generic after the patch: /components/magic: ")
     assert reasons[2:] == [
         "novelty: this behaviour was tried before",
         "no gain: 0 tasks won, 0 lost",
@@ -444,7 +444,7 @@ def test_an_answer_that_is_none(loop: Loop) -> None:
 
 def test_what_is_no_edit_or_has_no_manifest_is_refused_and_reported(loop: Loop) -> None:
     no_edit = Candidate("r1c1", "context", [], candidate("r1c1", []).manifest, problem="the answer is no JSON")
-    bare = Candidate("r1c2", "context", [{"op": "remove", "path": "/processors/0"}], {"lever": "less", "control": True})
+    bare = Candidate("r1c2", "context", [{"op": "remove", "path": "/components/system_prompt"}], {"lever": "less", "control": True})
     result = loop({20: ("----", 9)}, [[no_edit, bare]])
     # The proposer is asked once more for what is no edit, and says the same again.
     second, first, again = result["rounds"][0]["candidates"]

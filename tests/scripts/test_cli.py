@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.models.scripted import Scripted
 from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv
@@ -261,7 +261,7 @@ def test_harness_commands(homebody: Command, loaded: Command, tmp_path: Path) ->
     assert loaded(tmp_path / "generic.json") == HarnessSpec.load("generic").document
     checked = homebody("harness", "check", tmp_path / "generic.json")
     assert (checked.code, checked.err) == (0, "")
-    assert checked.out == f"{tmp_path / 'generic.json'}: valid, 3 processors, behaviour {HarnessSpec.load('generic').behaviour_hash[:16]}\n"
+    assert checked.out == f"{tmp_path / 'generic.json'}: valid, 3 components, behaviour {HarnessSpec.load('generic').behaviour_hash[:16]}\n"
 
 
 def test_a_patch_that_diff_made_leads_from_one_harness_to_the_other(homebody: Command, loaded: Command, tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_models_list(homebody: Command, loaded: Command, tmp_path: Path) -> None
 
 def test_a_long_memory_is_cut_on_the_screen_and_whole_in_the_file(homebody: Command, loaded: Command, tmp_path: Path) -> None:
     forms = [f"form {number:04d} #" for number in range(500)]
-    spec = HarnessSpec.from_json({"format": 1, "name": "long", "processors": [entry("visited", {"forms": forms})]})
+    spec = HarnessSpec.from_json({"format": 2, "name": "long", "components": {"seen": component("visited", {"forms": forms})}})
     (tmp_path / "long.json").write_text(spec.dumps())
     answer = homebody("harness", "show", tmp_path / "long.json", "--json", tmp_path / "copy.json")
     assert f" ... ({len(json.dumps(forms))} characters)" in answer.out
@@ -385,7 +385,7 @@ MISTAKES = {
     "a harness of another form": (("harness", "check", "{list}"), ["is not of type 'object'"]),
     "an unknown processor": (
         ("evaluate", *FLAT, "--harness", "{unknown}"),
-        ["/processors/0/use: no processor is called 'loop_gard'; did you mean 'loop_guard'?"]),
+        ["/components/guard/use: no processor is called 'loop_gard'; did you mean 'loop_guard'?"]),
     "an unknown processor to evolve": (
         ("evolve", "--model", "no-model", "--harness", "{unknown}", "--run-dir", "{new}"), ["did you mean 'loop_guard'?"]),
     "no such patch": (("harness", "patch", "generic", "{new}", "--out", "{out}"), ["the patch {new} cannot be read (No such file"]),
@@ -431,11 +431,11 @@ MISTAKES = {
 def places(tmp_path: Path, run_dir: Path) -> dict[str, Path]:
     """Files and folders for mistakes to be made with, by name."""
     generic = HarnessSpec.load("generic").document
-    unknown = {**generic, "processors": [{"use": "loop_gard", "hook": "before_model", "dimension": "control", "params": {}}]}
+    unknown = {**generic, "components": {"guard": {"use": "loop_gard", "params": {}}}}
     files: dict[str, bytes] = {
         "text": b"a text, no more\n", "text.gguf": b"a text, no more\n", "bytes": b'{"name": "\xff"}', "list": b"[1]",
         "unknown": json.dumps(unknown).encode(), "damaged/run.sqlite": b"a text, no more\n" * 100, "fine": b"[]",
-        "patch": b'[{"op": "remove", "path": "/processors/9"}]', "breaking": b'[{"op": "remove", "path": "/processors"}]',
+        "patch": b'[{"op": "remove", "path": "/components/gone"}]', "breaking": b'[{"op": "remove", "path": "/components"}]',
     }  # fmt: skip
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -27,7 +27,7 @@ ASKED = replace(
         Question("In a yard, the best place to find a crate is in or on the", ((" dock.", -6.41), (" shed.", -6.52), (" vat.", -9.67))),
         Question("In a yard, you look in or on the", ((" dock.", -7.85), (" vat.", -9.46))),
     ),
-    notes={"4:prior": {"crate": [["shed", 4.21], ["dock", 3.83]]}},
+    notes={"prior": {"crate": [["shed", 4.21], ["dock", 3.83]]}},
     observation="You walk to the shed 1. In it, you see a crate 2, and a rope 1.",
 )
 SAID = """

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from homebody.agents.harness.outline import changes, does, short
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.processors import REGISTRY
 from homebody.evolution.store import Store
 
@@ -30,39 +30,39 @@ class Lamp(gymnasium.Env):
 RULE = {
     "name": "unstuck",
     "when": {"signal": "stalled", "at_least": 1},
-    "patch": [{"op": "add", "path": "/processors/-", "value": entry("loop_guard", {"repeats": 1})}],
+    "patch": [{"op": "add", "path": "/components/loop_guard", "value": component("loop_guard", {"repeats": 1})}],
 }
 
 
-def document(*entries: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    return {"format": 1, "name": "mine", "processors": list(entries), **fields}
+def document(*items: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"format": 2, "name": "mine", "components": {item["use"]: item for item in items}, **fields}
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Any:
-    """Write a harness to a file: `write(name, *entries, **fields)`; returns its path."""
+    """Write a harness to a file: `write(name, *components, **fields)`; returns its path."""
 
-    def write(name: str, *entries: dict[str, Any], **fields: Any) -> Path:
+    def write(name: str, *items: dict[str, Any], **fields: Any) -> Path:
         path = tmp_path / name
-        path.write_text(json.dumps(document(*entries, **fields)))
+        path.write_text(json.dumps(document(*items, **fields)))
         return path
 
     return write
 
 
-FAILING_CODE = entry("code", hook="before_model", dimension="control", source="def process(event):\n    return 1 / 0\n")
-FAILING_TEMPLATE = entry("prompt_template", {"template": "{{ candidates[0].name }}"})
-ADDED = [{"op": "add", "path": "/processors/-", "value": FAILING_CODE}]
+FAILING_CODE = component("code", hook="before_model", dimension="control", source="def process(event):\n    return 1 / 0\n")
+FAILING_TEMPLATE = component("prompt_template", {"template": "{{ candidates[0].name }}"})
+ADDED = [{"op": "add", "path": "/components/code", "value": FAILING_CODE}]
 RUNS = {
-    "code": (document(entry("decide"), FAILING_CODE), "/processors/1/source: on a sample event: "),
-    "a template": (document(entry("decide"), FAILING_TEMPLATE), "/processors/1/params/template: on a sample event: "),
+    "code": (document(component("decide"), FAILING_CODE), "/components/code/source: on a sample event: "),
+    "a template": (document(component("decide"), FAILING_TEMPLATE), "/components/prompt_template/params/template: on a sample event: "),
     "code of a rule": (
-        document(entry("decide"), adaptations=[{**RULE, "patch": ADDED}]),
-        "/adaptations/0/patch: it leads to /processors/1/source: on a sample event: ",
+        document(component("decide"), adaptations=[{**RULE, "patch": ADDED}]),
+        "/adaptations/0/patch: it leads to /components/code/source: on a sample event: ",
     ),
     "code of a variant": (
-        document(entry("decide"), variants=[{"name": "v", "route": {"words": {"far": 1.0}, "bias": 0.0}, "patch": ADDED}]),
-        "/variants/0/patch: it leads to /processors/1/source: on a sample event: ",
+        document(component("decide"), variants=[{"name": "v", "route": {"words": {"far": 1.0}, "bias": 0.0}, "patch": ADDED}]),
+        "/variants/0/patch: it leads to /components/code/source: on a sample event: ",
     ),
 }
 """Harnesses with something of their own that fails as soon as it is run."""
@@ -107,37 +107,61 @@ def test_a_run_whose_log_holds_code_is_read_without_running_it(homebody: Any, ru
 
 
 def test_show_groups_processors_by_dimension_and_says_what_each_does(homebody: Any, write: Any) -> None:
-    entries = (entry("decide", {"method": "rank"}), entry("system_prompt", {"text": "[bold]Go."}), entry("step_budget"))
+    entries = (component("decide", {"method": "rank"}), component("system_prompt", {"text": "[bold]Go."}), component("step_budget"))
     out = homebody("harness", "show", write("h.json", *entries, adaptations=[RULE])).out
     context, control, rules = (out.index(f"\n{word}\n") for word in ("context", "control", "adaptations"))
-    assert context < out.index("1 system_prompt at task_start: Sets the system prompt.") < out.index("text [bold]Go.") < control
-    assert control < out.index("0 decide at before_model: Chooses how") < out.index("2 step_budget at before_model: ") < rules
+    assert context < out.index("  system_prompt at task_start: Sets the system prompt.") < out.index("text [bold]Go.") < control
+    assert control < out.index("  decide at before_model: Chooses how") < out.index("  step_budget at before_model: ") < rules
     assert "unstuck when stalled (at_least 1), 1 time at most" in out[rules:]
-    assert '{"op": "add", "path": "/processors/-"' in out[rules:]
+    assert '{"op": "add", "path": "/components/loop_guard"' in out[rules:]
+
+
+def test_show_names_a_component_by_its_id_and_says_what_it_follows(homebody: Any, tmp_path: Path) -> None:
+    path = tmp_path / "h.json"
+    components = {"guard": component("loop_guard", after=["zz"]), "zz": component("decide"), "list": component("show_candidates")}
+    path.write_text(json.dumps(document() | {"components": components}))
+    lines = homebody("harness", "show", path).out.splitlines()
+    shown = [line.split(" at ")[0].strip() for line in lines if " at before_model" in line]
+    assert shown == ["list show_candidates", "zz decide", "guard loop_guard"]  # dimensions first, then the order in which they are asked
+    assert "      after zz" in lines
+
+
+def test_a_document_of_the_first_format_is_one_line_that_says_what_to_do(homebody: Any, tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    old = {"use": "decide", "hook": "before_model", "dimension": "control", "params": {}}
+    path.write_text(json.dumps({"format": 1, "name": "old", "processors": [old]}))
+    for reading in (("check", path), ("show", path), ("diff", path, "generic")):
+        answer = homebody("harness", *reading)
+        assert (answer.code, answer.out, len(answer.err.splitlines())) == (2, "", 1)
+        assert "/format: 1 was a list of processors, and nothing converts it; this is format 2, with `components` by id: " in answer.err
+    example = answer.err[answer.err.index("`homebody harness show ") + 1 :].partition("`")[0].split()[1:]
+    new = tmp_path / "new.json"
+    assert homebody(*[str(new) if word == "FILE" else word for word in example]).code == 0
+    assert HarnessSpec.load(new).document["format"] == 2
 
 
 def test_show_prints_the_source_of_code(homebody: Any, write: Any) -> None:
     source = "def process(event):\n    return None"
-    made = entry("code", hook="after_tool", dimension="environment", source=source)
+    made = component("code", hook="after_tool", dimension="environment", source=source)
     out = homebody("harness", "show", write("h.json", made)).out
     assert "\nenvironment\n" in out
     assert f"source \n{source}" in out
 
 
 def test_check_lists_all_problems_a_line_each(homebody: Any, write: Any) -> None:
-    path = write("h.json", entry("decide", {"method": "rnk"}), entry("decide") | {"use": "deside"}, colour=1)
+    path = write("h.json", component("decide", {"method": "rnk"}), component("deside"), colour=1)
     answer = homebody("harness", "check", path)
     assert (answer.code, answer.out) == (2, "")
     assert [line.removeprefix(f"homebody: {path}: ").partition(":")[0] for line in answer.err.splitlines()] == [
-        "/colour", "/processors/0/params/method", "/processors/1/use",
+        "/colour", "/components/decide/params/method", "/components/deside/use",
     ]  # fmt: skip
     assert "did you mean rank" in answer.err
     assert "did you mean 'decide'?" in answer.err
 
 
 def test_diff_says_what_differs_and_prints_the_patch_alone(homebody: Any, write: Any) -> None:
-    one = write("a.json", entry("decide"), entry("visited"))
-    other = write("b.json", entry("decide", {"method": "rank"}), entry("loop_guard"))
+    one = write("a.json", component("decide"), component("visited"))
+    other = write("b.json", component("decide", {"method": "rank"}), component("loop_guard"))
     answer = homebody("harness", "diff", one, other)
     assert answer.err.splitlines() == [
         '~ decide: method (default) -> "rank"',
@@ -153,11 +177,21 @@ def test_diff_says_what_differs_and_prints_the_patch_alone(homebody: Any, write:
     [
         (document(), document(), []),
         (document(), document(name="other", description="x"), ['~ name: "mine" -> "other"', '~ description: null -> "x"']),
-        (document(entry("decide"), entry("visited")), document(entry("visited"), entry("decide")), ["~ visited moved"]),
+        (document(component("decide"), component("visited")), document(component("visited"), component("decide")), []),
         (
-            document(entry("decide"), entry("visited")),
-            document(entry("visited"), entry("decide", {"method": "rank"})),
-            ['~ decide: method (default) -> "rank"', "~ visited moved"],
+            document(component("decide"), component("visited")),
+            document(component("visited"), component("decide", {"method": "rank"}, after=["visited"])),
+            ['~ decide: method (default) -> "rank"', '~ decide: after (default) -> ["visited"]'],
+        ),
+        (
+            document() | {"components": {"a": component("decide"), "b": component("visited")}},
+            document() | {"components": {"a": component("loop_guard", {"repeats": 3}), "c": component("visited")}},
+            [
+                "~ a: use decide -> loop_guard",
+                "~ a: repeats (default) -> 3",
+                "- b (visited) (memory)",
+                f"+ c (visited) (memory, at before_model): {does('visited')}",
+            ],
         ),
         (document(), document(adaptations=[RULE]), ["+ rule unstuck: when stalled (at_least 1), 1 time at most"]),
         (document(adaptations=[RULE]), document(adaptations=[]), ["- rule unstuck"]),
@@ -167,13 +201,13 @@ def test_diff_says_what_differs_and_prints_the_patch_alone(homebody: Any, write:
             ["~ rule unstuck: when stalled (at_least 1), 2 times at most, 1 edits"],
         ),
         (
-            document(entry("code", hook="after_tool", dimension="tools", source="a")),
-            document(entry("code", hook="before_tool", dimension="tools", source="a")),
+            document(component("code", hook="after_tool", dimension="tools", source="a")),
+            document(component("code", hook="before_tool", dimension="tools", source="a")),
             ['~ code: hook "after_tool" -> "before_tool"'],
         ),
         (
-            document(entry("system_prompt", {"text": "x" * 99})),
-            document(entry("system_prompt", {"text": "y"})),
+            document(component("system_prompt", {"text": "x" * 99})),
+            document(component("system_prompt", {"text": "y"})),
             [f'~ system_prompt: text "{"x" * 59} ... (101 characters) -> "y"'],
         ),
     ],
@@ -189,8 +223,8 @@ def test_values_are_cut_where_they_are_long() -> None:
 
 
 def test_nothing_is_written_where_one_of_two_files_cannot_be(homebody: Any, write: Any, tmp_path: Path) -> None:
-    base, new, patch = write("a.json", entry("decide")), tmp_path / "b.json", tmp_path / "patch.json"
-    patch.write_text(json.dumps([{"op": "remove", "path": "/processors/0"}]))
+    base, new, patch = write("a.json", component("decide")), tmp_path / "b.json", tmp_path / "patch.json"
+    patch.write_text(json.dumps([{"op": "remove", "path": "/components/decide"}]))
     answer = homebody("harness", "patch", base, patch, "--out", new, "--undo", tmp_path / "gone" / "undo.json")
     assert answer.code == 2
     assert len(answer.err.splitlines()) == 1
@@ -198,9 +232,9 @@ def test_nothing_is_written_where_one_of_two_files_cannot_be(homebody: Any, writ
 
 
 def test_a_patch_can_be_taken_back(homebody: Any, write: Any, tmp_path: Path) -> None:
-    base, new, undo = write("a.json", entry("decide")), tmp_path / "b.json", tmp_path / "undo.json"
+    base, new, undo = write("a.json", component("decide")), tmp_path / "b.json", tmp_path / "undo.json"
     patch = tmp_path / "patch.json"
-    patch.write_text(json.dumps([{"op": "add", "path": "/processors/-", "value": entry("visited")}]))
+    patch.write_text(json.dumps([{"op": "add", "path": "/components/visited", "value": component("visited")}]))
     assert homebody("harness", "patch", base, patch, "--out", new, "--undo", undo).code == 0
     assert homebody("harness", "patch", new, undo, "--out", tmp_path / "c.json").code == 0
     assert HarnessSpec.load(tmp_path / "c.json") == HarnessSpec.load(base)
@@ -264,7 +298,7 @@ def test_an_environment_that_cannot_be_used_is_one_line(homebody: Any, lamp: Pat
 
 def test_adaptation_is_shown_counted_and_can_be_left_out(homebody: Any, lamp: Path, write: Any, loaded: Any) -> None:
     # The first command of the candidates wins at once; held back, it leaves `wait`, which shows nothing new.
-    path = write("h.json", entry("visited"), adaptations=[RULE])
+    path = write("h.json", component("visited"), adaptations=[RULE])
     (lamp / "dark_of_mine.py").write_text(LAMP.replace('or action == "press"', "or False"))
     arguments = ("--env", "dark_of_mine:Lamp", "--policy", "no-model", "--harness", path, "--max-steps", 4)
     answer = homebody("run", *arguments, "--json", lamp / "r.json")
@@ -282,7 +316,7 @@ def test_adaptation_is_shown_counted_and_can_be_left_out(homebody: Any, lamp: Pa
 
 def test_an_end_by_the_harness_is_shown(homebody: Any, lamp: Path, write: Any) -> None:
     source = 'def process(event):\n    return {"interrupt": "no light [wanted]"}'
-    made = entry("code", hook="before_tool", dimension="control", source=source)
+    made = component("code", hook="before_tool", dimension="control", source=source)
     answer = homebody("run", "--env", "lamp_of_mine:Lamp", "--policy", "no-model", "--harness", write("h.json", made))
     assert "ended by the harness: no light [wanted]" in answer.out
     assert "not won in 0 steps" in answer.out

@@ -79,15 +79,15 @@ def test_bars_of_votes_are_in_proportion() -> None:
 def test_knowledge_is_the_focus_and_the_notes() -> None:
     assert thought.knowledge(Moment("")) == []
     assert thought.knowledge(Moment("", entry())) == ["nothing that it says"]
-    noted = entry(focus={"phase": "search", "wanted": "crate"}, notes={"3:visited": {"places": [1, 2]}, "7:trace_detail": {"content": "x"}})
+    noted = entry(focus={"phase": "search", "wanted": "crate"}, notes={"visited": {"places": [1, 2]}, "trace_detail": {"content": "x"}})
     assert thought.knowledge(Moment("", noted)) == ["After: crate (searches)", "visited: places 1, 2"]
 
 
 def test_work_names_processor_fields_hook_and_how_it_ended(reel: Reel) -> None:
     changed = [
-        {"by": "3:learned_plan", "hook": "before_model", "outcome": "change", "fields": {"prior": ["a", "b"], "candidates": ["c", "d"]}},
-        {"by": "4:repair", "hook": "after_model", "outcome": "intercept", "fields": {"command": ["a", "b"]}},
-        {"by": "5:stop", "hook": "before_tool", "outcome": "interrupt", "fields": {}},
+        {"by": "learned_plan", "hook": "before_model", "outcome": "change", "fields": {"prior": ["a", "b"], "candidates": ["c", "d"]}},
+        {"by": "repair", "hook": "after_model", "outcome": "intercept", "fields": {"command": ["a", "b"]}},
+        {"by": "stop", "hook": "before_tool", "outcome": "interrupt", "fields": {}},
     ]
     assert thought.work_lines(reel, Moment("", entry(changed=changed))) == [
         ("learned_plan: prior, candidates", "before_model"),
@@ -104,10 +104,10 @@ def test_work_names_processor_fields_hook_and_how_it_ended(reel: Reel) -> None:
         ("random", {}, SIGHT, "Prompt", []),
         ("human", {}, None, "Prompt", []),
         ("smollm2", {"method": "rank"}, SIGHT, "Prompt", []),
-        ("smollm2", {"notes": {"2:trace_detail": {"content": "A yard."}}}, None, "End of the prompt", ["A yard."]),
+        ("smollm2", {"notes": {"trace_detail": {"content": "A yard."}}}, None, "End of the prompt", ["A yard."]),
         (
             "smollm2",
-            {"notes": {"2:trace_detail": {"candidates": []}}},
+            {"notes": {"trace_detail": {"candidates": []}}},
             None,
             "Prompt",
             ["not kept in this recording; homebody run --json keeps it"],
@@ -220,7 +220,7 @@ ASKED = entry(
     twin=TWIN,
     scores=[["go", 2.0], ["look", 0.5]],
     questions=[QUESTION, {"prompt": "You look, " * 40, "answers": [[" " + "shed and " * 20, -1.0]]}, QUESTION],
-    notes={"4:prior": {"crate": [["shed " * 9, 4.21], ["dock", 3.83]], "the other thing that is wanted": [["dock", -0.5]]}},
+    notes={"prior": {"crate": [["shed " * 9, 4.21], ["dock", 3.83]], "the other thing that is wanted": [["dock", -0.5]]}},
 )
 READING = entry(decided_by="reading", scores=[["go", 2.0], ["look", 2.0]])
 BARE = entry(command="", scores=[["look", 0.0]])
@@ -270,7 +270,7 @@ def test_nothing_on_the_panel_overlaps_or_is_cut(
 
 
 def test_a_question_is_shown_with_its_answers_and_what_they_decided(reel: Reel, written: list[tuple[Box, str]]) -> None:
-    notes = {"4:prior": {"crate": [["shed", 4.21], ["dock", 3.83]]}}
+    notes = {"prior": {"crate": [["shed", 4.21], ["dock", 3.83]]}}
     step = entry(decided_by="model", twin="wait", scores=[["look", 4.21], ["go", 3.83]], questions=[QUESTION], notes=notes, method="rank")
     reel.moments.append(Moment("", step))
     mind.draw_mind(Canvas(320, 640), reel, 1)

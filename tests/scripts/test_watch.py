@@ -260,7 +260,7 @@ def test_a_file_with_a_mark_and_with_half_a_pair(record: EpisodeRecord, tmp_path
         {"focus": {"phase": "act"}}, {"decided_by": "chance"}, {"decided_by": None}, {"twin": 3}, {"cut": "yes"}, {"readable": 1},
         {"questions": [{"prompt": "Where?"}]}, {"questions": [{"prompt": "Where?", "answers": [["here"]]}]},
         {"questions": [{"prompt": "Where?", "answers": []}]}, {"usable": None},
-        {"notes": {"1:trace_detail": {"content": 5}}}, {"adapted": {"rule": "retry"}}, {"step": "1"},
+        {"notes": {"detail": 5}}, {"adapted": {"rule": "retry"}}, {"step": "1"},
     ],
 )  # fmt: skip
 def test_an_entry_that_was_changed(homebody: Command, record: EpisodeRecord, tmp_path: Path, change: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from homebody.agents.harness.spec import HarnessSpec
 
 
 @pytest.mark.parametrize("command", [("run",), ("evaluate", "--tasks", 1)])
-def test_processors_are_left_out(homebody: Any, loaded: Any, tmp_path: Path, command: tuple[Any, ...]) -> None:
+def test_components_are_left_out(homebody: Any, loaded: Any, tmp_path: Path, command: tuple[Any, ...]) -> None:
     arguments = (*command, "--split", "validation", "--policy", "no-model", "--harness", "household-smollm2", "--max-steps", 3)
     result = tmp_path / "r.json"
     answer = homebody(*arguments, "--without", "location_memory", "--without", "location_prior", "--json", result)
@@ -20,5 +20,5 @@ def test_processors_are_left_out(homebody: Any, loaded: Any, tmp_path: Path, com
     wrong = homebody(*arguments, "--without", "loction_memory")
     assert wrong.code == 2
     assert wrong.error.strip().endswith(
-        "harness household-smollm2 has no processor 'loction_memory'; did you mean location_memory or location_prior?"
+        "harness household-smollm2 has no component 'loction_memory'; did you mean location_memory or location_prior?"
     )

@@ -15,15 +15,15 @@ import pytest
 SCRIPT = """
 import json, random, sys
 from homebody.agents import HarnessSpec, RolloutConfig, run_episode
-from homebody.agents.harness.spec import entry
+from homebody.agents.harness.spec import component
 from homebody.envs import tasks
 
 given = json.load(sys.stdin)
 stage = RolloutConfig("homebody/Household-v0", given["model"], given["steps"])
-spec = HarnessSpec.from_json({"format": 1, "name": "scoring", "processors": [
-    entry("system_prompt", {"text": "You act in a house. You read what you see; answer with one command."}),
-    entry("decide", {"method": "score", "normalize": "sum"}),
-]})
+spec = HarnessSpec.from_json({"format": 2, "name": "scoring", "components": {
+    "prompt": component("system_prompt", {"text": "You act in a house. You read what you see; answer with one command."}),
+    "decide": component("decide", {"method": "score", "normalize": "sum"}),
+}})
 policy, env, noted = stage.make_policy(), stage.make_env(), []
 score = policy.backend.score
 

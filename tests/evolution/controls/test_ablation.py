@@ -1,10 +1,8 @@
-"""A harness without one of its edits, told by the processors that an edit touched."""
+"""A harness without one of its edits, with what built on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.evolution.config import EvolveConfig
@@ -31,17 +29,17 @@ def lineage(*edits: Settings | list[dict[str, Any]], seed: HarnessSpec | None = 
 
 def uses(spec: HarnessSpec | None) -> list[str]:
     assert spec is not None
-    return [item["use"] for item in spec.processors]
+    return [spec.components[name]["use"] for name in spec.in_order()]
 
 
 def param(spec: HarnessSpec | None, use: str, name: str) -> Any:
     assert spec is not None
-    place = spec.index(use)
-    assert place is not None
-    return spec.processors[place]["params"].get(name)
+    found = spec.id_of(use)
+    assert found is not None
+    return spec.components[found]["params"].get(name)
 
 
-def test_an_edit_is_left_out_and_the_others_stay_at_their_places() -> None:
+def test_an_edit_is_left_out_and_the_others_stay_as_they_are() -> None:
     run = lineage({"loop_guard": {"repeats": 2}}, {"goal_words": {}}, {"history_window": {"turns": 3}})
     first, second, third = leave_one_out(run)
     before = uses(run.seed)
@@ -50,14 +48,6 @@ def test_an_edit_is_left_out_and_the_others_stay_at_their_places() -> None:
     assert set(uses(third.spec)) >= set(before) - {"history_window"}
     assert (first.label, first.problem) == ("without r1c1 lever 1", "")
     assert [edit.id for edit in first.left_out] == ["r1c1"]
-
-
-def test_the_place_of_a_patch_does_not_mislead() -> None:
-    # The second patch names its processor by a place that is another's without the first edit.
-    run = lineage({"loop_guard": {"repeats": 2}}, {"goal_words": {}}, {"goal_words": {"weight": 7.0}})
-    without = leave_one_out(run)[0]
-    assert "loop_guard" not in uses(without.spec)
-    assert param(without.spec, "goal_words", "weight") == 7.0
 
 
 def test_an_edit_that_builds_on_another_goes_with_it() -> None:
@@ -79,47 +69,39 @@ def test_edits_of_other_parameters_of_one_processor_are_separable() -> None:
     assert [param(item.spec, "loop_guard", "repeats") for item in without] == [5, 5, 2]
 
 
-def test_a_removal_can_be_left_out_and_needs_nothing() -> None:
+def test_a_removal_can_be_left_out_and_needs_what_it_removes() -> None:
     seed = lineage({"goal_words": {}}).replayed
-    place = lineage({"loop_guard": {"repeats": 2}}, seed=seed).replayed.index("goal_words")
-    run = lineage({"loop_guard": {"repeats": 2}}, [{"op": "remove", "path": f"/processors/{place}"}], seed=seed)
-    first, second = leave_one_out(run)
+    out: list[dict[str, Any]] = [{"op": "remove", "path": "/components/goal_words"}]
+    first, second = leave_one_out(lineage({"loop_guard": {"repeats": 2}}, out, seed=seed))
     assert "goal_words" not in uses(first.spec)
     assert param(second.spec, "goal_words", "weight") is None
     assert "loop_guard" in uses(second.spec)
-
-
-def test_a_removal_of_what_was_left_out_does_nothing() -> None:
-    run = lineage({"goal_words": {}})
-    place = run.replayed.index("goal_words")
-    first, second = leave_one_out(lineage({"goal_words": {}}, [{"op": "remove", "path": f"/processors/{place}"}]))
-    assert first.spec is not None
-    assert uses(first.spec) == uses(run.seed)
+    first, second = leave_one_out(lineage({"goal_words": {}}, out))
+    assert [edit.id for edit in first.left_out] == ["r1c1", "r2c1"]
     assert "goal_words" in uses(second.spec)
 
 
-def test_code_is_known_by_its_text() -> None:
-    add: list[dict[str, Any]] = [{"op": "add", "path": "/processors/0", "value": CODE}]
-    other = [{"op": "add", "path": "/processors/0", "value": {**CODE, "source": CODE["source"] + "\n"}}]
+def test_components_that_use_one_processor_are_told_apart() -> None:
+    add: list[dict[str, Any]] = [{"op": "add", "path": "/components/one", "value": CODE}]
+    other = [{"op": "add", "path": "/components/two", "value": {**CODE, "source": CODE["source"] + "\n", "after": ["one"]}}]
+    free = [{"op": "add", "path": "/components/two", "value": CODE}]
     first, second = leave_one_out(lineage(add, other))
-    assert [item["source"] for item in first.spec.processors if "source" in item] == [CODE["source"] + "\n"]  # type: ignore[union-attr]
-    assert [item["source"] for item in second.spec.processors if "source" in item] == [CODE["source"]]  # type: ignore[union-attr]
+    # The second follows the first by its id: without it, it is no harness.
+    assert (first.spec, second.spec and "two" in second.spec.components) == (None, False)
+    assert first.problem == "harness: /components/two/after/0: there is no component 'one'"
+    first, second = leave_one_out(lineage(add, free))
+    assert [item.spec and item.spec.id_of("code") for item in (first, second)] == ["two", "one"]
 
 
-@pytest.mark.parametrize("at", [0, 1])
-def test_processors_that_moved_cannot_be_told_apart(at: int) -> None:
-    move = [{"op": "move", "from": "/processors/0", "path": "/processors/1"}]
-    edits: Sequence[Any] = [{"loop_guard": {"repeats": 2}}, move]
-    assert leave_one_out(lineage(*edits))[at].problem == "an edit of the run moved processors"
-
-
-def test_rules_that_name_places_cannot_be_told_apart_where_places_change() -> None:
+def test_edits_are_left_out_of_a_harness_with_rules() -> None:
     seed = HarnessSpec.load("household-adaptive")
     run = lineage({"goal_words": {}}, {"history_window": {"turns": 3}}, seed=seed)
     first, second = leave_one_out(run)
-    assert first.spec is None
-    assert first.problem == "the adaptations of the harness name its processors by place"
-    assert second.spec is None or uses(second.spec) == uses(run.replayed)
+    assert first.spec is not None
+    assert second.spec is not None
+    assert first.spec.adaptations == second.spec.adaptations == seed.adaptations
+    assert set(uses(run.replayed)) - set(uses(first.spec)) == {"goal_words"}
+    assert param(second.spec, "history_window", "turns") == 20
 
 
 def test_an_edit_of_another_part_goes_with_what_it_built_on() -> None:
@@ -138,8 +120,7 @@ def test_an_edit_of_another_part_goes_with_what_it_built_on() -> None:
 def test_what_would_be_no_harness_says_why() -> None:
     # The rule replaces a parameter that only the first edit has set.
     seed = lineage({"goal_words": {}}).replayed
-    place = seed.index("goal_words")
-    patch = [{"op": "replace", "path": f"/processors/{place}/params/weight", "value": 9.0}]
+    patch = [{"op": "replace", "path": "/components/goal_words/params/weight", "value": 9.0}]
     rule = {"name": "push", "when": {"signal": "stalled", "at_least": 3}, "patch": patch}
     add: list[dict[str, Any]] = [{"op": "add", "path": "/adaptations", "value": [rule]}]
     first, second = leave_one_out(lineage({"goal_words": {"weight": 5.0}}, add, seed=seed))

@@ -226,11 +226,11 @@ def test_errors_of_some_episodes_are_counted_and_played_again(
 def test_learned_memories_are_left_out_and_stages_played(baseline: Any, tmp_path: Path) -> None:
     run_dir = Path(shutil.copytree(baseline.run_dir, tmp_path / "run"))
     lineage = module.read_lineage(run_dir)
-    assert lineage.replayed.index("location_memory") is not None
+    assert lineage.replayed.id_of("location_memory")
     result = play_controls(run_dir, Plan(only=("no-memory", "no-memory-random", "stage", "scripted", "expert"), tasks=2))
     assert {"no-memory", "no-memory-random", "stage r1c1", "scripted", "expert"} <= set(rows(result))
     assert rows(result)["expert"]["success"] <= 1.0
-    assert module._forget(lineage.replayed).index("location_memory") is None
+    assert module._forget(lineage.replayed).id_of("location_memory") is None
 
 
 def test_a_run_that_shipped_nothing_has_no_ablation(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_a_digest_is_json() -> None:
 
 @pytest.mark.parametrize("policy", ["random", "no-model"])
 def test_real_failures_have_categories_and_steps_that_exist(quarry: Any, policy: str) -> None:
-    spec = HarnessSpec.from_json({"format": 1, "name": "empty", "processors": []})
+    spec = HarnessSpec.from_json({"format": 2, "name": "empty", "components": {}})
     tasks = quarry.task_source(("bring", "wash"), 4).tasks("train")
     stage = RolloutConfig("Quarry-v0", policy, 8, {"types": ("bring", "wash"), "numbers": 4})
     with Rollouts(stage, 1) as rollouts:

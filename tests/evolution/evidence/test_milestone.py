@@ -158,7 +158,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, episode: Callable[..., EpisodeReco
         played: list[str] = []
 
         def play(env: Any, spec: HarnessSpec, policy: Any, task: TaskSpec) -> EpisodeRecord:
-            name = spec.processors[0]["params"]["frames"][0]["steps"][0]["form"]
+            name = spec.components["learned_plan"]["params"]["frames"][0]["steps"][0]["form"]
             played.append(name)
             wins, steps = outcomes[name]
             searched = {"focus": {"phase": "search", "wanted": "gem"}}

@@ -70,7 +70,7 @@ def test_learning_comes_out_the_same_again(learned: Lessons) -> None:
 
 def test_levers_climb_on_what_was_learned(learned: Lessons) -> None:
     table = {lever.name: lever for lever in levers()}
-    spec = HarnessSpec.from_json({"format": 1, "name": "seed", "processors": []})
+    spec = HarnessSpec.from_json({"format": 2, "name": "seed", "components": {}})
     wins = []
     for name in ("end as successes end", "choose what the goal names", "open more choices", "leave out what all goals share"):
         spec = edited(spec, table[name], learned)
@@ -82,7 +82,7 @@ def test_levers_climb_on_what_was_learned(learned: Lessons) -> None:
 
 def test_levers_for_pages_apply_where_they_have_something_to_act_on(learned: Lessons) -> None:
     table = {lever.name: lever for lever in levers()}
-    seed = HarnessSpec.from_json({"format": 1, "name": "seed", "processors": []})
+    seed = HarnessSpec.from_json({"format": 2, "name": "seed", "components": {}})
     names = [lever.name for lever in levers() if lever.use in ("open_and_compare", "fill_slot", "result_prior")]
     assert names[0] == "end as successes end"
     assert [name for name in names if table[name].build(seed, Lessons()) is not None] == []
@@ -92,7 +92,7 @@ def test_levers_for_pages_apply_where_they_have_something_to_act_on(learned: Les
     assert [name for name in names if table[name].build(spec, learned) is not None] == names[1:]
     for looks in (3, 7, 10):
         spec = edited(spec, table["open more choices"], learned)
-        assert spec.processors[spec.index("open_and_compare") or 0]["params"]["look"] == looks
+        assert spec.components["open_and_compare"]["params"]["look"] == looks
     assert table["open more choices"].build(spec, learned) is None
 
 

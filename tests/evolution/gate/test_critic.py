@@ -6,17 +6,19 @@ from typing import Any
 import pytest
 
 from homebody.agents.harness.patch import Patch
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.evolution.evidence.digest import Digest
 from homebody.evolution.evidence.landscape import survey
 from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.gate.critic import SPENT, Critique, review
 from homebody.evolution.proposers import Candidate, Evidence
 
-SPEC = HarnessSpec.from_json({"format": 1, "name": "toy", "processors": [entry("loop_guard"), entry("decide", {"method": "score"})]})
-GUARD = [{"op": "add", "path": "/processors/0", "value": entry("stall_guard")}]
-WINDOW = [{"op": "add", "path": "/processors/0", "value": entry("history_window", {"turns": 4})}]
-RANK = [{"op": "replace", "path": "/processors/1/params/method", "value": "rank"}]
+SPEC = HarnessSpec.from_json(
+    {"format": 2, "name": "toy", "components": {"loop_guard": component("loop_guard"), "choice": component("decide", {"method": "score"})}}
+)
+GUARD = [{"op": "add", "path": "/components/stall_guard", "value": component("stall_guard")}]
+WINDOW = [{"op": "add", "path": "/components/window", "value": component("history_window", {"turns": 4})}]
+RANK = [{"op": "replace", "path": "/components/choice/params/method", "value": "rank"}]
 CATEGORIES = {"t1": "loop", "t2": "loop", "t3": "won"}
 
 
@@ -66,10 +68,11 @@ def test_nothing_speaks_against_a_sound_candidate() -> None:
         ({"predicted_impact": impact(at_risk=["t2"])}, "at_risk: no solved training task of this round is t2"),
         ({"predicted_impact": impact(will_stabilize=["v1"])}, "will_stabilize: no training task of this round is v1"),
         ({"hypothesis": ""}, "manifest: /hypothesis: it is empty"),
-        ({"patch": [{"op": "remove", "path": "/processors/9"}]}, "build: the patch does not apply"),
-        ({"patch": [{"op": "add", "path": "/processors/0", "value": {"use": "luck"}}]}, "build: "),
+        ({"patch": [{"op": "remove", "path": "/components/gone"}]}, "build: the patch does not apply"),
+        ({"patch": [{"op": "add", "path": "/components/luck", "value": {"use": "luck"}}]}, "build: "),
         ({"patch": [], "signature": ""}, "is already there: the harness behaves as before"),
         ({"signature": "visited"}, "names visited as its signature, which is not in the edited harness"),
+        ({"patch": RANK, "signature": "decide"}, "names decide as its signature, which is not in the edited harness"),  # no id
         ({"signature": "loop_guard"}, "names loop_guard as its signature, which it leaves as it is"),
         ({"problem": "the answer was no JSON", "patch": [], "hypothesis": ""}, "the answer was no JSON"),
     ],
@@ -80,7 +83,7 @@ def test_what_speaks_against_a_candidate_alone(changes: dict[str, Any], said: st
 
 
 def test_an_edit_that_takes_something_away_needs_no_signature() -> None:
-    assert objections(candidate(patch=[{"op": "remove", "path": "/processors/0"}], signature="")) == ()
+    assert objections(candidate(patch=[{"op": "remove", "path": "/components/loop_guard"}], signature="")) == ()
 
 
 def test_a_processor_that_a_rule_brings_in_can_be_the_signature() -> None:
@@ -94,7 +97,7 @@ def test_a_behaviour_that_was_tried_is_not_tried_again() -> None:
 
 
 def test_what_unlocked_tasks_is_not_taken_out() -> None:
-    removal = candidate(patch=[{"op": "remove", "path": "/processors/0"}], signature="")
+    removal = candidate(patch=[{"op": "remove", "path": "/components/loop_guard"}], signature="")
     shipped = {"round": 1, "candidates": [tried("r1c1", "guard", "2 tasks won", "accepted", flipped=["t1", "t2"])], "shipped": "r1c1"}
     assert objections(removal, evidence(shipped)) == ("takes out loop_guard, with which r1c1 unlocked t1, t2",)
     useless = {"round": 1, "candidates": [tried("r1c1", "guard", "2 tasks won", "accepted", flipped=[])], "shipped": "r1c1"}
@@ -117,9 +120,9 @@ def test_a_lever_that_failed_at_the_gate_again_and_again_is_spent() -> None:
 
 
 def test_of_candidates_that_are_one_idea_the_first_stays() -> None:
-    same = candidate("c2", WINDOW, "history_window", lever="lever of c1")
+    same = candidate("c2", WINDOW, "window", lever="lever of c1")
     twin = candidate("c3")
-    other = candidate("c4", RANK, "decide")
+    other = candidate("c4", RANK, "choice")
     found = review(SPEC, [candidate(), same, twin, other], evidence())
     assert [critique.accepted for critique in found] == [True, False, False, True]
     assert found[1].objections[0].startswith("pulls the same lever as c1, 'lever of c1'")
@@ -133,7 +136,7 @@ def test_one_that_falls_takes_no_other_with_it() -> None:
 
 
 def test_the_order_of_play_is_by_what_the_edits_promise_and_what_their_levers_kept() -> None:
-    small, large = candidate("c1"), candidate("c2", WINDOW, "history_window", predicted_impact=impact(will_unlock=["t1", "t2"]))
+    small, large = candidate("c1"), candidate("c2", WINDOW, "window", predicted_impact=impact(will_unlock=["t1", "t2"]))
     assert [critique.rank for critique in review(SPEC, [small, large], evidence())] == [1, 0]
     # The lever of the larger one was to unlock two tasks and unlocked none.
     known = evidence({"round": 1, "candidates": [tried("r1c1", "lever of c2", "2 won", "accepted", flipped=[])], "shipped": None})

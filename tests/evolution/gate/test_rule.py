@@ -57,7 +57,7 @@ def test_the_truth_table_of_the_gate(episode: Episode, mode: str, before: str, a
     assert verdict.net == after.count("+") - before.count("+")
     if not verdict.accepted:
         assert verdict.reason == refused[mode] == verdict.checks[-1][1]
-    at_work = played(episode, after, {"0:decide": 0, "3:learned_plan": 2})
+    at_work = played(episode, after, {"decide": 0, "learned_plan": 2})
     assert compare(played(episode, before), at_work, "learned_plan", mode).accepted == verdict.accepted
 
 
@@ -70,7 +70,7 @@ def test_what_an_accepted_edit_is_told(episode: Episode) -> None:
 
 
 def test_an_edit_that_was_never_at_work_is_refused_whatever_it_won(episode: Episode) -> None:
-    after = played(episode, "+++", {"3:playbook_two": 2, "2:decide": 1})
+    after = played(episode, "+++", {"playbook_two": 2, "decide": 1})
     verdict = compare(played(episode, "---"), after, "learned_plan", "outweigh")
     assert (verdict.accepted, verdict.reason, verdict.activations) == (
         False,
@@ -78,7 +78,7 @@ def test_an_edit_that_was_never_at_work_is_refused_whatever_it_won(episode: Epis
         0,
     )
     assert [name for name, _ in verdict.checks] == ["rollouts", "activation"]
-    one = compare(played(episode, "---"), [*after[:2], episode(True, activations={"3:learned_plan": 5})], "learned_plan", "outweigh")
+    one = compare(played(episode, "---"), [*after[:2], episode(True, activations={"learned_plan": 5})], "learned_plan", "outweigh")
     assert (one.accepted, one.activations) == (True, 5)
 
 

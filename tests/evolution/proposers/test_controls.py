@@ -4,12 +4,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.processors import REGISTRY
 from homebody.evolution.gate.manifest import check_manifest
 from homebody.evolution.proposers import Evidence
 from homebody.evolution.proposers.controls import noop, random
-from homebody.evolution.proposers.edit import ORDER
 
 Make = Callable[..., Evidence]
 
@@ -37,8 +36,8 @@ def test_random_edits_are_valid_repeatable_and_of_each_kind(seed: HarnessSpec, e
         for candidate in candidates:
             edited = seed.patch(candidate.patch)
             signature = candidate.manifest["attribution_signature"]
-            assert edited.index(signature) is not None if signature else len(edited.processors) < len(seed.processors)
-            found.add("removed" if not signature else "changed" if seed.index(signature) is not None else "added")
+            assert signature in edited.components if signature else len(edited.components) < len(seed.components)
+            found.add("removed" if not signature else "changed" if signature in seed.components else "added")
             check_manifest(candidate.manifest)
             assert candidate.manifest["control"] is True
             assert candidate.manifest["predicted_impact"]["at_risk"] == []  # a control predicts nothing
@@ -53,22 +52,22 @@ def test_random_edits_after_an_objection_are_others(seed: HarnessSpec, evidence:
 
 
 def test_random_edits_of_a_harness_with_nothing_in_it_and_of_a_full_one(evidence: Make) -> None:
-    empty = HarnessSpec.from_json({"format": 1, "name": "empty", "processors": []})
-    assert all(len(empty.patch(c.patch).processors) == 1 for number in range(20) for c in random(empty, evidence(number=number), 3))
+    empty = HarnessSpec.from_json({"format": 2, "name": "empty", "components": {}})
+    assert all(len(empty.patch(c.patch).components) == 1 for number in range(20) for c in random(empty, evidence(number=number), 3))
     given = {"system_prompt": {"text": "Act."}, "prompt_template": {"template": "Act."}}
-    groups = {REGISTRY[use].group or use: use for use in ORDER}  # one of each group
-    every = [entry(use, given.get(use)) for use in ORDER if use in groups.values()]
-    full = HarnessSpec.from_json({"format": 1, "name": "full", "processors": every})
-    assert all(len(full.patch(c.patch).processors) >= 8 for number in range(20) for c in random(full, evidence(number=number), 3))
+    groups = {REGISTRY[use].group or use: use for use in sorted(REGISTRY) if use != "code"}  # one of each group
+    every = {use: component(use, given.get(use)) for use in groups.values()}
+    full = HarnessSpec.from_json({"format": 2, "name": "full", "components": every})
+    assert all(len(full.patch(c.patch).components) >= 8 for number in range(20) for c in random(full, evidence(number=number), 3))
 
 
 def test_random_edits_keep_the_text_of_code(evidence: Make) -> None:
-    code = entry("code", hook="after_model", dimension="tools", source="def process(event):\n    return None")
-    base = HarnessSpec.from_json({"format": 1, "name": "coded", "processors": [code, entry("notes")]})
-    found = [c for number in range(10) for c in random(base, evidence(number=number), 4) if c.manifest["attribution_signature"] == "code"]
+    code = component("code", hook="after_model", dimension="tools", source="def process(event):\n    return None")
+    base = HarnessSpec.from_json({"format": 2, "name": "coded", "components": {"mine": code, "notes": component("notes")}})
+    found = [c for number in range(10) for c in random(base, evidence(number=number), 4) if c.manifest["attribution_signature"] == "mine"]
     assert found
     for candidate in found:
-        edited = next(item for item in base.patch(candidate.patch).processors if item["use"] == "code")
+        edited = base.patch(candidate.patch).components["mine"]
         assert {**edited, "params": {}} == code
         assert edited["params"]["max_failures"] >= 1
         assert candidate.dimension == "tools"
@@ -78,7 +77,7 @@ def test_random_values_stay_within_their_rules(seed: HarnessSpec, evidence: Make
     drawn: dict[str, set[Any]] = {}
     for number in range(200):
         for candidate in random(seed, evidence(number=number), 4):
-            for item in seed.patch(candidate.patch).processors:
+            for item in seed.patch(candidate.patch).components.values():
                 for name, value in item["params"].items():
                     if isinstance(value, int | float | bool) or name in ("method", "normalize"):
                         drawn.setdefault(f"{item['use']}.{name}", set()).add(value)
@@ -97,7 +96,7 @@ def test_random_values_stay_within_their_rules(seed: HarnessSpec, evidence: Make
 
 def test_random_edits_lead_to_behaviours_that_were_not_tried(evidence: Make) -> None:
     # Without parameters to draw there is little to do with one processor: the same few edits come up again and again.
-    spec = HarnessSpec.from_json({"format": 1, "name": "small", "processors": [entry("visited")]})
+    spec = HarnessSpec.from_json({"format": 2, "name": "small", "components": {"visited": component("visited")}})
     tried: set[str] = {spec.behaviour_hash}
     for _ in range(4):
         found = [spec.patch(c.patch).behaviour_hash for c in random(spec, evidence("loop", tried=tuple(tried)), 6)]

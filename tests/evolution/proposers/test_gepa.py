@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.record import EpisodeRecord
 from homebody.evolution.gate.manifest import check_manifest
@@ -17,8 +17,9 @@ Make = Callable[..., Evidence]
 @pytest.fixture
 def texts() -> HarnessSpec:
     """A harness with four texts: a prompt, the line above the candidates, and the two sentences of location_prior."""
-    entries = [entry("system_prompt", {"text": "Act."}), entry("location_prior"), entry("show_candidates")]
-    return HarnessSpec.from_json({"format": 1, "name": "texts", "processors": entries})
+    params = {"system_prompt": {"text": "Act."}, "location_prior": {}, "show_candidates": {}}
+    components = {use: component(use, given) for use, given in params.items()}
+    return HarnessSpec.from_json({"format": 2, "name": "texts", "components": components})
 
 
 def names(candidates: list[Candidate]) -> list[str]:
@@ -31,7 +32,7 @@ def test_each_text_is_rewritten_in_turn_and_the_next_round_goes_on(texts: Harnes
     candidates = propose(texts, evidence("loop", "won", backend=backend), 3)
     assert names(candidates) == ["rewrite system_prompt.text", "rewrite show_candidates.header", "rewrite location_prior.given"]
     assert [c.problem for c in candidates] == ["", "", ""]
-    edited = [{item["use"]: item["params"] for item in texts.patch(c.patch).processors} for c in candidates]
+    edited = [{item["use"]: item["params"] for item in texts.patch(c.patch).components.values()} for c in candidates]
     assert edited[0]["system_prompt"]["text"] == "Act well."
     assert edited[1]["show_candidates"]["header"] == "You may:"
     assert edited[2]["location_prior"]["given"] == "A {thing} is at the {place}."
@@ -64,7 +65,9 @@ def test_the_model_is_told_to_keep_the_blanks_and_a_text_without_them_is_refused
     assert (candidate.id, candidate.manifest["lever"]) == ("r1c3", "rewrite location_prior.given")
     assert "Keep {thing} and {place} in it, in this order." in backend.calls[0].prompt
     assert candidate.patch == []
-    assert candidate.problem.startswith("rewrite location_prior.given: harness texts after the patch: /processors/1/params/given")
+    assert candidate.problem.startswith(
+        "rewrite location_prior.given: harness texts after the patch: /components/location_prior/params/given"
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,7 @@ def test_it_needs_a_model_a_text_and_a_failure(texts: HarnessSpec, evidence: Mak
     with pytest.raises(ProposerError, match="name one with --proposer-model"):
         propose(texts, evidence("loop"), 1)
     assert propose(texts, evidence("won", backend=Scripted([])), 1) == []
-    bare = HarnessSpec.from_json({"format": 1, "name": "bare", "processors": [entry("decide")]})
+    bare = HarnessSpec.from_json({"format": 2, "name": "bare", "components": {"decide": component("decide")}})
     assert propose(bare, evidence("loop", backend=Scripted([])), 1) == []
 
 

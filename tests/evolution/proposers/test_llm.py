@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homebody.agents.errors import BadSchemaError, RemoteCannotError, RemoteDownError, RemoteRefusedError, ScriptExhaustedError
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.models.backend import Backend, Message
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.processors import REGISTRY
@@ -56,7 +56,7 @@ def test_an_answer_in_each_form_becomes_an_edit(
     (candidate,) = ask(seed, evidence, answer(edit))
     assert (candidate.id, candidate.problem, candidate.dimension) == ("r1c1", "", dimension)
     edited = seed.patch(candidate.patch)
-    found = {item["use"]: item["params"] for item in edited.processors}
+    found = {item["use"]: item["params"] for item in edited.components.values()}
     assert {use: found.get(use) for use in expected} == expected
     assert candidate.manifest == {
         "candidate_id": "r1c1", "bucket": dimension, "lever": lever, "hypothesis": "It goes round in circles.",
@@ -69,11 +69,11 @@ def test_an_answer_in_each_form_becomes_an_edit(
 
 def test_advice_is_added_to_the_system_prompt_and_makes_one_where_there_is_none(seed: HarnessSpec, evidence: Make) -> None:
     (candidate,) = ask(seed, evidence, answer(ADVICE))
-    text = seed.processors[0]["params"]["text"]
-    assert seed.patch(candidate.patch).processors[0]["params"]["text"] == f"{text}\n{ADVICE['prompt']}"
-    empty = HarnessSpec.from_json({"format": 1, "name": "empty", "processors": []})
+    text = seed.components["system_prompt"]["params"]["text"]
+    assert seed.patch(candidate.patch).components["system_prompt"]["params"]["text"] == f"{text}\n{ADVICE['prompt']}"
+    empty = HarnessSpec.from_json({"format": 2, "name": "empty", "components": {}})
     (candidate,) = ask(empty, evidence, answer(ADVICE))
-    assert empty.patch(candidate.patch).processors[0]["params"]["text"] == ADVICE["prompt"]
+    assert empty.patch(candidate.patch).components["system_prompt"]["params"]["text"] == ADVICE["prompt"]
     assert candidate.manifest["attribution_signature"] == "system_prompt"
 
 
@@ -108,8 +108,8 @@ def test_what_stands_around_the_object_is_ignored(seed: HarnessSpec, evidence: M
         (answer({"hook": "before_model", "code": ["return open('/etc/passwd').read()"]}), "on a sample event"),
         (answer({"hook": "before_model", "code": ["return {'command': 'look'}"]}), "it changed command at before_model"),
         (answer({"set": "history_window", "params": {"turns": 20}}), "set history_window: changes nothing"),
-        (answer({"set": "location_prior", "params": {"given": "no blanks"}}), "/processors/2/params/given"),
-        (answer({"set": "history_budget", "params": {}}), "a second processor of group 'history'"),
+        (answer({"set": "location_prior", "params": {"given": "no blanks"}}), "/components/location_prior/params/given"),
+        (answer({"set": "history_budget", "params": {}}), "a second component of group 'history'"),
     ],
 )  # fmt: skip
 def test_an_answer_that_is_no_edit_is_kept_with_its_reason(seed: HarnessSpec, evidence: Make, text: str, problem: str) -> None:
@@ -243,11 +243,26 @@ def test_a_processor_that_needs_lessons_is_on_offer_only_with_them(seed: Harness
     assert set(taught) <= set(REGISTRY)
 
 
-def test_nothing_is_removed_from_a_harness_that_holds_patches_of_its_own(evidence: Make) -> None:
-    rule = {"name": "stuck", "when": {"signal": "stalled", "at_least": 2}, "patch": [{"op": "remove", "path": "/processors/0"}]}
-    base = HarnessSpec.from_json({"format": 1, "name": "ruled", "processors": [entry("decide"), entry("repair")], "adaptations": [rule]})
-    (candidate,) = ask(base, evidence, answer({"remove": "decide"}))
+def test_what_is_removed_goes_from_the_rules_of_the_harness_too(evidence: Make) -> None:
+    rule = {"name": "stuck", "when": {"signal": "stalled", "at_least": 2}, "patch": [{"op": "remove", "path": "/components/chooser"}]}
+    components = {"chooser": component("decide"), "repair": component("repair", after=[])}
+    base = HarnessSpec.from_json({"format": 2, "name": "ruled", "components": components, "adaptations": [rule]})
+    (candidate,) = ask(base, evidence, answer({"remove": "chooser"}))
+    assert (candidate.problem, candidate.dimension) == ("", "control")
+    assert base.patch(candidate.patch).document == {"format": 2, "name": "ruled", "components": {"repair": components["repair"]}}
+    (candidate,) = ask(base, evidence, answer({"remove": "decide"}))  # no id
     assert "at /edit" in candidate.problem
+
+
+def test_code_is_asked_last_at_its_hook_and_bars_no_other_component(seed: HarnessSpec, evidence: Make) -> None:
+    lines = {"hook": "before_model", "code": ["return {'content': 'Hurry.'}"]}
+    (candidate,) = ask(seed, evidence, answer(lines))
+    once = seed.patch(candidate.patch)
+    assert once.in_order()[-1] == "code"
+    (again,) = ask(once, evidence, answer(lines | {"code": ["return {'content': 'Now.'}"]}))
+    twice = once.patch(again.patch)
+    assert (again.manifest["attribution_signature"], twice.in_order()[-2:]) == ("code_2", ["code", "code_2"])
+    assert twice.components["code"] == once.components["code"]
 
 
 JUNK = st.recursive(

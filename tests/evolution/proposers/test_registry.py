@@ -44,7 +44,7 @@ def test_the_example_of_the_package_runs_as_it_is_written(seed: HarnessSpec, evi
     source = "\n".join(line[4:] for line in doc.splitlines() if line.startswith("    ") or not line)
     (candidate,) = find_proposer(f"{module(source)}:propose")(seed, evidence("loop"), 2)
     check_manifest(candidate.manifest)
-    assert seed.patch(candidate.patch).index("loop_guard") is not None
+    assert seed.patch(candidate.patch).id_of("loop_guard") == "loop_guard"
     assert candidate.manifest["predicted_impact"]["will_unlock"] == ["train/a-0"]
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.processors import REGISTRY
 from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.evidence.learn import Lessons
@@ -24,12 +24,12 @@ def names(candidates: list[Candidate]) -> list[str]:
 
 
 def params(spec: HarnessSpec, use: str) -> Any:
-    position = spec.index(use)
-    return None if position is None else spec.processors[position]["params"]
+    name = spec.id_of(use)
+    return None if name is None else spec.components[name]["params"]
 
 
-def harness(*entries: dict[str, Any]) -> HarnessSpec:
-    return HarnessSpec.from_json({"format": 1, "name": "made", "processors": list(entries)})
+def harness(*components: dict[str, Any]) -> HarnessSpec:
+    return HarnessSpec.from_json({"format": 2, "name": "made", "components": {item["use"]: item for item in components}})
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_what_shipped_harnesses_were_made_of_comes_first_as_before(seed: Harness
         tried |= {spec.patch(c.patch).behaviour_hash for c in candidates.values()}
         spec = spec.patch(candidates[wanted].patch)
         shipped.append(wanted)
-    order = ["learned_plan", "visited", "location_prior", "location_memory", "decide"]
-    assert [item["use"] for item in spec.processors if item["use"] in order] == order
+    order = ["learned_plan", "visited", "location_prior", "location_memory", "show_candidates"]
+    assert [name for name in spec.in_order() if name in order] == order
 
 
 def test_the_manifest_of_a_candidate_is_complete(seed: HarnessSpec, evidence: Make) -> None:
@@ -154,28 +154,28 @@ TWO_STEPS = Lessons(
 @pytest.mark.parametrize(
     ("lever", "failure", "base", "lessons", "expected"),
     [
-        ("leave a look unfinished", "searching", [entry("learned_plan")], Lessons(), {"learned_plan": {"finish_looks": False}}),
-        ("leave a look unfinished", "searching", [entry("learned_plan", {"finish_looks": False})], Lessons(), None),
+        ("leave a look unfinished", "searching", [component("learned_plan")], Lessons(), {"learned_plan": {"finish_looks": False}}),
+        ("leave a look unfinished", "searching", [component("learned_plan", {"finish_looks": False})], Lessons(), None),
         ("answer under a grammar", "refused", [], Lessons(), {"decide": {"method": "grammar"}}),
-        ("answer under a grammar", "refused", [entry("decide", {"method": "rank"})], Lessons(), None),
+        ("answer under a grammar", "refused", [component("decide", {"method": "rank"})], Lessons(), None),
         ("repair answers", "refused", [], Lessons(), {"repair": {}}),
-        ("repair answers", "refused", [entry("decide", {"method": "score"})], Lessons(), None),
+        ("repair answers", "refused", [component("decide", {"method": "score"})], Lessons(), None),
         ("show the commands", "refused", [], Lessons(), {"show_candidates": {}}),
-        ("show the commands", "refused", [entry("show_candidates")], Lessons(), None),
+        ("show the commands", "refused", [component("show_candidates")], Lessons(), None),
         ("explain refusals", "refused", [], Lessons(), {"explain_refusal": {}}),
         ("wait for what must come first", "order", [], TWO_STEPS,
          {"requires": {"rules": [{"form": "wet #", "needs": ["lift # from #"], "goal": ["wash", "a"]}]}}),
-        ("wait for what must come first", "order", [entry("learned_plan")], TWO_STEPS, None),
-        ("commands about the goal first", "ceiling", [entry("decide", {"method": "rank"})], Lessons(), {"goal_words": {}}),
+        ("wait for what must come first", "order", [component("learned_plan")], TWO_STEPS, None),
+        ("commands about the goal first", "ceiling", [component("decide", {"method": "rank"})], Lessons(), {"goal_words": {}}),
         ("commands about the goal first", "ceiling", [], Lessons(), {"goal_words": {}, "shortlist": {}}),
         ("ask which command fits the goal", "ceiling", [], Lessons(), {"action_prior": {}, "decide": {"method": "rank"}}),
-        ("ask which command fits the goal", "ceiling", [entry("learned_plan")], Lessons(), None),
+        ("ask which command fits the goal", "ceiling", [component("learned_plan")], Lessons(), None),
         ("guard against stalls", "loop", [], Lessons(), {"stall_guard": {}}),
         ("end with the goal", "final_step_missing", [], Lessons(), {"step_budget": {}}),
-        ("take off a command's own likelihood", "loop", [entry("decide", {"method": "score"})], Lessons(),
+        ("take off a command's own likelihood", "loop", [component("decide", {"method": "score"})], Lessons(),
          {"decide": {"method": "score", "correct": 1.0}}),
         ("take off a command's own likelihood", "loop", [], Lessons(), None),
-        ("look up what was read", "loop", [entry("history_window")], Lessons(), {"recall": {}}),
+        ("look up what was read", "loop", [component("history_window")], Lessons(), {"recall": {}}),
         ("look up what was read", "loop", [], Lessons(), None),
         ("count the steps", "premature_end", [], Lessons(), {"steps_left": {}}),
         ("vote among answers", "ceiling", [], Lessons(), {"decide": {"method": "vote", "constrained": True}}),
@@ -192,7 +192,7 @@ def test_levers_apply_where_they_have_something_to_act_on(
         return
     edited = spec.patch(found[lever].patch)
     assert {use: params(edited, use) for use in expected} == expected
-    assert len(edited.processors) == len({item["use"] for item in [*base]} | set(expected))
+    assert len(edited.components) == len({item["use"] for item in [*base]} | set(expected))
 
 
 def test_every_lever_has_a_name_of_its_own_answers_known_failures_and_works_through_a_processor() -> None:
@@ -262,9 +262,9 @@ def test_lever_that_a_rule_of_the_harness_stands_against_is_passed_over(evidence
     rule = {
         "name": "stuck",
         "when": {"signal": "stalled", "at_least": 2},
-        "patch": [{"op": "add", "path": "/processors/0", "value": entry("loop_guard")}],
+        "patch": [{"op": "add", "path": "/components/loop_guard", "value": component("loop_guard")}],
     }
-    base = HarnessSpec.from_json({"format": 1, "name": "ruled", "processors": [entry("decide")], "adaptations": [rule]})
+    base = HarnessSpec.from_json({"format": 2, "name": "ruled", "components": {"decide": component("decide")}, "adaptations": [rule]})
     found = names(propose(base, evidence("unusable_answers"), 40))
     assert "guard against loops" not in found
     assert found[:3] == ["learned_plan", "choose by score", "short history"]

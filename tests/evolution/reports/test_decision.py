@@ -62,7 +62,7 @@ def test_a_question_on_one_line(prompt: str, answers: list[tuple[str, float]], s
 
 
 def test_what_was_made_of_the_answers_is_in_the_notes() -> None:
-    notes = {"4:prior": {"crate": [["shed", 1.5], ["dock", -1]], "n": 3}, "7:trace_detail": {"prior": [0.5, 1.0], "candidates": ["a"]}}
+    notes = {"prior": {"crate": [["shed", 1.5], ["dock", -1]], "n": 3}, "trace_detail": {"prior": [0.5, 1.0], "candidates": ["a"]}}
     asked = Question("Where is a", ((" crate.", -1.0),))
     assert decision.conclusions(step(notes=notes, questions=(asked,))) == [("crate", [("shed", 1.5), ("dock", -1.0)])]
     assert decision.conclusions(step(notes=notes)) == []

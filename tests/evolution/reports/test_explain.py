@@ -121,7 +121,7 @@ def test_an_older_run_tells_what_it_kept(told_run: Callable[..., Path], tmp_path
     card = explain(run_dir, 1, "1")
     assert card["shown"] == {"loop": [{"task": "train/a-0", "steps": [], "history": []}]}
     # Its seed is not known, so the patch is told as it stands.
-    assert card["changes"] == ['add /processors/0 = {"note": "a lever"}']
+    assert card["changes"] == ['add /components/note = {"note": "a lever"}']
     assert (card["critique"], card["checks"], card["activations"]) == ([], [], None)
     text = card_markdown(card)
     assert "Hypothesis: none was kept" in text
@@ -157,11 +157,11 @@ def test_a_category_that_is_not_known_any_more(told_run: Callable[..., Path], tm
 def test_a_patch_that_does_not_fit_is_told_as_it_stands(baseline: Any, tmp_path: Path) -> None:
     run_dir = shutil.copytree(baseline.run_dir, tmp_path / "run")
     history = read_history(run_dir)
-    history.run["rounds"][0]["candidates"][1]["patch"] = [{"op": "remove", "path": "/processors/99"}]
-    assert cards(history)[1]["changes"] == ["remove /processors/99"]
+    history.run["rounds"][0]["candidates"][1]["patch"] = [{"op": "remove", "path": "/components/gone"}]
+    assert cards(history)[1]["changes"] == ["remove /components/gone"]
     # From a shipped patch that does not fit on, the harness is not known.
-    history.run["rounds"][0]["candidates"][0]["patch"] = [{"op": "remove", "path": "/processors/98"}]
-    assert next(card["changes"] for card in cards(history) if card["round"] == 2)[0].startswith("add /processors/")
+    history.run["rounds"][0]["candidates"][0]["patch"] = [{"op": "remove", "path": "/components/lost"}]
+    assert next(card["changes"] for card in cards(history) if card["round"] == 2)[0].startswith("add /components/")
 
 
 def test_long_names_are_cut_and_what_was_not_played_was_not_at_work(told_run: Callable[..., Path], tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_what_critic_and_gate_say_is_text_and_no_markup(told_run: Callable[..., 
         edit = {**item["candidates"][0], "id": "r3c1", "checks": [["build", HOSTILE]], "activations": 3}
         edit["manifest"] = {**edit["manifest"], "hypothesis": HOSTILE, "evidence": {HOSTILE: ["train/a-0"]}}
         edit["manifest"]["predicted_impact"] = {**edit["manifest"]["predicted_impact"], "will_stabilize": [HOSTILE]}
-        edit["patch"] = [{"op": "add", "path": "/processors/0", "value": HOSTILE}]
+        edit["patch"] = [{"op": "add", "path": "/components/note", "value": HOSTILE}]
         store.append("round", {**item, "round": 3, "candidates": [edit], "shipped": None})
     document = Document(build_page(run_dir))
     assert (document.tags["script"], document.tags["img"]) == (1, 0)

@@ -58,8 +58,8 @@ def test_a_step(episode: Callable[..., Any]) -> None:
 
 def test_what_the_harness_changed_is_said(episode: Callable[..., Any]) -> None:
     changed = [
-        {"by": "0:visited", "hook": "before_model", "outcome": "change", "fields": {"candidates": ["a", "b"], "prior": ["c", "d"]}},
-        {"by": "1:step_budget", "hook": "step_start", "outcome": "interrupt", "fields": {}},
+        {"by": "visited", "hook": "before_model", "outcome": "change", "fields": {"candidates": ["a", "b"], "prior": ["c", "d"]}},
+        {"by": "step_budget", "hook": "step_start", "outcome": "interrupt", "fields": {}},
     ]
     adapted = {"rule": "loosen", "signal": "stall", "patch": [], "behaviour_hash": "h"}
     said = line(episode, changed=changed, adapted=adapted)["changes"]
@@ -85,7 +85,7 @@ def test_the_pieces_of_a_page_are_lines(episode: Callable[..., Any]) -> None:
 
 def test_who_decided_and_what_was_asked(episode: Callable[..., Any]) -> None:
     asked = [{"prompt": "The best place to find a gem is the", "answers": [[" shaft.", -1.25], [" crate.", -3.5]]}]
-    notes = {"4:prior": {"gem": [["shaft", 2.0], ["crate", -0.5]]}}
+    notes = {"prior": {"gem": [["shaft", 2.0], ["crate", -0.5]]}}
     scores = [["go", 2.0], ["wait", 0.5]]
     trace = [
         step(decided_by="model", twin="wait", scores=scores, questions=asked, notes=notes),

@@ -18,7 +18,7 @@ from homebody.evolution.stages import proposal as proposal_module
 from homebody.evolution.stages.proposal import Proposals
 from homebody.evolution.store import Store
 
-SPEC = HarnessSpec.from_json({"format": 1, "name": "test", "processors": []})
+SPEC = HarnessSpec.from_json({"format": 2, "name": "test", "components": {}})
 EVIDENCE = Evidence(2, [], Landscape(), Lessons(), frozenset({"seed"}), 0)
 
 
@@ -118,7 +118,7 @@ def test_ids_in_manifests_follow(scene: Scene) -> None:
 
 
 def test_a_resumed_run_does_not_ask_again_and_counts_the_same_tokens(scene: Scene) -> None:
-    broken = Candidate("r2c1", "context", [{"op": "remove", "path": "/processors/9"}], {"candidate_id": "r2c1", "lever": "9"})
+    broken = Candidate("r2c1", "context", [{"op": "remove", "path": "/components/gone"}], {"candidate_id": "r2c1", "lever": "9"})
     scene.answers = [[broken], [candidate("r2c1", 2)]]
     scene.objected = {"9": ("build: it does not apply",)}
     first = scene.gather()

@@ -13,7 +13,7 @@ from gymnasium.spaces import Text
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homebody.agents.harness.spec import HarnessSpec, canonical, entry, route_score
+from homebody.agents.harness.spec import HarnessSpec, canonical, component, route_score
 from homebody.agents.policy import Ties
 from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.record import EpisodeRecord
@@ -21,7 +21,6 @@ from homebody.envs import TaskSpec
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.loop import evolve
 from homebody.evolution.proposers import Candidate, Evidence
-from homebody.evolution.proposers.edit import ORDER
 from homebody.evolution.proposers.registry import PROPOSERS, Entry
 from homebody.evolution.reports.live import Live
 from homebody.evolution.stages.variants import fork, learn_route, rebase
@@ -61,8 +60,12 @@ def test_words_that_all_goals_have_do_not_send_an_unknown_kind_away() -> None:
 # --- fork
 
 
-def spec_of(*entries: dict[str, Any], **parts: Any) -> HarnessSpec:
-    return HarnessSpec.from_json({"format": 1, "name": "test", "processors": list(entries), **parts})
+def named(*items: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {item["use"]: item for item in items}
+
+
+def spec_of(*items: dict[str, Any], **parts: Any) -> HarnessSpec:
+    return HarnessSpec.from_json({"format": 2, "name": "test", "components": named(*items), **parts})
 
 
 def outcomes(episode: Callable[..., EpisodeRecord], **by_goal: str) -> list[EpisodeRecord]:
@@ -70,8 +73,8 @@ def outcomes(episode: Callable[..., EpisodeRecord], **by_goal: str) -> list[Epis
 
 
 def test_a_fork_keeps_the_harness_and_adds_the_edit_for_the_goals_that_it_helps(episode: Any) -> None:
-    spec = spec_of(entry("goal_words"))
-    edited = spec_of(entry("goal_words"), entry("loop_guard"))
+    spec = spec_of(component("goal_words"))
+    edited = spec_of(component("goal_words"), component("loop_guard"))
     before = outcomes(episode, open_red="+++", open_blue="----", open_grey="+-")
     after = outcomes(episode, open_red="--+", open_blue="+++-", open_grey="+-")
     forked = fork(spec, edited, before, after, "v1")
@@ -93,15 +96,15 @@ def test_a_fork_keeps_the_harness_and_adds_the_edit_for_the_goals_that_it_helps(
     ],
 )
 def test_no_fork_where_goals_do_not_tell_gain_from_loss(episode: Any, before: dict[str, str], after: dict[str, str]) -> None:
-    spec, edited = spec_of(), spec_of(entry("loop_guard"))
+    spec, edited = spec_of(), spec_of(component("loop_guard"))
     assert fork(spec, edited, outcomes(episode, **before), outcomes(episode, **after), "v1") is None
 
 
-def test_no_fork_of_an_edit_that_changes_more_than_processors(episode: Any) -> None:
+def test_no_fork_of_an_edit_that_changes_more_than_components(episode: Any) -> None:
     rule = {
         "name": "r",
         "when": {"signal": "steps_left", "at_most": 2},
-        "patch": [{"op": "add", "path": "/processors/-", "value": entry("loop_guard")}],
+        "patch": [{"op": "add", "path": "/components/loop_guard", "value": component("loop_guard")}],
     }
     before, after = outcomes(episode, open_red="+++", open_blue="---"), outcomes(episode, open_red="---", open_blue="+++")
     assert fork(spec_of(), spec_of(adaptations=[rule]), before, after, "v1") is None
@@ -116,42 +119,27 @@ def varied(base: Sequence[dict[str, Any]], variant: Sequence[dict[str, Any]]) ->
     return spec.with_variants([{"name": "v", "route": {"words": {"blue": 2.0}, "bias": -1.0}, "patch": patch}])
 
 
-WORDS, LOOPS = entry("goal_words", {"weight": 3.0}), entry("loop_guard", {"repeats": 2})
-HISTORY, MENU = entry("history_window", {"turns": 4}), entry("show_candidates")
+WORDS, LOOPS = component("goal_words", {"weight": 3.0}), component("loop_guard", {"repeats": 2})
+HISTORY, MENU = component("history_window", {"turns": 4}), component("show_candidates")
 
 
 @pytest.mark.parametrize(
     ("base", "variant", "new", "expected"),
     [
-        # What the variant adds goes behind what it stood behind, wherever that is now.
+        # What the variant adds comes in beside what the edit has brought.
         ([WORDS], [WORDS, LOOPS], [HISTORY, WORDS, MENU], [HISTORY, WORDS, LOOPS, MENU]),
-        ([WORDS], [LOOPS, WORDS], [HISTORY, WORDS], [LOOPS, HISTORY, WORDS]),
         # What it takes out stays out.
         ([WORDS, LOOPS], [LOOPS], [HISTORY, WORDS, LOOPS], [HISTORY, LOOPS]),
         # Parameter by parameter: the edit sets one, the variant another.
         (
-            [entry("loop_guard", {"repeats": 2})],
-            [entry("loop_guard", {"repeats": 3})],
-            [entry("loop_guard", {"repeats": 2}), MENU],
-            [entry("loop_guard", {"repeats": 3}), MENU],
+            [component("loop_guard", {"repeats": 2})],
+            [component("loop_guard", {"repeats": 3})],
+            [component("loop_guard", {"repeats": 2}), MENU],
+            [component("loop_guard", {"repeats": 3}), MENU],
         ),
-        ([HISTORY], [entry("history_window", {})], [HISTORY, WORDS], [entry("history_window", {}), WORDS]),
+        ([HISTORY], [component("history_window", {})], [HISTORY, WORDS], [component("history_window", {}), WORDS]),
         # The edit brings in what the variant has with a setting of its own.
-        ([], [LOOPS], [entry("loop_guard", {"repeats": 5})], [LOOPS]),
-        # Two of one name are told apart by their order.
-        (
-            [entry("code", hook="step_start", dimension="control", source="def process(event):\n    return None")],
-            [
-                entry("code", hook="step_start", dimension="control", source="def process(event):\n    return None"),
-                entry("code", hook="step_end", dimension="control", source="def process(event):\n    return None"),
-            ],
-            [WORDS, entry("code", hook="step_start", dimension="control", source="def process(event):\n    return None")],
-            [
-                WORDS,
-                entry("code", hook="step_start", dimension="control", source="def process(event):\n    return None"),
-                entry("code", hook="step_end", dimension="control", source="def process(event):\n    return None"),
-            ],
-        ),
+        ([], [LOOPS], [component("loop_guard", {"repeats": 5})], [LOOPS]),
     ],
 )
 def test_a_variant_means_the_same_after_an_edit(
@@ -160,14 +148,14 @@ def test_a_variant_means_the_same_after_an_edit(
     kept, dropped = rebase(varied(base, variant), spec_of(*new))
     assert dropped == []
     edited = spec_of(*new).with_variants(kept)
-    assert edited.variant(edited.variants[0]).processors == expected
+    assert edited.variant(edited.variants[0]).components == named(*expected)
     assert edited.variants[0]["route"] == {"words": {"blue": 2.0}, "bias": -1.0}
 
 
 @pytest.mark.parametrize(
     ("base", "variant", "new"),
     [
-        ([LOOPS], [entry("loop_guard", {"repeats": 3})], [WORDS]),  # what it set is gone
+        ([LOOPS], [component("loop_guard", {"repeats": 3})], [WORDS]),  # what it set is gone
         ([WORDS], [WORDS, LOOPS], [WORDS, LOOPS]),  # the harness does it itself
         ([WORDS, LOOPS], [LOOPS], [LOOPS]),  # what it took out is gone
     ],
@@ -179,25 +167,24 @@ def test_a_variant_that_an_edit_overtakes_is_dropped(
 
 
 def test_a_variant_that_would_break_the_new_harness_is_dropped() -> None:
-    rule = {
-        "name": "r", "when": {"signal": "steps_left", "at_most": 2}, "patch": [{"op": "add", "path": "/processors/-", "value": LOOPS}],
-    }  # fmt: skip
+    patch = [{"op": "add", "path": "/components/loop_guard", "value": LOOPS}]
+    rule = {"name": "r", "when": {"signal": "steps_left", "at_most": 2}, "patch": patch}
     assert rebase(varied([WORDS], [WORDS, LOOPS]), spec_of(WORDS, adaptations=[rule])) == ([], ["v"])
 
 
 ENTRIES = st.lists(
-    st.sampled_from([WORDS, LOOPS, HISTORY, MENU, entry("visited", {"forms": ["go to #"]})]), max_size=4, unique_by=canonical
-).map(lambda entries: sorted(entries, key=lambda item: ORDER.index(item["use"])))
+    st.sampled_from([WORDS, LOOPS, HISTORY, MENU, component("visited", {"forms": ["go to #"]})]), max_size=4, unique_by=canonical
+)
 
 
 @given(ENTRIES, ENTRIES)
 def test_an_edit_that_changes_nothing_changes_no_variant(base: list[dict[str, Any]], variant: list[dict[str, Any]]) -> None:
-    if base != variant:
+    if named(*base) != named(*variant):
         spec = varied(base, variant)
         kept, dropped = rebase(spec, spec.without_variants())
         merged = spec.with_variants(kept)
         assert dropped == []
-        assert merged.variant(kept[0]).processors == variant
+        assert merged.variant(kept[0]).components == named(*variant)
 
 
 # --- whole runs
@@ -253,7 +240,7 @@ class Steer(Processor):
 
 
 def steering(**commands: str) -> dict[str, Any]:
-    return {"use": "steer", "hook": Steer.hook, "dimension": Steer.dimension, "params": {"map": commands}}
+    return {"use": "steer", "params": {"map": commands}}
 
 
 def steer(name: str, **commands: str) -> Candidate:
@@ -263,7 +250,7 @@ def steer(name: str, **commands: str) -> Candidate:
         "candidate_id": name, "bucket": "control", "lever": f"steer {name}", "hypothesis": "A test.", "evidence": {}, "control": True,
         "predicted_impact": impact, "attribution_signature": "steer",
     }  # fmt: skip
-    return Candidate(name, "control", [{"op": "add", "path": "/processors/-", "value": steering(**commands)}], manifest)
+    return Candidate(name, "control", [{"op": "add", "path": "/components/steer", "value": steering(**commands)}], manifest)
 
 
 @pytest.fixture
@@ -281,7 +268,7 @@ def doors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict
         module.propose = propose  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "door_proposer", module)
         monkeypatch.setitem(PROPOSERS, "doors", Entry("door_proposer:propose"))  # type: ignore[attr-defined]
-        (tmp_path / "seed.json").write_text('{"format": 1, "name": "seed", "processors": []}')
+        (tmp_path / "seed.json").write_text('{"format": 2, "name": "seed", "components": {}}')
         values: dict[str, Any] = {
             "env_id": "Doors-v0", "model": "no-model", "harness": str(tmp_path / "seed.json"), "proposer": "doors", "train_tasks": 9,
             "validation_tasks": 12, "isolation": "variants", "rounds": 5,
@@ -315,7 +302,7 @@ def test_an_edit_that_helps_some_and_hurts_others_is_shipped_as_a_variant(doors:
     assert result["rounds"][0]["shipped"] == "rightv"
     final = replay(result, spec_of())
     assert [variant["name"] for variant in final.variants] == result["rounds"][0]["variants"] == ["rightv"]
-    assert final.without_variants().processors == []
+    assert final.without_variants().components == {}
     assert set(final.variants[0]["route"]["words"]) == {"blue", "red"}
     origin = HarnessSpec.load(result["final_harness"]).document["origin"]
     assert (origin["isolation"], origin["edits"]) == ("variants", ["steer right, for some goals"])
@@ -335,15 +322,15 @@ def test_a_variant_is_retired_once_the_harness_itself_does_as_well(doors: Any) -
     assert second["retired"] == [{"name": "rightv", "reason": "it solves 3 of its 3 training tasks, and the harness itself 3"}]
     assert second["variants"] == []
     final = replay(result, spec_of())
-    assert final.document["processors"] == [steering(blue="right", hatch="push")]
+    assert final.components == named(steering(blue="right", hatch="push"))
 
 
 def test_a_variant_outlives_an_edit_that_does_not_touch_its_goals(doors: Any) -> None:
     result = doors([RIGHT], [steer("push", hatch="push")])
     assert (result["rounds"][1]["shipped"], result["rounds"][1]["retired"]) == ("push", [])
     final = replay(result, spec_of())
-    assert final.without_variants().processors == [steering(hatch="push")]
-    assert final.variant(final.variants[0]).processors == [steering(any="right")]
+    assert final.without_variants().components == named(steering(hatch="push"))
+    assert final.variant(final.variants[0]).components == named(steering(any="right"))
 
 
 def test_the_edit_of_a_variant_is_not_tried_again(doors: Any) -> None:

@@ -1,0 +1,83 @@
+"""The order in which the components of a harness are asked.
+
+Hooks come in the order of an episode. Within a hook a component follows those that its class names
+in `after`, those whose class names it in `before`, and the ids in its own `after`. Where none of
+these decides, the id does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from homebody.agents.errors import AgentError
+from homebody.agents.harness.hooks import HOOKS
+from homebody.agents.processors.base import Processor
+
+Component = Mapping[str, Any]
+"""One entry of `components` in a harness document."""
+
+
+class CycleError(AgentError):
+    """Components that wait for each other.
+
+    Attributes:
+        pairs: the cycle. The first component of each pair follows the second, which is the first of
+            the next pair.
+    """
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        self.pairs = list(zip(ids, [*ids[1:], ids[0]], strict=True))
+        super().__init__(f"components wait for each other: {', '.join(f'{one} after {other}' for one, other in self.pairs)}")
+
+
+def hook_of(component: Component, processor: type[Processor]) -> str:
+    """Return the hook of a component: its class's, or its own where the class leaves it open."""
+    return str(processor.hook or component["hook"])
+
+
+def in_order(components: Mapping[str, Component], processors: Mapping[str, type[Processor]]) -> list[str]:
+    """Return the ids of components in the order in which they are asked.
+
+    Args:
+        components: by id.
+        processors: their classes, by id.
+
+    Raises:
+        CycleError: some of them wait for each other.
+    """
+    hooks = {name: HOOKS.index(hook_of(component, processors[name])) for name, component in components.items()}
+    earlier = {name: _earlier(name, components, processors, hooks) for name in components}
+    left = sorted(components, key=lambda name: (hooks[name], name))
+    placed: dict[str, None] = {}
+    while left:
+        ready = next((name for name in left if earlier[name] <= placed.keys()), None)
+        if ready is None:
+            raise CycleError(_cycle(left[0], earlier, left))
+        left.remove(ready)
+        placed[ready] = None
+    return list(placed)
+
+
+def _earlier(
+    name: str, components: Mapping[str, Component], processors: Mapping[str, type[Processor]], hooks: Mapping[str, int]
+) -> set[str]:
+    """Return the ids that come before one."""
+    own, component = processors[name], components[name]
+    return {
+        other
+        for other, processor in processors.items()
+        if other != name
+        and hooks[other] == hooks[name]
+        and (other in component.get("after", ()) or processor.name in own.after or own.name in processor.before)
+    }
+
+
+def _cycle(start: str, earlier: Mapping[str, Collection[str]], left: Collection[str]) -> list[str]:
+    """Return a cycle that is reached from one of the components that could not be placed."""
+    path = [start]
+    while True:
+        following = min(name for name in earlier[path[-1]] if name in left)
+        if following in path:
+            return path[path.index(following) :]
+        path.append(following)
