@@ -55,7 +55,7 @@ def kept(run_dir: Path) -> dict[str, str]:
 
 
 def lasting(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in json.loads(json.dumps(result)).items() if key not in ("wall_s", "final_harness")}
+    return {key: value for key, value in json.loads(json.dumps(result)).items() if key not in ("wall_s", "twins_s", "final_harness")}
 
 
 def test_twenty_kills_change_nothing(small: Callable[..., EvolveConfig], baseline: Any, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ READS = {
     "watch": (("watch", "{run}"), "episode  task"),
     "watch --record": (("watch", "{run}", "--episode", 1, "--record", "{out}.png"), ""),
     "export": (("export", "{run}", "--format", "grpo", "--out", "{out}"), "{out}: "),
-    "controls": (("controls", "{run}", "--only", "no-model,random,noop", "--tasks", 1, "--json", "{out}"), "0 edits shipped"),
+    "controls": (("controls", "{run}", "--only", "final,noop", "--tasks", 1, "--json", "{out}"), "0 edits shipped"),
     "evaluate": (("evaluate", "--harness", "{run}/final.json", "--policy", "no-model", "--tasks", 1, "--max-steps", 2), "2.0 steps a task"),
 }  # fmt: skip
 
@@ -36,7 +36,7 @@ def played(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     from homebody.evolution.controls.rows import Plan, play_controls
 
     run_dir = Path(shutil.copytree(finished_run, tmp_path_factory.mktemp("played") / "run"))
-    play_controls(run_dir, Plan("test", 1, only=("no-model", "random", "noop")))
+    play_controls(run_dir, Plan("test", 1, only=("final", "noop")))
     return run_dir
 
 
@@ -112,7 +112,7 @@ def test_game_files_that_lie_elsewhere_now_can_be_named(homebody: Command, tmp_p
     assert homebody("evolve", *env, "--data-dir", houses, *small, "--run-dir", run_dir).code == 0
     houses.rename(tmp_path / "moved")
     there = ("--data-dir", tmp_path / "moved")
-    controls = ("controls", run_dir, "--only", "no-model", "--tasks", 1)
+    controls = ("controls", run_dir, "--only", "final", "--tasks", 1)
     export = ("export", run_dir, "--format", "grpo", "--out", tmp_path / "out.jsonl")
     for command in (controls, export):
         answer = homebody(*command)

@@ -145,9 +145,9 @@ def talker(monkeypatch: pytest.MonkeyPatch) -> list[Talker]:
 
 
 def result_of(folder: Path) -> dict[str, Any]:
-    """What a result says, but for the time, the place, and the tokens served from a cache, which begins empty in each process."""
+    """What a result says, but for the times, the place, and the tokens served from a cache, which begins empty in each process."""
     result: dict[str, Any] = json.loads((folder / "result.json").read_text("utf-8"))
-    return {key: value for key, value in result.items() if key not in ("wall_s", "final_harness", "cached_tokens")}
+    return {key: value for key, value in result.items() if key not in ("wall_s", "twins_s", "final_harness", "cached_tokens")}
 
 
 @pytest.mark.parametrize(
