@@ -163,7 +163,8 @@ def _rounds(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
 def _bars(axes: Axes, split: str, rows: Sequence[Mapping[str, Any]]) -> None:
     bars = [row for row in rows if row["row"] != "gain"]
     gain = next((row for row in rows if row["row"] == "gain"), None)
-    title(axes, f"Held out: {split}" + (f"\n{gain['headline']}: {100 * gain['gain']:+.1f} points" if gain else ""))
+    told = textwrap.wrap(gain["headline"], 54) + textwrap.wrap(gain["told"], 54) if gain else []
+    title(axes, "\n".join([f"Held out: {split}", *told]))
     # As `summary.ROWS` names them; chosen on validation tasks, so another one may be better here.
     best = {f"{row['row'].removesuffix(' harness')}, twin {row['best_twin']}" for row in bars if row.get("best_twin")}
     for position, row in enumerate(reversed(bars)):

@@ -89,7 +89,6 @@ def templates() -> Environment:
         "beside": lambda item: beside(item, PLAYS_TWINS),
         "best_twin": lambda report: best_twin(report) if "twins" in report else "",
         "ended": ended,
-        "points": lambda share: f"{100 * share:+.1f}",
         "number": lambda value: f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         "json": lambda value: json.dumps(value, indent=1, ensure_ascii=False),
     }

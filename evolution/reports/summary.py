@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from homebody.agents.policy import TWINS
+from homebody.agents.policy import MODEL_FREE, TWINS
 from homebody.evolution.reports import worth
 from homebody.evolution.reports.attribution import compare_rows
+from homebody.evolution.reports.gain import NO_GAIN, null_gain
 from homebody.evolution.reports.worth import percent
 from homebody.evolution.store import Store
 
@@ -102,13 +103,20 @@ def _which(item: Mapping[str, Any], end: Mapping[str, Any]) -> str | None:
 
 
 def _gains(rows: list[dict[str, Any]], here: list[dict[str, Any]], end: Mapping[str, Any], model: str) -> list[dict[str, Any]]:
-    """Return the gain row: points and share of the headroom closed, tasks paired."""
+    """Return the gain row: points and share of the headroom closed, tasks paired, and how it is `told`."""
     seed = [item for item in here if item["policy"] == model and item["behaviour_hash"] == end["seed_hash"]]
     final = [item for item in here if item["policy"] == model and item["behaviour_hash"] == end["final_hash"]]
     if not seed or not final or end["seed_hash"] == end["final_hash"]:
         return []
     gain = compare_rows(seed[-1]["won"], final[-1]["won"])
-    return [{"row": "gain", "gain": gain.pop("points"), **gain, "headline": worth.gained(seed[-1], final[-1])}] if gain else []
+    if gain is None:
+        return []
+    why = "" if model in MODEL_FREE else null_gain(seed[-1], final[-1])
+    low, high = gain["ci95"]
+    closed = f", {percent(gain['headroom_closed'])} of the headroom" if gain["headroom_closed"] is not None else ""
+    figures = f"{100 * gain['points']:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}){closed}"
+    told = {"headline": worth.gained(seed[-1], final[-1]), "told": f"{NO_GAIN}: {why}" if why else figures}
+    return [{"row": "gain", "gain": gain.pop("points"), **gain, **told}]
 
 
 def markdown(run: Mapping[str, Any]) -> str:
@@ -155,7 +163,7 @@ def round_lines(item: Mapping[str, Any]) -> list[str]:
     failures = ", ".join(f"{category} {number}" for category, number in item["failures"].items())
     lines = [
         f"Training {_of(train)}, validation {_of(validation)}.",
-        *(f"Validation: {cell(said)}" for said in (worth.beside(worth.of_round(item)) if "twins" in item else ())),
+        *([f"Validation: {cell(said)}."] if (said := ". ".join(line.removesuffix(".") for line in _beside(item))) else []),
         f"Failures on training: {failures or 'none'}.",
         "",
     ]
@@ -169,6 +177,11 @@ def round_lines(item: Mapping[str, Any]) -> list[str]:
         lines += ["", f"Variants: {', '.join(item['variants'])}."]
     lines += [f"Retired: {variant['name']}, {variant['reason']}." for variant in item.get("retired", ())]
     return lines
+
+
+def _beside(report: Mapping[str, Any]) -> list[str]:
+    """Return what a round's report says of the model beside its twins; nothing without a model."""
+    return worth.beside(worth.of_round(report)) if "twins" in report else []
 
 
 def _of(item: Mapping[str, Any]) -> str:
@@ -215,10 +228,7 @@ def ended_by_errors(end: Mapping[str, Any]) -> str:
 
 def _row(row: Mapping[str, Any]) -> str:
     if row["row"] == "gain":
-        low, high = row["ci95"]
-        closed = f", {percent(row['headroom_closed'])} of the headroom" if row["headroom_closed"] is not None else ""
-        points = f"**{100 * row['gain']:+.1f} points** ({100 * low:+.1f} to {100 * high:+.1f}){closed}"
-        return f"| **gain** | {row['n']} | {row['headline']}: {points} |{' |' * 6}"
+        return f"| **gain** | {row['n']} | {row['headline']}: **{cell(row['told'])}** |{' |' * 6}"
     cells = (graded(row), *worth.share_cells(row), steps(row), row["prompt_tokens"], row["generated_tokens"])
     return f"| {row['row']} | {row['n']} | {' | '.join(map(str, cells))} |"
 

@@ -22,7 +22,15 @@ ROWS = [
     {"row": "seed harness", "n": 6, "success": 0.0, "ci95": [0.0, 0.39]},
     {"row": "evolved harness", "n": 6, "success": 0.5, "ci95": [0.19, 0.81]},
     {"row": "a row of its own", "n": 6, "success": 1.0, "ci95": [0.61, 1.0]},
-    {"row": "gain", "n": 6, "gain": 0.5, "ci95": [0.17, 0.83], "headroom_closed": 0.5, "headline": "0.0% to 50.0%, best twin echo 33.3%"},
+    {
+        "row": "gain",
+        "n": 6,
+        "gain": 0.5,
+        "ci95": [0.17, 0.83],
+        "headroom_closed": 0.5,
+        "headline": "0.0% to 50.0%, best twin echo 33.3%",
+        "told": "+50.0 points (+17.0 to +83.0)",
+    },
 ]
 RUN = {"start": {"env_id": "Quarry-v0", "model": "no-model"}, "rounds": [ROUND, LAST], "table": {"test, 15 steps": ROWS}}
 EMPTY: dict[str, Any] = {"start": None, "rounds": [], "table": {}}
@@ -72,7 +80,7 @@ def texts(run: dict[str, Any], tmp_path: Path) -> str:
 def test_what_is_written_on_the_chart(tmp_path: Path) -> None:
     shown = texts(RUN, tmp_path)
     for text in (
-        "Quarry-v0   no-model", "Held out: test, 15 steps", "0.0% to 50.0%, best twin echo 33.3%: +50.0 points",
+        "Quarry-v0   no-model", "Held out: test, 15 steps", "0.0% to 50.0%, best twin echo 33.3%", "+50.0 points (+17.0 to +83.0)",
         "train (n = 4)", "validation (n = 6)",
         "seed harness", "evolved harness", "a row of its own", "0.0%", "50.0%", "100.0%", "another",
     ):  # fmt: skip

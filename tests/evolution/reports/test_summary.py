@@ -74,6 +74,36 @@ def test_the_gain_compares_the_tasks_that_both_have_played() -> None:
     assert (gain["n"], gain["gain"], gain["headroom_closed"]) == (2, 0.5, 1.0)
 
 
+VALUE = {"points": 0.5, "ci95": [0.25, 0.75], "lower90": 0.3, "n": 4}
+TWINS = {"twins": {"no-model": 0.0, "random": 0.0, "echo": 0.25, "executor": 0.0}, "best_twin": "echo", "model_share": 0.5, "cut": 0.0,
+         "model_share_won": 0.5, "repaired": 0, "decided_by": {"model": 2, "harness": 2}, "unreadable": 0.0, "errors": 0}  # fmt: skip
+
+
+def test_a_gain_of_a_model_stands_beside_its_best_twin_or_says_why_it_is_none() -> None:
+    seed, final = {**evaluation("s", "m", "+---"), "unreadable": 0.0}, {**evaluation("f", "m", "+++-"), **TWINS, "model_value": VALUE}
+    gain = rows(table(START, END, [seed, final]))["gain"]
+    assert (gain["headline"], gain["gain"]) == ("25.0% to 75.0%, best twin echo 25.0%", 0.5)
+    assert gain["told"].startswith("+50.0 points (")
+    copied = {**final, "model_value": {**VALUE, "points": 0.0, "ci95": [0.0, 0.0]}}
+    gain = rows(table(START, END, [seed, copied]))["gain"]
+    assert gain["told"].startswith("no gain of the model's: without the model the harness solves as much")
+    muttering = rows(table(START, END, [{**seed, "unreadable": 0.5}, final]))["gain"]
+    assert muttering["told"].startswith("no gain of the model's: 50.0% of the seed's replies could not be read")
+    assert rows(table(START, END, [seed, evaluation("f", "m", "+++-")]))["gain"]["told"] == "no gain of the model's: twins not played"
+    # What a control of a run gains is no model's, and is told as it is.
+    alone = [evaluation("s", "random", "+---"), evaluation("f", "random", "+++-")]
+    assert rows(table({**START, "model": "random"}, END, alone))["gain"]["told"].startswith("+50.0 points")
+
+
+def test_the_markdown_says_what_the_model_is_worth() -> None:
+    evaluations = [evaluation("s", "m", "+---"), {**evaluation("f", "m", "+++-"), **TWINS, "model_value": VALUE}]
+    run = {"start": START, "lessons": None, "rounds": [], "end": END, "evaluations": evaluations}
+    lines = markdown({**run, "table": table(START, END, evaluations)}).splitlines()
+    assert "Seed harness: m 25.0%, twins not played: homebody controls plays them" in lines
+    assert "Evolved harness: m 75.0%, best twin echo 25.0%: model_value +50.0 (+25.0 to +75.0)" in lines
+    assert any(line.startswith("| evolved harness | 4 | 75.0% (37.5 to 87.5) | 50.0% | 0.0% | 0.0% | 8.2 |") for line in lines)
+
+
 def test_no_gain_without_two_harnesses_and_no_share_of_no_headroom() -> None:
     assert "gain" not in rows(table(START, END, [evaluation("f", "m", "++")]))
     other = {**evaluation("f", "m", "++"), "won": {"u0": True, "u1": True}}
@@ -137,7 +167,7 @@ def test_the_markdown_of_a_run(reported: Path) -> None:
         in lines
     )
     final = f"{100 * shown['evolved harness']['success']:.1f}%"
-    start = f"| **gain** | 6 | {100 * seed['success']:.1f}% to {final}: **{100 * gain['gain']:+.1f} points** ("
+    start = f"| **gain** | 6 | {100 * seed['success']:.1f}% to {final}: **{100 * gain['gain']:+.1f} points ("
     assert any(line.startswith(start) for line in lines)
 
 
