@@ -13,7 +13,7 @@ def summarize_rows(rows: Sequence[Mapping[str, Any]], shipped: Sequence[str]) ->
     """Return the gain and what each edit has to do with it.
 
     Args:
-        rows: as `homebody.evolution.controls.rows` keeps them: with `row`, `label`, `won` (the outcome of the first attempt, by task),
+        rows: as `homebody.evolution.controls.baselines` keeps them: with `row`, `label`, `won` (the outcome of the first attempt, by task),
             `attempts` and `won_any` (the outcome of all attempts together); those of an ablation with `left_out`, ids of edits.
         shipped: ids of all edits of the run, in the order of shipping; some may have no ablation.
 
@@ -84,10 +84,10 @@ def compare_rows(before: Mapping[str, bool], after: Mapping[str, bool]) -> dict[
 
 def _added(by_key: Mapping[str, Mapping[str, Any]], edits: Sequence[str]) -> dict[str, float]:
     """Return what each edit added when it was shipped, on the tasks of the seed's row: these sum up to the gain."""
-    stages = [by_key.get("seed"), *(by_key.get(f"stage {edit}") for edit in edits[:-1]), by_key.get("final")]
-    if any(stage is None for stage in stages):
+    harnesses = [by_key.get("seed"), *(by_key.get(f"incremental {edit}") for edit in edits[:-1]), by_key.get("final")]
+    if any(row is None for row in harnesses):
         return {}
-    won = [stage["won"] for stage in stages if stage is not None]
+    won = [row["won"] for row in harnesses if row is not None]
     tasks = [task for task in won[0] if all(task in one for one in won)]
     if not tasks:
         return {}

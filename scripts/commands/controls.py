@@ -22,7 +22,7 @@ from homebody.scripts.options import PATH, json_out, workers
 @click.option("--equal", type=click.Choice(["episodes", "tokens"]), default="episodes", show_default=True,
               help="What best-of-n has as much of as the evolution had.")  # fmt: skip
 @click.option("--only", metavar="ROW,ROW", help="seed, final (each with its twins), noop, random-edits, no-memory, no-memory-random, "
-              "best-of-n, scripted, expert, ablation, stage.  [default: all]")  # fmt: skip
+              "best-of-n, scripted, expert, ablation, incremental.  [default: all]")  # fmt: skip
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0),
@@ -42,18 +42,18 @@ def controls(
     harness stand beside their four twins, which ask no model. The best twin is chosen on validation tasks; a model's value is its success
     minus that twin's. The no-op and the random evolution have the run's budget; best-of-n has as many episodes (or tokens) of the seed
     harness, and an oracle picks the best, which favours this control. Each shipped edit is left out once (ablation); the harness after each
-    edit shows what it added (stage). Exit code 1 if the audit finds something wrong.
+    edit shows what it added (incremental ablation). Exit code 1 if the audit finds something wrong.
 
     \b
     Examples:
       homebody controls runs/first --tasks 60 --workers 2
       homebody controls runs/first --tasks 60 --attempts 2 --only seed,final
     """
-    from homebody.evolution.controls.rows import ROWS, Plan, play_controls
-    from homebody.evolution.gains.markdown import controls_markdown
+    from homebody.evolution.controls.baselines import BASELINES, Plan, play_controls
+    from homebody.evolution.controls.markdown import controls_markdown
 
     check_target(json_path, run_dir)
-    chosen = tuple(name.strip() for name in only.split(",")) if only is not None else tuple(ROWS)
+    chosen = tuple(name.strip() for name in only.split(",")) if only is not None else tuple(BASELINES)
     console = Console()
     with console.progress("controls") as advance:
         result = play_controls(

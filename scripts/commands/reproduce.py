@@ -18,7 +18,7 @@ from homebody.scripts.interrupt import run_child
 from homebody.scripts.options import PATH, json_out, model_settings, workers
 
 if TYPE_CHECKING:
-    from homebody.evolution.gains.reproduce import Combination, Size
+    from homebody.evolution.controls.reproduce import Combination, Size
 
 MODELS = "smollm2,gemma3-270m"
 QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
@@ -42,8 +42,8 @@ def reproduce(
 ) -> None:  # fmt: skip
     """Evolve each model's harness on each benchmark, test it with its controls in another process, and set the gains beside the published.
 
-    Writes gains.md, gains.json, gains.png, gains.svg, gains.html and figures/ into DIR. Whatever was played is kept there: a command that
-    was stopped goes on where it was when it is given again.
+    Writes results.md, results.json, results.png, results.svg, results.html and figures/ into DIR. Whatever was played is kept there: a
+    command that was stopped goes on where it was when it is given again.
 
     One episode of the seed harness is played first, to say how long the whole takes at least and at most. Then all styles of the seed
     (answers written freely, under a grammar, chosen by score) are played on a few validation tasks: the evolution begins with the best.
@@ -62,10 +62,10 @@ def reproduce(
       homebody reproduce --models hf:owner/repo:Qwen3.5-9B-Q4_K_M.gguf --benchmarks alfworld --run-dir runs/qwen
     """
     from homebody.envs.file import make_folder
-    from homebody.evolution.gains.markdown import gains_markdown
-    from homebody.evolution.gains.page import write_gains
-    from homebody.evolution.gains.reproduce import FULL, QUICK, plan
-    from homebody.evolution.gains.table import gather
+    from homebody.evolution.controls.markdown import results_markdown
+    from homebody.evolution.controls.page import write_results
+    from homebody.evolution.controls.reproduce import FULL, QUICK, plan
+    from homebody.evolution.controls.table import gather
 
     check_target(json_path, run_dir)
     console = Console()
@@ -80,8 +80,8 @@ def reproduce(
     for combination in chosen:
         failed |= _play(combination, QUICK if quick else FULL, workers, console)
     report = gather(chosen, quick)
-    files = write_gains(report, run_dir)
-    console.markdown(gains_markdown(report))
+    files = write_results(report, run_dir)
+    console.markdown(results_markdown(report))
     console.line("\n" + "  ".join(str(path) for path in files[:5]))
     write_json(json_path, report)
     if failed:
@@ -94,10 +94,10 @@ def _split(text: str | None) -> list[str] | None:
 
 def _play(combination: Combination, size: Size, workers: int, console: Console) -> bool:
     """Choose the seed of a combination, then evolve and test it, each in a process of its own; returns whether the audit found fault."""
-    from homebody.evolution.gains.markdown import told_seed
-    from homebody.evolution.gains.reproduce import estimate
-    from homebody.evolution.gains.seed import choose_seed, seed_styles
-    from homebody.evolution.gains.table import read_combination
+    from homebody.evolution.controls.markdown import told_seed
+    from homebody.evolution.controls.reproduce import estimate
+    from homebody.evolution.controls.seed import choose_seed, seed_styles
+    from homebody.evolution.controls.table import read_combination
     from homebody.evolution.store import holds
 
     started = time.monotonic()
@@ -131,7 +131,7 @@ def _play(combination: Combination, size: Size, workers: int, console: Console) 
 
 def evolve_arguments(combination: Combination, size: Size, workers: int) -> list[str]:
     """Return the command line that evolves a combination."""
-    from homebody.evolution.gains.seed import FILE
+    from homebody.evolution.controls.seed import FILE
     from homebody.evolution.store import holds
 
     one = combination.benchmark

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from homebody.evolution.gains import reproduce as library
-from homebody.evolution.gains import seed, table
-from homebody.evolution.gains.benchmark import Benchmark, benchmarks
-from homebody.evolution.gains.reproduce import FULL, Combination, Size
+from homebody.evolution.controls import reproduce as library
+from homebody.evolution.controls import seed, table
+from homebody.evolution.controls.benchmark import Benchmark, benchmarks
+from homebody.evolution.controls.reproduce import FULL, Combination, Size
 from homebody.evolution.store import Store
 from homebody.scripts.commands import reproduce as command
 
@@ -55,17 +55,17 @@ def test_everything_is_played_in_processes_of_its_own_and_written(
     assert "no-model on household: 0.0% to 0.0%: no gain of the model's: no-model is no model." in answer.out
     assert "# What evolution of the harness gained" in answer.out
     for name in (
-        "gains.md",
-        "gains.json",
-        "gains.html",
-        "gains.png",
-        "gains.svg",
+        "results.md",
+        "results.json",
+        "results.html",
+        "results.png",
+        "results.svg",
         "no-model-household/seed.json",
         "no-model-household/final.json",
     ):
         assert (folder / name).is_file(), name
     result = loaded(tmp_path / "r.json")
-    assert result == loaded(folder / "gains.json")
+    assert result == loaded(folder / "results.json")
     assert result["combinations"][0]["controls"]["run"]["env_args"] == {"rooms": ["bathroom"]}
     (row,) = result["rows"]
     assert (row["model"], row["benchmark"], row["gain"], row["why"]) == ("no-model", "household", None, "no-model is no model")
@@ -77,7 +77,7 @@ def test_an_evolution_that_fails_ends_it(homebody: Callable[..., Any], tiny: lis
     (tmp_path / "no-model-household" / "run.sqlite").write_text("no database, but long enough to be looked at as one " * 10)
     answer = homebody("reproduce", "--quick", "--models", "no-model", "--run-dir", tmp_path)
     assert answer.code == 2
-    assert not (tmp_path / "gains.md").exists()
+    assert not (tmp_path / "results.md").exists()
 
 
 @pytest.mark.parametrize(("code", "ok", "ends"), [(0, True, 0), (1, False, 1), (1, True, 1), (2, True, 2)])
@@ -95,7 +95,7 @@ def test_the_exit_code_of_the_controls_counts(
     assert answer.code == ends
     assert "s an episode of the seed harness" not in answer.out
     # An audit that failed is a result and is written down; a command that failed is none.
-    assert (tmp_path / "gains.md").exists() == (code == 0 or (code == 1 and not ok))
+    assert (tmp_path / "results.md").exists() == (code == 0 or (code == 1 and not ok))
 
 
 def test_command_lines_say_all_that_fixes_a_run(tmp_path: Path) -> None:

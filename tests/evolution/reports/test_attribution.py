@@ -21,7 +21,8 @@ def summed(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def test_an_edit_that_was_not_left_out_keeps_its_share_of_the_gain() -> None:
-    rows = [row("seed", "----"), row("stage a", "+---"), row("stage b", "++--"), row("final", "++++"), row("ablation b", "+++-", ["b"])]
+    between = [row("incremental a", "+---"), row("incremental b", "++--")]
+    rows = [row("seed", "----"), *between, row("final", "++++"), row("ablation b", "+++-", ["b"])]
     found = summarize_rows(rows, ["a", "b", "c"])["attribution"]
     assert [edit["added"] for edit in found["edits"]] == [0.25]
     assert (found["added"], found["sum"]) == (1.0, 0.25)
@@ -53,7 +54,7 @@ def test_the_sum_of_attributions_stands_beside_the_gain() -> None:
         row("final", "+++++"),
         row("ablation r1c1", "--+++", ["r1c1"]),
         row("ablation r2c1", "+++--", ["r2c1"]),
-        row("stage r1c1", "+++--"),
+        row("incremental r1c1", "+++--"),
     ]
     found = summed(rows)["attribution"]
     assert [edit["drop"] for edit in found["edits"]] == pytest.approx([0.4, 0.4])
@@ -102,7 +103,7 @@ def test_gain_at_k_is_of_the_best_attempt() -> None:
 
 def test_stages_of_other_tasks_add_nothing() -> None:
     rows = [row("seed", "--"), row("final", "++"), row("ablation a", "--", ["a"]), row("ablation b", "--", ["b"])]
-    stage = {**row("stage a", ""), "won": {"other": True}}
+    stage = {**row("incremental a", ""), "won": {"other": True}}
     assert summed([*rows, stage])["attribution"]["added"] is None
 
 

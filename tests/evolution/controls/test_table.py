@@ -9,13 +9,13 @@ import pytest
 
 from homebody.agents.models import names
 from homebody.evolution.config import EvolveConfig
-from homebody.evolution.controls.rows import Plan, play_controls
-from homebody.evolution.gains.benchmark import Benchmark
-from homebody.evolution.gains.markdown import gains_markdown, told_rows
-from homebody.evolution.gains.page import build_gains_page
-from homebody.evolution.gains.reproduce import Combination
-from homebody.evolution.gains.seed import FILE, choose_seed, seed_styles
-from homebody.evolution.gains.table import family, gather, table_row
+from homebody.evolution.controls.baselines import Plan, play_controls
+from homebody.evolution.controls.benchmark import Benchmark
+from homebody.evolution.controls.markdown import results_markdown, told_rows
+from homebody.evolution.controls.page import build_results_page
+from homebody.evolution.controls.reproduce import Combination
+from homebody.evolution.controls.seed import FILE, choose_seed, seed_styles
+from homebody.evolution.controls.table import family, gather, table_row
 from homebody.evolution.loop import evolve
 from homebody.evolution.store import RunError, Store
 
@@ -58,7 +58,7 @@ def test_a_model_that_repeats_one_sentence_gains_nothing_and_the_page_says_why(r
         said,
     )
     assert row["why"] in said
-    for page in (gains_markdown(repeated), build_gains_page(repeated).replace("&#39;", "'")):
+    for page in (results_markdown(repeated), build_results_page(repeated).replace("&#39;", "'")):
         assert said in page
         assert "gain +100.0" not in page.lower()
 

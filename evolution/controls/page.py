@@ -1,4 +1,4 @@
-"""What `homebody reproduce` leaves behind: the gains as JSON, Markdown, pictures, and one HTML page that needs nothing else.
+"""What `homebody reproduce` leaves behind: the results table as JSON, Markdown, pictures, and one HTML page that needs nothing else.
 
 The same runs give the same bytes, but for the times that they took. Whatever a page shows is escaped, and it runs no script.
 """
@@ -13,18 +13,18 @@ from typing import Any
 from markupsafe import Markup
 
 from homebody.envs.file import make_folder, write_file
-from homebody.evolution.gains.figure import draw_gains, draw_hit_rates
-from homebody.evolution.gains.markdown import (
+from homebody.evolution.controls.figure import draw_hit_rates, draw_results
+from homebody.evolution.controls.markdown import (
     ATTRIBUTION_HEADS,
     CONTROL_HEADS,
-    GAIN_HEADS,
     PUBLISHED_HEADS,
+    RESULT_HEADS,
     attribution_cells,
     control_cells,
-    gain_cells,
-    gains_markdown,
     published_cells,
     remarks,
+    result_cells,
+    results_markdown,
     told_rows,
     told_seed,
 )
@@ -40,26 +40,26 @@ SHOWN = {
 """Figures of a combination, with what each shows for those who do not see it."""
 
 
-def write_gains(report: Mapping[str, Any], folder: str | Path) -> list[Path]:
+def write_results(report: Mapping[str, Any], folder: str | Path) -> list[Path]:
     """Write everything into a folder.
 
     Args:
-        report: as `homebody.evolution.gains.table.gather` returns it.
+        report: as `homebody.evolution.controls.table.gather` returns it.
         folder: made where it is missing.
 
     Returns:
-        The files: gains.json, gains.md, gains.html, gains.png and .svg, and in figures/ the figures of each combination.
+        The files: results.json, results.md, results.html, results.png and .svg, and in figures/ the figures of each combination.
 
     Raises:
         OutputError: one of them cannot be written.
     """
     folder = make_folder(Path(folder) / "figures").parent
-    found = [folder / f"gains.{ending}" for ending in ("json", "md", "html", "png", "svg")]
+    found = [folder / f"results.{ending}" for ending in ("json", "md", "html", "png", "svg")]
     write_file(found[0], json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-    write_file(found[1], gains_markdown(report))
-    write_file(found[2], build_gains_page(report))
+    write_file(found[1], results_markdown(report))
+    write_file(found[2], build_results_page(report))
     for path in found[3:]:
-        save(draw_gains(report), path)
+        save(draw_results(report), path)
     for one in report["combinations"]:
         for name, figure in _figures(one):
             for ending in ("png", "svg"):
@@ -68,17 +68,17 @@ def write_gains(report: Mapping[str, Any], folder: str | Path) -> list[Path]:
     return found
 
 
-def build_gains_page(report: Mapping[str, Any]) -> str:
+def build_results_page(report: Mapping[str, Any]) -> str:
     """Return the HTML page."""
     return (
         templates()
-        .get_template("gains.html")
+        .get_template("results.html")
         .render(
             style=Markup(source("page.css")),
             remarks=remarks(report),
-            gains=Markup(inline_svg(draw_gains(report), "gains")),
-            gain_heads=GAIN_HEADS,
-            gain_rows=list(map(gain_cells, report["rows"], report["combinations"])),
+            picture=Markup(inline_svg(draw_results(report), "results")),
+            result_heads=RESULT_HEADS,
+            result_rows=list(map(result_cells, report["rows"], report["combinations"])),
             told=told_rows(report),
             published=report["published"],
             published_heads=PUBLISHED_HEADS,

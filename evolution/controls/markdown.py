@@ -12,7 +12,7 @@ from homebody.evolution.reports.worth import SHARE_HEADS, beside, gained, percen
 
 
 def controls_markdown(result: Mapping[str, Any]) -> str:
-    """Write what `homebody.evolution.controls.rows.play_controls` returns."""
+    """Write what `homebody.evolution.controls.baselines.play_controls` returns."""
     run = result["run"]
     lines = [f"## {run['env']}, {run['model']}: {run['split']} split, {run['max_steps']} steps a task", ""]
     lines += [f"Played: {run['about']}.", ""] if run.get("about") else []
@@ -107,25 +107,25 @@ def points(share: float) -> str:
     return f"{100 * share:+.1f}"
 
 
-GAIN_HEADS = ("benchmark", "model", "n", "steps", "seed, first attempt", "evolved, first attempt", "best twin",
+RESULT_HEADS = ("benchmark", "model", "n", "steps", "seed, first attempt", "evolved, first attempt", "best twin",
               "gain in points (95% interval)", "headroom closed", "model_value (95% interval)", "model share",
               "pass@2: seed, evolved, gain")  # fmt: skip
 PUBLISHED_HEADS = ("benchmark", "model", "n", "steps", "initial", "evolved", "gain in points", "headroom closed", "round")
 
 
-def gain_cells(row: Mapping[str, Any], one: Mapping[str, Any]) -> list[str]:
+def result_cells(row: Mapping[str, Any], one: Mapping[str, Any]) -> list[str]:
     """Return the cells of a row of the results table; empty ones where seed or evolved harness was not played.
 
     Args:
-        row: as `homebody.evolution.gains.table.table_row` returns it.
-        one: its combination, as `homebody.evolution.gains.table.read_combination` returns it.
+        row: as `homebody.evolution.controls.table.table_row` returns it.
+        one: its combination, as `homebody.evolution.controls.table.read_combination` returns it.
     """
     controls = one["controls"]
     about = controls["run"].get("about")
     names = [f"{row['benchmark']} ({about})" if about else row["benchmark"], cell(row["model"])]
     difference, at_k = controls["gain"], controls["gain_at_k"]
     if not difference:
-        return [*names, "", str(row["max_steps"]), *[""] * (len(GAIN_HEADS) - 4)]
+        return [*names, "", str(row["max_steps"]), *[""] * (len(RESULT_HEADS) - 4)]
     rows = {found["row"]: found for found in controls["rows"]}
     seed, final, gain, value = rows["seed"], rows["final"], row["gain"], row["model_value"]
     style = f"{row['seed_style']}: {graded(seed)}"
@@ -201,10 +201,10 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def gains_markdown(report: Mapping[str, Any]) -> str:
-    """Write what `homebody.evolution.gains.table.gather` returns: the results table, the published one, and each combination's controls."""
-    rows = map(gain_cells, report["rows"], report["combinations"])
-    lines = ["# What evolution of the harness gained", "", *table(rows, GAIN_HEADS)]
+def results_markdown(report: Mapping[str, Any]) -> str:
+    """Write what `homebody.evolution.controls.table.gather` returns: the results table, the published one, each combination's controls."""
+    rows = map(result_cells, report["rows"], report["combinations"])
+    lines = ["# What evolution of the harness gained", "", *table(rows, RESULT_HEADS)]
     lines += [f"- {line}" for line in told_rows(report)] + [""]
     if report["published"]["rows"]:
         lines += [f"Published ({report['published']['url']}):", ""]

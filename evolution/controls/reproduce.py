@@ -17,9 +17,9 @@ from homebody.envs import tasks as list_tasks
 from homebody.envs.core import did_you_mean
 from homebody.envs.file import expand_path
 from homebody.evolution.config import EvolveConfig
-from homebody.evolution.controls.rows import ROWS, SLOW
-from homebody.evolution.gains.benchmark import Benchmark, BenchmarkError, benchmarks
-from homebody.evolution.gains.seed import seed_styles
+from homebody.evolution.controls.baselines import BASELINES, SLOW
+from homebody.evolution.controls.benchmark import Benchmark, BenchmarkError, benchmarks
+from homebody.evolution.controls.seed import seed_styles
 from homebody.evolution.player import EpisodesFailedError
 
 
@@ -48,7 +48,7 @@ class Size:
     evolve_minutes: float | None = None
     """Budget of the evolution; None: no limit."""
     attempts: int = 2
-    only: tuple[str, ...] = tuple(ROWS)
+    only: tuple[str, ...] = tuple(BASELINES)
 
 
 FULL = Size(12, 40, 200_000, 6, None, None, "episodes", None, 20)
@@ -157,7 +157,7 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
     evolved = noise + size.rounds * (train + validation + size.candidates * (1 + validation))
     # The random edits and the best of many attempts have as many episodes as the evolution; each shipped edit has two rows, the last one
     # its ablation alone.
-    others = sum(row not in ("seed", "final", "noop", "ablation", "stage", *SLOW) for row in size.only)
+    others = sum(row not in ("seed", "final", "noop", "ablation", "incremental", *SLOW) for row in size.only)
     fixed = size.attempts * (seed_tasks + tested) + (others + 2 * size.rounds - 1) * tested
     slow = len(set(SLOW) & set(size.only)) * (evolved + seed_tasks)
     most = styles + evolved + fixed + slow

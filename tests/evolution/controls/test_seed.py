@@ -14,9 +14,9 @@ from homebody.agents.models.scripted import Scripted
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs import tasks as list_tasks
 from homebody.evolution.config import EvolveConfig
-from homebody.evolution.gains import seed as module
-from homebody.evolution.gains.benchmark import benchmarks
-from homebody.evolution.gains.seed import FILE, choose_seed, seed_styles
+from homebody.evolution.controls import seed as module
+from homebody.evolution.controls.benchmark import benchmarks
+from homebody.evolution.controls.seed import FILE, choose_seed, seed_styles
 from homebody.evolution.loop import evolve
 from homebody.evolution.player import EpisodesFailedError
 from homebody.evolution.proposers.lever import method_of
@@ -27,8 +27,8 @@ PRESS = {"types": ["press"], "numbers": 3}
 
 
 def choose(run_dir: Path, model: str, on_record: Any = None, tasks: int = 3) -> dict[str, Any]:
-    stage = RolloutConfig("Quarry-v0", model, 3, PRESS)
-    return choose_seed(run_dir, seed_styles("generic"), stage, list_tasks("Quarry-v0", "validation", tasks, **PRESS), 1, on_record)
+    rollout = RolloutConfig("Quarry-v0", model, 3, PRESS)
+    return choose_seed(run_dir, seed_styles("generic"), rollout, list_tasks("Quarry-v0", "validation", tasks, **PRESS), 1, on_record)
 
 
 def tried(found: dict[str, Any]) -> dict[str, tuple[float | None, float | None]]:

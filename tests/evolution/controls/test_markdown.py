@@ -1,4 +1,4 @@
-"""Tables, figures and the page of the gains, from data written by hand."""
+"""Tables, figures and the page of the results, from data written by hand."""
 
 import json
 import re
@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from homebody.evolution.gains.benchmark import published
-from homebody.evolution.gains.figure import draw_gains, draw_hit_rates
-from homebody.evolution.gains.markdown import (
-    GAIN_HEADS,
+from homebody.evolution.controls.benchmark import published
+from homebody.evolution.controls.figure import draw_hit_rates, draw_results
+from homebody.evolution.controls.markdown import (
+    RESULT_HEADS,
     control_cells,
     controls_markdown,
-    gain_cells,
-    gains_markdown,
     hit_rate,
     published_cells,
+    result_cells,
+    results_markdown,
     told_rows,
     told_seed,
 )
-from homebody.evolution.gains.page import build_gains_page, write_gains
-from homebody.evolution.gains.table import table_row
+from homebody.evolution.controls.page import build_results_page, write_results
+from homebody.evolution.controls.table import table_row
 from homebody.evolution.reports.figure import BLUE, VERMILION
 
 GAIN = {"n": 10, "points": 0.9, "ci95": [0.7, 1.0], "headroom_closed": 0.9}
@@ -97,7 +97,7 @@ def report(*combinations: dict[str, Any], rows: Any = (), quick: bool = False) -
 
 def cells(one: dict[str, Any]) -> dict[str, str]:
     """The cells of a combination's row, by their head."""
-    return dict(zip(GAIN_HEADS, gain_cells(table_row(one), one), strict=True))
+    return dict(zip(RESULT_HEADS, result_cells(table_row(one), one), strict=True))
 
 
 def final(**changes: Any) -> dict[str, Any]:
@@ -113,7 +113,7 @@ PUBLISHED = {
 
 def test_a_row_of_the_table_has_both_figures_twin_gain_value_share_interval_n_and_step_limit() -> None:
     one = combination()
-    assert gain_cells(table_row(one), one) == [
+    assert result_cells(table_row(one), one) == [
         "quarry", "m", "60 (seed 10)", "15", "grammar: 0.0% (0.0 to 100.0)", "90.0% (0.0 to 100.0)", "no-model 45.0%",
         "+90.0 (+70.0 to +100.0), n = 10", "90.0%", "+45.0 (+30.0 to +60.0)", "50.0%", "10.0%, 100.0%, +90.0",
     ]  # fmt: skip
@@ -130,8 +130,8 @@ def test_a_null_gain_leaves_both_figures_and_no_points() -> None:
 
 def test_what_was_not_played_is_empty() -> None:
     nothing = combination(controls=controls(gain=None, gain_at_k=None, rows=[]))
-    assert gain_cells(table_row(nothing), nothing) == ["quarry", "m", "", "15", *[""] * 8]
-    assert "- m on quarry: seed and evolved harness were not both played." in gains_markdown(report(nothing))
+    assert result_cells(table_row(nothing), nothing) == ["quarry", "m", "", "15", *[""] * 8]
+    assert "- m on quarry: seed and evolved harness were not both played." in results_markdown(report(nothing))
     no_second = cells(combination(controls=controls(gain_at_k=None, gain={**GAIN, "headroom_closed": None})))
     assert (no_second["headroom closed"], no_second["pass@2: seed, evolved, gain"]) == ("", "")
 
@@ -150,8 +150,8 @@ def test_every_row_is_told_with_its_best_twin() -> None:
 def test_the_choice_of_the_seed_is_told() -> None:
     said = "Seed: style grammar, the best of free 0.0% (unreadable 75.0%), grammar 50.0% on 2 validation tasks."
     assert told_seed(combination()["seed"]) == said
-    assert said in gains_markdown(report(combination()))
-    assert said in build_gains_page(report(combination()))
+    assert said in results_markdown(report(combination()))
+    assert said in build_results_page(report(combination()))
 
 
 def test_published_rows_have_their_share_of_the_headroom() -> None:
@@ -180,7 +180,7 @@ def test_reward_success_to_the_letter_and_what_was_played_are_shown_where_they_a
     assert "\nPlayed: deep goals, 3 shafts.\n" in controls_markdown(told)
     assert "Played:" not in controls_markdown(controls())
     assert cells(combination(controls=told))["benchmark"] == "quarry (deep goals, 3 shafts)"
-    assert "a quarry: deep goals, 3 shafts." in build_gains_page(report(combination(controls=told)))
+    assert "a quarry: deep goals, 3 shafts." in build_results_page(report(combination(controls=told)))
 
 
 def test_the_controls_say_gain_attribution_omissions_and_audit() -> None:
@@ -227,27 +227,27 @@ def test_the_controls_of_few_rows_say_less() -> None:
 
 
 def test_the_whole_text_holds_both_tables_and_their_protocols() -> None:
-    text = gains_markdown(report(combination(), rows=[PUBLISHED], quick=True))
+    text = results_markdown(report(combination(), rows=[PUBLISHED], quick=True))
     assert "pass@2; the best round" in text
     assert "This was --quick" in text
     assert "The evolution took 100 episodes, 5000 exploration steps and 60 s." in text
     assert "| a lever | 2 | 1 | 1 | 1 of 2 |" in text
-    assert "Published" not in gains_markdown(report(combination()))
+    assert "Published" not in results_markdown(report(combination()))
     assert hit_rate({"predicted": 0, "unlocked": 0}) == ""
 
 
 def test_everything_is_written_and_the_same_each_time(tmp_path: Path) -> None:
     told = report(combination(), rows=[PUBLISHED])
-    first, second = write_gains(told, tmp_path / "a"), write_gains(told, tmp_path / "b")
+    first, second = write_results(told, tmp_path / "a"), write_results(told, tmp_path / "b")
     names = [path.relative_to(tmp_path / "a").as_posix() for path in first]
-    assert names[:5] == ["gains.json", "gains.md", "gains.html", "gains.png", "gains.svg"]
+    assert names[:5] == ["results.json", "results.md", "results.html", "results.png", "results.svg"]
     assert {"figures/m-quarry-rounds.png", "figures/m-quarry-hit-rates.svg", "figures/m-quarry-failures.png"} <= set(names)
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert json.loads(first[0].read_text("utf-8")) == told
 
 
 def test_the_page_needs_nothing_and_escapes_everything() -> None:
-    page = build_gains_page(report(combination(), combination("<script>alert(1)</script>"), rows=[PUBLISHED]))
+    page = build_results_page(report(combination(), combination("<script>alert(1)</script>"), rows=[PUBLISHED]))
     assert "<script" not in page
     assert "<b>a lever</b>" not in page
     assert not re.findall(r'(?:src|href)="(?!#|https://arxiv\.org/abs/2606\.14249")[^"]*"', re.sub(r'xlink:href="#[^"]*"', "", page))
@@ -260,12 +260,12 @@ def test_the_page_needs_nothing_and_escapes_everything() -> None:
 
 def test_a_report_without_gains_is_still_drawn(tmp_path: Path) -> None:
     nothing = combination(controls=controls(gain=None, gain_at_k=None, attribution=None), rounds=[], levers=[], candidates=[])
-    files = write_gains(report(nothing), tmp_path)
-    assert [path.name for path in files] == ["gains.json", "gains.md", "gains.html", "gains.png", "gains.svg"]
+    files = write_results(report(nothing), tmp_path)
+    assert [path.name for path in files] == ["results.json", "results.md", "results.html", "results.png", "results.svg"]
 
 
 def test_the_gains_figure_names_every_row(tmp_path: Path) -> None:
-    figure = draw_gains(report(combination("a/long/path/to/model.gguf"), rows=[PUBLISHED]))
+    figure = draw_results(report(combination("a/long/path/to/model.gguf"), rows=[PUBLISHED]))
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["Big (published)\nquarry, n = 134, 15 steps", "model.gguf\nquarry, n = 60 (seed 10), 15 steps"]
     texts = [text.get_text() for text in figure.axes[0].texts]
@@ -277,7 +277,7 @@ def test_the_gains_figure_names_every_row(tmp_path: Path) -> None:
 
 def marks(one: dict[str, Any], marker: str) -> list[tuple[float, str]]:
     """Where the figure has marks of a kind, and their colours."""
-    lines = draw_gains(report(one)).axes[0].lines
+    lines = draw_results(report(one)).axes[0].lines
     return [(float(line.get_xdata()[0]), str(line.get_color())) for line in lines if line.get_marker() == marker]  # type: ignore[index]
 
 
@@ -288,10 +288,10 @@ def test_the_gains_figure_marks_the_best_twin_beside_seed_and_evolved_harness() 
 
 
 def test_the_gains_figure_draws_no_null_gain_as_a_gain() -> None:
-    null = draw_gains(report(final(worth=NOTHING, twin=0.9))).axes[0]
+    null = draw_results(report(final(worth=NOTHING, twin=0.9))).axes[0]
     assert [text.get_text() for text in null.texts] == ["no gain of the model's\nbest twin 90.0%, model_value +0.0 (+0.0 to +0.0)"]
     assert BLUE not in [line.get_color() for line in null.lines if line.get_linewidth() == 2.4]
-    assert BLUE in [line.get_color() for line in draw_gains(report(combination())).axes[0].lines if line.get_linewidth() == 2.4]
+    assert BLUE in [line.get_color() for line in draw_results(report(combination())).axes[0].lines if line.get_linewidth() == 2.4]
 
 
 def test_hit_rates_are_of_edits_that_were_put_to_the_test() -> None:

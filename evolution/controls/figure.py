@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homebody.evolution.gains.markdown import counted, interval
+from homebody.evolution.controls.markdown import counted, interval
 from homebody.evolution.reports.figure import BLUE, GREY, GROUND, INK, ORANGE, VERMILION, Picture, blank, plain, plain_text, title
 from homebody.evolution.reports.gain import NO_GAIN
 from homebody.evolution.reports.worth import percent
@@ -15,11 +15,11 @@ BAR = 0.34
 """Height of a bar, where a row has the height 1."""
 
 
-def draw_gains(report: Mapping[str, Any]) -> Picture:
+def draw_results(report: Mapping[str, Any]) -> Picture:
     """Draw where each harness began and ended, beside its best twin; ours above the published ones of the same benchmark.
 
     Args:
-        report: as `homebody.evolution.gains.table.gather` returns it.
+        report: as `homebody.evolution.controls.table.gather` returns it.
     """
     rows = _rows(report)
     with plain_text():
@@ -83,7 +83,7 @@ def draw_hit_rates(levers: Sequence[Mapping[str, Any]]) -> Picture | None:
 
 
 def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what the gains figure shows, in percent, benchmark by benchmark."""
+    """Return what the figure of the results shows, in percent, benchmark by benchmark."""
     found: list[dict[str, Any]] = []
     ours = [(row, one) for row, one in zip(report["rows"], report["combinations"], strict=True) if one["controls"]["gain"]]
     for name in dict.fromkeys(row["benchmark"] for row in report["rows"]):

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homebody.evolution.gains.benchmark import published
-from homebody.evolution.gains.reproduce import Combination
+from homebody.evolution.controls.benchmark import published
+from homebody.evolution.controls.reproduce import Combination
 from homebody.evolution.reports.gain import null_gain
 from homebody.evolution.reports.history import candidates, cost, levers, read_history
 from homebody.evolution.stats import mean_gain
@@ -46,7 +46,7 @@ def read_combination(combination: Combination) -> dict[str, Any]:
     """Read what was played of a combination.
 
     Returns:
-        `model`, `benchmark`, `about`, `run` (its folder's name), `seed` (as `homebody.evolution.gains.seed.choose_seed` returns it),
+        `model`, `benchmark`, `about`, `run` (its folder's name), `seed` (as `homebody.evolution.controls.seed.choose_seed` returns it),
         `controls` (as `play_controls` returned it last), `changes` (outcome of the evolved harness minus that of the seed, by test task),
         `policy` (its fingerprint), `rounds`, `levers`, `candidates` and `cost` (as `homebody.evolution.reports.history` has them).
 

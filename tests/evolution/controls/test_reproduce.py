@@ -8,11 +8,11 @@ import pytest
 from homebody.agents.harness.spec import harness_names
 from homebody.envs import ENV_IDS
 from homebody.evolution.config import EvolveConfig
-from homebody.evolution.controls.rows import Plan, play_controls
-from homebody.evolution.gains import reproduce
-from homebody.evolution.gains.benchmark import Benchmark, BenchmarkError, benchmarks
-from homebody.evolution.gains.reproduce import FULL, QUICK, Combination, Size, estimate, plan
-from homebody.evolution.gains.seed import choose_seed, seed_styles
+from homebody.evolution.controls import reproduce
+from homebody.evolution.controls.baselines import Plan, play_controls
+from homebody.evolution.controls.benchmark import Benchmark, BenchmarkError, benchmarks
+from homebody.evolution.controls.reproduce import FULL, QUICK, Combination, Size, estimate, plan
+from homebody.evolution.controls.seed import choose_seed, seed_styles
 from homebody.evolution.loop import evolve
 from homebody.evolution.store import Store
 
@@ -75,7 +75,8 @@ def test_an_estimate_comes_from_a_real_episode(tmp_path: Path, quarry: Any) -> N
     assert told["least_episodes"] == 2 * 3 + 6 + 10 + 4 + 2 * 10
     # In each of four rounds both sets, grown to all tasks that there are (12 each), and two candidates on a smoke run and the latter.
     evolved = 4 + 4 * (12 + 12 + 2 * (1 + 12))
-    # Seed and final harness twice, four other rows, four ablations and three stages; random edits and best-of-N as long as the evolution.
+    # Seed and final harness twice, four other rows, four ablations and three incremental ones; random edits and best-of-N as long as the
+    # evolution.
     assert told["most_episodes"] == 2 * 3 + evolved + 2 * (10 + 12) + (4 + 4 + 3) * 12 + 2 * (evolved + 10)
     for bound in ("least", "most"):
         assert told[f"{bound}_minutes"] == pytest.approx(told[f"{bound}_episodes"] * told["episode_s"] / 120)

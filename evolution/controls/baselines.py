@@ -32,7 +32,7 @@ from homebody.evolution.reports.summary import GRADES
 from homebody.evolution.stats import success_rate
 from homebody.evolution.store import Store, holds
 
-ROWS = {
+BASELINES = {
     "seed": "seed harness, the run's policy",
     "final": "evolved harness, the run's policy",
     "noop": "evolution with empty edits, same budget",
@@ -43,7 +43,7 @@ ROWS = {
     "scripted": "the environment's own policy, which sees what an agent sees",
     "expert": "expert (privileged: knows the state)",
     "ablation": "evolved harness without one edit",
-    "stage": "harness after each shipped edit",
+    "incremental": "incremental ablation: the harness after each shipped edit",
 }
 """Keys of the rows, with their labels, in the order in which they are played. An environment whose own policy has a name says it in
 `online_label`. `seed` and `final` bring the rows of their twins with them: `final echo` and the like."""
@@ -78,7 +78,7 @@ class Plan:
     """Tries at each task of the rows `seed` and `final`: 2 adds pass@2."""
     equal: str = "episodes"
     """What best-of-N has as much of as the evolution had: `episodes` or `tokens`."""
-    only: tuple[str, ...] = tuple(ROWS)
+    only: tuple[str, ...] = tuple(BASELINES)
     minutes: float | None = None
     """After so many minutes no further row is begun, and none before that would end later at the pace of the seed harness; None sets no
     limit."""
@@ -90,8 +90,8 @@ class Plan:
             ControlError: one is not possible.
         """
         for name in self.only:
-            if name not in ROWS:
-                raise ControlError(f"no row is called {name!r}{did_you_mean(name, ROWS)}; there are {', '.join(ROWS)}")
+            if name not in BASELINES:
+                raise ControlError(f"no row is called {name!r}{did_you_mean(name, BASELINES)}; there are {', '.join(BASELINES)}")
         if self.equal not in ("episodes", "tokens"):
             raise ControlError(f"best-of-N can be equal in episodes or tokens, not in {self.equal!r}")
         if self.attempts < 1:
@@ -139,33 +139,33 @@ def play_controls(
     plan.check()
     told = told or (lambda row, done, total, what: None)
     lineage = read_lineage(run_dir, data_dir)
-    stage = lineage.config.rollout
+    rollout = lineage.config.rollout
     rows: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
     ends = time.monotonic() + 60 * plan.minutes if plan.minutes is not None else math.inf
     # What may take as long as the evolution itself comes last.
-    for key in sorted((key for key in ROWS if key in plan.only), key=lambda key: key in SLOW):
-        if reason := _reason_to_skip(key, lineage, stage):
+    for key in sorted((key for key in BASELINES if key in plan.only), key=lambda key: key in SLOW):
+        if reason := _reason_to_skip(key, lineage, rollout):
             skipped[key] = reason
             continue
         late = f"the {plan.minutes or 0:g} minutes did not suffice; homebody controls RUN_DIR --only {key} plays it"
         if time.monotonic() + _needed_s(key, lineage, plan, workers) > ends:
             skipped[key] = late
             continue
-        for row in _rows(key, lineage, plan, stage, workers, told, skipped):
+        for row in _rows(key, lineage, plan, rollout, workers, told, skipped):
             if time.monotonic() + (_needed_s(row.key, lineage, plan, workers) if row.key != key else 0.0) > ends:
                 skipped[row.key] = late
                 continue
-            rows.append(_play(row, lineage, stage, plan, workers, told))
-    rows.sort(key=lambda row: list(ROWS).index(row["row"].partition(" ")[0]))
+            rows.append(_play(row, lineage, rollout, plan, workers, told))
+    rows.sort(key=lambda row: list(BASELINES).index(row["row"].partition(" ")[0]))
     result = {
         "run": {
-            "env": stage.env_id,
-            "env_args": stage.env_args,
-            "about": _told_by_env(stage, "about", ""),
-            "model": stage.policy,
+            "env": rollout.env_id,
+            "env_args": rollout.env_args,
+            "about": _told_by_env(rollout, "about", ""),
+            "model": rollout.policy,
             "split": plan.split,
-            "max_steps": stage.max_steps,
+            "max_steps": rollout.max_steps,
             "episodes": lineage.end["episodes"],
             "tokens": lineage.end["tokens"],
             "edits": [edit.label for edit in lineage.edits],
@@ -184,16 +184,16 @@ def play_controls(
     return result
 
 
-def _reason_to_skip(key: str, lineage: Lineage, stage: RolloutConfig) -> str:
+def _reason_to_skip(key: str, lineage: Lineage, rollout: RolloutConfig) -> str:
     """Say why a row makes no sense for this run; nothing if it does."""
     if key == "ablation" and not lineage.edits:
         return "no edit was shipped"
-    if key == "stage" and len(lineage.edits) < 2:
+    if key == "incremental" and len(lineage.edits) < 2:
         return "no harness lies between the seed and the final one"
     if key.startswith("no-memory") and not any(lineage.replayed.id_of(use) for use in LEARNED_MEMORIES):
         return f"the final harness has no learned memory of places ({', '.join(LEARNED_MEMORIES)})"
     if key in ("scripted", "expert"):
-        env = stage.make_env()
+        env = rollout.make_env()
         try:
             if not callable(getattr(env.unwrapped, MODEL_FREE[key].asks, None)):
                 return f"the environment has no {key}"
@@ -221,18 +221,18 @@ def _needed_s(key: str, lineage: Lineage, plan: Plan, workers: int) -> float:
     return n * _mean_of_seed(lineage, "seconds") / workers
 
 
-def _told_by_env(stage: RolloutConfig, name: str, otherwise: str) -> str:
+def _told_by_env(rollout: RolloutConfig, name: str, otherwise: str) -> str:
     """Return a text that the environment may have about itself."""
-    env = stage.make_env()
+    env = rollout.make_env()
     try:
         return str(getattr(env.unwrapped, name, otherwise))
     finally:
         env.close()
 
 
-def _rows(key: str, lineage: Lineage, plan: Plan, stage: RolloutConfig, workers: int, told: Told, skipped: dict[str, str]) -> list[_Row]:
+def _rows(key: str, lineage: Lineage, plan: Plan, rollout: RolloutConfig, workers: int, told: Told, skipped: dict[str, str]) -> list[_Row]:
     """Return what there is to play under a key; the two evolutions that are controls run here."""
-    model, label = lineage.config.model, ROWS[key]
+    model, label = lineage.config.model, BASELINES[key]
     slow = plan.seed_tasks or plan.tasks
     if key in TWINNED:
         spec, tasks = (lineage.seed, slow) if key == "seed" else (lineage.final, plan.tasks)
@@ -240,7 +240,7 @@ def _rows(key: str, lineage: Lineage, plan: Plan, stage: RolloutConfig, workers:
         twins = [_Row(f"{key} {twin}", f"{name}, twin {twin}", spec, twin, 1, tasks) for twin in TWINS]
         return [_Row(key, label, spec, model, plan.attempts, tasks), *twins]
     if key == "scripted":
-        return [_Row(key, _told_by_env(stage, "online_label", label), lineage.final, key, 1, plan.tasks)]
+        return [_Row(key, _told_by_env(rollout, "online_label", label), lineage.final, key, 1, plan.tasks)]
     if key == "expert":
         return [_Row(key, label, lineage.final, key, 1, plan.tasks)]
     if key in ("noop", "random-edits"):
@@ -253,8 +253,8 @@ def _rows(key: str, lineage: Lineage, plan: Plan, stage: RolloutConfig, workers:
         attempts, much = _equal_attempts(lineage, plan)
         label = f"seed harness, best of {attempts} attempts, chosen by an oracle; {much} {plan.equal} as the evolution"
         return [_Row(key, label, lineage.seed, model, attempts, slow)]
-    if key == "stage":
-        return [_Row(f"stage {edit.id}", f"after {edit.label}", edit.after, model, 1, plan.tasks) for edit in lineage.edits[:-1]]
+    if key == "incremental":
+        return [_Row(f"incremental {edit.id}", f"after {edit.label}", edit.after, model, 1, plan.tasks) for edit in lineage.edits[:-1]]
     found = []
     for ablation in leave_one_out(lineage):
         if ablation.spec is None:
@@ -348,7 +348,7 @@ def _lend_episodes(run_dir: Path, folder: Path) -> None:
                 store.add_episode(key, EpisodeRecord.from_json(record))
 
 
-def _play(row: _Row, lineage: Lineage, stage: RolloutConfig, plan: Plan, workers: int, told: Told) -> dict[str, Any]:
+def _play(row: _Row, lineage: Lineage, rollout: RolloutConfig, plan: Plan, workers: int, told: Told) -> dict[str, Any]:
     """Play a row, or find it in the run's store."""
     twins = row.key in TWINNED
     asked = {
@@ -358,7 +358,7 @@ def _play(row: _Row, lineage: Lineage, stage: RolloutConfig, plan: Plan, workers
         "attempts": row.attempts,
         "policy": row.policy,
         "behaviour_hash": row.spec.behaviour_hash,
-        "max_steps": stage.max_steps,
+        "max_steps": rollout.max_steps,
         **({"twins": True} if twins else {}),
     }
     with Store(lineage.run_dir, readonly=True) as store:
@@ -367,7 +367,7 @@ def _play(row: _Row, lineage: Lineage, stage: RolloutConfig, plan: Plan, workers
         return {**known[-1]["found"], "label": row.label}
     # The seed of the episodes is the run's, so that what the evolution has played of the split is not played again.
     result = evaluate(
-        replace(stage, policy=row.policy),
+        replace(rollout, policy=row.policy),
         row.spec,
         plan.split,
         tasks=row.tasks,

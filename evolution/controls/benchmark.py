@@ -26,7 +26,7 @@ class Benchmark:
     env: str
     env_args: Mapping[str, Any]
     harness: str
-    """Name of the seed harness; its styles are `homebody.evolution.gains.seed.seed_styles` of it."""
+    """Name of the seed harness; its styles are `homebody.evolution.controls.seed.seed_styles` of it."""
     max_steps: int
     tasks: int | None
     """Test tasks; None takes all."""

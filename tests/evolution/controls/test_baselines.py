@@ -13,10 +13,10 @@ from homebody.agents.models import names
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.config import EvolveConfig
-from homebody.evolution.controls import rows as module
-from homebody.evolution.controls.rows import ROWS, ControlError, Plan, play_controls
+from homebody.evolution.controls import baselines as module
+from homebody.evolution.controls.baselines import BASELINES, ControlError, Plan, play_controls
+from homebody.evolution.controls.markdown import controls_markdown
 from homebody.evolution.evaluation import evaluate
-from homebody.evolution.gains.markdown import controls_markdown
 from homebody.evolution.loop import evolve
 from homebody.evolution.store import Store
 
@@ -43,10 +43,10 @@ def test_every_row_is_played_or_left_out_with_a_reason(played: Any) -> None:
         "no-memory-random": "the final harness has no learned memory of places (location_memory)",
         "scripted": "the environment has no scripted",
         "expert": "the environment has no expert",
-        "stage": "no harness lies between the seed and the final one",
+        "incremental": "no harness lies between the seed and the final one",
     }
     assert [row["row"].split()[0] for row in result["rows"]] == sorted(
-        (row["row"].split()[0] for row in result["rows"]), key=list(ROWS).index
+        (row["row"].split()[0] for row in result["rows"]), key=list(BASELINES).index
     )
 
 
@@ -223,12 +223,12 @@ def test_errors_of_some_episodes_are_counted_and_played_again(
     assert [(again[key]["n"], again[key]["errors"]) for key in ("seed", "final")] == [(2, 0), (2, 0)]
 
 
-def test_learned_memories_are_left_out_and_stages_played(baseline: Any, tmp_path: Path) -> None:
+def test_learned_memories_are_left_out_and_the_harnesses_in_between_played(baseline: Any, tmp_path: Path) -> None:
     run_dir = Path(shutil.copytree(baseline.run_dir, tmp_path / "run"))
     lineage = module.read_lineage(run_dir)
     assert lineage.replayed.id_of("location_memory")
-    result = play_controls(run_dir, Plan(only=("no-memory", "no-memory-random", "stage", "scripted", "expert"), tasks=2))
-    assert {"no-memory", "no-memory-random", "stage r1c1", "scripted", "expert"} <= set(rows(result))
+    result = play_controls(run_dir, Plan(only=("no-memory", "no-memory-random", "incremental", "scripted", "expert"), tasks=2))
+    assert {"no-memory", "no-memory-random", "incremental r1c1", "scripted", "expert"} <= set(rows(result))
     assert rows(result)["expert"]["success"] <= 1.0
     assert module._forget(lineage.replayed).id_of("location_memory") is None
 
@@ -293,9 +293,9 @@ def test_a_model_stands_beside_its_twins(pressed: Path) -> None:
     names = ("no-model", "random", "echo", "executor")
     assert final["twins"] == {name: found[f"final {name}"]["success"] for name in names}
     # It is chosen on the validation tasks, where each twin can be played by itself.
-    stage = RolloutConfig("Quarry-v0", "tiny", 1, {"types": ["press"]})
+    rollout = RolloutConfig("Quarry-v0", "tiny", 1, {"types": ["press"]})
     spec = HarnessSpec.load("generic")
-    alone = {name: evaluate(replace(stage, policy=name), spec, "validation")["success"] for name in names}
+    alone = {name: evaluate(replace(rollout, policy=name), spec, "validation")["success"] for name in names}
     assert final["best_twin"] == max(names, key=lambda name: alone[name])
     assert final["model_value"]["points"] == pytest.approx(1.0 - found[f"final {final['best_twin']}"]["success"])
     assert (final["model_share"], final["unreadable"], final["cut"], final["errors"]) == (1.0, 0.0, 0.0, 0)
