@@ -225,8 +225,9 @@ def _finish(rounds: Rounds, spec: HarnessSpec, seed_spec: HarnessSpec, stopped: 
 def _named(rounds: Rounds, spec: HarnessSpec, seed_spec: HarnessSpec) -> HarnessSpec:
     """Give the final harness its name and say where it comes from; its behaviour stays."""
     config, model, lessons = rounds.player.config, rounds.player.rollouts.policy, rounds.lessons
-    described = f"Evolved from {seed_spec.name} on {config.env_id} with {model.name}, {config.max_steps} steps a task."
+    described = f"Evolved from {seed_spec.name} on {config.env_id} with {model.name}, {config.max_steps} steps a task, for success alone."
     origin: Mapping[str, Any] = {
+        "objective": "success",
         "seed_harness": seed_spec.name,
         "seed_hash": seed_spec.behaviour_hash,
         "env": config.env_id,
