@@ -52,7 +52,7 @@ if SYMBOLIC_ID not in gymnasium.registry:
     )
 
 
-def make(env_id: str, **make_kwargs: Any) -> gymnasium.Env[str, str]:
+def make(env_id: str, /, **make_kwargs: Any) -> gymnasium.Env[str, str]:
     """Make a text planning environment.
 
     Args:
@@ -74,7 +74,7 @@ def make(env_id: str, **make_kwargs: Any) -> gymnasium.Env[str, str]:
     return held_to_contract(env, env_id)
 
 
-def task_source(env_id: str, **make_kwargs: Any) -> TaskSource:
+def task_source(env_id: str, /, **make_kwargs: Any) -> TaskSource:
     """Return where an environment's tasks come from.
 
     Args:
@@ -104,7 +104,7 @@ def task_source(env_id: str, **make_kwargs: Any) -> TaskSource:
     return source if env_id.startswith("homebody/") else custom.CheckedSource(source, env_id)
 
 
-def tasks(env_id: str, split: str, n: int | None = None, **make_kwargs: Any) -> list[TaskSpec]:
+def tasks(env_id: str, split: str, n: int | None = None, /, **make_kwargs: Any) -> list[TaskSpec]:
     """Return the first `n` tasks of a split (all, if `None`): a fair sample of the task types, in an order that never changes.
 
     Args:

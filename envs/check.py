@@ -98,8 +98,8 @@ def check_info(env: gymnasium.Env[Any, Any], info: object, where: str, *, is_ove
         is_over: Whether the episode has ended: only then there may be no command.
 
     Raises:
-        ContractError: A key is missing, a value has a wrong type, the commands are not sorted, there are none, or a command or the task id
-            is not one line of clean text.
+        ContractError: A key is missing, a value has a wrong type, the commands are not sorted, there are none, a command has two free
+            slots, or a command or the task id is not one line of clean text.
     """
 
     def fail(what: str) -> ContractError:
@@ -117,6 +117,9 @@ def check_info(env: gymnasium.Env[Any, Any], info: object, where: str, *, is_ove
         raise fail(f"info['admissible_commands'] of {where} is not sorted, or has a command twice: {short(commands)}")
     if not commands and not is_over:
         raise fail(f"info['admissible_commands'] of {where} is empty, and the episode goes on; offer a command, or end the episode")
+    two = next((command for command in commands if command.count(FREE_SLOT) > 1), None)
+    if two is not None:
+        raise fail(f"info['admissible_commands'] of {where} holds {short(two)}; give a command at most one {FREE_SLOT}")
     for key, name in (("task_id", info["task_id"]), *(("admissible_commands", command) for command in commands)):
         if not is_name(name):
             raise fail(f"info[{key!r}] of {where} holds {short(name)}, not one line without control characters")

@@ -109,7 +109,7 @@ def held_to_contract(env: gymnasium.Env[str, str], env_id: str = "") -> gymnasiu
     return env if is_ours or isinstance(env, CheckedEnv) else CheckedEnv(env, env_id or str(env))
 
 
-def make(env_id: str, found: type[gymnasium.Env[str, str]], **kwargs: Any) -> gymnasium.Env[str, str]:
+def make(env_id: str, found: type[gymnasium.Env[str, str]], /, **kwargs: Any) -> gymnasium.Env[str, str]:
     """Make an environment of a class, and play one step of it to see whether it keeps the contract.
 
     Raises:
@@ -183,7 +183,7 @@ class CheckedSource:
         return take_tasks(listed, split, n)
 
 
-def task_source(env_id: str, found: type[gymnasium.Env[str, str]], **kwargs: Any) -> TaskSource:
+def task_source(env_id: str, found: type[gymnasium.Env[str, str]], /, **kwargs: Any) -> TaskSource:
     """Return the class's own task source, or that of its one task."""
     own = getattr(found, "task_source", None)
     if own is None:

@@ -74,6 +74,19 @@ def expand_path(path: UserPath) -> Path:
         raise PathError(path, "that home folder is not known; write it out, or begin with ./") from None
 
 
+def _expand_file(path: UserPath) -> Path:
+    """Return the path of a file to write, see `expand_path`.
+
+    Raises:
+        PathError: It is no path.
+        OutputError: It ends as only a folder's does; a `Path` would not know that any more.
+    """
+    named = expand_path(path)
+    if os.path.basename(os.fspath(path)) in ("", ".", ".."):
+        raise OutputError(path, "it is a folder")
+    return named
+
+
 def nearby_folder(folder: Path, *names: str) -> Path | None:
     """Return the nearest folder above another one, or else just below it, that holds one of these files or folders."""
     around = [*folder.absolute().parents, *sorted(path for path in folder.glob("*") if path.is_dir())]
@@ -91,7 +104,7 @@ def check_target(path: UserPath, made: UserPath | None = None) -> None:
         PathError: It is no path.
         OutputError: It cannot be written.
     """
-    named = expand_path(path)
+    named = _expand_file(path)
     with _reported(path):
         problem = _problem(named, made)
     if problem:
@@ -125,7 +138,7 @@ def write_file(path: UserPath, content: str | bytes) -> None:
         OutputError: It cannot be written; a regular file that was there before is still there.
     """
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content
-    named = expand_path(path)
+    named = _expand_file(path)
     with _reported(path):
         if _is_replaced(named):
             with replacing(path) as part:
@@ -146,7 +159,7 @@ def replacing(path: UserPath) -> Iterator[Path]:
         PathError: It is no path.
         OutputError: It cannot be written; an `OSError` of the block becomes one, too.
     """
-    named = expand_path(path)
+    named = _expand_file(path)
     with _reported(path):
         is_replaced, target = _is_replaced(named), Path(os.path.realpath(named))
         folder = target.parent if is_replaced else None

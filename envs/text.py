@@ -196,7 +196,7 @@ def short(value: object) -> str:
     """Return the beginning of a value's `repr`, for a message."""
     try:
         shown = clean(repr(value))
-    except Exception:  # the value is another's, and so is its repr; a whole number of 5000 digits has none either
+    except (Exception, SystemExit):  # the value is another's, and so is its repr; a whole number of 5000 digits has none either
         shown = f"a {type(value).__name__}"
     return shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."
 

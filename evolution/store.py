@@ -261,4 +261,6 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _unusable(path: Path, error: Exception) -> RunError:
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return RunError(f"{path} cannot be written: its disk is full; make room and run the command again, evolve with --resume")
     return RunError(f"{path} cannot be used: {error}; move it away or choose another --run-dir")

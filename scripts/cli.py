@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed or stopped by a signal, 2 bad usage or input. The c
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 
 from homebody.scripts.interrupt import NOTE, interruptible
@@ -13,6 +14,7 @@ from homebody.scripts.interrupt import NOTE, interruptible
 
 def main() -> None:
     """Run the command line; the entry point."""
+    _open_streams()
     try:
         with interruptible():
             sys.exit(_run())
@@ -21,6 +23,13 @@ def main() -> None:
             sys.stderr.write(f"homebody: {NOTE}\n")
             sys.stderr.flush()
         sys.exit(1)
+
+
+def _open_streams() -> None:
+    """Open the standard streams that are closed, to nowhere: no other file may get their numbers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # for as long as the process lives
 
 
 def _run() -> int:
@@ -38,6 +47,13 @@ def _run() -> int:
         raise KeyboardInterrupt from None
     except click.ClickException as error:
         error_line(error.format_message())
+    except OSError as error:
+        from homebody.scripts.terminal import give_up_output
+
+        if not give_up_output():
+            raise
+        error_line(f"cannot write to standard output: {error.strerror}; make room, or print elsewhere")
+        return 1
     except Exception as error:
         from homebody.agents.errors import AgentError, FailedError
         from homebody.envs import EnvError

@@ -53,6 +53,19 @@ def write_json(path: str | None, value: Any) -> None:
         write_file(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+@contextmanager
+def json_written(path: str | None, value: Any) -> Iterator[None]:
+    """Write a value as `write_json` does after a block that prints it, also where its reader has gone, as `head` does.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    try:
+        yield
+    finally:
+        write_json(path, value)
+
+
 def check_target(path: str | None, run_dir: str | None = None) -> None:
     """Check that a file can be written, before the work whose result goes there starts.
 

@@ -47,6 +47,10 @@ def interruptible() -> Iterator[None]:
     stopper.start()
     try:
         yield
+    except Exception as error:
+        if not _is_interrupt(error):
+            raise
+        raise KeyboardInterrupt from None
     finally:
         signal.set_wakeup_fd(woken)
         for number, handler in before.items():
@@ -55,6 +59,13 @@ def interruptible() -> Iterator[None]:
         os.close(writer)
         stopper.join()
         os.close(reader)
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Tell whether an error was raised from an interrupt, as Python 3.11 does while it makes a class."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error is not None
 
 
 def run_child(command: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
@@ -56,9 +57,10 @@ class _Path(click.Path):
         from homebody.envs.file import PathError, expand_path
 
         try:
-            return str(expand_path(value))
+            path = str(expand_path(value))
         except PathError as error:
             self.fail(str(error), param, ctx)
+        return os.path.join(path, "") if os.fspath(value).endswith(os.sep) else path  # as only a folder's does
 
 
 PATH = _Path()

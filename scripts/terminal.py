@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import sys
 
 import click
@@ -22,6 +23,16 @@ def fit_streams() -> None:
     for stream, errors in ((sys.stdin, "replace"), (sys.stdout, _ERRORS), (sys.stderr, _ERRORS)):
         if hasattr(stream, "reconfigure"):  # a stream that a test or another program has put there may be of another kind
             stream.reconfigure(errors=errors)
+
+
+def give_up_output() -> bool:
+    """Tell whether standard output refuses one more line; if so, print nowhere from here on."""
+    try:
+        print(flush=True)
+    except OSError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for as long as the process lives
+        return True
+    return False
 
 
 def clean(text: str) -> str:

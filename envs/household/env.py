@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import string
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 from zlib import crc32
@@ -16,7 +17,17 @@ import numpy as np
 from gymnasium.spaces import Text
 from numpy.typing import NDArray
 
-from homebody.envs.core import RENDER_MODES, EnvError, NotResetError, RenderModeError, SnapshotError, TaskSource, TaskSpec, check_options
+from homebody.envs.core import (
+    RENDER_MODES,
+    EnvError,
+    NotResetError,
+    RenderModeError,
+    SnapshotError,
+    TaskSource,
+    TaskSpec,
+    UnknownParameterError,
+    check_options,
+)
 from homebody.envs.household import expert
 from homebody.envs.household.alfworld import AlfWorldSource
 from homebody.envs.household.building import ROOMS
@@ -152,6 +163,19 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
         if self._play is None:
             raise NotResetError("step, render, expert, scripted_policy or snapshot")
         return self._play
+
+    @classmethod
+    def check_parameters(cls, names: Iterable[str]) -> None:
+        """Check that the constructor has parameters of these names.
+
+        Raises:
+            UnknownParameterError: It has no such parameter.
+        """
+        kinds = inspect.signature(cls).parameters.values()
+        known = [parameter.name for parameter in kinds if parameter.kind != parameter.VAR_KEYWORD]
+        for name in names:
+            if name not in known:
+                raise UnknownParameterError(name, known)
 
     @abstractmethod
     def load_game(self, task_id: str) -> TextGame:
@@ -337,6 +361,7 @@ class AlfWorldEnv(HouseholdEnv):
         explain: bool = False,
         render_mode: str | None = None,
         render_size: tuple[int, int] = (960, 720),
+        **unknown: Any,
     ) -> None:
         """Find the data folder.
 
@@ -348,12 +373,15 @@ class AlfWorldEnv(HouseholdEnv):
             explain: Whether `info["why"]` gives reasons.
             render_mode: One of `RENDER_MODES`, or `None` for play without pictures.
             render_size: Width and height of the pictures, in pixels; at least (640, 480).
+            **unknown: Refused by name.
 
         Raises:
+            UnknownParameterError: There is no such parameter.
             LogicError: There is no such logic.
             DataDirError: There is no such folder.
             EnvError: `max_steps` is no positive integer, or there can be no such pictures.
         """
+        self.check_parameters(unknown)
         if logic != "auto" and logic not in LOGICS:
             raise LogicError(logic)
         self._source = AlfWorldSource(data_dir)
@@ -361,8 +389,9 @@ class AlfWorldEnv(HouseholdEnv):
         super().__init__(self._source, max_steps=max_steps, split=split, explain=explain, render_mode=render_mode, render_size=render_size)
 
     @classmethod
-    def task_source(cls, data_dir: str | os.PathLike[str] | None = None, **_: Any) -> AlfWorldSource:
+    def task_source(cls, data_dir: str | os.PathLike[str] | None = None, **others: Any) -> AlfWorldSource:
         """Return where the tasks come from; takes what the constructor takes."""
+        cls.check_parameters(others)
         return AlfWorldSource(data_dir)
 
     def load_game(self, task_id: str) -> TextGame:
@@ -393,6 +422,7 @@ class ProceduralEnv(HouseholdEnv):
         explain: bool = False,
         render_mode: str | None = None,
         render_size: tuple[int, int] = (960, 720),
+        **unknown: Any,
     ) -> None:
         """Choose the houses.
 
@@ -410,11 +440,14 @@ class ProceduralEnv(HouseholdEnv):
             explain: Whether `info["why"]` gives reasons.
             render_mode: One of `RENDER_MODES`, or `None` for play without pictures.
             render_size: Width and height of the pictures, in pixels; at least (640, 480).
+            **unknown: Refused by name.
 
         Raises:
+            UnknownParameterError: There is no such parameter.
             LogicError: There is no such logic.
             EnvError: `HouseSource` refuses a parameter, `max_steps` is no positive integer, or there can be no such pictures.
         """
+        self.check_parameters(unknown)
         if logic not in LOGICS:
             raise LogicError(logic)
         self._houses = HouseSource(rooms, task_types, clutter, size, distractors, closed, holdout)
@@ -431,9 +464,10 @@ class ProceduralEnv(HouseholdEnv):
         distractors: int = 0,
         closed: float = 1.0,
         holdout: Holdout | None = None,
-        **_: Any,
+        **others: Any,
     ) -> HouseSource:
         """Return where the tasks come from; takes what the constructor takes."""
+        cls.check_parameters(others)
         return HouseSource(rooms, task_types, clutter, size, distractors, closed, holdout)
 
     def load_game(self, task_id: str) -> TextGame:

@@ -130,6 +130,8 @@ def markdown(run: Mapping[str, Any]) -> str:
         ]
     if run.get("failed"):
         lines += [f"The run was stopped: {cell(run['failed'])}.", ""]
+    elif not run["start"] and not run["evaluations"]:
+        lines += ["Nothing has come to its end here yet. The same command goes on where it stopped.", ""]
     for item in run["rounds"]:
         lines += [f"## Round {item['round']}", "", *round_lines(item), ""]
     lines += _account(run)

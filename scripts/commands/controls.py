@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import click
 
-from homebody.scripts.console import Console, check_target, write_json
+from homebody.scripts.console import Console, check_target, json_written
 from homebody.scripts.options import PATH, json_out, workers
 
 
@@ -63,7 +63,7 @@ def controls(
             data_dir=data_dir,
             told=lambda row, done, total, what: advance(done, total, f"{row}: {what}"),
         )
-    console.markdown(controls_markdown(result))
-    write_json(json_path, result)
+    with json_written(json_path, result):
+        console.markdown(controls_markdown(result))
     if not all(finding["ok"] for finding in result["audit"]):
         raise SystemExit(1)

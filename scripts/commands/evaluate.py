@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homebody.scripts.console import Console, check_target, write_json
+from homebody.scripts.console import Console, check_target, json_written
 from homebody.scripts.options import (
     PATH,
     end_with,
@@ -89,8 +89,8 @@ def evaluate(
             twins=twins,
             on_record=lambda done, total, record: advance(done, total, _note(record, policy)),
         )
-    console.evaluation(result)
-    write_json(json_path, result)
+    with json_written(json_path, result):
+        console.evaluation(result)
     end_with(result["episodes"])
 
 

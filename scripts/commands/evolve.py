@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homebody.scripts.console import Console, check_target, write_json
+from homebody.scripts.console import Console, check_target, json_written
 from homebody.scripts.options import PATH, env_kwargs, harness_option, json_out, model_settings, seed, where, workers
 from homebody.scripts.terminal import echo
 
@@ -111,8 +111,8 @@ def evolve(
     with console.evolution(config, plain=approve) as progress:
         person = ask if approve else None
         result = evolve_harness(config, run_dir, workers=workers, resume=resume, progress=progress, approve=person)
-    console.evolution_end(result)
-    write_json(json_path, result)
+    with json_written(json_path, result):
+        console.evolution_end(result)
 
 
 def has_terminal() -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homebody.scripts.console import Console, check_target, write_json
+from homebody.scripts.console import Console, check_target, json_written
 from homebody.scripts.interrupt import run_child
 from homebody.scripts.options import PATH, json_out, model_settings, workers
 
@@ -81,9 +81,9 @@ def reproduce(
         failed |= _play(combination, QUICK if quick else FULL, workers, console)
     report = gather(chosen, quick)
     files = write_results(report, run_dir)
-    console.markdown(results_markdown(report))
-    console.line("\n" + "  ".join(str(path) for path in files[:5]))
-    write_json(json_path, report)
+    with json_written(json_path, report):
+        console.markdown(results_markdown(report))
+        console.line("\n" + "  ".join(str(path) for path in files[:5]))
     if failed:
         raise SystemExit(1)
 

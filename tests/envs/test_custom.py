@@ -118,6 +118,11 @@ def test_module_may_register_ids_as_before(write):
         (('"won": self.lit', '"won": 0'), "{}:Lamp", "info['won'] of reset(seed=0) is 0, not a bool"),
         (('["press", "wait"]', '["wait", "press"]'), "{}:Lamp", "info['admissible_commands'] of reset(seed=0) is not sorted"),
         (('["press", "wait"]', "[1]"), "{}:Lamp", "info['admissible_commands'] of reset(seed=0) holds something other than texts"),
+        (
+            ('["press", "wait"]', '["a {text}", "say {text}{text}"]'),
+            "{}:Lamp",
+            "holds 'say {text}{text}'; give a command at most one {text}",
+        ),
         (('"It is dark", self.info()', '"It is dark", None'), "{}:Lamp", "the info of reset(seed=0) is a NoneType, not a dict"),
         (('return "It is dark"', "return 5"), "{}:Lamp", "the observation of reset(seed=0) is 5, not a text"),
     ],

@@ -126,6 +126,15 @@ def test_what_cannot_be_written_is_said_before_the_work(tmp_path: Path, name: st
     assert Path("file").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["out/", "out/.", "there/..", "out//"])
+def test_a_name_that_only_a_folder_has_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "there").mkdir()
+    for write in (check_target, lambda path: write_file(path, "x")):
+        with pytest.raises(OutputError, match="it is a folder"):
+            write(f"{tmp_path}/{name}")
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
 def test_a_folder_that_the_work_makes_need_not_be_there(tmp_path: Path) -> None:
     check_target(tmp_path / "run" / "a.json", made=tmp_path / "run")
     with pytest.raises(OutputError, match="there is no folder"):

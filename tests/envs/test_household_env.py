@@ -26,6 +26,7 @@ from homebody.envs.core import (
     TaskCountError,
     TaskSpec,
     UnknownEnvError,
+    UnknownParameterError,
     UnknownSplitError,
     UnknownTaskError,
 )
@@ -270,6 +271,23 @@ def test_procedural_options() -> None:
     assert "help" not in env.play.admissible()
 
 
+@pytest.mark.parametrize("env_id", ["homebody/Household-v0", "homebody/AlfWorld-v0"])
+def test_an_unknown_parameter_is_named(env_id: str, data_dir: Path) -> None:
+    known = {"data_dir": data_dir} if "AlfWorld" in env_id else {"clutter": 1.0}
+    said = r"unknown parameter 'max_step'; choose among: .*; did you mean max_steps\?"
+    with pytest.raises(UnknownParameterError, match=said):
+        gymnasium.make(env_id, **known, max_step=3)
+    for name in ("n", "env_id", "max_step"):  # the first two are names of our own functions' parameters
+        with pytest.raises(UnknownParameterError, match=f"unknown parameter '{name}'; choose among: "):
+            homebody.envs.tasks(env_id, "train", 1, **known, **{name: 1})
+
+
+def test_a_parameter_that_is_called_like_one_of_ours_reaches_the_env() -> None:
+    tasks = homebody.envs.tasks("homebody/Household-v0", "test", 2, split="validation")
+    assert [task.split for task in tasks] == ["test", "test"]
+    assert homebody.envs.make("homebody/Household-v0", split="validation").reset(seed=0)[1]["task_id"].startswith("validation/")
+
+
 @pytest.mark.parametrize(
     "task",
     [
@@ -397,7 +415,7 @@ def test_users_own_env_offers_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = gymnasium.envs.registration.EnvSpec("Own-v0", entry_point=Own, kwargs={"n": 2})
     monkeypatch.setitem(gymnasium.registry, "Own-v0", spec)
     assert len(homebody.envs.tasks("Own-v0", "test")) == 2
-    assert len(homebody.envs.tasks("Own-v0", "test", n=None)) == 2
+    assert len(homebody.envs.tasks("Own-v0", "test", None)) == 2
 
 
 def test_unreadable_file_in_a_listing_is_named(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

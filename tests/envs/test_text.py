@@ -150,3 +150,11 @@ def test_values_are_shown_short() -> None:
     assert text.short({"a": HALF}) == "{'a': '\\ud83d'}"
     assert text.short(10**5000) == "a int"
     assert text.short("x" * 1000) == "'" + "x" * 199 + "..."
+
+
+def test_a_value_whose_repr_ends_the_process_is_shown() -> None:
+    class Rude:
+        def __repr__(self) -> str:
+            raise SystemExit
+
+    assert text.short(Rude()) == "a Rude"

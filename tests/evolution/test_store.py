@@ -295,3 +295,17 @@ def test_row_that_is_no_json_is_named(tmp_path: Path, data: str | None) -> None:
     database.close()
     with Store(tmp_path, readonly=True) as store, pytest.raises(RunError, match=r"run\.sqlite cannot be used: .*; move it away"):
         store.events("start")
+
+
+@pytest.mark.parametrize("pages", [5, 20])
+def test_a_full_disk_is_said_with_what_to_do(tmp_path: Path, pages: int) -> None:
+    def fill() -> None:
+        with Store(tmp_path) as store:
+            store._db.execute(f"PRAGMA max_page_count={pages}")  # SQLite then says what it says of a full disk
+            for _ in range(100):
+                store.append("round", {"text": "x" * 5000})
+
+    with pytest.raises(RunError, match="its disk is full; make room and run the command again, evolve with --resume"):
+        fill()
+    with Store(tmp_path) as store:
+        assert all(event == {"text": "x" * 5000} for event in store.events("round"))

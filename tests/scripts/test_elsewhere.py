@@ -105,6 +105,13 @@ def test_a_store_that_is_none_is_one_line(homebody: Command, tmp_path: Path, con
     assert contents(tmp_path).pop("run.sqlite") == content
 
 
+def test_report_of_a_run_that_has_stored_nothing_says_so(homebody: Command, tmp_path: Path) -> None:
+    Store(tmp_path).close()  # what is there of an evaluation that was stopped
+    answer = homebody("report", tmp_path)
+    assert (answer.code, answer.err) == (0, "")
+    assert "Nothing has come to its end here yet." in answer.out
+
+
 def test_game_files_that_lie_elsewhere_now_can_be_named(homebody: Command, tmp_path: Path, small: tuple[object, ...]) -> None:
     houses, run_dir = tmp_path / "houses", tmp_path / "run"
     assert homebody("household", "export", "--out", houses, "--tasks", 4).code == 0

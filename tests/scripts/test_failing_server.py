@@ -17,7 +17,11 @@ SMALL = ("--train-tasks", 2, "--validation-tasks", 2, "--growth", 1, "--explorat
          "--proposer", "noop", "--gate", "literal")  # fmt: skip
 
 BROKEN: dict[str, tuple[int, bytes, str]] = {
-    "error with status 200": (200, b'{"error": {"message": "model is loading", "code": 503}}', "RemoteAnswerError at decide"),
+    "error with status 200": (
+        200,
+        b'{"error": {"message": "model is loading", "code": 503}}',
+        "it sends an error as an answer: model is loading",
+    ),
     "a page": (200, b"<html>login</html>", "RemoteAnswerError at decide"),
     "a refusal": (400, b'{"error": {"message": "max_tokens is not supported"}}', "RemoteRefusedError at decide"),
 }

@@ -157,6 +157,25 @@ except KeyboardInterrupt:
     assert (done.returncode, done.stdout, done.stderr) == (0, "stopped\n", "")
 
 
+@pytest.mark.parametrize(("cause", "ended"), [("KeyboardInterrupt()", "stopped"), ("ValueError()", "RuntimeError")])
+def test_an_interrupt_that_became_an_error_is_one(cause: str, ended: str) -> None:
+    code = f"""
+from homebody.scripts.interrupt import interruptible
+try:
+    with interruptible():
+        try:
+            raise {cause}
+        except BaseException as error:
+            raise RuntimeError("Error calling __set_name__") from error  # as Python 3.11 does it
+except KeyboardInterrupt:
+    print("stopped")
+except RuntimeError:
+    print("RuntimeError")
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{ended}\n", "")
+
+
 def test_a_command_that_runs_others_passes_a_signal_on_and_ends_with_them(homebody_process: Command, tmp_path: Path) -> None:
     run_dir = tmp_path / "no-model-household"
     arguments = ("reproduce", "--models", "no-model", "--benchmarks", "household", "--quick", "--run-dir", tmp_path)

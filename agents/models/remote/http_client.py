@@ -170,7 +170,7 @@ class HttpClient:
                 continue
             if status < 300:
                 return self._decode(path, raw)
-            error = RemoteRefusedError(self.address.shown, path, status, self._reason(raw), retry_after=retry_after)
+            error = RemoteRefusedError(self.address.shown, path, status, self._told(raw), retry_after=retry_after)
             if not (status in (408, 429) or (status >= 500 and status != 501)):
                 break
         assert error is not None
@@ -231,12 +231,14 @@ class HttpClient:
             start = self.clean(raw.decode("utf-8", "replace"))[:60]
             raise self.wrong(f"its answer to {path} is not JSON: it begins with {start!r}") from None
 
-    def _reason(self, raw: bytes) -> str:
-        """Return what an error answer says in words."""
+    def _told(self, raw: bytes) -> str:
         try:
-            body = json.loads(raw)
+            return self.reason(json.loads(raw))
         except (ValueError, RecursionError):
             return self.clean(raw.decode("utf-8", "replace"))[:200]
+
+    def reason(self, body: Any) -> str:
+        """Return what an error answer says in words."""
         found = body.get("error", body) if isinstance(body, dict) else body
         details = found if isinstance(found, dict) else {"message": found}
         return self.clean(str(details.get("message") or details.get("detail") or "it gives no reason"))[:300]

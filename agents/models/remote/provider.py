@@ -146,6 +146,8 @@ def take(client: HttpClient, answer: Any, kind: type, *path: str | int) -> Any:
         inside = isinstance(value, dict) if isinstance(key, str) else isinstance(value, list) and len(value) > key
         value = (value.get(key) if isinstance(value, dict) else value[key]) if inside else None
     if not isinstance(value, kind):
+        if isinstance(answer, dict) and answer.get("error"):  # sent as if it were an answer
+            raise client.wrong(f"it sends an error as an answer: {client.reason(answer)}")
         where = ".".join(map(str, path)) or "answer"
         raise client.wrong(f"{where} is {client.clean(str(value))[:40]!r}, expected: {kind.__name__}")
     return whole_pairs(value) if isinstance(value, str) else value
