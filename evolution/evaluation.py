@@ -22,7 +22,7 @@ from homebody.evolution.store import RunError, Store
 from homebody.evolution.twins import beside, play_twins, who_decided
 
 TWIN_TASKS = 40
-"""Validation tasks at most on which the best twin is chosen; where fewer tasks are evaluated, as many."""
+"""Validation tasks on which the best twin is chosen, however few tasks are evaluated: on a handful a twin wins by luck."""
 
 
 def evaluate(
@@ -59,7 +59,7 @@ def evaluate(
     started = time.monotonic()
     spec.check()
     chosen = list_tasks(stage.env_id, split, tasks, **stage.env_kwargs)
-    held = _validation_tasks(stage, split, chosen) if twins else []
+    held = _validation_tasks(stage) if twins else []
     # The policy first: where there is no such model, no run directory is made.
     with Rollouts(stage, workers) as rollouts, Store(run_dir) if run_dir is not None else nullcontext(None) as store:
         if store:
@@ -97,10 +97,9 @@ def _keep(store: Store, result: Mapping[str, Any], played: Mapping[str, EpisodeR
     store.append("evaluation", {**figures, "won": _won(result), "keys": list(played)})
 
 
-def _validation_tasks(stage: RolloutConfig, split: str, chosen: Sequence[TaskSpec]) -> Sequence[TaskSpec]:
+def _validation_tasks(stage: RolloutConfig) -> Sequence[TaskSpec]:
     """Return the tasks on which the best twin is chosen."""
-    known = chosen if split == "validation" else list_tasks(stage.env_id, "validation", None, **stage.env_kwargs)
-    return known[: min(len(chosen), TWIN_TASKS)]
+    return list_tasks(stage.env_id, "validation", None, **stage.env_kwargs)[:TWIN_TASKS]
 
 
 def _check_env_args(store: Store, stage: RolloutConfig) -> None:

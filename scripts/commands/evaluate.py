@@ -53,8 +53,8 @@ def evaluate(
     """Play the tasks of a split with a harness and a policy; print success with its 95% interval, and who decided.
 
     With --twins four policies that ask no model play the same harness on the same tasks: no-model (what the harness ranks first), random,
-    echo (the command that the harness wrote into the prompt) and executor (what its skills advise). The best of them is chosen on as many
-    validation tasks, 40 at most. The model's value is its success minus that twin's, in points, with its 95% interval.
+    echo (the command that the harness wrote into the prompt) and executor (what its skills advise). The best of them is chosen on 40
+    validation tasks. The model's value is its success minus that twin's, in points, with its 95% interval.
 
     \b
     Examples:
