@@ -63,7 +63,7 @@ WRITES = {
     "watch --json": ("watch", "{run}", "--json", "{out}"),
     "watch --record": ("watch", "{run}", "--episode", 1, "--record", "{out}.png"),
     "evaluate --json": ("evaluate", *FLAT, "--tasks", 1, "--json", "{out}"),
-    "controls --json": ("controls", "{run}", "--only", "no-model", "--tasks", 1, "--json", "{out}"),
+    "controls --json": ("controls", "{run}", "--only", "noop", "--tasks", 1, "--json", "{out}"),
     "report --json": ("report", "{run}", "--json", "{out}"),
     "report --html": ("report", "{run}", "--html", "{out}"),
     "report --png": ("report", "{run}", "--png", "{out}.svg"),
