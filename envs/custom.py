@@ -5,17 +5,14 @@ A class by its name is imported, made, and tried before anything is played.
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any, TypeVar
 
 import gymnasium
 
 from homebody.envs.check import check_reset, check_step
 from homebody.envs.core import SPLITS, EnvError, NoTasksError, TaskSource, TaskSpec, UnknownSplitError, did_you_mean, take_tasks
+from homebody.envs.module import UserModuleError, import_module
 from homebody.envs.text import is_name, one_line, short
 
 _T = TypeVar("_T")
@@ -41,7 +38,10 @@ def load_class(env_id: str) -> type[gymnasium.Env[str, str]] | None:
     module_name, colon, name = env_id.partition(":")
     if not colon:
         return None
-    module = _import(env_id, module_name)
+    try:
+        module = import_module(module_name)
+    except UserModuleError as error:
+        raise CustomEnvError(env_id, str(error)) from None
     found = getattr(module, name, None)
     if isinstance(found, type) and issubclass(found, gymnasium.Env):
         return found
@@ -203,17 +203,3 @@ def _named(env_id: str, what: str, call: Callable[[], _T]) -> _T:
 
 def _arguments(kwargs: dict[str, Any]) -> str:
     return ", ".join(f"{name}={short(value)}" for name, value in kwargs.items())
-
-
-def _import(env_id: str, name: str) -> ModuleType:
-    # A command that is installed does not look into the current folder, where a user's file lies.
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise CustomEnvError(env_id, f"module {name} needs {error.name}, which is not installed; install it") from None
-        raise CustomEnvError(env_id, f"there is no module {name!r}; install it, or run where {name}.py lies") from None
-    except Exception as error:
-        raise CustomEnvError(env_id, f"module {name!r} cannot be imported: {type(error).__name__}: {one_line(str(error))}") from None

@@ -373,9 +373,9 @@ class Console:
         for dimension, items in outline(spec):
             self.out.print(f"\n[bold underline]{dimension}[/]")
             for item in items:
-                self.out.print(
-                    f"  [bold]{item.id}[/] [dim]{'' if item.id == item.use else f'{item.use} '}at {item.hook}: {escape(item.does)}[/]"
-                )
+                use = "" if item.id == item.use else f" {item.use}"
+                at = f" at {item.hook}" if item.hook else ""
+                self.out.print(f"  [bold]{item.id}[/][dim]{use}{at}: {escape(item.does)}[/]")
                 for name, value in item.params.items():
                     self.out.print(f"      [cyan]{name}[/] {escape(value)}")
         for number, rule in enumerate(spec.adaptations):

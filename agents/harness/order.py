@@ -31,13 +31,27 @@ class CycleError(AgentError):
         super().__init__(f"components wait for each other: {', '.join(f'{one} after {other}' for one, other in self.pairs)}")
 
 
-def hook_of(component: Component, processor: type[Processor]) -> str:
-    """Return the hook of a component: its class's, or its own where the class leaves it open."""
-    return str(processor.hook or component["hook"])
+Processors = Mapping[str, type[Processor] | None]
+"""The classes of components, by id; None for one that is not imported."""
 
 
-def in_order(components: Mapping[str, Component], processors: Mapping[str, type[Processor]]) -> list[str]:
+def hook_of(component: Component, processor: type[Processor] | None) -> str:
+    """Return the hook of a component: its class's, or its own where the class leaves it open.
+
+    It is empty where the class is not imported.
+    """
+    return "" if processor is None else str(processor.hook or component["hook"])
+
+
+def dimension_of(component: Component, processor: type[Processor] | None) -> str:
+    """Return the dimension of a component, as `hook_of` returns the hook."""
+    return "" if processor is None else str(processor.dimension or component["dimension"])
+
+
+def in_order(components: Mapping[str, Component], processors: Processors) -> list[str]:
     """Return the ids of components in the order in which they are asked.
+
+    Components whose class is not imported come last.
 
     Args:
         components: by id.
@@ -46,7 +60,7 @@ def in_order(components: Mapping[str, Component], processors: Mapping[str, type[
     Raises:
         CycleError: some of them wait for each other.
     """
-    hooks = {name: HOOKS.index(hook_of(component, processors[name])) for name, component in components.items()}
+    hooks = {name: (*HOOKS, "").index(hook_of(component, processors[name])) for name, component in components.items()}
     earlier = {name: _earlier(name, components, processors, hooks) for name in components}
     left = sorted(components, key=lambda name: (hooks[name], name))
     placed: dict[str, None] = {}
@@ -59,18 +73,20 @@ def in_order(components: Mapping[str, Component], processors: Mapping[str, type[
     return list(placed)
 
 
-def _earlier(
-    name: str, components: Mapping[str, Component], processors: Mapping[str, type[Processor]], hooks: Mapping[str, int]
-) -> set[str]:
+def _earlier(name: str, components: Mapping[str, Component], processors: Processors, hooks: Mapping[str, int]) -> set[str]:
     """Return the ids that come before one."""
-    own, component = processors[name], components[name]
-    return {
-        other
-        for other, processor in processors.items()
-        if other != name
-        and hooks[other] == hooks[name]
-        and (other in component.get("after", ()) or processor.name in own.after or own.name in processor.before)
-    }
+    found = {other for other in components[name].get("after", ()) if other in components}
+    own = processors[name]
+    for other, processor in processors.items():
+        if own is None or processor is None or other == name or hooks[other] != hooks[name]:
+            continue
+        if _names(components[other], processor) & {*own.after} or _names(components[name], own) & {*processor.before}:
+            found.add(other)
+    return found
+
+
+def _names(component: Component, processor: type[Processor]) -> set[str]:
+    return {component["use"], processor.name}
 
 
 def _cycle(start: str, earlier: Mapping[str, Collection[str]], left: Collection[str]) -> list[str]:

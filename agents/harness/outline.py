@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from homebody.agents.harness.hooks import DIMENSIONS
-from homebody.agents.harness.order import Component, hook_of
+from homebody.agents.harness.order import Component, dimension_of, hook_of
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.processors import find
+from homebody.agents.processors import known
 
+OWN = "your own"
 LONG = 1500
 """Characters of a parameter that are shown."""
 
@@ -32,26 +33,24 @@ class Item:
 def outline(spec: HarnessSpec) -> list[tuple[str, list[Item]]]:
     """Return the components by dimension, in the order in which they are asked.
 
-    Dimensions without any are left out.
+    Dimensions without any are left out. Nothing is imported, so those that the harness names as
+    `module:Class` come last, under `OWN`.
     """
-    found: dict[str, list[Item]] = {dimension: [] for dimension in DIMENSIONS}
+    found: dict[str, list[Item]] = {dimension: [] for dimension in (*DIMENSIONS, OWN)}
     for name in spec.in_order():
         item = spec.components[name]
         params = {key: value if isinstance(value, str) else short(value) for key, value in item["params"].items()}
         params |= {"after": ", ".join(item["after"])} if item.get("after") else {}
         params |= {"source": f"\n{item['source']}"} if "source" in item else {}
-        found[dimension_of(item)].append(Item(name, item["use"], hook_of(item, find(item["use"])), does(item["use"]), params))
+        processor = known(item["use"])
+        found[dimension_of(item, processor) or OWN].append(Item(name, item["use"], hook_of(item, processor), does(item["use"]), params))
     return [(dimension, items) for dimension, items in found.items() if items]
 
 
-def dimension_of(item: Component) -> str:
-    """Return the dimension of a component: its class's, or its own where the class leaves it open."""
-    return str(find(item["use"]).dimension or item["dimension"])
-
-
 def does(use: str) -> str:
-    """Return the first line of a processor's description."""
-    return (find(use).__doc__ or "").strip().splitlines()[0]
+    """Return the first line of a processor's description; of `module:Class` when it is imported."""
+    processor = known(use)
+    return (processor.__doc__ or "").strip().splitlines()[0] if processor else "A class of your own, imported to check or to play."
 
 
 def when(rule: Mapping[str, Any]) -> str:
@@ -84,10 +83,10 @@ def changes(old: HarnessSpec, new: HarnessSpec) -> list[str]:
 def _components(old: Mapping[str, Component], new: Mapping[str, Component]) -> Iterator[str]:
     for name in dict.fromkeys([*old, *new]):
         if name not in new:
-            yield f"- {_named(name, old[name])} ({dimension_of(old[name])})"
+            yield f"- {_named(name, old[name])} ({_about(old[name])[0]})"
         elif name not in old:
             item = new[name]
-            yield f"+ {_named(name, item)} ({dimension_of(item)}, at {hook_of(item, find(item['use']))}): {does(item['use'])}"
+            yield f"+ {_named(name, item)} ({', at '.join(_about(item))}): {does(item['use'])}"
             yield from (f"+ {name}: {key} {short(value, 60)}" for key, value in _flat(item).items())
         else:
             one, other = _flat(old[name]), _flat(new[name])
@@ -99,12 +98,18 @@ def _components(old: Mapping[str, Component], new: Mapping[str, Component]) -> I
                     yield f"~ {name}: {key} {before} -> {after}"
 
 
+def _about(item: Component) -> list[str]:
+    """Return the dimension and the hook of a component, as far as they are known without an import."""
+    processor = known(item["use"])
+    return [OWN] if processor is None else [dimension_of(item, processor), hook_of(item, processor)]
+
+
 def _named(name: str, item: Component) -> str:
     return name if name == item["use"] else f"{name} ({item['use']})"
 
 
 def _flat(item: Component) -> dict[str, Any]:
-    return {**item["params"], **{key: item[key] for key in ("hook", "dimension", "source", "after") if key in item}}
+    return {**item["params"], **{key: item[key] for key in ("hook", "dimension", "source", "after", "version") if key in item}}
 
 
 def _rules(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 from homebody.agents.errors import AgentError, is_lost
 from homebody.agents.harness.hooks import FIELDS, HOOK_OF_EVENT, HOOKS, READ_ONLY, Changes, Event, Intercept, Interrupt, StepEnd
-from homebody.agents.harness.spec import HarnessSpec, canonical, digest
-from homebody.agents.processors import find
+from homebody.agents.harness.patch import pointer
+from homebody.agents.harness.spec import HarnessError, HarnessSpec, canonical, digest
 from homebody.agents.processors.base import Processor, Services
-from homebody.envs.text import JsonError, clean, parse_json
+from homebody.envs.text import JsonError, clean, one_line, parse_json
 
 E = TypeVar("E", bound=Event)
 
@@ -57,7 +57,7 @@ class Harness:
         """What went wrong inside processors: `boundary`, `kind`, `message`."""
         self.interrupted: str | None = None
         """The reason that a processor gave for the end of the episode."""
-        self._line_up([self._make(name, spec.components[name]) for name in spec.in_order()])
+        self._line_up([self._make(name, spec.components[name], processor) for name, processor in spec.processors().items()])
 
     def run(self, event: E) -> E:
         """Let every processor of the event's hook answer, in order, and return the event after all changes.
@@ -117,10 +117,10 @@ class Harness:
         """
         old = {member.id: member for member in self._members}
         members, fresh = list[_Member](), list[_Member]()
-        for name in spec.in_order():
+        for name, processor in spec.processors().items():
             component, kept = spec.components[name], old.get(name)
             if kept is None or kept.content != _content(component):
-                kept = self._make(name, component)
+                kept = self._make(name, component, processor)
                 fresh.append(kept)
             members.append(kept)
         self._line_up(members)
@@ -128,8 +128,14 @@ class Harness:
             for step in self._steps:
                 self._show(member, step)
 
-    def _make(self, name: str, component: dict[str, Any]) -> _Member:
-        return _Member(name, _content(component), find(component["use"]).from_entry(component, self._services))
+    def _make(self, name: str, component: dict[str, Any], processor: type[Processor]) -> _Member:
+        try:
+            return _Member(name, _content(component), processor.from_entry(component, self._services))
+        except Exception as error:
+            if component["use"] == processor.name:
+                raise
+            fault = f"{component['use']} cannot be made: {type(error).__name__}: {one_line(str(error))}"
+            raise HarnessError("harness", [f"{pointer('components', name)}: {fault}"]) from error
 
     def _line_up(self, members: Sequence[_Member]) -> None:
         self._members = members

@@ -16,10 +16,12 @@ from typing import Any
 import jsonschema
 
 from homebody.agents.harness.hooks import HOOKS
-from homebody.agents.harness.order import Component, CycleError, hook_of, in_order
+from homebody.agents.harness.order import Component, CycleError, Processors, hook_of, in_order
 from homebody.agents.harness.patch import PatchError, apply, pointer
-from homebody.agents.processors import Processor, UnknownProcessorError, find, params_schema
+from homebody.agents.processors import Processor, UnknownProcessorError, find, known, params_schema
+from homebody.agents.processors.base import Services
 from homebody.envs.core import did_you_mean
+from homebody.envs.text import one_line
 
 
 def _pattern(validator: Any, pattern: str, instance: object, schema: object) -> Iterator[jsonschema.ValidationError]:
@@ -40,10 +42,16 @@ FORMAT_1 = (
 )
 
 
-def problems(document: object) -> list[str]:
+def problems(document: object, imports: bool = False) -> list[str]:
     """Return all that is wrong with a document, each as `path: what`; an empty list for a valid one.
 
     None of its code is run, and none of its templates.
+
+    Args:
+        document: parsed JSON.
+        imports: whether the classes that it names as `module:Class` are imported, and their
+            components checked by what they declare. If not, nothing is known of those components
+            but what the document says.
     """
     if isinstance(document, dict) and type(document.get("format")) is int and document["format"] == 1:
         return [FORMAT_1]
@@ -58,15 +66,16 @@ def problems(document: object) -> list[str]:
         found.append("/: a number is NaN or infinite; give a finite one")
     except TypeError as error:
         found.append(f"/: {error}")
-    found = list(dict.fromkeys(found + _component_problems(document)))
+    found = list(dict.fromkeys(found + _component_problems(document, imports)))
     # What an adaptation or a variant leads to can be judged only from a valid harness.
-    return found or [*_adaptation_problems(document), *_variant_problems(document)]
+    return found or [*_adaptation_problems(document, imports), *_variant_problems(document, imports)]
 
 
 def code_problems(document: Mapping[str, Any]) -> list[str]:
     """Run the code and the templates of a valid document once on sample events, fenced in.
 
-    Those that an adaptation or a variant brings in are run, too.
+    Processors named as `module:Class` are made once. What an adaptation or a variant brings in is
+    tried, too.
 
     Returns:
         What went wrong, each as `path: what`.
@@ -79,12 +88,23 @@ def _code_problems(document: Mapping[str, Any], seen: set[str]) -> Iterator[str]
         if (text := json.dumps(item, sort_keys=True)) not in seen:
             seen.add(text)
             where = f"/components/{name}"
-            yield from (where + (line if line.startswith("/") else f": {line}") for line in find(item["use"]).check_entry(item))
+            yield from (where + (line if line.startswith("/") else f": {line}") for line in _tried(item))
     for key, left_out in (("adaptations", ("adaptations", "variants")), ("variants", ("variants",))):
         base = {name: value for name, value in document.items() if name not in left_out}
         for number, item in enumerate(document.get(key, [])):
             led = _code_problems(apply(base, item["patch"]), seen)
             yield from (f"/{key}/{number}/patch: it leads to {line}" for line in led)
+
+
+def _tried(item: Component) -> list[str]:
+    processor = find(item["use"])
+    if known(item["use"]) is not None:
+        return processor.check_entry(item)
+    try:
+        processor.from_entry(item, Services())
+        return processor.check_entry(item)
+    except Exception as error:
+        return [f"{item['use']} cannot be made: {type(error).__name__}: {one_line(str(error))}"]
 
 
 @lru_cache(maxsize=1)
@@ -121,48 +141,56 @@ def _lines(error: Any, prefix: str) -> Iterator[str]:
         yield f"{where or '/'}: {_short(error.message)}"
 
 
-def _component_problems(document: dict[str, Any]) -> list[str]:
+def _component_problems(document: dict[str, Any], imports: bool) -> list[str]:
     """Check each component that is readable at all, and the components beside each other."""
     components = document.get("components")
     lines: list[str] = []
-    known: dict[str, type[Processor]] = {}
+    processors: dict[str, type[Processor] | None] = {}
     for name, item in components.items() if isinstance(components, dict) else ():
         if not isinstance(item, dict) or not isinstance(item.get("use"), str):
             continue
         where = _place(name)
         try:
-            processor = find(item["use"])
+            processor = find(item["use"]) if imports else known(item["use"])
         except UnknownProcessorError as error:
             lines.append(f"{where}/use: {error}")
             continue
         lines += _item_problems(processor, item, where)
-        if processor.hook or item.get("hook") in HOOKS:
-            known[name] = processor
-    return [*lines, *_conflicts(known), *_order_problems(components or {}, known)]
+        if processor is None or processor.hook or item.get("hook") in HOOKS:
+            processors[name] = processor
+    return [*lines, *_conflicts(processors), *_order_problems(components or {}, processors)]
 
 
-def _item_problems(processor: type[Processor], item: Component, where: str) -> list[str]:
+def _item_problems(processor: type[Processor] | None, item: Component, where: str) -> list[str]:
+    if processor is None:
+        return []
     said = f"{item['use']} belongs to hook {processor.hook!r} and dimension {processor.dimension!r}, as its class says"
     lines = [
         f"{where}/{field}: {said}; take it out" if processor.hook else f"{where}: {field!r} is a required property"
         for field in ("hook", "dimension")
         if (field in item) == bool(processor.hook)
     ]
+    if known(item["use"]) is not None:
+        lines += [f"{where}/version: only module:Class, a class of your own, takes a version; take it out"] if "version" in item else []
+    elif processor.version != (version := item.get("version", 1)):
+        lines.append(f"{where}/version: {item['use']} is version {processor.version}, the document is of version {version}; set it anew")
     return lines + (_schema_problems(_params_validator(processor), item["params"], f"{where}/params") if "params" in item else [])
 
 
-def _conflicts(known: Mapping[str, type[Processor]]) -> Iterator[str]:
+def _conflicts(processors: Processors) -> Iterator[str]:
     """Find components of which a harness can have one only."""
     groups: dict[str, str] = {}
-    for name, processor in known.items():
-        if processor.group is not None and (first := groups.setdefault(processor.group, name)) != name:
+    for name, processor in processors.items():
+        if processor is None or processor.group is None:
+            continue
+        if (first := groups.setdefault(processor.group, name)) != name:
             yield f"{_place(name)}: a second component of group {processor.group!r}, beside {_place(first)}; keep one"
 
 
-def _order_problems(components: Mapping[str, Any], known: Mapping[str, type[Processor]]) -> list[str]:
+def _order_problems(components: Mapping[str, Any], processors: Processors) -> list[str]:
     """Find components that follow what is not there, what is asked at another hook, or each other."""
-    hooks = {name: hook_of(components[name], processor) for name, processor in known.items()}
-    after = {name: found if isinstance(found := components[name].get("after"), list) else [] for name in known}
+    hooks = {name: hook_of(components[name], processor) for name, processor in processors.items()}
+    after = {name: found if isinstance(found := components[name].get("after"), list) else [] for name in processors}
     lines = [
         f"{_place(name)}/after/{number}: {why}"
         for name, others in after.items()
@@ -172,7 +200,7 @@ def _order_problems(components: Mapping[str, Any], known: Mapping[str, type[Proc
     if lines:
         return lines
     try:
-        in_order({name: {**components[name], "after": after[name]} for name in known}, known)
+        in_order({name: {**components[name], "after": after[name]} for name in processors}, processors)
     except CycleError as error:
         said = next((f"{_place(one)}/after" for one, other in error.pairs if other in after[one]), _place(error.pairs[0][0]))
         return [f"{said}: {error}; take one of them out"]
@@ -184,7 +212,7 @@ def _why_not_after(name: str, other: str, components: Mapping[str, Any], hooks: 
         return "a component cannot follow itself; take it out"
     if other not in components:
         return f"there is no component {_short(repr(other))}{did_you_mean(other, map(str, components))}"
-    if hooks.get(other, hooks[name]) != hooks[name]:
+    if hooks[name] and hooks.get(other) and hooks[other] != hooks[name]:
         return f"{other} is asked at {hooks[other]} and {name} at {hooks[name]}; order holds within a hook: take it out"
     return ""
 
@@ -193,7 +221,7 @@ def _place(name: object) -> str:
     return pointer("components", _short(str(name)))
 
 
-def _adaptation_problems(document: dict[str, Any]) -> Iterator[str]:
+def _adaptation_problems(document: dict[str, Any], imports: bool) -> Iterator[str]:
     """Apply each rule's patch as often as it may be applied; every result must be a valid harness."""
     base = {key: value for key, value in document.items() if key not in ("adaptations", "variants")}
     names: dict[str, str] = {}
@@ -208,14 +236,14 @@ def _adaptation_problems(document: dict[str, Any]) -> Iterator[str]:
             except PatchError as error:
                 yield f"{where}/patch: it does not apply: {error}"
                 break
-            if wrong := problems(changed):
+            if wrong := problems(changed, imports):
                 yield from (f"{where}/patch: it leads to {line}" for line in wrong)
                 break
         if changed == base:
             yield f"{where}/patch: it changes nothing"
 
 
-def _variant_problems(document: dict[str, Any]) -> Iterator[str]:
+def _variant_problems(document: dict[str, Any], imports: bool) -> Iterator[str]:
     """Apply each variant's patch; what it leads to, the rules of the harness included, must be a valid harness of its own."""
     base = {key: value for key, value in document.items() if key != "variants"}
     names: dict[str, str] = {}
@@ -230,7 +258,7 @@ def _variant_problems(document: dict[str, Any]) -> Iterator[str]:
             continue
         if changed == base:
             yield f"{where}/patch: it changes nothing"
-        yield from (f"{where}/patch: it leads to {line}" for line in problems(changed))
+        yield from (f"{where}/patch: it leads to {line}" for line in problems(changed, imports))
 
 
 def _short(text: str) -> str:

@@ -19,7 +19,7 @@ from homebody.agents.errors import AgentError
 from homebody.agents.harness.order import in_order
 from homebody.agents.harness.patch import Patch, PatchError, apply, difference, is_same, pointer
 from homebody.agents.harness.schema import code_problems, problems
-from homebody.agents.processors import defaults, find
+from homebody.agents.processors import Processor, defaults, find, known
 from homebody.agents.skills import wording
 from homebody.envs.core import did_you_mean
 from homebody.envs.file import expand_path
@@ -54,13 +54,18 @@ def digest(value: object, default: Callable[[Any], Any] | None = None) -> str:
 
 @dataclass(frozen=True)
 class HarnessSpec:
-    """A checked harness document. Immutable by convention: `document` is never changed, `patch` gives a new spec."""
+    """A checked harness document. Immutable by convention: `document` is never changed, `patch` gives a new spec.
+
+    Loading, showing, hashing, comparing and patching read the document alone. Checking (`check`) and
+    playing (`processors`, in this process and in each worker) import the modules of the user's own
+    processors, `module:Class`, and their components are then held to what the classes declare.
+    """
 
     document: dict[str, Any]
 
     @classmethod
     def from_json(cls, document: object, source: str = "harness") -> HarnessSpec:
-        """Check a parsed JSON document; none of its code is run, see `check`.
+        """Check a parsed JSON document. None of its code is run and nothing is imported, see `check`.
 
         Args:
             document: the parsed document.
@@ -78,7 +83,9 @@ class HarnessSpec:
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> HarnessSpec:
-        """Load a harness that ships with homebody, by name, or a file, by path; none of its code is run.
+        """Load a harness that ships with homebody, by name, or a file, by path.
+
+        None of its code is run and nothing is imported, see `check`.
 
         Raises:
             HarnessError: there is none, or it is not valid.
@@ -97,14 +104,33 @@ class HarnessSpec:
             raise HarnessError(f"{path} {error.fault}; `homebody harness show {harness_names()[0]}` prints a valid harness") from None
 
     def check(self) -> HarnessSpec:
-        """Run the harness's own code and templates once on sample events, fenced in; return this spec.
+        """Try what the harness brings with it, once; return this spec.
+
+        Its code and its templates are run on sample events, fenced in. The modules of processors that
+        it names as `module:Class` are imported, those of its rules and variants too: that runs them,
+        as any import does, without a fence.
 
         Raises:
-            HarnessError: something of it fails, or answers with what its hook does not allow.
+            HarnessError: something of it fails, answers with what its hook does not allow, cannot be
+                imported or is no processor.
         """
-        if wrong := code_problems(self.document):
+        if wrong := problems(self.document, imports=True) or code_problems(self.document):
             raise HarnessError(f"harness {self.name}", wrong)
         return self
+
+    def processors(self) -> dict[str, type[Processor]]:
+        """Return the processor class of each component, by id, in the order in which they are asked.
+
+        Modules of processors that the harness names as `module:Class` are imported.
+
+        Raises:
+            HarnessError: one of them cannot be imported or is no processor, or its component is not
+                as it declares.
+        """
+        if any(known(item["use"]) is None for item in self.components.values()) and (wrong := problems(self.document, imports=True)):
+            raise HarnessError(f"harness {self.name}", wrong)
+        found = {name: find(item["use"]) for name, item in self.components.items()}
+        return {name: found[name] for name in in_order(self.components, found)}
 
     @property
     def name(self) -> str:
@@ -118,8 +144,11 @@ class HarnessSpec:
         return found
 
     def in_order(self) -> list[str]:
-        """Return the ids of the components in the order in which they are asked; see `order`."""
-        return in_order(self.components, {name: find(item["use"]) for name, item in self.components.items()})
+        """Return the ids of the components in the order in which they are asked; see `order`.
+
+        Nothing is imported: processors that the harness names as `module:Class` come last.
+        """
+        return in_order(self.components, {name: known(item["use"]) for name, item in self.components.items()})
 
     @property
     def adaptations(self) -> list[dict[str, Any]]:
@@ -138,7 +167,9 @@ class HarnessSpec:
         """SHA-256 of what decides behaviour.
 
         That is ids, processors, their versions, parameters that are not the default, `after`, code,
-        rules and variants. Ids count, since patches and traces call components by them.
+        rules and variants. Ids count, since patches and traces call components by them. Of
+        `module:Class` the version is the document's, and all parameters count that it gives: nothing
+        is imported.
         """
         content: dict[str, Any] = {"components": {name: _behaviour(item) for name, item in self.components.items()}}
         if self.adaptations:
@@ -150,7 +181,7 @@ class HarnessSpec:
     def _behaviour_of_rule(self, rule: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a rule does; later versions of processors that its patch may bring in count, first ones go without saying."""
         patched = {item["use"] for item in apply(self.document, rule["patch"])["components"].values()}
-        later = {use: find(use).version for use in patched if find(use).version > 1}
+        later = {use: processor.version for use in patched if (processor := known(use)) and processor.version > 1}
         content = {"when": _plain(rule["when"]), "patch": _plain(rule["patch"]), "most": rule.get("most", 1)}
         return content | ({"versions": later} if later else {})
 
@@ -268,12 +299,13 @@ def route_score(route: Mapping[str, Any], goal: str) -> float:
 
 def _behaviour(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a component does: a parameter at its default says no more than one that is not there."""
-    processor = find(item["use"])
-    usual = _plain(defaults(processor))
+    processor = known(item["use"])
+    usual = _plain(defaults(processor)) if processor else {}
     params = {key: value for key, value in _plain(item["params"]).items() if key not in usual or canonical(value) != canonical(usual[key])}
     own = {key: item[key] for key in ("hook", "dimension", "source") if key in item}
     after = {"after": sorted(item["after"])} if item.get("after") else {}
-    return {"use": item["use"], "version": processor.version, "params": params, **own, **after}
+    version = processor.version if processor else item.get("version", 1)
+    return {"use": item["use"], "version": version, "params": params, **own, **after}
 
 
 def _plain(value: Any) -> Any:

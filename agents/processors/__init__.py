@@ -15,7 +15,7 @@ from homebody.agents.processors import (
     template,
     tool,
 )
-from homebody.agents.processors.base import REGISTRY, Processor, UnknownProcessorError, defaults, find, params_schema, register
+from homebody.agents.processors.base import REGISTRY, Processor, UnknownProcessorError, defaults, find, known, params_schema, register
 from homebody.agents.skills import learned_plan, location_memory, page_values
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "evaluation",
     "examples",
     "find",
+    "known",
     "learned_plan",
     "location_memory",
     "memory",

@@ -1,15 +1,21 @@
-"""What a processor is, and the table of those that exist."""
+"""What a processor is, the table of those of the library, and how a user's own is found."""
 
 from __future__ import annotations
 
 import difflib
+import inspect
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import jsonschema
+
 from homebody.agents.errors import AgentError
-from homebody.agents.harness.hooks import Outcome, StepEnd
+from homebody.agents.harness.hooks import DIMENSIONS, HOOKS, Outcome, StepEnd
+from homebody.envs.core import did_you_mean
+from homebody.envs.module import UserModuleError, import_module
 
 GUARDS = ("learned_plan", "visited", "loop_guard", "stall_guard", "requires", "step_budget")
 """Names of the processors that take candidates away; what ranks or shows them follows these."""
@@ -34,7 +40,7 @@ class Services:
 
 
 class UnknownProcessorError(AgentError):
-    """A harness names a processor that does not exist."""
+    """A harness names a processor that does not exist, or that cannot be used."""
 
 
 class Processor(ABC):
@@ -44,25 +50,32 @@ class Processor(ABC):
     may change is the hook's `CHANGES`. `observe` is called after every step, on every processor, and may only update the processor's own
     memory. At every hook a processor may put JSON values in `notes`: they go to the trace, and nothing else reads
     them. `notes` is emptied before every call.
+
+    A processor of the library has a `name` and is registered. A user's own needs neither: a harness
+    uses it as `module:Class`. All else that there is to say of a processor stands on its class.
     """
 
-    name: ClassVar[str]
-    """The name by which a harness uses it."""
+    name: ClassVar[str] = ""
+    """The name by which a harness uses it, for those of the library."""
     version: ClassVar[int] = 1
     """Raised whenever behaviour changes: part of the behaviour hash."""
     hook: str
-    """Where it is asked; empty if its entry in the harness says so, as it then says the dimension."""
+    """Where it is asked; empty if its component says so, which then says the dimension, too."""
     dimension: str
     group: ClassVar[str | None] = None
     """At most one processor of a group may stand in a harness."""
     after: ClassVar[tuple[str, ...]] = ()
-    """Names of processors of the same hook that are asked before this one."""
+    """Processors of the same hook that are asked before this one: names, or `module:Class`."""
     before: ClassVar[tuple[str, ...]] = ()
-    """Names of processors of the same hook that are asked after this one."""
+    """Processors of the same hook that are asked after this one: names, or `module:Class`."""
     max_failures: int = 3
     """Failures in one episode after which the processor is switched off for the rest of it."""
     schema: ClassVar[dict[str, Any]]
     """JSON Schema of each parameter, by name; `default` makes a parameter optional."""
+    texts: ClassVar[tuple[str, ...]] = ()
+    """Parameters that are prose for a model, which a proposer may write anew, blanks as {word} aside."""
+    is_recorder: ClassVar[bool] = False
+    """Whether it only writes notes, and so is no remedy for any failure."""
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         self.params = params
@@ -103,17 +116,77 @@ def register(processor: type[Processor]) -> type[Processor]:
     return processor
 
 
-def find(name: str) -> type[Processor]:
-    """Return the processor class of that name.
+def find(use: str) -> type[Processor]:
+    """Return a processor class by what a component says in `use`. A user's module is imported here.
+
+    Args:
+        use: a registered name, or `module:Class`; the module is an installed one, or a file of the
+            current folder.
 
     Raises:
-        UnknownProcessorError: there is none.
+        UnknownProcessorError: there is none, it cannot be imported, or it is no processor.
     """
-    if name not in REGISTRY:
-        near = difflib.get_close_matches(name, REGISTRY, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(REGISTRY))}"
-        raise UnknownProcessorError(f"no processor is called {name!r}; {hint}")
-    return REGISTRY[name]
+    return known(use) or _own(use)
+
+
+def known(use: str) -> type[Processor] | None:
+    """Return the registered processor class of that name; None for `module:Class`, without a look at it.
+
+    Raises:
+        UnknownProcessorError: there is none of that name, nor can there be one.
+    """
+    if _OWN.fullmatch(use):
+        return None
+    if use not in REGISTRY:
+        near = difflib.get_close_matches(use, REGISTRY, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(REGISTRY))}; module:Class names your own"
+        raise UnknownProcessorError(f"no processor is called {use!r}; {hint}")
+    return REGISTRY[use]
+
+
+_OWN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+
+
+def _own(use: str) -> type[Processor]:
+    module_name, _, name = use.partition(":")
+    try:
+        module = import_module(module_name)
+    except UserModuleError as error:
+        raise UnknownProcessorError(f"processor {use}: {error}") from None
+    found = getattr(module, name, None)
+    if found is None:
+        there = [key for key, value in vars(module).items() if isinstance(value, type) and issubclass(value, Processor)]
+        hint = did_you_mean(name, there) or f"; its processors: {', '.join(there) or 'none'}"
+        raise UnknownProcessorError(f"processor {use}: module {module_name} has no class {name!r}{hint}")
+    if not (isinstance(found, type) and issubclass(found, Processor)):
+        raise UnknownProcessorError(f"processor {use}: {name} is no Processor; make it a subclass of homebody.agents.processors.Processor")
+    if fault := _fault(found):
+        raise UnknownProcessorError(f"processor {use}: {fault}")
+    return found
+
+
+def _fault(found: type[Processor]) -> str:
+    """Return what is wrong with a class of the user's; nothing where it can be used."""
+    if inspect.isabstract(found):
+        return f"it lacks {', '.join(sorted(found.__abstractmethods__))}; write that method"
+    for field, allowed in (("hook", HOOKS), ("dimension", DIMENSIONS)):
+        if getattr(found, field, None) not in allowed:
+            return f"its {field} is {getattr(found, field, None)!r}; it must be one of {', '.join(allowed)}"
+    for field in ("after", "before", "texts"):
+        names = getattr(found, field)
+        if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+            return f"its {field} is {names!r}; give a tuple of names"
+    for field in ("version", "max_failures"):
+        if type(getattr(found, field)) is not int or getattr(found, field) < 1:
+            return f"its {field} is {getattr(found, field)!r}; give a whole number from 1"
+    schema = getattr(found, "schema", None)
+    if not isinstance(schema, dict) or not all(isinstance(rule, dict) for rule in schema.values()):
+        return f"its schema is {schema!r}; give a dict of JSON Schemas by parameter, {{}} for none"
+    try:
+        jsonschema.Draft202012Validator.check_schema(params_schema(found))
+    except jsonschema.SchemaError as error:
+        return f"its schema is no JSON Schema: {error.message}"
+    return ""
 
 
 def defaults(processor: type[Processor]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class SystemPrompt(Processor):
     hook = "task_start"
     dimension = "context"
     schema = {"text": {"type": "string", "description": "the prompt, as the model reads it"}}
+    texts = ("text",)
 
     def process(self, event: TaskStart) -> Changes:
         """Put the text before whatever other processors have set."""
@@ -35,6 +36,7 @@ class ShowCandidates(Processor):
     dimension = "context"
     group = "candidates"
     after = (*GUARDS, "fill_slot", "open_and_compare", "shortlist")
+    texts = ("header", "footer")
     schema = {
         "header": {"type": "string", "default": "Available commands:", "description": "the line above the commands"},
         "footer": {"type": "string", "default": "", "description": "the line below them, if any"},

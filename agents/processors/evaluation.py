@@ -96,6 +96,7 @@ class ShapedReward(Processor):
     hook = "step_end"
     dimension = "evaluation"
     group = "shaped_reward"
+    is_recorder = True
     schema = {
         "step_cost": {"type": "number", "minimum": 0, "maximum": 1000, "default": 0.01, "description": "what every step costs"},
         "refused_cost": {

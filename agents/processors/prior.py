@@ -27,6 +27,7 @@ class LocationPrior(Processor):
     dimension = "model"
     group = "location_prior"
     after = GUARDS
+    texts = ("given", "base")
     schema = {
         "given": {
             "type": "string",
@@ -98,6 +99,7 @@ class ActionPrior(Processor):
     dimension = "model"
     group = "action_prior"
     after = GUARDS
+    texts = ("given", "base")
     schema = {
         "given": {
             "type": "string",

@@ -29,6 +29,7 @@ class TraceDetail(Processor):
     hook = "before_model"
     dimension = "observability"
     group = "trace_detail"
+    is_recorder = True
     after = (*GUARDS, *PRIORS, "fill_slot", "open_and_compare", "shortlist", "decide", "show_candidates", "prompt_template")
     schema = {
         "parts": {
@@ -65,6 +66,7 @@ class TrainingMarks(Processor):
     hook = "task_end"
     dimension = "training"
     group = "training_marks"
+    is_recorder = True
     schema = {
         "discount": {
             "type": "number",

@@ -15,11 +15,10 @@ from typing import Any
 import jsonschema
 
 from homebody.agents.harness.hooks import EVENT_OF_HOOK, READ_ONLY
-from homebody.agents.harness.order import hook_of
-from homebody.agents.harness.outline import dimension_of
+from homebody.agents.harness.order import dimension_of, hook_of
 from homebody.agents.harness.patch import Patch, PatchError, pointer
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
-from homebody.agents.processors import REGISTRY, find
+from homebody.agents.processors import REGISTRY, find, known
 from homebody.agents.sandbox.interpreter import one_line
 from homebody.envs.text import JsonError, parse_json
 from homebody.evolution.evidence.learn import Lessons
@@ -37,8 +36,6 @@ MOST_LINES = 12
 """Lines of code, at most, below `def process(event):`."""
 NARROW = 20
 """Width of a range of numbers, at most, that a model chooses from instead of writing a number."""
-RECORDERS = ("trace_detail", "shaped_reward", "training_marks")
-"""Processors that change nothing that an agent does."""
 OWN_EDITS = ("system_prompt", "prompt_template", "code")
 """Processors that an edit of its own kind writes to, or that are too free for parameters."""
 
@@ -63,13 +60,18 @@ class Edit:
 def on_offer(spec: HarnessSpec, lessons: Lessons) -> dict[str, Settings]:
     """Return the processors that an edit may set, each with what is set besides the parameters that the edit gives.
 
-    A processor that needs what training taught is on offer only where the lessons hold it and a lever says how it is set.
+    Those are the library's, and the user's own that are in the harness. A processor that needs what
+    training taught is on offer only where the lessons hold it and a lever says how it is set.
     """
     found: dict[str, Settings] = {}
     rows = levers()
-    for use in sorted(set(REGISTRY) - {*RECORDERS, *OWN_EDITS}):
-        taught = any(rule.get("type") in ("array", "object") for rule in find(use).schema.values())
-        if not taught:
+    own = {item["use"] for item in spec.components.values() if known(item["use"]) is None}
+    for use in sorted((set(REGISTRY) | own) - {*OWN_EDITS}):
+        processor = find(use)
+        if processor.is_recorder:
+            continue
+        taught = any(rule.get("type") in ("array", "object") for rule in processor.schema.values())
+        if not taught or use in own:
             found[use] = {}
             continue
         settings = (lever.build(spec, lessons) for lever in rows if lever.use == use)
@@ -144,7 +146,8 @@ def _patch(edit: Mapping[str, Any], spec: HarnessSpec, offered: Mapping[str, Set
         return f"set {use}", target(spec, use), find(use).dimension, set_processors(spec, settings)
     if "remove" in edit:
         name = edit["remove"]
-        return f"remove {name}", "", dimension_of(spec.components[name]), take_out(spec, name)
+        item = spec.components[name]
+        return f"remove {name}", "", dimension_of(item, find(item["use"])), take_out(spec, name)
     if "prompt" in edit:
         said = param_of(spec, "system_prompt", "text") or ""
         added = set_processors(spec, {"system_prompt": {"text": f"{said}\n{edit['prompt']}".strip()}})
@@ -152,7 +155,7 @@ def _patch(edit: Mapping[str, Any], spec: HarnessSpec, offered: Mapping[str, Set
     source = "\n".join(["def process(event):", *(f"    {line}" for line in edit["code"])]) + "\n"
     code: dict[str, Any] = {"use": "code", "hook": edit["hook"], "dimension": "control", "params": {}, "source": source}
     # The last word: what it sees is what all others have made.
-    others = [name for name in spec.in_order() if hook_of(item := spec.components[name], find(item["use"])) == edit["hook"]]
+    others = [name for name, processor in spec.processors().items() if hook_of(spec.components[name], processor) == edit["hook"]]
     name = new_id(spec, "code")
     lever = f"code at {edit['hook']}: {one_line(' '.join(edit['code'])[:60])}"
     value = {**code, "after": others[-1:]} if others else code

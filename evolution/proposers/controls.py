@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from homebody.agents.harness.outline import dimension_of
+from homebody.agents.harness.order import dimension_of
 from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.agents.processors import REGISTRY, find
@@ -53,7 +53,7 @@ def _new_edits(spec: HarnessSpec, seen: set[str], rng: np.random.Generator, draw
             continue
         if edited.behaviour_hash not in seen:
             seen.add(edited.behaviour_hash)
-            yield patch, name, dimension_of(edited.components[name]) if name else "control"
+            yield patch, name, dimension_of(edited.components[name], find(edited.components[name]["use"])) if name else "control"
 
 
 def _draw_edit(spec: HarnessSpec, rng: np.random.Generator) -> tuple[Patch, str]:

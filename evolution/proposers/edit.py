@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from homebody.agents.harness.patch import Patch, is_same, pointer
-from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessSpec, component
+from homebody.agents.processors import find, known
 
 
 def set_processors(spec: HarnessSpec, settings: Mapping[str, Mapping[str, Any]]) -> Patch:
@@ -18,7 +19,7 @@ def set_processors(spec: HarnessSpec, settings: Mapping[str, Mapping[str, Any]])
 
     Args:
         spec: the harness.
-        settings: parameters by processor.
+        settings: parameters by processor, a name or `module:Class`.
     """
     patch: Patch = []
     for use, params in settings.items():
@@ -26,7 +27,9 @@ def set_processors(spec: HarnessSpec, settings: Mapping[str, Mapping[str, Any]])
         if name in spec.components:
             patch += set_params(spec, name, params)
         else:
-            patch.append({"op": "add", "path": pointer("components", name), "value": {"use": use, "params": dict(params)}})
+            version = find(use).version if known(use) is None else 1
+            own = {"version": version} if version > 1 else {}
+            patch.append({"op": "add", "path": pointer("components", name), "value": component(use, params, **own)})
     return patch
 
 

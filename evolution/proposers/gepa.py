@@ -1,29 +1,30 @@
 """GEPA's reflection (Agrawal et al. 2025, package gepa) as a proposer: it rewrites the texts of a harness.
 
-GEPA sees a harness as its texts by name: the system prompt, the lines around the candidates, the sentences of `location_prior`.
-For each candidate
-its round-robin selector takes the next text, and its reflection writes a new one from the present text and what went wrong on training
-tasks. Rollouts and the choice among candidates are not GEPA's: its candidates pass through the same gate as all others.
+GEPA sees a harness as its texts by name: those parameters that the class of a processor calls `texts`.
+For each candidate its round-robin selector takes the next text, and its reflection writes a new one
+from the present text and what went wrong on training tasks. Rollouts and the choice among candidates
+are not GEPA's: its candidates pass through the same gate as all others.
 
 The only importer of gepa, which the extra `gepa` installs. It needs neither network nor litellm here: the model is `Evidence.backend`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from homebody.agents.harness.outline import dimension_of
+from homebody.agents.harness.order import dimension_of
 from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Backend
+from homebody.agents.processors import defaults, find
 from homebody.agents.record import StepRecord
 from homebody.agents.sandbox.interpreter import one_line
 from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.proposers.candidate import Candidate, Evidence, ProposerError, make_manifest
 from homebody.evolution.proposers.edit import set_params
-from homebody.evolution.proposers.lever import param_of
 
 try:
     from gepa.proposer.reflective_mutation.reflection_lm import StatelessReflectionLM
@@ -31,14 +32,6 @@ try:
 except ImportError as error:
     raise ProposerError(f'the proposer gepa needs a package that is missing ({error}); run: pip install "homebody[gepa]"') from None
 
-TEXTS = (
-    ("system_prompt", "text"),
-    ("show_candidates", "header"),
-    ("show_candidates", "footer"),
-    ("location_prior", "given"),
-    ("location_prior", "base"),
-)
-"""Processor and parameter of each text that may be rewritten; those of them that are in the harness and not empty."""
 REFLECTION = """An assistant does tasks by commands. One text of its setup, {name}, is:
 ```
 <curr_param>
@@ -71,7 +64,7 @@ def propose(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
     """
     if evidence.backend is None:
         raise ProposerError("the proposer gepa asks a model, and there is none; name one with --proposer-model")
-    texts = {f"{name}.{param}": text for use, param in TEXTS if (name := spec.id_of(use)) and (text := param_of(spec, use, param))}
+    texts = _texts(spec)
     if not texts or not evidence.landscape.failures:
         return []
     select = RoundRobinReflectionComponentSelector()
@@ -88,6 +81,15 @@ def propose(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
     ]
 
 
+def _texts(spec: HarnessSpec) -> dict[str, str]:
+    """Return the texts that may be rewritten and are not empty, by `id.parameter`."""
+    found: dict[str, str] = {}
+    for name, processor in spec.processors().items():
+        params = defaults(processor) | spec.components[name]["params"]
+        found |= {f"{name}.{param}": str(params[param]) for param in processor.texts if params.get(param)}
+    return found
+
+
 def _rewrite(backend: Backend, spec: HarnessSpec, evidence: Evidence, name: str, component: str, texts: Mapping[str, str]) -> Candidate:
     item, _, param = component.partition(".")
     patch: Patch = []
@@ -99,7 +101,7 @@ def _rewrite(backend: Backend, spec: HarnessSpec, evidence: Evidence, name: str,
             raise ReflectionError("leads to a behaviour that was tried before")
     except (ReflectionError, PatchError) as error:
         patch, problem = [], f"rewrite {component}: {one_line(str(error))}"
-    dimension = dimension_of(spec.components[item])
+    dimension = dimension_of(spec.components[item], find(spec.components[item]["use"]))
     why = "GEPA's reflection on tasks that failed wrote this text in the place of the present one."
     manifest = make_manifest(name, dimension, f"rewrite {component}", why, evidence, tuple(evidence.landscape.failures), item)
     return Candidate(name, dimension, patch, manifest, problem)
@@ -129,7 +131,7 @@ def _reflect(backend: Backend, evidence: Evidence, component: str, texts: Mappin
 
 def _keep(text: str) -> str:
     """Tell the model to keep the blanks of a text that has some."""
-    blanks = [blank for blank in ("{thing}", "{place}") if blank in text]
+    blanks = list(dict.fromkeys(re.findall(r"\{[a-z_]+\}", text)))
     return f" Keep {' and '.join(blanks)} in it, in this order." if blanks else ""
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +10,7 @@ from typing import Any
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.sandbox.interpreter import one_line
 from homebody.envs.core import did_you_mean
+from homebody.envs.module import UserModuleError, import_module
 from homebody.evolution.proposers.candidate import Candidate, Evidence, Proposer, ProposerError
 
 
@@ -67,22 +65,10 @@ def find_proposer(name: str) -> Proposer:
 
 def _import(where: str) -> Any:
     module, _, attribute = where.partition(":")
-    # A command that is installed does not look into the current folder, where a user's file lies.
-    here = [] if where.startswith("homebody.") or os.getcwd() in sys.path else [os.getcwd()]
-    sys.path += here
     try:
-        found = importlib.import_module(module)
-    except ProposerError:
-        raise
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise ProposerError(f"proposer {where}: module {module} needs {error.name}, which is not installed; install it") from None
-        raise ProposerError(f"proposer {where}: there is no module {module!r}; install it, or run where {module}.py lies") from None
-    except Exception as error:
-        raise ProposerError(f"proposer {where}: the module cannot be imported: {type(error).__name__}: {one_line(str(error))}") from None
-    finally:
-        for folder in here:
-            sys.path.remove(folder)
+        found = import_module(module, through=(ProposerError,))
+    except UserModuleError as error:
+        raise ProposerError(f"proposer {where}: {error}") from None
     proposer = getattr(found, attribute, None)
     if not callable(proposer):
         raise ProposerError(f"proposer {where}: {module} has no callable {attribute!r}; write one that takes (spec, evidence, k)")

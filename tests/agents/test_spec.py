@@ -66,7 +66,10 @@ def test_schema_names_the_hooks_and_dimensions_of_the_code():
 def test_unknown_processor_is_answered_with_the_nearest_name_or_all():
     with pytest.raises(UnknownProcessorError, match=r"^no processor is called 'visted'; did you mean 'visited'\?$"):
         find("visted")
-    with pytest.raises(UnknownProcessorError, match=rf"^no processor is called 'zzz'; there are {', '.join(sorted(REGISTRY))}$"):
+    with pytest.raises(
+        UnknownProcessorError,
+        match=rf"^no processor is called 'zzz'; there are {', '.join(sorted(REGISTRY))}; module:Class names your own$",
+    ):
         find("zzz")
 
 

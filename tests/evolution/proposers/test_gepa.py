@@ -27,21 +27,21 @@ def names(candidates: list[Candidate]) -> list[str]:
 
 
 def test_each_text_is_rewritten_in_turn_and_the_next_round_goes_on(texts: HarnessSpec, evidence: Make) -> None:
-    replies = ["```\nAct well.\n```", "Sure:\n```\nYou may:\n```", "A {thing} is at the {place}."]
+    replies = ["```\nAct well.\n```", "A {thing} is at the {place}.", "Sure:\n```\nAt the {place}:\n```"]
     backend = Scripted(replies)
     candidates = propose(texts, evidence("loop", "won", backend=backend), 3)
-    assert names(candidates) == ["rewrite system_prompt.text", "rewrite show_candidates.header", "rewrite location_prior.given"]
+    assert names(candidates) == ["rewrite system_prompt.text", "rewrite location_prior.given", "rewrite location_prior.base"]
     assert [c.problem for c in candidates] == ["", "", ""]
     edited = [{item["use"]: item["params"] for item in texts.patch(c.patch).components.values()} for c in candidates]
     assert edited[0]["system_prompt"]["text"] == "Act well."
-    assert edited[1]["show_candidates"]["header"] == "You may:"
-    assert edited[2]["location_prior"]["given"] == "A {thing} is at the {place}."
-    for candidate, use in zip(candidates, ("system_prompt", "show_candidates", "location_prior"), strict=True):
+    assert edited[1]["location_prior"] == {"given": "A {thing} is at the {place}."}
+    assert edited[2]["location_prior"] == {"base": "At the {place}:"}
+    for candidate, use in zip(candidates, ("system_prompt", "location_prior", "location_prior"), strict=True):
         check_manifest(candidate.manifest)
         assert candidate.manifest["attribution_signature"] == use
         assert candidate.manifest["predicted_impact"]["will_unlock"] == ["train/a-0"]
-    second = propose(texts, evidence("loop", backend=Scripted(["On the {place}.", "Act."]), number=2), 2)
-    assert names(second) == ["rewrite location_prior.given", "rewrite location_prior.base"]  # two a round: the third and the fourth
+    second = propose(texts, evidence("loop", backend=Scripted(["On the {place}.", "Choose:"]), number=2), 2)
+    assert names(second) == ["rewrite location_prior.base", "rewrite show_candidates.header"]  # two a round: the third and the fourth
 
 
 def test_the_model_reads_the_text_and_what_failed(texts: HarnessSpec, evidence: Make, episode: Callable[..., EpisodeRecord]) -> None:
@@ -59,10 +59,10 @@ def test_the_model_reads_the_text_and_what_failed(texts: HarnessSpec, evidence: 
 
 def test_the_model_is_told_to_keep_the_blanks_and_a_text_without_them_is_refused(texts: HarnessSpec, evidence: Make) -> None:
     backend = Scripted(["```\nSomewhere.\n```"])
-    proposed = propose(texts, evidence("loop", backend=Scripted(["Do.", "Choose:"])), 2)
+    proposed = propose(texts, evidence("loop", backend=Scripted(["Do."])), 1)
     objections = {"r1c1": ["no"]}
-    (candidate,) = propose(texts, evidence("loop", backend=backend, objections=objections, proposed=proposed), 2)
-    assert (candidate.id, candidate.manifest["lever"]) == ("r1c3", "rewrite location_prior.given")
+    (candidate,) = propose(texts, evidence("loop", backend=backend, objections=objections, proposed=proposed), 1)
+    assert (candidate.id, candidate.manifest["lever"]) == ("r1c2", "rewrite location_prior.given")
     assert "Keep {thing} and {place} in it, in this order." in backend.calls[0].prompt
     assert candidate.patch == []
     assert candidate.problem.startswith(
