@@ -33,7 +33,7 @@ from homebody.agents.models.backend import CUT, Message, Usage
 from homebody.agents.policy import TWINS, Decision, Policy
 from homebody.agents.processors.base import Score, Services
 from homebody.agents.record import EpisodeRecord, Question, StepRecord
-from homebody.agents.twin import REFERENCE, Shadow, decided_by
+from homebody.agents.twin import REFERENCE, Shadow, decided_by, is_read
 from homebody.envs import TaskSpec, held_to_contract
 from homebody.envs.text import clean
 
@@ -104,7 +104,7 @@ def run_episode(
     if policy.has_model:
         reference = TWINS[twin]()
         reference.begin(seed, attempt, None, task.task_id)
-        episode.shadow = Shadow(spec.without_variants(), reference)
+        episode.shadow = Shadow(spec.without_variants(), reference, policy.count_tokens)
     error: dict[str, str] | None = None
     try:
         expert = getattr(env.unwrapped, policy.asks, None) if policy.asks else None
@@ -151,7 +151,8 @@ def _noting(score: Score | None, questions: list[Question]) -> Score | None:
     def ask(prefix: str, continuations: Sequence[str]) -> list[float]:
         scores = score(prefix, continuations)
         ranked = sorted(zip(continuations, scores, strict=True), key=lambda pair: -pair[1])
-        questions.append(Question(prefix, tuple((text, round(value, 6)) for text, value in ranked[:5])))
+        if ranked:
+            questions.append(Question(prefix, tuple((text, round(value, 6)) for text, value in ranked[:5])))
         return scores
 
     return ask
@@ -176,6 +177,9 @@ class _Episode:
         self.shadow: Shadow | None = None
         """The same harness without the model, where a model plays."""
         self.questions = questions
+        """What processors have asked the model since the last step."""
+        self.has_asked = False
+        """Whether they asked anything at an earlier step."""
         self.variant: str | None = None
         self.max_steps, self.on_step, self.on_decision = max_steps, on_step, on_decision
         self.spent = policy.usage.snapshot()
@@ -239,7 +243,6 @@ class _Episode:
         """
         left = self.max_steps - self.steps
         self.boundary = "step_start"
-        self.questions.clear()
         start = self._run(StepStart(self.steps + 1, left, tuple(self.turns)))
         event = self._run(self._before_model(admissible, left))
         if self.harness.interrupted is not None:
@@ -254,11 +257,9 @@ class _Episode:
         if self.harness.interrupted is not None:
             return admissible, True
         is_tool = tool.answer is not None and self.tool_calls < self.max_steps
-        usable = is_tool or matches(decision.command, admissible)
         first = decision.command if decision.first is None else decision.first
-        readable = matches(first, (*admissible, *event.tools)) if decision.is_free else None
-        is_fallback = decision.is_free and not usable
-        by, twin = self._decided_by(event, decision, tool.command, is_fallback)
+        written = (*admissible, *event.tools)
+        by, twin = self._decided_by(event, decision, tool.command if tool.approved else None, messages)
         step = StepRecord(
             step=self.steps + 1,
             admissible=len(admissible),
@@ -269,14 +270,13 @@ class _Episode:
             accepted=is_tool,
             observation=tool.answer or "",
             reward=0.0,
-            usable=usable,
+            usable=is_tool or matches(decision.command, admissible),
             decided_by=by,
             twin=twin,
-            readable=readable,
-            repaired=is_fallback and matches(answer.command, (*admissible, *event.tools)),
+            readable=matches(first, written) if decision.is_free else None,
+            repaired=not is_read(decision, event) and matches(answer.command, written),
             cut=decision.is_cut,
             scores=decision.scores,
-            questions=tuple(self.questions),
             focus=asdict(event.focus) if event.focus else None,
             dropped_turns=dropped,
             tool=is_tool,
@@ -284,15 +284,14 @@ class _Episode:
         )
         return self._call_tool(step, admissible) if is_tool else self._send(step, tool, admissible)
 
-    def _decided_by(self, event: BeforeModel, decision: Decision, sent: str, is_fallback: bool) -> tuple[str, str | None]:
+    def _decided_by(self, event: BeforeModel, decision: Decision, sent: str | None, messages: Sequence[Message]) -> tuple[str, str | None]:
         """Return who decided, and what the twin would have sent."""
         if self.shadow is None:
             return "harness", None
-        # A processor that fails without the model alone makes a twin that is no twin.
-        is_twin = len(self.shadow.failures) <= len(self.harness.failures)
-        twin = self.shadow.command() if is_twin else None
-        by = decided_by(event, decision, sent, is_fallback=is_fallback, asked=bool(self.questions), shadow=self.shadow, twin=twin)
-        return by, twin
+        offer = self.shadow.offer(len(self.harness.failures))
+        twin = self.shadow.command(offer, messages) if offer is not None else None
+        asked = "now" if self.questions else "before" if self.has_asked else "never"
+        return decided_by(event, decision, sent, offer, asked, twin), twin
 
     def _show(self, messages: list[Message]) -> None:
         """Tell those who watch what the decision was made from."""
@@ -343,7 +342,10 @@ class _Episode:
             # Asked again, so that a prompt that the patch has changed holds from here on.
             self.system_prompt = self._run(self.start).system_prompt
         collected = self.harness.collect()
-        self.trace[-1] = replace(step, changed=tuple(collected["changed"]), notes=collected.get("notes", {}))
+        step = replace(step, questions=tuple(self.questions), changed=tuple(collected["changed"]), notes=collected.get("notes", {}))
+        self.has_asked = self.has_asked or bool(self.questions)
+        self.questions.clear()
+        self.trace[-1] = step
         if self.on_step:
             self.on_step(self.trace[-1])
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from homebody.agents.echo import last_written
+from homebody.agents.echo import Reader
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.grammar import MOST_SLOT_CHARACTERS, SLOT, gbnf, matches
 from homebody.agents.harness.hooks import BeforeModel
@@ -151,14 +151,24 @@ class NoModelPolicy(ModelFreePolicy):
 
 
 class EchoPolicy(NoModelPolicy):
-    """Sends the command that the harness wrote last into this step's prompt; chooses as `no-model` where it wrote none."""
+    """Sends the command that the harness wrote last into this step's prompt; chooses as `no-model` where it wrote none.
+
+    What stood in the prompt before, too, is copied where the harness has no favourite.
+    """
 
     name = "echo"
+
+    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None, task_id: str = "") -> None:
+        """Forget the last episode's prompts."""
+        super().begin(seed, attempt, expert, task_id)
+        self._reader = Reader()
 
     def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
         """Copy, or take the harness's favourite."""
         favourite = super().decide(event, messages)
-        copied = last_written(event)
+        advice = self._reader.read(event, messages)
+        has_favourite = len(event.candidates) == 1 or favourite.scores[0][1] > favourite.scores[1][1]
+        copied = advice.fresh or (advice.kept if not has_favourite else "")
         return Decision(copied, copied) if copied else favourite
 
 

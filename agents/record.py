@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 from homebody.agents.harness.spec import digest
@@ -91,7 +91,8 @@ class StepRecord:
         content: dict[str, Any] = {}
         for known in fields(self):
             value = getattr(self, known.name)
-            if known.name in _ALWAYS or (value != known.default and value not in ((), {})):
+            usual = known.default if known.default_factory is MISSING else known.default_factory()
+            if known.name in _ALWAYS or value != usual:
                 content[known.name] = value
         content["scores"] = [list(pair) for pair in self.scores]
         content["changed"] = [dict(change) for change in self.changed]

@@ -8,11 +8,14 @@ the model saw, answers of the model made the difference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from homebody.agents.harness.grammar import matches
 from homebody.agents.harness.hooks import BeforeModel, Event, StepEnd
 from homebody.agents.harness.running import Harness
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.models.backend import Message
 from homebody.agents.policy import Decision, ModelFreePolicy
 from homebody.agents.processors.base import Services
 
@@ -26,79 +29,98 @@ class Shadow:
     Args:
         spec: the harness.
         twin: one of the four policies, begun for the episode.
+        count_tokens: the model's own count, so that nothing but its answers makes a difference.
     """
 
-    def __init__(self, spec: HarnessSpec, twin: ModelFreePolicy) -> None:
-        self._harness = Harness(spec, Services())
+    def __init__(self, spec: HarnessSpec, twin: ModelFreePolicy, count_tokens: Callable[[str], int]) -> None:
         self._twin = twin
         self._event: BeforeModel | None = None
-
-    @property
-    def failures(self) -> Sequence[dict[str, str]]:
-        """Errors inside its processors."""
-        return self._harness.failures
+        self._harness: Harness | None = None
+        try:
+            self._harness = Harness(spec, Services(None, count_tokens))
+        except Exception:
+            self._harness = None
 
     def run(self, event: Event) -> None:
         """Tell the harness of an event."""
-        found = self._harness.run(event)
-        if isinstance(found, BeforeModel):
-            self._event = found
+        if self._harness is None:
+            return
+        if isinstance(event, BeforeModel):
+            self._event = self._harness.run(replace(event, tools=self._harness.offers()))
+        else:
+            self._harness.run(event)
 
     def observe(self, step: StepEnd) -> None:
         """Show a finished step to every processor."""
-        self._harness.observe(step)
+        if self._harness is not None:
+            self._harness.observe(step)
 
     def adapt(self, spec: HarnessSpec) -> None:
         """Go on with another harness."""
-        self._harness.adapt(spec)
+        try:
+            if self._harness is not None:
+                self._harness.adapt(spec)
+        except Exception:
+            self._harness = None
 
-    def differs(self, event: BeforeModel) -> bool:
-        """Tell whether the model's answers changed what the harness knows or leaves on offer at this step."""
-        mine = self._event
-        assert mine is not None
-        return (event.candidates, event.prior, event.tools, event.advised) != (mine.candidates, mine.prior, mine.tools, mine.advised)
+    def offer(self, failures: int) -> BeforeModel | None:
+        """Return what the harness leaves on offer at this step without the model.
 
-    def offered(self) -> int:
-        """Return the number of commands on offer without the model."""
-        assert self._event is not None
-        return len(self._event.candidates) + len(self._event.tools)
+        Args:
+            failures: errors inside processors beside the model.
 
-    def command(self) -> str:
+        Returns:
+            None where the harness fails only without the model, or ends the episode: then it shows nothing.
+        """
+        mine = self._harness
+        is_whole = mine is not None and mine.interrupted is None and len(mine.failures) <= failures
+        return self._event if is_whole else None
+
+    def command(self, offer: BeforeModel, messages: Sequence[Message]) -> str:
         """Return what the twin would send at this step."""
-        assert self._event is not None
-        return self._twin.decide(self._event, ()).command
+        return self._twin.decide(offer, messages).command
 
 
-def decided_by(
-    event: BeforeModel, decision: Decision, sent: str, *, is_fallback: bool, asked: bool, shadow: Shadow, twin: str | None
-) -> str:
+def differs(event: BeforeModel, offer: BeforeModel) -> bool:
+    """Tell whether what the harness knows or leaves on offer is not the same with and without the model."""
+    return (event.candidates, event.prior, event.tools, event.advised) != (offer.candidates, offer.prior, offer.tools, offer.advised)
+
+
+def decided_by(event: BeforeModel, decision: Decision, sent: str | None, offer: BeforeModel | None, asked: str, twin: str | None) -> str:
     """Return who decided at a step that a model played.
 
     - `fallback`: the model's reply could not be read.
     - `model`: two or more commands were on offer, the model's reply or scores chose, and the twin would have sent another one.
     - `agreed`: the same, and the twin would have sent this one too.
     - `reading`: the command follows what the harness keeps of an earlier answer of the model.
-    - `harness`: none of these; also where a processor put another command in the place of the model's.
+    - `harness`: none of these; also where a processor put another command in the place of the model's, or held it back.
 
     Args:
         event: what the harness left on offer, with the model's answers.
         decision: what the policy chose.
-        sent: the command after all processors.
-        is_fallback: whether the model's reply could not be read.
-        asked: whether a processor asked the model at this step.
-        shadow: the same harness without the model.
-        twin: what the twin would have sent; None if that failed.
+        sent: the command after all processors; None if it was held back.
+        offer: what the same harness leaves on offer without the model; None if that shows nothing.
+        asked: when processors asked the model: `now`, `before` (and not now) or `never`.
+        twin: what the twin would have sent; None if that shows nothing.
     """
-    if is_fallback:
+    if not is_read(decision, event):
         return "fallback"
     if sent != decision.command:
         return "harness"
     # Whoever writes freely may send any admissible command.
     own = max(len(event.admissible), len(event.candidates)) if decision.is_free else len(event.candidates)
-    offered = max(own + len(event.tools), shadow.offered())
-    if offered < 2:
+    without = len(offer.candidates) + len(offer.tools) if offer is not None else 0
+    if max(own + len(event.tools), without) < 2:
         return "harness"
-    shaped = shadow.differs(event)
-    if decision.is_asked or (asked and shaped):
+    is_shaped = asked != "never" and offer is not None and differs(event, offer)
+    if decision.is_asked or (asked == "now" and is_shaped):
         return "agreed" if sent == twin else "model"
-    return "reading" if shaped else "harness"
+    return "reading" if is_shaped else "harness"
+
+
+def is_read(decision: Decision, event: BeforeModel) -> bool:
+    """Tell whether a command was read from the model's reply; where the model wrote nothing, there is nothing to be read."""
+    if decision.is_free:
+        return matches(decision.command, (*event.admissible, *event.tools))
+    # Under a grammar only what is cut short has to be completed.
+    return not decision.is_asked or decision.response == decision.command
