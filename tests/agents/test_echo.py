@@ -6,7 +6,7 @@ from homebody.agents.echo import Advice, Reader, words
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.hooks import AfterTool, Turn
 from homebody.agents.harness.running import Harness
-from homebody.agents.harness.spec import entry
+from homebody.agents.harness.spec import component
 from homebody.agents.models.backend import CUT
 from homebody.agents.policy import EchoPolicy, NoModelPolicy
 from homebody.agents.processors.base import Services
@@ -365,7 +365,7 @@ def process(event):
 
 
 def test_code_that_dictates_is_copied(harness, yard):
-    made = entry("code", {"values": {"plan": PLAN}}, hook="before_model", dimension="control", source=CODE)
+    made = component("code", {"values": {"plan": PLAN}}, hook="before_model", dimension="control", source=CODE)
     spec = harness(made, "show_candidates")
     record = run_episode(yard.Yard(), spec, EchoPolicy(), yard.task(), max_steps=5)
     assert (record.won, record.failures, [step.command for step in record.trace]) == (True, [], PLAN)

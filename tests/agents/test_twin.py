@@ -9,7 +9,7 @@ import pytest
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.hooks import How, Interrupt
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import TWINS, EchoPolicy, ExecutorPolicy, ModelPolicy, NoModelPolicy
 from homebody.agents.processors import REGISTRY, Processor
@@ -52,12 +52,12 @@ def lean(add_processor):
 
 @pytest.fixture
 def asking(monkeypatch):
-    """Register a component that asks the model: `asking(name, process(self, event), hook)`; returns its entry."""
+    """Register a component that asks the model: `asking(name, process(self, event), hook)`; returns a component of it."""
 
     def add(name, process, hook="before_model", **members):
         known = {"name": name, "hook": hook, "dimension": "model", "schema": {}, "process": process, **members}
         monkeypatch.setitem(REGISTRY, name, type(name, (Processor,), known))
-        return entry(name)
+        return component(name)
 
     return add
 
@@ -321,9 +321,9 @@ def test_the_twin_adapts_with_the_harness(yard, lean):
     rule = {
         "name": "late",
         "when": {"signal": "steps_left", "at_most": 2},
-        "patch": [{"op": "add", "path": "/processors/-", "value": lean}],
+        "patch": [{"op": "add", "path": "/components/lean", "value": lean}],
     }
-    spec = HarnessSpec.from_json({"format": 1, "name": "test", "processors": [], "adaptations": [rule]})
+    spec = HarnessSpec.from_json({"format": 2, "name": "test", "components": {}, "adaptations": [rule]})
     record = run_episode(yard.Yard(), spec, ModelPolicy(Scripted(["walk to shed 1"] * 4)), yard.task(), max_steps=4)
     assert [step.adapted is not None for step in record.trace] == [False, True, False, False]
     assert twins(record)[2:] == ["walk to dock 2"] * 2
@@ -333,9 +333,9 @@ def test_the_twin_plays_the_variant(yard, lean):
     forked = {
         "name": "v",
         "route": {"words": {"crate": 1.0}, "bias": 0.0},
-        "patch": [{"op": "add", "path": "/processors/-", "value": lean}],
+        "patch": [{"op": "add", "path": "/components/lean", "value": lean}],
     }
-    spec = HarnessSpec.from_json({"format": 1, "name": "test", "processors": [], "variants": [forked]})
+    spec = HarnessSpec.from_json({"format": 2, "name": "test", "components": {}, "variants": [forked]})
     record = run_episode(yard.Yard(), spec, ModelPolicy(Scripted(["wait"])), yard.task(), max_steps=1)
     assert (record.variant, twins(record)) == ("v", ["walk to dock 2"])
 
@@ -421,11 +421,11 @@ spec = importlib.util.spec_from_file_location("yard", sys.argv[1])
 yard = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(yard)
 from homebody.agents.episode import run_episode
-from homebody.agents.harness.spec import HarnessSpec, entry
+from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import ModelPolicy
-learned = entry("learned_plan", {"frames": [yard.ONE], "explore": yard.EXPLORE})
-document = {"format": 1, "name": "t", "processors": [learned, entry("show_candidates", {})]}
+learned = component("learned_plan", {"frames": [yard.ONE], "explore": yard.EXPLORE})
+document = {"format": 2, "name": "t", "components": {"plan": learned, "list": component("show_candidates")}}
 replies = ["walk to shed 2", "Hm", "unlock shed 2", "wait"]
 record = run_episode(yard.Yard(), HarnessSpec.from_json(document), ModelPolicy(Scripted(replies)), yard.task(), 5, max_steps=4)
 print(record.trace_hash, record.play_hash, [(step.decided_by, step.twin) for step in record.trace])
