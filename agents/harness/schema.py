@@ -156,7 +156,7 @@ def _component_problems(document: dict[str, Any], imports: bool) -> list[str]:
             lines.append(f"{where}/use: {error}")
             continue
         lines += _item_problems(processor, item, where)
-        if processor is None or processor.hook or item.get("hook") in HOOKS:
+        if processor is None or processor.hook or item.get("hook") in processor.hooks:
             processors[name] = processor
     return [*lines, *_conflicts(processors), *_order_problems(components or {}, processors)]
 
@@ -170,6 +170,8 @@ def _item_problems(processor: type[Processor] | None, item: Component, where: st
         for field in ("hook", "dimension")
         if (field in item) == bool(processor.hook)
     ]
+    if not processor.hook and item.get("hook") in [hook for hook in HOOKS if hook not in processor.hooks]:
+        lines.append(f"{where}/hook: {item['use']} is asked at one of {', '.join(processor.hooks)}, not {item['hook']}")
     if known(item["use"]) is not None:
         lines += [f"{where}/version: only module:Class, a class of your own, takes a version; take it out"] if "version" in item else []
     elif processor.version != (version := item.get("version", 1)):

@@ -61,6 +61,8 @@ class Processor(ABC):
     """Raised whenever behaviour changes: part of the behaviour hash."""
     hook: str
     """Where it is asked; empty if its component says so, which then says the dimension, too."""
+    hooks: ClassVar[tuple[str, ...]] = HOOKS
+    """The hooks that its component may name, where `hook` is empty."""
     dimension: str
     group: ClassVar[str | None] = None
     """At most one processor of a group may stand in a harness."""
@@ -84,14 +86,17 @@ class Processor(ABC):
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any], services: Services) -> Processor:
-        """Make the processor that an entry of a harness document declares."""
-        return cls(defaults(cls) | entry["params"], services)
+        """Make the processor that a component of a harness document declares."""
+        made = cls(defaults(cls) | entry["params"], services)
+        if not cls.hook:
+            made.hook, made.dimension = entry["hook"], entry["dimension"]
+        return made
 
     @classmethod
     def check_entry(cls, entry: Mapping[str, Any]) -> list[str]:
-        """Run what an entry holds of code or templates once on a sample event; return what goes wrong.
+        """Run what a component holds of code or templates once on a sample event; return what goes wrong.
 
-        A line that begins with / names the place within the entry.
+        A line that begins with / names the place within the component.
         """
         return []
 

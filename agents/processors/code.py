@@ -25,7 +25,7 @@ from homebody.agents.harness.hooks import (
     Outcome,
     Turn,
 )
-from homebody.agents.processors.base import Processor, Services, defaults, register
+from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.sample import SAMPLES
 from homebody.agents.sandbox import interpreter
 
@@ -57,16 +57,17 @@ class Code(Processor):
         "values": {"type": "object", "default": {}, "description": "what the text reads as event['params']['values']"},
     }
 
-    def __init__(self, params: Mapping[str, Any], services: Services, source: str = "") -> None:
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)
         self.max_failures = params["max_failures"]
-        self._source = source
+        self._source = ""
 
     @classmethod
-    def from_entry(cls, entry: Mapping[str, Any], services: Services) -> Code:
-        """Make the processor, with the hook and the dimension that the entry gives."""
-        made = cls(defaults(cls) | entry["params"], services, entry["source"])
-        made.hook, made.dimension = entry["hook"], entry["dimension"]
+    def from_entry(cls, entry: Mapping[str, Any], services: Services) -> Processor:
+        """Make the processor with the component's text."""
+        made = super().from_entry(entry, services)
+        assert isinstance(made, Code)
+        made._source = entry["source"]
         return made
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Prompts as templates: the message of a step, written from what the harness knows at that step."""
+"""Texts as templates: written from what the harness knows at a hook, for the model to read."""
 
 from __future__ import annotations
 
@@ -6,56 +6,73 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from homebody.agents.harness.hooks import BeforeModel, Changes
+from homebody.agents.harness.hooks import HOOK_OF_EVENT, AfterTool, BeforeModel, Changes, TaskStart
 from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import GUARDS, Processor, register
 from homebody.agents.processors.sample import SAMPLES
 from homebody.agents.sandbox import renderer
 
-VARIABLES = ("content", "focus", "goal", "candidates", "observation", "steps_left", "tools")
-"""What a template may name."""
+WRITES = {"task_start": "system_prompt", "before_model": "content", "after_tool": "observation"}
+"""The text that a template adds to, by hook."""
+VARIABLES = {
+    "task_start": ("content", "goal", "candidates", "observation"),
+    "before_model": ("content", "focus", "goal", "candidates", "observation", "steps_left", "tools"),
+    "after_tool": ("content", "command", "accepted", "why"),
+}
+"""What a template may name, by hook; `content` is the text so far."""
 
 
 @register
-class PromptTemplate(Processor):
-    """Adds a text made from a template to the message of a step, for this step only. Helps where a fixed text cannot say what matters now.
+class Template(Processor):
+    """Adds a text made from a template to what the model reads. Helps where a fixed text cannot say what matters now.
 
-    The template (Jinja syntax) may name `goal`, `observation`, `content` (the message so far), `candidates` and `tools` (lists of
-    commands), `steps_left`, and `focus` (none, or what the agent is after: `focus.phase`, `focus.wanted`). An empty text changes nothing.
+    At `task_start` it adds to the system prompt, at `before_model` to the message of the step, for this
+    step only, and at `after_tool` to the observation, as the history keeps it. The template (Jinja
+    syntax) may name `content`, the text so far, and of the event: `goal`, `candidates` and
+    `observation` at the first two hooks; `steps_left`, `tools` (a list of commands) and `focus` (none,
+    or what the agent is after: `focus.phase`, `focus.wanted`) at `before_model`; `command`, `accepted`
+    and `why` at `after_tool`. An empty text changes nothing.
     """
 
-    name = "prompt_template"
-    hook = "before_model"
-    dimension = "context"
-    after = (*GUARDS, "fill_slot", "open_and_compare", "shortlist", "show_candidates")
+    name = "template"
+    hook = ""
+    hooks = tuple(WRITES)
+    dimension = ""
+    after = (
+        *("system_prompt", "examples", "trim_observation", "explain_refusal"),
+        *(*GUARDS, "fill_slot", "open_and_compare", "shortlist", "show_candidates"),
+    )
     schema = {
-        "template": {"type": "string", "maxLength": 8000, "description": "Jinja source"},
-        "instead": {"type": "boolean", "default": False, "description": "whether the text takes the place of the message"},
+        "text": {"type": "string", "maxLength": 8000, "description": "Jinja source"},
+        "instead": {"type": "boolean", "default": False, "description": "whether the text takes the place of the text so far"},
     }
 
     @classmethod
     def check_entry(cls, entry: Mapping[str, Any]) -> list[str]:
         """Compile the template, name unknown variables, and render it once on a sample event."""
-        template = entry["params"]["template"]
-        problems = renderer.check(template, VARIABLES)
+        hook, template = entry["hook"], entry["params"]["text"]
+        problems = renderer.check(template, VARIABLES[hook])
         if not problems:
             try:
-                renderer.render(template, _view(SAMPLES["before_model"]))
+                renderer.render(template, _view(SAMPLES[hook], hook))
             except renderer.PromptTemplateError as error:
                 problems = [f"on a sample event: {error}"]
-        return [f"/params/template: {problem}" for problem in problems]
+        return [f"/params/text: {problem}" for problem in problems]
 
-    def process(self, event: BeforeModel) -> Changes | None:
-        """Render and append, after the cut, so that the history keeps the observation alone."""
-        text = renderer.render(self.params["template"], _view(event)).strip("\n")
+    def process(self, event: TaskStart | BeforeModel | AfterTool) -> Changes | None:
+        """Render, and append: in the message of a step after the cut, so that the history keeps the observation alone."""
+        hook = HOOK_OF_EVENT[type(event)]
+        text = renderer.render(self.params["text"], _view(event, hook)).strip("\n")
         if not text:
             return None
-        if self.params["instead"]:
-            return {"content": f"{CUT}{text}"}
-        durable, _, ephemeral = event.content.partition(CUT)
-        return {"content": f"{durable}{CUT}{ephemeral}\n\n{text}"}
+        before: str = getattr(event, WRITES[hook])
+        if isinstance(event, BeforeModel):
+            durable, _, ephemeral = ("", "", "") if self.params["instead"] else before.partition(CUT)
+            return {"content": f"{durable}{CUT}{ephemeral}\n\n{text}" if durable or ephemeral else f"{CUT}{text}"}
+        return {WRITES[hook]: text if self.params["instead"] or not before else f"{before}\n\n{text}"}
 
 
-def _view(event: Any) -> dict[str, Any]:
+def _view(event: Any, hook: str) -> dict[str, Any]:
     values = asdict(event)
-    return {name: values[name] for name in VARIABLES} | {"content": event.content.replace(CUT, "")}
+    content = str(values[WRITES[hook]]).replace(CUT, "")
+    return {name: values[name] for name in VARIABLES[hook] if name in values} | {"content": content}

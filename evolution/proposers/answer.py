@@ -36,7 +36,7 @@ MOST_LINES = 12
 """Lines of code, at most, below `def process(event):`."""
 NARROW = 20
 """Width of a range of numbers, at most, that a model chooses from instead of writing a number."""
-OWN_EDITS = ("system_prompt", "prompt_template", "code")
+OWN_EDITS = ("system_prompt", "template", "code")
 """Processors that an edit of its own kind writes to, or that are too free for parameters."""
 
 

@@ -34,7 +34,7 @@ def bench_harness(repeats: int = 200) -> list[dict[str, Any]]:
     empty = Harness(spec, Services())
     ended = StepEnd(1, "look", True, "You see dock 1.", ("look",))
     code = _alone({"use": "code", "hook": "after_model", "dimension": "control", "params": {}, "source": CODE})
-    template = _alone({"use": "prompt_template", "params": {"template": TEMPLATE}})
+    template = _alone({"use": "template", "hook": "before_model", "dimension": "context", "params": {"text": TEMPLATE}})
 
     def step() -> None:
         for event in SAMPLES.values():

@@ -26,7 +26,7 @@ def harness_list(json_path: str | None) -> None:
     Example:
       homebody harness list
     """
-    from homebody.agents.harness.hooks import DIMENSIONS
+    from homebody.agents.harness.hooks import DIMENSIONS, HOOKS
     from homebody.agents.harness.outline import does
     from homebody.agents.harness.spec import HarnessSpec, harness_names
     from homebody.agents.processors import REGISTRY
@@ -36,7 +36,13 @@ def harness_list(json_path: str | None) -> None:
     found = {
         "harnesses": [{"name": spec.name, "description": spec.document.get("description", "")} for spec in specs],
         "processors": [
-            {"name": name, "hook": p.hook or "any", "dimension": p.dimension or "any", "does": does(name), "params": p.schema}
+            {
+                "name": name,
+                "hook": p.hook or ("any" if p.hooks == HOOKS else " or ".join(p.hooks)),
+                "dimension": p.dimension or "any",
+                "does": does(name),
+                "params": p.schema,
+            }
             for name, p in sorted(REGISTRY.items(), key=lambda item: (DIMENSIONS.index(item[1].dimension or "control"), item[0]))
         ],
     }

@@ -10,14 +10,14 @@ import json
 from random import Random
 from typing import Any
 
-from homebody.agents.harness.hooks import DIMENSIONS, HOOKS
+from homebody.agents.harness.hooks import DIMENSIONS
 from homebody.agents.harness.patch import PatchError, apply, pointer
 from homebody.agents.harness.schema import problems
 from homebody.agents.harness.spec import component
 from homebody.agents.processors import REGISTRY
 
 KNOWN: dict[str, list[Any]] = {
-    "prompt_template.template": ["Goal: {{ goal }}", "{{ observation }}\nNow:", "Act."],
+    "template.text": ["{{ content }}", "{% if content %}Now:{% endif %}", "Act."],
 }
 """Values of parameters that must meet more than their schema says."""
 PATTERNS = {r"^(\*|\{\d+\}|[a-z][a-z_-]*)=[a-zA-Z]$": ["*=a", "{0}=b", "dock=c", "{1}=d"], r"^\{\d+\}$": ["{0}", "{1}"]}
@@ -84,8 +84,8 @@ def draw_entry(use: str, rng: Random) -> dict[str, Any]:
     """Draw a component that uses a processor."""
     if REGISTRY[use].hook:
         return component(use, params(use, rng))
-    free = {"hook": rng.choice(HOOKS), "dimension": rng.choice(DIMENSIONS), "source": rng.choice(SOURCES)}
-    return component(use, params(use, rng), **free)
+    free = {"hook": rng.choice(REGISTRY[use].hooks), "dimension": rng.choice(DIMENSIONS)}
+    return component(use, params(use, rng), **free, **({"source": rng.choice(SOURCES)} if use == "code" else {}))
 
 
 def document(rng: Random, rules: bool = True) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def document(rng: Random, rules: bool = True) -> dict[str, Any]:
     groups: set[str] = set()
     drawn = [
         *rng.sample(sorted(REGISTRY), rng.randint(0, min(12, len(REGISTRY)))),
-        *rng.choices(("code", "prompt_template"), k=rng.randint(0, 2)),
+        *rng.choices(("code", "template"), k=rng.randint(0, 2)),
     ]
     for use in drawn:
         group = REGISTRY[use].group

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homebody.agents.harness.hooks import AfterTool, TaskStart
+from homebody.agents.harness.spec import HarnessError, HarnessSpec, component
 from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import Services
-from homebody.agents.processors.template import VARIABLES, PromptTemplate
+from homebody.agents.processors.template import VARIABLES, WRITES, Template
 from homebody.agents.sandbox import renderer
 from homebody.agents.sandbox.process import Worker
 from homebody.agents.sandbox.renderer import PromptTemplateError, check, render
@@ -167,8 +169,12 @@ def test_forked_process_has_a_worker_of_its_own() -> None:
     assert done.stdout.splitlines() == ["2", "2"]
 
 
-def template(source: str, **params: Any) -> PromptTemplate:
-    return PromptTemplate.from_entry({"use": "prompt_template", "params": {"template": source, **params}}, Services())
+def entry(source: str, hook: str = "before_model", **params: Any) -> dict[str, Any]:
+    return component("template", {"text": source, **params}, hook=hook, dimension="context")
+
+
+def template(source: str, hook: str = "before_model", **params: Any) -> Any:
+    return Template.from_entry(entry(source, hook, **params), Services())
 
 
 def test_text_stands_below_the_message_for_this_step_only(yard: Any) -> None:
@@ -184,27 +190,62 @@ def test_text_can_take_the_place_of_the_message(yard: Any) -> None:
     assert template("[{{ content }}]", instead=True).process(event) == {"content": f"{CUT}[You wait. Hurry.]"}
 
 
+def test_text_is_added_to_the_system_prompt() -> None:
+    made = template("To {{ goal }}, begin with {{ candidates[0] }}.", "task_start")
+    assert made.process(TaskStart("rest", "A yard.", MENU, "Act.")) == {"system_prompt": "Act.\n\nTo rest, begin with wait."}
+    assert made.process(TaskStart("rest", "A yard.", MENU)) == {"system_prompt": "To rest, begin with wait."}
+    alone = template("{{ observation }} {{ content }}", "task_start", instead=True)
+    assert alone.process(TaskStart("rest", "A yard.", MENU, "Act.")) == {"system_prompt": "A yard. Act."}
+
+
+def test_text_is_added_to_an_observation() -> None:
+    made = template("{% if not accepted %}Not {{ command }}: {{ why }}.{% endif %}", "after_tool")
+    assert made.process(AfterTool("fly", "Nothing.", False, "no wings", MENU)) == {"observation": "Nothing.\n\nNot fly: no wings."}
+    assert made.process(AfterTool("wait", "You wait.", True, "", MENU)) is None
+
+
+def test_templates_follow_what_they_add_to(yard: Any) -> None:
+    components = {hook: entry("{{ content }}!", hook, instead=True) for hook in WRITES}
+    components |= {"prompt": component("system_prompt", {"text": "Act."}), "trim": component("trim_observation", {"lines": 1})}
+    spec = HarnessSpec.from_json({"format": 2, "name": "test", "components": components}).check()
+    assert spec.in_order() == ["prompt", "task_start", "before_model", "trim", "after_tool"]
+
+
 def test_empty_text_changes_nothing(yard: Any) -> None:
     assert template("\n{% if focus %}Find {{ focus.wanted }}.{% endif %}\n").process(yard.ask(MENU)) is None
 
 
 def test_all_variables_can_be_used(yard: Any) -> None:
     event = yard.ask(MENU, focus=("search", "lever"), tools=("recall {text}",), steps_left=7)
-    source = "|".join(f"{{{{ {name} }}}}" for name in VARIABLES)
+    source = "|".join(f"{{{{ {name} }}}}" for name in VARIABLES["before_model"])
     text = template(source).process(event)["content"].partition(CUT)[2].strip()
     assert text.split("|")[-1] == "['recall {text}']"
     assert text.split("|")[-2] == "7"
-    assert PromptTemplate.check_entry({"params": {"template": source}}) == []
+    for hook, names in VARIABLES.items():
+        assert Template.check_entry(entry("|".join(f"{{{{ {name} }}}}" for name in names), hook)) == []
 
 
 @pytest.mark.parametrize(
-    ("source", "words"),
+    ("source", "hook", "words"),
     [
-        ("{{ gaol }}", "/params/template: template: there is no variable 'gaol'; there are candidates, content, focus, goal, observation"),
-        ("{{ goal", "/params/template: template: SyntaxError in line 1"),
-        ("{{ candidates[0].name }}", "/params/template: on a sample event: template: UndefinedError in line 1"),
+        ("{{ gaol }}", "before_model", "template: there is no variable 'gaol'; there are candidates, content, focus, goal, observation"),
+        ("{{ steps_left }}", "task_start", "template: there is no variable 'steps_left'; there are candidates, content, goal, observation"),
+        ("{{ goal }}", "after_tool", "template: there is no variable 'goal'; there are accepted, command, content, why"),
+        ("{{ goal", "before_model", "template: SyntaxError in line 1"),
+        ("{{ candidates[0].name }}", "before_model", "on a sample event: template: UndefinedError in line 1"),
+        ("{{ candidates[0].name }}", "task_start", "on a sample event: template: UndefinedError in line 1"),
     ],
 )
-def test_entry_is_checked(source: str, words: str) -> None:
-    (problem,) = PromptTemplate.check_entry({"params": {"template": source}})
-    assert problem.startswith(words)
+def test_component_is_checked(source: str, hook: str, words: str) -> None:
+    (problem,) = Template.check_entry(entry(source, hook))
+    assert problem.startswith(f"/params/text: {words}")
+
+
+def test_template_names_one_of_three_hooks() -> None:
+    for made, said in (
+        (entry("x", "step_end"), "/components/t/hook: template is asked at one of task_start, before_model, after_tool, not step_end"),
+        (component("template", {"text": "x"}), "/components/t: 'hook' is a required property; /components/t: 'dimension' is a required "),
+    ):
+        with pytest.raises(HarnessError) as caught:
+            HarnessSpec.from_json({"format": 2, "name": "test", "components": {"t": made}})
+        assert str(caught.value).startswith(f"harness: {said}")

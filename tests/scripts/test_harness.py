@@ -51,11 +51,11 @@ def write(tmp_path: Path) -> Any:
 
 
 FAILING_CODE = component("code", hook="before_model", dimension="control", source="def process(event):\n    return 1 / 0\n")
-FAILING_TEMPLATE = component("prompt_template", {"template": "{{ candidates[0].name }}"})
+FAILING_TEMPLATE = component("template", {"text": "{{ candidates[0].name }}"}, hook="before_model", dimension="context")
 ADDED = [{"op": "add", "path": "/components/code", "value": FAILING_CODE}]
 RUNS = {
     "code": (document(component("decide"), FAILING_CODE), "/components/code/source: on a sample event: "),
-    "a template": (document(component("decide"), FAILING_TEMPLATE), "/components/prompt_template/params/template: on a sample event: "),
+    "a template": (document(component("decide"), FAILING_TEMPLATE), "/components/template/params/text: on a sample event: "),
     "code of a rule": (
         document(component("decide"), adaptations=[{**RULE, "patch": ADDED}]),
         "/adaptations/0/patch: it leads to /components/code/source: on a sample event: ",

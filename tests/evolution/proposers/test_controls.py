@@ -54,8 +54,8 @@ def test_random_edits_after_an_objection_are_others(seed: HarnessSpec, evidence:
 def test_random_edits_of_a_harness_with_nothing_in_it_and_of_a_full_one(evidence: Make) -> None:
     empty = HarnessSpec.from_json({"format": 2, "name": "empty", "components": {}})
     assert all(len(empty.patch(c.patch).components) == 1 for number in range(20) for c in random(empty, evidence(number=number), 3))
-    given = {"system_prompt": {"text": "Act."}, "prompt_template": {"template": "Act."}}
-    groups = {REGISTRY[use].group or use: use for use in sorted(REGISTRY) if use != "code"}  # one of each group
+    given = {"system_prompt": {"text": "Act."}}
+    groups = {REGISTRY[use].group or use: use for use in sorted(REGISTRY) if REGISTRY[use].hook}  # one of each group
     every = {use: component(use, given.get(use)) for use in groups.values()}
     full = HarnessSpec.from_json({"format": 2, "name": "full", "components": every})
     assert all(len(full.patch(c.patch).components) >= 8 for number in range(20) for c in random(full, evidence(number=number), 3))
