@@ -66,7 +66,9 @@ class Reader:
         # Nothing shows that the first prompt was written for its step.
         before, self._before = now if self._before is None else self._before, now
         forms = _Forms(event, self._is_ranking)
-        advised = [forms.advised(part, [words(line) not in before for line in part]) for part in parts]
+        news = [[words(line) not in before for line in part] for part in parts]
+        # In older messages nothing but news is advice.
+        advised = [forms.advised(part, is_new) for part, is_new in zip(parts, news, strict=True) if part is parts[0] or any(is_new)]
         self._is_ranking = forms.is_ranking
         kept = advised[0].kept if matches(advised[0].kept, (*event.candidates, *event.tools)) else ""
         return Advice(next((advice.fresh for advice in advised if advice.fresh), ""), kept)
@@ -136,7 +138,8 @@ class _Forms:
     def __init__(self, event: BeforeModel, is_ranking: bool) -> None:
         self._candidates = event.candidates
         self.is_ranking = is_ranking
-        self._by_word: dict[str, list[tuple[Words, str]]] = {}
+        self._by_words: dict[Words, list[str]] = {}
+        self._sizes: dict[str, set[int]] = {}
         self._slots: list[tuple[str, re.Pattern[str]]] = []
         for form in dict.fromkeys((*event.candidates, *event.admissible, *event.tools)):
             before, slot, after = form.partition(SLOT)
@@ -144,13 +147,14 @@ class _Forms:
                 end = re.escape(after) if after else "$"
                 self._slots.append((form, re.compile(rf"(?<!\w){re.escape(before)}[^\n]+?{end}", re.MULTILINE)))
             elif not slot and (spelt := words(form)):
-                self._by_word.setdefault(spelt[0], []).append((spelt, form))
+                self._by_words.setdefault(spelt, []).append(form)
+                self._sizes.setdefault(spelt[0], set()).add(len(spelt))
         forms = [*event.admissible, *event.tools]
         # In the environment's order; a slot that the harness has filled takes its form's place.
         self._rank = {form: number for number, form in enumerate(forms)}
-        for candidate in event.candidates:
+        for candidate in set(event.candidates) - set(forms):
             rank = next((number for number, form in enumerate(forms) if filling(form, candidate) is not None), len(forms))
-            self._rank.setdefault(candidate, rank)
+            self._rank[candidate] = rank
 
     def advised(self, lines: Sequence[str], is_new: Sequence[bool]) -> Advice:
         """Return the last command in some lines that is no item of a list, among the new lines and among the others.
@@ -212,22 +216,20 @@ class _Forms:
 
     def _mentions(self, text: str) -> list[_Mention]:
         """Return where commands stand, from left to right: the longest of those that begin at one place, none within another."""
-        spelt = [(word[0].casefold(), *word.span()) for word in _WORD.finditer(text)]
+        spans = [word.span() for word in _WORD.finditer(text)]
+        spelt = [text[start:end].casefold() for start, end in spans]
         found: list[_Mention] = []
         at = 0
         while at < len(spelt):
-            fitting = [
-                (len(form_words), text.startswith(form, spelt[at][1]), form)
-                for form_words, form in self._by_word.get(spelt[at][0], ())
-                if form_words == tuple(word for word, _, _ in spelt[at : at + len(form_words)])
-            ]
-            if fitting:
-                size, is_literal, form = max(fitting, key=lambda fit: fit[:2])
-                start, end = spelt[at][1], spelt[at + size - 1][2]
-                found.append(_Mention(start, start + len(form) if is_literal else end, form, is_literal))
-                at += size
-            else:
-                at += 1
+            sizes = sorted((size for size in self._sizes.get(spelt[at], ()) if at + size <= len(spelt)), reverse=True)
+            size = next((size for size in sizes if tuple(spelt[at : at + size]) in self._by_words), 0)
+            if size:
+                start, end = spans[at][0], spans[at + size - 1][1]
+                forms = self._by_words[tuple(spelt[at : at + size])]
+                # Of commands in the same words the one that stands there letter by letter.
+                literal = next((form for form in forms if text.startswith(form, start)), "")
+                found.append(_Mention(start, start + len(literal) if literal else end, literal or forms[0], bool(literal)))
+            at += size or 1
         for form, pattern in self._slots:
             for match in pattern.finditer(text):
                 said = filling(form, match[0].rstrip("\"'`*. ") if form.endswith(SLOT) else match[0])

@@ -26,6 +26,9 @@ REFERENCE = "echo"
 class Shadow:
     """A harness without its model, beside one that is at work in an episode: it is told everything that the other is told.
 
+    That goes for the model's replies too, so what processors read in those makes no difference: only the answers to
+    their own questions do.
+
     Args:
         spec: the harness.
         twin: one of the four policies, begun for the episode.

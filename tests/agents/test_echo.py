@@ -1,10 +1,15 @@
 """What echo copies: commands that the harness wrote into the prompt by itself, in whatever dress; and nothing else."""
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from homebody.agents.echo import Advice, Reader, words
 from homebody.agents.episode import run_episode
-from homebody.agents.harness.hooks import AfterTool, Turn
+from homebody.agents.harness.grammar import matches
+from homebody.agents.harness.hooks import AfterTool, BeforeModel, Turn
 from homebody.agents.harness.running import Harness
 from homebody.agents.harness.spec import component
 from homebody.agents.models.backend import CUT
@@ -245,8 +250,6 @@ def test_templates_list_and_advise(make, read):
 
 
 def _event():
-    from homebody.agents.harness.hooks import BeforeModel
-
     return BeforeModel("a goal", SEEN, ADMISSIBLE, SEEN, ADMISSIBLE, (0.0,) * len(ADMISSIBLE), env_text=SEEN)
 
 
@@ -387,6 +390,22 @@ def test_a_favourite_comes_before_what_always_stands_there(harness, yard, add_pr
     lean = add_processor("lean", "before_model", lambda event: {"prior": tuple(float("dock 2" in other) for other in event.candidates)})
     assert run_episode(yard.Yard(), harness(footer), EchoPolicy(), yard.task(), max_steps=1).trace[0].command == "wait"
     assert run_episode(yard.Yard(), harness(lean, footer), EchoPolicy(), yard.task(), max_steps=1).trace[0].command == "walk to dock 2"
+
+
+ODD = ["walk", "to", "2", "dock", "\n", " ", ", ", "- ", "note x", "Goal:", CUT, "\ufb01", "\u2028", "\u00df", "\0"]
+PIECES = st.lists(st.sampled_from([*ADMISSIBLE, *ODD]))
+
+
+@given(PIECES.map("".join) | st.text(max_size=40), PIECES.map("".join), st.lists(PIECES.map("".join), max_size=2))
+def test_whatever_stands_there_a_command_is_read_or_none(content, env_text, history):
+    forms = (*ADMISSIBLE, "note {text}")
+    event = BeforeModel("a goal", "", forms, content, ADMISSIBLE, (0.0,) * len(ADMISSIBLE), env_text=env_text)
+    reader = Reader()
+    for _ in range(2):
+        advice = reader.read(event, [{"role": "user", "content": text} for text in (*history, content)])
+        for command in (advice.fresh, advice.kept):
+            assert command == "" or matches(command, forms)
+        reader.read(replace(event, content="-"), [])
 
 
 def test_words():
