@@ -237,16 +237,13 @@ def test_the_first_of_a_list_in_an_order_of_the_harnesses_own_is_advice(read):
     assert read("\nBest first: look, wait, walk to shed 2") == Advice()
 
 
-def test_templates_list_and_advise(make, read):
-    listing = make("prompt_template", {"template": "You may: {{ candidates | join(', ') }}."})
-    advising = make("prompt_template", {"template": "Say {{ candidates[2] }}!"})
+def test_templates_list_and_advise(harness, read):
+    def written(text):
+        made = harness(component("template", {"text": text}, hook="before_model", dimension="context"))
+        return Harness(made, Services()).run(_event()).content.removeprefix(SEEN)
 
-    def written(template, yard_event):
-        return template.process(yard_event)["content"].removeprefix(SEEN)
-
-    event = _event()
-    assert read(written(listing, event)) == Advice()
-    assert read(written(advising, event)) == Advice("unlock shed 2")
+    assert read(written("You may: {{ candidates | join(', ') }}.")) == Advice()
+    assert read(written("Say {{ candidates[2] }}!")) == Advice("unlock shed 2")
 
 
 def _event():
