@@ -274,7 +274,8 @@ class ModelPolicy:
         if how.method in ("generate", "grammar"):
             sampling = {"temperature": self._temperature, "seed": int(self._rng.integers(2**31))} if self._rng is not None else {}
             return self._write(event, messages, sampling, held=how.method == "grammar")
-        if how.method == "score" and len(event.candidates) > 1:
+        # At weight 0 the model's scores decide nothing, so it is not asked.
+        if how.method == "score" and how.weight and len(event.candidates) > 1:
             totals = tuple(b + how.weight * s for b, s in zip(event.prior, self._scores(event, messages), strict=True))
             return replace(best(event.candidates, totals, tie, self._rng, self._temperature), is_asked=True)
         return best(event.candidates, event.prior, tie, self._rng, self._temperature)

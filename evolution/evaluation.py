@@ -79,6 +79,8 @@ def evaluate(
         if store and after:
             each_s = {"wall_s": round(after.seconds / len(TWINS), 2)}
             for name, episodes in after.episodes.items():
+                if name == rollouts.policy.name and attempts == 1:
+                    continue  # Kept above.
                 _keep(store, _result(stage, spec, split, episodes, TWINS[name]()) | each_s, episodes)
     return result
 

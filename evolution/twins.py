@@ -1,7 +1,8 @@
 """The twins of a harness on some tasks, and what a model is worth beside the best of them.
 
 A twin plays the same harness on the same tasks with the same seed, and asks no model. Which twin is the best is
-chosen on validation tasks. A model's worth is its success minus that twin's, on the tasks that both played.
+chosen on validation tasks. A model's worth is its success minus that twin's, on the tasks that both played;
+what the model won beyond the twin without deciding a step is not counted.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.policy import MODEL_FREE, TWINS, Policy
-from homebody.agents.record import EpisodeRecord, decisions
+from homebody.agents.record import BY_MODEL, EpisodeRecord, decisions
 from homebody.agents.rollout import Job, Rollouts
 from homebody.envs import TaskSpec
 from homebody.evolution.episodes import OnRecord, play_once
@@ -84,12 +85,15 @@ class ModelValue:
     """Its one-sided lower bound: the value is above it with 90% confidence."""
     why: str = ""
     """Why there is no measure, in a clause; empty where there is one."""
+    undecided: int = 0
+    """Wins beyond the twin's in which the model decided no step: they count as the twin's defeat does."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what results hold: `model_value`, None without a measure, and then `model_value_why`."""
         if self.points is None or self.ci95 is None:
             return {"model_value": None, "model_value_why": self.why}
-        return {"model_value": {"points": self.points, "ci95": list(self.ci95), "lower90": self.lower90, "n": self.n}}
+        undecided = {"undecided": self.undecided} if self.undecided else {}
+        return {"model_value": {"points": self.points, "ci95": list(self.ci95), "lower90": self.lower90, "n": self.n, **undecided}}
 
 
 def play_twins(
@@ -121,20 +125,30 @@ def play_twins(
 def model_value(model: Sequence[EpisodeRecord], twins: Twins, best: str) -> ModelValue:
     """Return what the model is worth.
 
+    A win in which the model decided no step is none of the model's, and counts only where the twin won too.
+    What repairs unreadable replies, or waits for them, acts beside a model and not beside a twin,
+    whose answers can always be read.
+
     Args:
         model: its episodes, first attempts, one a task.
         twins: of the same harness on the same tasks, with the same seed.
         best: the twin to compare with, chosen on validation tasks.
     """
     alone = twins.won(best)
-    pairs = [(alone[record.task_id], record.won) for record in model if record.outcome is not None and record.task_id in alone]
+    pairs = [
+        (alone[record.task_id], record.won, _is_decided(record))
+        for record in model
+        if record.outcome is not None and record.task_id in alone
+    ]
     if fault := twins.fault(model):
         return no_value(fault, len(pairs))
     if not pairs:
         return no_value("errors left no task that model and twin both played")
-    before, after = [was for was, _ in pairs], [won for _, won in pairs]
+    before = [was for was, _, _ in pairs]
+    after = [won and (was or is_decided) for was, won, is_decided in pairs]
     points, low, high = paired_gain(before, after)
-    return ModelValue(len(pairs), points, (low, high), paired_bound(before, after))
+    undecided = sum(won for _, won, _ in pairs) - sum(after)
+    return ModelValue(len(pairs), points, (low, high), paired_bound(before, after), undecided=undecided)
 
 
 def beside(model: Sequence[EpisodeRecord], policy: Policy, chosen_on: Twins, twins: Twins) -> dict[str, Any]:
@@ -167,6 +181,11 @@ def who_decided(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
 def no_value(why: str, n: int = 0) -> ModelValue:
     """Return that there is no measure of a model, and why, in a clause."""
     return ModelValue(n, None, None, None, why)
+
+
+def _is_decided(record: EpisodeRecord) -> bool:
+    """Tell whether the model decided any step of an episode."""
+    return any(step.decided_by in BY_MODEL for step in record.moves)
 
 
 def _said(error: Mapping[str, str]) -> str:

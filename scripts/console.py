@@ -256,7 +256,7 @@ class Console:
         def line(done: int, total: int, note: str) -> None:
             if time.monotonic() - last[0] > 10:
                 last[0] = time.monotonic()
-                self.err.print(f"{what}: {done} of {total}")
+                self.err.print(f"{what}: {done} of {total} ({note})")
 
         yield line
 

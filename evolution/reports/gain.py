@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homebody.evolution.reports.worth import NOT_PLAYED, gained, percent, value
+from homebody.evolution.reports.worth import NOT_PLAYED, as_much, gained, percent, undecided, value
 
 NO_GAIN = "no gain of the model's"
 MOST_UNREADABLE = 0.05
@@ -30,7 +30,7 @@ def null_gain(seed: Mapping[str, Any], final: Mapping[str, Any]) -> str:
         return ""
     if worth["points"] > 0:
         return f"what the model adds cannot be told from nothing, {value(final)}"
-    return f"without the model the harness solves {'as much' if worth['points'] == 0 else 'more'}, {value(final)}"
+    return f"{undecided(final) or f'without the model the harness solves {as_much(worth)}'}, {value(final)}"
 
 
 def told_gain(seed: Mapping[str, Any], final: Mapping[str, Any], figures: str) -> str:

@@ -76,13 +76,28 @@ def value(item: Mapping[str, Any]) -> str:
 
 
 def verdict(item: Mapping[str, Any]) -> str:
-    """Return a sentence where the model is worth nothing, or nothing that these tasks can tell; else an empty text."""
-    worth = item.get("model_value")
+    """Return a sentence where the model is worth nothing, or nothing that these tasks can tell; else an empty text.
+
+    Wins that are not counted are said in any case.
+    """
+    worth, left_out = item.get("model_value"), undecided(item)
     if worth is None or worth["ci95"][0] > 0:
-        return ""
-    if worth["points"] <= 0:
-        return "The model adds nothing: without it, the harness solves as much."
-    return "On these tasks, what the model adds cannot be told from nothing."
+        return f"In model_value, {left_out}." if left_out else ""
+    if worth["points"] > 0:
+        return "On these tasks, what the model adds cannot be told from nothing" + (f"; {left_out}." if left_out else ".")
+    return f"The model adds nothing: {left_out or f'without it, the harness solves {as_much(worth)}'}."
+
+
+def as_much(worth: Mapping[str, Any]) -> str:
+    """Return how much a harness solves without a model that is worth nothing."""
+    return "as much" if worth["points"] == 0 else "more"
+
+
+def undecided(item: Mapping[str, Any]) -> str:
+    """Return in a clause how many wins are not counted in what a model is worth; empty where none is left out."""
+    wins = (item.get("model_value") or {}).get("undecided", 0)
+    said = "1 win in which the model decided no step is" if wins == 1 else f"{wins} wins in which the model decided no step are"
+    return f"{said} not counted" if wins else ""
 
 
 def shares(item: Mapping[str, Any]) -> str:

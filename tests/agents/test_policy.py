@@ -355,6 +355,12 @@ def test_score_is_weight_times_corrected_log_probability_plus_prior(how, prior, 
     assert decision.command == expected[0][0]
 
 
+def test_at_weight_0_the_model_is_not_asked(yard):
+    backend = Scripted(scores=surprise)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, prior=(0.0, 0.0, 0.0, 1.0), how=How("score", weight=0.0)), CHAT)
+    assert (decision.command, decision.is_asked, backend.calls) == ("walk to dock 1", False, [])
+
+
 def test_commands_own_likelihood_is_asked_once_an_episode(yard):
     backend = Scripted(scores=surprise)
     policy = began(ModelPolicy(backend))

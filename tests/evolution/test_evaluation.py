@@ -313,6 +313,26 @@ def harness(monkeypatch: pytest.MonkeyPatch) -> Callable[..., HarnessSpec]:
     return make
 
 
+REPAIR = {
+    "use": "code", "hook": "after_model", "dimension": "evaluation", "params": {},
+    "source": "def process(event):\n    return None if event['command'] in event['admissible'] else {'command': 'press'}\n",
+}  # fmt: skip
+ONLY = {
+    "use": "code", "hook": "before_model", "dimension": "control", "params": {},
+    "source": (
+        "def process(event):\n"
+        "    how = {**event['how'], 'method': 'rank'}\n"
+        "    return {'candidates': ['press'], 'prior': [0.0], 'how': how} if 'press' in event['candidates'] else None\n"
+    ),
+}  # fmt: skip
+
+
+def _rule(signal: str, **when: int) -> dict[str, Any]:
+    """Return what to add to a harness: a rule that leaves only `press` on offer once a signal is seen."""
+    patch = [{"op": "add", "path": "/components/only", "value": ONLY}]
+    return {"path": "/adaptations", "value": [{"name": "act", "when": {"signal": signal, **when}, "patch": patch}]}
+
+
 def test_a_model_that_knows_what_its_harness_does_not_is_worth_the_difference(
     says: Callable[[str], list[Says]], harness: Callable[..., HarnessSpec]
 ) -> None:
@@ -356,6 +376,36 @@ def test_a_model_that_repeats_a_sentence_decides_nothing(says: Callable[[str], l
     assert result["model_value"]["points"] <= 0.0
 
 
+@pytest.mark.parametrize(
+    ("change", "steps"),
+    [
+        ({"path": "/components/mend", "value": REPAIR}, 1),
+        (_rule("unusable", at_least=1), 2),
+        (_rule("refused", at_least=1, of_last=1), 2),
+    ],
+    ids=["repair", "unusable", "refused"],
+)
+def test_a_harness_that_acts_where_replies_cannot_be_read_buys_no_value(
+    change: dict[str, Any], steps: int, says: Callable[[str], list[Says]], harness: Callable[..., HarnessSpec]
+) -> None:
+    says("I am happy to help you")
+    spec = harness().patch([{"op": "add", **change}])
+    result = evaluate(replace(PRESS, max_steps=steps), spec, "test", twins=True)
+    # The twins' commands can always be read and sent: beside them, nothing acts.
+    assert (result["success"], result["model_share"]) == (1.0, 0.0)
+    alone = round(6 * result["twins"][result["best_twin"]])
+    assert alone < 6
+    worth = result["model_value"]
+    assert (worth["points"], worth["ci95"], worth["n"], worth["undecided"]) == (0.0, [0.0, 0.0], 6, 6 - alone)
+
+
+def test_a_win_that_the_model_had_a_part_in_is_its_own(says: Callable[[str], list[Says]], harness: Callable[..., HarnessSpec]) -> None:
+    says("press")
+    result = evaluate(PRESS, harness().patch([{"op": "add", "path": "/components/mend", "value": REPAIR}]), "test", twins=True)
+    assert result["model_value"]["points"] > 0
+    assert "undecided" not in result["model_value"]
+
+
 def test_a_harness_that_fails_without_a_model_has_no_value(says: Callable[[str], list[Says]], harness: Callable[..., HarnessSpec]) -> None:
     says("press")
     result = evaluate(PRESS, harness("needy"), "test", twins=True)
@@ -389,6 +439,11 @@ def test_a_policy_without_a_model_has_no_share_and_no_value(harness: Callable[..
     assert [e["model_share"] for e in result["episodes"]] == [None] * 6
     assert (result["model_value"], result["model_value_why"]) == (None, "executor is no model")
     assert result["twins"]["executor"] == result["success"]
+
+
+def test_a_twin_that_is_the_policy_itself_is_kept_once(harness: Callable[..., HarnessSpec], quarry: object, tmp_path: Path) -> None:
+    evaluate(replace(PRESS, policy="echo"), harness(), "test", twins=True, run_dir=tmp_path)
+    assert [item["policy"] for item in Store(tmp_path).events("evaluation")] == ["echo", *(name for name in TWINS if name != "echo")]
 
 
 def test_on_validation_the_twin_is_chosen_on_the_tasks_themselves(

@@ -45,10 +45,12 @@ def twins(episode: Make) -> Callable[..., Twins]:
 
 @pytest.fixture
 def played(episode: Make) -> Callable[..., list[EpisodeRecord]]:
-    """Make a model's episodes from outcomes; `changes` by task."""
+    """Make a model's episodes from outcomes, of one step that it decided; `changes` by task."""
 
     def make(marks: str, changes: Mapping[int, Mapping[str, Any]] | None = None) -> list[EpisodeRecord]:
-        return [episode(mark == "+", task_id=f"t{i}", policy="m", **(changes or {}).get(i, {})) for i, mark in enumerate(marks)]
+        by_task = changes or {}
+        decided: dict[str, Any] = {"trace": [{"decided_by": "model"}]}
+        return [episode(mark == "+", task_id=f"t{i}", policy="m", **decided | by_task.get(i, {})) for i, mark in enumerate(marks)]
 
     return make
 
@@ -86,6 +88,23 @@ def test_the_value_is_paired_by_task_and_counts_the_chosen_twin(
 def test_what_the_harness_does_alone_is_worth_nothing(twins: Callable[..., Twins], played: Callable[..., list[EpisodeRecord]]) -> None:
     value = model_value(played("++-+"), twins(echo="++-+"), "echo")
     assert (value.points, value.ci95, value.lower90) == (0.0, (0.0, 0.0), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("by", "tool", "is_counted"),
+    [
+        ("model", False, True), ("agreed", False, True), ("reading", False, True),
+        ("harness", False, False), ("fallback", False, False), ("model", True, False),
+    ],
+)  # fmt: skip
+def test_a_win_without_a_decision_of_the_models_counts_where_the_twin_won_too(
+    by: str, tool: bool, is_counted: bool, twins: Callable[..., Twins], played: Callable[..., list[EpisodeRecord]]
+) -> None:
+    # Alone the model wins t1 and t2, and loses t3; what is asked is who decided in t0, t1 and t3.
+    trace = {"trace": [{"decided_by": "harness"}, {"decided_by": by, "tool": tool}]}
+    value = model_value(played("+++-", {n: trace for n in (0, 1, 3)}), twins(echo="+--+"), "echo")
+    assert value.points == pytest.approx(0.25 if is_counted else 0.0)
+    assert value.undecided == (0 if is_counted else 1)
 
 
 def test_tasks_whose_episode_an_error_ended_are_not_compared(

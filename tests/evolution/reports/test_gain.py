@@ -39,6 +39,13 @@ def test_a_value_whose_lower_end_is_at_or_below_0_makes_none(value: tuple[float,
     assert null_gain(seed(), final(*value)) == why
 
 
+def test_wins_that_are_not_counted_are_why() -> None:
+    bought = final(0.0, 0.0, 0.0)
+    bought["model_value"]["undecided"] = 45
+    why = "45 wins in which the model decided no step are not counted, model_value +0.0 (+0.0 to +0.0)"
+    assert null_gain(seed(), bought) == why
+
+
 def test_a_value_that_is_not_known_makes_none() -> None:
     voided = {"policy": "m", "success": 0.84, "model_value": None, "model_value_why": "twin echo failed at task a"}
     assert null_gain(seed(), voided) == "twin echo failed at task a"

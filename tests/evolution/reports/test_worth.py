@@ -42,7 +42,7 @@ def test_a_void_measure_says_why() -> None:
     ("points", "low", "high", "said"),
     [
         (0.0, -0.03, 0.03, "The model adds nothing: without it, the harness solves as much."),
-        (-0.2, -0.3, -0.1, "The model adds nothing: without it, the harness solves as much."),
+        (-0.2, -0.3, -0.1, "The model adds nothing: without it, the harness solves more."),
         (0.1, -0.05, 0.2, "On these tasks, what the model adds cannot be told from nothing."),
         (0.1, 0.0, 0.2, "On these tasks, what the model adds cannot be told from nothing."),
         (0.1, 0.02, 0.2, ""),
@@ -50,6 +50,21 @@ def test_a_void_measure_says_why() -> None:
 )
 def test_one_sentence_where_the_model_adds_nothing(points: float, low: float, high: float, said: str) -> None:
     assert worth.verdict(result(points, low, high)) == said
+
+
+@pytest.mark.parametrize(
+    ("points", "low", "wins", "said"),
+    [
+        (0.0, 0.0, 1, "The model adds nothing: 1 win in which the model decided no step is not counted."),
+        (-0.1, -0.2, 45, "The model adds nothing: 45 wins in which the model decided no step are not counted."),
+        (0.1, 0.02, 2, "In model_value, 2 wins in which the model decided no step are not counted."),
+        (0.1, -0.02, 2, "On these tasks, what the model adds cannot be told from nothing; "
+                        "2 wins in which the model decided no step are not counted."),
+    ],
+)  # fmt: skip
+def test_wins_that_are_not_counted_are_said(points: float, low: float, wins: int, said: str) -> None:
+    value = {"points": points, "ci95": [low, 0.3], "lower90": low, "n": 50, "undecided": wins}
+    assert worth.verdict(result(model_value=value)) == said
 
 
 def test_what_the_model_decided_is_said() -> None:
