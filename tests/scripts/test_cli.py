@@ -334,7 +334,7 @@ def test_long_work_off_a_terminal_prints_a_line_now_and_then(monkeypatch: pytest
     with console.Console().progress("episodes") as advance:
         for done in (1, 2, 3, 4):
             advance(done, 4, "won")
-    assert capsys.readouterr().err.splitlines() == ["episodes: 2 of 4", "episodes: 4 of 4"]
+    assert capsys.readouterr().err.splitlines() == ["episodes: 2 of 4 (won)", "episodes: 4 of 4 (won)"]
 
 
 # --- mistakes: one line, exit code 2, nothing left behind
