@@ -6,19 +6,27 @@ import functools
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from homebody.envs.core import SPLITS, EnvError, NoTasksError, TaskSpec, UnknownSplitError, UnknownTaskError, take_tasks
 from homebody.envs.file import expand_path, nearby_folder
 from homebody.envs.household.fault import GamePathError
 from homebody.envs.household.game import Game, compile_game
-from homebody.envs.household.gamefile import load_game_file, read_game_file
+from homebody.envs.household.gamefile import load_game_file, load_sentence, read_game_file
 from homebody.envs.household.problem import TASK_TYPES, Logic
+from homebody.envs.household.said import AnnotationError, check_goals, say_goal, split_suffix
 from homebody.envs.text import is_name
 
 GAME_FILE: Final = "game.tw-pddl"
+TRAJECTORY_FILE: Final = "traj_data.json"
+"""Beside a game: what ALFRED's annotators wrote about it."""
+
+AlfWorldGoals = Literal["plain", "said", "human"]
+"""How a goal is worded: as in the game file, as people say it (`said.py`), or in an annotator's sentence."""
+ALFWORLD_GOALS: Final[tuple[str, ...]] = get_args(AlfWorldGoals)
+
 UPSTREAM_SPLITS: Final = {"train": "train", "validation": "valid_seen", "test": "valid_unseen"}
 """ALFWorld's folder for each split; the folders' names are accepted as splits too."""
 
@@ -57,19 +65,33 @@ class AlfWorldSource:
 
     Listings leave out what ALFWorld leaves out: paths with `movable` or `Sliced`, and games whose file does not say that they are solvable.
     Any game file below the folder can be loaded by its id, listed or not.
+
+    Goals:
+        `plain`: the game's own sentence. `said`: as people say it, with the wordings and names of the split that the path names (of the
+        training split where it names none); listed ids end in `+said`. `human`: an annotator's sentence, from `traj_data.json` beside the
+        game; listed ids end in `+human-N`. A game without that sentence keeps its own; `homebody data alfworld --check` counts both. An id
+        without such an end goes by `goals`.
     """
 
-    def __init__(self, data_dir: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, data_dir: str | os.PathLike[str] | None = None, *, goals: AlfWorldGoals = "plain", annotation: int = 0) -> None:
         """Find the folder.
 
         Args:
             data_dir: The folder; `None` takes the environment variable `ALFWORLD_DATA`, or else the folder in the cache where
                 `homebody data alfworld` puts the games.
+            goals: `plain`, `said` or `human`; see above.
+            annotation: Which of the annotators' sentences, from 0; only for `human`.
 
         Raises:
+            GoalsError: There is no such way to word goals.
+            AnnotationError: `annotation` is no whole number of at least 0.
             PathError: It is no path.
             DataDirError: It is no folder.
         """
+        check_goals(goals, ALFWORLD_GOALS)
+        if isinstance(annotation, bool) or not isinstance(annotation, int) or not 0 <= annotation < 10**6:
+            raise AnnotationError(annotation)
+        self._wording = {"plain": "", "said": "said", "human": f"human-{annotation}"}[goals]
         self.root = expand_path(data_dir) if data_dir is not None else _default_dir()
         if not self.root.is_dir():
             unnamed = data_dir is None and not os.environ.get("ALFWORLD_DATA")
@@ -104,13 +126,22 @@ class AlfWorldSource:
 
         Raises:
             UnknownTaskError: There is no such file below the folder.
-            GameFileError: The file cannot be used.
+            GameFileError: The file cannot be used, or the one with the annotators' sentences.
         """
-        if not self._is_id(task_id):
+        base, suffix = split_suffix(task_id)
+        if not self._is_id(base):
             raise UnknownTaskError(task_id, sorted(self._ids(self.root)), str(self.root))
-        path = self.root / task_id
+        path = self.root / base
         status = path.stat()
-        return _load(path.absolute(), status.st_mtime_ns, status.st_size)
+        loaded = _load(path.absolute(), status.st_mtime_ns, status.st_size)
+        kind, _, annotation = (suffix or self._wording).partition("-")
+        if kind == "said":
+            sentence = say_goal(loaded.game.goal, _split_of(base), base)
+        elif kind == "human":
+            sentence = load_sentence(path.with_name(TRAJECTORY_FILE), int(annotation)) or loaded.game.plain
+        else:
+            return loaded
+        return replace(loaded, game=_reword(loaded.game, sentence))
 
     def _is_id(self, task_id: object) -> bool:
         if (
@@ -155,7 +186,8 @@ class AlfWorldSource:
             remedy = "check data_dir, and that its game files are ALFWorld's current ones, which have the key 'solvable'"
             raise NoTasksError(split, f"{str(folder)!r} ({len(ids)} game files, none said to be solvable)", remedy)
         ordered = sorted(solvable, key=lambda i: hashlib.sha256(i.encode()).digest())
-        return [TaskSpec(i, self._type(i), split) for i in ordered]
+        suffix = f"+{self._wording}" if self._wording else ""
+        return [TaskSpec(f"{i}{suffix}", self._type(i), split) for i in ordered]
 
     def _type(self, task_id: str) -> str:
         # ALFWorld's folders are named TYPE-OBJECT-...; a folder named otherwise has to be read.
@@ -182,6 +214,17 @@ def canonical_split(split: str) -> str:
         if split in (ours, theirs):
             return ours
     raise UnknownSplitError(split, [*SPLITS, *(name for name in UPSTREAM_SPLITS.values() if name not in SPLITS)])
+
+
+def _split_of(task_id: str) -> str:
+    ours = {theirs: split for split, theirs in UPSTREAM_SPLITS.items()}
+    return next((ours[part] for part in PurePosixPath(task_id).parts if part in ours), "train")
+
+
+@functools.lru_cache(maxsize=128)
+def _reword(game: Game, sentence: str) -> Game:
+    """Return a game with another task sentence, and a cache of its own: its texts differ."""
+    return replace(game, task=sentence, cache={})
 
 
 @functools.lru_cache(maxsize=128)

@@ -327,7 +327,7 @@ def task_source(data_dir: str | os.PathLike[str] | None, **house: Any) -> AlfWor
         BatchOptionError: Both are given.
         EnvError: The folder or a parameter is not usable.
     """
-    known = tuple(inspect.signature(HouseSource).parameters)
+    known = tuple(name for name in inspect.signature(HouseSource).parameters if name != "goals")  # arrays hold no sentence
     for name in house:
         if name not in known:
             raise UnknownParameterError(name, (*PARAMETERS, *known))

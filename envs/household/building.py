@@ -73,6 +73,8 @@ class House:
     problem: Problem
     layout: int
     """Number of its layout, among those of its kind of house; 0 for a house that has a layout of its own."""
+    plain: str
+    """The goal in ALFWorld's words; `problem.task` may say it otherwise."""
 
 
 def build(split: str, kind: GoalKind, name: str, style: HouseStyle, task_id: str) -> House:
@@ -111,7 +113,7 @@ def build(split: str, kind: GoalKind, name: str, style: HouseStyle, task_id: str
         goal=goal,
         task=dice.pick(_SENTENCES[kind]).format(goal.object.lower(), goal.target.lower()),
     )
-    return House(problem, layout)
+    return House(problem, layout, problem.task)
 
 
 def _furnish(name: str, size: float, dice: Dice, ids: Ids) -> list[Room]:

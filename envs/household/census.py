@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from homebody.envs.household.alfworld import GAME_FILE, GAMES_FOLDER, AlfWorldSource
+from homebody.envs.household.alfworld import GAME_FILE, GAMES_FOLDER, TRAJECTORY_FILE, AlfWorldSource
 from homebody.envs.household.engine import TextGame
 from homebody.envs.household.fault import GameFileError, GrammarError
 from homebody.envs.household.game import compile_game
-from homebody.envs.household.gamefile import GameFile, load_game_file
+from homebody.envs.household.gamefile import GameFile, load_game_file, load_sentence
 from homebody.envs.household.problem import TASK_TYPES
 
 RELEASE: Final = {
@@ -34,6 +34,8 @@ class SplitCensus:
     by_type: dict[str, int] = field(default_factory=dict)
     missing_by_type: dict[str, int] = field(default_factory=dict)
     """Types of which there are fewer games than in the release, and how many fewer."""
+    annotated: int = 0
+    """Of the games, those with an annotator's sentence beside them, for `goals="human"`; the others keep their own."""
     left_out: int = 0
     """Files that ALFWorld does not list either: movable receptacles, sliced objects, and the unsolvable."""
 
@@ -113,6 +115,10 @@ def _count(path: Path, name: str, census: Census, split: SplitCensus, counts: Co
         return
     kind = TASK_TYPES[file.problem.goal.kind]
     split.games += 1
+    try:
+        split.annotated += bool(load_sentence(path.with_name(TRAJECTORY_FILE), 0))
+    except GameFileError as error:
+        census.faults.append(_fault(str(PurePosixPath(name).with_name(TRAJECTORY_FILE)), "unreadable", str(error)))
     counts[kind] += 1
     logics.setdefault(file.logic, []).append(name)
     said = next((part.partition("-")[0] for part in name.split("/") if part.partition("-")[0] in TASK_TYPES), kind)

@@ -8,7 +8,7 @@ import string
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 from zlib import crc32
 
@@ -29,7 +29,7 @@ from homebody.envs.core import (
     check_options,
 )
 from homebody.envs.household import expert
-from homebody.envs.household.alfworld import AlfWorldSource
+from homebody.envs.household.alfworld import AlfWorldGoals, AlfWorldSource
 from homebody.envs.household.building import ROOMS
 from homebody.envs.household.engine import TextGame
 from homebody.envs.household.explanation import explain
@@ -38,6 +38,7 @@ from homebody.envs.household.holdout import Holdout
 from homebody.envs.household.houses import HouseSource
 from homebody.envs.household.online import OnlineExpert
 from homebody.envs.household.problem import LOGICS, Logic
+from homebody.envs.household.said import Goals
 from homebody.envs.space import AnyText
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
 
         Raises:
             NotResetError: The environment was never reset.
-            GoalSentenceError: The task sentence is none of ALFWorld's forms.
+            GoalSentenceError: The task sentence is none of ALFWorld's forms, as with goals that people say.
         """
         play = self.play
         if self._online is None:
@@ -356,6 +357,8 @@ class AlfWorldEnv(HouseholdEnv):
         data_dir: str | os.PathLike[str] | None = None,
         *,
         logic: Literal["auto", "current", "2.1.1"] = "auto",
+        goals: AlfWorldGoals = "plain",
+        annotation: int = 0,
         max_steps: int = 50,
         split: str = "train",
         explain: bool = False,
@@ -368,6 +371,8 @@ class AlfWorldEnv(HouseholdEnv):
         Args:
             data_dir: The folder that holds `json_2.1.1/`; `None` takes the one of `release.default_dir`.
             logic: Which version of the rules to speak; `auto` goes by each file.
+            goals: How goals are worded: `plain`, `said` or `human`; see `AlfWorldSource`.
+            annotation: Which annotator's sentence, from 0; only for `human`.
             max_steps: Steps after which `truncated` is set.
             split: Where a reset without options draws its task.
             explain: Whether `info["why"]` gives reasons.
@@ -379,20 +384,28 @@ class AlfWorldEnv(HouseholdEnv):
             UnknownParameterError: There is no such parameter.
             LogicError: There is no such logic.
             DataDirError: There is no such folder.
-            EnvError: `max_steps` is no positive integer, or there can be no such pictures.
+            GoalsError: There is no such way to word goals.
+            EnvError: `annotation` is no whole number of at least 0, `max_steps` is no positive integer, or there can be no such pictures.
         """
         self.check_parameters(unknown)
         if logic != "auto" and logic not in LOGICS:
             raise LogicError(logic)
-        self._source = AlfWorldSource(data_dir)
+        self._source = AlfWorldSource(data_dir, goals=goals, annotation=annotation)
         self._logic = logic
         super().__init__(self._source, max_steps=max_steps, split=split, explain=explain, render_mode=render_mode, render_size=render_size)
 
     @classmethod
-    def task_source(cls, data_dir: str | os.PathLike[str] | None = None, **others: Any) -> AlfWorldSource:
+    def task_source(
+        cls,
+        data_dir: str | os.PathLike[str] | None = None,
+        *,
+        goals: AlfWorldGoals = "plain",
+        annotation: int = 0,
+        **others: Any,
+    ) -> AlfWorldSource:
         """Return where the tasks come from; takes what the constructor takes."""
         cls.check_parameters(others)
-        return AlfWorldSource(data_dir)
+        return AlfWorldSource(data_dir, goals=goals, annotation=annotation)
 
     def load_game(self, task_id: str) -> TextGame:
         """Load a game file; see `AlfWorldSource.load`."""
@@ -416,6 +429,7 @@ class ProceduralEnv(HouseholdEnv):
         distractors: int = 0,
         closed: float = 1.0,
         holdout: Holdout | None = None,
+        goals: Goals = "plain",
         logic: Logic = "current",
         max_steps: int = 50,
         split: str = "train",
@@ -434,6 +448,7 @@ class ProceduralEnv(HouseholdEnv):
             distractors: Number of further objects that would do for the same task.
             closed: Share of the receptacles with a door that start closed.
             holdout: What only the test split shows: `rooms`, `pairs` or `both`.
+            goals: How goals are worded: `plain` or `said`; see `HouseSource`.
             logic: Which version of ALFWorld's rules to speak.
             max_steps: Steps after which `truncated` is set.
             split: Where a reset without options draws its task.
@@ -450,7 +465,7 @@ class ProceduralEnv(HouseholdEnv):
         self.check_parameters(unknown)
         if logic not in LOGICS:
             raise LogicError(logic)
-        self._houses = HouseSource(rooms, task_types, clutter, size, distractors, closed, holdout)
+        self._houses = HouseSource(rooms, task_types, clutter, size, distractors, closed, holdout, goals)
         self._logic = logic
         super().__init__(self._houses, max_steps=max_steps, split=split, explain=explain, render_mode=render_mode, render_size=render_size)
 
@@ -464,12 +479,14 @@ class ProceduralEnv(HouseholdEnv):
         distractors: int = 0,
         closed: float = 1.0,
         holdout: Holdout | None = None,
+        goals: Goals = "plain",
         **others: Any,
     ) -> HouseSource:
         """Return where the tasks come from; takes what the constructor takes."""
         cls.check_parameters(others)
-        return HouseSource(rooms, task_types, clutter, size, distractors, closed, holdout)
+        return HouseSource(rooms, task_types, clutter, size, distractors, closed, holdout, goals)
 
     def load_game(self, task_id: str) -> TextGame:
         """Make the house; see `HouseSource.load`."""
-        return TextGame(compile_game(self._houses.load(task_id)), self._logic)
+        house = self._houses.build(task_id)
+        return TextGame(replace(compile_game(house.problem), plain=house.plain), self._logic)

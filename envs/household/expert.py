@@ -30,5 +30,5 @@ def plan(game: Game, state: Words) -> list[Code]:
     # The copy is never read-only, so that one compiled function serves all.
     found, codes = find_plan(game.world, state.copy(), MAX_NODES)
     if not found:
-        raise NoPlanError(game.task)
+        raise NoPlanError(game.plain)
     return [(verb, a, b) for verb, a, b in codes.tolist()]

@@ -16,14 +16,13 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from homebody.envs.core import EnvError, TaskSpec
-from homebody.envs.household.alfworld import GAME_FILE, UPSTREAM_SPLITS
+from homebody.envs.household.alfworld import GAME_FILE, TRAJECTORY_FILE, UPSTREAM_SPLITS
 from homebody.envs.household.engine import TextGame
 from homebody.envs.household.expert import NoPlanError, plan
 from homebody.envs.household.game import compile_game
 from homebody.envs.household.houses import HouseSource, parse_house_id
 from homebody.envs.household.problem import TASK_TYPES, GoalKind, Problem
 
-TRAJECTORY_FILE: Final = "traj_data.json"
 """What ALFWorld looks for beside a game; it lists no game without one."""
 
 _FLAG_PREDICATES: Final = {

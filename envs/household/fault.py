@@ -59,6 +59,12 @@ class GrammarError(GameFileError):
     remedy = "the grammar must hold one line 'Your task is to: ...' and ALFWorld's PutObject template"
 
 
+class TrajectoryError(GameFileError):
+    """The annotators' sentences in a `traj_data.json` file are not where they belong, or too long."""
+
+    remedy = "the file must hold turk_annotations.anns, a list of objects with a text task_desc; correct it, or play with goals='plain'"
+
+
 class PddlSyntaxError(GameFileError):
     """The PDDL text is not a well-formed problem: parentheses, characters, or sections."""
 

@@ -58,7 +58,9 @@ class Game:
     """From where each receptacle is used, in metres: x to the east, z to the north; `None` where the location's id does not say it."""
     goal: Goal
     task: str
-    """The task sentence."""
+    """The task sentence, as an agent reads it."""
+    plain: str
+    """The sentence of the game itself, for checks; the same where the goal is not said otherwise."""
     cache: dict[str, Any] = field(default_factory=dict, repr=False)
     """What other modules made of this game and keep with it, so that all its players share it; left out of pickles."""
 
@@ -145,6 +147,7 @@ def compile_game(problem: Problem) -> Game:
         stands=tuple(stand_of(r.location) for r in receptacles),
         goal=goal,
         task=problem.task,
+        plain=problem.task,
     )
 
 

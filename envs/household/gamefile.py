@@ -17,6 +17,7 @@ from homebody.envs.household.fault import (
     GameFileMissingError,
     GameFileSizeError,
     GrammarError,
+    TrajectoryError,
 )
 from homebody.envs.household.pddl import read_problem
 from homebody.envs.household.problem import Logic, Problem
@@ -24,6 +25,8 @@ from homebody.envs.text import REPLACEMENT, EncodingError, JsonError, NoFileErro
 
 MAX_BYTES: Final = 2 * 2**20
 """A larger file is refused; ALFWorld's have up to 137 kB."""
+MAX_TRAJECTORY_BYTES: Final = 16 * 2**20
+"""A larger `traj_data.json` is refused; it has what ALFRED recorded of a whole episode."""
 MAX_SENTENCE: Final = 500
 """Characters of a task sentence; ALFWorld's have under 50."""
 
@@ -67,25 +70,50 @@ def load_game_file(path: Path) -> GameFile:
     )
 
 
-def read_game_file(path: Path) -> bytes:
-    """Return the bytes of a game file.
+def read_game_file(path: Path, most: int = MAX_BYTES) -> bytes:
+    """Return the bytes of a game file, `most` at most.
 
     Raises:
         GameFileMissingError: It is missing or cannot be opened.
-        GameFileSizeError: It has more than `MAX_BYTES`.
+        GameFileSizeError: It has more.
     """
     with contextlib.suppress(OSError):  # which reading names
         size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise GameFileSizeError(path, f"has {size} bytes, more than the {MAX_BYTES} allowed")
+        if size > most:
+            raise GameFileSizeError(path, f"has {size} bytes, more than the {most} allowed")
     try:
         return read_bytes(path)
     except NoFileError as error:
         raise GameFileMissingError(path, error.fault) from None
 
 
-def _read_json(path: Path) -> Mapping[str, Any]:
-    data = read_game_file(path)
+def load_sentence(path: Path, annotation: int) -> str:
+    """Return an annotator's sentence from a `traj_data.json` file, on one line; empty where there is none.
+
+    Args:
+        path: The file; it may be missing.
+        annotation: The number of the annotation, from 0.
+
+    Raises:
+        GameFileError: The file cannot be used; the subclass names the cause.
+    """
+    if not path.is_file():
+        return ""
+    found: Any = _read_json(path, MAX_TRAJECTORY_BYTES)
+    for key, kind in (("turk_annotations", dict), ("anns", list), (annotation, dict), ("task_desc", str)):
+        if key not in (range(len(found)) if isinstance(found, list) else found):
+            return ""
+        found = found[key]
+        if not isinstance(found, kind):
+            raise TrajectoryError(path, f"{key!r} in turk_annotations is of type {type(found).__name__}")
+    sentence = one_line(found)
+    if len(sentence) > MAX_SENTENCE:
+        raise TrajectoryError(path, f"the sentence {sentence[:80]!r} is longer than {MAX_SENTENCE} characters")
+    return sentence.strip(f" {REPLACEMENT}") and sentence
+
+
+def _read_json(path: Path, most: int = MAX_BYTES) -> Mapping[str, Any]:
+    data = read_game_file(path, most)
     try:
         content = parse_json(decode(data, path), path)
     except EncodingError as error:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from homebody.envs.core import SPLITS, EnvError, TaskCountError, TaskSpec, UnknownSplitError, did_you_mean
 from homebody.envs.household.building import ROOMS, TASK_ROOMS, House, HouseStyle, build
 from homebody.envs.household.holdout import HOLDOUTS, Holdout
 from homebody.envs.household.problem import TASK_TYPES, GoalKind, Problem
+from homebody.envs.household.said import Goals, check_goals, say_goal, split_suffix
 
 KINDS: Final = tuple(kind.name.lower() for kind in GoalKind)
 """Short names of `TASK_TYPES`, as task ids have them: place, light, clean, heat, cool, two."""
@@ -62,12 +64,16 @@ class HouseSource:
         things lie, follow the tables in `assets/household/`: knowing homes helps to find a thing, and does not decide. There are six
         kinds of task, those of ALFWorld; every task can be solved, and none is solved at the start.
     Task ids:
-        `SPLIT/ROOM-KIND-NUMBER`, as `test/kitchen-clean-000123`. The id, `building.VERSION` and the parameters from `clutter` on
-        determine the house, in every process and on every machine. Every number names a house, a million of them a kind and room and
-        more with longer numbers; the splits are separate because the name of the split is in the seed.
+        `SPLIT/ROOM-KIND-NUMBER`, as `test/kitchen-clean-000123`; with `+said` behind it the goal is said otherwise, in the same house.
+        The id, `building.VERSION` and the parameters from `clutter` on determine the house, in every process and on every machine.
+        Every number names a house, a million of them a kind and room and more with longer numbers; the splits are separate because the
+        name of the split is in the seed.
     Order:
         Each six tasks in a row hold the six kinds (or those chosen, by their weights) once, and rooms rotate, so the first n are a
         fair sample.
+    Goals:
+        `plain`: one of ALFWorld's fixed sentences. `said`: one of many wordings with everyday names (`said.py`); validation and test have
+        wordings of their own, and the test further names. Listed ids of said goals end in `+said`; an id without it goes by `goals`.
     Harder splits:
         By default the three splits are alike and share no house. `holdout` reserves more for the test.
         `rooms`: every kind of house has 2 * `N_LAYOUTS` fixed layouts, numbered; training and validation draw on the first half, the
@@ -87,6 +93,7 @@ class HouseSource:
         distractors: int = 0,
         closed: float = 1.0,
         holdout: Holdout | None = None,
+        goals: Goals = "plain",
     ) -> None:
         """Choose the houses.
 
@@ -101,11 +108,15 @@ class HouseSource:
                 goal's target. They are put where such objects are kept; fewer are added where there is no room or nothing else fits.
             closed: Share of the receptacles with a door that start closed, in [0, 1].
             holdout: What only the test split shows; see above. `None` for nothing.
+            goals: `plain` or `said`; see above.
 
         Raises:
+            GoalsError: There is no such way to word goals.
             HouseParameterError: A value is unknown, repeated, or out of range.
             MisplacedTaskError: None of the rooms allows a kind of task that was asked for.
         """
+        check_goals(goals)
+        self._goals = goals
         self._rooms = _chosen("rooms", rooms, {room: room for room in ROOMS})
         names = {name: kind for kind in GoalKind for name in (KINDS[kind], TASK_TYPES[kind])}
         possible = [kind for kind in GoalKind if set(TASK_ROOMS[kind]) & set(self._rooms)]
@@ -141,7 +152,7 @@ class HouseSource:
             raise TaskCountError(n, split)
         if n > MOST_TASKS:
             raise TaskCountError(n, split, MOST_TASKS)
-        specs = []
+        specs, suffix = [], "+said" if self._goals == "said" else ""
         for position in range(n):
             done, nth = divmod(position, len(self._round))
             kind, turn, weight = self._round[nth]
@@ -149,7 +160,7 @@ class HouseSource:
             rooms = [room for room in TASK_ROOMS[kind] if room in self._rooms]
             # Shifted by the kind, so that one round of kinds does not fall in one room.
             room = rooms[(number + kind) % len(rooms)]
-            specs.append(TaskSpec(f"{split}/{room}-{KINDS[kind]}-{number:06d}", TASK_TYPES[kind], split))
+            specs.append(TaskSpec(f"{split}/{room}-{KINDS[kind]}-{number:06d}{suffix}", TASK_TYPES[kind], split))
         return specs
 
     def load(self, task_id: str) -> Problem:
@@ -165,7 +176,11 @@ class HouseSource:
             MisplacedTaskError: It asks for a kind of task that makes no sense in its room.
         """
         split, room, kind, _ = parse_house_id(task_id)
-        return build(split, kind, room, self._style, task_id)
+        base, said = split_suffix(task_id)
+        house = build(split, kind, room, self._style, base)
+        if not said and self._goals == "plain":
+            return house
+        return replace(house, problem=replace(house.problem, task=say_goal(house.problem.goal, split, base)))
 
 
 def parse_house_id(task_id: str) -> tuple[str, str, GoalKind, int]:
@@ -176,7 +191,8 @@ def parse_house_id(task_id: str) -> tuple[str, str, GoalKind, int]:
         UnknownSplitError: It names no split.
         MisplacedTaskError: It asks for a kind of task that makes no sense in its room.
     """
-    match = _ID.fullmatch(task_id) if isinstance(task_id, str) else None
+    base, said = split_suffix(task_id)
+    match = _ID.fullmatch(base) if isinstance(base, str) and said in ("", "said") else None
     if match is None:
         raise HouseIdError(task_id, "wrong form")
     split, room, kind_name, number = match.groups()

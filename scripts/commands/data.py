@@ -63,6 +63,8 @@ def _show(census: Census) -> None:
     for name, split in census.splits.items():
         missing = sum(split.missing_by_type.values())
         parts = [f"{split.games} games"]
+        with_sentence = f"{split.annotated} with a person's sentence (goals=human), {split.games - split.annotated} without"
+        parts += [with_sentence] if split.annotated else []
         parts += [f"{split.left_out} left out as ALFWorld does"] if split.left_out else []
         parts += [f"{missing} of the release's {split.expected} missing"] if missing else []
         click.echo(f"{name}: {', '.join(parts)}")

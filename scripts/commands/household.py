@@ -27,6 +27,7 @@ house_parameters = options(
     click.option("--distractors", type=int, default=0, show_default=True, metavar="N", help="Further objects that would do, 0 to 20."),
     click.option("--closed", type=float, default=1.0, show_default=True, metavar="X", help="Share of doors closed at the start, 0 to 1."),
     click.option("--holdout", metavar="WHAT", help="What only the test split shows: rooms (layouts), pairs (object and target) or both."),
+    click.option("--goals", default="plain", show_default=True, metavar="HOW", help="Task sentences: plain, or said (as people say them)."),
 )
 
 

@@ -46,7 +46,10 @@ def draw_header(canvas: Canvas, at: Measures, goal: str, step: int, *, won: bool
     canvas.rect(box, DONE if won else WALL_COLOR, radius=box.height // 2)
     canvas.text(chip, box.center[0], box.y + at.px(4), size=at.text(15), bold=True, color=WHITE, align="center")
     goal = goal[:1].upper() + goal[1:]
-    canvas.text(fit(goal, box.x - 2 * pad, size=title, bold=True), pad, at.px(7), size=title, bold=True)
+    room = box.x - 2 * pad
+    # What people say is longer than ALFWorld's own sentences: smaller letters before any are cut.
+    size = next((size for size in (title, at.text(16), at.text(13)) if measure(goal, size=size, bold=True)[0] <= room), at.text(13))
+    canvas.text(fit(goal, room, size=size, bold=True), pad, at.px(7), size=size, bold=True)
     y = at.px(10) + line_height(title)
     x = pad
     side = small - 2
