@@ -47,7 +47,8 @@ class GoalSentenceError(EnvError):
     def __init__(self, goal: str) -> None:
         super().__init__(
             f"the online expert does not understand the goal {goal[:200]!r}; it knows sentences as 'put a clean mug in cabinet', "
-            "'find two pens and put them in drawer' or 'look at book under the desklamp'; leave the online expert out for this game"
+            "'find two pens and put them in drawer' or 'look at book under the desklamp'; "
+            "play with goals='plain', or leave the online expert out for this game"
         )
 
 
