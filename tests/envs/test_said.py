@@ -64,8 +64,9 @@ def trained_names() -> set[str]:
     }
 
 
-def pattern(wording: str) -> tuple[list[str], re.Pattern[str], list[tuple[str, str]]]:
-    """Return a wording's words between its slots, its pattern, and what each group names: a role and a group of names."""
+@cache
+def pattern(wording: str) -> tuple[re.Pattern[str], list[tuple[str, str]]]:
+    """Return a wording's pattern, and what each group names: a role and a group of names."""
     names = {group: "|".join(sorted(map(re.escape, table), key=len, reverse=True)) for group, table in kinds_by_name().items()}
     thing, place, many = (f"({names[group]})" for group in ("things", "places", "many"))
     forms = {
@@ -84,14 +85,19 @@ def pattern(wording: str) -> tuple[list[str], re.Pattern[str], list[tuple[str, s
             parts.append(re.escape(piece))
     polite = read_table()["polite"]
     before, after = ("|".join(map(re.escape, polite[key])) for key in ("before", "after"))
-    fixed = [piece.lower() for piece in SLOT.split(wording)[::2]]
-    return fixed, re.compile(f"(?:{before})?{''.join(parts)}(?:{after})?", re.IGNORECASE), groups
+    return re.compile(f"(?:{before})?{''.join(parts)}(?:{after})?", re.IGNORECASE), groups
 
 
 @cache
-def patterns() -> list[tuple[GoalKind, str, list[str], re.Pattern[str], list[tuple[str, str]]]]:
+def wordings() -> list[tuple[GoalKind, str, str, list[str]]]:
+    """Return every wording with its kind of goal, its split, and its words between the slots."""
     table = read_table()["wordings"]
-    return [(kind, split, *pattern(w)) for kind in GoalKind for split, texts in table[kind.name.lower()].items() for w in texts]
+    return [
+        (kind, split, wording, [piece.lower() for piece in SLOT.split(wording)[::2]])
+        for kind in GoalKind
+        for split, texts in table[kind.name.lower()].items()
+        for wording in texts
+    ]
 
 
 def read(sentence: str) -> Iterator[tuple[str, Goal]]:
@@ -102,8 +108,11 @@ def read(sentence: str) -> Iterator[tuple[str, Goal]]:
 def read_names(sentence: str) -> Iterator[tuple[str, Goal, tuple[set[str], set[str]]]]:
     """Yield every reading of a sentence, with the names of the object and of the target."""
     lower = sentence.lower()
-    for kind, split, fixed, form, groups in patterns():
-        if all(piece in lower for piece in fixed) and (match := form.fullmatch(sentence)):
+    for kind, split, wording, fixed in wordings():
+        if not all(piece in lower for piece in fixed):  # which is much faster than to match
+            continue
+        form, groups = pattern(wording)
+        if match := form.fullmatch(sentence):
             meant: dict[str, set[str]] = {"object": set(), "target": set(), "no": set()}
             names: dict[str, set[str]] = {"object": set(), "target": set(), "no": set()}
             for (role, group), text in zip(groups, match.groups(), strict=True):
