@@ -14,7 +14,7 @@ from typing import Any
 import gymnasium
 import pytest
 
-from homebody.envs import make, task_source, tasks
+from homebody.envs import check_env, make, task_source, tasks
 from homebody.envs.core import SPLITS, EnvError
 from homebody.envs.household.alfworld import AlfWorldSource
 from homebody.envs.household.building import ROOMS
@@ -57,6 +57,7 @@ def spellings(text: str) -> set[str]:
     return {one, many or f"{one}s"}
 
 
+@cache
 def trained_names() -> set[str]:
     """Return every spelling that a training goal may have."""
     return {
@@ -258,6 +259,10 @@ def test_kind_without_names_keeps_the_games_word() -> None:
 
 
 # ---- the environments
+
+
+def test_environment_with_said_goals_keeps_the_contract() -> None:
+    check_env(make("homebody/Household-v0", goals="said"))
 
 
 def test_agent_sees_only_the_said_goal() -> None:
