@@ -12,7 +12,7 @@ from typing import Any
 
 from homebody.agents.record import EpisodeRecord
 from homebody.evolution.evidence.digest import digest_episode
-from homebody.evolution.reports.summary import read_run
+from homebody.evolution.reports.summary import latest, read_run
 from homebody.evolution.store import Store
 
 COUNTS = ("tried", "accepted", "shipped", "predicted", "unlocked")
@@ -39,7 +39,7 @@ class History:
     series: Mapping[str, Series]
     """By name, in the order of play."""
     evaluations: Sequence[Mapping[str, Any]]
-    """With `won` and `keys`; of several alike the latest."""
+    """With `won` and `keys`; of several alike one, see `homebody.evolution.reports.summary.latest`."""
     records: Mapping[str, Mapping[str, Any]]
     """Episodes as data, by key."""
     seconds: float
@@ -79,13 +79,15 @@ def read_history(run_dir: str | Path) -> History:
         digests, landscapes, critiques = (store.events(kind) for kind in ("digests", "landscape", "critique"))
         documents = store.events("harness")
     series = _series(progress)
-    latest = {(item["split"], item["max_steps"], item["behaviour_hash"], item["policy"]): item for item in evaluations}
+    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for item in evaluations:
+        alike.setdefault((item["split"], item["max_steps"], item["behaviour_hash"], item["policy"]), []).append(item)
     limit = run["start"].get("max_steps") if run["start"] else None
     limits = {key: limit for one in series.values() for key in one.keys.values()} if limit else {}
     return History(
         run,
         series,
-        list(latest.values()),
+        [latest(found) for found in alike.values()],
         records,
         seconds,
         limits | {key: item["max_steps"] for item in evaluations for key in item.get("keys", ())},

@@ -20,7 +20,7 @@ from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.reports.explain import cards
 from homebody.evolution.reports.figure import figures, inline_svg
 from homebody.evolution.reports.history import History, cost, held_out, levers, outcomes, read_history
-from homebody.evolution.reports.summary import EVOLVED, PLAYS_TWINS, SEED, ended, grades, interval, steps
+from homebody.evolution.reports.summary import EVOLVED, SEED, ended, grades, interval, plays_twins, steps
 from homebody.evolution.reports.transcript import by_worth, groups, transcript
 from homebody.evolution.reports.worth import SHARE_HEADS, beside, best_twin, percent, share_cells
 
@@ -86,7 +86,7 @@ def templates() -> Environment:
         "steps": steps,
         "grades": grades,
         "shares": share_cells,
-        "beside": lambda item: beside(item, PLAYS_TWINS),
+        "beside": lambda item: beside(item, plays_twins(item)),
         "best_twin": lambda report: best_twin(report) if "twins" in report else "",
         "ended": ended,
         "number": lambda value: f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}"),

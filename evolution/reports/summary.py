@@ -14,7 +14,6 @@ from homebody.evolution.reports.worth import percent
 from homebody.evolution.store import Store
 
 SEED, EVOLVED = "seed harness", "evolved harness"
-PLAYS_TWINS = "homebody controls plays them"
 ROWS = (
     (SEED, "seed_hash", "model"),
     *((f"seed, twin {name}", "seed_hash", name) for name in TWINS),
@@ -84,9 +83,16 @@ def table(
             wanted = start["model"] if policy == "model" else policy
             found = [item for item in here if item["policy"] == wanted and harness in (None, _which(item, end))]
             if found:
-                rows.append({"row": label, **{key: found[-1][key] for key in (*_SHOWN, *GRADES) if key in found[-1]}})
+                shown = latest(found)
+                rows.append({"row": label, **{key: shown[key] for key in (*_SHOWN, *GRADES) if key in shown}})
         result[split] = rows + _gains(rows, here, end, start["model"])
     return result
+
+
+def latest(alike: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the latest of several evaluations of one harness and policy; of those of its tasks one with twins comes first."""
+    tasks = set(alike[-1]["won"])
+    return ([item for item in alike if "twins" in item and set(item["won"]) == tasks] or alike)[-1]
 
 
 _SHOWN = (
@@ -147,15 +153,24 @@ def markdown(run: Mapping[str, Any]) -> str:
             lines += [f"{label}: {cell(said)}", ""]
     if not run["table"]:
         for item in run["evaluations"]:
-            played = f"{item['n']} tasks of {item['split']}, {item['max_steps']} steps"
+            played = f"{item['n']} {'task' if item['n'] == 1 else 'tasks'} of {item['split']}, {item['max_steps']} steps"
             lines.append(f"- {item['harness']}, {item['policy']}, {played}: {interval(item)}{grades(item)}")
-            lines += [f"  - {cell(said)}" for said in worth.beside(item, PLAYS_TWINS)]
+            lines += [f"  - {cell(said)}" for said in worth.beside(item, plays_twins(item))]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def plays_twins(item: Mapping[str, Any]) -> str:
+    """Return what plays the twins of a result, where they were not played.
+
+    Args:
+        item: a row of a run's table, or an evaluation, which a directory without an evolution has too.
+    """
+    return "homebody controls plays them" if "row" in item else "homebody evaluate --twins plays them"
 
 
 def beside(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Return what the rows of a split say of the model beside its twins, with the row that says it."""
-    found = [(row, line) for row in rows if row["row"] in (SEED, EVOLVED) for line in worth.beside(row, PLAYS_TWINS)]
+    found = [(row, line) for row in rows if row["row"] in (SEED, EVOLVED) for line in worth.beside(row, plays_twins(row))]
     return [(str(row["row"]).capitalize(), line) for row, line in found]
 
 

@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.models import names
+from homebody.agents.models.scripted import Scripted
 from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.evaluation import evaluate
-from homebody.evolution.reports.summary import markdown, read_run, round_lines, table
+from homebody.evolution.reports.page import build_page
+from homebody.evolution.reports.summary import latest, markdown, read_run, round_lines, table
 from homebody.evolution.stats import paired_gain
 from homebody.evolution.store import RunError, Store
 
@@ -189,6 +192,30 @@ def test_a_run_of_evaluations_only(tmp_path: Path) -> None:
     assert (run["start"], run["table"]) == (None, {})
     # Wilson, 0 of 2: up to 3.8415 / (2 + 3.8415).
     assert markdown(run) == "# Evaluations\n\n- household, random, 2 tasks of validation, 3 steps: 0.0% (0.0 to 65.8)\n"
+
+
+def test_an_evaluation_without_twins_says_what_plays_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "load", lambda name, **settings: Scripted(["look"] * 9, name="tiny"))
+    stage = RolloutConfig("homebody/Household-v0", "tiny", 3, {"rooms": ["bathroom"]})
+    evaluate(stage, HarnessSpec.load("household"), "validation", tasks=1, run_dir=tmp_path)
+    lines = markdown(read_run(tmp_path)).splitlines()
+    # `homebody controls` refuses a directory without an evolution.
+    assert lines[2:4] == [
+        "- household, tiny, 1 task of validation, 3 steps: 0.0% (0.0 to 79.3)",
+        "  - tiny 0.0%, twins not played: homebody evaluate --twins plays them",
+    ]
+    assert "twins not played: homebody evaluate --twins plays them" in build_page(tmp_path)
+
+
+def test_an_evaluation_without_twins_hides_none_with_twins() -> None:
+    plain, fewer = evaluation("f", "m", "++-"), evaluation("f", "m", "+-")
+    twinned = plain | {"twins": {"echo": 0.5}, "best_twin": "echo", "model_value": None, "model_value_why": "why"}
+    assert latest([twinned, plain]) is twinned
+    assert latest([plain, twinned]) is twinned
+    assert latest([twinned, fewer]) is fewer  # other tasks: the twins are none of these
+    assert latest([plain, fewer, evaluation("f", "m", "--")])["trace_hash"] == "--"
+    (found,) = (row for row in table(START, END, [twinned, plain])["test, 15 steps"] if row["row"] == "evolved harness")
+    assert found["best_twin"] == "echo"
 
 
 def test_a_reason_cannot_break_the_table(baseline: Any) -> None:
