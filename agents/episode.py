@@ -264,7 +264,7 @@ class _Episode:
             step=self.steps + 1,
             admissible=len(admissible),
             offered=len(event.candidates),
-            method=event.how.method,
+            method=event.choice.method,
             response=decision.response,
             command=tool.command,
             accepted=is_tool,
@@ -276,13 +276,16 @@ class _Episode:
             readable=matches(first, written) if decision.is_free else None,
             repaired=not is_read(decision, event) and matches(answer.command, written),
             cut=decision.is_cut,
+            finish=decision.finish,
+            thought=decision.thought,
             scores=decision.scores,
             focus=asdict(event.focus) if event.focus else None,
             dropped_turns=dropped,
             tool=is_tool,
             variant=self.variant,
         )
-        return self._call_tool(step, admissible) if is_tool else self._send(step, tool, admissible)
+        turn = Turn(tool.command, "", _shown_reply(event, decision, tool.command), decision.thought)
+        return self._call_tool(step, turn, admissible) if is_tool else self._send(step, turn, tool, admissible)
 
     def _decided_by(self, event: BeforeModel, decision: Decision, sent: str | None, messages: Sequence[Message]) -> tuple[str, str | None]:
         """Return who decided, and what the twin would have sent."""
@@ -299,15 +302,15 @@ class _Episode:
             before, self.spent = self.spent, self.policy.usage.snapshot()
             self.on_decision(ModelCall(tuple({**m, "content": m["content"].replace(CUT, "")} for m in messages), self.spent - before))
 
-    def _call_tool(self, step: StepRecord, admissible: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    def _call_tool(self, step: StepRecord, turn: Turn, admissible: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
         """Let the harness answer: no step is spent, and the answer goes into the history."""
         self.tool_calls += 1
         shown = self._run(AfterTool(step.command, step.observation, admissible=admissible))
-        self.turns.append(Turn(step.command, shown.observation))
+        self.turns.append(replace(turn, observation=shown.observation))
         self._keep(step)
         return admissible, False
 
-    def _send(self, step: StepRecord, tool: BeforeTool, admissible: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    def _send(self, step: StepRecord, turn: Turn, tool: BeforeTool, admissible: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
         """Send the command to the environment, unless it is held back: a step is spent."""
         if tool.approved:
             observation, reward, terminated, truncated, info = self.env.step(tool.command)
@@ -321,7 +324,7 @@ class _Episode:
         accepted = tool.approved and matches(tool.command, admissible)
         why = "" if accepted else str(info.get("why") or "")
         shown = self._run(AfterTool(tool.command, observation, accepted, why, now))
-        self.turns.append(Turn(tool.command, shown.observation))
+        self.turns.append(replace(turn, observation=shown.observation))
         end = StepEnd(self.steps, tool.command, accepted, observation, now, float(reward), self.won, self.goal)
         self.harness.observe(end)
         if self.shadow is not None:
@@ -373,7 +376,7 @@ class _Episode:
             return self.policy.fits(event, self._chat(event, history[dropped:]))
 
         dropped = 0
-        if history and event.how.method != "rank" and not fits(0):
+        if history and event.choice.method != "rank" and not fits(0):
             # Fewer turns need less room, so the first number that fits is found by halving.
             dropped = bisect_left(range(len(history)), True, lo=1, key=fits)
         return self._chat(event, history[dropped:]), dropped
@@ -382,9 +385,12 @@ class _Episode:
         messages = [{"role": "system", "content": self.system_prompt}] if self.system_prompt else []
         if history:
             messages.append({"role": "user", "content": self._first() + CUT})
-            for turn in history[:-1]:
-                messages += [{"role": "assistant", "content": turn.command}, {"role": "user", "content": turn.observation + CUT}]
-            messages.append({"role": "assistant", "content": history[-1].command})
+            without = len(history) - event.thoughts
+            for number, turn in enumerate(history):
+                reply = {"role": "assistant", "content": turn.reply or turn.command}
+                messages.append(reply | ({"thought": turn.thought} if turn.thought and number >= without else {}))
+                if number < len(history) - 1:
+                    messages.append({"role": "user", "content": turn.observation + CUT})
         # Where no history is left to show it, the goal stands before the last observation.
         content = event.content if history or not self.turns else f"Goal: {self.goal}\n\n{event.content}"
         # The cut stands at the same place now and when the message is history: the segments before it stay the same.
@@ -394,3 +400,11 @@ class _Episode:
     def _candidates(self, admissible: tuple[str, ...]) -> tuple[str, ...]:
         """The commands on offer at first; a free slot is filled with the goal, so that each can be sent as it stands."""
         return tuple(command.replace(SLOT, self.goal) for command in admissible)
+
+
+def _shown_reply(event: BeforeModel, decision: Decision, sent: str) -> str:
+    """Return a reply as the chat shows it, with the command that was sent in the place of the one that was read; empty for that alone."""
+    if event.reading.shown == "command" or decision.reply is None:
+        return ""
+    before, read, after = decision.response.rpartition(decision.command) if decision.command else ("", "", "")
+    return f"{before}{sent}{after}".strip() if read else "" if sent != decision.command else decision.response.strip()

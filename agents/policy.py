@@ -6,25 +6,30 @@ the environment.
 
 from __future__ import annotations
 
+import json
 import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from homebody.agents.answer import read_answer, tools_for
 from homebody.agents.echo import Reader
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.grammar import MOST_SLOT_CHARACTERS, SLOT, gbnf, matches
 from homebody.agents.harness.hooks import BeforeModel
 from homebody.agents.models.backend import Backend, Message, Usage
+from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.processors.base import Score, Services
 from homebody.envs.text import is_name, short
 
-MAX_COMMAND_TOKENS = 24
-"""Tokens after which a free answer is cut off."""
+_CHARACTERS = 2
+"""Characters of a free line before a command that is written under a grammar, for each token of the answer's room."""
+_MARK_TOKENS = 32
+"""Room for the marks of a thought and what stands between them and the answer."""
 NEUTRAL = ({"role": "user", "content": "Write one command."},)
 """The chat under which a command's own likelihood is measured: it says nothing of any goal or world."""
 
@@ -49,8 +54,23 @@ class Decision:
     """Whether its first reply was written without a grammar."""
     first: str | None = None
     """The command read from the first free reply, where several were sampled; else None."""
-    is_cut: bool | None = None
-    """Whether a reply ended because it had no more room; None where the model wrote nothing."""
+    reply: Reply | None = None
+    """What the model wrote; None where it wrote nothing."""
+
+    @property
+    def thought(self) -> str:
+        """What the model thought before it answered."""
+        return self.reply.thought if self.reply else ""
+
+    @property
+    def finish(self) -> str | None:
+        """Why its reply ended: one of `homebody.agents.models.generation.FINISHES`; None where it wrote nothing."""
+        return self.reply.finish if self.reply else None
+
+    @property
+    def is_cut(self) -> bool | None:
+        """Whether its reply ended because there was no more room; None where it wrote nothing."""
+        return self.reply.finish in ("length", "budget") if self.reply else None
 
 
 class Policy(Protocol):
@@ -257,79 +277,105 @@ class ModelPolicy:
 
     def fits(self, event: BeforeModel, messages: Sequence[Message]) -> bool:
         """Count the tokens."""
-        room = 2 * MAX_COMMAND_TOKENS
-        if event.how.method == "score":
+        room = 2 * event.generation.tokens
+        if event.choice.method == "score":
             room = max([room, *(self.backend.count_tokens((command,)) for command in event.candidates)])
-        return self.backend.count_tokens(self.backend.segments(messages)) + room <= self.backend.n_ctx
+        room += self._thought_room(event.generation)
+        for tool in tools_for(event.reading):  # The model's template shows it in words much like these.
+            room += self.backend.count_tokens((json.dumps(tool),))
+        return self.backend.count_tokens(messages) + room <= self.backend.n_ctx
 
     def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
         """Follow the event's method."""
         self._asked += 1
         tie = self._ties.draw()
-        how = event.how
-        if how.method in ("grammar", "vote") and len(event.candidates) == 1 and not event.tools:
+        choice = event.choice
+        if choice.method in ("grammar", "vote") and len(event.candidates) == 1 and not event.tools:
             return Decision(event.candidates[0], event.candidates[0])
-        if how.method == "vote":
+        if choice.method == "vote":
             return self._vote(event, messages)
-        if how.method in ("generate", "grammar"):
-            sampling = {"temperature": self._temperature, "seed": int(self._rng.integers(2**31))} if self._rng is not None else {}
-            return self._write(event, messages, sampling, held=how.method == "grammar")
+        if choice.method in ("generate", "grammar"):
+            return self._write(event, messages, self._sampled(event.generation), held=choice.method == "grammar")
         # At weight 0 the model's scores decide nothing, so it is not asked.
-        if how.method == "score" and how.weight and len(event.candidates) > 1:
-            totals = tuple(b + how.weight * s for b, s in zip(event.prior, self._scores(event, messages), strict=True))
-            return replace(best(event.candidates, totals, tie, self._rng, self._temperature), is_asked=True)
+        if choice.method == "score" and choice.weight and len(event.candidates) > 1:
+            reply = self._thought(event, messages)
+            totals = tuple(b + choice.weight * s for b, s in zip(event.prior, self._scores(event, messages, reply), strict=True))
+            return replace(best(event.candidates, totals, tie, self._rng, self._temperature), is_asked=True, reply=reply)
         return best(event.candidates, event.prior, tie, self._rng, self._temperature)
 
-    def _write(self, event: BeforeModel, messages: Sequence[Message], sampling: Mapping[str, Any], *, held: bool) -> Decision:
-        """Let the model write a command; if `held`, under the grammar of what is on offer."""
-        segments = self.backend.segments(messages)
+    def _sampled(self, generation: Generation) -> Generation:
+        """Return how to generate at this decision: with a seed of its own where the harness samples, or where a further attempt does."""
+        if generation.maker or generation.temperature:
+            draw = np.random.Generator(np.random.PCG64([*self._ties.key, self._asked, generation.seed]))
+            return replace(generation, seed=int(draw.integers(2**31)))
+        if self._rng is not None:
+            return replace(generation, temperature=self._temperature, seed=int(self._rng.integers(2**31)))
+        return generation
+
+    def _thought_room(self, generation: Generation) -> int:
+        """Return the tokens that a thought may take."""
+        thinking = generation.thinking
+        if not self.backend.thinks(thinking):
+            return 0
+        return thinking.budget + self.backend.count_tokens((thinking.sentence,)) + _MARK_TOKENS
+
+    def _thought(self, event: BeforeModel, messages: Sequence[Message]) -> Reply | None:
+        """Let the model think before candidates are scored, where it does."""
+        if not self.backend.thinks(event.generation.thinking):
+            return None
+        return self.backend.chat(messages, replace(self._sampled(event.generation), tokens=0))
+
+    def _write(self, event: BeforeModel, messages: Sequence[Message], generation: Generation, *, held: bool) -> Decision:
+        """Let the model write a command; if `held`, under the grammar of what is on offer, after a line of its own where one is read so."""
         if not held:
-            response = self.backend.generate(segments, max_tokens=MAX_COMMAND_TOKENS, stop=("\n",), **sampling)
-            return Decision(response, read_command(response), is_asked=True, is_free=True, is_cut=self.backend.finish == "length")
+            reply = self.backend.chat(messages, generation, tools_for(event.reading))
+            return Decision(reply.text, read_answer(reply, event.reading), is_asked=True, is_free=True, reply=reply)
         forms = (*event.candidates, *event.tools)
         # A token has a byte at least, so no command can need more; what the context has no room for is completed below.
         longest = 1 + max(len(form.encode()) + (MOST_SLOT_CHARACTERS if SLOT in form else 0) for form in forms)
-        room = self.backend.n_ctx - self.backend.count_tokens(segments)
-        response = self.backend.generate(segments, max_tokens=max(1, min(longest, room)), grammar=gbnf(forms), **sampling)
-        is_cut = self.backend.finish == "length"
-        command = response
-        if not is_offered(response, event):
-            command = next((command for command in event.candidates if command.startswith(response)), event.candidates[0])
-        return Decision(response, command, is_asked=True, is_cut=is_cut)
+        room = self.backend.n_ctx - self.backend.count_tokens(messages) - self._thought_room(generation)
+        mark = event.reading.mark if event.reading.read == "after" else ""
+        most = _CHARACTERS * generation.tokens if mark else 0
+        longest += most + len(mark.encode())
+        grammar = gbnf(forms, mark, most)
+        reply = self.backend.chat(messages, replace(generation, tokens=max(1, min(longest, room)), grammar=grammar, stop=()))
+        written = reply.text.rpartition(f"\n{mark} ")[2] if mark else reply.text
+        command = written
+        if not is_offered(command, event):
+            command = next((form for form in event.candidates if form.startswith(written)), event.candidates[0])
+        return Decision(reply.text, command, is_asked=True, reply=reply)
 
     def _vote(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
         """Sample answers and take the command that most of them give, or the one that the harness likes best."""
-        how = event.how
-        seeds = np.random.Generator(np.random.PCG64([*self._key, self._asked])).integers(2**31, size=how.samples)
-        answers = [
-            self._write(event, messages, {"temperature": how.temperature, "seed": int(seed)}, held=how.constrained) for seed in seeds
-        ]
+        choice = event.choice
+        seeds = np.random.Generator(np.random.PCG64([*self._key, self._asked])).integers(2**31, size=choice.samples)
+        samples = [replace(event.generation, maker=False, temperature=choice.temperature, seed=int(seed)) for seed in seeds]
+        answers = [self._write(event, messages, sample, held=choice.constrained) for sample in samples]
         readable = [answer for answer in answers if is_offered(answer.command, event)]
         votes = Counter(answer.command for answer in readable)
         if not votes:
             return answers[0]
-        asked = replace(answers[0], first=answers[0].command, is_cut=any(answer.is_cut for answer in answers))
         values: dict[str, float] = dict(votes)
-        if how.pick == "best":
+        if choice.pick == "best":
             prior = dict(zip(event.candidates, event.prior, strict=True))
             # What no processor has an opinion of, a tool call, counts as the candidates' mean.
             values = {command: prior.get(command, sum(event.prior) / len(event.prior)) for command in votes}
         ranked = sorted(values.items(), key=lambda pair: -pair[1])  # in order of first appearance among equals
         chosen = ranked[0][0]
-        response = next(answer.response for answer in readable if answer.command == chosen)
+        given = next(answer for answer in readable if answer.command == chosen)
+        cut = next((answer.reply for answer in answers if answer.reply and answer.is_cut), None)
+        reply = replace(given.reply, finish=cut.finish) if cut and given.reply else given.reply
         scores = tuple((command, round(float(value), 6)) for command, value in ranked[:5])
-        return replace(asked, response=response, command=chosen, scores=scores)
+        return replace(given, scores=scores, first=answers[0].command, reply=reply)
 
-    def _scores(self, event: BeforeModel, messages: Sequence[Message]) -> list[float]:
-        """Return the model's score of each candidate, as `How` says."""
-        if len(event.candidates) == 1:
-            return [0.0]
-        how = event.how
-        sums = self.backend.score(self.backend.segments(messages), event.candidates)
-        if how.correct:
+    def _scores(self, event: BeforeModel, messages: Sequence[Message], reply: Reply | None) -> list[float]:
+        """Return the model's score of each candidate, as `Choice` says."""
+        choice = event.choice
+        sums = self.backend.score(messages, event.candidates, reply)
+        if choice.correct:
             neutral = self._neutral_scores(event.candidates)
-            sums = [value - how.correct * neutral[command] for value, command in zip(sums, event.candidates, strict=True)]
-        if how.normalize == "sum":
+            sums = [value - choice.correct * neutral[command] for value, command in zip(sums, event.candidates, strict=True)]
+        if choice.normalize == "sum":
             return sums
         return [value / len(command) for value, command in zip(sums, event.candidates, strict=True)]
 
@@ -337,7 +383,7 @@ class ModelPolicy:
         """Return each command's log-probability under `NEUTRAL`; each is asked once an episode."""
         new = [command for command in candidates if command not in self._neutral]
         if new:
-            scores = self.backend.score(self.backend.segments(NEUTRAL), new)
+            scores = self.backend.score(NEUTRAL, new)
             self._neutral.update(zip(new, scores, strict=True))
         return self._neutral
 
@@ -377,9 +423,3 @@ def best(
 def is_offered(command: str, event: BeforeModel) -> bool:
     """Tell whether a command is among the candidates, or a tool's with its slot filled."""
     return matches(command, (*event.candidates, *event.tools))
-
-
-def read_command(response: str) -> str:
-    """Read a command from what a model wrote: its first line that is not empty, without quotes, prompt marks or a full stop."""
-    line = next((part.strip() for part in response.splitlines() if part.strip()), "")
-    return line.lstrip("> ").strip("\"'`*. ")

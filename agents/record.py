@@ -62,6 +62,10 @@ class StepRecord:
     """Whether a processor put a command in the place of an unreadable reply."""
     cut: bool | None = None
     """Whether the reply ended because it had no more room; None where the model wrote nothing."""
+    finish: str | None = None
+    """Why the reply ended: `stop`, `length`, `budget` (of its thought) or `tool`; None where the model wrote nothing."""
+    thought: str = ""
+    """What the model thought before its answer, which no command is read from."""
     scores: tuple[tuple[str, float], ...] = ()
     """At most five commands with their scores, the chosen one first; empty where nothing was scored."""
     questions: tuple[Question, ...] = ()

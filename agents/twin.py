@@ -126,4 +126,4 @@ def is_read(decision: Decision, event: BeforeModel) -> bool:
     if decision.is_free:
         return matches(decision.command, (*event.admissible, *event.tools))
     # Under a grammar only what is cut short has to be completed.
-    return not decision.is_asked or decision.response == decision.command
+    return not decision.is_asked or decision.response.endswith(decision.command)

@@ -18,7 +18,8 @@ import gymnasium
 from homebody.agents.episode import run_episode
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.hooks import BeforeModel
-from homebody.agents.models.backend import CUT, Backend, Message, Usage
+from homebody.agents.models.backend import CUT, Backend, Message, Prompt, Usage
+from homebody.agents.models.generation import Reply
 from homebody.agents.policy import Decision, ModelPolicy, Policy
 from homebody.agents.processors.base import Score
 from homebody.agents.record import EpisodeRecord
@@ -39,17 +40,17 @@ class ExportError(AgentError):
 class Reader(Backend, Protocol):
     """A model whose tokens can be read: `homebody.agents.models.llama.LlamaCpp`."""
 
-    on_text: Callable[[str, list[int], list[float]], None] | None
+    on_text: Callable[[str, list[int], list[int], list[float]], None] | None
 
-    def tokens(self, segments: Sequence[str]) -> list[int]:
-        """Return the tokens of a prompt."""
+    def tokens(self, prompt: Prompt, reply: Reply | None = None) -> list[int]:
+        """Return the tokens of a prompt, and of the thought of a reply to it."""
         ...
 
     def spell(self, continuation: str) -> list[int]:
         """Return the tokens of an answer."""
         ...
 
-    def trace(self, segments: Sequence[str], continuation: str) -> tuple[list[int], list[float]]:
+    def trace(self, prompt: Prompt, continuation: str, reply: Reply | None = None) -> tuple[list[int], list[float]]:
         """Return the tokens of an answer and their log-probabilities."""
         ...
 
@@ -60,6 +61,7 @@ class _Noted:
 
     prompt: list[dict[str, str]]
     answer: str
+    thought: str
     by_model: bool
     prompt_ids: list[int] | None
     completion_ids: list[int] | None
@@ -80,7 +82,7 @@ class Recording:
         """The decisions since `begin`."""
         self._inner, self._reader = inner, reader
         self._plays = reader is not None and isinstance(inner, ModelPolicy) and inner.backend is reader
-        self._written: list[tuple[str, list[int], list[float]]] = []
+        self._written: list[tuple[str, list[int], list[int], list[float]]] = []
 
     @property
     def usage(self) -> Usage:
@@ -117,8 +119,8 @@ class Recording:
             if self._plays:
                 assert self._reader is not None
                 self._reader.on_text = None
-        shown = [{"role": message["role"], "content": message["content"].replace(CUT, "")} for message in messages]
-        self.noted.append(_Noted(shown, decision.response, *self._tokens(event, messages, decision)))
+        shown = [{key: value.replace(CUT, "") for key, value in message.items()} for message in messages]
+        self.noted.append(_Noted(shown, decision.response, decision.thought, *self._tokens(event, messages, decision)))
         return decision
 
     def _tokens(
@@ -127,13 +129,13 @@ class Recording:
         """Return whether the reader's model chose, and tokens of prompt and answer with the log-probabilities of the latter."""
         if self._reader is None:
             return False, None, None, None
-        segments = self._reader.segments(messages)
-        prompt = self._reader.tokens(segments)
-        for text, tokens, logs in self._written:
+        for text, prompt, tokens, logs in self._written:
             if text == decision.response:
                 return True, prompt, tokens, logs
-        if self._plays and event.how.method == "score" and len(event.candidates) > 1:
-            return True, prompt, *self._reader.trace(segments, decision.response)
+        reply = decision.reply if self._plays else None
+        prompt = self._reader.tokens(messages, reply)
+        if self._plays and event.choice.method == "score" and len(event.candidates) > 1:
+            return True, prompt, *self._reader.trace(messages, decision.response, reply)
         return False, prompt, self._reader.spell(decision.response), None
 
 
@@ -268,7 +270,7 @@ def _steps(record: EpisodeRecord, noted: Sequence[_Noted]) -> Iterator[dict[str,
     for step, note in zip(record.trace, noted, strict=False):
         yield {
             "prompt": note.prompt,
-            "completion": [{"role": "assistant", "content": note.answer}],
+            "completion": [{"role": "assistant", "content": note.answer} | ({"thought": note.thought} if note.thought else {})],
             "command": step.command,
             "accepted": step.accepted,
             "reward": step.reward,

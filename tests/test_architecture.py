@@ -209,6 +209,7 @@ READERS = {
     "envs/household/vocabulary.py": "a table that ships",
     "envs/webshop/nouns.py": "a list that ships",
     "agents/harness/schema.py": "a schema that ships",
+    "agents/models/chat_template.py": "our own text of variables",
     "agents/models/fit.py": "figures of the system",
     "agents/models/gguf.py": "a file of weights",
     "agents/models/llama/weights.py": "a file of weights",

@@ -13,9 +13,11 @@ from math import inf, isfinite
 from typing import Any, ClassVar
 
 from homebody.agents.harness.grammar import matches
+from homebody.agents.models.generation import Generation
 
 HOOKS = ("task_start", "step_start", "before_model", "after_model", "before_tool", "after_tool", "step_end", "task_end")
 DIMENSIONS = ("model", "context", "memory", "tools", "environment", "evaluation", "control", "observability", "training")
+READS = ("first", "last", "after", "between", "json", "tool")
 METHODS = ("generate", "grammar", "vote", "score", "rank")
 MOST_SAMPLES = 16
 """Answers that one decision may sample."""
@@ -27,6 +29,10 @@ class Turn:
 
     command: str
     observation: str
+    reply: str = ""
+    """What the model wrote, where the chat shows that in the place of the command; else empty."""
+    thought: str = ""
+    """What it thought before, whether the chat shows it or not."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,8 @@ class Focus:
 
 
 @dataclass(frozen=True)
-class How:
-    """How the policy is to decide."""
+class Choice:
+    """How the policy is to choose."""
 
     method: str = "generate"
     """One of `METHODS`."""
@@ -63,12 +69,37 @@ class How:
     def __post_init__(self) -> None:
         for field, allowed in (("method", METHODS), ("normalize", ("sum", "mean")), ("pick", ("most", "best"))):
             if getattr(self, field) not in allowed:
-                raise ValueError(f"how.{field} is {getattr(self, field)!r}; it must be one of {', '.join(allowed)}")
+                raise ValueError(f"choice.{field} is {getattr(self, field)!r}; it must be one of {', '.join(allowed)}")
         if not (0 <= self.correct <= 1 and 0 <= self.weight < inf and 1 <= self.samples <= MOST_SAMPLES and 0 < self.temperature < inf):
             raise ValueError(
-                f"how has correct={self.correct}, weight={self.weight}, samples={self.samples}, temperature={self.temperature}; "
+                f"choice has correct={self.correct}, weight={self.weight}, samples={self.samples}, temperature={self.temperature}; "
                 f"they must be in [0, 1], at least 0, in [1, {MOST_SAMPLES}], and above 0"
             )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a command is read from the answer that a model wrote freely; see `homebody.agents.answer`."""
+
+    read: str = "first"
+    """One of `READS`."""
+    mark: str = ""
+    """What stands before the command, for `after` and `between`."""
+    end: str = ""
+    """What stands after it, for `between`."""
+    field: str = "command"
+    """Where it stands in a JSON object or in the arguments of a tool."""
+    shown: str = "command"
+    """What the chat shows of a past turn: the bare `command`, or the whole `reply`."""
+
+    def __post_init__(self) -> None:
+        for field, allowed in (("read", READS), ("shown", ("command", "reply"))):
+            if getattr(self, field) not in allowed:
+                raise ValueError(f"reading.{field} is {getattr(self, field)!r}; it must be one of {', '.join(allowed)}")
+
+
+ONE_LINE = Generation(tokens=24, stop=("\n",))
+"""What a harness without the component `answer` lets a model write: a line of at most 24 tokens, which is the command."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +143,9 @@ class StepStart:
 class BeforeModel:
     """The model (or whoever decides) is about to be asked."""
 
-    CHANGES: ClassVar[frozenset[str]] = frozenset({"content", "candidates", "prior", "tools", "focus", "how", "advised"})
+    CHANGES: ClassVar[frozenset[str]] = frozenset(
+        {"content", "candidates", "prior", "tools", "focus", "choice", "generation", "reading", "thoughts", "advised"}
+    )
     goal: str
     observation: str
     """What the environment said last."""
@@ -125,7 +158,11 @@ class BeforeModel:
     prior: tuple[float, ...]
     """What the harness knows of each candidate, as a log-score; shape (len(candidates),)."""
     focus: Focus | None = None
-    how: How = How()
+    choice: Choice = Choice()
+    generation: Generation = ONE_LINE
+    reading: Reading = Reading()
+    thoughts: int = 0
+    """Past turns, the last ones, whose thoughts the chat shows."""
     tools: tuple[str, ...] = ()
     """Commands that the harness itself answers, on offer beside the candidates; one may hold a free slot, written {text}."""
     steps_left: int = 0
@@ -253,7 +290,10 @@ FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "candidates": ("a tuple of texts", _tuple_of(str)),
     "prior": ("a tuple of finite numbers", _numbers),
     "focus": ("a Focus or None", lambda value: value is None or isinstance(value, Focus)),
-    "how": ("a How", lambda value: isinstance(value, How)),
+    "choice": ("a Choice", lambda value: isinstance(value, Choice)),
+    "generation": ("a Generation", lambda value: isinstance(value, Generation)),
+    "reading": ("a Reading", lambda value: isinstance(value, Reading)),
+    "thoughts": ("an integer of at least 0", lambda value: type(value) is int and value >= 0),
     "tools": ("a tuple of texts", _tuple_of(str)),
     "advised": ("a text", _text),
     "command": ("a text", _text),

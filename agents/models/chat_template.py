@@ -13,6 +13,7 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from homebody.agents import sandbox
 from homebody.agents.errors import BadChatTemplateError, BadRequestError
@@ -75,31 +76,36 @@ class ChatTemplate:
             except BadChatTemplateError:
                 raise refused from None
 
-    def render(self, messages: Sequence[Message]) -> Segments:
+    def render(self, messages: Sequence[Message], **variables: Any) -> Segments:
         """Return the prompt of a chat, up to where the assistant's next reply begins.
 
-        The result depends on the chat only: a template that asks for the date is told the same on every day.
+        The result depends on the arguments only: a template that asks for the date is told the same on every day. A message's `thought`
+        stands before its content as it is: the template does not see it.
 
         Args:
             messages: at least one.
+            variables: what the template is told besides, JSON-ready: `tools`, say.
 
         Raises:
             BadChatTemplateError: the template refuses the messages, or takes too long.
             BadRequestError: there is no message.
         """
-        return self._kept(tuple(tuple(message.items()) for message in messages))
+        return self._kept(tuple(tuple(message.items()) for message in messages), json.dumps(variables, sort_keys=True))
 
     def _holds_system(self) -> bool:
         return _SYSTEM_PROBE in "".join(self.render(_PROBE))
 
-    def _segments(self, messages: tuple[tuple[tuple[str, str], ...], ...]) -> Segments:
-        mark, marked = _mark([dict(message) for message in messages])
+    def _segments(self, messages: tuple[tuple[tuple[str, str], ...], ...], variables: str) -> Segments:
+        mark, marked, hidden = _mark([dict(message) for message in messages])
         if self.joins_system and marked[0]["role"] == "system":
             system, *rest = marked
             first = rest.pop(0)["content"] if rest and rest[0]["role"] == "user" else ""
             marked = [{"role": "user", "content": "\n\n".join(filter(None, (system["content"], first)))}, *rest]
         context = {"messages": marked, "add_generation_prompt": True, "bos_token": self._bos, "eos_token": self._eos}
-        return tuple(segment for segment in self._ask(context).split(mark) if segment)
+        text = self._ask(context | json.loads(variables))
+        for sign, thought in hidden.items():
+            text = text.replace(sign, thought)
+        return tuple(segment for segment in text.split(mark) if segment)
 
     def _ask(self, context: dict[str, object]) -> str:
         request = {"id": self._id, "context": context, "max_chars": MAX_CHARS}
@@ -127,23 +133,39 @@ def render_plain(messages: Sequence[Message]) -> Segments:
     Raises:
         BadRequestError: there is no message.
     """
-    mark, marked = _mark(messages)
+    mark, marked, hidden = _mark(messages)
     text = ""
     before = ""
     for message in marked:
         glue = "\n>" if message["role"] == "assistant" else "\n\n" if "system" in (before, message["role"]) else "\n"
         text += (glue if text or glue == "\n>" else "") + message["content"]
         before = message["role"]
+    for sign in hidden:  # A transcript has no place for thoughts.
+        text = text.replace(sign, "")
     return tuple(segment for segment in (text + "\n>").split(mark) if segment)
 
 
-def _mark(messages: Sequence[Message]) -> tuple[str, list[dict[str, str]]]:
-    """Put a character that no content has and no template trims (CUT is white space) where a boundary lies inside a message."""
+def _mark(messages: Sequence[Message]) -> tuple[str, list[dict[str, str]], dict[str, str]]:
+    """Put characters that no content has and no template trims (CUT is white space) where a boundary lies inside a message, or a thought.
+
+    Returns:
+        The character of a boundary, the messages, and the thoughts by their characters.
+    """
     if not messages:
         raise BadRequestError("the list of messages", [], "at least one message")
-    used = set().union(*(message["content"] for message in messages))
-    mark = next(char for char in map(chr, _PRIVATE_USE) if char not in used)
-    return mark, [{**message, "content": _marked(message, mark)} for message in messages]
+    used = set().union(*(text for message in messages for text in message.values()))
+    free = (char for char in map(chr, _PRIVATE_USE) if char not in used)
+    mark = next(free)
+    hidden: dict[str, str] = {}
+    marked = []
+    for message in messages:
+        shown = {"role": message["role"], "content": _marked(message, mark)}
+        if thought := message.get("thought"):
+            sign = next(free)
+            hidden[sign] = thought
+            shown["content"] = mark + sign + shown["content"].removeprefix(mark)
+        marked.append(shown)
+    return mark, marked, hidden
 
 
 def _marked(message: Message, mark: str) -> str:

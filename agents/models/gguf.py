@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from homebody.agents.errors import BadModelFileError
+from homebody.agents.errors import BadModelFileError, BadRequestError
+from homebody.agents.models.generation import Generation
 
 BLOCKS: dict[int, tuple[int, int]] = {
     0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 36), 10: (256, 84), 11: (256, 110),
@@ -27,6 +28,8 @@ TYPES = {
 }  # fmt: skip
 """Quantizations by ``general.file_type``, the common ones."""
 
+_SAMPLING = {"temp": "temperature", "top_k": "top_k", "top_p": "top_p", "min_p": "min_p", "penalty_repeat": "repetition_penalty"}
+"""Keys of ``general.sampling`` that are used; the file format has no key for the other penalties."""
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _LIST = 8, 9
 _KEPT = 512
@@ -72,6 +75,12 @@ class Header:
         """Words in the vocabulary."""
         words = self.metadata.get("tokenizer.ggml.tokens", 0)
         return len(words) if isinstance(words, list) else words if isinstance(words, int) else 0
+
+    @property
+    def sampling(self) -> dict[str, float]:
+        """The sampling that its maker recommends, by field of `Generation`; without values that are out of range."""
+        found: dict[str, Any] = {field: self.metadata.get(f"general.sampling.{key}") for key, field in _SAMPLING.items()}
+        return {field: value for field, value in found.items() if _recommends(field, value)}
 
     def memory_bytes(self, n_ctx: int) -> int:
         """Estimate what the model needs with a context of so many tokens, of at most its training length.
@@ -132,6 +141,16 @@ def read_header(path: Path) -> Header:
         raise BadModelFileError(path, (error.strerror or str(error)).lower()) from error
     except (struct.error, _DamagedError) as error:
         raise BadModelFileError(path, f"its head is damaged or cut off: {error}") from error
+
+
+def _recommends(field: str, value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        Generation(**{field: value})  # type: ignore[arg-type]
+    except BadRequestError:
+        return False
+    return field != "top_k" or isinstance(value, int)
 
 
 class _DamagedError(Exception):

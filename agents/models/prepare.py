@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from homebody.agents.errors import BadModelFileError, BadRequestError
+from homebody.agents.models.generation import Generation
 from homebody.agents.models.gguf import read_header
 from homebody.agents.models.names import (
     KNOWN,
@@ -198,11 +199,11 @@ def measure(path: Path, name: str) -> Speed:
     with load(str(path), n_ctx=_PROMPT_TOKENS + _GENERATED_TOKENS + 64) as backend:
         sentences = max(1, _PROMPT_TOKENS // backend.count_tokens((_PROSE,)))
         for repeat in range(_REPEATS):
-            segments = (f"Day {repeat}. " + _PROSE * sentences,)  # Another prompt each time: nothing of it is in the cache.
+            text = (f"Day {repeat}. " + _PROSE * sentences,)  # Another prompt each time: nothing of it is in the cache.
             before, started = backend.usage.snapshot(), time.process_time()
-            backend.generate(segments, max_tokens=1)
+            backend.chat(text, Generation(tokens=1))
             after, evaluated = backend.usage.snapshot(), time.process_time()
-            backend.generate(segments, max_tokens=_GENERATED_TOKENS)
+            backend.chat(text, Generation(tokens=_GENERATED_TOKENS))
             decoded = time.process_time()
             prompts.append((after - before).prompt_tokens / (evaluated - started))
             decodes.append((backend.usage - after).generated_tokens / (decoded - evaluated))

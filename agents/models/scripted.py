@@ -1,12 +1,12 @@
 """A backend that plays a script: the test double for everything that asks a model."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from homebody.agents.errors import BackendClosedError, ScriptExhaustedError
-from homebody.agents.models.backend import Message, Segments, Usage
+from homebody.agents.models.backend import Message, Prompt, Segments, Tool, Usage, parts
 from homebody.agents.models.chat_template import render_plain
+from homebody.agents.models.generation import Generation, Reply, Thinking, first_stop
 
 
 @dataclass(frozen=True)
@@ -14,13 +14,24 @@ class Call:
     """One recorded call."""
 
     kind: str
-    """generate or score."""
-    prompt: str
-    """The prompt's text, segments joined."""
+    """chat or score."""
     segments: Segments
-    """The prompt as it was given."""
+    """The prompt, a chat as a plain transcript."""
     continuations: tuple[str, ...] = ()
     """What was to be scored."""
+    after: Reply | None = None
+    """The reply that it was to be scored after."""
+    messages: tuple[Message, ...] = ()
+    """The chat."""
+    generation: Generation = field(default_factory=Generation)
+    """How the reply was to be generated."""
+    tools: tuple[Tool, ...] = ()
+    """What the model might call."""
+
+    @property
+    def prompt(self) -> str:
+        """The prompt's text, segments joined."""
+        return "".join(self.segments)
 
 
 class Scripted:
@@ -29,25 +40,27 @@ class Scripted:
     Tokens are white-space separated words. Segments that the last call began with count as cached.
 
     Args:
-        replies: what `generate` returns, one a call, cut at stop strings and at `max_tokens` words as a model's text would be.
+        replies: what `chat` returns, one a call; a text is cut at stop strings and at the number of words as a model's would be.
         scores: called with the prompt's text and one continuation; without it every continuation scores 0.0.
         name: shown in results.
         n_ctx: reported only.
+        thinks: whether its chat template opens a thought.
     """
 
     def __init__(
         self,
-        replies: Iterable[str] = (),
+        replies: Iterable[str | Reply] = (),
         scores: Callable[[str, str], float] | None = None,
         *,
         name: str = "scripted",
         n_ctx: int = 4096,
+        thinks: bool = False,
     ) -> None:
         self.name = name
         self.fingerprint: dict[str, str] = {"engine": "scripted", "model": name}
         self.n_ctx = n_ctx
         self.usage = Usage()
-        self.finish = "stop"
+        self._thinks = thinks
         self.calls: list[Call] = []
         self._replies = list(replies)
         self._next = 0
@@ -55,67 +68,61 @@ class Scripted:
         self._held: Segments = ()
         self._closed = False
 
-    def enqueue(self, *replies: str) -> None:
+    def enqueue(self, *replies: str | Reply) -> None:
         """Add replies to the end of the script."""
         self._replies.extend(replies)
 
-    def segments(self, messages: Sequence[Message]) -> Segments:
-        """Render as a plain transcript; see `homebody.agents.models.chat_template.render_plain`."""
-        return render_plain(messages)
-
-    def count_tokens(self, segments: Sequence[str]) -> int:
+    def count_tokens(self, prompt: Prompt) -> int:
         """Return the number of words."""
-        return sum(len(segment.split()) for segment in segments)
+        return sum(len(segment.split()) for segment in _segments(prompt))
 
-    def generate(
-        self,
-        segments: Sequence[str],
-        *,
-        max_tokens: int,
-        stop: Sequence[str] = (),
-        grammar: str | None = None,
-        schema: Mapping[str, Any] | None = None,
-        temperature: float = 0.0,
-        seed: int = 0,
-    ) -> str:
-        """Return the next reply of the script.
+    def thinks(self, thinking: Thinking) -> bool:
+        """Tell what was given, where the mode leaves it open."""
+        return thinking.mode == "on" or (self._thinks and thinking.mode != "off")
+
+    def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
+        """Return the next reply of the script; one that is a text is cut as `generation` says.
 
         Raises:
             ScriptExhaustedError: there is none left.
         """
-        self._record("generate", segments)
+        self._record(Call("chat", _segments(prompt), messages=parts(prompt)[1], generation=generation, tools=tuple(tools)))
         if self._next == len(self._replies):
             raise ScriptExhaustedError(len(self._replies))
         reply = self._replies[self._next]
         self._next += 1
-        for text in stop:
-            reply = reply.partition(text)[0]
-        words = reply.split()
-        self.finish = "length" if len(words) > max_tokens else "stop"
-        if len(words) > max_tokens:
-            reply = " ".join(words[:max_tokens])
-        self.usage.generated_tokens += min(len(words), max_tokens)
+        if isinstance(reply, str):
+            text = reply[: first_stop(reply, generation.stop)]
+            words = text.split()
+            is_cut = len(words) > generation.tokens
+            reply = Reply(" ".join(words[: generation.tokens]) if is_cut else text, finish="length" if is_cut else "stop")
+        self.usage.generated_tokens += len(reply.text.split()) + len(reply.thought.split())
         return reply
 
-    def score(self, segments: Sequence[str], continuations: Sequence[str]) -> list[float]:
+    def score(self, prompt: Prompt, continuations: Sequence[str], reply: Reply | None = None) -> list[float]:
         """Return the given scores, or 0.0s."""
-        self._record("score", segments, tuple(continuations))
-        prompt = "".join(segments)
-        return [self._scores(prompt, text) if self._scores else 0.0 for text in continuations]
+        call = Call("score", _segments(prompt), tuple(continuations), after=reply)
+        self._record(call)
+        return [self._scores(call.prompt, text) if self._scores else 0.0 for text in continuations]
 
     def close(self) -> None:
         """Refuse further calls."""
         self._closed = True
 
-    def _record(self, kind: str, segments: Sequence[str], continuations: tuple[str, ...] = ()) -> None:
+    def _record(self, call: Call) -> None:
         if self._closed:
             raise BackendClosedError(self.name)
-        given = tuple(segments)
+        given = call.segments
         shared = 0
         while shared < min(len(given), len(self._held)) and given[shared] == self._held[shared]:
             shared += 1
         self._held = given
-        self.calls.append(Call(kind, "".join(given), given, continuations))
+        self.calls.append(call)
         self.usage.calls += 1
         self.usage.prompt_tokens += self.count_tokens(given)
         self.usage.cached_tokens += self.count_tokens(given[:shared])
+
+
+def _segments(prompt: Prompt) -> Segments:
+    segments, messages = parts(prompt)
+    return render_plain(messages) if messages else segments

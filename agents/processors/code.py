@@ -10,21 +10,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from homebody.agents.errors import AgentError
+from homebody.agents.errors import AgentError, BadRequestError
 from homebody.agents.harness.hooks import (
     FIELDS,
     HOOK_OF_EVENT,
-    METHODS,
+    ONE_LINE,
     READ_ONLY,
     Changes,
+    Choice,
     Event,
     Focus,
-    How,
     Intercept,
     Interrupt,
     Outcome,
+    Reading,
     Turn,
 )
+from homebody.agents.models.generation import Generation, Thinking
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.sample import SAMPLES
 from homebody.agents.sandbox import interpreter
@@ -130,9 +132,15 @@ def _outcome(answer: Any, given: dict[str, Any], hook: str) -> Outcome:
 def _changes(answer: dict[str, Any], given: dict[str, Any], hook: str) -> Changes:
     """Return the fields that differ from those given, in the types of the event; unknown ones as they are, for the harness to stop."""
     # What was given holds tuples where the answer holds lists.
-    known = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()}
+    known = _plain(given)
     changed = {key: value for key, value in answer.items() if key not in known or known[key] != value}
     return {field: _typed(field, value, hook) if field in FIELDS else value for field, value in changed.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _typed(field: str, value: Any, hook: str) -> Any:
@@ -141,7 +149,7 @@ def _typed(field: str, value: Any, hook: str) -> Any:
         typed = _READERS[field](value) if field in _READERS else value
         if fits(typed):
             return typed
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, KeyError, OverflowError, BadRequestError):
         pass
     raise CodeError(f"code at {hook} set {field} to {_short(value)}; it must be {_JSON_WORDS.get(field, words)}")
 
@@ -158,16 +166,23 @@ def _record(kind: Callable[..., Any], value: Any) -> Any:
     sample = _SAMPLE_RECORDS[kind]
     for item in fields(sample):
         found, wanted = getattr(made, item.name), type(getattr(sample, item.name))
+        if wanted is type(None):
+            wanted = _OPTIONAL[item.name]
+            if found is None:
+                continue
         if type(found) is not wanted and not (wanted is float and type(found) is int):
             raise TypeError
     return made
 
 
-def _how(value: Any) -> How:
-    how: How = _record(How, value)
-    if how.method not in METHODS:
-        raise ValueError
-    return how
+def _generation(value: Any) -> Generation:
+    given = dict(value)
+    given["thinking"] = _record(Thinking, given["thinking"])
+    given["stop"] = _list(given["stop"])
+    generation: Generation = _record(Generation, given)
+    if not all(isinstance(stop, str) for stop in generation.stop):
+        raise TypeError
+    return generation
 
 
 def _short(value: Any) -> str:
@@ -175,7 +190,16 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-_SAMPLE_RECORDS: dict[Callable[..., Any], Any] = {Turn: Turn("", ""), Focus: Focus("", ""), How: How()}
+_SAMPLE_RECORDS: dict[Callable[..., Any], Any] = {
+    Turn: Turn("", ""),
+    Focus: Focus("", ""),
+    Choice: Choice(),
+    Reading: Reading(),
+    Thinking: Thinking(),
+    Generation: ONE_LINE,
+}
+_OPTIONAL: dict[str, type] = {"grammar": str, "schema": dict}
+"""Types of members that may be None."""
 _READERS: dict[str, Callable[[Any], Any]] = {
     "history": lambda value: tuple(_record(Turn, turn) for turn in _list(value)),
     "candidates": _list,
@@ -183,14 +207,18 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     # A bool is no number here, and an integer may be too large for a float.
     "prior": lambda value: tuple(float(item) if type(item) in (int, float) else item for item in _list(value)),
     "focus": lambda value: None if value is None else _record(Focus, value),
-    "how": _how,
+    "choice": lambda value: _record(Choice, value),
+    "reading": lambda value: _record(Reading, value),
+    "generation": _generation,
 }
 _JSON_WORDS = {
-    "history": "a list of {command, observation}",
+    "history": "a list of {command, observation, reply, thought}",
     "candidates": "a list of texts",
     "tools": "a list of texts",
     "prior": "a list of finite numbers",
     "focus": "{phase, wanted} or None",
-    "how": "an object as in the event",
+    "choice": "an object as in the event",
+    "reading": "an object as in the event",
+    "generation": "an object as in the event",
 }
 """How the function sees a field whose type JSON does not have."""

@@ -90,7 +90,8 @@ class HistoryWindow(Processor):
 class HistoryBudget(Processor):
     """Keeps the last turns that fit a number of tokens. Helps where observations differ much in length.
 
-    A turn counts the tokens of its command and its observation; what the chat template adds is not counted.
+    A turn counts the tokens of its command, or of the reply shown in its place, and of its observation; what the chat
+    template adds is not counted.
     """
 
     name = "history_budget"
@@ -106,7 +107,7 @@ class HistoryBudget(Processor):
         left = self.params["tokens"]
         for dropped in range(len(event.history), 0, -1):
             turn = event.history[dropped - 1]
-            left -= self.services.count_tokens(turn.command) + self.services.count_tokens(turn.observation)
+            left -= self.services.count_tokens(turn.reply or turn.command) + self.services.count_tokens(turn.observation)
             if left < 0:
                 return {"history": event.history[dropped:]}
         return None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from homebody.agents.harness.hooks import METHODS, MOST_SAMPLES, BeforeModel, Changes, How, StepEnd
+from homebody.agents.harness.hooks import METHODS, MOST_SAMPLES, BeforeModel, Changes, Choice, StepEnd
 from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Services, register
 from homebody.agents.skills import wording
 
@@ -43,7 +43,8 @@ class Decide(Processor):
     """Chooses how the policy decides. `score` and `rank` help a model that cannot write a command of the candidates letter by letter.
 
     `generate`: the model writes freely, and what it writes must be a command.
-    `grammar`: it writes under a grammar that allows what is on offer and nothing else.
+    `grammar`: it writes under a grammar that allows what is on offer and nothing else; where `answer` reads after a mark, a line of free
+    text and the mark stand before it.
     `vote`: it writes `samples` times at `temperature`, and of what can be read the harness takes the command given `most` often
     (self-consistency, Wang et al. 2022), or the `best` by prior (best of n). The first given wins among equals.
     `score`: the command of highest `weight` * s + prior, where s = log P(command | chat) - `correct` * log P(command | nothing but the
@@ -91,7 +92,7 @@ class Decide(Processor):
         # 1 and 1.0 are one setting, so they make one trace.
         numbers = {key: float(self.params[key]) for key in ("correct", "weight", "temperature")}
         settings: dict[str, Any] = {**self.params, **numbers}
-        return {"how": How(**settings)}
+        return {"choice": Choice(**settings)}
 
 
 @register

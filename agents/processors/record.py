@@ -10,7 +10,7 @@ from homebody.agents.harness.hooks import BeforeModel, StepEnd, TaskEnd
 from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Services, register
 
-PARTS = ("content", "candidates", "prior", "tools", "how")
+PARTS = ("content", "candidates", "prior", "tools", "choice")
 
 
 def is_detail(notes: Mapping[str, Any]) -> bool:
@@ -38,7 +38,7 @@ class TraceDetail(Processor):
             "minItems": 1,
             "uniqueItems": True,
             "default": list(PARTS),
-            "description": "content: the last message; candidates, prior and tools: what was on offer; how: the policy's settings",
+            "description": "content: the last message; candidates, prior and tools: what was on offer; choice: how the policy chose",
         }
     }
 
@@ -49,7 +49,7 @@ class TraceDetail(Processor):
             "candidates": list(event.candidates),
             "prior": [round(float(value), 6) for value in event.prior],
             "tools": list(event.tools),
-            "how": asdict(event.how),
+            "choice": asdict(event.choice),
         }
         self.notes.update({part: shown[part] for part in self.params["parts"]})
 

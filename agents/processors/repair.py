@@ -14,8 +14,9 @@ from homebody.agents.processors.base import Processor, register
 class Repair(Processor):
     """Turns an answer that is no command into the command it contains or nearly spells. Helps a model that chats or misspells.
 
-    First the longest command that the answer holds as whole words, capitals aside; else the one most like it, if the likeness reaches
-    `cutoff`; else the answer stays. Likeness is 2 * m / (a + b) for texts of a and b characters with m in matching blocks (`difflib`).
+    What was read from the answer counts, a thought before it does not. First the longest command that it holds as whole words,
+    capitals aside; else the one most like it, if the likeness reaches `cutoff`; else it stays. Likeness is 2 * m / (a + b) for texts of
+    a and b characters with m in matching blocks (`difflib`).
     """
 
     name = "repair"
@@ -43,7 +44,7 @@ class Repair(Processor):
         if matches(event.command, (*offered, *event.tools)):
             return None
         offered = tuple(command for command in offered if SLOT not in command)
-        found = contained(event.response, offered) or nearest(event.command, offered, self.params["cutoff"])
+        found = contained(event.command, offered) or nearest(event.command, offered, self.params["cutoff"])
         return {"command": found} if found else None
 
 

@@ -17,6 +17,7 @@ from homebody.agents.skills import wording
 CATEGORIES = {
     "won": "the goal was reached",
     "error": "an error ended the episode, which is no defeat",
+    "cut_off": "at least half of the answers were no admissible command and were cut off, or their thoughts were",
     "unusable_answers": "at least half of the answers were no admissible command",
     "premature_end": "the episode ended before the step limit: a final act came too early, or was the wrong one",
     "loop": "at least a third of the steps repeated a command with the same answer",
@@ -76,6 +77,9 @@ def _diagnose(record: EpisodeRecord, max_steps: int | None) -> tuple[str, str, l
     steps = [step for step in record.trace if not step.tool]
     if not steps:  # a processor ended the episode before its first step
         return "ceiling", "control", []
+    cut = [step.step for step in steps if step.cut and not step.accepted]
+    if 2 * len(cut) >= len(steps):
+        return "cut_off", "model", cut
     unusable = [step.step for step in steps if not step.accepted and not step.usable]
     if 2 * len(unusable) >= len(steps):
         return "unusable_answers", "control", unusable

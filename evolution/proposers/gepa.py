@@ -19,6 +19,7 @@ from homebody.agents.harness.order import dimension_of
 from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Backend
+from homebody.agents.models.generation import Generation, Thinking
 from homebody.agents.processors import defaults, find
 from homebody.agents.record import StepRecord
 from homebody.agents.sandbox.interpreter import one_line
@@ -161,7 +162,8 @@ def _steps(trace: Sequence[StepRecord]) -> str:
 
 def _answer(backend: Backend, prompt: Any, seed: int) -> str:
     """Answer GEPA's prompt, a text wherever no pictures are told of."""
-    segments = backend.segments([{"role": "user", "content": prompt}])
-    if backend.count_tokens(segments) + TEXT_TOKENS > backend.n_ctx:
+    messages = [{"role": "user", "content": prompt}]
+    generation = Generation(TEXT_TOKENS, seed=seed, thinking=Thinking("off"))
+    if backend.count_tokens(messages) + TEXT_TOKENS > backend.n_ctx:
         raise _TooLongError
-    return backend.generate(segments, max_tokens=TEXT_TOKENS, seed=seed)
+    return backend.chat(messages, generation).text

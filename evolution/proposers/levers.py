@@ -25,7 +25,7 @@ def levers() -> list[Lever]:
     adds to it, and what costs the model more tokens comes last.
     """
     searching = frozenset({"searching"})
-    unable = frozenset({"unusable_answers", "refused"})
+    unable = frozenset({"cut_off", "unusable_answers", "refused"})
     aimless = frozenset({"goal_untouched", "ceiling"})
     ending = frozenset({"order", "premature_end", "final_step_missing"})
     return [

@@ -9,11 +9,13 @@ that keeps to no schema is asked without one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from homebody.agents.errors import BadSchemaError, RemoteCannotError, RemoteRefusedError
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.models.backend import Backend, Message, Segments
+from homebody.agents.models.backend import Backend, Message
+from homebody.agents.models.generation import Generation, Thinking
 from homebody.evolution.proposers.answer import AnswerError, answer_schema, on_offer, read_answer, shown
 from homebody.evolution.proposers.candidate import Candidate, Evidence, ProposerError, make_manifest
 from homebody.evolution.proposers.question import LEVELS, question
@@ -59,8 +61,8 @@ def _ask(
     offered = on_offer(spec, evidence.lessons)
     schema = answer_schema(spec, list(offered), list(evidence.landscape.failures), barred)
     refused = [_refusal(candidate, evidence.objections.get(candidate.id, ())) for candidate in earlier]
-    segments = _fitting(backend, [question(spec, evidence, list(offered), refused, level) for level in range(LEVELS)])
-    answer = _generate(backend, segments, schema, evidence.seed)
+    messages = _fitting(backend, [question(spec, evidence, list(offered), refused, level) for level in range(LEVELS)])
+    answer = _generate(backend, messages, schema, evidence.seed)
     try:
         edit = read_answer(answer, schema, spec, offered, tried)
     except AnswerError as error:
@@ -76,22 +78,22 @@ def _refusal(candidate: Candidate, objections: Sequence[str]) -> str:
     return what[:REFUSAL_CHARACTERS]
 
 
-def _fitting(backend: Backend, questions: list[list[Message]]) -> Segments:
+def _fitting(backend: Backend, questions: list[list[Message]]) -> list[Message]:
     """Return the first question that leaves room for an answer."""
     room = min(PROMPT_TOKENS, backend.n_ctx - ANSWER_TOKENS)
     for messages in questions:
-        segments = backend.segments(messages)
-        needed = backend.count_tokens(segments)
+        needed = backend.count_tokens(messages)
         if needed <= room:
-            return segments
+            return messages
     raise ProposerError(
         f"the shortest question has {needed} tokens, and {backend.name} with a context of {backend.n_ctx} has room for {room}; "
         "name a model with a larger context with --proposer-model"
     )
 
 
-def _generate(backend: Backend, segments: Segments, schema: dict[str, Any], seed: int) -> str:
+def _generate(backend: Backend, messages: list[Message], schema: dict[str, Any], seed: int) -> str:
+    free = Generation(ANSWER_TOKENS, seed=seed, thinking=Thinking("off"))
     try:
-        return backend.generate(segments, max_tokens=ANSWER_TOKENS, schema=schema, seed=seed)
+        return backend.chat(messages, replace(free, schema=schema)).text
     except (BadSchemaError, RemoteCannotError, RemoteRefusedError):
-        return backend.generate(segments, max_tokens=ANSWER_TOKENS, seed=seed)
+        return backend.chat(messages, free).text

@@ -94,6 +94,7 @@ class TimedPolicy(ModelPolicy):
         decision = super().decide(event, messages)
         seconds = time.perf_counter() - started + self._checked
         self._checked = 0.0
+        assert isinstance(self.backend, LlamaCpp)
         self.steps.append(Step(self.backend.segments(messages), event.candidates, seconds))
         return decision
 

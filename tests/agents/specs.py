@@ -26,7 +26,7 @@ SOURCES = [
     "def process(event):\n    return None",
     "def process(event):\n    return {}",
     "def process(event):\n    return event",
-    "def process(event):\n    return {'how': {**event['how'], 'samples': 2}} if 'how' in event else None",
+    "def process(event):\n    return {'choice': {**event['choice'], 'samples': 2}} if 'choice' in event else None",
 ]
 WORDS = ("walk to #", "unlock #", "lift # off #", "wait", "crate", "dock", "shed", "put a {0} on a {1}", "", "é„“", "a/b~c", "{", "x" * 40)
 IDS = ("a", "b", "guard", "zz", "list-1", "A", "0", "_", "-", "x" * 64, "loop_guard", "decide", "m", "n", "o", "p", "q")

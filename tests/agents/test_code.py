@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.harness.hooks import HOOKS, BeforeModel, Focus, How, Intercept, Interrupt, StepStart, TaskStart, Turn
+from homebody.agents.harness.hooks import HOOKS, BeforeModel, Choice, Focus, Intercept, Interrupt, StepStart, TaskStart, Turn
 from homebody.agents.harness.running import Harness
 from homebody.agents.processors.base import Services
 from homebody.agents.processors.code import Code, CodeError
@@ -39,12 +39,13 @@ def test_nothing_and_the_whole_event_are_no_change(hook: str, body: str) -> None
 
 def test_event_has_all_fields_and_the_entrys_params() -> None:
     made = code(
-        "print(sorted(event), event['params'], event['candidates'][0], event['focus']['wanted'], event['how']['method'])", values={"n": 2}
+        "print(sorted(event), event['params'], event['candidates'][0], event['focus']['wanted'], event['choice']['method'])",
+        values={"n": 2},
     )
     assert made.process(SAMPLES["before_model"]) is None
     fields = [
-        "admissible", "advised", "candidates", "content", "env_text", "focus", "goal", "how", "observation", "params", "prior",
-        "steps_left", "tools",
+        "admissible", "advised", "candidates", "choice", "content", "env_text", "focus", "generation", "goal", "observation", "params",
+        "prior", "reading", "steps_left", "thoughts", "tools",
     ]  # fmt: skip
     assert made.notes == {"printed": f"{fields} {{'max_failures': 3, 'values': {{'n': 2}}}} look lever generate\n"}
 
@@ -53,7 +54,7 @@ def test_changes_come_back_in_the_types_of_the_event() -> None:
     changes = answer(
         "n = event['params']['values']['n']\n"
         "return {**event, 'candidates': event['candidates'][:n], 'prior': [1, 2.5], 'tools': ['note {text}'],\n"
-        "        'focus': {'phase': 'act', 'wanted': 'lever'}, 'how': {**event['how'], 'method': 'score', 'weight': 2}}",
+        "        'focus': {'phase': 'act', 'wanted': 'lever'}, 'choice': {**event['choice'], 'method': 'score', 'weight': 2}}",
         values={"n": 2},
     )
     assert changes == {
@@ -61,7 +62,7 @@ def test_changes_come_back_in_the_types_of_the_event() -> None:
         "prior": (1.0, 2.5),
         "tools": ("note {text}",),
         "focus": Focus("act", "lever"),
-        "how": How(method="score", weight=2),
+        "choice": Choice(method="score", weight=2),
     }
     assert [type(value) for value in changes["prior"]] == [float, float]
 
@@ -96,10 +97,14 @@ BAD = {
     "prior too large": ("before_model", "return {'prior': [10**400]}", "it must be a list of finite numbers"),
     "focus": ("before_model", "return {'focus': {'phase': 'act'}}", "it must be {phase, wanted} or None"),
     "focus type": ("before_model", "return {'focus': {'phase': 'act', 'wanted': 1}}", "it must be {phase, wanted} or None"),
-    "how": ("before_model", "return {'how': {'method': 'guess'}}", "set how to {'method': 'guess'}; it must be an object as in the event"),
-    "how too much": ("before_model", "return {'how': {**event['how'], 'samples': 10**9}}", "it must be an object as in the event"),
-    "how type": ("before_model", "return {'how': {'samples': 1.5}}", "it must be an object as in the event"),
-    "history": ("step_start", "return {'history': [['a', 'b']]}", "it must be a list of {command, observation}"),
+    "choice": (
+        "before_model",
+        "return {'choice': {'method': 'guess'}}",
+        "set choice to {'method': 'guess'}; it must be an object as in the event",
+    ),
+    "how too much": ("before_model", "return {'choice': {**event['choice'], 'samples': 10**9}}", "it must be an object as in the event"),
+    "how type": ("before_model", "return {'choice': {'samples': 1.5}}", "it must be an object as in the event"),
+    "history": ("step_start", "return {'history': [['a', 'b']]}", "it must be a list of {command, observation, reply, thought}"),
     "approved": ("before_tool", "return {'approved': 0.5}", "set approved to 0.5; it must be true or false"),
     "answer": ("before_tool", "return {'answer': 1}", "set answer to 1; it must be a text or None"),
     "raised": ("after_model", "return event['gone']", "KeyError in line 2: gone"),
@@ -120,7 +125,7 @@ def test_dry_run_finds_what_the_hook_does_not_allow() -> None:
     (problem,) = Code.check_entry(entry("return {'goal': 'x', 'content': 'y'}"))
     assert problem == (
         "/source: on a sample event: it changed goal at before_model, "
-        "which lets it change advised, candidates, content, focus, how, prior, tools"
+        "which lets it change advised, candidates, choice, content, focus, generation, prior, reading, thoughts, tools"
     )
     (problem,) = Code.check_entry(entry("return {'won': True}", "task_end"))
     assert problem == "/source: on a sample event: it changed won at task_end, which lets it change nothing"

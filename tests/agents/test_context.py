@@ -8,7 +8,7 @@ from homebody.agents.harness.hooks import StepStart, TaskStart, Turn
 from homebody.agents.harness.running import Harness
 from homebody.agents.harness.spec import HarnessError
 from homebody.agents.models.backend import CUT
-from homebody.agents.models.scripted import Scripted
+from homebody.agents.models.chat_template import render_plain
 from homebody.agents.processors.base import Services, find
 from homebody.agents.processors.context import grouped
 
@@ -51,8 +51,8 @@ def test_candidates_shows_what_others_left_on_it(harness, yard):
 
 def test_prompt_without_the_candidates_shares_what_stands_before_the_cut(make, yard):
     content = make("show_candidates").process(yard.ask(MENU, content="You wait."))["content"]
-    now = Scripted().segments([{"role": "user", "content": content}])
-    later = Scripted().segments([{"role": "user", "content": f"You wait.{CUT}"}, {"role": "assistant", "content": "wait"}])
+    now = render_plain([{"role": "user", "content": content}])
+    later = render_plain([{"role": "user", "content": f"You wait.{CUT}"}, {"role": "assistant", "content": "wait"}])
     assert later[0] == now[0]
     assert "You wait." in now[0]
     assert "Available" in "".join(now)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homebody.agents.harness.hooks import METHODS, BeforeModel, How
+from homebody.agents.harness.hooks import METHODS, BeforeModel, Choice
 from homebody.agents.processors.control import content_words, keep_only
 
 MENU = ("wait", "walk to dock 1", "walk to dock 2")
@@ -26,12 +26,12 @@ def test_candidates_is_cut_with_its_prior_and_never_to_nothing(rows):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("normalize", ["sum", "mean"])
 def test_decide_sets_the_method(method, normalize, make, yard):
-    how = make("decide", {"method": method, "normalize": normalize}).process(yard.ask(MENU))["how"]
-    assert (how.method, how.normalize) == (method, normalize)
+    choice = make("decide", {"method": method, "normalize": normalize}).process(yard.ask(MENU))["choice"]
+    assert (choice.method, choice.normalize) == (method, normalize)
 
 
 def test_decide_by_default_generates_and_would_divide_by_length(make, yard):
-    assert make("decide").process(yard.ask(MENU)) == {"how": How(method="generate", normalize="mean")}
+    assert make("decide").process(yard.ask(MENU)) == {"choice": Choice(method="generate", normalize="mean")}
 
 
 def test_decide_hands_every_parameter_on(make, yard):
@@ -39,7 +39,7 @@ def test_decide_hands_every_parameter_on(make, yard):
         "method": "vote", "normalize": "sum", "correct": 0.5, "weight": 2.0,
         "samples": 3, "temperature": 1.5, "pick": "best", "constrained": True,
     }  # fmt: skip
-    assert make("decide", given).process(yard.ask(MENU)) == {"how": How(**given)}
+    assert make("decide", given).process(yard.ask(MENU)) == {"choice": Choice(**given)}
 
 
 def test_loop_guard_drops_what_was_answered_alike_too_often(make, yard):
@@ -72,7 +72,7 @@ def test_loop_guard_never_empties_the_candidates(make, yard):
 
 
 def test_whole_numbers_make_the_same_settings_as_their_floats(make, yard):
-    whole, floats = (make("decide", {"weight": value, "correct": value}).process(yard.ask(MENU))["how"] for value in (1, 1.0))
+    whole, floats = (make("decide", {"weight": value, "correct": value}).process(yard.ask(MENU))["choice"] for value in (1, 1.0))
     assert repr(whole) == repr(floats)
 
 

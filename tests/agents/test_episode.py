@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import pickle
+from dataclasses import asdict
 from typing import ClassVar
 
 import gymnasium
@@ -101,6 +102,7 @@ def test_won_episode_is_recorded(play, harness):
         "twin": record.trace[0].twin,
         "readable": True,
         "cut": False,
+        "finish": "stop",
         "scores": [],
         "response": "walk to shed 2",
         "usable": True,
@@ -331,7 +333,7 @@ def test_history_may_be_edited_for_one_prompt(play, add_processor):
     record = play(witness, add_processor("probe", "step_start", lambda event: {"history": event.history[:1]}), max_steps=3)
     # At the third step only the first turn is left as history.
     assert [message["content"] for message in witness.chats[2]] == [OPENING + CUT, "wait", f"You wait.{CUT}"]
-    turn = {"command": "wait", "observation": "You wait."}
+    turn = asdict(Turn("wait", "You wait."))
     assert record.trace[2].changed == (changed("probe", "step_start", history=([turn, turn], [turn])),)
     assert record.trace[2].dropped_turns == 0
 
@@ -574,8 +576,8 @@ def test_nothing_is_dropped_where_no_prompt_is_read(play):
 
 def test_prompt_that_cannot_fit_is_data(play):
     class Small(Scripted):
-        def generate(self, segments, **settings):
-            raise ContextOverflowError(self.count_tokens(segments), self.n_ctx)
+        def chat(self, prompt, generation, tools=()):
+            raise ContextOverflowError(self.count_tokens(prompt), self.n_ctx)
 
     record = play(ModelPolicy(Small(n_ctx=9)))
     assert record.error == {

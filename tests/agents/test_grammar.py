@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homebody.agents.harness.grammar import MOST_SLOT_CHARACTERS, filling, gbnf, matches
+from homebody.agents.models.generation import Generation
 
 
 @pytest.mark.parametrize(
@@ -58,8 +59,8 @@ def test_grammar_quotes_every_character(command):
 def test_llama_cpp_reads_the_grammar(smollm2):
     command = 'say "a\\b"\tß'
     prompt = smollm2.segments([{"role": "user", "content": "Say something."}])
-    assert smollm2.generate(prompt, max_tokens=30, grammar=gbnf((command,))) == command
-    assert filling("say ({text})", smollm2.generate(prompt, max_tokens=30, grammar=gbnf(("say ({text})",))) + ")") is not None
+    assert smollm2.chat(prompt, Generation(tokens=30, grammar=gbnf((command,)))).text == command
+    assert filling("say ({text})", smollm2.chat(prompt, Generation(tokens=30, grammar=gbnf(("say ({text})",)))).text + ")") is not None
 
 
 def test_a_command_matches_the_forms_it_is_one_of():
@@ -69,3 +70,15 @@ def test_a_command_matches_the_forms_it_is_one_of():
     assert not matches("ask[]", forms)
     assert not matches("walk", forms)
     assert not matches("wait", ())
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_line_of_free_text_may_stand_before_the_mark(seed, smollm2):
+    grammar = gbnf(("look", "take box 1"), "Do:", 30)
+    prompt = [{"role": "user", "content": "Say something."}]
+    reply = smollm2.chat(prompt, Generation(tokens=60, grammar=grammar, temperature=1.0, seed=seed))
+    line, mark, command = reply.text.rpartition("\nDo: ")
+    assert mark
+    assert command in ("look", "take box 1")
+    assert len(line) <= 30
+    assert "\n" not in line

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import ClassVar
 
 import pytest
@@ -12,8 +13,8 @@ from homebody.agents.harness.hooks import (
     AfterModel,
     AfterTool,
     BeforeTool,
+    Choice,
     Focus,
-    How,
     Intercept,
     Interrupt,
     StepEnd,
@@ -68,8 +69,8 @@ def test_allowed_change_is_made_recorded_and_counted(hook, yard, harness, add_pr
     new = NEW.get(field, "new")
     alive = alive_with(harness, "visited", add_processor("probe", hook, lambda event: {field: new}))
     given = event_of(hook, yard)
-    before = [{"command": "wait", "observation": "You wait."}] if field == "history" else getattr(given, field)
-    after = [{"command": "look", "observation": "A yard."}] if field == "history" else new
+    before = [asdict(Turn("wait", "You wait."))] if field == "history" else getattr(given, field)
+    after = [asdict(Turn("look", "A yard."))] if field == "history" else new
     for _ in range(2):
         assert getattr(alive.run(given), field) == new
         assert alive.collect() == {
@@ -117,7 +118,7 @@ def test_all_forbidden_fields_are_named_with_the_allowed_ones(harness, add_proce
         ("before_model", {"prior": (float("nan"),)}, "probe at before_model set prior to (nan,); it must be a tuple of finite numbers"),
         ("before_model", {"prior": (True,)}, "probe at before_model set prior to (True,); it must be a tuple of finite numbers"),
         ("before_model", {"focus": "search"}, "probe at before_model set focus to 'search'; it must be a Focus or None"),
-        ("before_model", {"how": "rank"}, "probe at before_model set how to 'rank'; it must be a How"),
+        ("before_model", {"choice": "rank"}, "probe at before_model set choice to 'rank'; it must be a Choice"),
         ("before_model", {"tools": (1,)}, "probe at before_model set tools to (1,); it must be a tuple of texts"),
         ("after_model", {"command": None}, "probe at after_model set command to None; it must be a text"),
         ("before_tool", {"approved": "no"}, "probe at before_tool set approved to 'no'; it must be true or false"),
@@ -156,7 +157,7 @@ def test_long_values_are_cut_in_failures(harness, add_processor):
 def test_every_field_of_before_model_may_be_changed(yard, harness, add_processor):
     changes = {
         "content": "Now.", "candidates": ("wait",), "prior": (1,), "tools": ("note {text}",),
-        "focus": Focus("search", "crate"), "how": How("rank")
+        "focus": Focus("search", "crate"), "choice": Choice("rank")
     }  # fmt: skip
     event = alive_with(harness, add_processor("probe", "before_model", lambda event: changes)).run(yard.ask(("rest", "wait")))
     assert {key: getattr(event, key) for key in changes} == changes
@@ -500,16 +501,16 @@ def test_adapting_to_what_cannot_be_made_changes_nothing(harness, add_processor,
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("method", "guess", "how.method is 'guess'; it must be one of generate, grammar, vote, score, rank"),
-        ("normalize", "max", "how.normalize is 'max'; it must be one of sum, mean"),
-        ("pick", "", "how.pick is ''; it must be one of most, best"),
-        ("correct", 1.5, "how has correct=1.5"),
-        ("weight", float("inf"), "how has .*weight=inf"),
-        ("samples", 0, "how has .*samples=0"),
-        ("samples", 17, r"how has .*samples=17.*in \[1, 16\]"),
-        ("temperature", float("nan"), "how has .*temperature=nan.*they must be in"),
+        ("method", "guess", "choice.method is 'guess'; it must be one of generate, grammar, vote, score, rank"),
+        ("normalize", "max", "choice.normalize is 'max'; it must be one of sum, mean"),
+        ("pick", "", "choice.pick is ''; it must be one of most, best"),
+        ("correct", 1.5, "choice has correct=1.5"),
+        ("weight", float("inf"), "choice has .*weight=inf"),
+        ("samples", 0, "choice has .*samples=0"),
+        ("samples", 17, r"choice has .*samples=17.*in \[1, 16\]"),
+        ("temperature", float("nan"), "choice has .*temperature=nan.*they must be in"),
     ],
 )
 def test_how_refuses_what_no_policy_can_do(field, value, message):
     with pytest.raises(ValueError, match=message):
-        How(**{field: value})
+        Choice(**{field: value})

@@ -19,6 +19,7 @@ from homebody.agents.errors import (
     ContextOverflowError,
 )
 from homebody.agents.models.backend import CUT, Backend
+from homebody.agents.models.generation import Generation
 from homebody.agents.models.llama import LlamaCpp, log, requantize
 from homebody.agents.models.llama.sampling import log_probabilities
 
@@ -45,7 +46,7 @@ def later(reply="take book 2 from shelf 3"):
 def answers(backend, messages):
     segments = backend.segments(messages)
     scores = backend.score(segments, MENU)
-    return [*scores, backend.generate(segments, max_tokens=12)]
+    return [*scores, backend.chat(segments, Generation(tokens=12)).text]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def expected(smollm2):
     smollm2.forget()
     scores = smollm2.score(segments, MENU)
     smollm2.forget()
-    return [*scores, smollm2.generate(segments, max_tokens=12)]
+    return [*scores, smollm2.chat(segments, Generation(tokens=12)).text]
 
 
 def test_is_a_backend_with_a_fingerprint(smollm2, smollm2_file):
@@ -93,8 +94,8 @@ class TestEqualToTheBit:
     def test_after_other_prompts(self, smollm2, expected):
         answers(smollm2, OTHER)
         assert answers(smollm2, PROMPT) == expected
-        smollm2.generate(smollm2.segments(PROMPT), max_tokens=8, temperature=2.0, seed=1)
-        smollm2.generate(smollm2.segments(PROMPT), max_tokens=8, grammar='root ::= "go to shelf " [0-9]+')
+        smollm2.chat(smollm2.segments(PROMPT), Generation(tokens=8, temperature=2.0, seed=1))
+        smollm2.chat(smollm2.segments(PROMPT), Generation(tokens=8, grammar='root ::= "go to shelf " [0-9]+'))
         smollm2.score(smollm2.segments(PROMPT)[:2], ["x"])
         assert answers(smollm2, PROMPT) == expected
 
@@ -111,8 +112,9 @@ class TestEqualToTheBit:
     def test_in_another_process(self, smollm2_file, expected):
         script = (
             "import json, sys; from homebody.agents.models.llama import LlamaCpp; path, messages, candidates = json.load(sys.stdin)\n"
+            "from homebody.agents.models.generation import Generation\n"
             "with LlamaCpp(path, name='other', n_ctx=1024) as m:\n"
-            "    s = m.segments(messages); print(json.dumps([*m.score(s, candidates), m.generate(s, max_tokens=12)]))"
+            "    s = m.segments(messages); print(json.dumps([*m.score(s, candidates), m.chat(s, Generation(12)).text]))"
         )
         given = json.dumps([str(smollm2_file), PROMPT, MENU[::-1]])
         done = subprocess.run([sys.executable, "-P", "-c", script], input=given, capture_output=True, text=True, timeout=60, check=True)
@@ -191,25 +193,37 @@ class TestGenerate:
     def test_stops(self, smollm2, expected):
         segments = smollm2.segments(PROMPT)
         text = expected[-1]
-        assert smollm2.generate(segments, max_tokens=1) == text[: len(smollm2.generate(segments, max_tokens=1))]
-        assert smollm2.generate(segments, max_tokens=12, stop=[text[5:8], "never"]) == text[: text.index(text[5:8])]
-        assert smollm2.generate(segments, max_tokens=12, stop=[""]) == text
+        assert smollm2.chat(segments, Generation(tokens=1)).text == text[: len(smollm2.chat(segments, Generation(tokens=1)).text)]
+        assert (
+            smollm2.chat(
+                segments,
+                Generation(
+                    tokens=12,
+                    stop=(
+                        text[5:8],
+                        "never",
+                    ),
+                ),
+            ).text
+            == text[: text.index(text[5:8])]
+        )
+        assert smollm2.chat(segments, Generation(tokens=12, stop=("",))).text == text
 
     def test_ends_at_the_models_own_end_mark(self, smollm2):
         before = smollm2.usage.snapshot()
-        text = smollm2.generate(smollm2.segments([{"role": "user", "content": "What is the capital of France?"}]), max_tokens=60)
+        text = smollm2.chat(smollm2.segments([{"role": "user", "content": "What is the capital of France?"}]), Generation(tokens=60)).text
         assert 5 < (smollm2.usage - before).generated_tokens < 60
         assert "<|im_end|>" not in text
 
     def test_sampling_depends_on_the_seed_only(self, smollm2):
         segments = smollm2.segments(OTHER)
-        texts = [smollm2.generate(segments, max_tokens=10, temperature=1.5, seed=seed) for seed in (1, 2, 1)]
+        texts = [smollm2.chat(segments, Generation(tokens=10, temperature=1.5, seed=seed)).text for seed in (1, 2, 1)]
         assert texts[0] == texts[2] != texts[1]
 
     @pytest.mark.parametrize("temperature", [0.0, 1.0])
     def test_obeys_a_grammar(self, smollm2, temperature):
         grammar = 'root ::= "zebra " ("one" | "two") | "quux"'
-        text = smollm2.generate(smollm2.segments(PROMPT), max_tokens=12, grammar=grammar, temperature=temperature)
+        text = smollm2.chat(smollm2.segments(PROMPT), Generation(tokens=12, grammar=grammar, temperature=temperature)).text
         assert text in ("zebra one", "zebra two", "quux")
 
     @pytest.mark.parametrize(
@@ -224,21 +238,21 @@ class TestGenerate:
     )
     def test_bad_grammar_is_named_and_nothing_is_printed(self, smollm2, expected, capfd, grammar, said):
         with pytest.raises(BadGrammarError, match=said):
-            smollm2.generate(smollm2.segments(PROMPT), max_tokens=4, grammar=grammar)
+            smollm2.chat(smollm2.segments(PROMPT), Generation(tokens=4, grammar=grammar))
         assert capfd.readouterr() == ("", "")
-        assert smollm2.generate(smollm2.segments(PROMPT), max_tokens=12) == expected[-1]
+        assert smollm2.chat(smollm2.segments(PROMPT), Generation(tokens=12)).text == expected[-1]
 
     @pytest.mark.parametrize(
         "wrong",
         [
-            {"max_tokens": 0},
-            *({"max_tokens": 1, "temperature": number} for number in (-1.0, float("nan"), float("inf"))),
-            {"max_tokens": 1, "seed": -1},
+            {"tokens": -1},
+            *({"tokens": 1, "temperature": number} for number in (-1.0, float("nan"), float("inf"))),
+            {"tokens": 1, "seed": -1},
         ],
     )
     def test_refuses_arguments_out_of_range(self, smollm2, wrong):
         with pytest.raises(BadRequestError, match="allowed: "):
-            smollm2.generate(["a"], **wrong)
+            smollm2.chat(["a"], Generation(**wrong))
 
 
 class TestPrompt:
@@ -275,7 +289,7 @@ class TestPrompt:
         segments = smollm2.segments(PROMPT)
         size = smollm2.count_tokens(segments)
         smollm2.score(segments, ["look", "look around"])
-        smollm2.generate(segments, max_tokens=3)
+        smollm2.chat(segments, Generation(tokens=3))
         used = smollm2.usage - before
         assert (used.prompt_tokens, used.cached_tokens, used.generated_tokens, used.scored_tokens, used.calls) == (2 * size, size, 3, 1, 2)
         assert used.seconds > 0
@@ -289,7 +303,7 @@ class TestPrompt:
         before = smollm2.usage.snapshot()
         long = [" a" * 1020]
         assert smollm2.count_tokens(long) == 1020
-        for room, call in ((5, lambda: smollm2.generate(long, max_tokens=5)), (6, lambda: smollm2.score(long, [" b" * 6, "c"]))):
+        for room, call in ((5, lambda: smollm2.chat(long, Generation(tokens=5)).text), (6, lambda: smollm2.score(long, [" b" * 6, "c"]))):
             with pytest.raises(ContextOverflowError, match="do not fit the context of 1024") as caught:
                 call()
             assert (caught.value.needed, caught.value.n_ctx) == (1020 + room, 1024)
@@ -300,7 +314,7 @@ class TestPrompt:
         with LlamaCpp(smollm2_file, name="tiny", n_ctx=64) as tiny:
             segments = ["You are here." + " a" * 40, " b" * 12]
             size = tiny.count_tokens(segments)
-            assert len(tiny.generate(segments, max_tokens=64 - size)) > 0
+            assert len(tiny.chat(segments, Generation(tokens=64 - size)).text) > 0
             many = [" ".join(str(random.Random(i).randrange(10)) for _ in range(4)) for i in range(30)]
             longest = max(tiny.count_tokens([text]) for text in many)
             assert size + longest <= 64
@@ -315,7 +329,7 @@ class TestRefusals:
         for call in (
             lambda: backend.segments(PROMPT),
             lambda: backend.count_tokens(["a"]),
-            lambda: backend.generate(["a"], max_tokens=1),
+            lambda: backend.chat(["a"], Generation(tokens=1)).text,
             lambda: backend.score(["a"], ["b"]),
             lambda: backend.read(["a"]),
             backend.forget,

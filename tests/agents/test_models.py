@@ -10,6 +10,7 @@ import pytest
 
 from homebody.agents.errors import AgentError, BadModelFileError, BadRequestError, CacheError, ModelNotFoundError
 from homebody.agents.models import names, prepare
+from homebody.agents.models.generation import Generation
 
 
 @pytest.fixture(autouse=True)
@@ -168,4 +169,4 @@ def test_gemma_is_a_base_model_with_a_large_vocabulary(tmp_path):
         scores = backend.score(segments, ["open the box", "open the sky", "xqzt"])
         assert scores == backend.score(segments, ["open the box", "open the sky", "xqzt"])
         assert scores[0] > scores[1] > scores[2]
-        assert backend.generate(segments, max_tokens=6) == backend.generate(segments, max_tokens=6)
+        assert backend.chat(segments, Generation(tokens=6)).text == backend.chat(segments, Generation(tokens=6)).text

@@ -7,12 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from homebody.agents.answer import read_answer
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.grammar import filling, gbnf
-from homebody.agents.harness.hooks import How
+from homebody.agents.harness.hooks import Choice, Reading
+from homebody.agents.models.chat_template import render_plain
+from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import (
-    MAX_COMMAND_TOKENS,
     MODEL_FREE,
     NEUTRAL,
     TWINS,
@@ -26,7 +28,6 @@ from homebody.agents.policy import (
     RandomPolicy,
     ScriptedPolicy,
     best,
-    read_command,
 )
 
 MENU = ("call", "lift crate 1", "wait", "walk to dock 1")
@@ -36,9 +37,9 @@ CHAT = [{"role": "user", "content": "A yard."}]
 class Noting(Scripted):
     """Notes how each text is asked for."""
 
-    def generate(self, segments, **settings):
-        self.asked = [*getattr(self, "asked", []), settings]
-        return super().generate(segments, **settings)
+    def chat(self, prompt, generation, tools=()):
+        self.asked = [*getattr(self, "asked", []), generation]
+        return super().chat(prompt, generation, tools)
 
 
 def began(policy, seed=0, attempt=0, expert=None, task_id=""):
@@ -109,9 +110,9 @@ def test_equals_are_drawn_by_seed_attempt_task_and_decision(yard):
     assert {command for run in runs.values() for command in run} == {"lift crate 1", "walk to dock 1"}
 
 
-@pytest.mark.parametrize("how", [How("rank"), How("score"), How("score", weight=0.0)], ids=str)
+@pytest.mark.parametrize("how", [Choice("rank"), Choice("score"), Choice("score", weight=0.0)], ids=str)
 def test_equals_fall_alike_for_a_model_and_its_twins(how, yard):
-    given = {"seed": 3, "attempt": 0, "task_id": "one", "n": 40, "yard": yard, "how": how}
+    given = {"seed": 3, "attempt": 0, "task_id": "one", "n": 40, "yard": yard, "choice": how}
     alone = ties(NoModelPolicy(), **given)
     assert len(set(alone)) == 2
     # The twins have nothing to copy or to follow here; the model scores all commands alike, or is not asked.
@@ -253,9 +254,9 @@ def test_model_scores_texts_after_a_plain_prefix():
 def test_generate_reads_a_command_from_a_greedy_answer(yard):
     backend = Noting(["> Walk to dock 1.\nand then rest"])
     decision = began(ModelPolicy(backend), seed=3).decide(yard.ask(MENU), CHAT)
-    assert decision == Decision("> Walk to dock 1.", "Walk to dock 1", is_asked=True, is_free=True, is_cut=False)
-    assert backend.asked == [{"max_tokens": MAX_COMMAND_TOKENS, "stop": ("\n",)}]
-    assert backend.calls[0].segments == backend.segments(CHAT)
+    assert decision == Decision("> Walk to dock 1.", "Walk to dock 1", is_asked=True, is_free=True, reply=Reply("> Walk to dock 1."))
+    assert backend.asked == [Generation(tokens=24, stop=("\n",))]
+    assert backend.calls[0].segments == render_plain(CHAT)
 
 
 def settings_of(seed, attempt, yard):
@@ -263,7 +264,7 @@ def settings_of(seed, attempt, yard):
     policy = began(ModelPolicy(backend, temperature=0.7), seed, attempt)
     for _ in range(2):
         policy.decide(yard.ask(MENU), CHAT)
-    return [(asked["temperature"], asked["seed"]) for asked in backend.asked]
+    return [(asked.temperature, asked.seed) for asked in backend.asked]
 
 
 def test_further_attempts_sample_by_seed_attempt_and_step(yard):
@@ -288,28 +289,28 @@ LOGS = {"call": -4.0, "lift crate 1": -6.0, "wait": -3.0, "walk to dock 1": -7.0
 )
 def test_score_takes_the_highest_sum_of_log_probability_and_prior(normalize, prior, expected, yard):
     backend = Scripted(scores=lambda prompt, text: LOGS[text])
-    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, prior=prior, how=How("score", normalize)), CHAT)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, prior=prior, choice=Choice("score", normalize)), CHAT)
     assert decision.command == decision.response == expected
     assert backend.calls[0].continuations == MENU
-    assert backend.calls[0].segments == backend.segments(CHAT)
+    assert backend.calls[0].segments == render_plain(CHAT)
 
 
 def test_score_reports_the_sums(yard):
     backend = Scripted(scores=lambda prompt, text: LOGS[text])
-    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, prior=(0.0, 0.0, 0.5, 0.0), how=How("score")), CHAT)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, prior=(0.0, 0.0, 0.5, 0.0), choice=Choice("score")), CHAT)
     assert decision.scores == (("wait", -2.5), ("call", -4.0), ("lift crate 1", -6.0), ("walk to dock 1", -7.0))
 
 
 def test_score_of_a_single_command_asks_no_one(yard):
     backend = Scripted()
-    decision = began(ModelPolicy(backend)).decide(yard.ask(("wait",), prior=(1.5,), how=How("score")), CHAT)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(("wait",), prior=(1.5,), choice=Choice("score")), CHAT)
     assert decision == Decision("wait", "wait", (("wait", 1.5),))
     assert backend.calls == []
 
 
 def test_rank_takes_the_prior_and_asks_no_one(yard):
     backend = Scripted(scores=lambda prompt, text: LOGS[text])
-    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, prior=(0.0, 1.0, 0.0, 0.5), how=How("rank")), CHAT)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, prior=(0.0, 1.0, 0.0, 0.5), choice=Choice("rank")), CHAT)
     assert (decision.command, decision.is_asked) == ("lift crate 1", False)
     assert backend.calls == []
 
@@ -327,37 +328,37 @@ def surprise(prompt, text):
     ("how", "prior", "expected"),
     [
         # -4 + 1, -6 + 6, -3 + 1, -7 + 8; half of it: -3.5, -3, -2.5, -3
-        (How("score", correct=1.0), (0.0,) * 4, (("walk to dock 1", 1.0), ("lift crate 1", 0.0), ("wait", -2.0), ("call", -3.0))),
-        (How("score", correct=0.5), (0.0,) * 4, (("wait", -2.5), ("lift crate 1", -3.0), ("walk to dock 1", -3.0), ("call", -3.5))),
+        (Choice("score", correct=1.0), (0.0,) * 4, (("walk to dock 1", 1.0), ("lift crate 1", 0.0), ("wait", -2.0), ("call", -3.0))),
+        (Choice("score", correct=0.5), (0.0,) * 4, (("wait", -2.5), ("lift crate 1", -3.0), ("walk to dock 1", -3.0), ("call", -3.5))),
         # By character: -3 / 4, 0, -2 / 4, 1 / 14
         (
-            How("score", "mean", correct=1.0),
+            Choice("score", "mean", correct=1.0),
             (0.0,) * 4,
             (("walk to dock 1", round(1 / 14, 6)), ("lift crate 1", 0.0), ("wait", -0.5), ("call", -0.75)),
         ),
         # Twice the score, half of it, none of it, and the prior as it is.
         (
-            How("score", weight=2.0),
+            Choice("score", weight=2.0),
             (3.0, 0.0, 0.0, 0.0),
             (("call", -5.0), ("wait", -6.0), ("lift crate 1", -12.0), ("walk to dock 1", -14.0)),
         ),
         (
-            How("score", weight=0.5),
+            Choice("score", weight=0.5),
             (0.0, 2.0, 0.0, 0.0),
             (("lift crate 1", -1.0), ("wait", -1.5), ("call", -2.0), ("walk to dock 1", -3.5)),
         ),
-        (How("score", weight=0.0), (0.0, 0.0, 0.0, 1.0), (("walk to dock 1", 1.0), ("call", 0.0), ("lift crate 1", 0.0), ("wait", 0.0))),
+        (Choice("score", weight=0.0), (0.0, 0.0, 0.0, 1.0), (("walk to dock 1", 1.0), ("call", 0.0), ("lift crate 1", 0.0), ("wait", 0.0))),
     ],
 )
 def test_score_is_weight_times_corrected_log_probability_plus_prior(how, prior, expected, yard):
-    decision = began(ModelPolicy(Scripted(scores=surprise))).decide(yard.ask(MENU, prior=prior, how=how), CHAT)
+    decision = began(ModelPolicy(Scripted(scores=surprise))).decide(yard.ask(MENU, prior=prior, choice=how), CHAT)
     assert decision.scores == expected
     assert decision.command == expected[0][0]
 
 
 def test_at_weight_0_the_model_is_not_asked(yard):
     backend = Scripted(scores=surprise)
-    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, prior=(0.0, 0.0, 0.0, 1.0), how=How("score", weight=0.0)), CHAT)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, prior=(0.0, 0.0, 0.0, 1.0), choice=Choice("score", weight=0.0)), CHAT)
     assert (decision.command, decision.is_asked, backend.calls) == ("walk to dock 1", False, [])
 
 
@@ -365,17 +366,17 @@ def test_commands_own_likelihood_is_asked_once_an_episode(yard):
     backend = Scripted(scores=surprise)
     policy = began(ModelPolicy(backend))
     for candidates in (MENU[:2], MENU, MENU[1:]):
-        policy.decide(yard.ask(candidates, how=How("score", correct=1.0)), CHAT)
-    neutral = backend.segments(NEUTRAL)
+        policy.decide(yard.ask(candidates, choice=Choice("score", correct=1.0)), CHAT)
+    neutral = render_plain(NEUTRAL)
     assert [call.continuations for call in backend.calls if call.segments == neutral] == [MENU[:2], MENU[2:]]
     policy.begin(0, 0, None)
-    policy.decide(yard.ask(MENU, how=How("score", correct=1.0)), CHAT)
+    policy.decide(yard.ask(MENU, choice=Choice("score", correct=1.0)), CHAT)
     assert backend.calls[-1].continuations == MENU
 
 
 def test_uncorrected_score_does_not_ask_for_the_commands_own_likelihood(yard):
     backend = Scripted(scores=surprise)
-    began(ModelPolicy(backend)).decide(yard.ask(MENU, how=How("score")), CHAT)
+    began(ModelPolicy(backend)).decide(yard.ask(MENU, choice=Choice("score")), CHAT)
     assert len(backend.calls) == 1
 
 
@@ -384,57 +385,57 @@ def test_uncorrected_score_does_not_ask_for_the_commands_own_likelihood(yard):
 
 def test_grammar_lets_the_model_write_what_is_on_offer(yard):
     backend = Noting(["lift crate 1"])
-    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, how=How("grammar")), CHAT)
-    assert decision == Decision("lift crate 1", "lift crate 1", is_asked=True, is_cut=False)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, choice=Choice("grammar")), CHAT)
+    assert decision == Decision("lift crate 1", "lift crate 1", is_asked=True, reply=Reply("lift crate 1"))
     # The longest command has 14 bytes, and the mark of the end is a token too.
-    assert backend.asked == [{"max_tokens": 15, "grammar": gbnf(MENU)}]
+    assert backend.asked == [Generation(tokens=15, grammar=gbnf(MENU))]
 
 
 def test_grammar_lets_the_model_call_a_tool(yard):
     backend = Noting(["note crate 1 is here."])
-    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, how=How("grammar"), tools=("note {text}", "read notes")), CHAT)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, choice=Choice("grammar"), tools=("note {text}", "read notes")), CHAT)
     assert decision.command == "note crate 1 is here."
-    assert backend.asked[0]["grammar"] == gbnf((*MENU, "note {text}", "read notes"))
+    assert backend.asked[0].grammar == gbnf((*MENU, "note {text}", "read notes"))
 
 
 @pytest.mark.parametrize(("written", "command"), [("walk to", "walk to dock 1"), ("wa", "wait"), ("", "call"), ("rea", "call")])
 def test_command_that_was_cut_short_is_completed_from_the_candidates(written, command, yard):
-    decision = began(ModelPolicy(Scripted([written]))).decide(yard.ask(MENU, how=How("grammar"), tools=("read notes",)), CHAT)
-    assert decision == Decision(written, command, is_asked=True, is_cut=False)
+    decision = began(ModelPolicy(Scripted([written]))).decide(yard.ask(MENU, choice=Choice("grammar"), tools=("read notes",)), CHAT)
+    assert decision == Decision(written, command, is_asked=True, reply=Reply(written))
 
 
 @pytest.mark.parametrize(("spare", "expected"), [(30, 15), (7, 7), (0, 1)])
 def test_grammar_asks_for_no_more_than_the_context_holds(spare, expected, yard):
     backend = Noting(["wait"])
-    backend.n_ctx = backend.count_tokens(backend.segments(CHAT)) + spare
-    began(ModelPolicy(backend)).decide(yard.ask(MENU, how=How("grammar")), CHAT)
-    assert backend.asked[0]["max_tokens"] == expected
+    backend.n_ctx = backend.count_tokens(render_plain(CHAT)) + spare
+    began(ModelPolicy(backend)).decide(yard.ask(MENU, choice=Choice("grammar")), CHAT)
+    assert backend.asked[0].tokens == expected
 
 
 @pytest.mark.parametrize("method", ["grammar", "vote"])
 def test_only_choice_is_taken_without_asking(method, yard):
     backend = Scripted()
-    assert began(ModelPolicy(backend)).decide(yard.ask(("wait",), how=How(method)), CHAT) == Decision("wait", "wait")
+    assert began(ModelPolicy(backend)).decide(yard.ask(("wait",), choice=Choice(method)), CHAT) == Decision("wait", "wait")
     assert backend.calls == []
 
 
 def test_grammar_samples_in_further_attempts(yard):
     backend = Noting(["wait"] * 2)
     for attempt in (0, 1):
-        began(ModelPolicy(backend, temperature=0.5), attempt=attempt).decide(yard.ask(MENU, how=How("grammar")), CHAT)
-    assert [asked.get("temperature") for asked in backend.asked] == [None, 0.5]
+        began(ModelPolicy(backend, temperature=0.5), attempt=attempt).decide(yard.ask(MENU, choice=Choice("grammar")), CHAT)
+    assert [asked.temperature for asked in backend.asked] == [0.0, 0.5]
 
 
 # --- vote
 
-VOTED = {"is_asked": True, "is_free": True, "first": "call", "is_cut": False}
+VOTED = {"is_asked": True, "is_free": True, "first": "call"}
 """What a vote of free answers says besides, the first of which is a call."""
 
 
 def vote(replies, yard, prior=(0.0,) * 4, tools=(), **how):
     backend = Noting(replies)
     decision = began(ModelPolicy(backend)).decide(
-        yard.ask(MENU, prior=prior, tools=tools, how=How("vote", samples=len(replies), **how)), CHAT
+        yard.ask(MENU, prior=prior, tools=tools, choice=Choice("vote", samples=len(replies), **how)), CHAT
     )
     return decision, backend
 
@@ -456,7 +457,7 @@ def test_vote_takes_what_most_answers_say(replies, expected, yard):
 
 def test_vote_reports_the_answer_and_the_votes(yard):
     decision, _ = vote(["call", "> wait.", "wait", "dance"], yard)
-    assert decision == Decision("> wait.", "wait", (("wait", 2.0), ("call", 1.0)), **VOTED)
+    assert decision == Decision("> wait.", "wait", (("wait", 2.0), ("call", 1.0)), **VOTED, reply=Reply("> wait."))
 
 
 def test_best_of_n_takes_the_answer_of_highest_prior(yard):
@@ -464,7 +465,7 @@ def test_best_of_n_takes_the_answer_of_highest_prior(yard):
     decision, _ = vote(replies, yard, prior=(0.0, 1.0, 1.0, 9.0), pick="best")
     # Not the walk, which no answer gave; the first of two equals.
     scores = (("lift crate 1", 1.0), ("wait", 1.0), ("call", 0.0))
-    assert decision == Decision("lift crate 1", "lift crate 1", scores, **VOTED)
+    assert decision == Decision("lift crate 1", "lift crate 1", scores, **VOTED, reply=Reply("lift crate 1"))
 
 
 def test_best_of_n_takes_a_tool_call_for_a_middling_command(yard):
@@ -480,14 +481,14 @@ def test_vote_of_tool_calls_counts(yard):
 @pytest.mark.parametrize("constrained", [False, True])
 def test_vote_samples_each_answer_on_its_own(constrained, yard):
     _, backend = vote(["wait"] * 4, yard, temperature=0.9, constrained=constrained)
-    assert {asked["temperature"] for asked in backend.asked} == {0.9}
-    assert len({asked["seed"] for asked in backend.asked}) == 4
-    assert {asked.get("grammar") for asked in backend.asked} == {gbnf(MENU) if constrained else None}
+    assert {asked.temperature for asked in backend.asked} == {0.9}
+    assert len({asked.seed for asked in backend.asked}) == 4
+    assert {asked.grammar for asked in backend.asked} == {gbnf(MENU) if constrained else None}
 
 
 def test_vote_counts_the_tokens_of_every_answer(yard):
     _, backend = vote(["walk to dock 1", "wait", "a b c d e"], yard)
-    words = backend.count_tokens(backend.segments(CHAT))
+    words = backend.count_tokens(render_plain(CHAT))
     assert (backend.usage.calls, backend.usage.prompt_tokens, backend.usage.generated_tokens) == (3, 3 * words, 10)
 
 
@@ -495,8 +496,8 @@ def seeds_of(seed, attempt, yard, steps=2):
     backend = Noting(["wait"] * 3 * steps)
     policy = began(ModelPolicy(backend), seed, attempt)
     for _ in range(steps):
-        policy.decide(yard.ask(MENU, how=How("vote", samples=3)), CHAT)
-    return [asked["seed"] for asked in backend.asked]
+        policy.decide(yard.ask(MENU, choice=Choice("vote", samples=3)), CHAT)
+    return [asked.seed for asked in backend.asked]
 
 
 def test_vote_follows_seed_attempt_and_step(yard):
@@ -510,12 +511,12 @@ def test_vote_follows_seed_attempt_and_step(yard):
 def test_real_model_always_writes_what_is_on_offer(method, smollm2, yard):
     candidates = ('click[a "big" crate]', "lift crate 1 off dock 12", "walk to dock 1", "walk to dock 12")
     tools = ("note {text}",)
-    how = How(method, samples=2, temperature=2.0, constrained=True)
+    how = Choice(method, samples=2, temperature=2.0, constrained=True)
     written = []
     for goal in ("put a crate on a dock", "sing", "write a note of 100 words"):
         chat = [{"role": "user", "content": f"Your task: {goal}. What do you do?"}]
         policy = began(ModelPolicy(smollm2, temperature=2.0), attempt=1)
-        written.append(policy.decide(yard.ask(candidates, tools=tools, how=how), chat))
+        written.append(policy.decide(yard.ask(candidates, tools=tools, choice=how), chat))
     for decision in written:
         assert decision.command in candidates or filling(tools[0], decision.command)
 
@@ -524,7 +525,7 @@ def test_real_model_always_writes_what_is_on_offer(method, smollm2, yard):
 def test_further_attempts_sample_the_scores_by_seed_and_attempt(method, yard):
     def play(seed, attempt):
         policy = began(ModelPolicy(Scripted()), seed, attempt)
-        return tuple(policy.decide(yard.ask(MENU, prior=(0.1, 0.0, 0.0, 0.0), how=How(method)), CHAT).command for _ in range(30))
+        return tuple(policy.decide(yard.ask(MENU, prior=(0.1, 0.0, 0.0, 0.0), choice=Choice(method)), CHAT).command for _ in range(30))
 
     assert set(play(0, 0)) == {"call"}
     assert set(play(0, 1)) == set(MENU)
@@ -535,26 +536,26 @@ def test_further_attempts_sample_the_scores_by_seed_and_attempt(method, yard):
 def test_first_attempt_after_another_is_greedy_again(yard):
     policy = began(ModelPolicy(Scripted()), attempt=1)
     policy.begin(0, 0, None)
-    asked = yard.ask(MENU, prior=(0.1, 0.0, 0.0, 0.0), how=How("rank"))
+    asked = yard.ask(MENU, prior=(0.1, 0.0, 0.0, 0.0), choice=Choice("rank"))
     assert {policy.decide(asked, CHAT).command for _ in range(30)} == {"call"}
 
 
 @pytest.mark.parametrize(("spare", "expected"), [(0, True), (-1, False)])
 def test_prompt_fits_with_twice_the_longest_answer(spare, expected, yard):
     chat = [{"role": "user", "content": "one two three"}]
-    words = Scripted().count_tokens(Scripted().segments(chat))
+    words = Scripted().count_tokens(chat)
     assert words >= 3
-    assert ModelPolicy(Scripted(n_ctx=words + 2 * MAX_COMMAND_TOKENS + spare)).fits(yard.ask(MENU), chat) == expected
+    assert ModelPolicy(Scripted(n_ctx=words + 2 * 24 + spare)).fits(yard.ask(MENU), chat) == expected
 
 
 @pytest.mark.parametrize(("spare", "expected"), [(0, True), (-1, False)])
 def test_prompt_fits_with_the_longest_command_that_is_scored(spare, expected, yard):
     chat = [{"role": "user", "content": "one two three"}]
-    longest = "say" + " again" * (3 * MAX_COMMAND_TOKENS)
-    need = Scripted().count_tokens(Scripted().segments(chat)) + Scripted().count_tokens((longest,))
-    event = yard.ask(("wait", longest), how=How("score"))
+    longest = "say" + " again" * (3 * 24)
+    need = Scripted().count_tokens(chat) + Scripted().count_tokens((longest,))
+    event = yard.ask(("wait", longest), choice=Choice("score"))
     assert ModelPolicy(Scripted(n_ctx=need + spare)).fits(event, chat) == expected
-    assert ModelPolicy(Scripted(n_ctx=need + spare)).fits(replace(event, how=How("generate")), chat)
+    assert ModelPolicy(Scripted(n_ctx=need + spare)).fits(replace(event, choice=Choice("generate")), chat)
 
 
 @pytest.mark.parametrize(
@@ -574,4 +575,4 @@ def test_prompt_fits_with_the_longest_command_that_is_scored(spare, expected, ya
     ],
 )
 def test_command_is_read_from_an_answer(response, command):
-    assert read_command(response) == command
+    assert read_answer(Reply(response), Reading()) == command

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from homebody.agents.episode import run_episode
-from homebody.agents.harness.hooks import How, StepEnd, TaskEnd
+from homebody.agents.harness.hooks import Choice, StepEnd, TaskEnd
 from homebody.agents.models.backend import CUT
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import ModelPolicy
@@ -15,14 +15,14 @@ MENU = ("wait", "walk to dock 1")
 
 def test_what_the_policy_was_shown_is_noted(make, yard):
     detail = make("trace_detail")
-    asked = yard.ask(MENU, content=f"You wait.{CUT}\n\nwait", prior=(0.0, 1 / 3), tools=("read notes",), how=How("rank"))
+    asked = yard.ask(MENU, content=f"You wait.{CUT}\n\nwait", prior=(0.0, 1 / 3), tools=("read notes",), choice=Choice("rank"))
     assert detail.process(asked) is None
     assert detail.notes == {
         "content": "You wait.\n\nwait",
         "candidates": ["wait", "walk to dock 1"],
         "prior": [0.0, 0.333333],
         "tools": ["read notes"],
-        "how": {
+        "choice": {
             "method": "rank", "normalize": "sum", "correct": 0.0, "weight": 1.0,
             "samples": 5, "temperature": 0.7, "pick": "most", "constrained": False,
         },

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from homebody.agents.answer import read_answer
 from homebody.agents.errors import (
     AgentError,
     BackendClosedError,
@@ -26,8 +27,10 @@ from homebody.agents.errors import (
     RemoteDownError,
     RemoteRefusedError,
 )
+from homebody.agents.harness.hooks import Reading
 from homebody.agents.models.backend import CUT, Backend
 from homebody.agents.models.chat_template import ChatTemplate, render_plain
+from homebody.agents.models.generation import Generation, Thinking
 from homebody.agents.models.names import load
 from homebody.agents.models.prepare import describe
 from homebody.agents.models.remote import OpenAICompatible
@@ -274,7 +277,7 @@ def test_counts_that_cannot_be_count_nothing(fake, backend):
     usage = {"completion_tokens": -7, "prompt_tokens_details": {"cached_tokens": -3}}
     fake.override["/v1/completions"] = in_turn(Answer({"choices": [{"text": "x"}], "usage": usage}))
     before = model.usage.snapshot()
-    model.generate(("You see",), max_tokens=9)
+    model.chat(("You see",), Generation(tokens=9))
     assert ((model.usage - before).generated_tokens, (model.usage - before).cached_tokens) == (0, 0)
 
 
@@ -313,7 +316,7 @@ def test_the_model_must_be_one_that_the_server_has(fake, ids, wanted, said):
 def test_one_model_of_several_is_named_after_the_hash(fake):
     fake.override["/v1/models"] = lambda body: Answer({"data": [{"id": "a"}, {"id": "org/b"}]})
     with OpenAICompatible(fake.url + "#org/b") as model:
-        model.generate(("x",), max_tokens=1)
+        model.chat(("x",), Generation(tokens=1))
     assert {body["model"] for body in fake.posted("/v1/completions")} == {"org/b"}
 
 
@@ -369,7 +372,11 @@ def test_a_closed_backend_says_so(backend):
     model = backend()
     model.close()
     model.close()
-    for call in (lambda: model.generate(("x",), max_tokens=1), lambda: model.score(("x",), ["y"]), lambda: model.segments(MESSAGES)):
+    for call in (
+        lambda: model.chat(("x",), Generation(tokens=1)).text,
+        lambda: model.score(("x",), ["y"]),
+        lambda: model.count_tokens(MESSAGES),
+    ):
         with pytest.raises(BackendClosedError):
             call()
 
@@ -421,7 +428,7 @@ def test_a_mark_of_the_beginning_is_not_scored(fake, backend):
 def test_a_chat_is_scored_after_what_the_servers_tokenizer_makes_of_it(fake, backend):
     model = backend("vllm")
     fake.asked.clear()
-    model.score(model.segments(MESSAGES), [" yes"])
+    model.score(MESSAGES, [" yes"])
     body = fake.posted("/v1/completions")[1]
     assert body["prompt"] == "<s><system>Play.<user>A box. Open it?<reply> yes"
     assert body["add_special_tokens"] is False
@@ -430,7 +437,7 @@ def test_a_chat_is_scored_after_what_the_servers_tokenizer_makes_of_it(fake, bac
 def test_a_chat_is_scored_after_a_transcript_elsewhere(fake, backend):
     model = backend()
     fake.asked.clear()
-    model.score(model.segments(MESSAGES), [" yes"])
+    model.score(MESSAGES, [" yes"])
     assert fake.posted("/v1/completions")[1]["prompt"] == "".join(render_plain(MESSAGES)) + " yes"
 
 
@@ -475,7 +482,7 @@ def test_a_server_whose_numbers_do_not_agree_generates_only(fake, backend, kind,
     assert model.fingerprint["scoring"] == "none"
     with pytest.raises(RemoteCannotError, match=rf"cannot score commands \(.*{said}.*use a harness whose model generates"):
         model.score(("x",), [" y"])
-    assert model.generate(model.segments(MESSAGES), max_tokens=4) if kind == "openai" else True
+    assert model.chat(MESSAGES, Generation(tokens=4)).text if kind == "openai" else True
 
 
 def change(edit: Callable[[Any], Any] | None = None, **choice: Any) -> Callable[[Answer], None]:
@@ -544,21 +551,24 @@ def test_tokens_that_are_no_numbers_are_caught(fake, backend):
 
 def test_a_template_that_the_server_shows_renders_as_in_this_process(fake, backend):
     model = backend("llama-server")
-    assert model.segments(MESSAGES) == ChatTemplate(TEMPLATE, bos="<s>", eos="</s>", model="").render(MESSAGES)
-    assert model.segments(MESSAGES)[:2] == ("<|system|>Play.", "</s><|user|>A box.")
+    model.chat(MESSAGES, Generation(tokens=3))
+    rendered = "".join(ChatTemplate(TEMPLATE, bos="<s>", eos="</s>", model="").render(MESSAGES))
+    assert rendered.startswith("<|system|>Play.</s><|user|>A box.")
+    assert fake.posted("/v1/completions")[-1]["prompt"] == rendered
     fake.bos = True  # Now the tokenizer writes the mark, so the template must not.
     fake.override["/props"] = lambda body: Answer(
         {"chat_template": "{{ bos_token }}{{ messages[0].content }}", "bos_token": "<s>", "default_generation_settings": {"n_ctx": 99}}
     )
-    assert backend("llama-server").segments(MESSAGES) == ("Play.",)
+    backend("llama-server").chat(MESSAGES, Generation(tokens=3))
+    assert fake.posted("/v1/completions")[-1]["prompt"] == "Play."
 
 
 def test_elsewhere_a_prompt_is_a_transcript_that_remembers_the_chat(fake, backend):
     model = backend()
-    segments = model.segments(MESSAGES)
-    assert segments == render_plain(MESSAGES)
-    assert model.generate(segments, max_tokens=9, stop=("\n",)) == "open the box"
-    (body,) = fake.posted("/v1/chat/completions")
+    # The first reply shows whether the model thinks; from then on the request is as it is meant.
+    assert [model.chat(MESSAGES, Generation(tokens=9, stop=("\n",))).text for _ in range(2)] == ["open the box"] * 2
+    first, body = fake.posted("/v1/chat/completions")
+    assert (first["max_tokens"] > 9, "stop" in first) == (True, False)
     assert body["messages"] == [{"role": "system", "content": "Play."}, {"role": "user", "content": "A box. Open it?"}]
     assert (body["max_tokens"], body["temperature"], body["seed"], body["stop"]) == (9, 0.0, 0, ["\n"])
     assert not {"top_k", "min_p", "repeat_penalty"} & set(body)  # OpenAI's own service refuses what it does not know.
@@ -575,7 +585,7 @@ def test_tokens_are_counted_by_the_server_or_estimated(fake, backend, kind, coun
 
 def test_a_chat_counts_the_template_too(backend):
     model = backend()
-    assert model.count_tokens(model.segments(MESSAGES)) == 16 + model.count_tokens(render_plain(MESSAGES))
+    assert model.count_tokens(MESSAGES) == 16 + model.count_tokens(render_plain(MESSAGES))
 
 
 # --- generating
@@ -588,7 +598,7 @@ def test_the_distribution_is_the_models_own(fake, backend):
         ("vllm", "repetition_penalty", -1),
     ):
         model = backend(kind)
-        model.generate(("x",), max_tokens=3, temperature=0.7, seed=5)
+        model.chat(("x",), Generation(tokens=3, temperature=0.7, seed=5))
         body = fake.posted("/v1/completions")[-1]
         assert (body["temperature"], body["seed"], body["max_tokens"]) == (0.7, 5, 3)
         assert (body["top_p"], body["min_p"], body["top_k"], body[penalty]) == (1.0, 0.0, all_words, 1.0)
@@ -598,7 +608,7 @@ def test_generation_is_counted_and_cut_at_every_stop(fake, backend):
     model = backend()
     fake.override["/v1/completions"] = lambda body: Answer({"choices": [{"text": "one two;three"}], "usage": {"completion_tokens": 6}})
     before = model.usage.snapshot()
-    assert model.generate(("You see",), max_tokens=9, stop=("a", "", "b", "c", "d", ";")) == "one two"
+    assert model.chat(("You see",), Generation(tokens=9, stop=("a", "", "b", "c", "d", ";"))).text == "one two"
     assert fake.posted("/v1/completions")[-1]["stop"] == ["a", "b", "c", "d"]
     used = model.usage - before
     assert (used.generated_tokens, used.cached_tokens, used.calls) == (6, 0, 1)
@@ -614,7 +624,7 @@ SCHEMA = {"type": "object"}
 def test_half_a_surrogate_pair_of_an_answer_is_replaced(fake, backend, sent, read):
     model = backend()
     fake.override["/v1/completions"] = lambda body: Answer({"choices": [{"text": sent}]})
-    assert model.generate(("You see",), max_tokens=9) == read
+    assert model.chat(("You see",), Generation(tokens=9)).text == read
 
 
 @pytest.mark.parametrize(
@@ -633,37 +643,37 @@ def test_each_kind_is_asked_for_form_in_its_own_words(fake, backend, kind, gramm
     for path, segments, asked, fields in (
         ("/v1/completions", ("x",), {"grammar": "G"}, grammar),
         ("/v1/completions", ("x",), {"schema": SCHEMA}, schema),
-        ("/v1/chat/completions", model.segments(MESSAGES), {"schema": SCHEMA}, chat_schema),
+        ("/v1/chat/completions", MESSAGES, {"schema": SCHEMA}, chat_schema),
     ):
         if path.startswith("/v1/chat") and kind == "llama-server":
             continue  # It shows its template, so it is never asked for a chat.
         if fields is None:
             with pytest.raises(RemoteCannotError, match=r"cannot hold (a|this) text to a (grammar|JSON Schema)"):
-                model.generate(segments, max_tokens=4, **asked)
+                model.chat(segments, Generation(tokens=4, **asked))
         else:
-            model.generate(segments, max_tokens=4, **asked)
+            model.chat(segments, Generation(tokens=4, **asked))
             assert fields.items() <= fake.posted(path)[-1].items()
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"max_tokens": 0}, "max_tokens is 0"),
-        ({"max_tokens": 1, "temperature": -1.0}, "temperature is -1.0"),
-        ({"max_tokens": 1, "temperature": float("nan")}, "temperature is nan"),
-        ({"max_tokens": 1, "temperature": float("inf")}, "temperature is inf"),
-        ({"max_tokens": 1, "seed": -1}, "seed is -1"),
-        ({"max_tokens": 1, "grammar": "G", "schema": SCHEMA}, "both a grammar and a schema"),
+        ({"tokens": -1}, "tokens is -1"),
+        ({"tokens": 1, "temperature": -1.0}, "temperature is -1.0"),
+        ({"tokens": 1, "temperature": float("nan")}, "temperature is nan"),
+        ({"tokens": 1, "temperature": float("inf")}, "temperature is inf"),
+        ({"tokens": 1, "seed": -1}, "seed is -1"),
+        ({"tokens": 1, "grammar": "G", "schema": SCHEMA}, "both a grammar and a schema"),
     ],
 )
 def test_arguments_out_of_range_are_named(backend, settings, said):
     with pytest.raises(BadRequestError, match=said):
-        backend().generate(("x",), **settings)
+        backend().chat(("x",), Generation(**settings))
 
 
 def test_an_empty_prompt_is_refused(backend):
     model = backend()
-    for call in (lambda: model.generate(("",), max_tokens=1), lambda: model.score((), ["y"])):
+    for call in (lambda: model.chat(("",), Generation(tokens=1)).text, lambda: model.score((), ["y"])):
         with pytest.raises(BadRequestError, match="the prompt is ''"):
             call()
 
@@ -673,7 +683,7 @@ def test_what_does_not_fit_is_not_sent(fake, backend):
     asked = len(fake.asked)
     long = ("word " * 20,)  # 100 bytes: 34 tokens by the estimate, and the mark of the beginning.
     with pytest.raises(ContextOverflowError, match="41 tokens do not fit the context of 40"):
-        model.generate(long, max_tokens=6)
+        model.chat(long, Generation(tokens=6))
     with pytest.raises(ContextOverflowError):
         model.score(long, [" a", " much longer answer"])
     assert len(fake.asked) == asked
@@ -692,7 +702,7 @@ def test_a_prompt_that_the_server_finds_too_long_is_an_overflow(fake, backend, m
     model = backend()
     fake.override["/v1/completions"] = lambda body: Answer({"error": {"message": message}}, status=400)
     with pytest.raises(ContextOverflowError) as caught:
-        model.generate(("x",), max_tokens=4)
+        model.chat(("x",), Generation(tokens=4))
     assert (caught.value.needed, caught.value.n_ctx) == (needed, n_ctx)
 
 
@@ -700,17 +710,16 @@ def test_a_grammar_that_the_server_cannot_read_is_named(fake, backend):
     model = backend("llama-server")
     fake.override["/v1/completions"] = lambda body: Answer({"error": {"message": "Failed to parse grammar"}}, status=400)
     with pytest.raises(BadGrammarError, match="Failed to parse grammar"):
-        model.generate(("x",), max_tokens=4, grammar="root ::= foo")
+        model.chat(("x",), Generation(tokens=4, grammar="root ::= foo"))
     with pytest.raises(RemoteRefusedError):
-        model.generate(("x",), max_tokens=4)
+        model.chat(("x",), Generation(tokens=4))
 
 
-@pytest.mark.parametrize("content", [None, 7])
-def test_a_reply_without_text_is_caught(fake, backend, content):
+def test_a_reply_whose_text_is_no_text_is_caught(fake, backend):
     model = backend()
-    fake.override["/v1/chat/completions"] = lambda body: Answer({"choices": [{"message": {"content": content}}]})
-    with pytest.raises(RemoteAnswerError, match=rf"choices.0.message.content is '{content}', expected: str"):
-        model.generate(model.segments(MESSAGES), max_tokens=4)
+    fake.override["/v1/chat/completions"] = lambda body: Answer({"choices": [{"message": {"content": 7}}]})
+    with pytest.raises(RemoteAnswerError, match=r"content is '7', expected: str"):
+        model.chat(MESSAGES, Generation(tokens=4))
 
 
 # --- the client
@@ -914,7 +923,7 @@ def test_the_key_is_sent_and_never_shown(fake, monkeypatch):
         ):
             fake.override["/v1/completions"] = in_turn(answer)
             with pytest.raises((RemoteRefusedError, RemoteAnswerError), match=r"\*\*\*") as caught:
-                model.generate(("x",), max_tokens=1)
+                model.chat(("x",), Generation(tokens=1))
             assert "sk-secret" not in str(caught.value)
 
 
@@ -934,7 +943,7 @@ def test_no_part_of_a_key_that_a_server_repeats_is_shown(fake, backend, monkeypa
     model = backend("llama-cpp-python")
     fake.override[path] = in_turn(answer)
     with pytest.raises(AgentError) as caught:
-        model.generate(("You see",), max_tokens=1, grammar="G")
+        model.chat(("You see",), Generation(tokens=1, grammar="G"))
     assert "sk" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -949,3 +958,159 @@ def test_a_key_that_no_header_can_hold_is_named_and_not_shown(monkeypatch, key):
 def test_without_a_key_none_is_sent(fake, backend):
     backend()
     assert not any("Authorization" in headers for _, _, headers in fake.asked)
+
+
+# --- models that think, behind servers that show it in many ways
+
+THOUGHT = "Okay, a box.\nIt may be opened."
+TEMPLATE_THAT_OPENS = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}<|assistant|>"
+    "{% if enable_thinking is false %}<think>\n\n</think>\n\n{% else %}<think>\n{% endif %}{% endif %}"
+)
+SAYS: dict[str, tuple[dict[str, Any], str]] = {
+    "plain": ({"content": "open the box"}, "stop"),
+    "white space before it": ({"content": "\n\nopen the box"}, "stop"),
+    "marks": ({"content": f"<think>\n{THOUGHT}\n</think>\n\nopen the box"}, "stop"),
+    "opened by the template": ({"content": f"{THOUGHT}\n</think>\n\nopen the box"}, "stop"),
+    "reasoning_content": ({"content": "\n\nopen the box", "reasoning_content": THOUGHT}, "stop"),
+    "reasoning": ({"content": "open the box\nand so on", "reasoning": THOUGHT}, "stop"),
+    "a call": (
+        {"content": None, "tool_calls": [{"type": "function", "function": {"name": "act", "arguments": '{"command": "open the box"}'}}]},
+        "tool_calls",
+    ),
+    "a call after a thought": (
+        {"reasoning": THOUGHT, "tool_calls": [{"function": {"name": "act", "arguments": {"command": "open the box"}}}]},
+        "tool_calls",
+    ),
+}
+CUT_OFF: dict[str, dict[str, Any]] = {
+    "empty": {"content": "", "reasoning_content": THOUGHT[:9]},
+    "null": {"content": None, "reasoning": THOUGHT[:9]},
+    "null, and the thought is not shown": {"content": None},
+    "an open mark": {"content": f"<think>\n{THOUGHT[:9]}"},
+}
+
+
+def says(fake, message, finish):
+    answer = {"choices": [{"message": {"role": "assistant", **message}, "finish_reason": finish}], "usage": {}}
+    fake.override["/v1/chat/completions"] = lambda body: Answer(answer)
+
+
+@pytest.mark.parametrize("kind", ["openai", "vllm", "llama-cpp-python"])
+@pytest.mark.parametrize("name", SAYS)
+def test_whatever_a_server_says_gives_the_same_command(fake, backend, kind, name):
+    model = backend(kind)
+    says(fake, *SAYS[name])
+    for _ in range(2):  # The second request is made by who knows that the model thinks.
+        reply = model.chat(MESSAGES, Generation(tokens=24, stop=("\n",), thinking=Thinking(budget=200)))
+        assert read_answer(reply, Reading()) == "open the box"
+        assert THOUGHT not in reply.text
+        assert reply.thought in ("", THOUGHT)
+        assert reply.finish == ("tool" if "call" in name else "stop")
+    body = fake.posted("/v1/chat/completions")[-1]
+    assert ("stop" in body) == (not reply.thought)  # A stop string would end the thought.
+    assert model.thinks(Thinking()) == bool(reply.thought)
+
+
+@pytest.mark.parametrize("name", CUT_OFF)
+def test_a_thought_that_was_cut_off_is_no_answer_and_says_so(fake, backend, name):
+    model = backend()
+    says(fake, CUT_OFF[name], "length")
+    reply = model.chat(MESSAGES, Generation(tokens=24, stop=("\n",)))
+    assert (reply.text, reply.finish, read_answer(reply, Reading())) == ("", "budget", "")
+
+
+def test_a_thought_line_is_read_by_its_mark(fake, backend):
+    model = backend()
+    says(fake, {"content": "Thought: a box.\nAction: open the box"}, "stop")
+    assert read_answer(model.chat(MESSAGES, Generation()), Reading("after", "Action:")) == "open the box"
+
+
+@pytest.mark.parametrize(("kind", "switch"), [("vllm", True), ("openai", False)])
+@pytest.mark.parametrize("mode", ["on", "off"])
+def test_the_switch_goes_to_servers_that_have_one(fake, backend, kind, switch, mode):
+    model = backend(kind)
+    says(fake, {"content": "look"}, "stop")
+    model.chat(MESSAGES, Generation(thinking=Thinking(mode)))
+    body = fake.posted("/v1/chat/completions")[-1]
+    assert ("chat_template_kwargs" in body) == switch
+    if switch:
+        assert body["chat_template_kwargs"]["enable_thinking"] == (mode == "on")
+
+
+def test_an_earlier_thought_goes_to_the_server_by_its_usual_name(fake, backend):
+    model = backend()
+    says(fake, {"content": "look"}, "stop")
+    model.chat([*MESSAGES, {"role": "assistant", "content": "look", "thought": "So."}, *MESSAGES[1:]], Generation())
+    sent = fake.posted("/v1/chat/completions")[-1]["messages"]
+    assert sent[2] == {"role": "assistant", "content": "look", "reasoning_content": "So."}
+    assert set(sent[1]) == {"role", "content"}
+
+
+@pytest.fixture
+def thinker(fake, backend):
+    """A llama-server that shows a template which opens a thought; `thinker(replies)`: what it says to prompts by their ends."""
+
+    def thinker(replies: dict[str, tuple[str, str]]) -> OpenAICompatible:
+        fake.override["/props"] = lambda body: Answer(
+            {"chat_template": TEMPLATE_THAT_OPENS, "default_generation_settings": {"n_ctx": 4096}}
+        )
+        model = backend("llama-server")
+
+        def complete(body: Any) -> Answer:
+            text, finish = next(said for end, said in replies.items() if body["prompt"].endswith(end))
+            return Answer({"choices": [{"text": text, "finish_reason": finish}], "usage": {}})
+
+        fake.override["/v1/completions"] = complete
+        return model
+
+    return thinker
+
+
+def test_a_thought_is_written_first_and_closed_where_the_prompt_is_rendered_here(fake, thinker):
+    model = thinker({"<think>\n": (f"{THOUGHT}\n", "stop"), f"{THOUGHT}\n</think>\n\n": ("open the box\nand", "stop")})
+    reply = model.chat(MESSAGES, Generation(tokens=24, stop=("\n",), grammar="G", thinking=Thinking(budget=50)))
+    assert (reply.thought, reply.text, reply.finish) == (THOUGHT, "open the box", "stop")
+    first, second = fake.posted("/v1/completions")[-2:]
+    assert (first["max_tokens"], first["stop"], "grammar" in first) == (50, ["</think>"], False)
+    assert (second["max_tokens"], second["stop"], second["grammar"]) == (24, ["\n"], "G")
+    assert model.thinks(Thinking())
+
+
+@pytest.mark.parametrize(("at_budget", "text", "finish"), [("close", "open the box", "stop"), ("fail", "", "budget")])
+def test_a_thought_has_a_budget_there_too(thinker, at_budget, text, finish):
+    model = thinker({"<think>\n": ("On and on", "length"), "On and on Enough.\n</think>\n\n": ("open the box", "stop")})
+    reply = model.chat(MESSAGES, Generation(thinking=Thinking("template", 50, at_budget, "Enough.")))
+    assert (reply.text, reply.finish) == (text, finish)
+    assert reply.thought.startswith("On and on")
+
+
+def test_thinking_off_is_told_to_the_template(fake, thinker):
+    model = thinker({"<think>\n\n</think>\n\n": ("open the box", "stop")})
+    assert model.chat(MESSAGES, Generation(thinking=Thinking("off"))).text == "open the box"
+    assert not model.thinks(Thinking("off"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("llama-server", {"top_k", "min_p", "repeat_penalty"}), ("vllm", {"top_k", "min_p", "repetition_penalty"}), ("openai", None)],
+)
+def test_sampling_goes_by_the_servers_own_names_or_is_refused(fake, backend, kind, names):
+    model = backend(kind)
+    usual = {"temperature": 0.6, "top_p": 0.95, "presence_penalty": 1.5, "frequency_penalty": 0.5}
+    own = {"top_k": 20, "min_p": 0.1, "repetition_penalty": 1.1}
+    model.chat(("x",), Generation(**usual))
+    assert usual.items() <= fake.posted("/v1/completions")[-1].items()
+    if names is None:
+        with pytest.raises(RemoteCannotError, match="cannot sample by top_k, min_p, repetition_penalty"):
+            model.chat(("x",), Generation(temperature=1.0, **own))
+    else:
+        model.chat(("x",), Generation(temperature=1.0, **own))
+        body = fake.posted("/v1/completions")[-1]
+        assert {body[name] for name in names} == {20, 0.1, 1.1}
+
+
+def test_the_makers_sampling_is_what_a_server_does_unasked(fake, backend):
+    model = backend("vllm")
+    model.chat(("x",), Generation(maker=True, temperature=0.3))
+    assert not {"temperature", "top_p", "top_k", "min_p"} & set(fake.posted("/v1/completions")[-1])

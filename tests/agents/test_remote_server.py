@@ -18,6 +18,7 @@ from homebody.agents import HarnessSpec, Job, RolloutConfig, Rollouts
 from homebody.agents.errors import BadRequestError, ContextOverflowError, RemoteDownError
 from homebody.agents.harness.spec import component
 from homebody.agents.models.backend import CUT
+from homebody.agents.models.generation import Generation
 from homebody.agents.models.llama import LlamaCpp
 from homebody.agents.models.remote import OpenAICompatible, provider
 from homebody.envs import tasks
@@ -81,11 +82,10 @@ def test_its_echo_is_found_out(remote, server, monkeypatch):
 
 
 def test_generates_what_the_model_in_this_process_does(remote, smollm2: LlamaCpp):
-    segments = remote.segments(MESSAGES)
-    there = remote.generate(segments, max_tokens=8)
-    assert there.strip() == smollm2.generate(smollm2.segments(MESSAGES), max_tokens=8).strip()
-    assert remote.generate(segments, max_tokens=8, grammar='root ::= "open the box" | "look"') in ("open the box", "look")
-    assert isinstance(json.loads(remote.generate(segments, max_tokens=40, schema={"type": "object", "properties": {}})), dict)
+    there = remote.chat(MESSAGES, Generation(tokens=8)).text
+    assert there.strip() == smollm2.chat(smollm2.segments(MESSAGES), Generation(tokens=8)).text.strip()
+    assert remote.chat(MESSAGES, Generation(tokens=8, grammar='root ::= "open the box" | "look"')).text in ("open the box", "look")
+    assert isinstance(json.loads(remote.chat(MESSAGES, Generation(tokens=40, schema={"type": "object", "properties": {}})).text), dict)
 
 
 def test_counts_as_the_model_does(remote, smollm2: LlamaCpp):
@@ -96,7 +96,7 @@ def test_a_context_smaller_than_assumed_is_an_overflow(server):
     with OpenAICompatible(server[0]) as backend:
         assert backend.n_ctx == provider.UNKNOWN_N_CTX
         with pytest.raises(ContextOverflowError, match=f"do not fit the context of {N_CTX}"):
-            backend.generate((" word" * 1200,), max_tokens=4)
+            backend.chat((" word" * 1200,), Generation(tokens=4))
 
 
 def test_a_model_that_it_does_not_have_is_named(server):
@@ -119,4 +119,4 @@ def test_a_server_that_dies_is_named(server):
         server[1].kill()
         server[1].wait()
         with pytest.raises(RemoteDownError, match="check that it is running"):
-            remote.generate(("The end",), max_tokens=2)
+            remote.chat(("The end",), Generation(tokens=2))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from homebody.agents.episode import run_episode
-from homebody.agents.harness.hooks import How, Interrupt
+from homebody.agents.harness.hooks import Choice, Interrupt
 from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import TWINS, EchoPolicy, ExecutorPolicy, ModelPolicy, NoModelPolicy
@@ -185,9 +185,9 @@ def test_a_plan_that_acts_on_unreadable_replies_gives_the_model_no_part(play, ad
     assert by(record) == ["fallback"] * 5
 
 
-@pytest.mark.parametrize("how", [How("grammar"), How("vote", samples=1, constrained=True)], ids=["grammar", "vote"])
+@pytest.mark.parametrize("how", [Choice("grammar"), Choice("vote", samples=1, constrained=True)], ids=["grammar", "vote"])
 def test_what_is_cut_short_under_a_grammar_and_completed_is_not_the_models(how, play, add_processor):
-    decide = add_processor("decide_so", "before_model", lambda event: {"how": how})
+    decide = add_processor("decide_so", "before_model", lambda event: {"choice": how})
     (step,) = play(["walk to"], decide).trace
     assert (step.command, step.decided_by, step.repaired, step.readable) == ("walk to dock 1", "fallback", True, None)
 

@@ -11,6 +11,8 @@ from homebody.agents import rollout
 from homebody.agents.errors import ModelNotFoundError
 from homebody.agents.harness.spec import HarnessSpec, component, digest
 from homebody.agents.models import names
+from homebody.agents.models.backend import Prompt, Tool
+from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import TWINS
 from homebody.agents.processors import REGISTRY, Processor
@@ -261,9 +263,9 @@ class Says(Scripted):
         super().__init__(name="tiny")
         self.reply = reply
 
-    def generate(self, segments: Sequence[str], **settings: Any) -> str:
+    def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
         self.enqueue(self.reply)
-        return super().generate(segments, **settings)
+        return super().chat(prompt, generation, tools)
 
 
 @pytest.fixture
@@ -321,8 +323,8 @@ ONLY = {
     "use": "code", "hook": "before_model", "dimension": "control", "params": {},
     "source": (
         "def process(event):\n"
-        "    how = {**event['how'], 'method': 'rank'}\n"
-        "    return {'candidates': ['press'], 'prior': [0.0], 'how': how} if 'press' in event['candidates'] else None\n"
+        "    how = {**event['choice'], 'method': 'rank'}\n"
+        "    return {'candidates': ['press'], 'prior': [0.0], 'choice': how} if 'press' in event['candidates'] else None\n"
     ),
 }  # fmt: skip
 

@@ -14,6 +14,9 @@ import pytest
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models import names
+from homebody.agents.models.backend import Prompt, Tool, parts
+from homebody.agents.models.chat_template import render_plain
+from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import MODEL_FREE, ModelPolicy
 from homebody.envs import TaskSpec, make
@@ -37,22 +40,23 @@ class Words(Scripted):
     def __init__(self, reply: str = "go to shaft 1") -> None:
         super().__init__(name="words")
         self.reply = reply
-        self.on_text: Callable[[str, list[int], list[float]], None] | None = None
+        self.on_text: Callable[[str, list[int], list[int], list[float]], None] | None = None
 
-    def generate(self, segments: Sequence[str], **settings: Any) -> str:
+    def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
         self.enqueue(self.reply)
-        text = super().generate(segments, **settings)
+        reply = super().chat(prompt, generation, tools)
         if self.on_text:
-            self.on_text(text, [*ids(text), 7], [-0.5] * (len(text.split()) + 1))
-        return text
+            self.on_text(reply.text, self.tokens(prompt), [*ids(reply.text), 7], [-0.5] * (len(reply.text.split()) + 1))
+        return reply
 
-    def tokens(self, segments: Sequence[str]) -> list[int]:
-        return ids(" ".join(segments))
+    def tokens(self, prompt: Prompt, reply: Reply | None = None) -> list[int]:
+        segments, messages = parts(prompt)
+        return ids(" ".join(render_plain(messages) if messages else segments))
 
     def spell(self, continuation: str) -> list[int]:
         return ids(continuation)
 
-    def trace(self, segments: Sequence[str], continuation: str) -> tuple[list[int], list[float]]:
+    def trace(self, prompt: Prompt, continuation: str, reply: Reply | None = None) -> tuple[list[int], list[float]]:
         return ids(continuation), [-0.25] * len(continuation.split())
 
 

@@ -6,13 +6,15 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from homebody.agents.harness.spec import HarnessSpec, component
+from homebody.agents.models.backend import Prompt, Tool
+from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
 from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv
@@ -160,9 +162,9 @@ def test_evaluate_prints_and_writes(homebody: Command, loaded: Command, tmp_path
 class Repeats(Scripted):
     """A model that can only repeat one sentence."""
 
-    def generate(self, segments: Any, **settings: Any) -> str:
+    def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
         self.enqueue("I will help you")
-        return super().generate(segments, **settings)
+        return super().chat(prompt, generation, tools)
 
 
 @pytest.fixture

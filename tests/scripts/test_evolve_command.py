@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from homebody.agents import HarnessSpec
+from homebody.agents.models.backend import Prompt, Tool
+from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
 from homebody.evolution.lineage import read_lineage
 from homebody.evolution.store import Store
@@ -121,14 +123,14 @@ def test_bad_settings(homebody: Command, tmp_path: Path, options: tuple[object, 
 class Talker(Scripted):
     """Says the same at every step, and answers what a proposer asks with an edit that the schema allows."""
 
-    def generate(self, segments: Sequence[str], *, max_tokens: int, **options: Any) -> str:
-        schema = options.get("schema")
+    def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
+        schema = generation.schema
         if schema is None:
-            self.enqueue("```\nGive one command.\n```" if "```" in "".join(segments) else "look")
+            self.enqueue("```\nGive one command.\n```" if "```" in str(prompt) else "look")
         else:
             answers = schema["properties"]["answers"]["enum"][0]
             self.enqueue(json.dumps({"answers": answers, "why": "It knows no way.", "edit": {"set": "learned_plan", "params": {}}}))
-        return super().generate(segments, max_tokens=max_tokens, **options)
+        return super().chat(prompt, generation, tools)
 
 
 @pytest.fixture

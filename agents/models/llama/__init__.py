@@ -21,21 +21,25 @@ No tokenizer adds a leading space here (some would, to every piece of text given
 import importlib.metadata
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
 from homebody.agents.errors import BackendClosedError, BadRequestError, ContextOverflowError
-from homebody.agents.models.backend import TOKENIZED, Message, Segments, Usage, check_request
+from homebody.agents.models.backend import TOKENIZED, Message, Prompt, Segments, Tool, Usage, parts
 from homebody.agents.models.chat_template import ChatTemplate, render_plain
+from homebody.agents.models.generation import Generation, Reply, Thinking
+from homebody.agents.models.gguf import read_header
 from homebody.agents.models.llama.engine import N_OUTPUTS, Engine
 from homebody.agents.models.llama.prompt import Piece, PromptMemory
-from homebody.agents.models.llama.sampling import Choice, Floats, log_probabilities, open_grammar, schema_grammar
+from homebody.agents.models.llama.sampling import Floats, Grammar, Sampler, log_probabilities, open_grammar, schema_grammar
 from homebody.agents.models.llama.weights import check_file, quantization, requantize
+from homebody.agents.models.llama.writing import Run, Signs, Writer, make_signs
+from homebody.agents.models.thinking import find_marks, open_prompt
 from homebody.agents.models.token_trie import branches, plant
 
 __all__ = ["LlamaCpp", "requantize"]
@@ -43,9 +47,20 @@ __all__ = ["LlamaCpp", "requantize"]
 MOST_THREADS = 512
 """GGML_MAX_N_THREADS of ggml.h: at more llama.cpp ends the process."""
 
-OnText = Callable[[str, list[int], list[float]], None]
-"""Takes a text that `generate` returned, the tokens that the model chose (the one that ended the text included, so they may spell more than
-the text), and the log-probability of each: natural logs of the softmax at temperature 1, whatever temperature or grammar chose it."""
+OnText = Callable[[str, list[int], list[int], list[float]], None]
+"""Takes the text of a reply, the tokens of its prompt, those of the reply (its thought and what ended it included), and the
+log-probability of each of the latter: natural logs of the softmax at temperature 1, whatever sampling or grammar chose it."""
+NO_THOUGHT = Thinking("off")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an answer begins."""
+
+    segments: Segments
+    """Of the prompt."""
+    tokens: tuple[int, ...]
+    """Of the thought, as they were generated."""
 
 
 class LlamaCpp:
@@ -77,9 +92,8 @@ class LlamaCpp:
             raise BadRequestError("gpu_layers", gpu_layers, "a number of layers, or -1 for all")
         self.name = name
         self.usage = Usage()
-        self.finish = "stop"
         self.on_text: OnText | None = None
-        """Called with what each `generate` wrote, token by token; None, as it is at first, saves the time."""
+        """Called with what each `chat` wrote, token by token; None, as it is at first, saves the time."""
         self._closed = False
         sha256 = check_file(path)
         engine = Engine(path, name=name, n_ctx=n_ctx, n_threads=n_threads, gpu_layers=gpu_layers, n_batch=n_batch, usage=self.usage)
@@ -90,6 +104,8 @@ class LlamaCpp:
         self._tokens = lru_cache(maxsize=TOKENIZED)(engine.tokenize)
         try:
             self._template = self._own_template()
+            self._signs = self._own_signs()
+            self._recommended = read_header(Path(path)).sampling
         except BaseException:
             engine.close()
             raise
@@ -107,43 +123,38 @@ class LlamaCpp:
             "flash_attention": engine.flash_attention,
         }
 
-    def segments(self, messages: Sequence[Message]) -> Segments:
+    def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
+        """Return the reply; the model's own end marks end it too."""
+        self._check_open()
+        generation = generation.sampled(self._recommended)
+        grammar = schema_grammar(generation.schema) if generation.schema is not None else generation.grammar
+        started = time.perf_counter()
+        with open_grammar(self.engine.vocab, grammar) as rule:
+            reply = self._write(prompt, generation, tools, rule)
+        self._count(started)
+        return reply
+
+    def thinks(self, thinking: Thinking) -> bool:
+        """Tell whether a reply may begin with a thought."""
+        if self._signs is None or thinking.mode == "off":
+            return False
+        return thinking.mode == "on" or self._signs.marks.opens["template"] != "closed"
+
+    def segments(self, messages: Sequence[Message], thinking: Thinking = NO_THOUGHT) -> Segments:
         """Render by the model's chat template, or as a plain transcript where it has none."""
         self._check_open()
-        return render_plain(messages) if self._template is None else self._template.render(messages)
+        return self._opened(messages, thinking.mode, ())[0]
 
-    def count_tokens(self, segments: Sequence[str]) -> int:
+    def count_tokens(self, prompt: Prompt) -> int:
         """Return the number of tokens, the mark of the beginning included where the model wants one."""
-        self._check_open()
-        return sum(len(tokens) for _, tokens in self._pieces(segments))
+        return len(self.tokens(prompt))
 
-    def generate(
-        self,
-        segments: Sequence[str],
-        *,
-        max_tokens: int,
-        stop: Sequence[str] = (),
-        grammar: str | None = None,
-        schema: Mapping[str, Any] | None = None,
-        temperature: float = 0.0,
-        seed: int = 0,
-    ) -> str:
-        """Return the text that follows; the model's own end marks end it too."""
-        self._check_open()
-        check_request(max_tokens, temperature, seed, grammar, schema)
-        if schema is not None:
-            grammar = schema_grammar(schema)
-        started = time.perf_counter()
-        text = self._generate(segments, max_tokens, [mark.encode() for mark in stop if mark], grammar, Choice(temperature, seed))
-        self._count(started)
-        return text.decode("utf-8", "replace")
-
-    def score(self, segments: Sequence[str], continuations: Sequence[str]) -> list[float]:
+    def score(self, prompt: Prompt, continuations: Sequence[str], reply: Reply | None = None) -> list[float]:
         """Return the log-probability of each continuation; special tokens in their texts count as plain text."""
         self._check_open()
         started = time.perf_counter()
         paths = [self._tokens(text, False) for text in continuations]
-        start, row = self.read(segments, max((len(path) for path in paths), default=0))
+        start, row = self._enter(self._pieces_before(prompt, reply), max((len(path) for path in paths), default=0))
         following = branches(paths)
         logs: dict[tuple[int, ...], float] = {}
 
@@ -172,24 +183,25 @@ class LlamaCpp:
         self._count(started)
         return [math.fsum(logs[path[:end]] for end in range(1, len(path) + 1)) for path in paths]
 
-    def tokens(self, segments: Sequence[str]) -> list[int]:
-        """Return the tokens of a prompt, as they are evaluated."""
+    def tokens(self, prompt: Prompt, reply: Reply | None = None) -> list[int]:
+        """Return the tokens of a prompt, as they are evaluated; with a reply those of its thought, too."""
         self._check_open()
-        return [token for _, tokens in self._pieces(segments) for token in tokens]
+        return [token for _, tokens in self._pieces_before(prompt, reply) for token in tokens]
 
     def spell(self, continuation: str) -> list[int]:
         """Return the tokens of a text that follows a prompt."""
         self._check_open()
         return list(self._tokens(continuation, False))
 
-    def trace(self, segments: Sequence[str], continuation: str) -> tuple[list[int], list[float]]:
+    def trace(self, prompt: Prompt, continuation: str, reply: Reply | None = None) -> tuple[list[int], list[float]]:
         """Return the tokens of a continuation and the log-probability of each after the prompt and those before it.
 
         Raises:
             ContextOverflowError: they do not fit.
         """
         tokens = self.spell(continuation)
-        start, row = self.read(segments, len(tokens))
+        self._check_open()
+        start, row = self._enter(self._pieces_before(prompt, reply), len(tokens))
         logs: list[float] = []
         with self.engine.copies(1):
             for number, token in enumerate(tokens):
@@ -198,7 +210,7 @@ class LlamaCpp:
                     row = self.engine.decode([token], start + number, 1, outputs=1)[0]
         return tokens, logs
 
-    def read(self, segments: Sequence[str], room: int = 0) -> tuple[int, Floats]:
+    def read(self, prompt: Prompt, room: int = 0) -> tuple[int, Floats]:
         """Bring a prompt into the model's memory, where so many tokens may follow it.
 
         Returns:
@@ -209,16 +221,7 @@ class LlamaCpp:
             BadRequestError: the prompt is empty.
         """
         self._check_open()
-        pieces = self._pieces(segments)
-        total = sum(len(tokens) for _, tokens in pieces)
-        if total == 0:
-            raise BadRequestError("the prompt", "", "a text of at least one token")
-        if total + room > self.n_ctx:
-            raise ContextOverflowError(total + room, self.n_ctx)
-        cached, row = self._prompt.enter(pieces)
-        self.usage.prompt_tokens += total
-        self.usage.cached_tokens += cached
-        return total, row
+        return self._enter(self._pieces_before(prompt, None), room)
 
     def forget(self) -> None:
         """Forget every prompt: what comes next is evaluated from its start."""
@@ -238,35 +241,56 @@ class LlamaCpp:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _generate(self, segments: Sequence[str], max_tokens: int, ends: list[bytes], gbnf: str | None, choice: Choice) -> bytes:
-        engine = self.engine
-        with open_grammar(engine.vocab, gbnf) as rule:
-            start, row = self.read(segments, max_tokens)
-            text = b""
-            tokens: list[int] = []
-            logs: list[float] = []
-            self.finish = "length"
-            with engine.copies(1):
-                for count in range(max_tokens):
-                    token = choice(row) if rule is None else rule.choose(row, choice)
-                    self.usage.generated_tokens += 1
-                    if self.on_text:
-                        tokens.append(token)
-                        logs += log_probabilities(row, [token], self._scratch)
-                    if engine.ends(token):
-                        self.finish = "stop"
-                        break
-                    text += engine.piece(token)
-                    found = [at for at in (text.find(end) for end in ends) if at >= 0]
-                    if found:
-                        text = text[: min(found)]
-                        self.finish = "stop"
-                        break
-                    if count + 1 < max_tokens:
-                        row = engine.decode([token], start + count, 1, outputs=1)[0]
+    def _write(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool], rule: Grammar | None) -> Reply:
+        segments, messages = parts(prompt)
+        is_open, signs = False, None
+        if messages:
+            segments, is_open = self._opened(messages, generation.thinking.mode, tools)
+            signs = self._signs
+        room = generation.tokens
+        if signs is not None and (is_open or self.thinks(generation.thinking)):
+            closing = signs.marks.closing(f" {generation.thinking.sentence}")
+            room += generation.thinking.budget + len(signs.start) + len(self._tokens(closing, True))
+        pieces = self._pieces(segments)
+        start, row = self._enter(pieces, room)
+        with self.engine.copies(1):
+            run = Run(self.engine, start, row, Sampler(generation), self._scratch if self.on_text else None)
+            writer = Writer(self.engine, signs, run, generation, rule)
+            reply = writer.write(is_open=is_open)
+        self.usage.generated_tokens += writer.chosen
         if self.on_text:
-            self.on_text(text.decode("utf-8", "replace"), tokens, logs)
-        return text
+            self.on_text(reply.text, [token for _, tokens in pieces for token in tokens], run.tokens, run.logs)
+        if writer.before is None:
+            return reply
+        return replace(reply, place=_Place(segments, tuple(run.tokens[: writer.before])))
+
+    def _opened(self, messages: Sequence[Message], mode: str, tools: Sequence[Tool]) -> tuple[Segments, bool]:
+        """Return the prompt of a chat, and whether it ends in an open thought."""
+        if self._template is None:
+            return render_plain(messages), False
+        render = partial(self._template.render, tools=list(tools)) if tools else self._template.render
+        return open_prompt(render, self._signs.marks if self._signs else None, messages, mode)
+
+    def _pieces_before(self, prompt: Prompt, reply: Reply | None) -> list[Piece]:
+        """Return the pieces of a prompt before an answer without a thought, or after the thought of a reply."""
+        if reply is not None and isinstance(reply.place, _Place):
+            pieces = self._pieces(reply.place.segments)
+            thought = reply.place.tokens
+            # The name of the piece tells apart thoughts of other tokens and the same text.
+            return [*pieces, (f"{thought}", thought)] if thought else pieces
+        segments, messages = parts(prompt)
+        return self._pieces(self.segments(messages) if messages else segments)
+
+    def _enter(self, pieces: Sequence[Piece], room: int) -> tuple[int, Floats]:
+        total = sum(len(tokens) for _, tokens in pieces)
+        if total == 0:
+            raise BadRequestError("the prompt", "", "a text of at least one token")
+        if total + room > self.n_ctx:
+            raise ContextOverflowError(total + room, self.n_ctx)
+        cached, row = self._prompt.enter(pieces)
+        self.usage.prompt_tokens += total
+        self.usage.cached_tokens += cached
+        return total, row
 
     def _pieces(self, segments: Sequence[str]) -> list[Piece]:
         """Return text and tokens of each segment that is not empty, the mark of the beginning in the first one."""
@@ -275,6 +299,13 @@ class LlamaCpp:
             text, tokens = pieces[0] if pieces else ("", ())
             pieces[:1] = [(text, self.engine.bos + tokens)]
         return pieces
+
+    def _own_signs(self) -> Signs | None:
+        if self._template is None:
+            return None
+        has = lambda mark: len(self.engine.tokenize(mark, True)) == 1  # noqa: E731
+        marks = find_marks(self._template.render, has)
+        return make_signs(self.engine, marks) if marks else None
 
     def _own_template(self) -> ChatTemplate | None:
         source = self.engine.template()

@@ -1,4 +1,4 @@
-"""From logits to a token: log-probabilities, choice by temperature and seed, grammars.
+"""From logits to a token: log-probabilities, sampling, grammars.
 
 Sums run in a fixed order, so equal logits give equal numbers. Knows nothing of prompts and caches.
 """
@@ -6,6 +6,7 @@ Sums run in a fixed order, so equal logits give equal numbers. Knows nothing of 
 import ctypes
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from llama_cpp.llama_grammar import json_schema_to_gbnf
 from numpy.typing import NDArray
 
 from homebody.agents.errors import BadGrammarError, BadSchemaError
+from homebody.agents.models.generation import Generation
 from homebody.agents.models.llama.log import captured_stderr, errors, reason
 
 Floats = NDArray[np.float32]
@@ -38,20 +40,56 @@ def log_probabilities(row: Floats, tokens: Iterable[int], scratch: Floats) -> li
     return [min(0.0, float(row[token]) - total) for token in tokens]
 
 
-class Choice:
-    """Chooses a token by its logits: the first most probable one, or by chance."""
+class Sampler:
+    """Chooses tokens by their logits, as a `Generation` says.
 
-    def __init__(self, temperature: float, seed: int) -> None:
-        self._temperature = temperature
-        self._random = np.random.Generator(np.random.PCG64(seed))
+    Args:
+        generation: the steps, in the order that it gives.
+    """
+
+    def __init__(self, generation: Generation) -> None:
+        self._of = generation
+        self._random = np.random.Generator(np.random.PCG64(generation.seed))
+        self._penalizes = (generation.presence_penalty, generation.frequency_penalty, generation.repetition_penalty) != (0.0, 0.0, 1.0)
+        self._counts: Counter[int] = Counter()
+
+    def note(self, token: int) -> None:
+        """Count a token of the reply."""
+        self._counts[token] += 1
 
     def __call__(self, row: Floats) -> int:
         """Return a token for logits (n_vocab,)."""
-        if self._temperature == 0.0:
+        if self._penalizes and self._counts:
+            row = self._penalized(row)
+        if self._of.temperature == 0.0:
             return int(row.argmax())
         scaled = row.astype(np.float64)
-        weights = np.cumsum(np.exp((scaled - scaled.max()) / self._temperature))
-        return int(np.searchsorted(weights, self._random.random() * weights[-1], side="right"))
+        weights = self._kept(np.exp((scaled - scaled.max()) / self._of.temperature))
+        sums = np.cumsum(weights)
+        return int(np.searchsorted(sums, self._random.random() * sums[-1], side="right"))
+
+    def _penalized(self, row: Floats) -> Floats:
+        given = self._of
+        tokens = np.array(sorted(self._counts))
+        counts = np.array([self._counts[token] for token in tokens], np.float64)
+        found = row[tokens].astype(np.float64)
+        found = np.where(found > 0, found / given.repetition_penalty, found * given.repetition_penalty)
+        row = row.copy()
+        row[tokens] = found - given.presence_penalty - given.frequency_penalty * counts
+        return row
+
+    def _kept(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the weights (n_vocab,) with zeros for what top_k, top_p and min_p leave out; the token of lower number goes first."""
+        given = self._of
+        if 0 < given.top_k < len(weights) or given.top_p < 1.0:
+            order = np.argsort(-weights, kind="stable")[: given.top_k or None]
+            if given.top_p < 1.0:
+                sums = np.cumsum(weights[order])
+                order = order[: 1 + int(np.searchsorted(sums, given.top_p * sums[-1]))]
+            kept = np.zeros_like(weights)
+            kept[order] = weights[order]
+            weights = kept
+        return np.where(weights >= given.min_p * weights.max(), weights, 0.0) if given.min_p else weights
 
 
 class Grammar:
@@ -64,7 +102,7 @@ class Grammar:
         self._vocab = vocab
         self._ids = np.arange(llama_cpp.llama_vocab_n_tokens(vocab), dtype=np.int32)
 
-    def choose(self, row: Floats, choice: Choice) -> int:
+    def choose(self, row: Floats, choice: Sampler) -> int:
         """Choose a token that the grammar allows, and move on by it.
 
         A full vocabulary takes milliseconds to filter, one token microseconds: so choose freely first, and only if that token is not

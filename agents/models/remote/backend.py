@@ -14,11 +14,13 @@ does at the time, and on its version; the weights behind a model's name are the 
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Any
 
@@ -30,14 +32,19 @@ from homebody.agents.errors import (
     RemoteCannotError,
     RemoteRefusedError,
 )
-from homebody.agents.models.backend import CUT, TOKENIZED, Message, Segments, Usage, check_request
+from homebody.agents.models import tool_call
+from homebody.agents.models.backend import CUT, TOKENIZED, Message, Prompt, Segments, Tool, Usage, parts
 from homebody.agents.models.chat_template import ChatTemplate, render_plain
+from homebody.agents.models.generation import PENALTIES, Generation, Reply, Thinking, first_stop
 from homebody.agents.models.remote.http_client import Address, HttpClient, Sleep, find_key
 from homebody.agents.models.remote.provider import UNKNOWN_N_CTX, Body, ask, counted, take
 from homebody.agents.models.remote.scorer import Scored, Scorer
+from homebody.agents.models.thinking import VARIABLES, Marks, find_marks, open_prompt, split_thought
 
 _CHAT_TOKENS = 8
 """Tokens that a template is taken to put around a message."""
+_PEEK = 8
+"""Tokens of an answer by which a thought is known that the model opens itself."""
 
 
 class Chat(tuple[str, ...]):
@@ -72,7 +79,8 @@ class OpenAICompatible:
         address = Address.parse(name)
         self.name = name
         self.usage = Usage()
-        self.finish = "stop"
+        self._thinks: bool | None = None
+        """Whether the model behind a server that renders the prompt was seen to think."""
         self._closed = False
         self._client = HttpClient(address, key=find_key(address), timeout_s=timeout_s, sleep=sleep)
         self._api, self._root = address.api, address.root
@@ -82,7 +90,9 @@ class OpenAICompatible:
             self._dialect = self._server.provider
             server = self._server
             self._template = ChatTemplate(server.template, bos=server.bos, eos=server.eos, model=name) if server.template else None
-            self._scorer = Scorer(self._client, self._dialect, self._complete, lambda text: self._tokens(text, False))
+            self._scorer = Scorer(self._client, self._dialect, self._score_complete, lambda text: self._tokens(text, False))
+            template = self._template
+            self._marks = find_marks(template.render, lambda mark: mark in (server.template or "")) if template else None
         except BaseException:
             self._client.close()
             raise
@@ -95,62 +105,42 @@ class OpenAICompatible:
             "n_ctx": str(self.n_ctx),
         }
 
-    def segments(self, messages: Sequence[Message]) -> Segments:
-        """Render by the server's template where it shows it, else as a plain transcript that remembers the messages."""
-        self._check_open()
-        if self._template is not None:
-            return self._template.render(messages)
-        chat = Chat(render_plain(messages))
-        chat.messages = tuple({**message, "content": message["content"].replace(CUT, "")} for message in messages)
-        return chat
-
-    def count_tokens(self, segments: Sequence[str]) -> int:
+    def count_tokens(self, prompt: Prompt) -> int:
         """Return the number of tokens and one for the mark of the beginning; an estimate on the high side where the server does not count.
 
         The estimate is a token for every three bytes, and eight for what a template unknown to us puts around a message.
         """
         self._check_open()
-        around = _CHAT_TOKENS * len(segments.messages) if isinstance(segments, Chat) else 0
-        return 1 + around + sum(self._length(text) for text in segments if text)
+        return self._size(self._segments(prompt))
 
-    def generate(
-        self,
-        segments: Sequence[str],
-        *,
-        max_tokens: int,
-        stop: Sequence[str] = (),
-        grammar: str | None = None,
-        schema: Mapping[str, Any] | None = None,
-        temperature: float = 0.0,
-        seed: int = 0,
-    ) -> str:
-        """Return the text that follows, by a chat completion where the server has to render the prompt."""
+    def thinks(self, thinking: Thinking) -> bool:
+        """Tell whether a reply may begin with a thought; of a server that renders the prompt, whether one was seen."""
+        if thinking.mode == "off":
+            return False
+        if self._template is None:
+            return self._thinks is True
+        return self._marks is not None and (thinking.mode == "on" or self._marks.opens["template"] != "closed")
+
+    def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
+        """Return the reply, by a chat completion where the server has to render the prompt.
+
+        There the thought is what the server calls reasoning, or what stands between the marks in use.
+        """
         self._check_open()
-        check_request(max_tokens, temperature, seed, grammar, schema)
-        total = self._check_fits(segments, max_tokens)
+        segments, messages = parts(prompt)
         started = time.perf_counter()
-        ends = [mark for mark in stop if mark]
-        body: Body = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
-        if ends:
-            body["stop"] = ends[:4]  # OpenAI's own service takes no more; the text is cut here in any case.
-        is_chat = isinstance(segments, Chat)
-        body |= self._constraint(grammar, schema, is_chat)
-        if isinstance(segments, Chat):
-            answer = self._ask("/chat/completions", body | {"messages": list(segments.messages)}, grammar)
-            text = take(self._client, answer, str, "choices", 0, "message", "content")
+        if messages and self._template is None:
+            reply = self._by_chat(messages, generation, tools)
         else:
-            answer = self._complete(body | {"prompt": "".join(segments)}, grammar)
-            text = take(self._client, answer, str, "choices", 0, "text")
-        self.finish = "length" if _reason(answer) == "length" and not any(mark in text for mark in ends) else "stop"
-        for mark in ends:
-            text = text.partition(mark)[0]
-        self.usage.prompt_tokens += total
-        self.usage.cached_tokens += min(total, counted(answer, "prompt_tokens_details", "cached_tokens"))
-        self.usage.generated_tokens += counted(answer, "completion_tokens")
+            is_open, marks = False, None
+            if messages:
+                marks = self._marks
+                segments, is_open = self._opened(messages, generation.thinking.mode, tools)
+            reply = self._by_text("".join(segments), generation, marks, is_open)
         self._count(started)
-        return str(text)
+        return reply
 
-    def score(self, segments: Sequence[str], continuations: Sequence[str]) -> list[float]:
+    def score(self, prompt: Prompt, continuations: Sequence[str], reply: Reply | None = None) -> list[float]:
         """Return the log-probability of each continuation, by the way that the probe found.
 
         Raises:
@@ -159,21 +149,22 @@ class OpenAICompatible:
         """
         self._check_open()
         self._scorer.check()
+        segments = (reply.place,) if reply is not None and isinstance(reply.place, str) else self._segments(prompt)
         texts = sorted(set(continuations) - {""})
         total = self._check_fits(segments, max((self._length(text) for text in texts), default=0))
         started = time.perf_counter()
-        prompt, extra = self._rendered(segments)
+        text, extra = self._rendered(segments)
         found: list[Scored] = []
         if texts:
             # All continuations must find the prompt in the cache: one that is evaluated together with it gets other numbers (0.4 was seen).
-            answer = self._complete({"prompt": prompt, "max_tokens": 1, **extra})
+            answer = self._score_complete({"prompt": text, "max_tokens": 1, **extra})
             self.usage.cached_tokens += min(total, counted(answer, "prompt_tokens_details", "cached_tokens"))
-            found = list(self._pool.map(lambda text: self._scorer.score(prompt, text, extra), texts))
-        scores = {"": 0.0} | {text: scored.value for text, scored in zip(texts, found, strict=True)}
+            found = list(self._pool.map(lambda continuation: self._scorer.score(text, continuation, extra), texts))
+        scores = {"": 0.0} | {continuation: scored.value for continuation, scored in zip(texts, found, strict=True)}
         self.usage.prompt_tokens += total
         self.usage.scored_tokens += sum(scored.n_tokens for scored in found)
         self._count(started)
-        return [scores[text] for text in continuations]
+        return [scores[continuation] for continuation in continuations]
 
     def close(self) -> None:
         """Close the connections."""
@@ -188,16 +179,140 @@ class OpenAICompatible:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    def _by_text(self, prompt: str, generation: Generation, marks: Marks | None, is_open: bool) -> Reply:
+        """Return the reply to a text, of which the server knows no roles: a thought first where the model has one, then the answer."""
+        thinking = generation.thinking
+        if marks is not None and not is_open and self.thinks(thinking):
+            # The model may open the thought itself.
+            peek = replace(generation, tokens=min(generation.tokens, _PEEK) or _PEEK, grammar=None, schema=None)
+            if self._answer(prompt, peek).text.lstrip().startswith(marks.start):
+                prompt, is_open = f"{prompt}{marks.start}\n", True
+        if marks is None or not is_open:
+            reply = self._answer(prompt, generation) if generation.tokens else Reply("")
+            if marks is not None and marks.start in reply.text:  # It is no answer, though none was asked for.
+                return replace(reply, text=reply.text.partition(marks.start)[0])
+            return replace(reply, place=prompt)
+        thought, finish, rest = "", "length", ""
+        if thinking.budget:
+            wanted = replace(generation, tokens=thinking.budget, stop=(marks.end,), grammar=None, schema=None)
+            found = self._answer(prompt, wanted, room=generation.tokens)
+            thought, mark, rest = found.text.partition(tool_call.START)
+            finish = found.finish
+            if called := tool_call.find_tool_call(mark + rest):
+                return Reply(mark + rest, thought.strip(), called, "tool")
+        if finish == "length" and thinking.at_budget == "fail":
+            return Reply("", thought.strip(), finish="budget")
+        if finish == "length" and thinking.sentence:
+            thought = f"{thought} {thinking.sentence}"
+        prompt += thought.rstrip() + marks.closing()
+        reply = self._answer(prompt, generation) if generation.tokens else Reply("")
+        text = reply.text.partition(marks.start)[0].lstrip()
+        return replace(reply, text=text, thought=thought.strip(), place=prompt)
+
+    def _answer(self, prompt: str, generation: Generation, room: int = 0) -> Reply:
+        """Return what follows a text, by one completion; so many tokens more must fit."""
+        total = self._check_fits((prompt,), generation.tokens + room)
+        body = self._settings(generation) | self._constraint(generation, is_chat=False)
+        answer = self._complete(body | {"prompt": prompt}, generation.grammar)
+        self._add(answer, total)
+        return _ended(take(self._client, answer, str, "choices", 0, "text"), _reason(answer), generation)
+
+    def _by_chat(self, messages: tuple[Message, ...], generation: Generation, tools: Sequence[Tool]) -> Reply:
+        """Return the reply to a chat that the server renders.
+
+        Whether its model thinks shows in the first reply, which has the room of a thought. Where it does, no stop string is sent: it would
+        end the thought.
+        """
+        if not generation.tokens:
+            raise RemoteCannotError(
+                self._client.address.shown, "think first and score then", "use another method of decision, thinking off, or llama-server"
+            )
+        thinking = generation.thinking
+        is_new, is_off = self._thinks is None, thinking.mode == "off"
+        may_think = (self._thinks is True and not self._dialect.switches) if is_off else self._thinks is not False
+        chat = _transcript(messages)
+        room = thinking.budget if may_think else 0
+        if is_new:
+            room = max(0, min(room, self.n_ctx - self._size(chat) - generation.tokens))
+        total = self._check_fits(chat, generation.tokens + room)
+        body = self._settings(replace(generation, tokens=generation.tokens + room, stop=() if may_think else generation.stop))
+        body |= self._constraint(generation, is_chat=True)
+        if tools:
+            body["tools"] = list(tools)
+        if thinking.mode != "template" and self._dialect.switches:
+            body["chat_template_kwargs"] = dict(VARIABLES[thinking.mode])
+        if self._thinks and room and self._dialect.budget:
+            body[self._dialect.budget] = thinking.budget
+        answer = self._ask("/chat/completions", body | {"messages": [_sent(message) for message in messages]}, generation.grammar)
+        self._add(answer, total)
+        message = take(self._client, answer, dict, "choices", 0, "message")
+        if message.get("content") is not None:
+            take(self._client, message, str, "content")
+        reply = _read_message(message, _reason(answer), generation)
+        if reply.thought or reply.finish == "budget":
+            was_short = not may_think
+            self._thinks = True
+            return self._by_chat(messages, generation, tools) if was_short and not (is_off and self._dialect.switches) else reply
+        if is_new and not is_off:
+            self._thinks = False
+            if reply.finish == "length" or counted(answer, "completion_tokens") > generation.tokens:
+                return self._by_chat(messages, generation, tools)  # It was given the room of a thought.
+        return reply
+
+    def _settings(self, generation: Generation) -> Body:
+        """Return the length, the stop strings and the sampling of a request; the maker's sampling is what a server does unasked."""
+        body: Body = {"max_tokens": generation.tokens, "seed": generation.seed}
+        if ends := [mark for mark in generation.stop if mark]:
+            body["stop"] = ends[:4]  # OpenAI's own service takes no more; the text is cut here in any case.
+        if generation.maker:
+            return body
+        neutral = self._dialect.neutral
+        body |= {**neutral, "temperature": generation.temperature, "top_p": generation.top_p}
+        body |= {name: value for name in PENALTIES if (value := getattr(generation, name))}
+        own = {"top_k": generation.top_k, "min_p": generation.min_p}
+        wanted = {name: value for name, value in own.items() if value}
+        if generation.repetition_penalty != 1.0:
+            wanted[self._dialect.repetition] = generation.repetition_penalty
+        if missing := ", ".join(name for name in wanted if name not in neutral):
+            raise RemoteCannotError(self._client.address.shown, f"sample by {missing}", "leave it out, or use llama-server or vLLM")
+        return body | wanted
+
+    def _opened(self, messages: Sequence[Message], mode: str, tools: Sequence[Tool]) -> tuple[Segments, bool]:
+        """Return the prompt of a chat by the server's template, and whether it ends in an open thought."""
+        assert self._template is not None
+        render = partial(self._template.render, tools=list(tools)) if tools else self._template.render
+        return open_prompt(render, self._marks, messages, mode)
+
+    def _segments(self, prompt: Prompt) -> Segments:
+        """Return a text as it is, a chat before an answer without a thought: by the server's template where it shows it."""
+        segments, messages = parts(prompt)
+        if not messages:
+            return segments
+        return _transcript(messages) if self._template is None else self._opened(messages, "off", ())[0]
+
+    def _size(self, segments: Sequence[str]) -> int:
+        around = _CHAT_TOKENS * len(segments.messages) if isinstance(segments, Chat) else 0
+        return 1 + around + sum(self._length(text) for text in segments if text)
+
+    def _add(self, answer: Any, total: int) -> None:
+        self.usage.prompt_tokens += total
+        self.usage.cached_tokens += min(total, counted(answer, "prompt_tokens_details", "cached_tokens"))
+        self.usage.generated_tokens += counted(answer, "completion_tokens")
+
     def _rendered(self, segments: Sequence[str]) -> tuple[str, Body]:
         """Return the text to score after, and what has to be sent with it."""
         if not (isinstance(segments, Chat) and self._dialect.renders):
             return "".join(segments), {}
-        wanted = {"model": self._server.model, "messages": list(segments.messages), "add_generation_prompt": True}
+        messages = [_sent(message) for message in segments.messages]
+        wanted = {"model": self._server.model, "messages": messages, "add_generation_prompt": True}
+        if self._thinks:
+            wanted["chat_template_kwargs"] = dict(VARIABLES["off"])
         tokens = take(self._client, self._client.post(f"{self._root}/tokenize", wanted), list, "tokens")
         text = self._client.post(f"{self._root}/detokenize", {"model": self._server.model, "tokens": tokens})
         return str(take(self._client, text, str, "prompt")), {"add_special_tokens": False}  # The template wrote them.
 
-    def _constraint(self, grammar: str | None, schema: Mapping[str, Any] | None, is_chat: bool) -> Body:
+    def _constraint(self, generation: Generation, *, is_chat: bool) -> Body:
+        grammar, schema = generation.grammar, generation.schema
         if grammar is not None:
             if self._dialect.grammar is None:
                 remedy = "choose a harness without a grammar, or llama-server or vLLM"
@@ -213,10 +328,13 @@ class OpenAICompatible:
     def _complete(self, body: Body, grammar: str | None = None) -> Any:
         return self._ask("/completions", body, grammar)
 
+    def _score_complete(self, body: Body) -> Any:
+        """Ask for a completion of an undistorted distribution."""
+        return self._complete({**self._dialect.neutral, "temperature": 0.0, "top_p": 1.0} | body)
+
     def _ask(self, path: str, body: Body, grammar: str | None) -> Any:
-        settings = {"model": self._server.model, "temperature": 0.0, "top_p": 1.0, **self._dialect.neutral}
         try:
-            return self._client.post(self._api + path, settings | body)
+            return self._client.post(self._api + path, {"model": self._server.model} | body)
         except RemoteRefusedError as error:
             if needed := _overflow(error):
                 raise ContextOverflowError(*needed) from None
@@ -242,7 +360,7 @@ class OpenAICompatible:
         """Return the prompt's tokens if there is room for so many more."""
         if not any(segments):
             raise BadRequestError("the prompt", "", "a text of at least one token")
-        total = self.count_tokens(segments)
+        total = self._size(segments)
         if total + room > self.n_ctx:
             raise ContextOverflowError(total + room, self.n_ctx)
         return total
@@ -254,6 +372,42 @@ class OpenAICompatible:
     def _check_open(self) -> None:
         if self._closed:
             raise BackendClosedError(self.name)
+
+
+def _transcript(messages: Sequence[Message]) -> Chat:
+    chat = Chat(render_plain(messages))
+    chat.messages = tuple(messages)
+    return chat
+
+
+def _sent(message: Message) -> Body:
+    """Return a message as the protocol has it; a thought goes by the name that most servers take."""
+    sent = {"role": message["role"], "content": message["content"].replace(CUT, "")}
+    return sent | ({"reasoning_content": message["thought"]} if message.get("thought") else {})
+
+
+def _read_message(message: Mapping[str, Any], reason: object, generation: Generation) -> Reply:
+    """Return a server's message as a reply. Null, empty and missing parts are no text."""
+    found = {key: message.get(key) for key in ("content", "reasoning", "reasoning_content")}
+    text, *reasoning = (value if isinstance(value, str) else "" for value in found.values())
+    thought, text = split_thought(text)
+    thought = thought or next(filter(None, reasoning), "")
+    called = None
+    calls = message.get("tool_calls")
+    if isinstance(calls, list) and calls and isinstance(calls[0], dict):
+        called = tool_call.make_tool_call(json.dumps(calls[0].get("function")))
+    reply = _ended(text.lstrip(), reason, generation)
+    if reason == "length" and not reply.text and not called:
+        return Reply("", thought.strip(), finish="budget")  # What had room for no letter of an answer was a thought, shown or not.
+    return replace(reply, thought=thought.strip(), tool_call=called or reply.tool_call, finish="tool" if called else reply.finish)
+
+
+def _ended(text: str, reason: object, generation: Generation) -> Reply:
+    """Return a server's text, cut at the stop strings, as a reply."""
+    at = first_stop(text, generation.stop)
+    finish = "length" if reason == "length" and at is None else "stop"
+    called = tool_call.find_tool_call(text[:at]) if finish == "stop" and not generation.is_constrained else None
+    return Reply(text[:at], tool_call=called, finish="tool" if called else finish)
 
 
 def _reason(answer: Any) -> object:

@@ -31,6 +31,8 @@ class Provider:
     """Its name in messages and fingerprints."""
     neutral: Mapping[str, Any] = field(default_factory=dict)
     """Switches off what the server would do to the distribution unasked (a repetition penalty, a cut of its tail)."""
+    repetition: str = "repetition_penalty"
+    """Its name for that penalty, one of `neutral` where it has it."""
     tokenize: tuple[str, Callable[[str, str, bool], Body]] | None = None
     """Path beside the API, and the body for a model, a text, and whether names of special tokens in it mean those (not all servers
     can tell them apart); the answer has ``tokens``."""
@@ -44,6 +46,10 @@ class Provider:
     """Ways of scoring to try, the first one that works is taken; see `homebody.agents.models.remote.backend`."""
     renders: bool = False
     """Whether its tokenizer takes chat messages."""
+    switches: bool = False
+    """Whether a chat completion takes variables of the chat template, such as whether to think."""
+    budget: str = ""
+    """Field of a chat completion for most tokens of a thought; empty where there is none."""
 
 
 def _standard_schema(schema: Mapping[str, Any]) -> Body:
@@ -54,16 +60,19 @@ OTHER = Provider("openai", chat_schema=_standard_schema)
 LLAMA_SERVER = Provider(
     "llama-server",
     neutral={"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
+    repetition="repeat_penalty",
     tokenize=("/tokenize", lambda model, text, special: {"content": text, "add_special": False, "parse_special": special}),
     grammar=lambda text: {"grammar": text},
     schema=lambda schema: {"json_schema": schema},
     scoring=("echo", "forced"),
+    switches=True,
 )
 # Its echo is not tried: log-probabilities of the prompt are shifted by one token where the model has no mark of the beginning
 # (0.3.36, seen with SmolLM2), and cost a sort of the whole vocabulary for each token of the prompt.
 LLAMA_CPP_PYTHON = Provider(
     "llama-cpp-python",
     neutral={"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
+    repetition="repeat_penalty",
     tokenize=("/extras/tokenize", lambda model, text, special: {"model": model, "input": text}),
     grammar=lambda text: {"grammar": text},
     chat_schema=lambda schema: {"response_format": {"type": "json_object", "schema": schema}},
@@ -77,6 +86,8 @@ VLLM = Provider(
     schema=lambda schema: {"structured_outputs": {"json": schema}},
     chat_schema=lambda schema: {"structured_outputs": {"json": schema}},
     renders=True,
+    switches=True,
+    budget="thinking_token_budget",
 )
 _OLDEST_TOKEN_GRAMMAR = (0, 3, 36)
 """The llama-cpp-python that forcing tokens was tried on. A grammar that one cannot read ends its server's process."""

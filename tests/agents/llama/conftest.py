@@ -1,8 +1,10 @@
 """Tiny models with random weights, written as GGUF files: real architectures, loaded and run by llama.cpp in milliseconds."""
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -115,17 +117,38 @@ def feed_forward(rng: np.random.Generator, at: str) -> dict[str, NDArray[np.floa
     }
 
 
-def write_model(path: Path, architecture: str, n_ctx: int = 512) -> None:
-    """Write a model of three layers: llama (attention), mamba (recurrent) or jamba (recurrent, attention, recurrent)."""
+def write_model(
+    path: Path,
+    architecture: str,
+    n_ctx: int = 512,
+    *,
+    template: str = "",
+    chain: Sequence[tuple[int, int]] = (),
+    own: Sequence[str] = (),
+    metadata: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Write a model of three layers: llama (attention), mamba (recurrent) or jamba (recurrent, attention, recurrent).
+
+    Args:
+        path: the file.
+        architecture: one of these.
+        n_ctx: its training length.
+        template: its chat template.
+        chain: tokens and what follows each; where there are any, every layer adds nothing, and the model says what follows.
+        own: texts that are tokens of their own, after those of every model.
+        metadata: of its head, besides.
+    """
     rng = np.random.default_rng(7)
     texts, scores, kinds = vocabulary()
+    texts, scores, kinds = [*texts, *own], [*scores, *(0.0 for _ in own)], [*kinds, *(4 for _ in own)]
+    more = dict(metadata) | ({"tokenizer.chat_template": template} if template else {})
     kv_heads = {"llama": [2, 2, 2], "mamba": [0, 0, 0], "jamba": [0, 2, 0]}[architecture]
-    metadata: dict[str, Any] = {
+    head: dict[str, Any] = {
         "general.architecture": architecture, "general.name": f"tiny {architecture}", "general.file_type": 0,
         "tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": texts, "tokenizer.ggml.scores": scores,
         "tokenizer.ggml.token_type": kinds,
         "tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2, "tokenizer.ggml.unknown_token_id": 0,
-        "tokenizer.ggml.add_bos_token": True,
+        "tokenizer.ggml.add_bos_token": True, **more,
     }  # fmt: skip
     sizes = {
         "context_length": n_ctx, "embedding_length": N_EMBD, "block_count": 3, "attention.layer_norm_rms_epsilon": 1e-5,
@@ -143,23 +166,56 @@ def write_model(path: Path, architecture: str, n_ctx: int = 512) -> None:
         tensors |= attention(rng, at, heads) if heads else mamba(rng, at, norms=architecture == "jamba")
         if architecture != "mamba":
             tensors |= feed_forward(rng, at)
+    if chain:
+        for name in tensors:
+            if name.endswith(("attn_output.weight", "ssm_out.weight", "ffn_down.weight")):
+                tensors[name] = np.zeros_like(tensors[name])
+        inside = tensors["token_embd.weight"]
+        outside = rng.normal(0, 0.02, inside.shape)
+        for token, follower in chain:
+            outside[follower] += inside[token]
+        tensors["output.weight"] = outside
     write_gguf(
         path,
-        metadata | {f"{architecture}.{key}": size for key, size in sizes.items()},
+        head | {f"{architecture}.{key}": size for key, size in sizes.items()},
         {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in tensors.items()},
     )
 
 
+MARKS = ("<think>", "</think>", "<tool_call>", "</tool_call>", "<|end|>", "\n\n")
+"""Tokens of models that think, besides those of every tiny model."""
+
+
+def fixed_text(path: Path, template: str, *texts: str, own: Sequence[str] = (), architecture: str = "llama", n_ctx: int = 2048) -> Path:
+    """Write a model that says what follows: of each text, each token after the one before it, and the end after `<|end|>`.
+
+    No token may stand in the texts with two followers.
+    """
+    given = {"n_ctx": n_ctx, "template": template, "own": (*MARKS, *own)}
+    write_model(path, architecture, **given)
+    with LlamaCpp(path, name="plain") as plain:
+        chain: dict[int, int] = {}
+        for text in texts:
+            tokens = plain.engine.tokenize(text, True)
+            for token, follower in pairwise(tokens):
+                assert chain.setdefault(token, follower) == follower, f"{plain.engine.word(token)!r} has two followers in {text!r}"
+        chain[plain.engine.tokenize("<|end|>", True)[0]] = 2
+    write_model(path, architecture, **given, chain=list(chain.items()))
+    return path
+
+
 @pytest.fixture(scope="session")
 def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """`tiny_file(architecture, n_ctx=512)`: the file of a tiny model."""
+    """`tiny_file(architecture, n_ctx=512, **given)`: the file of a tiny model; `given` as for `write_model`."""
     folder = tmp_path_factory.mktemp("tiny")
+    files: dict[str, Path] = {}
 
-    def tiny_file(architecture: str, n_ctx: int = 512) -> Path:
-        path = folder / f"{architecture}-{n_ctx}.gguf"
-        if not path.exists():
-            write_model(path, architecture, n_ctx)
-        return path
+    def tiny_file(architecture: str, n_ctx: int = 512, **given: Any) -> Path:
+        key = repr((architecture, n_ctx, given))
+        if key not in files:
+            files[key] = folder / f"{architecture}-{n_ctx}{f'-{len(files)}' if given else ''}.gguf"
+            write_model(files[key], architecture, n_ctx, **given)
+        return files[key]
 
     return tiny_file
 
@@ -174,5 +230,20 @@ def tiny(tiny_file: Callable[..., Path]) -> Iterator[Callable[..., LlamaCpp]]:
         return opened[-1]
 
     yield tiny
+    for backend in opened:
+        backend.close()
+
+
+@pytest.fixture
+def fixed(tmp_path: Path) -> Iterator[Callable[..., LlamaCpp]]:
+    """`fixed(template, *texts, own=(), architecture="llama")`: a model that says these texts, loaded; closed after the test."""
+    opened: list[LlamaCpp] = []
+
+    def fixed(template: str, *texts: str, **settings: Any) -> LlamaCpp:
+        path = fixed_text(tmp_path / f"fixed-{len(opened)}.gguf", template, *texts, **settings)
+        opened.append(LlamaCpp(path, name="fixed", n_ctx=2048))
+        return opened[-1]
+
+    yield fixed
     for backend in opened:
         backend.close()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from homebody.agents.errors import BadRequestError, BadSchemaError, ContextOverflowError
+from homebody.agents.models.generation import Generation
 from homebody.agents.models.llama import LlamaCpp, requantize
 from homebody.agents.models.llama.sampling import log_probabilities, schema_grammar
 from homebody.agents.models.llama.weights import quantization
@@ -27,11 +28,11 @@ class TestSchema:
     @pytest.mark.parametrize("temperature", [0.0, 2.0])
     def test_answers_obey_it(self, tiny, temperature):
         for seed in range(4 if temperature else 1):
-            text = tiny().generate(("you see",), max_tokens=150, schema=ANSWER, temperature=temperature, seed=seed)
+            text = tiny().chat(("you see",), Generation(tokens=150, schema=ANSWER, temperature=temperature, seed=seed)).text
             jsonschema.validate(json.loads(text), ANSWER)
 
     def test_an_answer_that_is_cut_short_is_no_error(self, tiny):
-        assert len(tiny().generate(("you see",), max_tokens=2, schema=ANSWER)) > 0
+        assert len(tiny().chat(("you see",), Generation(tokens=2, schema=ANSWER)).text) > 0
 
     @pytest.mark.parametrize(
         ("schema", "said"),
@@ -45,12 +46,12 @@ class TestSchema:
     )
     def test_what_cannot_be_a_grammar_is_named(self, tiny, schema, said):
         with pytest.raises(BadSchemaError, match=said) as caught:
-            tiny().generate(("you see",), max_tokens=5, schema=schema)
+            tiny().chat(("you see",), Generation(tokens=5, schema=schema))
         assert "\n" not in str(caught.value)
 
     def test_not_together_with_a_grammar(self, tiny):
         with pytest.raises(BadRequestError, match="both a grammar and a schema"):
-            tiny().generate(("you see",), max_tokens=5, schema=ANSWER, grammar='root ::= "a"')
+            tiny().chat(("you see",), Generation(tokens=5, schema=ANSWER, grammar='root ::= "a"'))
 
     def test_equal_schemas_give_equal_grammars(self):
         assert schema_grammar(ANSWER) == schema_grammar(json.loads(json.dumps(ANSWER)))
@@ -96,14 +97,14 @@ class TestCounters:
     def test_seconds_of_decoding_are_a_part_of_all_seconds(self, tiny):
         backend = tiny()
         backend.score(("you see a box",), ["look", "take cup"])
-        backend.generate(("you see a cup",), max_tokens=4)
+        backend.chat(("you see a cup",), Generation(tokens=4))
         assert 0.0 < backend.usage.decode_seconds < backend.usage.seconds
 
 
 class TestLimits:
     def test_one_segment_longer_than_the_context(self, tiny):
         backend = tiny(n_ctx=64)
-        for call in (lambda: backend.score(("a " * 90,), ["b"]), lambda: backend.generate(("a " * 90,), max_tokens=1)):
+        for call in (lambda: backend.score(("a " * 90,), ["b"]), lambda: backend.chat(("a " * 90,), Generation(tokens=1)).text):
             with pytest.raises(ContextOverflowError, match="do not fit the context of 64"):
                 call()
         assert backend.usage.prompt_tokens == 0
@@ -113,10 +114,10 @@ class TestLimits:
         backend = tiny(architecture, n_ctx=64)
         size = backend.count_tokens(("you see a box",))
         assert backend.usage.generated_tokens == 0
-        backend.generate(("you see a box",), max_tokens=64 - size, grammar="root ::= [a-z]+")
+        backend.chat(("you see a box",), Generation(tokens=64 - size, grammar="root ::= [a-z]+"))
         assert backend.usage.generated_tokens == 64 - size
         with pytest.raises(ContextOverflowError):
-            backend.generate(("you see a box",), max_tokens=65 - size)
+            backend.chat(("you see a box",), Generation(tokens=65 - size))
 
 
 @pytest.mark.parametrize(("gpu_layers", "flash", "offload"), [(0, "DISABLED", False), (-1, "AUTO", True), (2, "AUTO", True)])
@@ -132,5 +133,5 @@ def test_settings_of_a_gpu(tiny_file, monkeypatch, gpu_layers, flash, offload):
     with LlamaCpp(tiny_file("llama"), name="gpu", gpu_layers=gpu_layers) as backend:
         assert backend.fingerprint["gpu_layers"] == str(gpu_layers)
         assert backend.fingerprint["flash_attention"] == ("auto" if offload else "off")
-        assert len(backend.generate(("you see",), max_tokens=2)) > 0
+        assert len(backend.chat(("you see",), Generation(tokens=2)).text) > 0
     assert seen == [(getattr(llama_cpp, f"LLAMA_FLASH_ATTN_TYPE_{flash}"), offload, offload)]

@@ -27,11 +27,11 @@ spec = HarnessSpec.from_json({"format": 2, "name": "scoring", "components": {
 policy, env, noted = stage.make_policy(), stage.make_env(), []
 score = policy.backend.score
 
-def score_in_some_order(segments, continuations):
+def score_in_some_order(prompt, continuations, reply):
     order = list(range(len(continuations)))
     if given["shuffled"]:
         random.Random(len(noted)).shuffle(order)
-    values = dict(zip(order, score(segments, [continuations[at] for at in order]), strict=True))
+    values = dict(zip(order, score(prompt, [continuations[at] for at in order], reply), strict=True))
     scores = [values[at] for at in range(len(order))]
     noted.append([value.hex() for value in scores])
     return scores

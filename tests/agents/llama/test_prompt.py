@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from homebody.agents.errors import DecodeError
+from homebody.agents.models.generation import Generation
 
 ARCHITECTURES = ["llama", "mamba", "jamba"]
 SYSTEM = "you are here and look at the shelf, the box and the cup. take one."
@@ -24,7 +25,7 @@ def ask(backend, kind, segments):
     if kind == "score":
         return backend.score(segments, MENU)
     settings = {"greedy": {}, "sample": {"temperature": 1.5, "seed": 3}}[kind]
-    return backend.generate(segments, max_tokens=9, **settings)
+    return backend.chat(segments, Generation(tokens=9, **settings)).text
 
 
 @pytest.fixture(params=ARCHITECTURES)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from homebody.agents.errors import BadRequestError
+from homebody.agents.models.generation import Generation
 from homebody.agents.models.names import load
 
 
@@ -27,7 +28,7 @@ def test_a_model_of_a_long_context_gets_4096_tokens_unless_more_are_asked_for(ti
 def test_threads_are_in_the_fingerprint(tiny_file: Callable[..., Path], architecture: str) -> None:
     with load(str(tiny_file(architecture)), n_threads=2) as backend:
         assert backend.fingerprint["n_threads"] == "2"
-        assert isinstance(backend.generate(("A prompt.",), max_tokens=2), str)
+        assert isinstance(backend.chat(("A prompt.",), Generation(tokens=2)).text, str)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from homebody.agents.errors import BackendClosedError, ContextOverflowError
+from homebody.agents.models.generation import Generation
 from homebody.agents.models.llama import LlamaCpp
 
 PROMPT = ("you see a red box. ", "go to ")
@@ -12,11 +13,12 @@ PROMPT = ("you see a red box. ", "go to ")
 
 def test_the_hook_hears_every_token_and_changes_nothing(tiny: Callable[..., LlamaCpp]) -> None:
     model = tiny()
-    plain = model.generate(PROMPT, max_tokens=6)
-    heard: list[tuple[str, list[int], list[float]]] = []
+    plain = model.chat(PROMPT, Generation(tokens=6)).text
+    heard: list[tuple[str, list[int], list[int], list[float]]] = []
     model.on_text = lambda *written: heard.append(written)
-    assert model.generate(PROMPT, max_tokens=6) == plain
-    ((text, tokens, logs),) = heard
+    assert model.chat(PROMPT, Generation(tokens=6)).text == plain
+    ((text, prompt, tokens, logs),) = heard
+    assert prompt == model.tokens(PROMPT)
     assert text == plain
     assert 1 <= len(tokens) == len(logs) <= 6
     assert all(value <= 0.0 for value in logs)
@@ -27,11 +29,12 @@ def test_the_hook_hears_every_token_and_changes_nothing(tiny: Callable[..., Llam
 
 def test_the_token_that_ends_the_text_is_heard(tiny: Callable[..., LlamaCpp]) -> None:
     model = tiny()
-    whole = model.generate(PROMPT, max_tokens=8)
-    heard: list[tuple[str, list[int], list[float]]] = []
+    whole = model.chat(PROMPT, Generation(tokens=8)).text
+    heard: list[tuple[str, list[int], list[int], list[float]]] = []
     model.on_text = lambda *written: heard.append(written)
-    cut = model.generate(PROMPT, max_tokens=8, stop=(whole[1:3],))
-    ((text, tokens, logs),) = heard
+    cut = model.chat(PROMPT, Generation(tokens=8, stop=(whole[1:3],))).text
+    ((text, prompt, tokens, logs),) = heard
+    assert prompt == model.tokens(PROMPT)
     assert text == cut == whole.partition(whole[1:3])[0]
     assert b"".join(model.engine.piece(token) for token in tokens).decode().startswith(cut + whole[1:3])
     assert len(tokens) == len(logs)

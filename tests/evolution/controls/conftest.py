@@ -1,11 +1,12 @@
 """For the tests of this folder: a model that repeats one sentence."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import pytest
 
 from homebody.agents.models import names
+from homebody.agents.models.backend import Prompt, Tool
+from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
 
 
@@ -16,9 +17,9 @@ class Fixed(Scripted):
         super().__init__(name=name, scores=lambda prompt, text: -float(len(text) ** 2))
         self.fingerprint["sha256"] = "f1"
 
-    def generate(self, segments: Sequence[str], **settings: Any) -> str:
+    def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
         self.enqueue("I will do my best.")
-        return super().generate(segments, **settings)
+        return super().chat(prompt, generation, tools)
 
 
 @pytest.fixture(scope="session")

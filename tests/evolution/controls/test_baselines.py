@@ -1,6 +1,7 @@
 """The controls of a real small run, without a model."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from homebody.agents.errors import FailedError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models import names
+from homebody.agents.models.backend import Prompt, Tool
+from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.config import EvolveConfig
@@ -276,9 +279,9 @@ def pressed(quarry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """A run of one round with a model that always says `press`, where `press` wins; the edit of its proposer changes nothing of that."""
 
     class Says(Scripted):
-        def generate(self, segments: Any, **settings: Any) -> str:
+        def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
             self.enqueue("press")
-            return super().generate(segments, **settings)
+            return super().chat(prompt, generation, tools)
 
     monkeypatch.setattr(names, "load", lambda name, **settings: Says(name="tiny"))
     sizes = {"rounds": 1, "train_tasks": 2, "validation_tasks": 6, "max_steps": 1, "exploration_steps": 0}

@@ -10,6 +10,8 @@ import pytest
 from homebody.agents.harness import spec as spec_module
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models import names
+from homebody.agents.models.backend import Prompt, Tool
+from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs import tasks as list_tasks
@@ -42,9 +44,9 @@ class Player(Scripted):
         super().__init__(scores=scores, name="player")
         self._answer = answer
 
-    def generate(self, segments: Sequence[str], **settings: Any) -> str:
-        self.enqueue(self._answer(settings.get("grammar") is not None))
-        return super().generate(segments, **settings)
+    def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
+        self.enqueue(self._answer(generation.grammar is not None))
+        return super().chat(prompt, generation, tools)
 
 
 @pytest.fixture

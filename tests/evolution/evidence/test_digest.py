@@ -12,10 +12,12 @@ SEARCH, ACT = {"phase": "search", "wanted": "gem"}, {"phase": "act", "wanted": "
 
 
 def trace(*steps: str, focus: Any = None) -> list[dict[str, Any]]:
-    """Make a trace of `command>answer`; a command that begins with `!` was not admissible, one that begins with `?` was held back."""
+    """Make a trace of `command>answer`; a command that begins with `!` was not admissible, one that begins with `?` was held
+    back, one that begins with `~` was cut off before it was one."""
     return [
-        {"step": number, "command": text.partition(">")[0].lstrip("!?"), "observation": text.partition(">")[2],
-         "usable": text[0] != "!", "accepted": text[0] not in "!?", "focus": focus[number - 1] if focus else None}
+        {"step": number, "command": text.partition(">")[0].lstrip("!?~"), "observation": text.partition(">")[2],
+         "usable": text[0] not in "!~", "accepted": text[0] not in "!?~", "cut": text[0] == "~",
+         "focus": focus[number - 1] if focus else None}
         for number, text in enumerate(steps, 1)
     ]  # fmt: skip
 
@@ -25,6 +27,10 @@ def trace(*steps: str, focus: Any = None) -> list[dict[str, Any]]:
     [
         # Two of four refused is half; one of three is not, but more than a quarter; one of five is neither.
         (("!a>no", "go to pit 1>x", "!b>no", "go to pit 2>y"), None, "unusable_answers", "control", (1, 3)),
+        # Cut off before unusable: two of four are half, one is not. Where a cut answer was a command all the same, nothing is lost.
+        (("~a>no", "go to pit 1>x", "~b>no", "go to pit 2>y"), None, "cut_off", "model", (1, 3)),
+        (("~a>no", "!c>no", "~b>no", "!d>no"), None, "cut_off", "model", (1, 3)),
+        (("~a>no", "go to pit 1>x", "!b>no", "go to pit 2>y"), None, "unusable_answers", "control", (1, 3)),
         (("!a>no", "go to pit 1>x", "lift gem 1 from pit 1>y"), None, "refused", "control", (1,)),
         (("!a>no", "go to pit 1>x", "lift gem 1 from pit 1>y", "b>z", "c>z"), None, "ceiling", "control", (3,)),
         # Held back by the harness though it could be used: refused, however often.
@@ -131,6 +137,7 @@ def test_real_failures_have_categories_and_steps_that_exist(quarry: Any, policy:
 
 def test_every_category_is_explained() -> None:
     assert set(CATEGORIES) == {
-        "won", "error", "unusable_answers", "premature_end", "loop", "order", "refused", "searching", "final_step_missing", "unfinished",
+        "won", "error", "cut_off", "unusable_answers", "premature_end", "loop", "order", "refused", "searching", "final_step_missing",
+        "unfinished",
         "goal_untouched", "ceiling",
     }  # fmt: skip

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from homebody.agents.errors import BadSchemaError, RemoteCannotError, RemoteDownError, RemoteRefusedError, ScriptExhaustedError
 from homebody.agents.harness.spec import HarnessSpec, component
-from homebody.agents.models.backend import Backend, Message
+from homebody.agents.models.backend import Backend, Prompt, Tool
+from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.processors import REGISTRY
 from homebody.agents.record import EpisodeRecord
@@ -183,7 +184,7 @@ def test_the_question_tells_the_landscape(
 
 def test_a_small_context_gets_a_short_question(seed: HarnessSpec, evidence: Make) -> None:
     lengths = []
-    for n_ctx in (4096, 900, 640):  # a scripted backend counts words
+    for n_ctx in (4096, 1000, 640):  # a scripted backend counts words
         backend = Scripted([answer(GUARD)], n_ctx=n_ctx)
         (candidate,) = propose(seed, evidence("loop", "searching", backend=backend), 1)
         assert candidate.problem == ""
@@ -214,11 +215,11 @@ def test_a_server_that_keeps_to_no_schema_is_asked_without_one(seed: HarnessSpec
     schemas: list[Any] = []
 
     class Picky(Scripted):
-        def generate(self, segments: Sequence[str], **options: Any) -> str:
-            schemas.append(options.get("schema"))
-            if options.get("schema") is not None:
+        def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
+            schemas.append(generation.schema)
+            if generation.schema is not None:
                 raise error
-            return super().generate(segments, **options)
+            return super().chat(prompt, generation, tools)
 
     backend: Backend = Picky([answer(GUARD)])
     (candidate,) = propose(seed, evidence("loop", "searching", backend=backend), 1)
@@ -228,7 +229,7 @@ def test_a_server_that_keeps_to_no_schema_is_asked_without_one(seed: HarnessSpec
 
 def test_a_server_that_is_down_stops_the_run_with_its_own_message(seed: HarnessSpec, evidence: Make) -> None:
     class Down(Scripted):
-        def generate(self, segments: Sequence[str], **options: Any) -> str:
+        def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
             raise RemoteDownError("s", "refused")
 
     with pytest.raises(RemoteDownError, match="check that it is running"):
@@ -316,15 +317,9 @@ def test_the_schema_is_one_and_small_enough_for_a_grammar(seed: HarnessSpec, evi
 
 
 def test_messages_are_a_system_and_a_user_turn(seed: HarnessSpec, evidence: Make) -> None:
-    told: list[Sequence[Message]] = []
-
-    class Listening(Scripted):
-        def segments(self, messages: Sequence[Message]) -> Any:
-            told.append(messages)
-            return super().segments(messages)
-
-    propose(seed, evidence("loop", backend=Listening([answer(GUARD)])), 1)
-    assert {tuple(message["role"] for message in messages) for messages in told} == {("system", "user")}
+    backend = Scripted([answer(GUARD)])
+    propose(seed, evidence("loop", backend=backend), 1)
+    assert {tuple(message["role"] for message in call.messages) for call in backend.calls} == {("system", "user")}
 
 
 @pytest.mark.model

@@ -1,6 +1,6 @@
 """What a run says of its model on validation tasks, round by round and at its end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ import pytest
 
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models import names
+from homebody.agents.models.backend import Prompt, Tool
+from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import TWINS
 from homebody.agents.rollout import RolloutConfig
@@ -26,9 +28,9 @@ SIZES = {"rounds": 2, "train_tasks": 2, "validation_tasks": 6, "max_steps": 1, "
 class Presses(Scripted):
     """A model that always says `press`."""
 
-    def generate(self, segments: Any, **settings: Any) -> str:
+    def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
         self.enqueue("press")
-        return super().generate(segments, **settings)
+        return super().chat(prompt, generation, tools)
 
 
 @pytest.fixture

@@ -1,0 +1,193 @@
+"""Token by token from a prompt to a reply: the thought, its end, and the answer.
+
+A thought and what follows it are one run of tokens: the answer goes on from the tokens that were generated, never from their text
+tokenized again. Models with recurrent memory cannot go back to where another tokenization would begin to differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from homebody.agents.models import tool_call
+from homebody.agents.models.generation import Generation, Reply, first_stop
+from homebody.agents.models.llama.engine import Engine
+from homebody.agents.models.llama.sampling import Floats, Grammar, Sampler, log_probabilities
+from homebody.agents.models.thinking import GAP, Marks
+
+
+class Run:
+    """What follows a prompt in sequence 1, which holds a copy of it.
+
+    Args:
+        engine: the model.
+        start: tokens of the prompt.
+        row: logits (n_vocab,) after it.
+        sampler: chooses tokens.
+        logs_scratch: overwritten; (n_vocab,). None saves the time of the log-probabilities.
+    """
+
+    def __init__(self, engine: Engine, start: int, row: Floats, sampler: Sampler, logs_scratch: Floats | None = None) -> None:
+        self.tokens: list[int] = []
+        """All tokens so far, the one that ended the reply included."""
+        self.logs: list[float] = []
+        """The log-probability of each, at temperature 1 and without a grammar, where they are wanted."""
+        self._engine, self._start, self._row, self._sampler, self._scratch = engine, start, row, sampler, logs_scratch
+        self._evaluated = 0
+
+    def choose(self, rule: Grammar | None = None, barred: int | None = None) -> int:
+        """Return the next token, which is not taken yet."""
+        row = self._logits()
+        if barred is not None:
+            row = row.copy()
+            row[barred] = -np.inf
+        return self._sampler(row) if rule is None else rule.choose(row, self._sampler)
+
+    def take(self, *tokens: int) -> None:
+        """Go on by these tokens."""
+        for token in tokens:
+            if self._scratch is not None:
+                self.logs += log_probabilities(self._logits(), [token], self._scratch)
+            self.tokens.append(token)
+            self._sampler.note(token)
+
+    def _logits(self) -> Floats:
+        """Return the logits (n_vocab,) after all tokens so far; a view that the next call overwrites."""
+        while fresh := self.tokens[self._evaluated :][: self._engine.n_batch]:
+            self._row = self._engine.decode(fresh, self._start + self._evaluated, 1, outputs=1)[0]
+            self._evaluated += len(fresh)
+        return self._row
+
+
+@dataclass(frozen=True)
+class Signs:
+    """The marks of a model as tokens."""
+
+    marks: Marks
+    start: tuple[int, ...]
+    """Of the mark that opens a thought."""
+    opener: int | None
+    """The first of them, where nothing else begins with it."""
+    texts: dict[int, bytes]
+    """Texts of marks that are single tokens: llama.cpp shows those of control tokens as nothing."""
+
+
+class Writer:
+    """Writes one reply.
+
+    Args:
+        engine: the model.
+        signs: its marks; None for a model, or after a prompt, that does not think.
+        run: begun after the prompt.
+        generation: how to generate.
+        rule: the grammar that the answer obeys.
+    """
+
+    def __init__(self, engine: Engine, signs: Signs | None, run: Run, generation: Generation, rule: Grammar | None) -> None:
+        self.chosen = 0
+        """Tokens that the model chose."""
+        self.before: int | None = None
+        """Tokens before the answer; None where there is no answer."""
+        self._engine, self._signs, self._run, self._generation, self._rule = engine, signs, run, generation, rule
+        self._is_free = rule is None and generation.tokens > 0
+        """Whether the model itself writes what stands between thought and answer."""
+        self._stops = tuple(stop.encode() for stop in generation.stop)
+
+    def write(self, *, is_open: bool) -> Reply:
+        """Return the reply, without its place.
+
+        Args:
+            is_open: whether the prompt ends in an open thought.
+        """
+        signs = self._signs
+        if signs is None or is_open or self._generation.thinking.mode == "off":
+            return self._think() if is_open else self._answer()
+        # A model may open the thought itself. Where it writes freely that shows, elsewhere it is asked for its first token.
+        if not self._is_free and signs.opener is not None and self._run.choose() == signs.opener:
+            self._run.take(*signs.start)
+            return self._think()
+        return self._answer(may_open=self._is_free)
+
+    def _think(self) -> Reply:
+        """Write a thought to its end, and the answer after it."""
+        assert self._signs is not None
+        marks, thinking = self._signs.marks, self._generation.thinking
+        text = b""
+        closing: str | None = marks.closing()
+        for _ in range(thinking.budget):
+            token = self._choose()
+            piece = self._piece(token)
+            if self._engine.ends(token) or (not self._is_free and tool_call.START.encode() in text + piece):
+                break
+            self._run.take(token)
+            text += piece
+            found = [at for mark in (marks.end, tool_call.START) if (at := text.find(mark.encode())) >= 0]
+            if found:
+                at = min(found)
+                rest = text[at:].removeprefix(marks.end.encode())
+                text = text[:at]
+                closing = None
+                break
+        else:
+            if thinking.at_budget == "fail":
+                return Reply("", _decoded(text).strip(), finish="budget")
+            sentence = f" {thinking.sentence}" if thinking.sentence else ""
+            text += sentence.encode()
+            closing = marks.closing(sentence)
+        if closing is not None:
+            rest = b""
+            self._run.take(*self._engine.tokenize(closing, True))
+        elif not self._is_free:
+            self._run.take(*self._engine.tokenize(GAP, True))
+        return replace(self._answer(rest), thought=_decoded(text).strip())
+
+    def _answer(self, text: bytes = b"", *, may_open: bool = False) -> Reply:
+        """Write the answer, of which the beginning may be there; if `may_open`, a thought before it is one."""
+        generation, signs = self._generation, self._signs
+        self.before = len(self._run.tokens)
+        finish = "length" if generation.tokens else "stop"
+        barred = signs.opener if signs is not None and not may_open and self._is_free else None
+        for _ in range(generation.tokens):
+            token = self._choose(barred)
+            self._run.take(token)
+            if self._engine.ends(token):
+                finish = "stop"
+                break
+            text += self._piece(token)
+            if may_open and signs is not None and text.lstrip().startswith(signs.marks.start.encode()):
+                return self._think()
+            if self._is_free and (at := first_stop(text, self._stops)) is not None:
+                text, finish = text[:at], "stop"
+                break
+            if self._is_free and tool_call.END.encode() in text:
+                finish = "stop"
+                break
+        shown = _decoded(text)
+        called = tool_call.find_tool_call(shown) if self._is_free and finish == "stop" else None
+        if signs is not None:
+            shown = shown.partition(signs.marks.start)[0].lstrip() if self.before else shown
+        return Reply(shown, "", called, "tool" if called else finish)
+
+    def _choose(self, barred: int | None = None) -> int:
+        self.chosen += 1
+        return self._run.choose(self._rule if self.before is not None else None, barred)
+
+    def _piece(self, token: int) -> bytes:
+        own = self._signs.texts.get(token) if self._signs is not None else None
+        return self._engine.piece(token) if own is None else own
+
+
+def make_signs(engine: Engine, marks: Marks) -> Signs:
+    """Return a model's marks as its tokens."""
+    texts = {}
+    for mark in (marks.start, marks.end, tool_call.START, tool_call.END):
+        tokens = engine.tokenize(mark, True)
+        if len(tokens) == 1:
+            texts[tokens[0]] = mark.encode()
+    start = engine.tokenize(marks.start, True)
+    return Signs(marks, start, start[0] if len(engine.word(start[0])) > 1 else None, texts)
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode("utf-8", "replace")

@@ -1,0 +1,120 @@
+"""How the model is asked: how its answer is read, how its tokens are chosen, whether it thinks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from homebody.agents.harness.hooks import READS, BeforeModel, Changes, Reading
+from homebody.agents.models.generation import AT_BUDGET, MODES, Thinking
+from homebody.agents.processors.base import Processor, register
+
+
+@register
+class Answer(Processor):
+    """Says how an answer is read and how long it may be. Helps a model that says more than the command: a thought line, a tag, a call.
+
+    `first` and `last`: that line. `after`: the line after the last `mark`. `between`: what stands between the last `mark` and `end`.
+    `json`: the text in `field` of a JSON object. `tool`: the text in `field` of a call of the tool `act`, which the model is offered. Where
+    the mark, the object or the call is missing the last line counts. The chat shows what the model wrote in place of the bare command,
+    unless `shown` says otherwise. A harness without this component has one line of at most 24 tokens written, and shows commands.
+    """
+
+    name = "answer"
+    hook = "before_model"
+    dimension = "model"
+    group = "answer"
+    schema = {
+        "read": {"enum": list(READS), "default": "first", "description": "where the command stands in the answer"},
+        "mark": {"type": "string", "maxLength": 80, "default": "Action:", "description": "after, between: what stands before the command"},
+        "end": {"type": "string", "maxLength": 80, "default": "", "description": "between: what stands after it"},
+        "field": {"type": "string", "maxLength": 80, "default": "command", "description": "json, tool: name of its field"},
+        "tokens": {"type": "integer", "minimum": 1, "maximum": 32768, "default": 128, "description": "of the answer, at most"},
+        "stop": {
+            "type": "array",
+            "items": {"type": "string", "maxLength": 80},
+            "maxItems": 4,
+            "default": [],
+            "description": "texts that end the answer; first stops at the end of its line besides, and between at its end",
+        },
+        "shown": {"enum": ["reply", "command"], "default": "reply", "description": "what the chat shows of a past turn"},
+    }
+
+    def process(self, event: BeforeModel) -> Changes:
+        """Set room, stop strings and reading."""
+        given = self.params
+        own = {"first": "\n", "between": given["end"]}.get(given["read"], "")
+        stop = (*given["stop"], *([own] if own else []))
+        return {
+            "generation": replace(event.generation, tokens=given["tokens"], stop=stop),
+            "reading": Reading(given["read"], given["mark"], given["end"], given["field"], given["shown"]),
+        }
+
+
+@register
+class Sampling(Processor):
+    """Says how tokens are chosen. Helps a model that repeats itself when the likeliest one is always taken, as thinking models do.
+
+    What is sampled follows the seed of the episode, the attempt and the step. Order: penalties, temperature, `top_k`, `top_p`, `min_p`.
+    """
+
+    name = "generation"
+    hook = "before_model"
+    dimension = "model"
+    group = "generation"
+    schema = {
+        "temperature": {"type": "number", "minimum": 0, "maximum": 10, "default": 0.0, "description": "0 takes the likeliest token"},
+        "top_k": {"type": "integer", "minimum": 0, "maximum": 1000000, "default": 0, "description": "likeliest tokens that stay; 0 all"},
+        "top_p": {"type": "number", "minimum": 0.001, "maximum": 1, "default": 1.0, "description": "probability that the likeliest share"},
+        "min_p": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.0, "description": "least probability, against the likeliest"},
+        "presence_penalty": {"type": "number", "minimum": -10, "maximum": 10, "default": 0.0, "description": "for tokens already written"},
+        "frequency_penalty": {"type": "number", "minimum": -10, "maximum": 10, "default": 0.0, "description": "for each time of them"},
+        "repetition_penalty": {"type": "number", "minimum": 0.01, "maximum": 10, "default": 1.0, "description": "factor on them"},
+        "maker": {
+            "type": "boolean",
+            "default": False,
+            "description": "whether what the model's maker recommends goes first",
+        },
+        "seed": {"type": "integer", "minimum": 0, "maximum": 2147483647, "default": 0, "description": "added to the seed of the episode"},
+    }
+
+    def process(self, event: BeforeModel) -> Changes:
+        """Set the sampling."""
+        # 1 and 1.0 are one setting, so they make one trace.
+        values: dict[str, Any] = {
+            key: float(self.params[key]) if rule["type"] == "number" else self.params[key] for key, rule in self.schema.items()
+        }
+        return {"generation": replace(event.generation, **values)}
+
+
+@register
+class Think(Processor):
+    """Says whether the model thinks before it answers, and how long. Helps a model that was trained to; costs tokens.
+
+    `template` leaves it to the model's chat template, `on` and `off` insist. A thought of `budget` tokens is closed by `sentence` and
+    answered, or gives no answer (`fail`). A model without marks for a thought answers at once. No command is read from a thought.
+    """
+
+    name = "think"
+    hook = "before_model"
+    dimension = "model"
+    group = "think"
+    schema = {
+        "mode": {"enum": list(MODES), "default": "template", "description": "whether it thinks"},
+        "budget": {"type": "integer", "minimum": 0, "maximum": 131072, "default": 512, "description": "tokens of a thought, at most"},
+        "at_budget": {"enum": list(AT_BUDGET), "default": "close", "description": "what happens to a thought that is longer"},
+        "sentence": {"type": "string", "maxLength": 200, "default": Thinking().sentence, "description": "close: its last words"},
+        "keep": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 1000,
+            "default": 0,
+            "description": "past turns, the last ones, whose thoughts the chat shows",
+        },
+    }
+
+    def process(self, event: BeforeModel) -> Changes:
+        """Set mode and budget, and what the chat shows."""
+        given = self.params
+        thinking = Thinking(given["mode"], given["budget"], given["at_budget"], given["sentence"])
+        return {"generation": replace(event.generation, thinking=thinking), "thoughts": given["keep"]}
