@@ -168,6 +168,7 @@ WRITERS = {
     "envs/household/export.py": "a folder of two files, which appears with both in it",
     "envs/household/release.py": "an archive unpacked into a folder, which appears whole",
     "scripts/commands/sandbox.py": "a file that attacks are to leave alone",
+    "scripts/terminal.py": "a closed stream is opened to nowhere",
 }
 """Who writes files otherwise, and why."""
 INTO_PARTS = {

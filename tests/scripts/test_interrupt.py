@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from homebody.evolution.store import Store
+from homebody.evolution.store import Store, holds
 from homebody.scripts.interrupt import NOTE, NOTE_AT_ONCE
 
 Command = Callable[..., Any]
@@ -180,7 +180,7 @@ def test_a_command_that_runs_others_passes_a_signal_on_and_ends_with_them(homebo
     run_dir = tmp_path / "no-model-household"
     arguments = ("reproduce", "--models", "no-model", "--benchmarks", "household", "--quick", "--run-dir", tmp_path)
     with homebody_process(*arguments) as process:
-        wait_until(process, lambda: (run_dir / "run.sqlite").exists())
+        wait_until(process, lambda: (run_dir / "run.sqlite").exists() and holds(run_dir, "start"))
         process.send_signal(signal.SIGTERM)  # to the one process alone
         out, err = process.communicate(timeout=30)
     assert process.returncode == 1
