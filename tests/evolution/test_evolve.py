@@ -100,7 +100,8 @@ def test_both_rounds_shipped_and_the_patches_lead_to_the_final_harness(baseline:
     final = HarnessSpec.load(baseline.result["final_harness"])
     assert final.behaviour_hash == spec.behaviour_hash == baseline.result["final_hash"] != baseline.result["seed_hash"]
     assert final.name == "household-evolved"
-    assert final.document["description"] == "Evolved from household on homebody/Household-v0 with no-model, 10 steps a task, for success alone."
+    told = "Evolved from household on homebody/Household-v0 with no-model, 10 steps a task, for success alone."
+    assert final.document["description"] == told
 
 
 def test_no_test_task_is_read(baseline: Any) -> None:
