@@ -75,7 +75,7 @@ def in_order(components: Mapping[str, Component], processors: Processors) -> lis
 
 def _earlier(name: str, components: Mapping[str, Component], processors: Processors, hooks: Mapping[str, int]) -> set[str]:
     """Return the ids that come before one."""
-    found = {other for other in components[name].get("after", ()) if other in components}
+    found = components.keys() & set(components[name].get("after", ()))
     own = processors[name]
     for other, processor in processors.items():
         if own is None or processor is None or other == name or hooks[other] != hooks[name]:

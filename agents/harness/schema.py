@@ -202,7 +202,8 @@ def _order_problems(components: Mapping[str, Any], processors: Processors) -> li
     if lines:
         return lines
     try:
-        in_order({name: {**components[name], "after": after[name]} for name in processors}, processors)
+        texts = {name: [other for other in others if isinstance(other, str)] for name, others in after.items()}
+        in_order({name: {**components[name], "after": texts[name]} for name in processors}, processors)
     except CycleError as error:
         said = next((f"{_place(one)}/after" for one, other in error.pairs if other in after[one]), _place(error.pairs[0][0]))
         return [f"{said}: {error}; take one of them out"]

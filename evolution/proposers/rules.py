@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from homebody.agents.harness.patch import Patch, PatchError
-from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.agents.processors import find
 from homebody.evolution.evidence.landscape import Landscape
 from homebody.evolution.proposers.candidate import Candidate, Evidence, make_manifest
@@ -67,7 +67,8 @@ def _options(spec: HarnessSpec, evidence: Evidence) -> Iterator[_Option]:
         patch = set_processors(spec, settings)
         try:
             edited = spec.patch(patch)
-        except PatchError:  # a rule of the harness brings in the same thing, for example
+            edited.processors()
+        except (HarnessError, PatchError):  # a rule or a class of the user's does the same, for example
             continue
         # Where the component at work stays as it is, its activations would not show the edit.
         name = target(spec, lever.use)

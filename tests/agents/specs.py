@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 from random import Random
 from typing import Any
 
@@ -81,9 +82,12 @@ def params(use: str, rng: Random) -> dict[str, Any]:
 
 
 def draw_entry(use: str, rng: Random) -> dict[str, Any]:
-    """Draw a component that uses a processor."""
-    if REGISTRY[use].hook:
-        return component(use, params(use, rng))
+    """Draw a component that uses a processor, at times by module:Class."""
+    processor = REGISTRY[use]
+    if processor.hook:
+        made = component(use, params(use, rng))
+        own = {"use": f"{processor.__module__}:{processor.__name__}", **({"version": processor.version} if processor.version > 1 else {})}
+        return made | own if rng.random() < 0.1 and processor.__module__ in sys.modules else made
     free = {"hook": rng.choice(REGISTRY[use].hooks), "dimension": rng.choice(DIMENSIONS)}
     return component(use, params(use, rng), **free, **({"source": rng.choice(SOURCES)} if use == "code" else {}))
 
@@ -118,7 +122,7 @@ def draw_after(made: dict[str, Any], name: str, rng: Random) -> None:
     others = sorted(made["components"].keys() - {name})
     before = made["components"][name]
     made["components"][name] = {**before, "after": rng.sample(others, min(len(others), rng.randint(0, 2)))}
-    if problems(made):
+    if problems(made, imports=True):
         made["components"][name] = before
 
 
@@ -130,7 +134,7 @@ def rule(base: dict[str, Any], number: int, rng: Random) -> dict[str, Any]:
         when["phase"] = rng.choice(("search", "act"))
     while True:
         made = {"name": f"rule-{number}", "when": when, "patch": rule_patch(base, rng), **({"most": 2} if rng.random() < 0.3 else {})}
-        if not problems({**base, "adaptations": [made]}):
+        if not problems({**base, "adaptations": [made]}, imports=True):
             return made
 
 

@@ -50,7 +50,7 @@ def test_valid_harnesses_load_print_read_back_and_play(specs, play):
     hashes, counts = set(), Counter()
     for number in range(VALID):
         document = specs.document(Random(number))
-        spec = HarnessSpec.from_json(document)
+        spec = HarnessSpec.from_json(document).check()
         again = HarnessSpec.from_json(json.loads(spec.dumps()))
         assert (again, again.behaviour_hash, again.document) == (spec, spec.behaviour_hash, document)
         record = play(spec, number)
@@ -71,7 +71,7 @@ def test_damaged_harnesses_are_refused_with_a_place_or_run(specs, play):
     for number in range(5 * VALID):
         rng = Random(f"damage {number}")
         document = specs.document(rng)
-        spec, error = attempt(HarnessSpec.from_json, specs.damage(document, rng))
+        spec, error = attempt(lambda given: HarnessSpec.from_json(given).check(), specs.damage(document, rng))
         if spec is None:
             assert error.problems
             assert all(PROBLEM.match(line) for line in error.problems), error.problems
@@ -93,6 +93,10 @@ def test_patches_apply_whole_or_not_at_all_and_can_be_taken_back(specs, play):
         patched, error = attempt(spec.patch, patch)
         if patched is None:
             assert REFUSAL.fullmatch(str(error)), error
+        elif (told := attempt(lambda edited: edited.check(), patched)[1]) is not None:
+            # What only an import or a run can tell.
+            assert all(PROBLEM.match(line) for line in told.problems), told.problems
+            patched = None
         else:
             assert patched.patch(invert(spec.document, patch)) == spec
             assert apply(spec.document, spec.diff(patched)) == patched.document

@@ -370,6 +370,7 @@ def test_order_does_not_depend_on_that_of_the_document():
         ),
         ({"a": component("decide", after="b")}, "/components/a/after: 'b' is not of type 'array'"),
         ({"a": component("decide", after=[1])}, "/components/a/after/0: 1 is not of type 'string'"),
+        ({"a": component("decide", after=[{"b": 1}])}, "/components/a/after/0: {'b': 1} is not of type 'string'"),
     ],
 )
 def test_order_that_cannot_be_is_refused_with_its_place(components, message):
