@@ -38,14 +38,17 @@ def interruptible() -> Iterator[None]:
     os.set_blocking(writer, False)
     stopper = _Stopper(reader)
     hook = sys.unraisablehook
-    sys.unraisablehook = stopper.unraisable
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, stopper.handle)
-    woken = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    stopper.start()
+    # One that comes while this is set up waits until all of it stands: half of it would lose the signal.
+    _mask("SIG_BLOCK")
     try:
+        sys.unraisablehook = stopper.unraisable
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, stopper.handle)
+        woken = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        stopper.start()
+        _mask("SIG_UNBLOCK")
         yield
     except Exception as error:
         if not _is_interrupt(error):
@@ -59,6 +62,12 @@ def interruptible() -> Iterator[None]:
         os.close(writer)
         stopper.join()
         os.close(reader)
+
+
+def _mask(how: str) -> None:
+    """Hold this thread's signals back, or let them come, where the system can."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(getattr(signal, how), SIGNALS)
 
 
 def _is_interrupt(error: BaseException | None) -> bool:
