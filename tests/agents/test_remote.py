@@ -978,6 +978,10 @@ SAYS: dict[str, tuple[dict[str, Any], str]] = {
         {"content": None, "tool_calls": [{"type": "function", "function": {"name": "act", "arguments": '{"command": "open the box"}'}}]},
         "tool_calls",
     ),
+    "a call in the text": (
+        {"content": '<tool_call>\n{"name": "act", "arguments": {"command": "open the box"}}\n</tool_call>'},
+        "stop",
+    ),
     "a call after a thought": (
         {"reasoning": THOUGHT, "tool_calls": [{"function": {"name": "act", "arguments": {"command": "open the box"}}}]},
         "tool_calls",

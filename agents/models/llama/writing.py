@@ -114,6 +114,7 @@ class Writer:
         assert self._signs is not None
         marks, thinking = self._signs.marks, self._generation.thinking
         text = b""
+        self.before = None
         closing: str | None = marks.closing()
         for _ in range(thinking.budget):
             token = self._choose()
@@ -132,7 +133,7 @@ class Writer:
         else:
             if thinking.at_budget == "fail":
                 return Reply("", _decoded(text).strip(), finish="budget")
-            sentence = f" {thinking.sentence}" if thinking.sentence else ""
+            sentence = f" {thinking.sentence}" if thinking.sentence and text else ""
             text += sentence.encode()
             closing = marks.closing(sentence)
         if closing is not None:
@@ -157,16 +158,19 @@ class Writer:
             text += self._piece(token)
             if may_open and signs is not None and text.lstrip().startswith(signs.marks.start.encode()):
                 return self._think()
-            if self._is_free and (at := first_stop(text, self._stops)) is not None:
+            if not self._is_free:
+                continue
+            if tool_call.START.encode() in text:
+                if tool_call.END.encode() in text:
+                    finish = "stop"
+                    break
+            elif (at := first_stop(text, self._stops)) is not None:
                 text, finish = text[:at], "stop"
-                break
-            if self._is_free and tool_call.END.encode() in text:
-                finish = "stop"
                 break
         shown = _decoded(text)
         called = tool_call.find_tool_call(shown) if self._is_free and finish == "stop" else None
-        if signs is not None:
-            shown = shown.partition(signs.marks.start)[0].lstrip() if self.before else shown
+        if signs is not None and self.before:
+            shown = shown.partition(signs.marks.start)[0].lstrip()
         return Reply(shown, "", called, "tool" if called else finish)
 
     def _choose(self, barred: int | None = None) -> int:

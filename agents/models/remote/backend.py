@@ -202,7 +202,7 @@ class OpenAICompatible:
                 return Reply(mark + rest, thought.strip(), called, "tool")
         if finish == "length" and thinking.at_budget == "fail":
             return Reply("", thought.strip(), finish="budget")
-        if finish == "length" and thinking.sentence:
+        if finish == "length" and thinking.sentence and thought:
             thought = f"{thought} {thinking.sentence}"
         prompt += thought.rstrip() + marks.closing()
         reply = self._answer(prompt, generation) if generation.tokens else Reply("")
@@ -404,7 +404,7 @@ def _read_message(message: Mapping[str, Any], reason: object, generation: Genera
 
 def _ended(text: str, reason: object, generation: Generation) -> Reply:
     """Return a server's text, cut at the stop strings, as a reply."""
-    at = first_stop(text, generation.stop)
+    at = None if tool_call.START in text else first_stop(text, generation.stop)
     finish = "length" if reason == "length" and at is None else "stop"
     called = tool_call.find_tool_call(text[:at]) if finish == "stop" and not generation.is_constrained else None
     return Reply(text[:at], tool_call=called, finish="tool" if called else finish)

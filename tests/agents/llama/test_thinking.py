@@ -7,7 +7,9 @@ from itertools import pairwise
 
 import pytest
 
+from homebody.agents.answer import tools_for
 from homebody.agents.episode import run_episode
+from homebody.agents.harness.hooks import Reading
 from homebody.agents.models.generation import Generation, Thinking, ToolCall
 from homebody.agents.models.gguf import read_header
 from homebody.agents.models.llama import LlamaCpp
@@ -79,6 +81,25 @@ def test_a_thought_without_end_fails_where_the_harness_says_so(architecture, say
     (step,) = run_episode(yard.Yard(), harness(think), policy, yard.task("one"), max_steps=1).trace
     assert (step.response, step.command, step.finish, step.cut, step.readable) == ("", "", "budget", True, False)
     assert step.thought.startswith("red cup red cup")
+
+
+@pytest.mark.parametrize("name", ["thinks and answers", "opens the thought itself"])
+def test_a_budget_of_nothing_closes_the_thought_at_once(name, says):
+    backend = says(name)
+    assert backend.chat(CHAT, thinks(budget=0)).thought == ""
+    failed = backend.chat(CHAT, thinks(budget=2, at_budget="fail"))
+    assert (failed.finish, failed.text, failed.place) == ("budget", "", None)
+    assert failed.thought in ("you", "you see")  # The line break after the mark is a token of the thought, too.
+
+
+def test_tools_are_shown_by_the_template(fixed):
+    shows = "{% for tool in tools or [] %}can: {{ tool.function.name }} {% endfor %}" + PLAIN
+    backend = fixed(shows, f")<tool_call>{CALL}</tool_call>", own=(CALL,))
+    prompts = []
+    backend.on_text = lambda text, prompt, tokens, logs: prompts.append(b"".join(map(backend.engine.piece, prompt)).decode())
+    assert backend.chat(CHAT, Generation(), tools_for(Reading("tool"))).tool_call == ToolCall("act", {"command": "wait"})
+    backend.chat(CHAT, Generation())
+    assert ["can: act" in prompt for prompt in prompts] == [True, False]
 
 
 def test_a_call_in_a_thought_ends_it_and_is_data(says):
