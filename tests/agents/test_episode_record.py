@@ -128,7 +128,7 @@ SAME_STEP = {
     "step": 9, "admissible": 9, "offered": 9, "method": "rank", "response": "x", "accepted": False, "usable": False, "decided_by": "model",
     "twin": "x", "readable": True, "repaired": True, "cut": True, "scores": (("x", 1.0),), "questions": (Question("x", ()),),
     "focus": {"phase": "act", "wanted": "x"}, "dropped_turns": 9, "tool": True, "variant": "x", "adapted": {}, "changed": ({},),
-    "notes": {"x": {}},
+    "notes": {"x": {}}, "thought": "x", "finish": "length",
 }  # fmt: skip
 OTHER = {"task_id": "x", "won": False, "opening": "x", "trace": ()}
 OTHER_STEP = {"command": "x", "observation": "x", "reward": 9.0}

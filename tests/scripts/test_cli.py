@@ -146,7 +146,7 @@ def test_a_model_that_has_to_be_prepared_shows_how_far_that_is(homebody: Command
     monkeypatch.setattr("homebody.scripts.console.time.monotonic", iter(range(0, 10**6, 11)).__next__)
     answer = homebody("run", "--policy", "qwen2.5-coder-0.5b", "--max-steps", 1)
     assert answer.code == 0
-    assert answer.err.splitlines() == ["preparing, MB: 200 of 491"]
+    assert answer.err.splitlines() == ["preparing, MB: 200 of 491 (qwen2.5-coder-0.5b)"]
 
 
 def test_evaluate_prints_and_writes(homebody: Command, loaded: Command, tmp_path: Path) -> None:
