@@ -99,7 +99,7 @@ def _components(old: Mapping[str, Component], new: Mapping[str, Component]) -> I
 
 
 def _about(item: Component) -> list[str]:
-    """Return the dimension and the hook of a component, as far as they are known without an import."""
+    """Return dimension and hook of a component, as far as they are known without an import."""
     processor = known(item["use"])
     return [OWN] if processor is None else [dimension_of(item, processor), hook_of(item, processor)]
 

@@ -49,9 +49,9 @@ class Harness:
         self._changed: list[dict[str, Any]] = []
         self._notes: dict[str, dict[str, Any]] = {}
         self.activations: dict[str, int] = {}
-        """How often each processor changed something, ended something or left a note, zeros included.
+        """How often each processor changed something, ended something or left a note.
 
-        By the id of its component.
+        By the id of its component; zeros are included.
         """
         self.failures: list[dict[str, str]] = []
         """What went wrong inside processors: `boundary`, `kind`, `message`."""

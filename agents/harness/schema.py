@@ -190,7 +190,7 @@ def _conflicts(processors: Processors) -> Iterator[str]:
 
 
 def _order_problems(components: Mapping[str, Any], processors: Processors) -> list[str]:
-    """Find components that follow what is not there, what is asked at another hook, or each other."""
+    """Find components that follow each other, what is not there or what has another hook."""
     hooks = {name: hook_of(components[name], processor) for name, processor in processors.items()}
     after = {name: found if isinstance(found := components[name].get("after"), list) else [] for name in processors}
     lines = [

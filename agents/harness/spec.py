@@ -54,7 +54,9 @@ def digest(value: object, default: Callable[[Any], Any] | None = None) -> str:
 
 @dataclass(frozen=True)
 class HarnessSpec:
-    """A checked harness document. Immutable by convention: `document` is never changed, `patch` gives a new spec.
+    """A checked harness document.
+
+    Immutable by convention: `document` is never changed, `patch` gives a new spec.
 
     Loading, showing, hashing, comparing and patching read the document alone. Checking (`check`) and
     playing (`processors`, in this process and in each worker) import the modules of the user's own
@@ -65,7 +67,9 @@ class HarnessSpec:
 
     @classmethod
     def from_json(cls, document: object, source: str = "harness") -> HarnessSpec:
-        """Check a parsed JSON document. None of its code is run and nothing is imported, see `check`.
+        """Check a parsed JSON document.
+
+        None of its code is run and nothing is imported, see `check`.
 
         Args:
             document: the parsed document.
@@ -119,7 +123,7 @@ class HarnessSpec:
         return self
 
     def processors(self) -> dict[str, type[Processor]]:
-        """Return the processor class of each component, by id, in the order in which they are asked.
+        """Return the processor class of each component by id, in the order in which they are asked.
 
         Modules of processors that the harness names as `module:Class` are imported.
 
@@ -258,7 +262,7 @@ class HarnessSpec:
             raise PatchError(f"{error}; nothing was changed") from None
 
     def diff(self, other: HarnessSpec) -> Patch:
-        """Return the JSON Patch that turns this harness into the other: by id, and parameters as wholes."""
+        """Return the JSON Patch that turns this harness into the other; parameters are wholes."""
         return difference(self.document, other.document, depth=4)  # /components/ID/params/NAME
 
     def dumps(self) -> str:
@@ -267,7 +271,7 @@ class HarnessSpec:
 
 
 def _patch_without(name: str, patch: Patch, bare: Mapping[str, Any], led: Mapping[str, Any]) -> Patch:
-    """Return a held patch without what it says of a component: it is to lead from `bare` to `led`."""
+    """Return a held patch without what it says of a component; it leads from `bare` to `led`."""
     own = pointer("components", name, "")
     left = [item for item in patch if not any(f"{item.get(key)}/".startswith(own) for key in ("path", "from"))]
     try:
@@ -298,7 +302,7 @@ def route_score(route: Mapping[str, Any], goal: str) -> float:
 
 
 def _behaviour(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a component does: a parameter at its default says no more than one that is not there."""
+    """Return what a component does; a parameter at its default is left out."""
     processor = known(item["use"])
     usual = _plain(defaults(processor)) if processor else {}
     params = {key: value for key, value in _plain(item["params"]).items() if key not in usual or canonical(value) != canonical(usual[key])}

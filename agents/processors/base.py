@@ -75,7 +75,7 @@ class Processor(ABC):
     schema: ClassVar[dict[str, Any]]
     """JSON Schema of each parameter, by name; `default` makes a parameter optional."""
     texts: ClassVar[tuple[str, ...]] = ()
-    """Parameters that are prose for a model, which a proposer may write anew, blanks as {word} aside."""
+    """Parameters that are prose for a model: a proposer may write them anew, but keeps {blanks}."""
     is_recorder: ClassVar[bool] = False
     """Whether it only writes notes, and so is no remedy for any failure."""
 
@@ -94,7 +94,7 @@ class Processor(ABC):
 
     @classmethod
     def check_entry(cls, entry: Mapping[str, Any]) -> list[str]:
-        """Run what a component holds of code or templates once on a sample event; return what goes wrong.
+        """Run a component's code or template once on a sample event; return what goes wrong.
 
         A line that begins with / names the place within the component.
         """
@@ -135,7 +135,7 @@ def find(use: str) -> type[Processor]:
 
 
 def known(use: str) -> type[Processor] | None:
-    """Return the registered processor class of that name; None for `module:Class`, without a look at it.
+    """Return the registered processor class of that name; None for `module:Class`.
 
     Raises:
         UnknownProcessorError: there is none of that name, nor can there be one.

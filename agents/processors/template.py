@@ -24,7 +24,7 @@ VARIABLES = {
 
 @register
 class Template(Processor):
-    """Adds a text made from a template to what the model reads. Helps where a fixed text cannot say what matters now.
+    """Adds a text from a template to what the model reads. Helps where no fixed text says what matters.
 
     At `task_start` it adds to the system prompt, at `before_model` to the message of the step, for this
     step only, and at `after_tool` to the observation, as the history keeps it. The template (Jinja
@@ -60,7 +60,10 @@ class Template(Processor):
         return [f"/params/text: {problem}" for problem in problems]
 
     def process(self, event: TaskStart | BeforeModel | AfterTool) -> Changes | None:
-        """Render, and append: in the message of a step after the cut, so that the history keeps the observation alone."""
+        """Render and append.
+
+        In the message of a step the text comes after the cut: the history keeps the observation alone.
+        """
         hook = HOOK_OF_EVENT[type(event)]
         text = renderer.render(self.params["text"], _view(event, hook)).strip("\n")
         if not text:

@@ -1,4 +1,4 @@
-"""From wishes to JSON Patches: processors with parameters, put into a harness or taken out of it."""
+"""From wishes to JSON Patches: processors with parameters, put into a harness or taken out."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def target(spec: HarnessSpec, use: str) -> str:
 
 
 def new_id(spec: HarnessSpec, use: str) -> str:
-    """Return an id for one more component: the processor's name, with a number where that is taken."""
+    """Return an id for one more component: the processor's name, numbered where it is taken."""
     name = re.sub(r"[^A-Za-z0-9_-]", "_", use.rpartition(":")[2])[:60]
     names = (f"{name}_{number}" if number > 1 else name for number in range(1, 102))
     return next(found for found in names if found not in spec.components)
