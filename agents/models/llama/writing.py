@@ -164,7 +164,7 @@ class Writer:
                 if tool_call.END.encode() in text:
                     finish = "stop"
                     break
-            elif (at := first_stop(text, self._stops)) is not None:
+            elif (at := self._stop(text)) is not None:
                 text, finish = text[:at], "stop"
                 break
         shown = _decoded(text)
@@ -172,6 +172,12 @@ class Writer:
         if signs is not None and self.before:
             shown = shown.partition(signs.marks.start)[0].lstrip()
         return Reply(shown, "", called, "tool" if called else finish)
+
+    def _stop(self, text: bytes) -> int | None:
+        """Return where a text ends; for a model that does not think, at a stop string before its first letter, too."""
+        if self._signs is not None:
+            return first_stop(text, self._stops)
+        return min((at for stop in self._stops if stop and (at := text.find(stop)) >= 0), default=None)
 
     def _choose(self, barred: int | None = None) -> int:
         self.chosen += 1
