@@ -73,6 +73,7 @@ def run_episode(
     attempt: int = 0,
     max_steps: int = 50,
     twin: str = REFERENCE,
+    on_start: Callable[[str, str], None] | None = None,
     on_step: Callable[[StepRecord], None] | None = None,
     on_decision: Callable[[ModelCall], None] | None = None,
 ) -> EpisodeRecord:
@@ -87,6 +88,7 @@ def run_episode(
         attempt: 0 for the greedy first try; later tries sample.
         max_steps: most commands sent to the environment, at least 1.
         twin: which of `homebody.agents.policy.TWINS` the steps of a model are compared with.
+        on_start: called with goal and opening observation.
         on_step: called with each step.
         on_decision: called with what each decision was made from, before its step.
 
@@ -100,7 +102,7 @@ def run_episode(
     questions: list[Question] = []
     harness = Harness(spec, Services(_noting(policy.score, questions), policy.count_tokens))
     before = policy.usage.snapshot()
-    episode = _Episode(env, spec, harness, policy, max_steps, questions, on_step, on_decision)
+    episode = _Episode(env, spec, harness, policy, max_steps, questions, on_start, on_step, on_decision)
     if policy.has_model:
         reference = TWINS[twin]()
         reference.begin(seed, attempt, None, task.task_id)
@@ -169,6 +171,7 @@ class _Episode:
         policy: Policy,
         max_steps: int,
         questions: list[Question],
+        on_start: Callable[[str, str], None] | None,
         on_step: Callable[[StepRecord], None] | None,
         on_decision: Callable[[ModelCall], None] | None,
     ) -> None:
@@ -181,7 +184,8 @@ class _Episode:
         self.has_asked = False
         """Whether they asked anything at an earlier step."""
         self.variant: str | None = None
-        self.max_steps, self.on_step, self.on_decision = max_steps, on_step, on_decision
+        self.max_steps = max_steps
+        self.on_start, self.on_step, self.on_decision = on_start, on_step, on_decision
         self.spent = policy.usage.snapshot()
         self.boundary = "reset"
         self.won = False
@@ -198,6 +202,8 @@ class _Episode:
         self.opening, info = self.env.reset(seed=seed, options={"task": task.task_id})
         self.env_text = self.opening
         self.goal = info["goal"]
+        if self.on_start:
+            self.on_start(self.goal, self.opening)
         self.strict = info.get("success_strict")
         admissible = tuple(info["admissible_commands"])
         self.boundary = "task_start"

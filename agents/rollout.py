@@ -193,6 +193,7 @@ class Rollouts:
         on_step: Callable[[StepRecord], None] | None = None,
         on_decision: Callable[[ModelCall], None] | None = None,
         on_rest: Callable[[int, EpisodeRecord], None] | None = None,
+        on_start: Callable[[str, str], None] | None = None,
     ) -> Iterator[EpisodeRecord]:
         """Play the jobs; yield their records in the order of the jobs, each as soon as it and those before it are done.
 
@@ -201,6 +202,7 @@ class Rollouts:
             on_step: called with each step's trace entry; only with one worker.
             on_decision: called with what each decision was made from; only with one worker.
             on_rest: called with number and record of each job that workers had finished ahead of its turn when an exception ends the play.
+            on_start: called with goal and opening observation of each episode; only with one worker.
 
         Raises:
             WorkerDiedError: a worker process was killed or crashed.
@@ -210,7 +212,7 @@ class Rollouts:
             for job in jobs:
                 yield run_episode(
                     self._env, job.spec, job.choose_policy(self.policy), job.task, job.seed, attempt=job.attempt,
-                    max_steps=self.stage.max_steps, twin=job.twin, on_step=on_step, on_decision=on_decision,
+                    max_steps=self.stage.max_steps, twin=job.twin, on_start=on_start, on_step=on_step, on_decision=on_decision,
                 )  # fmt: skip
             return
         futures: list[Future[EpisodeRecord]] = []

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 Advance = Callable[[int, int, str], None]
 _WHO = {"model": "bold blue", "agreed": "blue", "reading": "cyan", "harness": "dim", "fallback": "bold red"}
 """Style of each value of `StepRecord.decided_by`."""
+_MARK = " [SEP] "
+"""What some environments write between the pieces of a page."""
 _COMPARED = {"vote": "votes", "score": "scores"}
 """What is said before the best commands, by how the policy decides; elsewhere they are ranked."""
 
@@ -96,6 +98,12 @@ class Console:
             f"[dim]harness[/] {escape(spec.name)}  [dim]behaviour[/] {spec.behaviour_hash[:12]}  [dim]policy[/] {escape(policy)}"
         )
 
+    def opening(self, goal: str, observation: str) -> None:
+        """Print what the task is and what the agent sees first."""
+        self.out.print(f"\n[bold]{escape(goal)}[/]")
+        if observation.strip() != goal.strip():
+            self._text(observation.replace(_MARK, " · ").strip(), "dim")
+
     def step(self, entry: StepRecord) -> None:
         """Print a step: what was chosen and who decided, what was on offer, what the model was asked, and what happened."""
         from homebody.evolution.reports import decision as words
@@ -112,15 +120,16 @@ class Console:
         for name, ranked in words.conclusions(entry):
             first, *rest = [f"{text} {value:+.1f}" for text, value in ranked]
             self._row("so", self._fitting([f"{name}: {first}", *rest], ", "))
-        if entry.response.strip() != entry.command:
-            self._row("wrote", words.reply(entry.response) or "(nothing)")
+        if thought := words.thought(entry):
+            self._row("thinks", thought, "italic")
+        if reply := words.reply(entry):
+            self._row("wrote", reply)
         if len(entry.scores) > 1:
             label = _COMPARED.get(entry.method, "ranked")
             self._row(label, self._fitting([f"{command} {score:+.2f}" for command, score in entry.scores[:3]], "   "), "dim")
         if other := words.twin(entry):
             self._row("twin", other)
-        # Some environments write a mark between the pieces of a page.
-        self._text(entry.observation.replace(" [SEP] ", " · "))
+        self._text(entry.observation.replace(_MARK, " · "))
         if adapted := entry.adapted:
             self.out.print(
                 f"      [bold yellow]adapted[/] by {escape(adapted['rule'])} ({adapted['signal']}): {len(adapted['patch'])} edits, "
@@ -195,9 +204,8 @@ class Console:
             verdict += f", reward {record.reward:.2f}{'' if record.strict else ', not to the letter'}"
         refused = f", {record.invalid_actions} not possible" if record.invalid_actions else ""
         usage = record.usage
-        self.out.print(f"\nGoal: {escape(record.goal)}")
         adapted = f", adapted {len(record.adaptations)} times" if record.adaptations else ""
-        self.out.print(f"{verdict} in {record.steps} steps{refused}{adapted}  [dim]trace {record.trace_hash[:12]}[/]")
+        self.out.print(f"\n{verdict} in {record.steps} steps{refused}{adapted}  [dim]trace {record.trace_hash[:12]}[/]")
         if words.is_by_model(record.trace):
             self.line(words.shares(decisions([record]).counts))
             if faults := words.faults([record]):

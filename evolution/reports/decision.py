@@ -15,7 +15,9 @@ MEANINGS = {
 }
 """What each value of `StepRecord.decided_by` means."""
 TEXT_CHARS = 160
-"""Most characters that are shown of a question, from its end, where the answer goes, and of a reply, from its beginning."""
+"""Most characters that are shown of a question, from its end, where the answer goes."""
+REPLY_CHARS = 400
+"""Most characters that are shown of a thought and of a reply."""
 
 
 def is_by_model(steps: Iterable[StepRecord]) -> bool:
@@ -96,7 +98,37 @@ def faults(records: Iterable[EpisodeRecord]) -> str:
     return ", ".join([*parts, f"{found.repaired} repaired"] if found.repaired else parts)
 
 
-def reply(response: str) -> str:
-    """Return what the model wrote on one line, cut where it is long."""
-    text = " ".join(response.split())
-    return text if len(text) <= TEXT_CHARS else f"{text[:TEXT_CHARS]} ..."
+def reply(step: StepRecord, most: int = REPLY_CHARS) -> str:
+    """Return what the model wrote as its answer, line by line; empty where that is the command alone.
+
+    Args:
+        step: of which something was chosen.
+        most: characters; of a longer reply the beginning and the end are shown.
+    """
+    text = _lines(step.response)
+    if text == step.command:
+        return ""
+    return _middle_cut(text, most) or "(nothing)"
+
+
+def thought(step: StepRecord, most: int = REPLY_CHARS) -> str:
+    """Return what the model thought before its answer, line by line; empty where it did not think.
+
+    Args:
+        step: of which something was chosen.
+        most: characters; of a longer thought the beginning and the end are shown.
+    """
+    text = _middle_cut(_lines(step.thought), most)
+    return f"{text} (cut at its budget)" if text and step.finish == "budget" else text
+
+
+def _lines(text: str) -> str:
+    """Return the lines of a text that say something, with single spaces."""
+    return "\n".join(filter(None, (" ".join(line.split()) for line in text.splitlines())))
+
+
+def _middle_cut(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    head, tail = text[: most // 2], text[len(text) - most // 2 :]
+    return f"{head.rstrip()} [{len(text) - 2 * (most // 2)} more characters] {tail.lstrip()}"

@@ -73,9 +73,10 @@ def transcript(record: Mapping[str, Any], max_steps: int | None = None) -> dict[
     Returns:
         `task`, `goal`, `won`, `said`, `policy`, `behaviour_hash`, `opening`, `end` (why it ended early, or empty), `shares` (who decided
         its steps, in words; empty without a model), and `lines`, one a step or tool call: `number`, `kind` (`step`, `refused` or `tool`),
-        `command`, `response` (empty where it is the command), `candidates`, `observation`, `changes` (what the harness changed, in
-        words), and where a model played `who` decided, what that means (`meaning`), with what `marks`, what the `twin` would have sent
-        if that is another command, and what the model was `asked`: pairs of a question and its answers, or of what was made of them.
+        `command`, `thought` (empty where the model did not think), `response` (empty where it is the command), `candidates`,
+        `observation`, `changes` (what the harness changed, in words), and where a model played `who` decided, what that means
+        (`meaning`), with what `marks`, what the `twin` would have sent if that is another command, and what the model was `asked`:
+        pairs of a question and its answers, or of what was made of them.
     """
     error = record["error"]
     trace = [StepRecord.from_json(step) for step in record["trace"]]
@@ -104,7 +105,8 @@ def _line(step: StepRecord) -> dict[str, Any]:
         "number": step.step,
         "kind": "tool" if step.tool else "step" if step.accepted else "refused",
         "command": step.command,
-        "response": _cut(step.response, OBSERVATION_CHARS) if step.response != step.command else "",
+        "thought": decision.thought(step, OBSERVATION_CHARS),
+        "response": decision.reply(step, OBSERVATION_CHARS),
         "candidates": f"{step.offered} of {step.admissible}",
         "observation": _cut(step.observation, OBSERVATION_CHARS),
         "changes": "; ".join(changes),

@@ -47,7 +47,8 @@ def run(
 ) -> None:  # fmt: skip
     """Play one task and print it step by step.
 
-    Where a model plays, each step says who decided, by what margin, and what the harness would have sent without the model (its twin):
+    Where a model plays, each step shows what it thought and wrote, and says who decided, by what margin, and what the harness would
+    have sent without the model (its twin):
 
     \b
       model     the model's choice; the twin would have sent another command
@@ -104,7 +105,7 @@ def run(
     with Rollouts(stage) as rollouts:
 
         def play(on_step: Any, on_decision: Any) -> EpisodeRecord:
-            (played,) = rollouts.play([Job(spec, task, seed)], on_step, on_decision)
+            (played,) = rollouts.play([Job(spec, task, seed)], on_step, on_decision, on_start=console.opening)
             return played
 
         console.episode_head(task, spec, rollouts.policy.name)

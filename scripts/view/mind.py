@@ -9,7 +9,7 @@ from homebody.envs.canvas import WHITE, Box, Canvas, fit, line_height, measure
 from homebody.scripts.view.look import BAD, EDGE, GOOD, PAPER, QUIET, Measures
 from homebody.scripts.view.question import asked
 from homebody.scripts.view.reel import Reel
-from homebody.scripts.view.section import Section, bars, choice, listed, past, tail
+from homebody.scripts.view.section import Section, bars, choice, listed, past, tail, wrote
 from homebody.scripts.view.thought import cost, counts, how, is_by_model, knowledge, last_asked, prompt_lines, work_lines
 from homebody.scripts.view.who import draw_shares, share_rows
 
@@ -53,7 +53,9 @@ def draw_mind(canvas: Canvas, reel: Reel, at: int, scale: float = 1.0) -> None:
     chosen = choice(m, moment, is_by_model=by_model)
     question = last_asked(reel, at)
     ask = [asked(m, question, is_now=question is moment.entry)] if question is not None else []
-    candidates = [bars(m, moment.entry, how(reel, moment))] if moment.entry is not None else []
+    written = [part] if moment.entry is not None and (part := wrote(m, moment.entry)) else []
+    is_compared = moment.entry is not None and (moment.entry.scores or not written)
+    candidates = [bars(m, moment.entry, how(reel, moment))] if moment.entry is not None and is_compared else []
     known, done, (title, read) = knowledge(moment), work_lines(reel, moment), prompt_lines(reel, moment)
     knows = [listed(m, "What the harness knows", [(line, "") for line in known], 44)] if known else []
     work = [listed(m, "What the harness did", done, 62)] if done else []
@@ -61,9 +63,9 @@ def draw_mind(canvas: Canvas, reel: Reel, at: int, scale: float = 1.0) -> None:
     before = past(m, reel.moments[1 : at + 1], is_by_model=by_model)
     n_columns = max(1, min(3, int(canvas.width / (_COLUMN * scale))))
     columns: dict[int, list[list[Section]]] = {
-        1: [[chosen, *ask, *candidates, *knows, *work, *prompt, before]],
-        2: [[chosen, *candidates, before], [*ask, *knows, *work, *prompt]],
-        3: [[chosen, *candidates], [*ask, *knows, *work, before], prompt],
+        1: [[chosen, *written, *ask, *candidates, *knows, *work, *prompt, before]],
+        2: [[chosen, *written, *candidates, before], [*ask, *knows, *work, *prompt]],
+        3: [[chosen, *written, *candidates], [*ask, *knows, *work, before], prompt],
     }
     width = (area.width - (n_columns - 1) * 2 * m.pad) // n_columns
     for number, sections in enumerate(columns[n_columns]):

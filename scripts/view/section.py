@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from homebody.agents.record import BY_MODEL, StepRecord
 from homebody.envs.canvas import Box, Canvas, Color, fit, line_height, measure, wrap
 from homebody.evolution.reports import decision
-from homebody.scripts.view.look import BAD, CARD, CHANGE, CHOSEN, DARK, EDGE, GOOD, OTHER, QUIET, Measures
+from homebody.scripts.view.look import BAD, CARD, CHANGE, CHOSEN, DARK, EDGE, GOOD, MODEL, OTHER, QUIET, TINT, Measures
 from homebody.scripts.view.mark import SIDE, mark
 from homebody.scripts.view.reel import Moment
 from homebody.scripts.view.thought import decided, outcome, shares
@@ -33,8 +33,6 @@ def choice(m: Measures, moment: Moment, *, is_by_model: bool) -> Section:
     lines: list[tuple[str, Color]] = [(outcome(moment), outcome_color(moment))]
     if is_by_model and (twin := decision.twin(entry)):
         lines.insert(0, (f"without the model: {twin}", QUIET))
-    if entry.response.strip() != entry.command:
-        lines.append((f"written: {decision.reply(entry.response) or '(nothing)'}", QUIET))
     if adapted := entry.adapted:
         n = len(adapted["patch"])
         lines.append((f"adapted by {adapted['rule']} ({adapted['signal']}): {n} {'edit' if n == 1 else 'edits'}", CHANGE))
@@ -58,6 +56,43 @@ def choice(m: Measures, moment: Moment, *, is_by_model: bool) -> Section:
         return used
 
     return m.px(44) + chip + m.line * len(lines), draw
+
+
+def wrote(m: Measures, entry: StepRecord) -> Section | None:
+    """Return the section of what the model thought and wrote; None where it wrote the command alone."""
+    thought, reply = decision.thought(entry), decision.reply(entry)
+    if not thought and not reply:
+        return None
+    pad = m.px(8)
+
+    def draw(canvas: Canvas, box: Box) -> int:
+        used = heading(m, canvas, box, "The model thought" + (" and wrote" if reply else "") if thought else "The model wrote")
+        inner = Box(box.x + pad + 3, box.y + used + pad // 2, box.width - 2 * pad - 3, box.height - used - pad)
+        most = max(1, inner.height // m.line)
+        answer = _wrapped(m, reply, inner.width)
+        # The end of an answer has the command, and some of the thought is shown in any case.
+        answer = answer[-max(1, most - (2 if thought else 0)) :]
+        ideas = _shortened(m, _wrapped(m, thought, inner.width), most - len(answer), inner.width)
+        shown = [(line, QUIET) for line in ideas] + [(line, DARK) for line in answer]
+        height = len(shown) * m.line
+        canvas.rect((box.x, box.y + used, box.width, height + pad), TINT, radius=4)
+        canvas.rect((box.x, box.y + used, 3, height + pad), MODEL, radius=1)
+        for number, (line, color) in enumerate(shown):
+            canvas.text(line, inner.x, inner.y + number * m.line, size=m.small, color=color)
+        return used + height + pad
+
+    return m.line * 3 + 2 + pad, draw
+
+
+def _wrapped(m: Measures, text: str, width: int) -> list[str]:
+    return [part for line in text.splitlines() for part in wrap(line, width, size=m.small)]
+
+
+def _shortened(m: Measures, lines: list[str], most: int, width: int) -> list[str]:
+    """Return as many lines as there is room for, the last one marked where some are left out."""
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], fit(f"{lines[most - 1]} {lines[most]}", width, size=m.small)] if most > 0 else []
 
 
 def outcome_color(moment: Moment) -> Color:

@@ -93,6 +93,21 @@ def test_who_decided_stands_at_the_end_of_the_first_line(capsys: pytest.CaptureF
     assert ("      wrote  Dance" in rest) == ("response" in fields)
 
 
+def test_what_a_model_thought_and_wrote_stands_below_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().step(replace(PLAIN, thought="It is dark.", response="Thought: a lamp helps.\nAction: look", finish="budget"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3:6] == [
+        "      thinks It is dark. (cut at its budget)",
+        "      wrote  Thought: a lamp helps.",
+        "             Action: look",
+    ]
+
+
+def test_an_episode_begins_with_its_goal(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().opening("find the crate", "A yard. [SEP] A shed.")
+    assert capsys.readouterr().out.splitlines() == ["", "find the crate", "      A yard. · A shed."]
+
+
 def test_without_a_model_nobody_is_said_to_decide(capsys: pytest.CaptureFixture[str]) -> None:
     Console().step(PLAIN)
     assert capsys.readouterr().out.splitlines()[:2] == ["", "  1 > look"]

@@ -222,6 +222,7 @@ ASKED = entry(
     questions=[QUESTION, {"prompt": "You look, " * 40, "answers": [[" " + "shed and " * 20, -1.0]]}, QUESTION],
     notes={"prior": {"crate": [["shed " * 9, 4.21], ["dock", 3.83]], "the other thing that is wanted": [["dock", -0.5]]}},
 )
+THOUGHT = entry(decided_by="model", thought="Is it in a shed? " * 60, response="Thought: yes.\nAction: go", finish="budget")
 READING = entry(decided_by="reading", scores=[["go", 2.0], ["look", 2.0]])
 BARE = entry(command="", scores=[["look", 0.0]])
 
@@ -255,8 +256,9 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Box, str]]:
         [],
         [Moment("A shed.", READING)] * 3 + [Moment("", entry(decided_by=who)) for who in DECIDED_BY] * 25 + [Moment("", ASKED)],
         [Moment("", ASKED), Moment("", READING)],
+        [Moment("A shed.", THOUGHT)] * 3,
     ],
-    ids=["full", "bare", "opening", "asked", "reading"],
+    ids=["full", "bare", "opening", "asked", "reading", "thought"],
 )
 def test_nothing_on_the_panel_overlaps_or_is_cut(
     reel: Reel, written: list[tuple[Box, str]], size: tuple[int, int], scale: float, moments: list[Moment]
@@ -285,6 +287,14 @@ def test_a_question_is_shown_with_its_answers_and_what_they_decided(reel: Reel, 
     texts = [text for _, text in written]
     assert {"reading", "The model was asked", "at step 1", "shed -6.4, dock -6.5, vat -9.7", "1 reading"} <= set(texts)
     assert not any(text.startswith("without the model") for text in texts)
+
+
+def test_a_thought_and_the_reply_after_it_are_shown(reel: Reel, written: list[tuple[Box, str]]) -> None:
+    reel.moments.append(Moment("", entry(decided_by="model", thought="It is dark.", response="Thought: so.\nAction: look")))
+    mind.draw_mind(Canvas(320, 640), reel, 1)
+    texts = [text for _, text in written]
+    at = texts.index("The model thought and wrote")
+    assert texts[at + 1 : at + 4] == ["It is dark.", "Thought: so.", "Action: look"]
 
 
 def test_without_a_model_nobody_is_said_to_decide(reel: Reel, written: list[tuple[Box, str]]) -> None:

@@ -81,6 +81,20 @@ def test_shares_in_a_line(counts: dict[str, int], said: str) -> None:
     assert decision.shares(counts) == said
 
 
-def test_a_long_reply_is_cut() -> None:
-    assert decision.reply("I  think\nso") == "I think so"
-    assert decision.reply("x" * 200) == "x" * decision.TEXT_CHARS + " ..."
+@pytest.mark.parametrize(
+    ("response", "said"),
+    [("go", ""), (" go\n", ""), ("", "(nothing)"), ("I  think\n\n so", "I think\nso"), ("go now", "go now")],
+)
+def test_a_reply_is_shown_unless_it_is_the_command(response: str, said: str) -> None:
+    assert decision.reply(step(response=response)) == said
+
+
+def test_of_a_long_reply_and_a_long_thought_both_ends_are_shown() -> None:
+    assert decision.reply(step(response="abcdefgh wait"), 8) == "abcd [5 more characters] wait"
+    assert decision.thought(step(thought="abcdefgh wait"), 8) == "abcd [5 more characters] wait"
+
+
+def test_a_thought_says_when_it_was_cut() -> None:
+    assert decision.thought(step()) == ""
+    assert decision.thought(step(thought="It is\nhere.", finish="stop")) == "It is\nhere."
+    assert decision.thought(step(thought="It is", finish="budget")) == "It is (cut at its budget)"
