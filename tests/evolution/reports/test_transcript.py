@@ -48,8 +48,8 @@ def line(episode: Callable[..., Any], **changes: Any) -> dict[str, Any]:
 
 def test_a_step(episode: Callable[..., Any]) -> None:
     assert line(episode) == {
-        "number": 1, "kind": "step", "command": "go", "thought": "", "response": "", "candidates": "3 of 9", "observation": "Dust.", "changes": "",
-        "who": "", "meaning": "", "marks": "", "twin": "", "asked": [],
+        "number": 1, "kind": "step", "command": "go", "thought": "", "response": "", "candidates": "3 of 9", "observation": "Dust.",
+        "changes": "", "who": "", "meaning": "", "marks": "", "twin": "", "asked": [],
     }  # fmt: skip
     assert line(episode, response="Go!")["response"] == "Go!"
     assert line(episode, thought="On.")["thought"] == "On."
