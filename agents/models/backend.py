@@ -23,8 +23,12 @@ TOKENIZED = 1024
 """Texts whose tokens a backend remembers. One of 300 tokens takes some 11 KB (an integer of Python has 28 bytes, its
 place in a tuple 8): more of them would only be old observations."""
 
-Message = Mapping[str, str]
-"""A chat message: ``role`` (system, user or assistant), ``content``, and for an assistant's with its thought ``thought``."""
+Message = Mapping[str, Any]
+"""A chat message, JSON-ready: ``role`` (system, user, assistant or tool) and ``content``, a text.
+
+An assistant's may have ``thought``, a text, and ``tool_calls``: a list of {"id", "type": "function", "function": {"name",
+"arguments"}} as in OpenAI's protocol, the arguments as an object. A tool's has ``tool_call_id`` and ``name``, those of the call that it
+answers."""
 
 Tool = Mapping[str, Any]
 """A function that a model may call, as OpenAI's protocol describes it."""

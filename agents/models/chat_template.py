@@ -90,13 +90,13 @@ class ChatTemplate:
             BadChatTemplateError: the template refuses the messages, or takes too long.
             BadRequestError: there is no message.
         """
-        return self._kept(tuple(tuple(message.items()) for message in messages), json.dumps(variables, sort_keys=True))
+        return self._kept(json.dumps([dict(message) for message in messages]), json.dumps(variables, sort_keys=True))
 
     def _holds_system(self) -> bool:
         return _SYSTEM_PROBE in "".join(self.render(_PROBE))
 
-    def _segments(self, messages: tuple[tuple[tuple[str, str], ...], ...], variables: str) -> Segments:
-        mark, marked, hidden = _mark([dict(message) for message in messages])
+    def _segments(self, messages: str, variables: str) -> Segments:
+        mark, marked, hidden = _mark(json.loads(messages))
         if self.joins_system and marked[0]["role"] == "system":
             system, *rest = marked
             first = rest.pop(0)["content"] if rest and rest[0]["role"] == "user" else ""
@@ -153,7 +153,7 @@ def _mark(messages: Sequence[Message]) -> tuple[str, list[dict[str, str]], dict[
     """
     if not messages:
         raise BadRequestError("the list of messages", [], "at least one message")
-    used = set().union(*(text for message in messages for text in message.values()))
+    used = set(json.dumps([dict(message) for message in messages], ensure_ascii=False))
     free = (char for char in map(chr, _PRIVATE_USE) if char not in used)
     mark = next(free)
     hidden: dict[str, str] = {}
@@ -169,6 +169,7 @@ def _mark(messages: Sequence[Message]) -> tuple[str, list[dict[str, str]], dict[
 
 
 def _marked(message: Message, mark: str) -> str:
+    content = str(message["content"])
     if message["role"] == "assistant":
-        return mark + message["content"].replace(CUT, mark)
-    return message["content"].replace(CUT, mark) if CUT in message["content"] else message["content"] + mark
+        return mark + content.replace(CUT, mark)
+    return content.replace(CUT, mark) if CUT in content else content + mark

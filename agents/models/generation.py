@@ -6,6 +6,7 @@ A reply has two parts: a thought, which nobody reads as an answer, and the text 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -21,6 +22,10 @@ AT_BUDGET = ("close", "fail")
 FINISHES = ("stop", "length", "budget", "tool")
 """Why a reply ended: the model or a stop string ended it, it had no more room, its thought had none, or it calls a tool."""
 PENALTIES = ("presence_penalty", "frequency_penalty")
+RESERVED = ("messages", "tools", "add_generation_prompt", "bos_token", "eos_token")
+"""What a chat template is told in any case."""
+VARIABLE = re.compile(rf"(?!(?:{'|'.join(RESERVED)})\Z)[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+"""Names of what it may be told besides."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,19 @@ class Thinking:
     """One of `AT_BUDGET`."""
     sentence: str = "I have thought enough, and answer now."
     """Ends a thought that is closed at its budget."""
+    template: Mapping[str, Any] = field(default_factory=dict)
+    """What the chat template is told besides, by name: texts, numbers, true and false. It goes before what the mode says."""
+    start: str = ""
+    """Mark that begins a thought, for a model whose own marks are not found; together with `end`, or empty."""
+    end: str = ""
+    """Mark that ends it."""
 
     def __post_init__(self) -> None:
+        for name, value in self.template.items():
+            _check("thinking.template", name, VARIABLE.fullmatch(name) is not None, f"a name but {', '.join(RESERVED)}")
+            _check(f"thinking.template.{name}", value, isinstance(value, str | int | float), "a text, a number, true or false")
+        both = bool(self.start) == bool(self.end)
+        _check("thinking.start and thinking.end", (self.start, self.end), both, "two texts, or two empty ones")
         _check("thinking.mode", self.mode, self.mode in MODES, f"one of {', '.join(MODES)}")
         _check("thinking.at_budget", self.at_budget, self.at_budget in AT_BUDGET, f"one of {', '.join(AT_BUDGET)}")
         _check("thinking.budget", self.budget, self.budget >= 0, "an integer of at least 0")
@@ -108,6 +124,8 @@ class ToolCall:
 
     name: str
     arguments: Mapping[str, Any]
+    before: str = field(default="", compare=False)
+    """What stands before it in the text."""
 
 
 @dataclass(frozen=True)
