@@ -41,14 +41,14 @@ SYMBOLIC_ID: Final = "homebody/HouseholdSymbolic-v0"
 BROWSER_ID: Final = "homebody/WebShopBrowser-v0"
 """The shop played in a real browser: needs playwright and a Chromium, so it is none of `ENV_IDS` either."""
 
-for _env_id, _entry_point in {**_ENTRY_POINTS, BROWSER_ID: "homebody.envs.webshop.browser:BrowserShop"}.items():
+for _env_id, _entry_point in {**_ENTRY_POINTS, BROWSER_ID: "homebody.envs.webshop.site.browser:BrowserShop"}.items():
     if _env_id not in gymnasium.registry:
         gymnasium.register(_env_id, entry_point=_entry_point)
 if SYMBOLIC_ID not in gymnasium.registry:
     gymnasium.register(
         SYMBOLIC_ID,
-        entry_point="homebody.envs.household.symbolic:HouseholdSymbolicEnv",
-        vector_entry_point="homebody.envs.household.symbolic:HouseholdSymbolicVectorEnv",
+        entry_point="homebody.envs.household.symbolic.symbolic:HouseholdSymbolicEnv",
+        vector_entry_point="homebody.envs.household.symbolic.symbolic:HouseholdSymbolicVectorEnv",
     )
 
 

@@ -137,11 +137,11 @@ IMPORTERS = {
     "llama_cpp": "agents/models/llama",
     "matplotlib": "evolution/reports/figure.py",
     "minijinja": "agents/sandbox/renderer_engine.py",
-    "playwright": "envs/webshop/browser.py",
+    "playwright": "envs/webshop/site/browser.py",
     "pydantic_monty": "agents/sandbox/interpreter.py",
     "pygame": "envs/canvas.py",
-    "rapidfuzz": "envs/webshop/reward.py",
-    "uniseg": "envs/webshop/analyzer.py",
+    "rapidfuzz": "envs/webshop/goals/reward.py",
+    "uniseg": "envs/webshop/search/analyzer.py",
 }
 """Who imports what is heavy or optional."""
 
@@ -166,7 +166,7 @@ WRITERS = {
     "envs/download.py": "a download goes on where it broke off",
     "envs/household/compiled.py": "a stamp that says which machine code is stale",
     "envs/household/export.py": "a folder of two files, which appears with both in it",
-    "envs/household/release.py": "an archive unpacked into a folder, which appears whole",
+    "envs/household/alfworld/download.py": "an archive unpacked into a folder, which appears whole",
     "scripts/commands/sandbox.py": "a file that attacks are to leave alone",
     "scripts/terminal.py": "a closed stream is opened to nowhere",
 }
@@ -174,7 +174,7 @@ WRITERS = {
 INTO_PARTS = {
     "agents/models/packaged.py": 'with target.open("wb") as out:',
     "envs/canvas.py": 'with replacing(path) as part, part.open("wb") as file:',
-    "envs/webshop/export.py": 'part.write_text(json.dumps(content, ensure_ascii=False), "utf-8")',
+    "envs/webshop/catalogue/export.py": 'part.write_text(json.dumps(content, ensure_ascii=False), "utf-8")',
     "evolution/export.py": 'part.open("w", encoding="utf-8") as file:',
 }
 """Who fills what `replacing` yields by hand."""
@@ -206,9 +206,9 @@ READERS = {
     "envs/file.py": "a whole file, poured into a pipe",
     "envs/compiled.py": "our own sources",
     "envs/household/export.py": "what an export wrote before",
-    "envs/household/gamefile.py": "a quoted sentence within a grammar",
-    "envs/household/vocabulary.py": "a table that ships",
-    "envs/webshop/nouns.py": "a list that ships",
+    "envs/household/alfworld/gamefile.py": "a quoted sentence within a grammar",
+    "envs/household/engine/vocabulary.py": "a table that ships",
+    "envs/webshop/goals/nouns.py": "a list that ships",
     "agents/harness/schema.py": "a schema that ships",
     "agents/models/chat_template.py": "our own text of variables",
     "agents/models/fit.py": "figures of the system",

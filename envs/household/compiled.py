@@ -8,19 +8,19 @@ from typing import Final
 from homebody.envs.compiled import code_folders, compiler
 
 SOURCES: Final = (
-    "command",
-    "compiled",
-    "layout",
-    "problem",
-    "rules",
-    "search",
-    "sight",
-    "spots",
-    "view",
+    "compiled.py",
+    "engine/command.py",
+    "engine/layout.py",
+    "engine/problem.py",
+    "engine/rules.py",
+    "engine/view.py",
+    "expert/abstraction.py",
+    "expert/search.py",
+    "symbolic/visibility.py",
 )
 """The modules with compiled functions, and all those whose constants these take."""
 
-_folders = code_folders("household", [Path(__file__).with_name(f"{name}.py") for name in SOURCES])
+_folders = code_folders("household", [Path(__file__).parent / name for name in SOURCES])
 
 kernel = compiler(_folders)
 """How most functions are compiled."""

@@ -28,21 +28,21 @@ from homebody.envs.core import (
     UnknownParameterError,
     check_options,
 )
-from homebody.envs.household import expert
-from homebody.envs.household.alfworld import AlfWorldGoals, AlfWorldSource
-from homebody.envs.household.building import ROOMS
-from homebody.envs.household.engine import TextGame
-from homebody.envs.household.explanation import explain
-from homebody.envs.household.game import StateError, compile_game
-from homebody.envs.household.holdout import Holdout
-from homebody.envs.household.houses import HouseSource
-from homebody.envs.household.online import OnlineExpert
-from homebody.envs.household.problem import LOGICS, Logic
-from homebody.envs.household.said import Goals
+from homebody.envs.household.alfworld.games import AlfWorldGoals, AlfWorldSource
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.explanation import explain
+from homebody.envs.household.engine.game import StateError, compile_game
+from homebody.envs.household.engine.problem import LOGICS, Logic
+from homebody.envs.household.expert import expert
+from homebody.envs.household.expert.scripted import OnlineExpert
+from homebody.envs.household.goals.said import Goals
+from homebody.envs.household.houses.building import ROOMS
+from homebody.envs.household.houses.holdout import Holdout
+from homebody.envs.household.houses.houses import HouseSource
 from homebody.envs.space import AnyText
 
 if TYPE_CHECKING:
-    from homebody.envs.household.viewer import Viewer
+    from homebody.envs.household.picture.viewer import Viewer
 
 CHARSET: Final = string.digits + string.ascii_letters + string.punctuation + " \n"
 """The characters of commands, and of observations other than what a person wrote: a task sentence may hold any."""
@@ -315,7 +315,7 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
         if self.render_mode is None:
             return None
         # Imported where pictures are wanted: play without them starts faster.
-        from homebody.envs.household.viewer import Viewer
+        from homebody.envs.household.picture.viewer import Viewer
 
         return Viewer(self.render_mode, self._render_size)
 

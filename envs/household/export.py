@@ -16,12 +16,12 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from homebody.envs.core import EnvError, TaskSpec
-from homebody.envs.household.alfworld import GAME_FILE, TRAJECTORY_FILE, UPSTREAM_SPLITS
-from homebody.envs.household.engine import TextGame
-from homebody.envs.household.expert import NoPlanError, plan
-from homebody.envs.household.game import compile_game
-from homebody.envs.household.houses import HouseSource, parse_house_id
-from homebody.envs.household.problem import TASK_TYPES, GoalKind, Problem
+from homebody.envs.household.alfworld.games import GAME_FILE, TRAJECTORY_FILE, UPSTREAM_SPLITS
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.game import compile_game
+from homebody.envs.household.engine.problem import TASK_TYPES, GoalKind, Problem
+from homebody.envs.household.expert.expert import NoPlanError, plan
+from homebody.envs.household.houses.houses import HouseSource, parse_house_id
 
 """What ALFWorld looks for beside a game; it lists no game without one."""
 

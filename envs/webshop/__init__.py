@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from homebody.envs.webshop.analyzer import analyze
-from homebody.envs.webshop.reward import reward
+from homebody.envs.webshop.goals.reward import reward
+from homebody.envs.webshop.search.analyzer import analyze
 
 if TYPE_CHECKING:
-    from homebody.envs.webshop.index import SearchIndex
+    from homebody.envs.webshop.search.index import SearchIndex
 
 __all__ = ["SearchIndex", "analyze", "reward"]
 
@@ -16,7 +16,7 @@ __all__ = ["SearchIndex", "analyze", "reward"]
 def __getattr__(name: str) -> Any:
     """Import the search engine when it is first wanted: it brings a compiler with it."""
     if name == "SearchIndex":
-        from homebody.envs.webshop.index import SearchIndex
+        from homebody.envs.webshop.search.index import SearchIndex
 
         return SearchIndex
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,14 +19,15 @@ from homebody.envs.core import (
     check_options,
 )
 from homebody.envs.space import AnyText
-from homebody.envs.webshop import baseline, expert, render
-from homebody.envs.webshop.goals import GoalSource
-from homebody.envs.webshop.pages import Page, Shop
-from homebody.envs.webshop.snapshot import Place, Snapshot
-from homebody.envs.webshop.stock import ShopConfig, ShopParameterError, open_stock
+from homebody.envs.webshop.goals import baseline, expert
+from homebody.envs.webshop.goals.goals import GoalSource
+from homebody.envs.webshop.goals.shop import ShopConfig, ShopParameterError, open_stock
+from homebody.envs.webshop.pages import render
+from homebody.envs.webshop.pages.pages import Page, Shop
+from homebody.envs.webshop.pages.snapshot import Place, Snapshot
 
 if TYPE_CHECKING:
-    from homebody.envs.webshop.viewer import Viewer
+    from homebody.envs.webshop.picture.viewer import Viewer
 
 OBSERVATIONS: Final = ("text", "text_rich", "html", "url")
 """What an observation can be; see `render`."""
@@ -301,6 +302,6 @@ def _make_viewer(mode: str | None, size: tuple[int, int]) -> Viewer | None:
     if mode is None:
         return None
     # Imported where pictures are wanted: play without them starts faster.
-    from homebody.envs.webshop.viewer import Viewer
+    from homebody.envs.webshop.picture.viewer import Viewer
 
     return Viewer(mode, size)

@@ -26,16 +26,16 @@ from numpy.typing import NDArray
 
 from homebody.envs.core import NoTasksError
 from homebody.envs.file import expand_path
-from homebody.envs.household import rules
-from homebody.envs.household.alfworld import AlfWorldSource
-from homebody.envs.household.batch import stack
-from homebody.envs.household.engine import TextGame
+from homebody.envs.household.alfworld.gamefile import GameFile, load_game_file
+from homebody.envs.household.alfworld.games import AlfWorldSource
+from homebody.envs.household.engine import rules
+from homebody.envs.household.engine.batch import stack
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.game import Game, compile_game
 from homebody.envs.household.env import AlfWorldEnv
 from homebody.envs.household.export import export_houses
-from homebody.envs.household.game import Game, compile_game
-from homebody.envs.household.gamefile import GameFile, load_game_file
-from homebody.envs.household.houses import HouseSource
-from homebody.envs.household.symbolic import HouseholdSymbolicVectorEnv
+from homebody.envs.household.houses.houses import HouseSource
+from homebody.envs.household.symbolic.symbolic import HouseholdSymbolicVectorEnv
 from homebody.scripts.bench.plain_household import PlainGame
 from homebody.scripts.bench.result import machine, result
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from homebody.envs.household.game import number_names
-from homebody.envs.household.language import _HELP, NOTHING_HAPPENS, listing
-from homebody.envs.household.problem import GoalKind, Logic, Problem
+from homebody.envs.household.engine.game import number_names
+from homebody.envs.household.engine.language import _HELP, NOTHING_HAPPENS, listing
+from homebody.envs.household.engine.problem import GoalKind, Logic, Problem
 
 _TOOLS: Final = {
     "SinkBasin": ("clean", "cleanable"),

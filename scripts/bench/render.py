@@ -6,10 +6,10 @@ import statistics
 import time
 from typing import Any, Final
 
-from homebody.envs.household import expert
-from homebody.envs.household.engine import TextGame
-from homebody.envs.household.game import compile_game
-from homebody.envs.household.houses import HouseSource
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.game import compile_game
+from homebody.envs.household.expert import expert
+from homebody.envs.household.houses.houses import HouseSource
 from homebody.envs.household.picture import HousePicture
 from homebody.scripts.bench.result import result
 

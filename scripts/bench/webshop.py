@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from homebody.envs.webshop.baseline import first_result
-from homebody.envs.webshop.catalogue import Product
+from homebody.envs.webshop.catalogue.catalogue import Product
+from homebody.envs.webshop.catalogue.synthetic import SyntheticCatalogue, synthetic
 from homebody.envs.webshop.env import WebShopEnv
-from homebody.envs.webshop.index import SearchIndex
-from homebody.envs.webshop.pages import search_command
-from homebody.envs.webshop.synthetic import SyntheticCatalogue, synthetic
+from homebody.envs.webshop.goals.baseline import first_result
+from homebody.envs.webshop.pages.pages import search_command
+from homebody.envs.webshop.search.index import SearchIndex
 from homebody.scripts.bench.result import result
 
 UPSTREAM: Final = "WebShop at 64fa2a5 (recorded: 27.5 steps a second)"

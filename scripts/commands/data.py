@@ -15,7 +15,7 @@ from homebody.scripts.console import Console, check_target, write_json
 from homebody.scripts.options import PATH, Group, json_out
 
 if TYPE_CHECKING:
-    from homebody.envs.household.census import Census
+    from homebody.envs.household.alfworld.data_check import DataCheck
 
 _MIB = 2**20
 _MOST_LINES = 20
@@ -42,8 +42,8 @@ def data_alfworld(data_dir: str | None, check: bool, url: str | None, sha256: st
       homebody data alfworld
       homebody data alfworld --check --dir $ALFWORLD_DATA
     """
-    from homebody.envs.household.census import take_census
-    from homebody.envs.household.release import URL, default_dir, fetch_games
+    from homebody.envs.household.alfworld.data_check import check_data
+    from homebody.envs.household.alfworld.download import URL, default_dir, fetch_games
 
     check_target(json_path)
     folder = Path(data_dir) if data_dir is not None else default_dir()
@@ -52,15 +52,15 @@ def data_alfworld(data_dir: str | None, check: bool, url: str | None, sha256: st
         with console.progress("fetching") as advance:
             fetch_games(folder, url=url or URL, sha256=sha256, progress=lambda done, total: advance(done // _MIB, total // _MIB, "MiB"))
     with console.progress("reading") as advance:
-        census = take_census(folder, lambda done, total: advance(done, total, "games"))
-    _show(census)
-    write_json(json_path, census.to_json())
-    if not census.is_complete:
+        found = check_data(folder, lambda done, total: advance(done, total, "games"))
+    _show(found)
+    write_json(json_path, found.to_json())
+    if not found.is_complete:
         raise SystemExit(2)
 
 
-def _show(census: Census) -> None:
-    for name, split in census.splits.items():
+def _show(found: DataCheck) -> None:
+    for name, split in found.splits.items():
         missing = sum(split.missing_by_type.values())
         parts = [f"{split.games} games"]
         with_sentence = f"{split.annotated} with a person's sentence (goals=human), {split.games - split.annotated} without"
@@ -71,15 +71,15 @@ def _show(census: Census) -> None:
         for kind, n in split.by_type.items():
             lacking = split.missing_by_type.get(kind, 0)
             click.echo(f"  {kind}: {n}" + (f", {lacking} missing" if lacking else ""))
-    click.echo("logic: " + (", ".join(f"{logic} in {n} games" for logic, n in census.logics.items()) or "none"))
-    lines = [f"{fault['kind']}: {fault['file']}: {fault['problem']}" for fault in census.faults]
-    lines += [f"unsolvable, by its own word: {name}" for name in census.unsolvable]
+    click.echo("logic: " + (", ".join(f"{logic} in {n} games" for logic, n in found.logics.items()) or "none"))
+    lines = [f"{fault['kind']}: {fault['file']}: {fault['problem']}" for fault in found.faults]
+    lines += [f"unsolvable, by its own word: {name}" for name in found.unsolvable]
     for line in lines[:_MOST_LINES]:
         click.echo(line)
     if len(lines) > _MOST_LINES:
         click.echo(f"and {len(lines) - _MOST_LINES} more; --json FILE writes them all")
-    if census.is_complete:
-        click.echo(f"{census.data_dir}: complete and sound; export ALFWORLD_DATA={quote(str(Path(census.data_dir).absolute()))}")
+    if found.is_complete:
+        click.echo(f"{found.data_dir}: complete and sound; export ALFWORLD_DATA={quote(str(Path(found.data_dir).absolute()))}")
     else:
-        missing = sum(sum(split.missing_by_type.values()) for split in census.splits.values())
-        click.echo(f"{census.data_dir}: not complete: {len(census.faults)} at fault, {missing} missing")
+        missing = sum(sum(split.missing_by_type.values()) for split in found.splits.values())
+        click.echo(f"{found.data_dir}: not complete: {len(found.faults)} at fault, {missing} missing")

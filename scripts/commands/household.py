@@ -60,7 +60,7 @@ def household_export(
     from homebody.envs.core import SPLITS
     from homebody.envs.file import make_folder
     from homebody.envs.household.export import export_houses
-    from homebody.envs.household.houses import HouseSource
+    from homebody.envs.household.houses.houses import HouseSource
 
     check_target(json_path)
     parameters = {**rest, **({"rooms": rooms} if rooms else {}), **({"task_types": _mix(task_types)} if task_types else {})}

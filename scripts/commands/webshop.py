@@ -48,8 +48,8 @@ def webshop_serve(split: str, tasks: tuple[str, ...], hide_score: bool, port: in
       homebody webshop serve --catalogue-size 100000 --port 0 --hide-score
       homebody webshop serve --data-dir data/webshop --goals human
     """
-    from homebody.envs.webshop.site import Site, serve
-    from homebody.envs.webshop.stock import ShopConfig, open_stock
+    from homebody.envs.webshop.goals.shop import ShopConfig, open_stock
+    from homebody.envs.webshop.site.site import Site, serve
 
     stock = open_stock(ShopConfig(**shop))
     chosen = list(tasks) or [task.task_id for task in stock.source.tasks(split)]
@@ -72,9 +72,9 @@ def webshop_catalogue(split: str, n: int, out: str | None, json_path: str | None
       homebody webshop catalogue --catalogue-size 10000 --tasks 300 --json hard.json
       homebody webshop catalogue --out files    # for the real WebShop
     """
-    from homebody.envs.webshop.difficulty import difficulty
-    from homebody.envs.webshop.export import export_catalogue
-    from homebody.envs.webshop.stock import ShopConfig, open_stock
+    from homebody.envs.webshop.catalogue.export import export_catalogue
+    from homebody.envs.webshop.goals.difficulty import difficulty
+    from homebody.envs.webshop.goals.shop import ShopConfig, open_stock
 
     check_target(json_path)
     if out is not None and shop["data_dir"] is not None:
@@ -106,7 +106,7 @@ def webshop_manifest(json_path: str | None, **shop: Any) -> None:
       homebody webshop manifest --data-dir data/webshop --price-seed 1 --prices goals.json
       homebody evaluate --env homebody/WebShop-v0 --data-dir data/webshop --env-arg prices=goals.json --env-arg price_seed=1
     """
-    from homebody.envs.webshop.stock import ShopConfig, open_stock
+    from homebody.envs.webshop.goals.shop import ShopConfig, open_stock
 
     check_target(json_path)
     found = open_stock(ShopConfig(**shop)).manifest()

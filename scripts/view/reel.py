@@ -20,7 +20,7 @@ from homebody.agents.errors import AgentError
 from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.envs import EnvError
 from homebody.envs.webshop.env import WebShopEnv
-from homebody.envs.webshop.pages import Page
+from homebody.envs.webshop.pages.pages import Page
 
 
 class ReplayError(AgentError):

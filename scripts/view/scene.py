@@ -14,9 +14,9 @@ from homebody.envs.canvas import INK, Canvas, line_height, wrap
 from homebody.envs.household.env import HouseholdEnv
 from homebody.envs.household.picture import LEAST_SIZE, HousePicture
 from homebody.envs.webshop.env import WebShopEnv
-from homebody.envs.webshop.pages import Page
-from homebody.envs.webshop.picture import LEAST_SIZE as LEAST_SHOP
-from homebody.envs.webshop.picture import ShopPicture
+from homebody.envs.webshop.pages.pages import Page
+from homebody.envs.webshop.picture.picture import LEAST_SIZE as LEAST_SHOP
+from homebody.envs.webshop.picture.picture import ShopPicture
 from homebody.scripts.view.look import BAD, CARD, GOOD, QUIET
 from homebody.scripts.view.reel import Moment, Reel
 

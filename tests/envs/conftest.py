@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from homebody.envs.household.problem import Goal, GoalKind, Problem, Receptacle, Thing
+from homebody.envs.household.engine.problem import Goal, GoalKind, Problem, Receptacle, Thing
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "alfworld"
 

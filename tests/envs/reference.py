@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from homebody.envs.household.problem import GoalKind, Problem
+from homebody.envs.household.engine.problem import GoalKind, Problem
 
 
 class Reference:

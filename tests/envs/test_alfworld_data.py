@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 import homebody.envs
-from homebody.envs.household import expert, rules
-from homebody.envs.household.command import mask_words
-from homebody.envs.household.engine import TextGame
-from homebody.envs.household.expert import NoPlanError
-from homebody.envs.household.game import compile_game
-from homebody.envs.household.gamefile import load_game_file
-from homebody.envs.household.layout import HELD, ObjectSet, members
+from homebody.envs.household.alfworld.gamefile import load_game_file
+from homebody.envs.household.engine import rules
+from homebody.envs.household.engine.command import mask_words
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.game import compile_game
+from homebody.envs.household.engine.layout import HELD, ObjectSet, members
+from homebody.envs.household.expert import expert
+from homebody.envs.household.expert.expert import NoPlanError
 
 NO_LIMIT = 10**9
 

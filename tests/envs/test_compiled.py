@@ -18,15 +18,15 @@ from homebody.envs import compiled
 from homebody.envs.compiled import KEPT, code_folders, compiler
 from homebody.envs.file import OutputError
 from homebody.envs.household import compiled as household
-from homebody.envs.webshop import postings
+from homebody.envs.webshop.search import postings
 
 ENVS = Path(compiled.__file__).parent
 FOLDER = ENVS / "household"
 PROBE = """
 import numpy as np
-from homebody.envs.household import spots
-found = spots.holders_at(10 * np.arange(64, dtype=np.uint64), np.zeros(3, np.int64), 2)
-print(found, sum(spots.holders_at.stats.cache_hits.values()))
+from homebody.envs.household.expert import abstraction
+found = abstraction.holders_at(10 * np.arange(64, dtype=np.uint64), np.zeros(3, np.int64), 2)
+print(found, sum(abstraction.holders_at.stats.cache_hits.values()))
 """
 """Prints where a set begins, and whether kept code said so: at 2 + 1 words and 3 times a size, which
 is 10 times its place in the world."""
@@ -45,17 +45,24 @@ def imported(path: Path) -> set[str]:
     found = set()
     for node in ast.parse(path.read_text("utf-8")).body:
         if isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module.rpartition(".")[2], *(alias.name for alias in node.names)}
-    return found & {p.stem for p in FOLDER.glob("*.py")}
+            place = node.module.removeprefix("homebody.envs.household").lstrip(".").replace(".", "/")
+            found |= {f"{place}.py", *(f"{place}/{alias.name}.py".lstrip("/") for alias in node.names)}
+    return found & modules()
+
+
+def modules() -> set[str]:
+    """The modules of the household, by their place in its folder."""
+    return {path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.py")}
 
 
 def test_every_module_with_compiled_functions_and_what_they_take_constants_from_is_a_source():
-    texts = {path.stem: path.read_text("utf-8") for path in FOLDER.glob("*.py")}
+    texts = {name: (FOLDER / name).read_text("utf-8") for name in modules()}
     with_kernels = {name for name, text in texts.items() if "@kernel" in text or "@inlined" in text}
-    assert {"rules", "view", "search", "spots", "sight"} == with_kernels
+    engine, expert = {"engine/rules.py", "engine/view.py"}, {"expert/search.py", "expert/abstraction.py"}
+    assert engine | expert | {"symbolic/visibility.py"} == with_kernels
     assert with_kernels <= set(household.SOURCES)
     for name in household.SOURCES:
-        assert imported(FOLDER / f"{name}.py") <= set(household.SOURCES), name
+        assert imported(FOLDER / name) <= set(household.SOURCES), name
     shop = ast.parse(Path(postings.__file__).read_text("utf-8"))
     taken = {str(node.module) for node in shop.body if isinstance(node, ast.ImportFrom)}
     assert {name for name in taken if name.startswith("homebody")} == {"homebody.envs.compiled"}
@@ -106,10 +113,10 @@ def test_changed_sources_mean_new_rules_wherever_the_code_lies(tmp_path, place):
         (tree.envs / "__pycache__").write_text("a file, so that there can be no folder")
     assert tree.run() == ["93", "0"]
     assert tree.run() == ["93", "1"]
-    assert any(path.is_file() for path in kept.rglob("spots.holders_at-*"))
+    assert any(path.is_file() for path in kept.rglob("abstraction.holders_at-*"))
     # A constant, two imports away.
-    tree.change("household/layout.py", "    R_WORDS = 3  #", "    R_WORDS = 4  #")
-    tree.change("household/layout.py", "    O_WORDS = 4  #", "    O_WORDS = 3  #")
+    tree.change("household/engine/layout.py", "    R_WORDS = 3  #", "    R_WORDS = 4  #")
+    tree.change("household/engine/layout.py", "    O_WORDS = 4  #", "    O_WORDS = 3  #")
     assert tree.run() == ["123", "0"]
 
 
@@ -119,22 +126,22 @@ def test_a_changed_function_that_others_inline_means_new_rules_and_the_old_ones_
     (tree.envs / "__pycache__").write_text("a file, so that there can be no folder")
     assert tree.run() == ["93", "0"]
     long, short = "_INDEX = np.uint64(2**24 - 1)", "_INDEX = np.uint64(2**4 - 1)"
-    tree.change("household/rules.py", long, short)  # 30 & 15 = 14
+    tree.change("household/engine/rules.py", long, short)  # 30 & 15 = 14
     assert tree.run() == ["45", "0"]
-    tree.change("household/rules.py", short, long)
+    tree.change("household/engine/rules.py", short, long)
     assert tree.run() == ["93", "1"]
 
 
 def test_the_shop_takes_what_its_source_says(tmp_path):
     tree = Tree(tmp_path)
-    code = "import numpy as np\nfrom homebody.envs.webshop import postings as p\n"
+    code = "import numpy as np\nfrom homebody.envs.webshop.search import postings as p\n"
     code += "found = p._seek(np.array([1, 4, 9], np.int32), 0, 3, 1)\n"
     code += "print(found, sum(p._seek.stats.cache_hits.values()))"
     assert tree.run(code) == ["0", "0"]
-    tree.change("household/layout.py", "    R_WORDS = 3  #", "    R_WORDS = 3  # changed,")
+    tree.change("household/engine/layout.py", "    R_WORDS = 3  #", "    R_WORDS = 3  # changed,")
     assert tree.run(code) == ["0", "1"]
     tree.change(
-        "webshop/postings.py",
+        "webshop/search/postings.py",
         "if documents[middle] < document:",
         "if documents[middle] <= document:",
     )

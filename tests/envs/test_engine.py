@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homebody.envs.household import language
-from homebody.envs.household.engine import TextGame
-from homebody.envs.household.game import Game, StateError, compile_game
-from homebody.envs.household.language import listing
-from homebody.envs.household.layout import Words
-from homebody.envs.household.problem import Goal, GoalKind, Logic, Problem, Receptacle, Thing
+from homebody.envs.household.engine import language
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.game import Game, StateError, compile_game
+from homebody.envs.household.engine.language import listing
+from homebody.envs.household.engine.layout import Words
+from homebody.envs.household.engine.problem import Goal, GoalKind, Logic, Problem, Receptacle, Thing
 
 INTRO = (
     "-= Welcome to TextWorld, ALFRED! =-\n\nYou are in the middle of a room. Looking quickly around you, you see a cabinet 2, a cabinet 1, "

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homebody.envs.household import expert, rules
-from homebody.envs.household.command import Code, Verb
-from homebody.envs.household.engine import TextGame
-from homebody.envs.household.expert import NoPlanError
-from homebody.envs.household.game import Game, compile_game
-from homebody.envs.household.layout import Head, Words
-from homebody.envs.household.problem import Goal, GoalKind, Problem, Receptacle, Thing
+from homebody.envs.household.engine import rules
+from homebody.envs.household.engine.command import Code, Verb
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.game import Game, compile_game
+from homebody.envs.household.engine.layout import Head, Words
+from homebody.envs.household.engine.problem import Goal, GoalKind, Problem, Receptacle, Thing
+from homebody.envs.household.expert import expert
+from homebody.envs.household.expert.expert import NoPlanError
 
 
 def shortest(game: Game, state: Words) -> int | None:

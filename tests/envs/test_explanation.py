@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from homebody.envs.household.engine import TextGame
-from homebody.envs.household.explanation import explain
-from homebody.envs.household.game import compile_game
-from homebody.envs.household.problem import Logic, Problem
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.explanation import explain
+from homebody.envs.household.engine.game import compile_game
+from homebody.envs.household.engine.problem import Logic, Problem
 
 AT_COUNTER = ("go to countertop 1",)
 APPLE = (*AT_COUNTER, "take apple 2 from countertop 1")

@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homebody.envs.household import export
-from homebody.envs.household.alfworld import AlfWorldSource
-from homebody.envs.household.engine import TextGame
+from homebody.envs.household.alfworld.gamefile import GameFile, load_game_file
+from homebody.envs.household.alfworld.games import AlfWorldSource
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.game import compile_game
+from homebody.envs.household.engine.problem import TASK_TYPES, Goal, GoalKind, Problem, Receptacle, Thing
 from homebody.envs.household.export import ExportTargetError, UnwritableProblemError, export_houses, to_game_file
-from homebody.envs.household.game import compile_game
-from homebody.envs.household.gamefile import GameFile, load_game_file
-from homebody.envs.household.houses import HouseSource
-from homebody.envs.household.problem import TASK_TYPES, Goal, GoalKind, Problem, Receptacle, Thing
+from homebody.envs.household.houses.houses import HouseSource
 
 
 def normal(problem: Problem) -> Problem:

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from homebody.envs.household.game import ProblemError, compile_game, number_names
-from homebody.envs.household.layout import Head, ObjectSet, members, unpack, widen
-from homebody.envs.household.problem import Goal, GoalKind, Problem, Receptacle, Thing
+from homebody.envs.household.engine.game import ProblemError, compile_game, number_names
+from homebody.envs.household.engine.layout import Head, ObjectSet, members, unpack, widen
+from homebody.envs.household.engine.problem import Goal, GoalKind, Problem, Receptacle, Thing
 
 
 def test_numbers_descend_as_ids_ascend() -> None:

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homebody.envs.household import fault, gamefile
-from homebody.envs.household.game import compile_game
-from homebody.envs.household.gamefile import load_game_file
-from homebody.envs.household.goal import recognise_goal
-from homebody.envs.household.problem import Goal, GoalKind, Problem
-from homebody.envs.household.sexpression import parse, show
+from homebody.envs.household.alfworld import errors, gamefile
+from homebody.envs.household.alfworld.gamefile import load_game_file
+from homebody.envs.household.alfworld.goal import recognise_goal
+from homebody.envs.household.alfworld.sexpression import parse, show
+from homebody.envs.household.engine.game import compile_game
+from homebody.envs.household.engine.problem import Goal, GoalKind, Problem
 
 Write = Callable[..., Path]
 APPLE = "apple_bar__plus_00_bar_00"
@@ -97,57 +97,57 @@ def test_byte_order_mark_changes_nothing(tmp_path: Path, write_game: Write) -> N
 
 
 FAULTS = [
-    ({"pddl_problem": None}, fault.GameFileKeyError, "key 'pddl_problem' is missing"),
-    ({"grammar": None}, fault.GameFileKeyError, "key 'grammar' is missing"),
-    ({"grammar": 3}, fault.GameFileKeyError, "key 'grammar' is no text but int"),
-    ({"walkthrough": "look"}, fault.GameFileKeyError, "'walkthrough' is no list of commands"),
-    ({"walkthrough": [1]}, fault.GameFileKeyError, "'walkthrough' is no list of commands"),
-    ({"grammar": '"move {o} to {r}"'}, fault.GrammarError, "has 0 task sentences"),
-    ({"grammar": '"Your task is to: a." "Your task is to: b." "move {o} to {r}"'}, fault.GrammarError, "has 2 task sentences"),
-    ({"grammar": '"Your task is to: \t " "move {o} to {r}"'}, fault.GrammarError, "the task sentence '' is empty"),
-    ({"grammar": '"Your task is to: \\ud83d\u202e" "move {o} to {r}"'}, fault.GrammarError, "the task sentence '\ufffd\ufffd' is empty"),
-    ({"grammar": '"Your task is to: ' * 21 + '"move {o} to {r}"'}, fault.GrammarError, "has 21 task sentences"),
-    ({"grammar": f'"Your task is to: {"a" * 501}" "move {{o}} to {{r}}"'}, fault.GrammarError, "longer than 500"),
-    ({"grammar": '"Your task is to: ." '}, fault.GrammarError, "has 0 of the templates"),
-    ({"grammar": '"Your task is to: ." "move {o} to {r}" "put {o} in/on {r}"'}, fault.GrammarError, "has 2 of the templates"),
-    ({"pddl_problem": ""}, fault.PddlSyntaxError, "not one (define ...) form"),
-    ({"pddl_problem": "(define x)"}, fault.PddlSyntaxError, "holds something that is no section"),
-    ({"pddl_problem": "(define (:init) (:init))"}, fault.PddlSyntaxError, "has the section (:init ...) twice"),
-    ({"pddl_problem": "(define (:init) (:goal))"}, fault.PddlSyntaxError, "no (:objects ...) section"),
-    ({"pddl_problem": "(define\n(:objects)))"}, fault.PddlSyntaxError, "line 2 closes a parenthesis that was never opened"),
-    ({"pddl_problem": "(define\n\n  (:objects caf\u00e9))"}, fault.PddlSyntaxError, "line 3 has the character '\u00e9'"),
-    ({"pddl": ("(:init", "((:init")}, fault.PddlSyntaxError, "1 parentheses are never closed"),
-    ({"pddl": ("(:objects", "(:objects -")}, fault.PddlSyntaxError, "a '-' without names before it"),
-    ({"pddl": ("WindowType - otype\n", "WindowType - otype lost\n")}, fault.PddlSyntaxError, "(:objects ...) gives no type to"),
-    ({"pddl": ("agent1 - agent", "agent1 - (agent)")}, fault.PddlSyntaxError, "a '-' without names before it"),
-    ({"pddl": ("agent1 - agent", "agent1 - agent (x) - y")}, fault.PddlSyntaxError, "a list where a name should be"),
-    ({"pddl": ("agent1 - agent", "agent1 - agent agent1 - object")}, fault.PddlDeclarationError, "declared as agent and as object"),
-    ({"pddl": (f"{APPLE} - object", "")}, fault.PddlDeclarationError, f"'{APPLE}' is used and not declared"),
-    ({"pddl": (f"{APPLE} - object", f"{APPLE} - location")}, fault.PddlDeclarationError, "declared as location and used as object"),
-    ({"pddl": ("(:init", "(:init (holds agent1)")}, fault.PddlFactError, "'holds' is not one this engine knows"),
-    ({"pddl": ("(:init", "(:init (openabel agent1)")}, fault.PddlFactError, "did you mean openable"),
-    ({"pddl": ("(:init", "(:init (opened)")}, fault.PddlFactError, "'opened' has 0 arguments, not 1"),
-    ({"pddl": ("(:init", "(:init (not (opened x))")}, fault.PddlSyntaxError, "no fact of plain words"),
-    ({"pddl": ("(:init", "(:init opened")}, fault.PddlSyntaxError, "no fact of plain words"),
-    ({"pddl": ("(:init", "(:init ()")}, fault.PddlSyntaxError, "no fact of plain words"),
-    ({"pddl": (f"(objectType {APPLE} AppleType)", "")}, fault.IncompleteHouseError, f"'{APPLE}' has 0 types, not one"),
-    ({"pddl": (f"(receptacleAtLocation {DESK} loc_bar_6_bar_0)", "")}, fault.IncompleteHouseError, f"'{DESK}' has 0 locations, not one"),
-    ({"pddl": (f"(receptacleType {DESK} DeskType)", "")}, fault.IncompleteHouseError, f"'{DESK}' has 0 types, not one"),
-    ({"pddl": ("(atLocation agent1 loc_bar_0_bar_0)", "")}, fault.IncompleteHouseError, "0 facts say where the agent is"),
-    ({"pddl": ("(isHot ?o)", "(isSliced ?o)")}, fault.UnknownGoalError, "is of no known form"),
-    ({"pddl": ("(isHot ?o)", "(isHot ?r)")}, fault.UnknownGoalError, "is of no known form"),
-    ({"pddl": ("(isHot ?o)", "(not (isHot ?o))")}, fault.UnknownGoalError, "has the part (not (isHot ?o))"),
-    ({"pddl": ("(isHot ?o)", "isHot")}, fault.UnknownGoalError, "holds something that is no condition"),
-    ({"pddl": ("(:goal (and", "(:goal (or")}, fault.UnknownGoalError, "which this engine does not know"),
+    ({"pddl_problem": None}, errors.GameFileKeyError, "key 'pddl_problem' is missing"),
+    ({"grammar": None}, errors.GameFileKeyError, "key 'grammar' is missing"),
+    ({"grammar": 3}, errors.GameFileKeyError, "key 'grammar' is no text but int"),
+    ({"walkthrough": "look"}, errors.GameFileKeyError, "'walkthrough' is no list of commands"),
+    ({"walkthrough": [1]}, errors.GameFileKeyError, "'walkthrough' is no list of commands"),
+    ({"grammar": '"move {o} to {r}"'}, errors.GrammarError, "has 0 task sentences"),
+    ({"grammar": '"Your task is to: a." "Your task is to: b." "move {o} to {r}"'}, errors.GrammarError, "has 2 task sentences"),
+    ({"grammar": '"Your task is to: \t " "move {o} to {r}"'}, errors.GrammarError, "the task sentence '' is empty"),
+    ({"grammar": '"Your task is to: \\ud83d\u202e" "move {o} to {r}"'}, errors.GrammarError, "the task sentence '\ufffd\ufffd' is empty"),
+    ({"grammar": '"Your task is to: ' * 21 + '"move {o} to {r}"'}, errors.GrammarError, "has 21 task sentences"),
+    ({"grammar": f'"Your task is to: {"a" * 501}" "move {{o}} to {{r}}"'}, errors.GrammarError, "longer than 500"),
+    ({"grammar": '"Your task is to: ." '}, errors.GrammarError, "has 0 of the templates"),
+    ({"grammar": '"Your task is to: ." "move {o} to {r}" "put {o} in/on {r}"'}, errors.GrammarError, "has 2 of the templates"),
+    ({"pddl_problem": ""}, errors.PddlSyntaxError, "not one (define ...) form"),
+    ({"pddl_problem": "(define x)"}, errors.PddlSyntaxError, "holds something that is no section"),
+    ({"pddl_problem": "(define (:init) (:init))"}, errors.PddlSyntaxError, "has the section (:init ...) twice"),
+    ({"pddl_problem": "(define (:init) (:goal))"}, errors.PddlSyntaxError, "no (:objects ...) section"),
+    ({"pddl_problem": "(define\n(:objects)))"}, errors.PddlSyntaxError, "line 2 closes a parenthesis that was never opened"),
+    ({"pddl_problem": "(define\n\n  (:objects caf\u00e9))"}, errors.PddlSyntaxError, "line 3 has the character '\u00e9'"),
+    ({"pddl": ("(:init", "((:init")}, errors.PddlSyntaxError, "1 parentheses are never closed"),
+    ({"pddl": ("(:objects", "(:objects -")}, errors.PddlSyntaxError, "a '-' without names before it"),
+    ({"pddl": ("WindowType - otype\n", "WindowType - otype lost\n")}, errors.PddlSyntaxError, "(:objects ...) gives no type to"),
+    ({"pddl": ("agent1 - agent", "agent1 - (agent)")}, errors.PddlSyntaxError, "a '-' without names before it"),
+    ({"pddl": ("agent1 - agent", "agent1 - agent (x) - y")}, errors.PddlSyntaxError, "a list where a name should be"),
+    ({"pddl": ("agent1 - agent", "agent1 - agent agent1 - object")}, errors.PddlDeclarationError, "declared as agent and as object"),
+    ({"pddl": (f"{APPLE} - object", "")}, errors.PddlDeclarationError, f"'{APPLE}' is used and not declared"),
+    ({"pddl": (f"{APPLE} - object", f"{APPLE} - location")}, errors.PddlDeclarationError, "declared as location and used as object"),
+    ({"pddl": ("(:init", "(:init (holds agent1)")}, errors.PddlFactError, "'holds' is not one this engine knows"),
+    ({"pddl": ("(:init", "(:init (openabel agent1)")}, errors.PddlFactError, "did you mean openable"),
+    ({"pddl": ("(:init", "(:init (opened)")}, errors.PddlFactError, "'opened' has 0 arguments, not 1"),
+    ({"pddl": ("(:init", "(:init (not (opened x))")}, errors.PddlSyntaxError, "no fact of plain words"),
+    ({"pddl": ("(:init", "(:init opened")}, errors.PddlSyntaxError, "no fact of plain words"),
+    ({"pddl": ("(:init", "(:init ()")}, errors.PddlSyntaxError, "no fact of plain words"),
+    ({"pddl": (f"(objectType {APPLE} AppleType)", "")}, errors.IncompleteHouseError, f"'{APPLE}' has 0 types, not one"),
+    ({"pddl": (f"(receptacleAtLocation {DESK} loc_bar_6_bar_0)", "")}, errors.IncompleteHouseError, f"'{DESK}' has 0 locations, not one"),
+    ({"pddl": (f"(receptacleType {DESK} DeskType)", "")}, errors.IncompleteHouseError, f"'{DESK}' has 0 types, not one"),
+    ({"pddl": ("(atLocation agent1 loc_bar_0_bar_0)", "")}, errors.IncompleteHouseError, "0 facts say where the agent is"),
+    ({"pddl": ("(isHot ?o)", "(isSliced ?o)")}, errors.UnknownGoalError, "is of no known form"),
+    ({"pddl": ("(isHot ?o)", "(isHot ?r)")}, errors.UnknownGoalError, "is of no known form"),
+    ({"pddl": ("(isHot ?o)", "(not (isHot ?o))")}, errors.UnknownGoalError, "has the part (not (isHot ?o))"),
+    ({"pddl": ("(isHot ?o)", "isHot")}, errors.UnknownGoalError, "holds something that is no condition"),
+    ({"pddl": ("(:goal (and", "(:goal (or")}, errors.UnknownGoalError, "which this engine does not know"),
     (
         {"pddl": ("(:goal (and", "(:goal (exists (?a ?b ?c ?d ?e ?f ?g - object) (isHot ?a)) (and")},
-        fault.UnknownGoalError,
+        errors.UnknownGoalError,
         "has more than 6 variables",
     ),
-    ({"pddl": (APPLE, "a" * 115 + "_bar_1")}, fault.GameFileSizeError, "has 121 characters, more than the 120 allowed"),
+    ({"pddl": (APPLE, "a" * 115 + "_bar_1")}, errors.GameFileSizeError, "has 121 characters, more than the 120 allowed"),
     (
         {"pddl": ("(objectType ?o AppleType)", "(objectType ?o PearType)")},
-        fault.PddlDeclarationError,
+        errors.PddlDeclarationError,
         "'peartype' is used and not declared",
     ),
 ]
@@ -155,7 +155,7 @@ FAULTS = [
 
 @pytest.mark.parametrize(("change", "error", "message"), FAULTS, ids=[f"{e.__name__}-{m}" for _, e, m in FAULTS])
 def test_faults_are_named(
-    tmp_path: Path, write_game: Write, change: dict[str, object], error: type[fault.GameFileError], message: str
+    tmp_path: Path, write_game: Write, change: dict[str, object], error: type[errors.GameFileError], message: str
 ) -> None:
     path = write_game(tmp_path, **change)
     with pytest.raises(error, match=re.escape(message)) as caught:
@@ -168,19 +168,19 @@ def test_faults_are_named(
 @pytest.mark.parametrize(
     ("content", "error", "message"),
     [
-        (None, fault.GameFileMissingError, "cannot be read (No such file or directory)"),
-        (b"\xff\xfe{}", fault.GameFileEncodingError, "is UTF-16, not UTF-8"),
-        (b'{"a": "caf\xe9"}', fault.GameFileEncodingError, "is not UTF-8: invalid continuation byte at byte 10"),
-        (b"", fault.GameFileJsonError, "is not JSON (Expecting value"),
-        (b'{"a": ', fault.GameFileJsonError, "is not JSON"),
-        (b'{"a": NaN}', fault.GameFileJsonError, "is not JSON (NaN is no number of JSON)"),
-        (b'{"a": 1, "a": 2}', fault.GameFileJsonError, "is not JSON (an object has the key 'a' twice)"),
-        (b"[]", fault.GameFileJsonError, "holds a JSON list, not an object"),
-        (b"[" * 200_000, fault.GameFileJsonError, "is JSON nested deeper than 100 levels"),
-        (b'{"a": ' + b"1" * 10_000 + b"}", fault.GameFileJsonError, "is not JSON (a whole number has 10000 digits)"),
+        (None, errors.GameFileMissingError, "cannot be read (No such file or directory)"),
+        (b"\xff\xfe{}", errors.GameFileEncodingError, "is UTF-16, not UTF-8"),
+        (b'{"a": "caf\xe9"}', errors.GameFileEncodingError, "is not UTF-8: invalid continuation byte at byte 10"),
+        (b"", errors.GameFileJsonError, "is not JSON (Expecting value"),
+        (b'{"a": ', errors.GameFileJsonError, "is not JSON"),
+        (b'{"a": NaN}', errors.GameFileJsonError, "is not JSON (NaN is no number of JSON)"),
+        (b'{"a": 1, "a": 2}', errors.GameFileJsonError, "is not JSON (an object has the key 'a' twice)"),
+        (b"[]", errors.GameFileJsonError, "holds a JSON list, not an object"),
+        (b"[" * 200_000, errors.GameFileJsonError, "is JSON nested deeper than 100 levels"),
+        (b'{"a": ' + b"1" * 10_000 + b"}", errors.GameFileJsonError, "is not JSON (a whole number has 10000 digits)"),
     ],
 )
-def test_broken_files_are_named(tmp_path: Path, content: bytes | None, error: type[fault.GameFileError], message: str) -> None:
+def test_broken_files_are_named(tmp_path: Path, content: bytes | None, error: type[errors.GameFileError], message: str) -> None:
     path = tmp_path / "game.tw-pddl"
     if content is not None:
         path.write_bytes(content)
@@ -192,7 +192,7 @@ def test_large_file_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "game.tw-pddl"
     with path.open("wb") as file:
         file.truncate(gamefile.MAX_BYTES + 1)
-    with pytest.raises(fault.GameFileSizeError, match="more than the 2097152 allowed"):
+    with pytest.raises(errors.GameFileSizeError, match="more than the 2097152 allowed"):
         load_game_file(path)
 
 
@@ -204,20 +204,20 @@ def test_crowded_house_is_refused(tmp_path: Path, write_game: Write, n: int, ref
     path = write_game(tmp_path, pddl=("(:init", f"(:init {facts}"))
     path.write_text(path.read_text().replace("(:objects", f"(:objects {' '.join(names)} - receptacle"))
     if refused:
-        with pytest.raises(fault.GameFileSizeError, match="has 501 receptacles, more than the 500 allowed"):
+        with pytest.raises(errors.GameFileSizeError, match="has 501 receptacles, more than the 500 allowed"):
             load_game_file(path)
     else:
         assert len(compile_game(load_game_file(path).problem).receptacles) == 500
 
 
 def test_long_names_are_cut_in_messages(tmp_path: Path, write_game: Write) -> None:
-    with pytest.raises(fault.PddlFactError, match=r"the initial fact 'aaaaaa.*aaa\.\.\.; get the file again") as caught:
+    with pytest.raises(errors.PddlFactError, match=r"the initial fact 'aaaaaa.*aaa\.\.\.; get the file again") as caught:
         load_game_file(write_game(tmp_path, pddl=("(:init", f"(:init ({'a' * 10**6} x)")))
     assert len(str(caught.value)) < len(str(tmp_path)) + 600
 
 
 def test_folder_in_place_of_a_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(fault.GameFileMissingError, match="Is a directory"):
+    with pytest.raises(errors.GameFileMissingError, match="Is a directory"):
         load_game_file(tmp_path)
 
 
@@ -226,7 +226,7 @@ def test_deep_nesting_does_not_overflow(tmp_path: Path, write_game: Write, kitch
     path = write_game(tmp_path, pddl=("(:goal (and", "(:goal " + "(and " * deep + "(and"))
     path.write_text(path.read_text().replace("(receptacleType ?r CabinetType)))))", "(receptacleType ?r CabinetType)))))" + ")" * deep))
     text = path.read_text()
-    with pytest.raises(fault.PddlSyntaxError, match="parentheses are never closed"):
+    with pytest.raises(errors.PddlSyntaxError, match="parentheses are never closed"):
         load_game_file(path)
     text = text[: text.index('", "grammar"')] + ")" * deep + text[text.index('", "grammar"') :]
     path.write_text(text)
@@ -285,5 +285,5 @@ def test_no_damage_goes_unnamed(
         del words[i]
     path = tmp_path_factory.getbasetemp() / "damaged.tw-pddl"
     path.write_text(json.dumps({**game_json, "pddl_problem": " ".join(words)}))
-    with contextlib.suppress(fault.GameFileError):
+    with contextlib.suppress(errors.GameFileError):
         compile_game(load_game_file(path).problem)

@@ -21,14 +21,14 @@ from typing import Any, Final
 
 import pytest
 
-from homebody.envs.household.engine import TextGame
+from homebody.envs.household.alfworld.errors import GameFileError
+from homebody.envs.household.alfworld.gamefile import load_game_file
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.game import compile_game
+from homebody.envs.household.engine.problem import Problem
 from homebody.envs.household.env import CHARSET, MAX_OBSERVATION
 from homebody.envs.household.export import to_game_file
-from homebody.envs.household.fault import GameFileError
-from homebody.envs.household.game import compile_game
-from homebody.envs.household.gamefile import load_game_file
-from homebody.envs.household.houses import HouseSource
-from homebody.envs.household.problem import Problem
+from homebody.envs.household.houses.houses import HouseSource
 from homebody.envs.text import clean
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "alfworld"

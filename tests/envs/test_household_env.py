@@ -31,8 +31,11 @@ from homebody.envs.core import (
     UnknownTaskError,
 )
 from homebody.envs.file import PathError
-from homebody.envs.household.alfworld import AlfWorldSource, DataDirError
-from homebody.envs.household.census import take_census
+from homebody.envs.household.alfworld.data_check import check_data
+from homebody.envs.household.alfworld.errors import GameFileMissingError, GamePathError, UnknownGoalError
+from homebody.envs.household.alfworld.games import AlfWorldSource, DataDirError
+from homebody.envs.household.engine.layout import HELD, OPENED, PLACE
+from homebody.envs.household.engine.problem import Problem
 from homebody.envs.household.env import (
     AlfWorldEnv,
     HouseholdEnv,
@@ -40,9 +43,6 @@ from homebody.envs.household.env import (
     MaxStepsError,
     ProceduralEnv,
 )
-from homebody.envs.household.fault import GameFileMissingError, GamePathError, UnknownGoalError
-from homebody.envs.household.layout import HELD, OPENED, PLACE
-from homebody.envs.household.problem import Problem
 
 HEAT = "json_2.1.1/train/pick_heat_then_place_in_recep-Apple-None-Cabinet-1/trial_T1/game.tw-pddl"
 HOUSEHOLDS = ("homebody/Household-v0", "homebody/AlfWorld-v0")
@@ -325,7 +325,7 @@ def test_a_folder_beside_the_data_is_told_from_theirs(data_dir: Path, given: str
         (data_dir / "json_2.1.1").rename(data_dir / "json")
         (data_dir / "json").rename(empty(data_dir / "other") / "json")
     told = f"give {str(data_dir / instead)!r} instead"
-    for act in (lambda path: AlfWorldSource(path).tasks("test"), take_census):
+    for act in (lambda path: AlfWorldSource(path).tasks("test"), check_data):
         with pytest.raises(DataDirError) as raised:
             act((data_dir / given).resolve())
         assert str(raised.value).endswith(told)

@@ -18,12 +18,14 @@ from hypothesis import strategies as st
 
 from homebody.envs import tasks
 from homebody.envs.core import SPLITS, EnvError, TaskCountError, UnknownSplitError
-from homebody.envs.household.building import ROOMS
-from homebody.envs.household.engine import TextGame
-from homebody.envs.household.expert import plan
-from homebody.envs.household.game import compile_game
-from homebody.envs.household.holdout import HOLDOUTS, N_LAYOUTS, Holdout, is_reserved_pair
-from homebody.envs.household.houses import (
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.game import compile_game
+from homebody.envs.household.engine.problem import TASK_TYPES, Goal, GoalKind, Problem
+from homebody.envs.household.engine.vocabulary import object_flags, receptacle_kinds, room_plans
+from homebody.envs.household.expert.expert import plan
+from homebody.envs.household.houses.building import ROOMS
+from homebody.envs.household.houses.holdout import HOLDOUTS, N_LAYOUTS, Holdout, is_reserved_pair
+from homebody.envs.household.houses.houses import (
     DEFAULT_TASKS,
     KINDS,
     HouseIdError,
@@ -31,8 +33,6 @@ from homebody.envs.household.houses import (
     HouseSource,
     MisplacedTaskError,
 )
-from homebody.envs.household.problem import TASK_TYPES, Goal, GoalKind, Problem
-from homebody.envs.household.vocabulary import object_flags, receptacle_kinds, room_plans
 
 PAIRS = sorted({spec.task_id.split("/")[1].rsplit("-", 1)[0] for spec in HouseSource().tasks("train")})
 HARD: dict[str, Any] = {"distractors": 20, "closed": 0.3, "holdout": "both"}

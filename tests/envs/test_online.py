@@ -11,14 +11,14 @@ import gymnasium
 import pytest
 
 import homebody.envs  # registers the ids
-from homebody.envs.household import expert
-from homebody.envs.household.engine import TextGame
-from homebody.envs.household.expert import NoPlanError
-from homebody.envs.household.game import compile_game
-from homebody.envs.household.gamefile import load_game_file
-from homebody.envs.household.houses import HouseSource
-from homebody.envs.household.online import GoalSentenceError, OnlineExpert, read_goal
-from homebody.envs.household.problem import Goal, GoalKind, Problem, Receptacle, Thing
+from homebody.envs.household.alfworld.gamefile import load_game_file
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.game import compile_game
+from homebody.envs.household.engine.problem import Goal, GoalKind, Problem, Receptacle, Thing
+from homebody.envs.household.expert import expert
+from homebody.envs.household.expert.expert import NoPlanError
+from homebody.envs.household.expert.scripted import GoalSentenceError, OnlineExpert, read_goal
+from homebody.envs.household.houses.houses import HouseSource
 
 MOST = 60
 """Steps that a test waits for the end of a game; every game known to us takes fewer."""

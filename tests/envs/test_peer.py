@@ -17,14 +17,14 @@ from typing import Any
 
 import pytest
 
-from homebody.envs.household.building import TASK_ROOMS
-from homebody.envs.household.engine import TextGame
-from homebody.envs.household.expert import NoPlanError, plan
+from homebody.envs.household.alfworld.gamefile import load_game_file
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.game import compile_game
+from homebody.envs.household.engine.problem import GoalKind, Problem
+from homebody.envs.household.expert.expert import NoPlanError, plan
 from homebody.envs.household.export import to_game_file
-from homebody.envs.household.game import compile_game
-from homebody.envs.household.gamefile import load_game_file
-from homebody.envs.household.houses import KINDS, HouseSource
-from homebody.envs.household.problem import GoalKind, Problem
+from homebody.envs.household.houses.building import TASK_ROOMS
+from homebody.envs.household.houses.houses import KINDS, HouseSource
 
 Played = list[list[Any]]
 JUNK = ("go to nowhere 1", "put mug 1 in/on shelf 1", "", "LOOK", "take", " inventory  ", "go to agent1", "examine room")

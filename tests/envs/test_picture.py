@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 import homebody.envs
 from homebody.envs.canvas import BLUE, INK, WHITE, Box, Canvas, CanvasSizeError, Color, DisplayError
 from homebody.envs.core import EnvError, NotResetError, RenderModeError
-from homebody.envs.household.engine import TextGame
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.game import compile_game
+from homebody.envs.household.engine.problem import Goal, GoalKind, Problem
+from homebody.envs.household.engine.vocabulary import receptacle_kinds, room_plans
 from homebody.envs.household.env import AlfWorldEnv, ProceduralEnv
-from homebody.envs.household.game import compile_game
-from homebody.envs.household.houses import HouseSource
+from homebody.envs.household.houses.houses import HouseSource
 from homebody.envs.household.picture import LEAST_SIZE, HousePicture, look, sketch
 from homebody.envs.household.picture.look import Measures
 from homebody.envs.household.picture.panel import Shown, draw_footer, draw_header
 from homebody.envs.household.picture.seen import Seen
-from homebody.envs.household.problem import Goal, GoalKind, Problem
-from homebody.envs.household.viewer import STEPS_PER_SECOND
-from homebody.envs.household.vocabulary import receptacle_kinds, room_plans
+from homebody.envs.household.picture.viewer import STEPS_PER_SECOND
 
 KITCHEN_TASK = "train/kitchen-clean-000123"
 

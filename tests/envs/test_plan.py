@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from homebody.envs.canvas import SMALLEST_TEXT, Box, measure
-from homebody.envs.household.game import Game, compile_game, position_of, stand_of
-from homebody.envs.household.gamefile import load_game_file
-from homebody.envs.household.houses import HouseSource
+from homebody.envs.household.alfworld.gamefile import load_game_file
+from homebody.envs.household.engine.game import Game, compile_game, position_of, stand_of
+from homebody.envs.household.engine.problem import Goal, GoalKind, Problem, Receptacle
+from homebody.envs.household.houses.houses import HouseSource
 from homebody.envs.household.picture.assignment import cheapest
 from homebody.envs.household.picture.path import Floor, along
 from homebody.envs.household.picture.plan import WIDE, Plan, lay_out
-from homebody.envs.household.problem import Goal, GoalKind, Problem, Receptacle
 
 AREAS = {(960, 720): (Box(8, 79, 944, 513), 1.0), (1920, 1080): (Box(12, 113, 1896, 775), 1.5), (640, 720): (Box(5, 58, 630, 577), 2 / 3)}
 """What `HousePicture` gives the plan in pictures of these sizes, and its scale."""

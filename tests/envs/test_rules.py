@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homebody.envs.household import rules
-from homebody.envs.household.batch import Stack, stack
-from homebody.envs.household.command import Code, Verb, encode, mask_words
-from homebody.envs.household.game import Game, compile_game
-from homebody.envs.household.layout import Words, members
-from homebody.envs.household.problem import GoalKind, Problem
+from homebody.envs.household.engine import rules
+from homebody.envs.household.engine.batch import Stack, stack
+from homebody.envs.household.engine.command import Code, Verb, encode, mask_words
+from homebody.envs.household.engine.game import Game, compile_game
+from homebody.envs.household.engine.layout import Words, members
+from homebody.envs.household.engine.problem import GoalKind, Problem
 
 VERBS = {
     Verb.GO: "go",

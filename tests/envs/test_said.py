@@ -16,18 +16,18 @@ import pytest
 
 from homebody.envs import check_env, make, task_source, tasks
 from homebody.envs.core import SPLITS, EnvError
-from homebody.envs.household.alfworld import AlfWorldSource
-from homebody.envs.household.building import ROOMS
-from homebody.envs.household.engine import TextGame
-from homebody.envs.household.expert import plan
+from homebody.envs.household.alfworld.errors import GameFileError
+from homebody.envs.household.alfworld.games import AlfWorldSource
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.game import compile_game
+from homebody.envs.household.engine.problem import Goal, GoalKind
+from homebody.envs.household.engine.vocabulary import object_flags, receptacle_kinds
+from homebody.envs.household.expert.expert import plan
+from homebody.envs.household.expert.scripted import GoalSentenceError
 from homebody.envs.household.export import export_houses
-from homebody.envs.household.fault import GameFileError
-from homebody.envs.household.game import compile_game
-from homebody.envs.household.houses import HouseSource
-from homebody.envs.household.online import GoalSentenceError
-from homebody.envs.household.problem import Goal, GoalKind
-from homebody.envs.household.said import AnnotationError, GoalsError, read_table, say_goal, split_suffix
-from homebody.envs.household.vocabulary import object_flags, receptacle_kinds
+from homebody.envs.household.goals.said import AnnotationError, GoalsError, read_table, say_goal, split_suffix
+from homebody.envs.household.houses.building import ROOMS
+from homebody.envs.household.houses.houses import HouseSource
 
 SLOT = re.compile(r"\{(\w+)\}")
 POLITE = set(re.findall(r"\w+", "please kindly could would can will you thanks thank mind sorry hello hi excuse me"))
@@ -237,7 +237,7 @@ def test_houses_have_one_reading_and_the_expert_solves_them() -> None:
 
 def test_goals_are_the_same_in_another_process() -> None:
     program = (
-        "from homebody.envs.household.houses import HouseSource as H; s = H(goals='said');"
+        "from homebody.envs.household.houses.houses import HouseSource as H; s = H(goals='said');"
         "print(*[s.load(t.task_id).task for t in s.tasks('test', 12)], sep='\\n')"
     )
     source = HouseSource(goals="said")

@@ -15,17 +15,17 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 from homebody.envs import SYMBOLIC_ID, EnvError, make
-from homebody.envs.household.arrays import OBJECT_TYPES, RECEPTACLE_TYPES
-from homebody.envs.household.command import Verb
-from homebody.envs.household.engine import TextGame
+from homebody.envs.household.engine.command import Verb
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.game import compile_game
+from homebody.envs.household.engine.layout import HELD, PLACE, ReceptacleSet, Status, members
+from homebody.envs.household.engine.problem import GoalKind
 from homebody.envs.household.env import ProceduralEnv
 from homebody.envs.household.export import export_houses
-from homebody.envs.household.game import compile_game
-from homebody.envs.household.houses import HouseSource
-from homebody.envs.household.layout import HELD, PLACE, ReceptacleSet, Status, members
-from homebody.envs.household.problem import GoalKind
-from homebody.envs.household.sight import lowest
-from homebody.envs.household.symbolic import HouseholdSymbolicEnv, HouseholdSymbolicVectorEnv
+from homebody.envs.household.houses.houses import HouseSource
+from homebody.envs.household.symbolic.arrays import OBJECT_TYPES, RECEPTACLE_TYPES
+from homebody.envs.household.symbolic.symbolic import HouseholdSymbolicEnv, HouseholdSymbolicVectorEnv
+from homebody.envs.household.symbolic.visibility import lowest
 
 TASKS = [f"train/{house}" for house in ("kitchen-clean-000000", "bedroom-light-000003", "bathroom-two-000001", "home-heat-000007")]
 
@@ -541,7 +541,7 @@ def test_wrong_calls_are_named(env, houses):
 
 
 def test_a_type_without_a_number_is_named(monkeypatch):
-    monkeypatch.setattr("homebody.envs.household.arrays.RECEPTACLE_TYPES", RECEPTACLE_TYPES[1:])
+    monkeypatch.setattr("homebody.envs.household.symbolic.arrays.RECEPTACLE_TYPES", RECEPTACLE_TYPES[1:])
     with pytest.raises(EnvError, match=f"has the type '{RECEPTACLE_TYPES[0]}'"):
         HouseholdSymbolicEnv(rooms=["bedroom", "livingroom", "kitchen", "bathroom"], n_tasks=40)
 

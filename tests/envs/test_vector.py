@@ -22,7 +22,7 @@ from homebody.envs.check import ContractError
 from homebody.envs.core import OptionsError, UnknownTaskError
 from homebody.envs.file import OutputError
 from homebody.envs.household.export import export_houses
-from homebody.envs.household.houses import HouseIdError, HouseSource
+from homebody.envs.household.houses.houses import HouseIdError, HouseSource
 from homebody.envs.space import AnyText
 
 TEXTS = ("", "plain", "caf\u00e9 \u201cnew\u201d", "\U0001f9f9\u2603", "\ud800", "\0a\0", "x" * 32, "a")

@@ -13,7 +13,7 @@ from homebody.agents.harness.spec import digest
 from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.envs import TaskSpec
 from homebody.envs.household.env import ProceduralEnv
-from homebody.envs.household.houses import HouseSource
+from homebody.envs.household.houses.houses import HouseSource
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.loop import evolve
 from homebody.evolution.stats import wilson

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from homebody.envs.household.export import export_houses
-from homebody.envs.household.houses import HouseSource
+from homebody.envs.household.houses.houses import HouseSource
 
 Command = Callable[..., Any]
 NAMES = {
@@ -23,9 +23,9 @@ NAMES = {
 SMALL = ("--games", 2, "--steps", 4, "--repeats", 1)
 PEER = """#!{python} -P
 import json, sys
-from homebody.envs.household.engine import TextGame
-from homebody.envs.household.game import compile_game
-from homebody.envs.household.gamefile import load_game_file
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.game import compile_game
+from homebody.envs.household.alfworld.gamefile import load_game_file
 from pathlib import Path
 said = []
 for path, commands in json.load(sys.stdin):

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from homebody.envs.household import census
+from homebody.envs.household.alfworld import data_check
 from homebody.envs.household.export import to_game_file
-from homebody.envs.household.houses import HouseSource
+from homebody.envs.household.houses.houses import HouseSource
 
 Command = Callable[..., Any]
 
@@ -62,7 +62,7 @@ def url(games: dict[str, str]) -> Iterator[str]:
 @pytest.fixture
 def as_released(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the release have just the games of these tests."""
-    monkeypatch.setattr(census, "RELEASE", {"train": (0, 0, 0, 1, 0, 0), "valid_unseen": (1, 0, 0, 0, 0, 0)})
+    monkeypatch.setattr(data_check, "RELEASE", {"train": (0, 0, 0, 1, 0, 0), "valid_unseen": (1, 0, 0, 0, 0, 0)})
 
 
 @pytest.mark.usefixtures("as_released")

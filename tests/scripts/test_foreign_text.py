@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from homebody.envs.webshop.export import export_catalogue
-from homebody.envs.webshop.synthetic import synthetic
+from homebody.envs.webshop.catalogue.export import export_catalogue
+from homebody.envs.webshop.catalogue.synthetic import synthetic
 from homebody.scripts import terminal
 from homebody.scripts.console import Console, error_line
 

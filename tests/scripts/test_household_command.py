@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from homebody.envs.household.alfworld import AlfWorldSource
-from homebody.envs.household.houses import HouseSource
+from homebody.envs.household.alfworld.games import AlfWorldSource
+from homebody.envs.household.houses.houses import HouseSource
 
 Homebody = Callable[..., Any]
 

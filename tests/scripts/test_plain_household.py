@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from homebody.envs.household.engine import TextGame
-from homebody.envs.household.game import compile_game
-from homebody.envs.household.gamefile import load_game_file
-from homebody.envs.household.houses import HouseSource
-from homebody.envs.household.problem import Logic, Problem
+from homebody.envs.household.alfworld.gamefile import load_game_file
+from homebody.envs.household.engine.engine import TextGame
+from homebody.envs.household.engine.game import compile_game
+from homebody.envs.household.engine.problem import Logic, Problem
+from homebody.envs.household.houses.houses import HouseSource
 from homebody.scripts.bench.plain_household import PlainGame
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "alfworld"
@@ -50,7 +50,7 @@ def test_it_plays_real_games_as_the_engine_does() -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_it_wins_where_the_walkthrough_wins(seed: int) -> None:
     """Every kind of task, from the first state to the goal."""
-    from homebody.envs.household.expert import plan
+    from homebody.envs.household.expert.expert import plan
 
     source = HouseSource()
     problem = source.load(source.tasks("validation", 60)[seed].task_id)

@@ -13,7 +13,7 @@ import pytest
 
 from homebody.envs.canvas import Event
 from homebody.envs.webshop.env import WebShopEnv
-from homebody.envs.webshop.site import Site
+from homebody.envs.webshop.site.site import Site
 from homebody.scripts.commands.webshop import webshop
 from homebody.scripts.group import cli
 from homebody.scripts.view.human import StoppedError, ask_on_terminal, ended
@@ -79,7 +79,7 @@ def test_the_website_is_served(homebody: Command, monkeypatch: pytest.MonkeyPatc
         served.append((site, port))
         ready("http://127.0.0.1:1234/")
 
-    monkeypatch.setattr("homebody.envs.webshop.site.serve", serve)
+    monkeypatch.setattr("homebody.envs.webshop.site.site.serve", serve)
     task = WebShopEnv.task_source().tasks("test", 1)[0].task_id
     answer = homebody("webshop", "serve", "--port", 0, "--task", task, "--hide-score")
     assert (answer.code, answer.out) == (0, "http://127.0.0.1:1234/ shows 1000 products; Ctrl-C ends it\n")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from homebody.envs.webshop.catalogue import CatalogueError
-from homebody.envs.webshop.stock import ShopConfig, open_stock
+from homebody.envs.webshop.catalogue.catalogue import CatalogueError
+from homebody.envs.webshop.goals.shop import ShopConfig, open_stock
 from homebody.scripts.commands.webshop import webshop
 
 SIZE = 30

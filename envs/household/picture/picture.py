@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homebody.envs.canvas import INK, WHITE, Box, Canvas, check_size, fit, line_height, measure
-from homebody.envs.household import rules
-from homebody.envs.household.game import Game
-from homebody.envs.household.layout import HELD, ReceptacleSet, Status, Words, members
+from homebody.envs.household.engine import rules
+from homebody.envs.household.engine.game import Game
+from homebody.envs.household.engine.layout import HELD, ReceptacleSet, Status, Words, members
+from homebody.envs.household.engine.problem import GoalKind
 from homebody.envs.household.picture import sketch
 from homebody.envs.household.picture.look import FLOORS, HERE, QUIET, TARGET, WALL_COLOR, WINDOW, Measures, show_thing
 from homebody.envs.household.picture.panel import FOOTER, HEADER, Shown, draw_footer, draw_header
 from homebody.envs.household.picture.path import Floor, Spot, along
 from homebody.envs.household.picture.plan import WALL, DrawnRoom, Piece, Plan, lay_out
 from homebody.envs.household.picture.seen import Seen
-from homebody.envs.household.problem import GoalKind
 
 LEAST_SIZE = (640, 480)
 """Smallest width and height of a picture."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homebody.envs.canvas import SMALLEST_TEXT, Box
-from homebody.envs.household.game import Game
+from homebody.envs.household.engine.game import Game
 from homebody.envs.household.picture.assignment import cheapest
 
 Measure = Callable[[str, int], int]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from homebody.envs.household import rules
-from homebody.envs.household.game import Game
-from homebody.envs.household.language import NOTHING_HAPPENS
-from homebody.envs.household.layout import PLACE, Words, members
+from homebody.envs.household.engine import rules
+from homebody.envs.household.engine.game import Game
+from homebody.envs.household.engine.language import NOTHING_HAPPENS
+from homebody.envs.household.engine.layout import PLACE, Words, members
 
 
 class Seen:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from homebody.envs.webshop.export import export_catalogue
-from homebody.envs.webshop.site import Site
-from homebody.envs.webshop.stock import ShopConfig, Stock, open_stock
-from homebody.envs.webshop.synthetic import synthetic
+from homebody.envs.webshop.catalogue.export import export_catalogue
+from homebody.envs.webshop.catalogue.synthetic import synthetic
+from homebody.envs.webshop.goals.shop import ShopConfig, Stock, open_stock
+from homebody.envs.webshop.site.site import Site
 
 HOSTILE = """<script>window.ran = 1</script><img src="x" onerror="window.ran = 1"><svg onload='window.ran=1'>'"></span> {{ 7 * 7 }} &lt;"""
 

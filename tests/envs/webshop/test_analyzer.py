@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homebody.envs.webshop.analyzer import LONGEST_TOKEN, STOP_WORDS, analyze
-from homebody.envs.webshop.porter import stem
+from homebody.envs.webshop.search.analyzer import LONGEST_TOKEN, STOP_WORDS, analyze
+from homebody.envs.webshop.search.porter import stem
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "webshop"
 PLAIN = "aZé9_0.:;,'\u2019\u2018\uff07-/\"(\u2605\u2122\u201c\u2026\u00b7\uff1a\uff0c\u00bdµ"

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from homebody.envs.core import NotResetError
-from homebody.envs.webshop import browser as module
-from homebody.envs.webshop.address import address
-from homebody.envs.webshop.browser import BrowserError, BrowserShop, find_chromium
 from homebody.envs.webshop.env import WebShopEnv
-from homebody.envs.webshop.pages import search_command
-from homebody.envs.webshop.site import Site, serving
-from homebody.envs.webshop.stock import ShopParameterError, Stock
+from homebody.envs.webshop.goals.shop import ShopParameterError, Stock
+from homebody.envs.webshop.pages.pages import search_command
+from homebody.envs.webshop.site import browser as module
+from homebody.envs.webshop.site.browser import BrowserError, BrowserShop, find_chromium
+from homebody.envs.webshop.site.site import Site, serving
+from homebody.envs.webshop.site.url import address
 
 CONTRAST = """() => {
   const light = (colour) => colour.match(/[0-9.]+/g).slice(0, 3).map(Number).map((v) => v / 255)

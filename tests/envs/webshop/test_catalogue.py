@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from homebody.envs.webshop.catalogue import CatalogueError, Product, as_product, catalogue_hash, load_catalogue
+from homebody.envs.webshop.catalogue.catalogue import CatalogueError, Product, as_product, catalogue_hash, load_catalogue
 
 LAMP = {
     "name": "Desk Lamp, Brass",

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 import homebody.envs
 from homebody.envs.core import EnvError, NotResetError, ResetOptionError, UnknownTaskError
-from homebody.envs.webshop.catalogue import CatalogueError
+from homebody.envs.webshop.catalogue.catalogue import CatalogueError
 from homebody.envs.webshop.env import UnknownParameterError, WebShopEnv
-from homebody.envs.webshop.expert import NoWayError
-from homebody.envs.webshop.goals import split_of
-from homebody.envs.webshop.stock import ShopConfig, ShopParameterError, open_stock
+from homebody.envs.webshop.goals.expert import NoWayError
+from homebody.envs.webshop.goals.goals import split_of
+from homebody.envs.webshop.goals.shop import ShopConfig, ShopParameterError, open_stock
 
 ENV_ID = "homebody/WebShop-v0"
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "webshop"

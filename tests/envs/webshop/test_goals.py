@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homebody.envs.core import NoTasksError, TaskCountError, UnknownSplitError, UnknownTaskError
-from homebody.envs.webshop.catalogue import CatalogueError, Product, load_catalogue
-from homebody.envs.webshop.goals import Goal, GoalSource, draw_price, human_goals, load_prices, manifest, split_of, synthetic_goals
+from homebody.envs.webshop.catalogue.catalogue import CatalogueError, Product, load_catalogue
+from homebody.envs.webshop.goals.goals import Goal, GoalSource, draw_price, human_goals, load_prices, manifest, split_of, synthetic_goals
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "webshop"
 real = pytest.mark.skipif(not DATA.is_dir(), reason="WebShop's data is not beside this repository (../shared/data/webshop)")

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homebody.envs.webshop.catalogue import CatalogueError, Product
-from homebody.envs.webshop.index import CACHED_QUERIES, ResultCountError, SearchIndex, text_of
-from homebody.envs.webshop.postings import lossy_length, make_postings, search_postings
+from homebody.envs.webshop.catalogue.catalogue import CatalogueError, Product
+from homebody.envs.webshop.search.index import CACHED_QUERIES, ResultCountError, SearchIndex, text_of
+from homebody.envs.webshop.search.postings import lossy_length, make_postings, search_postings
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "webshop"
 

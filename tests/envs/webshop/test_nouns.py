@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from homebody.envs.webshop.nouns import TaggerError, colours, find_tagger, title_nouns
+from homebody.envs.webshop.goals.nouns import TaggerError, colours, find_tagger, title_nouns
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "webshop"
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homebody.envs.webshop import pages, render
-from homebody.envs.webshop.catalogue import Product
-from homebody.envs.webshop.pages import Page, Shop, parse, search_command
+from homebody.envs.webshop.catalogue.catalogue import Product
+from homebody.envs.webshop.pages import pages, render
+from homebody.envs.webshop.pages.pages import Page, Shop, parse, search_command
 
 WISH = "Find me a lamp"
 EVIL = '</p><script>alert("x")</script>&amp;'

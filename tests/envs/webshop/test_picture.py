@@ -12,10 +12,10 @@ import pytest
 from homebody.envs.canvas import Canvas, CanvasSizeError, Window
 from homebody.envs.core import RenderModeError
 from homebody.envs.webshop.env import WebShopEnv
-from homebody.envs.webshop.pages import Page, search_command
-from homebody.envs.webshop.picture import LEAST_SIZE, ShopPicture
-from homebody.envs.webshop.stock import Stock
-from homebody.envs.webshop.viewer import Viewer
+from homebody.envs.webshop.goals.shop import Stock
+from homebody.envs.webshop.pages.pages import Page, search_command
+from homebody.envs.webshop.picture.picture import LEAST_SIZE, ShopPicture
+from homebody.envs.webshop.picture.viewer import Viewer
 
 SIZES = [LEAST_SIZE, (640, 480), (640, 700), (960, 720), (1920, 1080)]
 

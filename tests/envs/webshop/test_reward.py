@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from homebody.envs.webshop.catalogue import CatalogueError, Product
-from homebody.envs.webshop.goals import Goal
-from homebody.envs.webshop.reward import GoalRecordError, likeness, reward
+from homebody.envs.webshop.catalogue.catalogue import CatalogueError, Product
+from homebody.envs.webshop.goals.goals import Goal
+from homebody.envs.webshop.goals.reward import GoalRecordError, likeness, reward
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "webshop"
 real = pytest.mark.skipif(not DATA.is_dir(), reason="WebShop's data is not beside this repository (../shared/data/webshop)")

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from homebody.envs.webshop.address import address, bought, page_at
-from homebody.envs.webshop.pages import Page, Shop, search_command
-from homebody.envs.webshop.render import text
-from homebody.envs.webshop.site import HOST, POLICY, PortError, Site, serve, serving
-from homebody.envs.webshop.sketch import is_known, look, shapes, svg
-from homebody.envs.webshop.stock import Stock
-from homebody.envs.webshop.synthetic import synthetic
+from homebody.envs.webshop.catalogue.synthetic import synthetic
+from homebody.envs.webshop.goals.shop import Stock
+from homebody.envs.webshop.pages.pages import Page, Shop, search_command
+from homebody.envs.webshop.pages.render import text
+from homebody.envs.webshop.picture.icons import is_known, look, shapes, svg
+from homebody.envs.webshop.site.site import HOST, POLICY, PortError, Site, serve, serving
+from homebody.envs.webshop.site.url import address, bought, page_at
 
 
 class Reader(HTMLParser):
@@ -238,7 +238,7 @@ def test_visitors_get_the_tasks_in_turn_and_do_not_meet(site: Site, stock: Stock
 
 
 def test_the_oldest_visit_makes_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homebody.envs.webshop.site._MOST_VISITS", 2)
+    monkeypatch.setattr("homebody.envs.webshop.site.site._MOST_VISITS", 2)
     first, second, third = (site.enter() for _ in range(3))
     assert [site.visit(base) is None for base in (first, second, third)] == [True, False, False]
     page = site.answer(first)
@@ -352,7 +352,7 @@ def test_a_head_has_no_body(served: str) -> None:
 def test_a_request_that_stops_in_the_middle_is_closed(served: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import socket
 
-    monkeypatch.setattr("homebody.envs.webshop.site._Handler.timeout", 0.1)
+    monkeypatch.setattr("homebody.envs.webshop.site.site._Handler.timeout", 0.1)
     host, _, port = served.partition(":")
     with socket.create_connection((host, int(port)), timeout=5) as connection:
         connection.sendall(b"POST /1/buy HTTP/1.1\r\nHost: " + served.encode() + b"\r\nContent-Length: 50\r\n\r\nasin=")
@@ -390,7 +390,7 @@ def test_it_is_served_until_an_interrupt(site: Site, monkeypatch: pytest.MonkeyP
         said.append(where)
         assert ask(where.removeprefix("http://").rstrip("/"), "GET", "/").status == 303
 
-    monkeypatch.setattr("homebody.envs.webshop.site._wait", interrupt)
+    monkeypatch.setattr("homebody.envs.webshop.site.site._wait", interrupt)
     serve(site, 0, ready)
     assert said[0].startswith("http://127.0.0.1:")
     with pytest.raises(ConnectionError):

@@ -11,7 +11,7 @@ import pytest
 
 from homebody.envs.core import NotResetError, SnapshotError, UnknownTaskError
 from homebody.envs.webshop.env import WebShopEnv
-from homebody.envs.webshop.snapshot import Place
+from homebody.envs.webshop.pages.snapshot import Place
 
 ENV_ID = "homebody/WebShop-v0"
 

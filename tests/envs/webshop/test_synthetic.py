@@ -15,16 +15,19 @@ import pytest
 from rapidfuzz import fuzz
 
 from homebody.envs.core import SPLITS, NoTasksError, TaskSpec
-from homebody.envs.webshop.catalogue import Product, catalogue_hash, load_catalogue
-from homebody.envs.webshop.difficulty import Difficulty, difficulty
-from homebody.envs.webshop.export import export_catalogue
-from homebody.envs.webshop.nouns import colours
-from homebody.envs.webshop.pages import BACK, BUY, NEXT, PREVIOUS, SECTIONS
-from homebody.envs.webshop.stock import ShopConfig, Stock, open_stock
-from homebody.envs.webshop.synthetic import LINE, MOST_PRODUCTS, CatalogueSizeError, SyntheticCatalogue, synthetic
-from homebody.envs.webshop.vocabulary import Attribute, Kind, vocabulary
+from homebody.envs.webshop.catalogue.catalogue import Product, catalogue_hash, load_catalogue
+from homebody.envs.webshop.catalogue.export import export_catalogue
+from homebody.envs.webshop.catalogue.synthetic import LINE, MOST_PRODUCTS, CatalogueSizeError, SyntheticCatalogue, synthetic
+from homebody.envs.webshop.catalogue.vocabulary import Attribute, Kind, vocabulary
+from homebody.envs.webshop.goals.difficulty import Difficulty, difficulty
+from homebody.envs.webshop.goals.nouns import colours
+from homebody.envs.webshop.goals.shop import ShopConfig, Stock, open_stock
+from homebody.envs.webshop.pages.pages import BACK, BUY, NEXT, PREVIOUS, SECTIONS
 
-HASH_CODE = "from homebody.envs.webshop.synthetic import synthetic; from homebody.envs.webshop.catalogue import catalogue_hash; "
+HASH_CODE = (
+    "from homebody.envs.webshop.catalogue.synthetic import synthetic; "
+    "from homebody.envs.webshop.catalogue.catalogue import catalogue_hash; "
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Goals as people say them. Imports the engine."""

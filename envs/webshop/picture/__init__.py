@@ -1,0 +1,1 @@
+"""Pages of the shop as pictures. Imports the catalogue and the pages."""

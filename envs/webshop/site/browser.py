@@ -1,0 +1,181 @@
+"""The shop played in a real browser: the website in Chromium, by mouse and keyboard, under the interface of the text environment.
+
+What is observed is read from the page that the browser shows, and every action is done there. The one module that knows playwright.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from homebody.envs.core import EnvError
+from homebody.envs.webshop.env import WebShopEnv
+from homebody.envs.webshop.goals.shop import ShopParameterError
+from homebody.envs.webshop.pages.pages import SEPARATOR, parse
+from homebody.envs.webshop.pages.snapshot import Snapshot
+from homebody.envs.webshop.site.site import Site, serving
+from homebody.envs.webshop.site.url import address
+
+CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome")
+"""Names of programs that will do, the best first."""
+_READ: Final = """() => ({
+  texts: [...document.querySelectorAll("[data-n]")].sort((a, b) => a.dataset.n - b.dataset.n).map((at) => at.textContent),
+  actions: [...document.querySelectorAll("[data-action]")].map((at) => at.dataset.action),
+})"""
+
+_FIND: Final = "(action) => [...document.querySelectorAll('[data-action]')].findLast((at) => at.dataset.action === action) ?? null"
+
+
+class BrowserError(EnvError):
+    """There is no browser to play in."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"the shop cannot be opened in a browser: {problem}; {remedy}, or play homebody/WebShop-v0 without one")
+
+
+def find_chromium() -> str:
+    """Return the path of the system's Chromium.
+
+    Raises:
+        BrowserError: There is none on PATH.
+    """
+    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+    if found is None:
+        raise BrowserError(f"none of {', '.join(CHROMIUM)} is on PATH", "apt-get install chromium")
+    return found
+
+
+class BrowserShop(WebShopEnv):
+    """`WebShopEnv` with a browser in between; the same tasks, observations, rewards and endings.
+
+    A click is a click of the mouse in the middle of the thing; a search is typed and sent by Enter. A search where the page has no field
+    for it, which the text environment accepts too, goes by the address. Slow, so this is for checks and for watching.
+
+    Args:
+        headless: Whether no window is shown.
+        **parameters: As for `WebShopEnv`; the observation is `text`.
+
+    Raises:
+        BrowserError: playwright or Chromium is missing.
+        ShopParameterError: A parameter is not possible.
+    """
+
+    def __init__(self, *, headless: bool = True, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        if self._observation != "text":
+            raise ShopParameterError("observation", self._observation, "'text', which is what is read from a page in a browser")
+        first = self.stock.source.tasks(self._split, 1)[0].task_id
+        self._site = Site(self.stock, [first], show_score=self._show_score)
+        chromium = find_chromium()
+        self._open = ExitStack()
+        self._where = self._open.enter_context(serving(self._site))
+        self._browser = self._open.enter_context(_playwright()).chromium.launch(executable_path=chromium, headless=headless)
+        self._open.callback(self._browser.close)
+        self._tab: Any = self._browser.new_page()
+        self._path = ""
+        self._read: dict[str, list[str]] = {"texts": [], "actions": []}
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Start a task, as `WebShopEnv.reset` does, on a visit of its own."""
+        super().reset(seed=seed, options=options)
+        self._path = self._site.enter(self._goal)
+        self._tab.goto(self._where + self._path, wait_until="domcontentloaded")
+        self._read = self._tab.evaluate(_READ)
+        return self._observe(), self._info()
+
+    def step(self, action: object) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Do something on the page, and read what it shows then. Never raises on what the action is.
+
+        Raises:
+            NotResetError: The environment was never reset.
+        """
+        before = self.page
+        name, argument = parse(action)
+        if name == "search":
+            self._search(argument)
+        elif name == "click":
+            self._click(f"click[{argument}]")
+        self._read = self._tab.evaluate(_READ)
+        path = self._tab.url.removeprefix(self._where)
+        there, visit = self._site.page(urlsplit(path)._replace(fragment="").geturl()), self._site.visit(self._path)
+        self._n_steps += 1
+        buys = False
+        if there is not None and visit is not None and there is not before:
+            self._page = there
+            buys = there.kind == "done"
+            self._bought = visit.rating if buys else self._bought
+        self._show(action if isinstance(action, str) else repr(action))
+        reward = float(self._bought["reward"]) if buys else 0.0
+        return self._observe(), reward, buys, self._n_steps >= self.max_steps, self._info()
+
+    def restore(self, snapshot: Snapshot) -> dict[str, Any]:
+        """Go back to a snapshot, as `WebShopEnv.restore` does, on a visit of its own.
+
+        Raises:
+            SnapshotError: It is none, or its product is not in this shop.
+            UnknownTaskError: Its task is not in this shop.
+        """
+        super().restore(snapshot)
+        self._path = self._site.enter(self._goal)
+        visit = self._site.visit(self._path)
+        if visit is not None and self.page.kind == "done":
+            visit.receipt, visit.rating = self.page, self._bought
+        self._tab.goto(f"{self._where}{self._path}{address(self.page)}", wait_until="domcontentloaded")
+        self._read = self._tab.evaluate(_READ)
+        return self._info()
+
+    def close(self) -> None:
+        """Close the browser and the website; to close them again does nothing."""
+        self._open.close()
+
+    def _search(self, text: str) -> None:
+        field = self._tab.query_selector("[data-action=search]")
+        with self._tab.expect_navigation(wait_until="domcontentloaded"):
+            if field is None:
+                self._tab.goto(f"{self._where}{self._path}search?{urlencode({'q': text, 'page': 1})}", wait_until="domcontentloaded")
+            else:
+                field.fill(text)
+                field.press("Enter")
+
+    def _click(self, action: str) -> None:
+        """Click what carries an action, if anything does."""
+        found = self._tab.evaluate_handle(_FIND, action).as_element()
+        if found is not None:
+            with self._tab.expect_navigation(wait_until="domcontentloaded"):
+                found.click()
+
+    def _observe(self) -> str:
+        return SEPARATOR.join(text.strip() for text in self._read["texts"])
+
+    def _info(self) -> dict[str, Any]:
+        commands = {action for action in self._read["actions"] if parse(action) == ("click", action[6:-1])}
+        if "search" in self._read["actions"]:
+            commands.add("search[{text}]")
+        return {**super()._info(), "admissible_commands": sorted(commands)}
+
+
+_running: list[Any] = []
+"""The running playwright, once for each shop that uses it: there can be one in a process, and others may want to start theirs."""
+
+
+@contextmanager
+def _playwright() -> Iterator[Any]:
+    _running.append(_running[0] if _running else _api().sync_playwright().start())
+    try:
+        yield _running[0]
+    finally:
+        last = _running.pop()
+        if not _running:
+            last.stop()
+
+
+def _api() -> ModuleType:
+    try:
+        from playwright import sync_api
+    except ImportError:
+        raise BrowserError("playwright is not installed", "pip install playwright") from None
+    return sync_api
