@@ -18,8 +18,8 @@ from typing import Any
 from homebody.agents import sandbox
 from homebody.agents.errors import BadChatTemplateError, BadRequestError
 from homebody.agents.models.backend import CUT, Message, Segments
-from homebody.agents.sandbox.interpreter import one_line
 from homebody.agents.sandbox.process import DoesNotStartError, Worker
+from homebody.envs.interpreter import one_line
 
 SECONDS = 10.0
 """Most wall time of a rendering; a usual one takes less than a millisecond."""

@@ -29,7 +29,7 @@ from homebody.agents.harness.hooks import (
 from homebody.agents.models.generation import Generation, Thinking
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.sample import SAMPLES
-from homebody.agents.sandbox import interpreter
+from homebody.envs import interpreter
 
 
 class CodeError(AgentError):

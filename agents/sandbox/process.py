@@ -4,7 +4,7 @@ The process runs an *engine*: a Python file that defines `answer(request) -> dic
 environment, in Python's isolated mode, and imports nothing of homebody. It can write no file, and where it dies or runs out of time the
 next question gets a new one. Its memory is limited where the system is POSIX; macOS does not enforce it.
 
-It runs under the user's own account, without a system-call filter (see `homebody.agents.sandbox.interpreter` for what that means).
+It runs under the user's own account, without a system-call filter (see `homebody.envs.interpreter` for what that means).
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from homebody.agents.errors import AgentError
-from homebody.agents.sandbox.interpreter import one_line
 from homebody.agents.sandbox.process import DoesNotStartError, Worker
+from homebody.envs.interpreter import one_line
 
 FUEL = 20_000
 """Steps of a template; a pass through a loop takes a few."""

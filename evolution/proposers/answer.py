@@ -19,7 +19,7 @@ from homebody.agents.harness.order import dimension_of, hook_of
 from homebody.agents.harness.patch import Patch, PatchError, pointer
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.agents.processors import REGISTRY, find, known
-from homebody.agents.sandbox.interpreter import one_line
+from homebody.envs.interpreter import one_line
 from homebody.envs.text import JsonError, parse_json
 from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.proposers.edit import new_id, set_processors, take_out, target

@@ -22,7 +22,7 @@ from homebody.agents.models.backend import Backend
 from homebody.agents.models.generation import Generation, Thinking
 from homebody.agents.processors import defaults, find
 from homebody.agents.record import StepRecord
-from homebody.agents.sandbox.interpreter import one_line
+from homebody.envs.interpreter import one_line
 from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.proposers.candidate import Candidate, Evidence, ProposerError, make_manifest
 from homebody.evolution.proposers.edit import set_params

@@ -11,7 +11,7 @@ from typing import Any
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import CUT, Message
 from homebody.agents.processors import find
-from homebody.agents.sandbox.interpreter import one_line
+from homebody.envs.interpreter import one_line
 from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.proposers.answer import bounds
 from homebody.evolution.proposers.candidate import Evidence

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.sandbox.interpreter import one_line
 from homebody.envs.core import did_you_mean
+from homebody.envs.interpreter import one_line
 from homebody.envs.module import UserModuleError, import_module
 from homebody.evolution.proposers.candidate import Candidate, Evidence, Proposer, ProposerError
 

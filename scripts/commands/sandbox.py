@@ -123,7 +123,7 @@ class Host:
 
 def _run_code(source: str, event: Any) -> tuple[str, Any]:
     """Return the kind of failure, if any, and all that came out."""
-    from homebody.agents.sandbox import interpreter
+    from homebody.envs import interpreter
 
     result = interpreter.run(source, event)
     return result.kind, result.value if result.ok else [result.message, result.log]
@@ -146,7 +146,8 @@ PROBE: dict[str, tuple[str, Any]] = {
 
 
 def _limit_s(kind: str) -> float:
-    from homebody.agents.sandbox import interpreter, renderer
+    from homebody.agents.sandbox import renderer
+    from homebody.envs import interpreter
 
     return interpreter.DEFAULT_LIMITS.seconds + interpreter.GRACE_S if kind == "code" else renderer.SECONDS
 

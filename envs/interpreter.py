@@ -12,8 +12,8 @@ on the machine.
 What is not: the worker runs under the user's own account, without a system-call filter. A bug in the interpreter that lets text run
 machine code would have the rights of that account. Its environment is empty, so there are no keys to be found in it.
 
-Worker processes of rollouts are spawned, and each has its own sandbox. A process that was forked from one with a sandbox has none: the
-interpreter's client does not survive a fork, so every call there fails at once.
+The interpreter's client does not survive a fork. A process that was forked from one with a sandbox asks a process of its own, which is
+`homebody.envs.interpreter_fork`: equal results, at the price of one more process.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ import ctypes
 import datetime
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from homebody.envs import interpreter_fork
 
 if TYPE_CHECKING:
     import pydantic_monty
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 GRACE_S = 0.25
 """Seconds after `Limits.seconds` at which a worker that does not stop by itself is killed."""
 _MESSAGE_CHARS = 200
+_DIED = "the sandbox's worker process died; the next call gets a new one"
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,8 @@ def run(source: str, event: Any, limits: Limits = DEFAULT_LIMITS) -> SandboxResu
         return SandboxResult(False, kind="NotJson", message=one_line(f"the event or the source: {error}"))
     pool = _pool()
     if pool is None:
-        return SandboxResult(False, kind="Crashed", message="this process was forked from one with a sandbox; start it by spawn instead")
+        found = interpreter_fork.ask({"source": source, "event": event, "limits": asdict(limits)})
+        return SandboxResult(**found) if found is not None else SandboxResult(False, kind="Crashed", message=_DIED)
     import pydantic_monty as monty
 
     log = monty.CollectString(limits.log_bytes)
@@ -115,7 +119,7 @@ def run(source: str, event: Any, limits: Limits = DEFAULT_LIMITS) -> SandboxResu
     except monty.MontyCrashedError as error:
         if error.timed_out:
             return SandboxResult(False, kind="TimeoutError", message=_over_time(limits))
-        return SandboxResult(False, kind="Crashed", message="the sandbox's worker process died; the next call gets a new one")
+        return SandboxResult(False, kind="Crashed", message=_DIED)
     return _read(text, limits, log.output)
 
 
