@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import gymnasium
 
+from homebody.agents.answer import TOOL_NAME, acts_by_tool
 from homebody.agents.errors import ModelLostError, is_lost
 from homebody.agents.harness.adaptation import Adaptation
 from homebody.agents.harness.grammar import SLOT, matches
@@ -290,7 +291,7 @@ class _Episode:
             tool=is_tool,
             variant=self.variant,
         )
-        turn = Turn(tool.command, "", _shown_reply(event, decision, tool.command), decision.thought)
+        turn = Turn(tool.command, "", _shown_reply(event, decision, tool.command), decision.thought, _said(decision))
         return self._call_tool(step, turn, admissible) if is_tool else self._send(step, turn, tool, admissible)
 
     def _decided_by(self, event: BeforeModel, decision: Decision, sent: str | None, messages: Sequence[Message]) -> tuple[str, str | None]:
@@ -388,24 +389,45 @@ class _Episode:
         return self._chat(event, history[dropped:]), dropped
 
     def _chat(self, event: BeforeModel, history: tuple[Turn, ...]) -> list[Message]:
-        messages = [{"role": "system", "content": self.system_prompt}] if self.system_prompt else []
+        messages: list[Message] = [{"role": "system", "content": self.system_prompt}] if self.system_prompt else []
+        answers: Message = {"role": "user"}
         if history:
             messages.append({"role": "user", "content": self._first() + CUT})
             without = len(history) - event.thoughts
+            is_call = acts_by_tool(event) and event.reading.shown == "reply"
             for number, turn in enumerate(history):
-                reply = {"role": "assistant", "content": turn.reply or turn.command}
+                reply, answers = _called(turn, number, event.reading.field) if is_call else _written(turn)
                 messages.append(reply | ({"thought": turn.thought} if turn.thought and number >= without else {}))
                 if number < len(history) - 1:
-                    messages.append({"role": "user", "content": turn.observation + CUT})
+                    messages.append({**answers, "content": turn.observation + CUT})
         # Where no history is left to show it, the goal stands before the last observation.
         content = event.content if history or not self.turns else f"Goal: {self.goal}\n\n{event.content}"
         # The cut stands at the same place now and when the message is history: the segments before it stay the same.
-        messages.append({"role": "user", "content": content if CUT in content else content + CUT})
-        return list(messages)
+        messages.append({**answers, "content": content if CUT in content else content + CUT})
+        return messages
 
     def _candidates(self, admissible: tuple[str, ...]) -> tuple[str, ...]:
         """The commands on offer at first; a free slot is filled with the goal, so that each can be sent as it stands."""
         return tuple(command.replace(SLOT, self.goal) for command in admissible)
+
+
+def _written(turn: Turn) -> tuple[dict[str, Any], Message]:
+    """Return a past turn's message, and the role of what answers it."""
+    return {"role": "assistant", "content": turn.reply or turn.command}, {"role": "user"}
+
+
+def _called(turn: Turn, number: int, field: str) -> tuple[dict[str, Any], Message]:
+    """Return a past turn's message as a call of the tool, whatever the model wrote, and what of its answer says that it is one."""
+    call_id = f"call{number % 100_000:05d}"  # Some templates want nine letters and digits.
+    function = {"name": TOOL_NAME, "arguments": {field: turn.command}}
+    call = {"id": call_id, "type": "function", "function": function}
+    return {"role": "assistant", "content": turn.said, "tool_calls": [call]}, {"role": "tool", "tool_call_id": call_id, "name": TOOL_NAME}
+
+
+def _said(decision: Decision) -> str:
+    """Return what a model wrote before its call of a tool."""
+    call = decision.reply.tool_call if decision.reply else None
+    return call.before.strip() if call else ""
 
 
 def _shown_reply(event: BeforeModel, decision: Decision, sent: str) -> str:

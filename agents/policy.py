@@ -281,7 +281,7 @@ class ModelPolicy:
         if event.choice.method == "score":
             room = max([room, *(self.backend.count_tokens((command,)) for command in event.candidates)])
         room += self._thought_room(event.generation)
-        for tool in tools_for(event.reading):  # The model's template shows it in words much like these.
+        for tool in tools_for(event):  # The model's template shows it in words much like these.
             room += self.backend.count_tokens((json.dumps(tool),))
         return self.backend.count_tokens(messages) + room <= self.backend.n_ctx
 
@@ -328,7 +328,7 @@ class ModelPolicy:
     def _write(self, event: BeforeModel, messages: Sequence[Message], generation: Generation, *, held: bool) -> Decision:
         """Let the model write a command; if `held`, under the grammar of what is on offer, after a line of its own where one is read so."""
         if not held:
-            reply = self.backend.chat(messages, generation, tools_for(event.reading))
+            reply = self.backend.chat(messages, generation, tools_for(event))
             return Decision(reply.text, read_answer(reply, event.reading), is_asked=True, is_free=True, reply=reply)
         forms = (*event.candidates, *event.tools)
         # A token has a byte at least, so no command can need more; what the context has no room for is completed below.

@@ -33,6 +33,8 @@ class Turn:
     """What the model wrote, where the chat shows that in the place of the command; else empty."""
     thought: str = ""
     """What it thought before, whether the chat shows it or not."""
+    said: str = ""
+    """What it wrote before a call of a tool, where that gave the command."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,9 @@ class Reading:
     field: str = "command"
     """Where it stands in a JSON object or in the arguments of a tool."""
     shown: str = "command"
-    """What the chat shows of a past turn: the bare `command`, or the whole `reply`."""
+    """What the chat shows of a past turn: the bare `command`, or the whole `reply`; of a command that a tool sends, a call and its answer."""
+    listed: bool = False
+    """Whether the definition of the tool lists the commands on offer."""
 
     def __post_init__(self) -> None:
         for field, allowed in (("read", READS), ("shown", ("command", "reply"))):

@@ -137,6 +137,8 @@ def _lines(error: Any, prefix: str) -> Iterator[str]:
         yield f"{where}: {_short(repr(error.instance))} is not one of {', '.join(map(str, error.validator_value))}{near}"
     elif error.validator == "not":
         yield f"{where}/source: only the processor 'code' takes a source; remove it"
+    elif "propertyNames" in error.absolute_schema_path and "description" in error.schema:
+        yield f"{where}: {_short(repr(error.instance))} is not {error.schema['description']}"
     else:
         yield f"{where or '/'}: {_short(error.message)}"
 

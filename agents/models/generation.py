@@ -24,7 +24,7 @@ FINISHES = ("stop", "length", "budget", "tool")
 PENALTIES = ("presence_penalty", "frequency_penalty")
 RESERVED = ("messages", "tools", "add_generation_prompt", "bos_token", "eos_token")
 """What a chat template is told in any case."""
-VARIABLE = re.compile(rf"(?!(?:{'|'.join(RESERVED)})\Z)[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+VARIABLE = re.compile(rf"(?!(?:{'|'.join(RESERVED)})$)[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 """Names of what it may be told besides."""
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from homebody.agents.harness.hooks import READS, BeforeModel, Changes, Reading
-from homebody.agents.models.generation import AT_BUDGET, MODES, Thinking
+from homebody.agents.models.generation import AT_BUDGET, MODES, RESERVED, VARIABLE, Thinking
 from homebody.agents.processors.base import Processor, register
 
 
@@ -15,9 +15,10 @@ class Answer(Processor):
     """Says how an answer is read and how long it may be. Helps a model that says more than the command: a thought line, a tag, a call.
 
     `first` and `last`: that line. `after`: the line after the last `mark`. `between`: what stands between the last `mark` and `end`.
-    `json`: the text in `field` of a JSON object. `tool`: the text in `field` of a call of the tool `act`, which the model is offered. Where
-    the mark, the object or the call is missing the last line counts. The chat shows what the model wrote in place of the bare command,
-    unless `shown` says otherwise. A harness without this component has one line of at most 24 tokens written, and shows commands.
+    `json`: the text in `field` of a JSON object. `tool`: the text in `field` of a call of the tool `act`, which the model is offered in the
+    form that it was trained on; past turns are such calls and their answers. Where the mark, the object or the call is missing the last line
+    counts. The chat shows what the model wrote in place of the bare command, unless `shown` says otherwise. A harness without this component
+    has one line of at most 24 tokens written, and shows commands.
     """
 
     name = "answer"
@@ -38,6 +39,11 @@ class Answer(Processor):
             "description": "texts that end the answer; first stops at the end of its line besides, and between at its end",
         },
         "shown": {"enum": ["reply", "command"], "default": "reply", "description": "what the chat shows of a past turn"},
+        "listed": {
+            "type": "boolean",
+            "default": False,
+            "description": "tool: whether its definition lists the commands on offer; where these change, no prompt begins as the last one",
+        },
     }
 
     def process(self, event: BeforeModel) -> Changes:
@@ -47,7 +53,7 @@ class Answer(Processor):
         stop = (*given["stop"], *([own] if own else []))
         return {
             "generation": replace(event.generation, tokens=given["tokens"], stop=stop),
-            "reading": Reading(given["read"], given["mark"], given["end"], given["field"], given["shown"]),
+            "reading": Reading(given["read"], given["mark"], given["end"], given["field"], given["shown"], given["listed"]),
         }
 
 
@@ -111,10 +117,26 @@ class Think(Processor):
             "default": 0,
             "description": "past turns, the last ones, whose thoughts the chat shows",
         },
+        "template": {
+            "type": "object",
+            "propertyNames": {"pattern": f"^{VARIABLE.pattern}$", "description": f"a name; {', '.join(RESERVED)} are taken"},
+            "additionalProperties": {"type": ["string", "number", "boolean"]},
+            "default": {},
+            "description": "what the chat template is told besides: an effort or a date, for one that asks for it",
+        },
+        "marks": {
+            "type": "object",
+            "properties": {name: {"type": "string", "minLength": 1, "maxLength": 80} for name in ("start", "end")},
+            "dependentRequired": {"start": ["end"], "end": ["start"]},
+            "additionalProperties": False,
+            "default": {},
+            "description": "what begins and ends a thought, for a model of which that is not found",
+        },
     }
 
     def process(self, event: BeforeModel) -> Changes:
         """Set mode and budget, and what the chat shows."""
         given = self.params
-        thinking = Thinking(given["mode"], given["budget"], given["at_budget"], given["sentence"])
+        names = ("mode", "budget", "at_budget", "sentence", "template")
+        thinking = Thinking(**{name: given[name] for name in names}, **given["marks"])
         return {"generation": replace(event.generation, thinking=thinking), "thoughts": given["keep"]}

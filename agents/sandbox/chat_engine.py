@@ -1,6 +1,6 @@
 """The engine of `homebody.agents.models.chat_template`: renders chat templates with Jinja, in a worker process of `process`.
 
-A template is a program from a model file or a server. It runs in Jinja's sandbox, with what the renderers of Hugging Face and llama.cpp
+A template is a program from a model file or a server. It runs in Jinja's sandbox, in which it may change its own lists, with what the renderers of Hugging Face and llama.cpp
 offer: `raise_exception`, `strftime_now`, `tojson` without HTML escapes, `break` and `continue`, and the tag `generation`, whose body is
 rendered as it stands.
 """
@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from jinja2 import Template, TemplateError, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.sandbox import SandboxedEnvironment
 
 TODAY = datetime.datetime(2024, 7, 26, tzinfo=datetime.UTC)
 """What a template is told that asks for the date, on every day: the one that Llama's templates have where nobody tells them another."""
@@ -63,7 +63,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=KNOWN)
 def _compile(source: str) -> Template:
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation])
+    environment = SandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation])
     environment.filters["tojson"] = _to_json
     environment.globals |= {"raise_exception": _refuse, "strftime_now": TODAY.strftime}
     return environment.from_string(source)
@@ -76,7 +76,7 @@ def _to_json(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys, default=list)
 
 
 def _refuse(problem: str) -> NoReturn:

@@ -18,6 +18,8 @@ from homebody.agents.harness.spec import component
 from homebody.agents.processors import REGISTRY
 
 KNOWN: dict[str, list[Any]] = {
+    "think.template": [{}, {"enable_thinking": False}, {"reasoning_effort": "low", "most": 7}],
+    "think.marks": [{}, {"start": "<a>", "end": "</a>"}],
     "template.text": ["{{ content }}", "{% if content %}Now:{% endif %}", "Act."],
 }
 """Values of parameters that must meet more than their schema says."""

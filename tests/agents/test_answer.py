@@ -70,10 +70,41 @@ def test_what_is_no_call_is_none(text):
     assert make_tool_call(text) is None
 
 
-def test_a_tool_is_offered_where_calls_are_read():
-    assert tools_for(Reading()) == ()
-    (tool,) = tools_for(Reading("tool", field="do"))
+@pytest.mark.parametrize(
+    ("reply", "command"),
+    [
+        (Reply('So: {"name": "act", "arguments": {"command": "wait"}}.'), "wait"),
+        (Reply('{"command": "wait"}'), "wait"),
+        (Reply('I do act("go to dock 1") now.'), "go to dock 1"),
+        (Reply("act(command='it\\'s')"), "it's"),
+        (Reply("", 'Maybe {"name": "act", "arguments": {"command": "look"}} or {"name": "act", "arguments": {"command": "wait"}}'), "wait"),
+        (Reply("wait", 'No {"name": "act", "arguments": {"command": "look"}}'), "wait"),  # What was answered counts.
+        (Reply("", "I might look around."), ""),
+        (Reply("", "wait"), ""),
+        (Reply('{"name": "other", "arguments": {"command": "look"}}\nwait'), "wait"),
+        (Reply("{" * 9000), "{" * 9000),
+    ],
+)  # fmt: skip
+def test_a_missed_call_is_read(reply, command):
+    assert read_answer(reply, Reading("tool")) == command
+
+
+def test_a_tool_is_offered_where_calls_are_read(yard):
+    assert tools_for(yard.ask(("wait",))) == ()
+    (tool,) = tools_for(yard.ask(("wait",), reading=Reading("tool", field="do")))
     assert tool["function"]["parameters"]["required"] == ["do"]
+    held = [Choice("grammar"), Choice("score"), Choice("vote", constrained=True)]
+    assert [tools_for(yard.ask(("wait",), reading=Reading("tool"), choice=choice)) for choice in held] == [()] * 3
+
+
+def test_a_tool_lists_what_is_on_offer_where_the_harness_says_so(yard):
+    def listed(**given):
+        (tool,) = tools_for(yard.ask(("wait", "look"), reading=Reading("tool", listed=True), **given))
+        return tool["function"]["parameters"]["properties"]["command"].get("enum")
+
+    assert listed() == ["wait", "look"]
+    assert listed(tools=("read notes",)) == ["wait", "look", "read notes"]
+    assert listed(tools=("note {text}",)) is None  # What may be any text is no list.
 
 
 # --- the components

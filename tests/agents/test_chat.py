@@ -74,7 +74,6 @@ def test_no_message_is_refused():
         ("{% for m in messages %}", "TemplateSyntaxError"),
         ("{{ raise_exception('no\\nroom') }}", "no room"),
         ("{{ messages[0]['content'] + 1 }}", "TypeError"),
-        ("{{ messages.append(1) }}", "SecurityError"),
         ("{{ ''.__class__.__mro__ }}", "SecurityError"),
         ("{% include 'file' %}", "no loader"),
         ("{{ now() }}", "now"),

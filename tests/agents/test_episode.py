@@ -58,7 +58,7 @@ def once(seen):
 def changed(by, hook, outcome="change", **fields):
     """The trace of a change: fields with their values before and after."""
     hashes = {
-        name: [hashlib.sha256(json.dumps(value, separators=(",", ":")).encode()).hexdigest()[:12] for value in pair]
+        name: [hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:12] for value in pair]
         for name, pair in fields.items()
     }
     return {"by": by, "hook": hook, "outcome": outcome, "fields": hashes}

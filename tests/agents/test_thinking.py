@@ -4,6 +4,7 @@ import pytest
 
 from homebody.agents.models.backend import CUT
 from homebody.agents.models.chat_template import ChatTemplate
+from homebody.agents.models.generation import Thinking
 from homebody.agents.models.thinking import find_marks, open_prompt, split_thought
 
 TURNS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</{{ m.role }}>{% endfor %}{% if add_generation_prompt %}<assistant>"
@@ -26,7 +27,7 @@ LATER = [
 
 
 def template(name):
-    return ChatTemplate(TEMPLATES[name], bos="", eos="", model="test").render
+    return ChatTemplate(TEMPLATES[name], bos="", eos="", model="test")
 
 
 def no_words(mark):
@@ -52,7 +53,7 @@ def test_marks_are_found_by_rendering(name, ends):
 
 
 def test_marks_of_the_vocabulary_count_where_the_template_shows_none():
-    plain = ChatTemplate(TURNS + "{% endif %}", bos="", eos="", model="test").render
+    plain = ChatTemplate(TURNS + "{% endif %}", bos="", eos="", model="test")
     assert find_marks(plain, no_words) is None
     assert find_marks(plain, lambda mark: mark in ("[THINK]", "[/THINK]")).start == "[THINK]"
     assert find_marks(plain, lambda mark: mark == "[THINK]") is None
@@ -61,9 +62,9 @@ def test_marks_of_the_vocabulary_count_where_the_template_shows_none():
 @pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize(("mode", "is_open"), [("on", True), ("off", False)])
 def test_on_and_off_hold_for_every_template(name, mode, is_open):
-    render = template(name)
-    marks = find_marks(render, no_words)
-    segments, found = open_prompt(render, marks, CHAT, mode)
+    shown = template(name)
+    marks = find_marks(shown, no_words)
+    segments, found = open_prompt(shown, marks, CHAT, Thinking(mode))
     assert found == is_open
     text = "".join(segments).rstrip()
     assert text.endswith(marks.start if is_open else marks.end)
@@ -73,10 +74,10 @@ def test_on_and_off_hold_for_every_template(name, mode, is_open):
 @pytest.mark.parametrize("name", TEMPLATES)
 @pytest.mark.parametrize("mode", ["template", "on", "off"])
 def test_prompts_only_grow_whatever_the_template_does_with_thoughts(name, mode):
-    render = template(name)
-    marks = find_marks(render, no_words)
-    before, _ = open_prompt(render, marks, CHAT, mode)
-    after, _ = open_prompt(render, marks, LATER, mode)
+    shown = template(name)
+    marks = find_marks(shown, no_words)
+    before, _ = open_prompt(shown, marks, CHAT, Thinking(mode))
+    after, _ = open_prompt(shown, marks, LATER, Thinking(mode))
     assert before[0] == after[0]
     assert f"{marks.start}\nhm, <b>\n{marks.end}\n\ngo" in "".join(after)
     assert "menu" not in "".join(after[:-2])

@@ -23,7 +23,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 
@@ -38,8 +38,9 @@ from homebody.agents.models.llama.engine import N_OUTPUTS, Engine
 from homebody.agents.models.llama.prompt import Piece, PromptMemory
 from homebody.agents.models.llama.sampling import Floats, Grammar, Sampler, log_probabilities, open_grammar, schema_grammar
 from homebody.agents.models.llama.weights import check_file, quantization, requantize
-from homebody.agents.models.llama.writing import Run, Signs, Writer, make_signs
-from homebody.agents.models.thinking import find_marks, open_prompt
+from homebody.agents.models.llama.writing import Run, Signs, Writer, control_texts, make_signs
+from homebody.agents.models.thinking import Marks, find_marks, marks_for, may_think, open_prompt
+from homebody.agents.models.tool_call import END, START, CallReader, in_words
 from homebody.agents.models.token_trie import branches, plant
 
 __all__ = ["LlamaCpp", "requantize"]
@@ -104,7 +105,10 @@ class LlamaCpp:
         self._tokens = lru_cache(maxsize=TOKENIZED)(engine.tokenize)
         try:
             self._template = self._own_template()
-            self._signs = self._own_signs()
+            self._marks = self._own_marks()
+            form = self._template.tool_form if self._template else None
+            named = (self._marks.start, self._marks.end, self._marks.gap) if self._marks else ()
+            self._texts = control_texts(engine, (START, END, *named, *((form.start,) if form else ())))
             self._recommended = read_header(Path(path)).sampling
         except BaseException:
             engine.close()
@@ -136,14 +140,12 @@ class LlamaCpp:
 
     def thinks(self, thinking: Thinking) -> bool:
         """Tell whether a reply may begin with a thought."""
-        if self._signs is None or thinking.mode == "off":
-            return False
-        return thinking.mode == "on" or self._signs.marks.opens["template"] != "closed"
+        return self._template is not None and may_think(self._template, self._marks, thinking)
 
     def segments(self, messages: Sequence[Message], thinking: Thinking = NO_THOUGHT) -> Segments:
         """Render by the model's chat template, or as a plain transcript where it has none."""
         self._check_open()
-        return self._opened(messages, thinking.mode, ())[0]
+        return self._opened(messages, thinking, ())[0]
 
     def count_tokens(self, prompt: Prompt) -> int:
         """Return the number of tokens, the mark of the beginning included where the model wants one."""
@@ -245,8 +247,8 @@ class LlamaCpp:
         segments, messages = parts(prompt)
         is_open, signs = False, None
         if messages:
-            segments, is_open = self._opened(messages, generation.thinking.mode, tools)
-            signs = self._signs
+            segments, is_open = self._opened(messages, generation.thinking, tools)
+            signs = self._signs(generation.thinking)
         room = generation.tokens
         if signs is not None and (is_open or self.thinks(generation.thinking)):
             closing = signs.marks.closing(f" {generation.thinking.sentence}")
@@ -255,7 +257,8 @@ class LlamaCpp:
         start, row = self._enter(pieces, room)
         with self.engine.copies(1):
             run = Run(self.engine, start, row, Sampler(generation), self._scratch if self.on_text else None)
-            writer = Writer(self.engine, signs, run, generation, rule)
+            calls = CallReader(self._template.tool_form if self._template else None, offered=bool(tools))
+            writer = Writer(self.engine, signs, run, generation, rule, calls, self._texts)
             reply = writer.write(is_open=is_open)
         self.usage.generated_tokens += writer.chosen
         if self.on_text:
@@ -264,12 +267,11 @@ class LlamaCpp:
             return reply
         return replace(reply, place=_Place(segments, tuple(run.tokens[: writer.before])))
 
-    def _opened(self, messages: Sequence[Message], mode: str, tools: Sequence[Tool]) -> tuple[Segments, bool]:
+    def _opened(self, messages: Sequence[Message], thinking: Thinking, tools: Sequence[Tool]) -> tuple[Segments, bool]:
         """Return the prompt of a chat, and whether it ends in an open thought."""
         if self._template is None:
-            return render_plain(messages), False
-        render = partial(self._template.render, tools=list(tools)) if tools else self._template.render
-        return open_prompt(render, self._signs.marks if self._signs else None, messages, mode)
+            return render_plain(in_words(messages, tools)), False
+        return open_prompt(self._template, self._marks, messages, thinking, tools)
 
     def _pieces_before(self, prompt: Prompt, reply: Reply | None) -> list[Piece]:
         """Return the pieces of a prompt before an answer without a thought, or after the thought of a reply."""
@@ -300,12 +302,13 @@ class LlamaCpp:
             pieces[:1] = [(text, self.engine.bos + tokens)]
         return pieces
 
-    def _own_signs(self) -> Signs | None:
-        if self._template is None:
-            return None
-        has = lambda mark: len(self.engine.tokenize(mark, True)) == 1  # noqa: E731
-        marks = find_marks(self._template.render, has)
+    def _signs(self, thinking: Thinking) -> Signs | None:
+        marks = marks_for(self._marks, thinking) if self._template else None
         return make_signs(self.engine, marks) if marks else None
+
+    def _own_marks(self) -> Marks | None:
+        has = lambda mark: len(self.engine.tokenize(mark, True)) == 1  # noqa: E731
+        return find_marks(self._template, has) if self._template else None
 
     def _own_template(self) -> ChatTemplate | None:
         source = self.engine.template()

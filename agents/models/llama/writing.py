@@ -6,15 +6,16 @@ tokenized again. Models with recurrent memory cannot go back to where another to
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from homebody.agents.models import tool_call
 from homebody.agents.models.generation import Generation, Reply, first_stop
 from homebody.agents.models.llama.engine import Engine
 from homebody.agents.models.llama.sampling import Floats, Grammar, Sampler, log_probabilities
-from homebody.agents.models.thinking import GAP, Marks
+from homebody.agents.models.thinking import Marks
+from homebody.agents.models.tool_call import END, CallReader
 
 
 class Run:
@@ -69,8 +70,6 @@ class Signs:
     """Of the mark that opens a thought."""
     opener: int | None
     """The first of them, where nothing else begins with it."""
-    texts: dict[int, bytes]
-    """Texts of marks that are single tokens: llama.cpp shows those of control tokens as nothing."""
 
 
 class Writer:
@@ -82,14 +81,27 @@ class Writer:
         run: begun after the prompt.
         generation: how to generate.
         rule: the grammar that the answer obeys.
+        calls: finds calls of tools.
+        texts: of control tokens, which llama.cpp shows as nothing.
     """
 
-    def __init__(self, engine: Engine, signs: Signs | None, run: Run, generation: Generation, rule: Grammar | None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        signs: Signs | None,
+        run: Run,
+        generation: Generation,
+        rule: Grammar | None,
+        calls: CallReader,
+        texts: Mapping[int, bytes],
+    ) -> None:
         self.chosen = 0
         """Tokens that the model chose."""
         self.before: int | None = None
         """Tokens before the answer; None where there is no answer."""
         self._engine, self._signs, self._run, self._generation, self._rule = engine, signs, run, generation, rule
+        self._calls, self._texts = calls, texts
+        self._starts = tuple(start.encode() for start in calls.starts)
         self._is_free = rule is None and generation.tokens > 0
         """Whether the model itself writes what stands between thought and answer."""
         self._stops = tuple(stop.encode() for stop in generation.stop)
@@ -119,13 +131,14 @@ class Writer:
         for _ in range(thinking.budget):
             token = self._choose()
             piece = self._piece(token)
-            if self._engine.ends(token) or (not self._is_free and tool_call.START.encode() in text + piece):
+            if self._engine.ends(token) or (not self._is_free and self._begins(text + piece) is not None):
                 break
             self._run.take(token)
             text += piece
-            found = [at for mark in (marks.end, tool_call.START) if (at := text.find(mark.encode())) >= 0]
-            if found:
-                at = min(found)
+            end = text.find(marks.end.encode())
+            called = self._begins(text)
+            if end >= 0 or called is not None:
+                at = min(at for at in (end, called) if at is not None and at >= 0)
                 rest = text[at:].removeprefix(marks.end.encode())
                 text = text[:at]
                 closing = None
@@ -140,7 +153,7 @@ class Writer:
             rest = b""
             self._run.take(*self._engine.tokenize(closing, True))
         elif not self._is_free:
-            self._run.take(*self._engine.tokenize(GAP, True))
+            self._run.take(*self._engine.tokenize(marks.gap, True))
         return replace(self._answer(rest), thought=_decoded(text).strip())
 
     def _answer(self, text: bytes = b"", *, may_open: bool = False) -> Reply:
@@ -160,17 +173,18 @@ class Writer:
                 return self._think()
             if not self._is_free:
                 continue
-            if tool_call.START.encode() in text:
-                if tool_call.END.encode() in text:
-                    finish = "stop"
-                    break
-            elif (at := self._stop(text)) is not None:
+            if self._calls.find(_decoded(text)) or END.encode() in text:
+                finish = "stop"
+                break
+            if self._begins(text) is None and (at := self._stop(text)) is not None:
                 text, finish = text[:at], "stop"
                 break
         shown = _decoded(text)
-        called = tool_call.find_tool_call(shown) if self._is_free and finish == "stop" else None
         if signs is not None and self.before:
-            shown = shown.partition(signs.marks.start)[0].lstrip()
+            shown = shown.partition(signs.marks.start)[0]
+        if signs is not None and (self.before or signs.marks.header):
+            shown = signs.marks.answer(shown)
+        called = self._calls.find(shown) if self._is_free and finish == "stop" else None
         return Reply(shown, "", called, "tool" if called else finish)
 
     def _stop(self, text: bytes) -> int | None:
@@ -183,20 +197,29 @@ class Writer:
         self.chosen += 1
         return self._run.choose(self._rule if self.before is not None else None, barred)
 
+    def _begins(self, text: bytes) -> int | None:
+        """Return where a mark that begins a call stands; None if there is none."""
+        return min((at for start in self._starts if (at := text.find(start)) >= 0), default=None)
+
     def _piece(self, token: int) -> bytes:
-        own = self._signs.texts.get(token) if self._signs is not None else None
-        return self._engine.piece(token) if own is None else own
+        return self._texts.get(token) or self._engine.piece(token)
 
 
 def make_signs(engine: Engine, marks: Marks) -> Signs:
     """Return a model's marks as its tokens."""
+    start = engine.tokenize(marks.start, True)
+    return Signs(marks, start, start[0] if len(engine.word(start[0])) > 1 else None)
+
+
+def control_texts(engine: Engine, marks: Iterable[str]) -> dict[int, bytes]:
+    """Return the texts of the control tokens that stand in marks, and of those that are a mark."""
     texts = {}
-    for mark in (marks.start, marks.end, tool_call.START, tool_call.END):
+    for mark in marks:
         tokens = engine.tokenize(mark, True)
         if len(tokens) == 1:
             texts[tokens[0]] = mark.encode()
-    start = engine.tokenize(marks.start, True)
-    return Signs(marks, start, start[0] if len(engine.word(start[0])) > 1 else None, texts)
+        texts |= {token: engine.word(token).encode() for token in tokens if not engine.piece(token)}
+    return texts
 
 
 def _decoded(text: bytes) -> str:

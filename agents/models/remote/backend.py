@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -39,7 +39,7 @@ from homebody.agents.models.generation import PENALTIES, Generation, Reply, Thin
 from homebody.agents.models.remote.http_client import Address, HttpClient, Sleep, find_key
 from homebody.agents.models.remote.provider import UNKNOWN_N_CTX, Body, ask, counted, take
 from homebody.agents.models.remote.scorer import Scored, Scorer
-from homebody.agents.models.thinking import VARIABLES, Marks, find_marks, open_prompt, split_thought
+from homebody.agents.models.thinking import VARIABLES, Marks, find_marks, may_think, open_prompt, split_thought
 
 _CHAT_TOKENS = 8
 """Tokens that a template is taken to put around a message."""
@@ -92,7 +92,7 @@ class OpenAICompatible:
             self._template = ChatTemplate(server.template, bos=server.bos, eos=server.eos, model=name) if server.template else None
             self._scorer = Scorer(self._client, self._dialect, self._score_complete, lambda text: self._tokens(text, False))
             template = self._template
-            self._marks = find_marks(template.render, lambda mark: mark in (server.template or "")) if template else None
+            self._marks = find_marks(template, lambda mark: mark in (server.template or "")) if template else None
         except BaseException:
             self._client.close()
             raise
@@ -119,7 +119,7 @@ class OpenAICompatible:
             return False
         if self._template is None:
             return self._thinks is True
-        return self._marks is not None and (thinking.mode == "on" or self._marks.opens["template"] != "closed")
+        return may_think(self._template, self._marks, thinking)
 
     def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
         """Return the reply, by a chat completion where the server has to render the prompt.
@@ -135,7 +135,7 @@ class OpenAICompatible:
             is_open, marks = False, None
             if messages:
                 marks = self._marks
-                segments, is_open = self._opened(messages, generation.thinking.mode, tools)
+                segments, is_open = self._opened(messages, generation.thinking, tools)
             reply = self._by_text("".join(segments), generation, marks, is_open)
         self._count(started)
         return reply
@@ -229,13 +229,13 @@ class OpenAICompatible:
             )
         thinking = generation.thinking
         is_new, is_off = self._thinks is None, thinking.mode == "off"
-        may_think = (self._thinks is True and not self._dialect.switches) if is_off else self._thinks is not False
+        may_open = (self._thinks is True and not self._dialect.switches) if is_off else self._thinks is not False
         chat = _transcript(messages)
-        room = thinking.budget if may_think else 0
+        room = thinking.budget if may_open else 0
         if is_new:
             room = max(0, min(room, self.n_ctx - self._size(chat) - generation.tokens))
         total = self._check_fits(chat, generation.tokens + room)
-        body = self._settings(replace(generation, tokens=generation.tokens + room, stop=() if may_think else generation.stop))
+        body = self._settings(replace(generation, tokens=generation.tokens + room, stop=() if may_open else generation.stop))
         body |= self._constraint(generation, is_chat=True)
         if tools:
             body["tools"] = list(tools)
@@ -250,7 +250,7 @@ class OpenAICompatible:
             take(self._client, message, str, "content")
         reply = _read_message(message, _reason(answer), generation)
         if reply.thought or reply.finish == "budget":
-            was_short = not may_think
+            was_short = not may_open
             self._thinks = True
             return self._by_chat(messages, generation, tools) if was_short and not (is_off and self._dialect.switches) else reply
         if is_new and not is_off:
@@ -277,18 +277,17 @@ class OpenAICompatible:
             raise RemoteCannotError(self._client.address.shown, f"sample by {missing}", "leave it out, or use llama-server or vLLM")
         return body | wanted
 
-    def _opened(self, messages: Sequence[Message], mode: str, tools: Sequence[Tool]) -> tuple[Segments, bool]:
+    def _opened(self, messages: Sequence[Message], thinking: Thinking, tools: Sequence[Tool]) -> tuple[Segments, bool]:
         """Return the prompt of a chat by the server's template, and whether it ends in an open thought."""
         assert self._template is not None
-        render = partial(self._template.render, tools=list(tools)) if tools else self._template.render
-        return open_prompt(render, self._marks, messages, mode)
+        return open_prompt(self._template, self._marks, messages, thinking, tools)
 
     def _segments(self, prompt: Prompt) -> Segments:
         """Return a text as it is, a chat before an answer without a thought: by the server's template where it shows it."""
         segments, messages = parts(prompt)
         if not messages:
             return segments
-        return _transcript(messages) if self._template is None else self._opened(messages, "off", ())[0]
+        return _transcript(messages) if self._template is None else self._opened(messages, Thinking("off"), ())[0]
 
     def _size(self, segments: Sequence[str]) -> int:
         around = _CHAT_TOKENS * len(segments.messages) if isinstance(segments, Chat) else 0

@@ -92,14 +92,22 @@ def test_a_budget_of_nothing_closes_the_thought_at_once(name, says):
     assert failed.thought in ("you", "you see")  # The line break after the mark is a token of the thought, too.
 
 
-def test_tools_are_shown_by_the_template(fixed):
-    shows = "{% for tool in tools or [] %}can: {{ tool.function.name }} {% endfor %}" + PLAIN
-    backend = fixed(shows, f")<tool_call>{CALL}</tool_call>", own=(CALL,))
+NATIVE = (
+    "{% for tool in tools or [] %}can: {{ tool | tojson }} {% endfor %}{% for m in messages %}({{ m.role }}){{ m.content }}"
+    '{% for c in m.tool_calls or [] %}<tool_call>{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}'
+    "</tool_call>{% endfor %}(done){% endfor %}{% if add_generation_prompt %}(assistant){% endif %}"
+)
+
+
+@pytest.mark.parametrize(("template", "shown"), [(NATIVE, "can: {"), (PLAIN, "You may call these functions")])
+def test_tools_are_shown_by_the_template_or_said_in_words(template, shown, fixed, yard):
+    backend = fixed(template, f")<tool_call>{CALL}</tool_call>", own=(CALL,))
     prompts = []
     backend.on_text = lambda text, prompt, tokens, logs: prompts.append(b"".join(map(backend.engine.piece, prompt)).decode())
-    assert backend.chat(CHAT, Generation(), tools_for(Reading("tool"))).tool_call == ToolCall("act", {"command": "wait"})
+    tools = tools_for(yard.ask(("wait",), reading=Reading("tool")))
+    assert backend.chat(CHAT, Generation(), tools).tool_call == ToolCall("act", {"command": "wait"})
     backend.chat(CHAT, Generation())
-    assert ["can: act" in prompt for prompt in prompts] == [True, False]
+    assert [shown in prompt for prompt in prompts] == [True, False]
 
 
 def test_a_call_in_a_thought_ends_it_and_is_data(says):
