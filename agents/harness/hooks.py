@@ -92,7 +92,9 @@ class Reading:
     field: str = "command"
     """Where it stands in a JSON object or in the arguments of a tool."""
     shown: str = "command"
-    """What the chat shows of a past turn: the bare `command`, or the whole `reply`; of a command that a tool sends, a call and its answer."""
+    """What the chat shows of a past turn: the bare `command`, or the whole `reply`.
+
+    Where the model acts by a tool, `reply` is a call of it and its answer."""
     listed: bool = False
     """Whether the definition of the tool lists the commands on offer."""
 

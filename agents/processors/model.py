@@ -15,9 +15,10 @@ class Answer(Processor):
     """Says how an answer is read and how long it may be. Helps a model that says more than the command: a thought line, a tag, a call.
 
     `first` and `last`: that line. `after`: the line after the last `mark`. `between`: what stands between the last `mark` and `end`.
-    `json`: the text in `field` of a JSON object. `tool`: the text in `field` of a call of the tool `act`, which the model is offered in the
-    form that it was trained on; past turns are such calls and their answers. Where the mark, the object or the call is missing the last line
-    counts. The chat shows what the model wrote in place of the bare command, unless `shown` says otherwise. A harness without this component
+    `json`: the text in `field` of a JSON object. `tool`: the text in `field` of a call of the tool `act`,
+    which the model is offered in the form that it was trained on; past turns are such calls and their
+    answers. Where the mark, the object or the call is missing the last line counts. The chat shows what the
+    model wrote in place of the bare command, unless `shown` says otherwise. A harness without this component
     has one line of at most 24 tokens written, and shows commands.
     """
 

@@ -1,8 +1,9 @@
 """The engine of `homebody.agents.models.chat_template`: renders chat templates with Jinja, in a worker process of `process`.
 
-A template is a program from a model file or a server. It runs in Jinja's sandbox, in which it may change its own lists, with what the renderers of Hugging Face and llama.cpp
-offer: `raise_exception`, `strftime_now`, `tojson` without HTML escapes, `break` and `continue`, and the tag `generation`, whose body is
-rendered as it stands.
+A template is a program from a model file or a server. It runs in Jinja's sandbox, in which it may change
+its own lists. It finds what the renderers of Hugging Face and llama.cpp offer: `raise_exception`,
+`strftime_now`, `tojson` without HTML escapes, `break` and `continue`, and the tag `generation`, whose body
+is rendered as it stands.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ from homebody.agents.models.llama.sampling import Floats, Grammar, Sampler, log_
 from homebody.agents.models.llama.weights import check_file, quantization, requantize
 from homebody.agents.models.llama.writing import Run, Signs, Writer, control_texts, make_signs
 from homebody.agents.models.thinking import Marks, find_marks, marks_for, may_think, open_prompt
-from homebody.agents.models.tool_call import END, START, CallReader, in_words
 from homebody.agents.models.token_trie import branches, plant
+from homebody.agents.models.tool_call import END, START, CallReader, in_words
 
 __all__ = ["LlamaCpp", "requantize"]
 
