@@ -121,6 +121,13 @@ class UnknownParameterError(EnvError):
         super().__init__(f"unknown parameter {name!r}; choose among: {', '.join(known)}{did_you_mean(name, known)}")
 
 
+class MaxStepsError(EnvError):
+    """The step limit is no positive integer."""
+
+    def __init__(self, max_steps: object) -> None:
+        super().__init__(f"max_steps={max_steps!r} is not possible; give a whole number of at least 1")
+
+
 class RenderModeError(EnvError):
     """A picture is asked for in a way that there is none."""
 

@@ -5,33 +5,22 @@ from __future__ import annotations
 import inspect
 import os
 import string
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 from zlib import crc32
 
-import gymnasium
 import numpy as np
 from gymnasium.spaces import Text
-from numpy.typing import NDArray
 
-from homebody.envs.core import (
-    RENDER_MODES,
-    EnvError,
-    NotResetError,
-    RenderModeError,
-    SnapshotError,
-    TaskSource,
-    TaskSpec,
-    UnknownParameterError,
-    check_options,
-)
+from homebody.envs.core import EnvError, NotResetError, SnapshotError, TaskSource, UnknownParameterError
 from homebody.envs.household.alfworld.games import AlfWorldGoals, AlfWorldSource
 from homebody.envs.household.engine.engine import TextGame
 from homebody.envs.household.engine.explanation import explain
 from homebody.envs.household.engine.game import StateError, compile_game
+from homebody.envs.household.engine.layout import Words
 from homebody.envs.household.engine.problem import LOGICS, Logic
 from homebody.envs.household.expert import expert
 from homebody.envs.household.expert.scripted import OnlineExpert
@@ -40,9 +29,7 @@ from homebody.envs.household.houses.building import ROOMS
 from homebody.envs.household.houses.holdout import Holdout
 from homebody.envs.household.houses.houses import HouseSource
 from homebody.envs.space import AnyText
-
-if TYPE_CHECKING:
-    from homebody.envs.household.picture.viewer import Viewer
+from homebody.envs.text_env import Picture, TextTaskEnv
 
 CHARSET: Final = string.digits + string.ascii_letters + string.punctuation + " \n"
 """The characters of commands, and of observations other than what a person wrote: a task sentence may hold any."""
@@ -64,28 +51,17 @@ class LogicError(EnvError):
         super().__init__(f"unknown logic {logic!r}; choose one of: auto, {', '.join(LOGICS)}")
 
 
-class MaxStepsError(EnvError):
-    """The step limit is no positive integer."""
-
-    def __init__(self, max_steps: object) -> None:
-        super().__init__(f"max_steps={max_steps!r} is not possible; give a whole number of at least 1 (ALFWorld's own limit is 50)")
-
-
 @dataclass(frozen=True)
-class Snapshot:
-    """Where an environment stood: small, and to be pickled and compared."""
+class HouseState:
+    """Where a house stood."""
 
-    task_id: str
     state: bytes
     """The state of the house, as `layout.py` says."""
     house: int
     """CRC-32 of the house's world: tells a house that was changed since."""
-    n_steps: int
-    generator: Mapping[str, Any]
-    """State of the generator that draws tasks."""
 
 
-class HouseholdEnv(gymnasium.Env[str, str], ABC):
+class HouseholdEnv(TextTaskEnv):
     """A house in text: an agent with one hand carries out a task by commands.
 
     Observation:
@@ -109,7 +85,7 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
         the agent was told since the reset, and hides the rest.
     """
 
-    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}  # noqa: RUF012  # declared so by Gymnasium
+    unpickled = ("_games", "_play")
 
     def __init__(
         self,
@@ -137,32 +113,32 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
             CanvasSizeError: There can be no picture of this size.
             PygameMissingError: Pictures are asked for and pygame is not installed.
         """
-        if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
-            raise MaxStepsError(max_steps)
-        self.observation_space = AnyText(MAX_OBSERVATION)
-        self.action_space = Text(MAX_COMMAND, min_length=0, charset=CHARSET)
-        self.source = source
-        self.max_steps = max_steps
-        self._split = split
+        super().__init__(
+            observation_space=AnyText(MAX_OBSERVATION),
+            action_space=Text(MAX_COMMAND, min_length=0, charset=CHARSET),
+            max_steps=max_steps,
+            split=split,
+            render_mode=render_mode,
+            render_size=render_size,
+        )
+        self._source = source
         self._explain = explain
-        self._drawn_from: list[TaskSpec] | None = None
+        self._why = ""
         self._games: dict[str, TextGame] = {}
         self._play: TextGame | None = None
-        self._task_id = ""
-        self._n_steps = 0
         self._unread: deque[str] = deque(maxlen=_MOST_UNREAD)
         self._online: OnlineExpert | None = None
-        if render_mode is not None and render_mode not in RENDER_MODES:
-            raise RenderModeError(render_mode)
-        self.render_mode = render_mode
-        self._render_size = render_size
-        self._viewer = self._make_viewer()
+
+    @property
+    def source(self) -> TaskSource:
+        """Where tasks are listed."""
+        return self._source
 
     @property
     def play(self) -> TextGame:
         """The game being played, for viewers and tests."""
         if self._play is None:
-            raise NotResetError("step, render, expert, scripted_policy or snapshot")
+            raise NotResetError("the house")
         return self._play
 
     @classmethod
@@ -182,57 +158,38 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
     def load_game(self, task_id: str) -> TextGame:
         """Load the game of a task; raise an `EnvError` if there is none."""
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        """Start a task: the one of `options["task"]`, or one drawn from the split by the seeded generator.
-
-        Raises:
-            OptionsError: `options` is no mapping.
-            ResetOptionError: `options` has another key than `task`.
-            EnvError: There is no such task, or its game cannot be loaded.
-        """
-        super().reset(seed=seed)
-        chosen = check_options(options)
-        task_id = chosen["task"] if "task" in chosen else self._draw()
+    def _begin(self, task_id: str) -> str:
         play = self._ready(task_id)
         observation = play.reset()
-        self._play, self._task_id, self._n_steps = play, task_id, 0
+        self._play, self._why, self._online = play, "", None
         self._unread.clear()
         self._unread.append(observation)
-        self._online = None
-        if self._viewer is not None:
-            self._viewer.begin(play, observation)
-        return observation, self._info(play, "")
+        return observation
 
-    def step(self, action: object) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Give a command. Never raises on what the command is.
-
-        Raises:
-            NotResetError: The environment was never reset.
-        """
+    def _act(self, action: object) -> tuple[str, float, bool]:
         play = self.play
-        why = explain(play, action) if self._explain else ""
+        if self._explain:
+            self._why = explain(play, action)
         observation = play.step(action)
-        self._n_steps += 1
         self._unread.append(observation)
-        if self._viewer is not None:
-            self._viewer.follow(play, action, observation, self._n_steps)
-        return observation, play.reward, play.won, self._n_steps >= self.max_steps, self._info(play, why)
+        return observation, play.reward, play.won
 
-    def render(self) -> NDArray[np.uint8] | None:
-        """Return the picture of the house: shape (height, width, 3), red, green, blue; `None` where a window shows it.
+    def view(self) -> Words:
+        """Return the state of the house, as `layout.py` says."""
+        state: Words = self.play.state.copy()
+        return state
 
-        Raises:
-            NotResetError: The environment was never reset.
-            RenderModeError: It was made without a render mode.
-        """
-        if self._viewer is None:
-            raise RenderModeError(self.render_mode)
-        return self._viewer.frame() if self.play else None
+    def picture(self, size: tuple[int, int]) -> Picture:
+        """Return a floor plan of the house."""
+        from homebody.envs.household.picture import HousePicture
 
-    def close(self) -> None:
-        """Close the window, if there is one."""
-        if self._viewer is not None:
-            self._viewer.close()
+        return HousePicture(self.play.game, size)
+
+    def least_picture(self) -> tuple[int, int]:
+        """Return the smallest width and height of a picture, in pixels."""
+        from homebody.envs.household.picture import LEAST_SIZE
+
+        return LEAST_SIZE
 
     def expert(self) -> list[str]:
         """Return a shortest list of commands from here to the goal; empty if it holds. It sees the whole house.
@@ -258,71 +215,32 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
             self._online.see(self._unread.popleft())
         return [self._online.choose(play.admissible())]
 
-    def snapshot(self) -> Snapshot:
-        """Return where everything stands now.
-
-        Raises:
-            NotResetError: The environment was never reset.
-        """
+    def _keep(self) -> HouseState:
         play = self.play
-        generator = self.np_random.bit_generator.state
-        return Snapshot(self._task_id, play.state.tobytes(), crc32(play.game.world.tobytes()), self._n_steps, generator)
+        return HouseState(play.state.tobytes(), crc32(play.game.world.tobytes()))
 
-    def restore(self, snapshot: Snapshot) -> dict[str, Any]:
-        """Go back to a snapshot, and return its `info`: from then on everything goes as it went, or would have gone, after it.
-
-        What `gymnasium.make` returns wants a reset before its first step all the same.
-
-        Raises:
-            SnapshotError: It is none, or its house was changed.
-            EnvError: There is no such task, or its game cannot be loaded.
-        """
-        if not isinstance(snapshot, Snapshot):
-            raise SnapshotError(f"it is {type(snapshot).__name__}, not Snapshot")
-        if isinstance(snapshot.n_steps, bool) or not isinstance(snapshot.n_steps, int) or snapshot.n_steps < 0:
-            raise SnapshotError(f"it has {snapshot.n_steps!r} steps")
-        play = self._ready(snapshot.task_id)
-        if crc32(play.game.world.tobytes()) != snapshot.house:
-            raise SnapshotError(f"the house of {snapshot.task_id!r} was changed")
+    def _go_back(self, task_id: str, kept: HouseState) -> None:
+        if not isinstance(kept, HouseState):
+            raise SnapshotError(f"it is not of a house but {type(kept).__name__}")
+        play = self._ready(task_id)
+        if crc32(play.game.world.tobytes()) != kept.house:
+            raise SnapshotError(f"the house of {task_id!r} was changed")
         try:
-            state = np.frombuffer(snapshot.state, np.uint64)
+            state = np.frombuffer(kept.state, np.uint64)
             play.game.check(state)
-            self.np_random.bit_generator.state = snapshot.generator
-        except (StateError, TypeError, ValueError, KeyError) as error:
+        except (StateError, TypeError, ValueError) as error:
             raise SnapshotError(" ".join(str(error).split())) from None
         play.restore(state)
-        self._play, self._task_id, self._n_steps = play, snapshot.task_id, snapshot.n_steps
+        self._play, self._why, self._online = play, "", None
         self._unread.clear()
-        self._online = None
-        if self._viewer is not None:
-            self._viewer.begin(play, "", self._n_steps)
-        return self._info(play, "")
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what a pickle holds: parameters and a snapshot, but no game."""
-        kept = {key: value for key, value in vars(self).items() if key not in ("_games", "_play", "_drawn_from", "_viewer")}
-        return {**kept, "snapshot": None if self._play is None else self.snapshot()}
+    def _revive(self) -> None:
+        self._games, self._play = {}, None
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
-        snapshot, unread, online = kept.pop("snapshot"), kept["_unread"], kept["_online"]
-        vars(self).update(kept, _games={}, _play=None, _drawn_from=None)
-        self._viewer = self._make_viewer()
-        if snapshot is not None:
-            self.restore(snapshot)
-            self._unread, self._online = unread, online
-
-    def _make_viewer(self) -> Viewer | None:
-        if self.render_mode is None:
-            return None
-        # Imported where pictures are wanted: play without them starts faster.
-        from homebody.envs.household.picture.viewer import Viewer
-
-        return Viewer(self.render_mode, self._render_size)
-
-    def _draw(self) -> str:
-        if self._drawn_from is None:
-            self._drawn_from = self.source.tasks(self._split)
-        return self._drawn_from[int(self.np_random.integers(len(self._drawn_from)))].task_id
+        unread, online, why = kept["_unread"], kept["_online"], kept["_why"]
+        super().__setstate__(kept)
+        self._unread, self._online, self._why = unread, online, why
 
     def _ready(self, task_id: str) -> TextGame:
         play = self._games.get(task_id) if isinstance(task_id, str) else None
@@ -333,7 +251,8 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
             self._games[task_id] = play
         return play
 
-    def _info(self, play: TextGame, why: str) -> dict[str, Any]:
+    def _info(self) -> dict[str, Any]:
+        play = self.play
         info: dict[str, Any] = {
             "goal": play.game.task,
             "admissible_commands": play.admissible(),
@@ -341,7 +260,7 @@ class HouseholdEnv(gymnasium.Env[str, str], ABC):
             "task_id": self._task_id,
         }
         if self._explain:
-            info["why"] = why
+            info["why"] = self._why
         return info
 
 
@@ -351,6 +270,8 @@ class AlfWorldEnv(HouseholdEnv):
     A task id is a game file's path below the data folder. Splits are `train`, `validation` and `test`; ALFWorld's names
     `valid_seen` (validation) and `valid_unseen` (test) are accepted too.
     """
+
+    _source: AlfWorldSource
 
     def __init__(
         self,
@@ -369,7 +290,7 @@ class AlfWorldEnv(HouseholdEnv):
         """Find the data folder.
 
         Args:
-            data_dir: The folder that holds `json_2.1.1/`; `None` takes the one of `release.default_dir`.
+            data_dir: The folder that holds `json_2.1.1/`; `None` takes the one of `download.default_dir`.
             logic: Which version of the rules to speak; `auto` goes by each file.
             goals: How goals are worded: `plain`, `said` or `human`; see `AlfWorldSource`.
             annotation: Which annotator's sentence, from 0; only for `human`.

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-import gymnasium
-import numpy as np
-from numpy.typing import NDArray
-
-from homebody.envs.core import (
-    RENDER_MODES,
-    NotResetError,
-    RenderModeError,
-    SnapshotError,
-    UnknownParameterError,
-    check_options,
-)
+from homebody.envs.core import NotResetError, SnapshotError, UnknownParameterError
 from homebody.envs.space import AnyText
+from homebody.envs.text_env import Picture, TextTaskEnv
 from homebody.envs.webshop.goals import baseline, expert
 from homebody.envs.webshop.goals.goals import GoalSource
 from homebody.envs.webshop.goals.shop import ShopConfig, ShopParameterError, open_stock
 from homebody.envs.webshop.pages import render
-from homebody.envs.webshop.pages.pages import Page, Shop
-from homebody.envs.webshop.pages.snapshot import Place, Snapshot
-
-if TYPE_CHECKING:
-    from homebody.envs.webshop.picture.viewer import Viewer
+from homebody.envs.webshop.pages.pages import Page, PageView, Shop
+from homebody.envs.webshop.pages.snapshot import Place, VisitState
 
 OBSERVATIONS: Final = ("text", "text_rich", "html", "url")
 """What an observation can be; see `render`."""
@@ -39,7 +26,7 @@ _SHOP_PARAMETERS: Final = tuple(field.name for field in fields(ShopConfig))
 _OWN_PARAMETERS: Final = ("observation", "max_steps", "split", "show_score", "render_mode", "render_size")
 
 
-class WebShopEnv(gymnasium.Env[str, str]):
+class WebShopEnv(TextTaskEnv):
     """Buy what an instruction asks for, in a shop of pages: search, open products, choose options, buy.
 
     Observation:
@@ -66,7 +53,9 @@ class WebShopEnv(gymnasium.Env[str, str]):
 
     online_label = "first result: searches for the whole instruction, buys the product that comes first with the options named"
     """What `scripted_policy` is, for tables."""
-    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 2}  # noqa: RUF012  # declared so by Gymnasium
+    metadata: dict[str, Any] = {**TextTaskEnv.metadata, "render_fps": 2}  # noqa: RUF012  # declared so by Gymnasium
+    snapshots_share = "catalogue"
+    unpickled = ("stock", "_page", "_goal", "_visited", "_bought")
 
     def __init__(
         self,
@@ -101,24 +90,29 @@ class WebShopEnv(gymnasium.Env[str, str]):
             CanvasSizeError: There can be no picture of this size.
             PygameMissingError: Pictures are asked for and pygame is not installed.
         """
-        if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
-            raise ShopParameterError("max_steps", max_steps, "a whole number of at least 1 (WebShop's publications use 15 to 100)")
         if observation not in OBSERVATIONS:
             raise ShopParameterError("observation", observation, f"one of: {', '.join(OBSERVATIONS)}")
-        self.observation_space = AnyText(MAX_OBSERVATION)
-        self.action_space = AnyText(MAX_COMMAND)
-        self.max_steps = max_steps
         unknown = next((name for name in shop if name not in _SHOP_PARAMETERS), None)
         if unknown is not None:
             raise UnknownParameterError(unknown, (*_SHOP_PARAMETERS, *_OWN_PARAMETERS))
-        self.stock = open_stock(ShopConfig(data_dir, **shop))
+        super().__init__(
+            observation_space=AnyText(MAX_OBSERVATION),
+            action_space=AnyText(MAX_COMMAND),
+            max_steps=max_steps,
+            split=split,
+            render_mode=render_mode,
+            render_size=render_size,
+        )
+        self._config = ShopConfig(data_dir, **shop)
+        self.stock = open_stock(self._config)
         self._observation = observation
-        self._split = split
         self._show_score = show_score
         self._page: Page | None = None
-        self.render_mode = render_mode
-        self._render_size = render_size
-        self._viewer = _make_viewer(render_mode, render_size)
+
+    @property
+    def source(self) -> GoalSource:
+        """Where tasks are listed."""
+        return self.stock.source
 
     @classmethod
     def task_source(cls, data_dir: str | os.PathLike[str] | None = None, **kwargs: Any) -> GoalSource:
@@ -142,39 +136,16 @@ class WebShopEnv(gymnasium.Env[str, str]):
             raise NotResetError("the page")
         return self._page
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        """Start a task: the one of `options["task"]`, or one drawn from the split by the seeded generator.
-
-        Raises:
-            OptionsError: `options` is no mapping.
-            ResetOptionError: `options` has another key than `task`.
-            EnvError: There is no such task, or the split has none.
-        """
-        super().reset(seed=seed)
-        chosen = check_options(options)
-        source = self.stock.source
-        if "task" in chosen:
-            task_id = chosen["task"]
-        else:
-            tasks = source.tasks(self._split)
-            task_id = tasks[int(self.np_random.integers(len(tasks)))].task_id
-        self._goal = source.goal(task_id)
+    def _begin(self, task_id: str) -> str:
+        self._goal = self.stock.source.goal(task_id)
         self._page = self.shop.home()
-        self._n_steps = 0
         self._visited: set[str] = set()
         self._bought: dict[str, Any] = {}
-        self._show("")
-        return self._observe(), self._info()
+        return self._observe()
 
-    def step(self, action: object) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Give a command. Never raises on what the command is.
-
-        Raises:
-            NotResetError: The environment was never reset.
-        """
+    def _act(self, action: object) -> tuple[str, float, bool]:
         page = self.page
         there = self.stock.shop.follow(page, action)
-        self._n_steps += 1
         buys = False
         if there is not page:
             self._page = there
@@ -185,10 +156,23 @@ class WebShopEnv(gymnasium.Env[str, str]):
                 self._visited.add(there.product.asin)
                 if buys:
                     self._bought = self.stock.rate(self._goal, there.product, there.options)
-        if self._viewer is not None:
-            self._show(action if isinstance(action, str) else repr(action))
-        reward = float(self._bought["reward"]) if buys else 0.0
-        return self._observe(), reward, buys, self._n_steps >= self.max_steps, self._info()
+        return self._observe(), float(self._bought["reward"]) if buys else 0.0, buys
+
+    def view(self) -> PageView:
+        """Return the page and the instruction."""
+        return PageView(self.page, self._goal.instruction)
+
+    def picture(self, size: tuple[int, int]) -> Picture:
+        """Return a picture of the pages."""
+        from homebody.envs.webshop.picture.picture import ShopPicture
+
+        return ShopPicture(size)
+
+    def least_picture(self) -> tuple[int, int]:
+        """Return the smallest width and height of a picture, in pixels."""
+        from homebody.envs.webshop.picture.picture import LEAST_SIZE
+
+        return LEAST_SIZE
 
     def expert(self) -> list[str]:
         """Return a shortest list of commands that buys what the goal asks for; empty after a purchase. It knows the product.
@@ -207,66 +191,17 @@ class WebShopEnv(gymnasium.Env[str, str]):
         """
         return [baseline.first_result(self.page, self._goal.instruction)]
 
-    def render(self) -> NDArray[np.uint8] | None:
-        """Return the picture of the page: shape (height, width, 3), red, green, blue; `None` where a window shows it.
+    def _keep(self) -> VisitState:
+        return VisitState(Place.of(self.page), frozenset(self._visited), dict(self._bought))
 
-        Raises:
-            NotResetError: The environment was never reset.
-            RenderModeError: It was made without a render mode.
-        """
-        if self._viewer is None:
-            raise RenderModeError(self.render_mode)
-        return self._viewer.frame() if self.page else None
+    def _go_back(self, task_id: str, kept: VisitState) -> None:
+        if not isinstance(kept, VisitState):
+            raise SnapshotError(f"it is not of a visit but {type(kept).__name__}", self.snapshots_share)
+        self._goal, self._page = self.stock.source.goal(task_id), kept.place.page(self.shop)
+        self._visited, self._bought = set(kept.visited), dict(kept.rating)
 
-    def close(self) -> None:
-        """Close the window, if there is one."""
-        if self._viewer is not None:
-            self._viewer.close()
-
-    def snapshot(self) -> Snapshot:
-        """Return where everything stands now.
-
-        Raises:
-            NotResetError: The environment was never reset.
-        """
-        generator = self.np_random.bit_generator.state
-        place = Place.of(self.page)
-        return Snapshot(self._goal.goal_id, place, frozenset(self._visited), dict(self._bought), self._n_steps, generator)
-
-    def restore(self, snapshot: Snapshot) -> dict[str, Any]:
-        """Go back to a snapshot, and return its `info`: from then on everything goes as it went, or would have gone, after it.
-
-        What `gymnasium.make` returns wants a reset before its first step all the same.
-
-        Raises:
-            SnapshotError: It is none, or its product is not in this shop.
-            UnknownTaskError: Its task is not in this shop.
-        """
-        if not isinstance(snapshot, Snapshot):
-            raise SnapshotError(f"it is {type(snapshot).__name__}, not Snapshot", "catalogue")
-        goal, page = self.stock.source.goal(snapshot.task_id), snapshot.place.page(self.shop)
-        self.np_random.bit_generator.state = snapshot.generator
-        self._goal, self._page, self._n_steps = goal, page, snapshot.n_steps
-        self._visited, self._bought = set(snapshot.visited), dict(snapshot.rating)
-        self._show("")
-        return self._info()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what a pickle holds: parameters and a snapshot, but no shop."""
-        left_out = ("stock", "_viewer", "_page", "_goal", "_visited", "_bought", "_n_steps")
-        kept = {key: value for key, value in vars(self).items() if key not in left_out}
-        return {**kept, "config": self.stock.config, "snapshot": None if self._page is None else self.snapshot()}
-
-    def __setstate__(self, kept: dict[str, Any]) -> None:
-        config, snapshot = kept.pop("config"), kept.pop("snapshot")
-        vars(self).update(kept, stock=open_stock(config), _page=None)
-        self._viewer = _make_viewer(self.render_mode, self._render_size)
-        if snapshot is not None:
-            self.restore(snapshot)
-
-    def _show(self, said: str) -> None:
-        if self._viewer is not None:
-            self._viewer.show(self.page, self._goal.instruction, said)
+    def _revive(self) -> None:
+        self.stock, self._page = open_stock(self._config), None
 
     def _observe(self) -> str:
         page = self.page
@@ -289,19 +224,10 @@ class WebShopEnv(gymnasium.Env[str, str]):
             "admissible_commands": list(self.page.commands),
             "won": False,
             "success_strict": False,
-            "task_id": self._goal.goal_id,
+            "task_id": self._task_id,
         }
         if self._bought:
             info["won"] = self._bought["reward"] == 1.0
             info["success_strict"] = bool(self._bought["success_strict"])
             info["reward_parts"] = dict(self._bought)
         return info
-
-
-def _make_viewer(mode: str | None, size: tuple[int, int]) -> Viewer | None:
-    if mode is None:
-        return None
-    # Imported where pictures are wanted: play without them starts faster.
-    from homebody.envs.webshop.picture.viewer import Viewer
-
-    return Viewer(mode, size)

@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
-import numpy as np
-from numpy.typing import NDArray
 
 from homebody.agents.episode import HELD_BACK, ModelCall
 from homebody.agents.errors import AgentError
 from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.envs import EnvError
-from homebody.envs.webshop.env import WebShopEnv
-from homebody.envs.webshop.pages.pages import Page
+from homebody.envs.text_env import TextTaskEnv
 
 
 class ReplayError(AgentError):
@@ -43,8 +40,8 @@ class Moment:
     """The entry of the trace; None at the opening."""
     sight: ModelCall | None = None
     """What the decision was made from, where that is known."""
-    state: NDArray[np.uint64] | Page | None = None
-    """The state of the house, or the page of the shop; None in an environment that has neither."""
+    view: Any = None
+    """What the environment's picture needs of how things stand; None where it has no picture."""
     won: bool = False
     """Whether the goal holds."""
 
@@ -91,7 +88,7 @@ class Reel:
             raise
         except Exception as error:
             raise ReplayError(task_id, error) from error
-        self.moments = [Moment(opening, state=self._state(), won=self._won)]
+        self.moments = [Moment(opening, view=self._view(), won=self._won)]
         self.opening_changes: Sequence[Mapping[str, Any]] = ()
         """What the processors of the harness changed before the first step; known once the episode is over."""
         self.end: End | None = None
@@ -134,7 +131,7 @@ class Reel:
                 self._won = bool(info["won"])
                 if observation != entry.observation:
                     self._note(f"the answer at step {entry.step}")
-        self.moments.append(Moment(entry.observation, entry, sight, self._state(), self._won))
+        self.moments.append(Moment(entry.observation, entry, sight, self._view(), self._won))
 
     def close(self, record: EpisodeRecord) -> None:
         """Say how the episode ended."""
@@ -165,12 +162,9 @@ class Reel:
             met[answer] += 1
         return self.last
 
-    def _state(self) -> NDArray[np.uint64] | Page | None:
+    def _view(self) -> Any:
         env = self.env.unwrapped
-        if isinstance(env, WebShopEnv):
-            return env.page
-        state = getattr(getattr(env, "play", None), "state", None)
-        return state.copy() if isinstance(state, np.ndarray) else None
+        return env.view() if isinstance(env, TextTaskEnv) else None
 
     def _note(self, what: str) -> None:
         """Keep the first thing that differs: what follows it differs because of it."""

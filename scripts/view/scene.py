@@ -1,22 +1,12 @@
-"""What is shown of the world of an episode: the house or the shop as a picture, and of any other environment what was said.
-
-Knows these two pictures, and of other environments nothing.
-"""
+"""What is shown of the world of an episode: the environment's own picture, or where it has none what was said."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Protocol
 
-import numpy as np
-
 from homebody.envs.canvas import INK, Canvas, line_height, wrap
-from homebody.envs.household.env import HouseholdEnv
-from homebody.envs.household.picture import LEAST_SIZE, HousePicture
-from homebody.envs.webshop.env import WebShopEnv
-from homebody.envs.webshop.pages.pages import Page
-from homebody.envs.webshop.picture.picture import LEAST_SIZE as LEAST_SHOP
-from homebody.envs.webshop.picture.picture import ShopPicture
+from homebody.envs.text_env import Picture, TextTaskEnv
 from homebody.scripts.view.look import BAD, CARD, GOOD, QUIET
 from homebody.scripts.view.reel import Moment, Reel
 
@@ -52,21 +42,20 @@ def scene_of(reel: Reel, size: tuple[int, int]) -> Scene:
         size: width and height in pixels.
     """
     env = reel.env.unwrapped
-    if isinstance(env, HouseholdEnv) and size[0] >= LEAST_SIZE[0] and size[1] >= LEAST_SIZE[1]:
-        return HouseScene(reel, HousePicture(env.play.game, size))
-    if isinstance(env, WebShopEnv) and size[0] >= LEAST_SHOP[0] and size[1] >= LEAST_SHOP[1]:
-        return ShopScene(reel, ShopPicture(size))
+    least = env.least_picture() if isinstance(env, TextTaskEnv) else None
+    if isinstance(env, TextTaskEnv) and least is not None and size[0] >= least[0] and size[1] >= least[1]:
+        return PictureScene(reel, env.picture(size), size)
     return TextScene(reel)
 
 
-class HouseScene:
-    """The house, drawn from the states of the reel."""
+class PictureScene:
+    """The picture of the environment, drawn from the views of the reel."""
 
     is_picture = True
 
-    def __init__(self, reel: Reel, picture: HousePicture) -> None:
+    def __init__(self, reel: Reel, picture: Picture, size: tuple[int, int]) -> None:
         self._reel, self._picture = reel, picture
-        self._unseen = Canvas(*picture.size)
+        self._unseen = Canvas(*size)
         self._at = -1
 
     def show(self, at: int) -> None:
@@ -82,54 +71,24 @@ class HouseScene:
         self._at = at
 
     def walk(self, n_frames: int) -> Iterator[None]:
-        """Let the agent walk."""
+        """Go from the view before."""
         return self._picture.walk(n_frames)
 
     def draw(self, canvas: Canvas) -> None:
-        """Draw the house."""
+        """Draw the picture."""
         self._picture.draw(canvas)
 
     def named(self, x: int, y: int) -> str:
-        """Return the name of a receptacle."""
+        """Return the name of what has its place there."""
         return self._picture.at(x, y)
 
     def _tell(self, moment: Moment) -> None:
-        entry, state = moment.entry, moment.state
-        if not isinstance(state, np.ndarray):
-            return
+        entry = moment.entry
         if entry is None:
-            self._picture.see(state)
+            self._picture.see(moment.view)
         else:
             step = entry.step - 1 if entry.tool else entry.step
-            self._picture.see(state, entry.command, moment.observation, step, won=moment.won)
-
-
-class ShopScene:
-    """The shop, drawn from the pages of the reel. What can be clicked is named by its command."""
-
-    is_picture = True
-
-    def __init__(self, reel: Reel, picture: ShopPicture) -> None:
-        self._reel, self._picture = reel, picture
-        self._at = 0
-
-    def show(self, at: int) -> None:
-        """Turn to a moment."""
-        self._at = at
-
-    def walk(self, n_frames: int) -> Iterator[None]:
-        """Show it at once."""
-        yield
-
-    def draw(self, canvas: Canvas) -> None:
-        """Draw the page."""
-        moment = self._reel.moments[self._at]
-        if isinstance(moment.state, Page):
-            self._picture.draw(canvas, moment.state, self._reel.goal, moment.entry.command if moment.entry is not None else "")
-
-    def named(self, x: int, y: int) -> str:
-        """Return the command of what can be clicked there."""
-        return self._picture.at(x, y)
+            self._picture.see(moment.view, entry.command, moment.observation, step, won=moment.won)
 
 
 class TextScene:

@@ -18,6 +18,7 @@ from gymnasium.utils.env_checker import check_env as gymnasium_check_env
 import homebody.envs
 from homebody.envs.core import (
     EnvError,
+    MaxStepsError,
     NoTasksError,
     NoTaskSourceError,
     NotResetError,
@@ -40,7 +41,6 @@ from homebody.envs.household.env import (
     AlfWorldEnv,
     HouseholdEnv,
     LogicError,
-    MaxStepsError,
     ProceduralEnv,
 )
 
@@ -190,14 +190,16 @@ def test_bad_snapshots_are_named(data_dir: Path, write_game: Callable[..., Path]
     env = AlfWorldEnv(data_dir)
     env.reset(options={"task": HEAT})
     good = env.snapshot()
-    words = np.frombuffer(good.state, np.uint64)
+    house = good.kept
+    words = np.frombuffer(house.state, np.uint64)
     beyond = [words.copy() for _ in range(4)]
     beyond[0][PLACE], beyond[1][HELD], beyond[2][OPENED], beyond[3][-1] = 99, 99, 2**63, 2**63
-    bad: list[object] = [None, good.state, {}]
+    bad: list[object] = [None, house, {}, replace(good, kept=None)]
     bad += [replace(good, n_steps=n) for n in (-1, True, 1.5, None)]
-    bad += [replace(good, state=state) for state in (None, b"", good.state[:-8], good.state[:-1], *(b.tobytes() for b in beyond))]
+    states = (None, b"", house.state[:-8], house.state[:-1], *(b.tobytes() for b in beyond))
+    bad += [replace(good, kept=replace(house, state=state)) for state in states]
     bad += [replace(good, generator=generator) for generator in (None, {}, {**good.generator, "bit_generator": "MT19937"})]
-    bad.append(replace(good, house=0))
+    bad.append(replace(good, kept=replace(house, house=0)))
     env.step("go to desk 1")
     before = env.snapshot()
     for snapshot in bad:

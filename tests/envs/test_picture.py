@@ -29,7 +29,6 @@ from homebody.envs.household.picture import LEAST_SIZE, HousePicture, look, sket
 from homebody.envs.household.picture.look import Measures
 from homebody.envs.household.picture.panel import Shown, draw_footer, draw_header
 from homebody.envs.household.picture.seen import Seen
-from homebody.envs.household.picture.viewer import STEPS_PER_SECOND
 
 KITCHEN_TASK = "train/kitchen-clean-000123"
 
@@ -409,7 +408,7 @@ def env() -> Any:
 
 def test_environments_name_their_modes(env: Any) -> None:
     assert env.metadata["render_modes"] == ["human", "rgb_array"]
-    assert env.metadata["render_fps"] == STEPS_PER_SECOND
+    assert env.metadata["render_fps"] == 4
     assert env.render_mode == "rgb_array"
 
 

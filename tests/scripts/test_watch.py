@@ -78,7 +78,7 @@ def test_a_reel_plays_the_episode_again(record: EpisodeRecord) -> None:
     assert reel.differs == ""
     assert [moment.observation for moment in reel.moments] == [record.opening, *(step.observation for step in record.trace)]
     assert [moment.won for moment in reel.moments] == [False] * record.steps + [True]
-    states = [moment.state for moment in reel.moments]
+    states = [moment.view for moment in reel.moments]
     assert all(state is not None for state in states)
     # A winning plan has no step that changes nothing.
     assert all(a is not None and (a != b).any() for a, b in pairwise(states))
@@ -103,7 +103,7 @@ def test_what_was_not_sent_is_not_sent_again(yard: ModuleType) -> None:
     reel.add(entry(2, "walk to dock 2", "You walk to dock 2. You see nothing."))
     assert env.sent == ["walk to dock 2"]
     assert reel.differs == ""
-    assert [moment.state for moment in reel.moments] == [None] * 4
+    assert [moment.view for moment in reel.moments] == [None] * 4
 
 
 def test_an_environment_that_fails_is_a_difference(yard: ModuleType) -> None:

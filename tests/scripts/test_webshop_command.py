@@ -19,7 +19,7 @@ from homebody.scripts.group import cli
 from homebody.scripts.view.human import StoppedError, ask_on_terminal, ended
 from homebody.scripts.view.play import Desk
 from homebody.scripts.view.reel import Reel
-from homebody.scripts.view.scene import ShopScene, TextScene, scene_of
+from homebody.scripts.view.scene import PictureScene, TextScene, scene_of
 
 Command = Callable[..., Any]
 ENV = "homebody.envs.webshop.env:WebShopEnv"
@@ -101,7 +101,7 @@ def reel() -> Reel:
 
 def test_a_reel_of_the_shop_is_drawn(reel: Reel) -> None:
     scene = scene_of(reel, (640, 480))
-    assert isinstance(scene, ShopScene)
+    assert isinstance(scene, PictureScene)
     assert scene.is_picture
     assert isinstance(scene_of(reel, (320, 240)), TextScene)
 

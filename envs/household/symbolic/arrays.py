@@ -18,7 +18,7 @@ import numpy as np
 from gymnasium.spaces import Box, Dict
 from numpy.typing import NDArray
 
-from homebody.envs.core import EnvError, UnknownParameterError, UnknownTaskError, did_you_mean
+from homebody.envs.core import EnvError, MaxStepsError, UnknownParameterError, UnknownTaskError, did_you_mean
 from homebody.envs.household.alfworld.games import AlfWorldSource
 from homebody.envs.household.engine import rules
 from homebody.envs.household.engine.batch import stack
@@ -28,7 +28,6 @@ from homebody.envs.household.engine.language import NOTHING_HAPPENS, Language, l
 from homebody.envs.household.engine.layout import Head, ReceptacleSet, Status, Words, members, unpack
 from homebody.envs.household.engine.problem import GoalKind
 from homebody.envs.household.engine.vocabulary import object_flags, receptacle_kinds
-from homebody.envs.household.env import MaxStepsError
 from homebody.envs.household.expert import expert
 from homebody.envs.household.houses.houses import HouseSource
 from homebody.envs.household.symbolic.visibility import observe_batch

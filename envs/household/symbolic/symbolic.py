@@ -33,7 +33,7 @@ from homebody.envs.household.symbolic.arrays import (
 )
 
 if TYPE_CHECKING:
-    from homebody.envs.household.picture.viewer import Viewer
+    from homebody.envs.viewer import Viewer
 
 DEFAULT_TASKS: Final = 100
 """How many tasks of the split are made ready unless told otherwise."""
@@ -143,8 +143,7 @@ class HouseholdSymbolicEnv(gymnasium.Env[Arrays, np.integer[Any]]):
         tasks = [chosen["task"]] if "task" in chosen else None
         self.houses.start(np.ones(1, bool), [self.np_random], tasks)
         self._started = True
-        if self._viewer is not None:
-            self._viewer.begin(self.houses.play(0), self.houses.text(0))
+        self._show_from_here(self.houses.text(0))
         return self._observation(), self._info()
 
     def step(self, action: np.integer[Any]) -> tuple[Arrays, float, bool, bool, dict[str, Any]]:
@@ -159,7 +158,7 @@ class HouseholdSymbolicEnv(gymnasium.Env[Arrays, np.integer[Any]]):
         houses.step(np.asarray(action)[None])
         if self._viewer is not None:
             command = houses.last_command(0) or f"action {action}"
-            self._viewer.follow(houses.play(0), command, houses.text(0), int(houses.steps[0]))
+            self._viewer.follow(houses.play(0).state, command, houses.text(0), int(houses.steps[0]), won=bool(houses.won[0]))
         won = bool(houses.won[0])
         return self._observation(), float(won), won, bool(houses.steps[0] >= houses.max_steps), self._info()
 
@@ -213,7 +212,7 @@ class HouseholdSymbolicEnv(gymnasium.Env[Arrays, np.integer[Any]]):
         """
         self.houses.restore(snapshot, [self.np_random])
         self._started = True
-        self._show_from_here()
+        self._show_from_here("")
         return self._observation(), self._info()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -224,19 +223,24 @@ class HouseholdSymbolicEnv(gymnasium.Env[Arrays, np.integer[Any]]):
         vars(self).update(kept)
         self._viewer = self._make_viewer()
         if self._started:
-            self._show_from_here()
+            self._show_from_here("")
 
     def _make_viewer(self) -> Viewer | None:
         if self.render_mode is None:
             return None
         # Imported where pictures are wanted: play without them starts faster.
-        from homebody.envs.household.picture.viewer import Viewer
+        from homebody.envs.household.picture import LEAST_SIZE
+        from homebody.envs.viewer import Viewer
 
-        return Viewer(self.render_mode, self._render_size)
+        return Viewer(self.render_mode, self._render_size, LEAST_SIZE, self.metadata["render_fps"])
 
-    def _show_from_here(self) -> None:
+    def _show_from_here(self, observation: str) -> None:
         if self._viewer is not None:
-            self._viewer.begin(self.houses.play(0), "", int(self.houses.steps[0]))
+            from homebody.envs.household.picture import HousePicture
+
+            play = self.houses.play(0)
+            picture = HousePicture(play.game, self._render_size)
+            self._viewer.begin(picture, play.state, observation, int(self.houses.steps[0]), won=play.won)
 
     def _check_started(self, what: str) -> None:
         if not self._started:

@@ -145,6 +145,15 @@ class Page:
         return tuple(sorted(f"click[{text}]" for text in self.clickables if text != SEARCH.lower() and _is_expressible(text)))
 
 
+@dataclass(frozen=True)
+class PageView:
+    """A page as people are shown it."""
+
+    page: Page
+    instruction: str
+    """What the visitor was asked to buy."""
+
+
 def parse(action: object) -> tuple[str, str]:
     """Read `name[argument]`: the name as it is, the argument lower-case; two empty texts for anything else.
 

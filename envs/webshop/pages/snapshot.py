@@ -1,4 +1,4 @@
-"""Where a visit to the shop stood, as plain data: what `snapshot` returns, `restore` goes back to, and a pickle holds.
+"""Where a visit to the shop stood, as plain data: what a snapshot keeps of it.
 
 Names what is on the page and holds no page: the shop makes that again. Knows no goal and no reward but those that it is given.
 """
@@ -49,15 +49,11 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """Where an environment stood: small, and to be pickled and compared."""
+class VisitState:
+    """Where a visit stood."""
 
-    task_id: str
     place: Place
     visited: frozenset[str]
     """Ids of the products opened since the last visit to the first page."""
     rating: Mapping[str, Any]
     """The reward of the last purchase, with its parts; empty before the first."""
-    n_steps: int
-    generator: Mapping[str, Any]
-    """State of the generator that draws tasks."""

@@ -5,13 +5,13 @@ Shows what the page holds, and marks what was clicked last. What does not fit is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
 from homebody.envs.canvas import WHITE, Box, Canvas, Color, check_size, fit, line_height, measure, wrap
 from homebody.envs.webshop.catalogue.catalogue import Product
-from homebody.envs.webshop.pages.pages import BUY, PER_PAGE, SEARCH, SECTIONS, Page
+from homebody.envs.webshop.pages.pages import BUY, PER_PAGE, SEARCH, SECTIONS, Page, PageView
 from homebody.envs.webshop.picture import icons
 
 LEAST_SIZE: Final = (480, 360)
@@ -52,26 +52,43 @@ class ShopPicture:
         self.size = check_size(size, LEAST_SIZE)
         self._scale = max(0.8, min(size[0] / _USUAL[0], size[1] / _USUAL[1]))
         self._places: list[tuple[Box, str]] = []
+        self._visit: PageView | None = None
         self._last = ""
+
+    def forget(self) -> None:
+        """Begin again: no page was shown."""
+        self._visit, self._last = None, ""
+
+    def see(self, view: PageView, command: str = "", answer: str = "", step: int = 0, *, won: bool = False) -> None:
+        """Turn to a page.
+
+        Args:
+            view: The page, and what the visitor was asked to buy.
+            command: What led here; empty if nothing did.
+            answer: The observation, which the picture says in its own way.
+            step: How many commands were given so far.
+            won: Whether the purchase is what was asked for.
+        """
+        self._visit, self._last = view, command
+
+    def walk(self, n_frames: int) -> Iterator[None]:
+        """Show the page at once."""
+        yield
 
     def at(self, x: int, y: int) -> str:
         """Return the command that a click at a pixel of the last drawing would be; empty where nothing can be clicked."""
         return next((command for box, command in reversed(self._places) if box.contains(x, y)), "")
 
-    def draw(self, canvas: Canvas, page: Page, instruction: str, said: str = "") -> None:
-        """Draw a page over a whole canvas of this size.
-
-        Args:
-            canvas: What to draw on.
-            page: What to draw.
-            instruction: What the visitor was asked to buy.
-            said: The command that led here; empty if none did.
-        """
-        self._places, self._last = [], said
+    def draw(self, canvas: Canvas) -> None:
+        """Draw the page over a whole canvas of this size; nothing where none was seen."""
+        self._places = []
         canvas.rect(canvas.box, _GROUND)
-        top = self._head(canvas, instruction)
+        if self._visit is None:
+            return
+        page = self._visit.page
+        top = self._head(canvas, self._visit.instruction)
         foot = canvas.height - self._px(26)
-        canvas.text(fit(f"> {said}" if said else "a new visit", canvas.width - 2 * self._px(16), size=self._px(13)),
+        canvas.text(fit(f"> {self._last}" if self._last else "a new visit", canvas.width - 2 * self._px(16), size=self._px(13)),
                     self._px(16), foot + self._px(3), size=self._px(13), color=_SOFT)  # fmt: skip
         draws: dict[str, Callable[[Canvas, Box, Page], None]] = {
             "home": self._home, "results": self._results, "item": self._item, "sub": self._sub, "done": self._done,

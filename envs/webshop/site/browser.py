@@ -16,7 +16,7 @@ from homebody.envs.core import EnvError
 from homebody.envs.webshop.env import WebShopEnv
 from homebody.envs.webshop.goals.shop import ShopParameterError
 from homebody.envs.webshop.pages.pages import SEPARATOR, parse
-from homebody.envs.webshop.pages.snapshot import Snapshot
+from homebody.envs.webshop.pages.snapshot import VisitState
 from homebody.envs.webshop.site.site import Site, serving
 from homebody.envs.webshop.site.url import address
 
@@ -79,20 +79,16 @@ class BrowserShop(WebShopEnv):
         self._path = ""
         self._read: dict[str, list[str]] = {"texts": [], "actions": []}
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        """Start a task, as `WebShopEnv.reset` does, on a visit of its own."""
-        super().reset(seed=seed, options=options)
+    def _begin(self, task_id: str) -> str:
+        """Start a task on a visit of its own."""
+        super()._begin(task_id)
         self._path = self._site.enter(self._goal)
         self._tab.goto(self._where + self._path, wait_until="domcontentloaded")
         self._read = self._tab.evaluate(_READ)
-        return self._observe(), self._info()
+        return self._observe()
 
-    def step(self, action: object) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Do something on the page, and read what it shows then. Never raises on what the action is.
-
-        Raises:
-            NotResetError: The environment was never reset.
-        """
+    def _act(self, action: object) -> tuple[str, float, bool]:
+        """Do something on the page, and read what it shows then."""
         before = self.page
         name, argument = parse(action)
         if name == "search":
@@ -102,34 +98,26 @@ class BrowserShop(WebShopEnv):
         self._read = self._tab.evaluate(_READ)
         path = self._tab.url.removeprefix(self._where)
         there, visit = self._site.page(urlsplit(path)._replace(fragment="").geturl()), self._site.visit(self._path)
-        self._n_steps += 1
         buys = False
         if there is not None and visit is not None and there is not before:
             self._page = there
             buys = there.kind == "done"
             self._bought = visit.rating if buys else self._bought
-        self._show(action if isinstance(action, str) else repr(action))
-        reward = float(self._bought["reward"]) if buys else 0.0
-        return self._observe(), reward, buys, self._n_steps >= self.max_steps, self._info()
+        return self._observe(), float(self._bought["reward"]) if buys else 0.0, buys
 
-    def restore(self, snapshot: Snapshot) -> dict[str, Any]:
-        """Go back to a snapshot, as `WebShopEnv.restore` does, on a visit of its own.
-
-        Raises:
-            SnapshotError: It is none, or its product is not in this shop.
-            UnknownTaskError: Its task is not in this shop.
-        """
-        super().restore(snapshot)
+    def _go_back(self, task_id: str, kept: VisitState) -> None:
+        """Go back to a page, on a visit of its own."""
+        super()._go_back(task_id, kept)
         self._path = self._site.enter(self._goal)
         visit = self._site.visit(self._path)
         if visit is not None and self.page.kind == "done":
             visit.receipt, visit.rating = self.page, self._bought
         self._tab.goto(f"{self._where}{self._path}{address(self.page)}", wait_until="domcontentloaded")
         self._read = self._tab.evaluate(_READ)
-        return self._info()
 
     def close(self) -> None:
-        """Close the browser and the website; to close them again does nothing."""
+        """Close the browser, the website and the window; to close them again does nothing."""
+        super().close()
         self._open.close()
 
     def _search(self, text: str) -> None:

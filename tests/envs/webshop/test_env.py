@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import homebody.envs
-from homebody.envs.core import EnvError, NotResetError, ResetOptionError, UnknownTaskError
+from homebody.envs.core import EnvError, MaxStepsError, NotResetError, ResetOptionError, UnknownTaskError
 from homebody.envs.webshop.catalogue.catalogue import CatalogueError
 from homebody.envs.webshop.env import UnknownParameterError, WebShopEnv
 from homebody.envs.webshop.goals.expert import NoWayError
@@ -272,7 +272,6 @@ def test_a_shop_is_opened_once_and_again_when_its_files_change(folder: Path) -> 
     ("kwargs", "said"),
     [
         ({"observation": "image"}, "observation='image' is not possible; give one of: text, text_rich, html, url"),
-        ({"max_steps": 0}, "max_steps=0 is not possible; give a whole number of at least 1"),
         ({"goals": "humane"}, "goals='humane' is not possible; give one of: synthetic, human; did you mean human?"),
         ({"goals": "human"}, "goals='human' is not possible; give 'synthetic', or a data_dir"),
         ({"duplicates": "keep"}, "duplicates='keep' is not possible; give one of: error, skip"),
@@ -391,3 +390,9 @@ def test_no_split_is_much_easier_than_another() -> None:
         won[split_of(goal.asin)].append(info["won"])
     rates = [sum(wins) / len(wins) for wins in won.values()]
     assert max(rates) - min(rates) < 0.1, rates
+
+
+@pytest.mark.parametrize("max_steps", [0, -3, True, 2.0, "5"])
+def test_a_step_limit_is_a_whole_number_of_at_least_1(max_steps: Any) -> None:
+    with pytest.raises(MaxStepsError, match=f"max_steps={max_steps!r} is not possible; give a whole number of at least 1"):
+        WebShopEnv(max_steps=max_steps)

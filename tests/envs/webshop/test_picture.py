@@ -11,11 +11,11 @@ import pytest
 
 from homebody.envs.canvas import Canvas, CanvasSizeError, Window
 from homebody.envs.core import RenderModeError
+from homebody.envs.viewer import Viewer
 from homebody.envs.webshop.env import WebShopEnv
 from homebody.envs.webshop.goals.shop import Stock
-from homebody.envs.webshop.pages.pages import Page, search_command
+from homebody.envs.webshop.pages.pages import Page, PageView, search_command
 from homebody.envs.webshop.picture.picture import LEAST_SIZE, ShopPicture
-from homebody.envs.webshop.picture.viewer import Viewer
 
 SIZES = [LEAST_SIZE, (640, 480), (640, 700), (960, 720), (1920, 1080)]
 
@@ -38,7 +38,8 @@ def pages(stock: Stock, task: str) -> Iterator[tuple[Page, str]]:
 
 def draw(picture: ShopPicture, page: Page, said: str = "") -> Canvas:
     canvas = Canvas(*picture.size)
-    picture.draw(canvas, page, "Find me a lamp", said)
+    picture.see(PageView(page, "Find me a lamp"), said)
+    picture.draw(canvas)
     return canvas
 
 
@@ -141,13 +142,13 @@ def test_a_window_shows_every_page_until_it_is_closed(tasks: list[str], monkeypa
 
 
 def test_nothing_is_shown_before_anything_is(stock: Stock) -> None:
-    viewer = Viewer("rgb_array", LEAST_SIZE)
+    viewer = Viewer("rgb_array", LEAST_SIZE, LEAST_SIZE, 2)
     assert viewer.frame() is None
-    viewer.show(stock.shop.home(), "Find me a lamp")
+    viewer.begin(ShopPicture(LEAST_SIZE), PageView(stock.shop.home(), "Find me a lamp"), "")
     assert viewer.frame() is not None
     viewer.close()
 
 
 def test_a_mode_that_there_is_not() -> None:
     with pytest.raises(RenderModeError, match="render_mode='ansi' draws nothing; make the environment with one of: 'human', 'rgb_array'"):
-        Viewer("ansi", (640, 480))
+        WebShopEnv(render_mode="ansi")

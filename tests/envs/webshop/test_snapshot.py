@@ -77,7 +77,7 @@ def test_an_environment_that_was_never_reset_can_be_pickled() -> None:
 def test_what_cannot_be_restored_is_named_and_changes_nothing() -> None:
     env = begun()
     good = env.snapshot()
-    elsewhere = replace(good, place=replace(Place.of(env.page), kind="item", asin="NONE"))
+    elsewhere = replace(good, kept=replace(good.kept, place=replace(Place.of(env.page), kind="item", asin="NONE")))
     for snapshot, said in ((elsewhere, "product 'NONE' is not in this shop"), (b"", "it is bytes, not Snapshot")):
         with pytest.raises(SnapshotError, match=f"this snapshot cannot be restored: {said}; give one from"):
             env.restore(snapshot)  # type: ignore[arg-type]

@@ -1,40 +1,20 @@
 """Shows an environment's episodes: as arrays, or in a window that a person may close while the play goes on.
 
-Knows render modes; `picture` draws.
+Knows render modes; the environment's picture draws.
 """
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homebody.envs.canvas import Canvas, Window, check_size
-from homebody.envs.household.engine.game import Game
-from homebody.envs.household.engine.layout import Words
-from homebody.envs.household.picture import LEAST_SIZE, HousePicture
+from homebody.envs.text_env import Picture
 
-STEPS_PER_SECOND: Final = 4
-"""How many steps of an episode are shown in a second."""
-_FRAMES_PER_STEP: Final = 8
-"""How many pictures a window shows of each step."""
-
-
-class Play(Protocol):
-    """A game being played, as a viewer needs it."""
-
-    @property
-    def game(self) -> Game:
-        """The game."""
-
-    @property
-    def state(self) -> Words:
-        """Where it stands, as `layout.py` says."""
-
-    @property
-    def won(self) -> bool:
-        """Whether the goal holds now."""
+FRAMES_PER_STEP: Final = 8
+"""How many pictures a window shows of each step, where something moves."""
 
 
 class Viewer:
@@ -43,43 +23,44 @@ class Viewer:
     Args:
         mode: `human` opens a window and shows every step in it; `rgb_array` draws only when asked.
         size: Width and height of the pictures, in pixels.
+        least: The smallest width and height.
+        steps_per_second: How many steps a window shows in a second.
 
     Raises:
         CanvasSizeError: The size is not possible.
         PygameMissingError: pygame is not installed.
     """
 
-    def __init__(self, mode: str, size: tuple[int, int]) -> None:
-        self._size = check_size(size, LEAST_SIZE)
+    def __init__(self, mode: str, size: tuple[int, int], least: tuple[int, int], steps_per_second: int) -> None:
+        self._size = check_size(size, least)
         self._canvas = Canvas(*self._size)
         self._in_window = mode == "human"
+        self._wait_ms = 1000 // (steps_per_second * FRAMES_PER_STEP)
         self._window: Window | None = None
-        self._picture: HousePicture | None = None
+        self._picture: Picture | None = None
 
-    def begin(self, play: Play, observation: str, n_steps: int = 0) -> None:
+    def begin(self, picture: Picture, view: Any, observation: str, n_steps: int = 0, *, won: bool = False) -> None:
         """Show a play from here on; what an agent saw earlier is not known.
 
         Raises:
             DisplayError: A window is to be opened and there is no display.
         """
-        if self._picture is None or self._picture.game is not play.game:
-            self._picture = HousePicture(play.game, self._size)
-        self._picture.forget()
-        self._picture.see(play.state, answer=observation, step=n_steps, won=play.won)
-        self._show(self._picture)
+        picture.see(view, answer=observation, step=n_steps, won=won)
+        self._picture = picture
+        self._show(picture)
 
-    def follow(self, play: Play, command: object, observation: str, n_steps: int) -> None:
+    def follow(self, view: Any, command: str, observation: str, n_steps: int, *, won: bool) -> None:
         """Show the next step of the play that `begin` named.
 
         Raises:
             DisplayError: A window is to be opened and there is no display.
         """
         if self._picture is not None:
-            self._picture.see(play.state, command if isinstance(command, str) else repr(command), observation, n_steps, won=play.won)
+            self._picture.see(view, command, observation, n_steps, won=won)
             self._show(self._picture)
 
     def frame(self) -> NDArray[np.uint8] | None:
-        """Return the picture: shape (height, width, 3), red, green, blue; `None` where a window shows it."""
+        """Return the picture: shape (height, width, 3), red, green, blue; None where a window shows it."""
         if self._in_window or self._picture is None:
             return None
         self._picture.draw(self._canvas)
@@ -90,16 +71,20 @@ class Viewer:
         if self._window is not None:
             self._window.close()
 
-    def _show(self, picture: HousePicture) -> None:
+    def _show(self, picture: Picture) -> None:
         if not self._in_window:
             return
         if self._window is None:
             self._window = Window(*self._size, "homebody")
-        for _ in picture.walk(_FRAMES_PER_STEP):
+        shown = 0
+        for _ in picture.walk(FRAMES_PER_STEP):
             # Not to ask for events would make the desktop think that the program hangs.
             self._window.events()
             if not self._window.is_open:
                 return
             picture.draw(self._canvas)
             self._window.show(self._canvas)
-            self._window.wait(1000 // (STEPS_PER_SECOND * _FRAMES_PER_STEP))
+            self._window.wait(self._wait_ms)
+            shown += 1
+        # A step in which nothing moves is seen as long as one in which something does.
+        self._window.wait(self._wait_ms * (FRAMES_PER_STEP - shown))
