@@ -130,7 +130,7 @@ def run_episode(
         behaviour_hash=spec.behaviour_hash,
         policy=policy.name,
         opening=episode.opening,
-        goal=episode.goal,
+        goal=episode.said,
         trace=tuple(episode.trace),
         invalid_actions=sum(not step.accepted for step in episode.trace),
         activations=dict(sorted(harness.activations.items())),
@@ -191,7 +191,7 @@ class _Episode:
         self.boundary = "reset"
         self.won = False
         self.strict: bool | None = None
-        self.goal = self.opening = self.env_text = self.system_prompt = ""
+        self.said = self.goal = self.opening = self.env_text = self.system_prompt = ""
         self.turns: list[Turn] = []
         self.trace: list[StepRecord] = []
         self.steps = self.tool_calls = 0
@@ -202,9 +202,10 @@ class _Episode:
         """Run from reset to the end."""
         self.opening, info = self.env.reset(seed=seed, options={"task": task.task_id})
         self.env_text = self.opening
-        self.goal = info["goal"]
+        self.said = info["goal"]
+        self.goal = self.policy.read_goal(self.said)
         if self.on_start:
-            self.on_start(self.goal, self.opening)
+            self.on_start(self.said, self.opening)
         self.strict = info.get("success_strict")
         admissible = tuple(info["admissible_commands"])
         self.boundary = "task_start"

@@ -98,7 +98,7 @@ class Policy(Protocol):
         """Return the number of tokens of a text; an estimate without a model."""
         ...
 
-    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None, task_id: str = "") -> None:
+    def begin(self, seed: int, attempt: int, expert: Callable[[], object] | None, task_id: str = "") -> None:
         """Start an episode.
 
         Args:
@@ -107,6 +107,10 @@ class Policy(Protocol):
             expert: the environment's method that `asks` names, if it has one.
             task_id: what is played; it makes draws at one task independent of those at another.
         """
+        ...
+
+    def read_goal(self, goal: str) -> str:
+        """Return the goal as the harness is to know it: as the environment says it, unless the policy reads it otherwise."""
         ...
 
     def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
@@ -130,11 +134,15 @@ class ModelFreePolicy(ABC):
         self.usage = Usage()
         self.score: Score | None = None
 
-    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None, task_id: str = "") -> None:
+    def begin(self, seed: int, attempt: int, expert: Callable[[], object] | None, task_id: str = "") -> None:
         """Remember what the episode needs."""
         self._ties = Ties(seed, attempt, task_id)
         self._rng = np.random.Generator(np.random.PCG64(self._ties.key))
         self._expert = expert
+
+    def read_goal(self, goal: str) -> str:
+        """Return the goal as it is."""
+        return goal
 
     def count_tokens(self, text: str) -> int:
         """Estimate."""
@@ -178,7 +186,7 @@ class EchoPolicy(NoModelPolicy):
 
     name = "echo"
 
-    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None, task_id: str = "") -> None:
+    def begin(self, seed: int, attempt: int, expert: Callable[[], object] | None, task_id: str = "") -> None:
         """Forget the last episode's prompts."""
         super().begin(seed, attempt, expert, task_id)
         self._reader = Reader()
@@ -203,6 +211,27 @@ class ExecutorPolicy(NoModelPolicy):
         return Decision(event.advised, event.advised) if event.advised in event.candidates else favourite
 
 
+class MatcherPolicy(ExecutorPolicy):
+    """Plays as `executor` with the goal as the environment's own reader understands it: the bar for a model that reads goals.
+
+    That reader, the method `read_goal`, uses no model and sees what an agent sees.
+    """
+
+    name = "matcher"
+    asks = "read_goal"
+
+    def read_goal(self, goal: str) -> str:
+        """Ask the environment's reader.
+
+        Raises:
+            NoExpertError: there is none, or what it returns is no goal.
+        """
+        read = _asked(self, self._expert, "a model, or executor")()
+        if not isinstance(read, str) or not read.strip() or not is_name(read):
+            raise NoExpertError(f"{self.asks}() of this environment returned {short(read)}; it has to return a goal, one line of text")
+        return read
+
+
 class ExpertPolicy(ModelFreePolicy):
     """Plays the environment's own expert: privileged, an upper bound."""
 
@@ -211,11 +240,7 @@ class ExpertPolicy(ModelFreePolicy):
 
     def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
         """Take the first command of the expert's plan from here."""
-        if self._expert is None:
-            raise NoExpertError(
-                f"this environment has no {self.asks}() method, so the policy {self.name!r} cannot play it; choose a model or random"
-            )
-        plan: object = self._expert()
+        plan: object = _asked(self, self._expert, "a model or random")()
         if not isinstance(plan, list) or not all(isinstance(command, str) and is_name(command) for command in plan):
             raise NoExpertError(f"{self.asks}() of this environment returned {short(plan)}; it has to return a list of commands")
         command = plan[0] if plan else event.candidates[0]
@@ -229,9 +254,25 @@ class ScriptedPolicy(ExpertPolicy):
     asks = "scripted_policy"
 
 
+def _asked(policy: ModelFreePolicy, method: Callable[[], object] | None, others: str) -> Callable[[], object]:
+    """Return the environment's method that a policy asks.
+
+    Raises:
+        NoExpertError: the environment has none.
+    """
+    if method is None:
+        raise NoExpertError(
+            f"this environment has no {policy.asks}() method, so the policy {policy.name!r} cannot play it; choose {others}"
+        )
+    return method
+
+
 TWINS: Mapping[str, type[ModelFreePolicy]] = {policy.name: policy for policy in (NoModelPolicy, RandomPolicy, EchoPolicy, ExecutorPolicy)}
 """The policies that play a harness without its model: what it does by itself. The best of them is what a model is measured against."""
-MODEL_FREE: Mapping[str, type[ModelFreePolicy]] = {**TWINS, **{policy.name: policy for policy in (ScriptedPolicy, ExpertPolicy)}}
+MODEL_FREE: Mapping[str, type[ModelFreePolicy]] = {
+    **TWINS,
+    **{policy.name: policy for policy in (MatcherPolicy, ScriptedPolicy, ExpertPolicy)},
+}
 """The policies without a model, by name."""
 
 
@@ -263,11 +304,15 @@ class ModelPolicy:
         """Scores of endings after a plain-text prefix."""
         return lambda prefix, continuations: self.backend.score((prefix,), continuations)
 
+    def read_goal(self, goal: str) -> str:
+        """Return the goal as it is: the model reads it for itself."""
+        return goal
+
     def count_tokens(self, text: str) -> int:
         """Ask the backend."""
         return self.backend.count_tokens((text,))
 
-    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None, task_id: str = "") -> None:
+    def begin(self, seed: int, attempt: int, expert: Callable[[], object] | None, task_id: str = "") -> None:
         """Choose between greedy (first attempt) and sampling, and forget the last episode."""
         self._ties = Ties(seed, attempt, task_id)
         self._key = (seed, attempt)

@@ -98,7 +98,11 @@ class Recording:
         """Ask the other one."""
         return self._inner.count_tokens(text)
 
-    def begin(self, seed: int, attempt: int, expert: Callable[[], Sequence[str]] | None, task_id: str = "") -> None:
+    def read_goal(self, goal: str) -> str:
+        """Ask the policy."""
+        return self._inner.read_goal(goal)
+
+    def begin(self, seed: int, attempt: int, expert: Callable[[], object] | None, task_id: str = "") -> None:
         """Begin an episode, and forget the last one."""
         self.noted = []
         self._inner.begin(seed, attempt, expert, task_id)

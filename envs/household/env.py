@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import string
 from abc import abstractmethod
 from collections import deque
@@ -23,7 +24,8 @@ from homebody.envs.household.engine.game import StateError, compile_game
 from homebody.envs.household.engine.layout import Words
 from homebody.envs.household.engine.problem import LOGICS, Logic
 from homebody.envs.household.expert import expert
-from homebody.envs.household.expert.scripted import OnlineExpert
+from homebody.envs.household.expert.scripted import OnlineExpert, is_plain
+from homebody.envs.household.goals import matcher
 from homebody.envs.household.goals.said import Goals
 from homebody.envs.household.houses.building import ROOMS
 from homebody.envs.household.houses.holdout import Holdout
@@ -201,16 +203,31 @@ class HouseholdEnv(TextTaskEnv):
         play = self.play
         return [play.language.command(code) for code in expert.plan(play.game, play.state)]
 
-    def scripted_policy(self) -> list[str]:
-        """Return the next command, in a list, of an expert that sees only what an agent sees; it goes by what was said since the reset.
+    def read_goal(self) -> str:
+        """Return the goal as a plain sentence, as read without a model; a goal that is one already as it is.
+
+        The reader sees the task sentence and the places that the first observation lists; see `matcher.py`.
 
         Raises:
             NotResetError: The environment was never reset.
-            GoalSentenceError: The task sentence is none of ALFWorld's forms, as with goals that people say.
+        """
+        play = self.play
+        if is_plain(play.game.task):
+            return play.game.task
+        seen = play.language.intro.partition("Your task is to:")[0]
+        return matcher.say_plainly(matcher.read(play.game.task, re.findall(r"\ba (\S+) \d+", seen)))
+
+    def scripted_policy(self) -> list[str]:
+        """Return the next command, in a list, of an expert that sees only what an agent sees; it goes by what was said since the reset.
+
+        What the task is it takes from `read_goal`.
+
+        Raises:
+            NotResetError: The environment was never reset.
         """
         play = self.play
         if self._online is None:
-            self._online = OnlineExpert(play.game.task)
+            self._online = OnlineExpert(self.read_goal())
         while self._unread:
             self._online.see(self._unread.popleft())
         return [self._online.choose(play.admissible())]

@@ -22,6 +22,7 @@ from homebody.agents.policy import (
     EchoPolicy,
     ExecutorPolicy,
     ExpertPolicy,
+    MatcherPolicy,
     ModelPolicy,
     NoExpertError,
     NoModelPolicy,
@@ -51,7 +52,7 @@ def began(policy, seed=0, attempt=0, expert=None, task_id=""):
 
 
 def test_controls_have_names_and_no_model(yard):
-    assert set(MODEL_FREE) == {"no-model", "random", "echo", "executor", "scripted", "expert"}
+    assert set(MODEL_FREE) == {"no-model", "random", "echo", "executor", "matcher", "scripted", "expert"}
     assert set(TWINS) == {"no-model", "random", "echo", "executor"}
     for name, control in MODEL_FREE.items():
         policy = control()
@@ -192,6 +193,53 @@ def test_online_asks_the_environments_own_method_in_an_episode(harness, yard):
     assert (record.won, record.steps, record.policy, record.error) == (True, 5, "scripted", None)
     missing = run_episode(yard.Yard(), harness("show_candidates"), ScriptedPolicy(), yard.task(), max_steps=9)
     assert missing.error["kind"] == "NoExpertError"
+
+
+# --- matcher
+
+
+class Hinting:
+    """Mixed into the yard: says the goal so that no plan knows it."""
+
+    SAID = "Off you go!"
+
+    def info(self):
+        return {**super().info(), "goal": self.SAID}
+
+
+def test_matcher_plays_the_harness_with_the_goal_as_the_environment_reads_it(harness, yard):
+    class Reading(Hinting, yard.Yard):
+        def read_goal(self):
+            return self.goal
+
+    spec = harness(("learned_plan", {"frames": [yard.ONE], "explore": yard.EXPLORE}), ("loop_guard", {"repeats": 1}), "show_candidates")
+    steps = {}
+    for policy, env in ((MatcherPolicy(), Reading()), (ExecutorPolicy(), Reading()), (ExecutorPolicy(), yard.Yard())):
+        steps[policy.name, type(env).__name__] = run_episode(env, spec, policy, yard.task(), max_steps=12)
+    read, unread, plain = steps.values()
+    assert (read.won, unread.won, plain.won) == (True, False, True)
+    assert [step.command for step in read.trace] == [step.command for step in plain.trace]
+    assert read.goal == "Off you go!"
+
+
+@pytest.mark.parametrize("read", [7, "", "two\nlines", None])
+def test_reader_that_returns_no_goal_is_a_named_error(read, harness, yard):
+    class Reading(yard.Yard):
+        def read_goal(self):
+            return read
+
+    record = run_episode(Reading(), harness("show_candidates"), MatcherPolicy(), yard.task(), max_steps=9)
+    assert record.error["kind"] == "NoExpertError"
+    assert record.error["message"].startswith("read_goal() of this environment returned ")
+    assert "\n" not in record.error["message"]
+
+
+def test_matcher_needs_a_reader(harness, yard):
+    record = run_episode(yard.Yard(), harness("show_candidates"), MatcherPolicy(), yard.task(), max_steps=9)
+    assert record.error["kind"] == "NoExpertError"
+    assert record.error["message"] == (
+        "this environment has no read_goal() method, so the policy 'matcher' cannot play it; choose a model, or executor"
+    )
 
 
 # --- best

@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import pytest
 
 from homebody.envs import check_env, make, task_source, tasks
@@ -23,7 +22,6 @@ from homebody.envs.household.engine.game import compile_game
 from homebody.envs.household.engine.problem import Goal, GoalKind
 from homebody.envs.household.engine.vocabulary import object_flags, receptacle_kinds
 from homebody.envs.household.expert.expert import plan
-from homebody.envs.household.expert.scripted import GoalSentenceError
 from homebody.envs.household.export import export_houses
 from homebody.envs.household.goals.said import AnnotationError, GoalsError, read_table, say_goal, split_suffix
 from homebody.envs.household.houses.building import ROOMS
@@ -317,13 +315,6 @@ def test_wrong_parameter_is_one_clear_line(env_id: str, kwargs: dict[str, Any], 
 def test_unknown_end_of_an_id_is_refused(task: str) -> None:
     with pytest.raises(EnvError, match="not a house"):
         HouseSource(goals="said").load(task)
-
-
-def test_scripted_policy_refuses_in_one_line() -> None:
-    env = gymnasium.make("homebody/Household-v0", goals="said")
-    env.reset(options={"task": "test/kitchen-clean-000003"})
-    with pytest.raises(GoalSentenceError, match="does not understand the goal"):
-        env.unwrapped.scripted_policy()  # type: ignore[attr-defined]
 
 
 # ---- ALFWorld's games

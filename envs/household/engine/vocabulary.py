@@ -6,7 +6,7 @@ Knows names and numbers only; makes nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -103,6 +103,16 @@ def room_plans() -> dict[str, RoomPlan]:
         for name, row in _table("rooms").items()
         if name != "about"
     }
+
+
+def fitting_rooms(present: Collection[str]) -> list[RoomPlan]:
+    """Return the kinds of rooms that a house may have; all where none fits.
+
+    Args:
+        present: The types of its receptacles, in lower case. A room fits if all the furniture that such a room always has is there.
+    """
+    plans = list(room_plans().values())
+    return [plan for plan in plans if all(name.lower() in present for name, spread in plan.furniture.items() if spread[0] == 1.0)] or plans
 
 
 def _table(name: str) -> dict[str, Any]:

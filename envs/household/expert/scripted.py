@@ -13,7 +13,7 @@ from typing import Final
 
 from homebody.envs.core import EnvError
 from homebody.envs.household.engine.problem import GoalKind
-from homebody.envs.household.engine.vocabulary import receptacle_kinds, room_plans
+from homebody.envs.household.engine.vocabulary import fitting_rooms, receptacle_kinds
 
 _GOALS: Final = (
     (GoalKind.TWO, r"(?:put two|find two) (?P<object>\w+) (?:and put them )?in (?P<target>\w+)"),
@@ -48,7 +48,7 @@ class GoalSentenceError(EnvError):
         super().__init__(
             f"the online expert does not understand the goal {goal[:200]!r}; it knows sentences as 'put a clean mug in cabinet', "
             "'find two pens and put them in drawer' or 'look at book under the desklamp'; "
-            "play with goals='plain', or leave the online expert out for this game"
+            "for another, give it what the environment's read_goal() returns"
         )
 
 
@@ -241,6 +241,11 @@ def read_goal(sentence: str) -> tuple[GoalKind, str, str]:
     raise GoalSentenceError(sentence)
 
 
+def is_plain(sentence: str) -> bool:
+    """Tell whether a task sentence is one of ALFWorld's forms."""
+    return any(re.fullmatch(form, sentence.strip().rstrip(".")) for _, form in _GOALS)
+
+
 def _names(listing: str) -> list[str]:
     """Read `a mug 1, a pen 2, and a pen 1`."""
     return [] if listing == "nothing" else [name.removeprefix("a ") for name in re.split(r", (?:and )?", listing)]
@@ -265,11 +270,8 @@ def _chances(wanted: str, present: tuple[str, ...]) -> dict[str, float]:
         wanted: The object's type, in lower case.
         present: The type of every receptacle of the house, in lower case.
     """
-    plans = list(room_plans().values())
-    # A kind of room is taken to be there if all the furniture is that such a room always has.
-    fitting = [plan for plan in plans if all(name.lower() in present for name, spread in plan.furniture.items() if spread[0] == 1.0)]
     expected = dict.fromkeys(present, _FAINT)
-    for plan in fitting or plans:
+    for plan in fitting_rooms(present):
         for name, stock in plan.objects.items():
             where = {kind.lower(): weight for kind, weight in stock.where.items() if kind.lower() in present}
             if name.lower() == wanted and where:

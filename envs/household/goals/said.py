@@ -79,7 +79,7 @@ def say_goal(goal: Goal, split: str, seed: str) -> str:
         split: One of `SPLITS`: which wordings and names may occur.
         seed: What tells sentences of one goal apart, as a task id.
     """
-    words = _words()
+    words = read_words()
     key = f"goal/{VERSION}/{split}/{seed}/{int(goal.kind)}/{goal.object}/{goal.target}"
     draws = _DRAWS.unpack(hashlib.sha256(key.encode()).digest())
     wordings = words.wordings[goal.kind, split]
@@ -134,7 +134,8 @@ class Words:
 
 
 @cache
-def _words() -> Words:
+def read_words() -> Words:
+    """Return the tables of `assets/household/goals.toml`, ready to use."""
     table = read_table()
     things, places = _names(table["things"]), _names(table["places"])
     before, after = table["polite"]["before"], table["polite"]["after"]
