@@ -108,7 +108,7 @@ class ChatTemplate:
             BadChatTemplateError: the template refuses the messages, or takes too long.
             BadRequestError: there is no message.
         """
-        return self._kept(json.dumps([dict(message) for message in messages]), json.dumps(variables, sort_keys=True))
+        return self._kept(json.dumps([dict(message) for message in messages]), json.dumps(variables))
 
     def _holds_system(self) -> bool:
         return _SYSTEM_PROBE in "".join(self.render(_PROBE))

@@ -43,7 +43,7 @@ class Thinking:
     template: Mapping[str, Any] = field(default_factory=dict)
     """What the chat template is told besides, by name: texts, numbers, true and false. It goes before what the mode says."""
     start: str = ""
-    """Mark that begins a thought, for a model whose own marks are not found; together with `end`, or empty."""
+    """Mark that begins a thought, in the place of the one that is found; together with `end`, or empty."""
     end: str = ""
     """Mark that ends it."""
 

@@ -99,8 +99,8 @@ def find_marks(template: ChatTemplate, has: Callable[[str], bool]) -> Marks | No
 
 
 def marks_for(marks: Marks | None, thinking: Thinking) -> Marks | None:
-    """Return the marks that hold for a reply: those that the harness names where the model's own are not known."""
-    if marks is None and thinking.start:
+    """Return the marks that hold for a reply: those that the harness names, or else the model's own."""
+    if thinking.start:
         return Marks(thinking.start, thinking.end, dict.fromkeys(VARIABLES, "none"))
     return marks
 
@@ -110,7 +110,7 @@ def may_think(template: ChatTemplate, marks: Marks | None, thinking: Thinking) -
     found = marks_for(marks, thinking)
     if found is None or thinking.mode == "off":
         return False
-    if thinking.mode == "on" or not thinking.template:
+    if thinking.mode == "on" or not (thinking.template or thinking.start):
         return thinking.mode == "on" or found.opens["template"] != "closed"
     return _state("".join(template.render(_PROBE, **told(thinking))), found.start, found.end) != "closed"
 

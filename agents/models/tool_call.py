@@ -201,8 +201,8 @@ def shared(text: str, other: str) -> int:
 
 
 def _loose(literal: str) -> str:
-    """Return a pattern of a text in which white space is free and the names of the probe are any name."""
-    pattern = r"\s*".join(re.escape(part) for part in re.split(r"\s+", literal))
+    """Return a pattern of a text in which white space is free, around marks too, and the names of the probe are any name."""
+    pattern = r"\s*".join(re.escape(part) for part in re.split(r"\s+|(?<=>)|(?=<)", literal))
     for sentinel in (_NAME, _FIELD, _ID):
         pattern = pattern.replace(sentinel, r"[\w.-]*")
     return pattern

@@ -131,7 +131,7 @@ class Think(Processor):
             "dependentRequired": {"start": ["end"], "end": ["start"]},
             "additionalProperties": False,
             "default": {},
-            "description": "what begins and ends a thought, for a model of which that is not found",
+            "description": "what begins and ends a thought, in the place of the marks that are found",
         },
     }
 

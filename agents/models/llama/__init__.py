@@ -258,7 +258,9 @@ class LlamaCpp:
         with self.engine.copies(1):
             run = Run(self.engine, start, row, Sampler(generation), self._scratch if self.on_text else None)
             calls = CallReader(self._template.tool_form if self._template else None, offered=bool(tools))
-            writer = Writer(self.engine, signs, run, generation, rule, calls, self._texts)
+            named = filter(None, (generation.thinking.start, generation.thinking.end))
+            texts = self._texts | control_texts(self.engine, named)
+            writer = Writer(self.engine, signs, run, generation, rule, calls, texts)
             reply = writer.write(is_open=is_open)
         self.usage.generated_tokens += writer.chosen
         if self.on_text:

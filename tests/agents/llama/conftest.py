@@ -2,8 +2,10 @@
 
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
@@ -186,21 +188,29 @@ MARKS = ("<think>", "</think>", "<tool_call>", "</tool_call>", "<|end|>", "\n\n"
 """Tokens of models that think, besides those of every tiny model."""
 
 
+@lru_cache(maxsize=64)
+def followers(own: tuple[str, ...], *texts: str) -> tuple[tuple[int, int], ...]:
+    """Return each token of these texts with the one after it, and the end after `<|end|>`."""
+    chain: dict[int, int] = {}
+    with TemporaryDirectory() as folder:
+        write_model(path := Path(folder) / "plain.gguf", "llama", own=own)
+        plain = LlamaCpp(path, name="plain")
+    with plain:
+        for text in texts:
+            for token, follower in pairwise(plain.engine.tokenize(text, True)):
+                assert chain.setdefault(token, follower) == follower, f"{plain.engine.word(token)!r} has two followers in {text!r}"
+        chain[plain.engine.tokenize("<|end|>", True)[0]] = 2
+    return tuple(chain.items())
+
+
 def fixed_text(path: Path, template: str, *texts: str, own: Sequence[str] = (), architecture: str = "llama", n_ctx: int = 2048) -> Path:
     """Write a model that says what follows: of each text, each token after the one before it, and the end after `<|end|>`.
 
     No token may stand in the texts with two followers.
     """
-    given = {"n_ctx": n_ctx, "template": template, "own": (*MARKS, *own)}
-    write_model(path, architecture, **given)
-    with LlamaCpp(path, name="plain") as plain:
-        chain: dict[int, int] = {}
-        for text in texts:
-            tokens = plain.engine.tokenize(text, True)
-            for token, follower in pairwise(tokens):
-                assert chain.setdefault(token, follower) == follower, f"{plain.engine.word(token)!r} has two followers in {text!r}"
-        chain[plain.engine.tokenize("<|end|>", True)[0]] = 2
-    write_model(path, architecture, **given, chain=list(chain.items()))
+    words = (*MARKS, *own)
+    chain = followers(words, *texts)
+    write_model(path, architecture, n_ctx=n_ctx, template=template, own=words, chain=chain)
     return path
 
 
