@@ -56,6 +56,11 @@ class Marks:
     opens: Mapping[str, str]
     """By mode, how the template ends a prompt: `open`, `closed` or `none`."""
 
+    def __str__(self) -> str:
+        ends = {"open": "the template opens it", "closed": "the template closes it at once", "none": "the model may open it"}
+        switched = any(ends != self.opens["template"] for ends in self.opens.values())
+        return f"{self.start} {self.end}: {ends[self.opens['template']]}{', unless enable_thinking says otherwise' if switched else ''}"
+
     @property
     def gap(self) -> str:
         """What stands between the mark of the end and the answer."""

@@ -35,6 +35,8 @@ PROBE_TOOL: Tool = {
     },
 }
 PROBE_ASKED = "zqasked"
+NO_FORM = "in words: its chat template shows none"
+"""How a model is told of tools that has no form of its own."""
 _WORDS = """\
 You may call these functions:
 {tools}
@@ -57,6 +59,10 @@ class ToolForm:
     """The mark in which the value stands as in a program; empty where it stands as it is."""
     as_text: bool
     """Whether the template wants the arguments as a JSON text."""
+
+    def __str__(self) -> str:
+        kind = "a JSON object" if self.kind == "JSON" else "marks around name and values"
+        return f"{kind}, after {self.start}" if self.start else kind
 
 
 def probe_chat(as_text: bool, thought: Mapping[str, str] | None = None) -> list[dict[str, Any]]:

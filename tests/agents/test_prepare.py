@@ -151,7 +151,8 @@ def test_describes_a_file_by_its_head(toy):
     found = prepare.describe("toy")
     assert found == {
         "name": "toy", "model": "", "architecture": "", "layers": 1, "context": 0, "words": 0, "quantization": "Q4_K_M",
-        "chat_template": "no", "size_bytes": len(DATA), "memory_bytes": len(DATA) + 64_000_000, "sha256": SHA256,
+        "chat_template": "no", "thinking": "no", "tools": "in words: its chat template shows none", "sampling": "none said",
+        "size_bytes": len(DATA), "memory_bytes": len(DATA) + 64_000_000, "sha256": SHA256,
     }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from homebody.agents.episode import run_episode
 from homebody.agents.models.generation import Thinking
+from homebody.agents.models.prepare import describe
 from homebody.agents.policy import ModelPolicy
 
 SHOWN = "{{ m.content }}"
@@ -154,3 +155,29 @@ def test_the_harness_tells_the_template_what_it_asks_for(told, thinks, says, har
     record = played(backend, harness, yard, LAST, template=told)
     assert [(step.command, bool(step.thought)) for step in record.trace] == [("wait", thinks)] * 3
     assert backend.thinks(Thinking(template=told)) == thinks
+
+
+OPENED, WORDS = "<think> </think>: the template opens it", "in words: its chat template shows none"
+SAMPLING = {"general.sampling.temp": 0.6, "general.sampling.top_k": 20}
+
+
+@pytest.mark.parametrize(
+    ("source", "own", "metadata", "expected"),
+    [
+        (TEMPLATES["takes enable_thinking"], (), SAMPLING,
+         ("yes", f"{OPENED}, unless enable_thinking says otherwise", WORDS, "temperature 0.6, top_k 20")),
+        (TEMPLATES["tools as Hermes"], (), {}, ("yes", OPENED, "a JSON object, after <tool_call>", "none said")),
+        (TEMPLATES["tools as XML"], (), {}, ("yes", "no", "marks around name and values, after <tool_call>", "none said")),
+        (TEMPLATES["no thinking"], ("[THINK]", "[/THINK]"), {}, ("yes", "[THINK] [/THINK]: the model may open it", WORDS, "none said")),
+        ("", (), {}, ("no", "no", WORDS, "none said")),
+    ],
+)  # fmt: skip
+def test_a_file_tells_how_its_model_is_asked(source, own, metadata, expected, tiny_file):
+    found = describe(str(tiny_file("llama", template=source, own=own, metadata=metadata)))
+    assert tuple(found[key] for key in ("chat_template", "thinking", "tools", "sampling")) == expected
+
+
+def test_a_template_of_no_use_is_said(tiny_file):
+    found = describe(str(tiny_file("llama", template="{% for m in messages %}")))
+    assert found["chat_template"].startswith("of no use: the chat template of ")
+    assert found["thinking"] == "no"
