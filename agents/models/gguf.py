@@ -37,7 +37,16 @@ _KEPT = 512
 _MOST_DIMS = 4
 _MOST_LAYERS = 512  # LLAMA_MAX_LAYERS of llama.cpp's src/llama-hparams.h.
 _OUTPUT_ROWS = 128
+_RECURRENT = ("mamba", "mamba2", "rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7")
+_INTERVAL = ("qwen3next", "qwen35", "qwen35moe")
+"""Architectures of which every fourth layer has attention where the file says nothing else."""
+_BOTH = ("falcon-h1",)
+"""Architectures with attention and a recurrent state in every layer."""
 _COMPUTE_BYTES = 64_000_000
+N_STATES = 16
+"""Sequences that a recurrent or hybrid model may have at once; each takes a state, whether it is used or not."""
+N_POINTS = 12
+"""Most copies of such a state that are kept beside; see `homebody.agents.models.llama.prompt`."""
 
 
 @dataclass(frozen=True)
@@ -85,16 +94,51 @@ class Header:
     def memory_bytes(self, n_ctx: int) -> int:
         """Estimate what the model needs with a context of so many tokens, of at most its training length.
 
-        The weights, the keys and values of 16 bits of every layer, two times 128 rows of logits, and 64 MB to compute in. Models whose
-        layers do not all have attention need less. Prompts that are put aside come on top as a process plays on, up to the bound of
-        `homebody.agents.models.llama.prompt`.
+        The weights, the keys and values of 16 bits of the layers with attention, the recurrent states (one for each of `N_STATES`
+        sequences and `N_POINTS` copies), two times 128 rows of logits, and 64 MB to compute in. Saved prompts come on top as a process
+        plays on, up to the bound of `homebody.agents.models.llama.prompt`.
         """
+        cells = min(n_ctx, self.number("context_length", n_ctx))
+        states = (N_STATES + N_POINTS) * self.state_bytes
+        return self.size_bytes + cells * self._token_bytes + states + 2 * _OUTPUT_ROWS * self.n_words * 4 + _COMPUTE_BYTES
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the recurrent state of one sequence, 32-bit numbers; 0 for a model without one. As llama.cpp's llama-hparams.cpp."""
+        width, heads, convolved = self.number("embedding_length"), self.number("attention.head_count"), self.number("ssm.conv_kernel")
+        if head := self.number("wkv.head_size"):
+            each = self.number("token_shift_count", 2) * width + width * head
+        elif shift := self.number("shortconv.l_cache"):
+            each = width * (shift - 1)
+        elif head := self.number("kda.head_dim"):
+            each = 3 * (max(convolved, 1) - 1) * heads * head + head * head * heads
+        else:
+            inner, state = self.number("ssm.inner_size"), self.number("ssm.state_size")
+            each = max(convolved - 1, 0) * (inner + 2 * self.number("ssm.group_count") * state) + state * inner
+        both = self.architecture in _BOTH
+        return 4 * each * sum(both or not heads for heads in self._heads)
+
+    @property
+    def _token_bytes(self) -> int:
+        """Bytes of the keys and values of one token."""
         heads = self.number("attention.head_count", 1)
         width = self.number("embedding_length") // max(heads, 1)
         both = self.number("attention.key_length", width) + self.number("attention.value_length", width)
-        cells = min(n_ctx, self.number("context_length", n_ctx))
-        cache = self.number("block_count") * cells * self.number("attention.head_count_kv", heads) * both * 2
-        return self.size_bytes + cache + 2 * _OUTPUT_ROWS * self.n_words * 4 + _COMPUTE_BYTES
+        return 2 * both * sum(self._heads)
+
+    @property
+    def _heads(self) -> list[int]:
+        """Heads of keys of each layer; 0 for a layer without attention."""
+        layers = min(self.number("block_count"), _MOST_LAYERS)
+        given = self.metadata.get(f"{self.architecture}.attention.head_count_kv")
+        if self.architecture in _RECURRENT:
+            return [0] * layers
+        if isinstance(given, list):
+            heads = [number if isinstance(number, int) and number > 0 else 0 for number in given]
+            return [*heads, *[max(heads, default=0)] * layers][:layers]
+        heads = [self.number("attention.head_count_kv", self.number("attention.head_count", 1))] * layers
+        interval = self.number("full_attention_interval", 4 if self.architecture in _INTERVAL else 1)
+        return [number if (layer + 1) % max(interval, 1) == 0 else 0 for layer, number in enumerate(heads)]
 
     def check_model(self, path: object) -> None:
         """Check that it is of a language model. llama.cpp refuses most others, but ends the process at some.

@@ -30,7 +30,7 @@ def branches(continuations: Collection[Path]) -> dict[Path, list[int]]:
     return {path: sorted(tokens) for path, tokens in sorted(following.items())}
 
 
-def plant(continuations: Collection[Path], *, max_sequences: int, max_nodes: int) -> list[list[Node]]:
+def plant(continuations: Collection[Path], *, max_sequences: int, max_nodes: int, shares_nodes: bool = True) -> list[list[Node]]:
     """Return the trees whose nodes are the proper, non-empty beginnings of the continuations.
 
     The result depends on the set of continuations only. A node that two trees share is in both.
@@ -39,6 +39,7 @@ def plant(continuations: Collection[Path], *, max_sequences: int, max_nodes: int
         continuations: token tuples; repeats and empty ones are fine.
         max_sequences: most leaves of a tree, at least 1.
         max_nodes: most nodes of a tree; a single continuation longer than this gets a tree of its own all the same.
+        shares_nodes: whether a node may belong to several sequences; if not, each sequence has nodes of its own.
 
     Returns:
         Trees, each a list of nodes in depth-first order: a node comes after its parent, and all nodes of a sequence in order.
@@ -49,13 +50,15 @@ def plant(continuations: Collection[Path], *, max_sequences: int, max_nodes: int
     trees: list[list[Path]] = []
     size = 0
     for leaf in leaves:
-        new = len(leaf) - (_shared(trees[-1][-1], leaf) if trees else 0)
+        new = len(leaf) - (_shared(trees[-1][-1], leaf) if trees and shares_nodes else 0)
         if not trees or len(trees[-1]) == max_sequences or size + new > max_nodes:
             trees.append([])
             size, new = 0, len(leaf)
         trees[-1].append(leaf)
         size += new
-    return [_nodes(tree) for tree in trees]
+    if shares_nodes:
+        return [_nodes(tree) for tree in trees]
+    return [[node for number, leaf in enumerate(tree, start=1) for node in _chain(leaf, number)] for tree in trees]
 
 
 def _nodes(leaves: list[Path]) -> list[Node]:
@@ -64,6 +67,10 @@ def _nodes(leaves: list[Path]) -> list[Node]:
         for depth in range(1, len(leaf) + 1):
             through.setdefault(leaf[:depth], []).append(sequence)
     return [Node(path, tuple(sequences)) for path, sequences in through.items()]
+
+
+def _chain(leaf: Path, sequence: int) -> list[Node]:
+    return [Node(leaf[:depth], (sequence,)) for depth in range(1, len(leaf) + 1)]
 
 
 def _shared(a: Path, b: Path) -> int:

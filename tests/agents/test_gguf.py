@@ -89,10 +89,34 @@ def test_memory_is_weights_cache_logits_and_room_to_compute(toy_file):
     assert header.memory_bytes(100) == header.memory_bytes(4096)  # It was trained on 100.
 
 
-def test_widths_and_heads_of_their_own_are_taken():
-    own = {**TOY, "toy.attention.key_length": 8, "toy.attention.value_length": 24, "toy.attention.head_count_kv": [0, 4, 0]}
-    other = {**TOY, "toy.attention.head_count_kv": 4}
-    assert Header(own, 0, 0, 0).memory_bytes(10) == Header(other, 0, 0, 0).memory_bytes(10)
+def test_widths_of_their_own_and_heads_by_layer_are_taken():
+    own = {**TOY, "toy.attention.key_length": 8, "toy.attention.value_length": 24, "toy.attention.head_count_kv": [0, 4, 2]}
+    assert Header(own, 0, 0, 0).memory_bytes(11) - Header(own, 0, 0, 0).memory_bytes(10) == (4 + 2) * (8 + 24) * 2
+
+
+QWEN = {
+    "general.architecture": "qwen35", "qwen35.block_count": 32, "qwen35.context_length": 262_144, "qwen35.embedding_length": 4096,
+    "qwen35.attention.head_count": 16, "qwen35.attention.head_count_kv": 4, "qwen35.attention.key_length": 256,
+    "qwen35.attention.value_length": 256, "qwen35.ssm.conv_kernel": 4, "qwen35.ssm.inner_size": 4096, "qwen35.ssm.state_size": 128,
+    "qwen35.ssm.group_count": 16, "qwen35.ssm.time_step_rank": 32, "tokenizer.ggml.tokens": 248_320,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("interval", [{}, {"qwen35.full_attention_interval": 4}])
+def test_a_hybrid_of_the_size_of_qwen_9b(interval):
+    """Eight layers of attention and 24 of states: 32 KiB a token and 52.7 MB, as measured (specs of the models)."""
+    header = Header(QWEN | interval, 0, 0, 0)
+    assert header.state_bytes == 24 * 4 * (3 * (4096 + 2 * 16 * 128) + 128 * 4096) == 52_690_944
+    assert header.memory_bytes(4097) - header.memory_bytes(4096) == 32_768
+    assert header.memory_bytes(262_144) - header.memory_bytes(4096) == 258_048 * 32_768
+    assert header.memory_bytes(4096) == 4096 * 32_768 + 28 * 52_690_944 + 2 * 128 * 248_320 * 4 + 64_000_000
+
+
+def test_a_recurrent_model_has_no_keys():
+    header = Header({"general.architecture": "mamba", "mamba.block_count": 24, "mamba.embedding_length": 768, "mamba.ssm.conv_kernel": 4,
+                     "mamba.ssm.inner_size": 1536, "mamba.ssm.state_size": 16, "mamba.attention.head_count": 0}, 0, 0, 0)  # fmt: skip
+    assert header.state_bytes == 24 * 4 * (3 * 1536 + 16 * 1536)
+    assert header.memory_bytes(100) == header.memory_bytes(1000)
 
 
 def test_an_unknown_quantization_is_a_number():

@@ -39,3 +39,17 @@ def test_a_common_beginning_is_evaluated_once():
 
 def test_branches_name_what_follows():
     assert branches([(1, 2), (1, 3), (4,)]) == {(): [1, 4], (1,): [2, 3]}
+
+
+@given(SETS, st.integers(1, 4))
+def test_sequences_that_share_no_nodes_say_the_same(paths, max_sequences):
+    trees = plant(paths, max_sequences=max_sequences, max_nodes=10, shares_nodes=False)
+    wanted = {path[:end] for path in paths for end in range(1, len(path))}
+    assert {node.path for tree in trees for node in tree} == wanted
+    for tree in trees:
+        sequences = [node.sequences for node in tree]
+        assert sequences == sorted(sequences)
+        assert {len(each) for each in sequences} == {1}
+        for sequence in range(1, sequences[-1][0] + 1):
+            along = [node.path for node in tree if node.sequences == (sequence,)]
+            assert along == [along[-1][: depth + 1] for depth in range(len(along))]

@@ -12,8 +12,7 @@ What is equal to the bit, on one machine with one file and the same settings: ev
 any order of the continuations. What is only near: the score of a continuation among different others, since the batch has another shape
 then, and results with another ``n_batch``, thread count or machine.
 
-Models with recurrent memory cannot forget a tail: for them a state is kept after each segment, and one continuation is scored at a
-time. Results mean the same.
+Recurrent and hybrid models cannot drop the end of a sequence: for them copies of the recurrent state are kept. Results mean the same.
 
 No tokenizer adds a leading space here (some would, to every piece of text given to them): a segment or continuation is what it says.
 """
@@ -168,7 +167,8 @@ class LlamaCpp:
         if () in following:
             keep((), row)
         engine = self.engine
-        trees = plant(paths, max_sequences=engine.n_sequences - 1, max_nodes=max(1, min(engine.n_batch, self.n_ctx - start)))
+        most = {"max_sequences": engine.n_sequences - 1, "max_nodes": max(1, min(engine.n_batch, self.n_ctx - start))}
+        trees = plant(paths, **most, shares_nodes=engine.shares_tokens)
         size = min(N_OUTPUTS, engine.n_batch)
         for tree in trees:
             with engine.copies(max(node.sequences[-1] for node in tree)):

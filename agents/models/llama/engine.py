@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from homebody.agents.errors import BadModelFileError, DecodeError
 from homebody.agents.models.backend import Usage
+from homebody.agents.models.gguf import N_STATES
 from homebody.agents.models.llama.log import errors, reason, signals_held
 from homebody.agents.models.llama.sampling import Floats
 from homebody.agents.models.llama.weights import load_model
@@ -26,6 +27,9 @@ from homebody.agents.models.llama.weights import load_model
 N_OUTPUTS = 128
 """Most rows of logits of one batch: 128 rows of Gemma's 262,144 words are 134 MB, as many as n_batch would be 537 MB."""
 N_SEQUENCES = 64
+
+State = tuple[NDArray[np.uint8], ...]
+"""What a sequence holds, as bytes, in one part or several."""
 
 
 class Engine:
@@ -48,7 +52,12 @@ class Engine:
         self.n_batch = min(n_batch, self.n_ctx)
         self.forgets = not (llama_cpp.llama_model_is_recurrent(self._model) or llama_cpp.llama_model_is_hybrid(self._model))
         """Whether the memory can forget the end of a sequence. A recurrent one cannot: it holds a state, not tokens."""
-        self.n_sequences = N_SEQUENCES if self.forgets else 2  # A recurrent model pays for every sequence that there may be.
+        self.shares_tokens = not llama_cpp.llama_model_is_recurrent(self._model)
+        """Whether a token of a batch may belong to several sequences."""
+        self._window: int = llama_cpp.llama_model_n_swa(self._model)
+        self.saves = self.forgets or self._window == 0
+        """Whether `state` and `point` bring back what a fresh evaluation would give, to the bit."""
+        self.n_sequences = N_SEQUENCES if self.forgets else N_STATES
         self.flash_attention = "auto" if gpu_layers else "off"
         self._context = self._open(path, n_threads, gpu_layers)
         self._memory = llama_cpp.llama_get_memory(self._context)
@@ -131,31 +140,74 @@ class Engine:
             for sequence in range(1, count + 1):
                 llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
-    def truncate(self, size: int) -> bool:
-        """Reduce sequence 0 to its first tokens; False if the memory cannot, and then nothing changed."""
+    def go_back(self, size: int, point: NDArray[np.uint8] | None = None) -> bool:
+        """Reduce sequence 0 to its first tokens.
+
+        Args:
+            size: so many.
+            point: what `point` returned when sequence 0 had that size; needed where the model does not forget.
+
+        Returns:
+            False if llama.cpp refuses; the content of sequence 0 is unknown then.
+        """
+        if point is not None:
+            flags = llama_cpp.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY
+            if llama_cpp.llama_state_seq_set_data_ext(self._context, _bytes(point), len(point), 0, flags) != len(point):
+                return False
         return bool(llama_cpp.llama_memory_seq_rm(self._memory, 0, size, -1))
 
     def clear(self) -> None:
         """Empty every sequence."""
         llama_cpp.llama_memory_clear(self._memory, False)
 
+    def point(self) -> NDArray[np.uint8]:
+        """Return the recurrent state of sequence 0, without its keys and values, as bytes."""
+        flags = llama_cpp.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY
+        point = np.empty(llama_cpp.llama_state_seq_get_size_ext(self._context, 0, flags), np.uint8)
+        llama_cpp.llama_state_seq_get_data_ext(self._context, _bytes(point), len(point), 0, flags)
+        return point
+
     def state_size(self) -> int:
         """Return the number of bytes that `state` would give."""
-        return int(llama_cpp.llama_state_seq_get_size(self._context, 0))
+        return sum(int(llama_cpp.llama_state_seq_get_size(self._context, sequence)) for sequence in self._windows())
 
-    def state(self) -> NDArray[np.uint8]:
+    def state(self) -> State:
         """Return what sequence 0 holds, as bytes."""
-        state = np.empty(self.state_size(), np.uint8)
-        llama_cpp.llama_state_seq_get_data(self._context, _bytes(state), len(state), 0)
-        return state
+        parts = []
+        for sequence in self._windows():
+            part = np.empty(llama_cpp.llama_state_seq_get_size(self._context, sequence), np.uint8)
+            llama_cpp.llama_state_seq_get_data(self._context, _bytes(part), len(part), sequence)
+            parts.append(part)
+        return tuple(parts)
 
-    def restore(self, state: NDArray[np.uint8]) -> bool:
+    def restore(self, state: State) -> bool:
         """Empty every sequence and fill sequence 0 with what `state` returned; False if llama.cpp refuses, and then all is empty."""
         self.clear()  # The state goes to the first cells, where a fresh evaluation would have put it: sums keep their order.
-        if llama_cpp.llama_state_seq_set_data(self._context, _bytes(state), len(state), 0) == len(state):
-            return True
-        self.clear()
-        return False
+        sequence = 1 if self._window else 0
+        for part in state:
+            if llama_cpp.llama_state_seq_set_data(self._context, _bytes(part), len(part), sequence) != len(part):
+                self.clear()
+                return False
+            if sequence:
+                llama_cpp.llama_memory_seq_cp(self._memory, sequence, 0, -1, -1)
+                llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+        return True
+
+    def _windows(self) -> Iterator[int]:
+        """Yield sequences that together hold what sequence 0 holds.
+
+        llama.cpp leaves out of a sequence's state the tokens that its end does not see through a sliding window. A shorter prompt
+        needs them again, and the others would come back in other cells. So each window of tokens is a sequence while it is yielded.
+        """
+        if not self._window:
+            yield 0
+            return
+        for start in range(0, llama_cpp.llama_memory_seq_pos_max(self._memory, 0) + 1, self._window):
+            llama_cpp.llama_memory_seq_cp(self._memory, 0, 1, start, start + self._window)
+            try:
+                yield 1
+            finally:
+                llama_cpp.llama_memory_seq_rm(self._memory, 1, -1, -1)
 
     def tokenize(self, text: str, special: bool) -> tuple[int, ...]:
         """Return the tokens of a text; marks of the model, such as its end, are read as such only if `special`."""

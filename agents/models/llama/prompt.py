@@ -1,70 +1,89 @@
-"""What the model has read: the prompt in its memory, and earlier ones put aside.
+"""What the model has read: the cached prompt, and the saved states of earlier ones.
 
-- A new prompt keeps the longest common beginning of *segments*: of the prompt in sequence 0, or of one that was put aside.
-- A segment is always evaluated as its own batches, in chunks of ``n_batch`` tokens from its start, and always in the same cells. The
-  kernels round differently for batches of different shapes, and sum in the order of the cells, so this is what makes results equal to
-  the bit whether a prompt was evaluated at once or over many calls, here or in another process, held or put aside and restored.
-- A prompt that keeps less than half of what is held belongs to another conversation: a question between the steps of an episode, say.
-  What is held is then put aside as bytes, and the conversation is taken up again where it was.
-- Memory that cannot forget a tail (recurrent and hybrid models) goes back by a copy of its state, taken after each segment.
+- A new prompt keeps the longest common beginning of *segments*: of the prompt in sequence 0, or of a saved one.
+- A segment is always evaluated as its own batches, in chunks of ``n_batch`` tokens from its start, and always in the same cells.
+  The kernels round differently for batches of different shapes, and sum in the order of the cells. So results are equal to the bit
+  whether a prompt was evaluated at once or over many calls, here or in another process, cached or restored.
+- A prompt that keeps less than half of the cached one belongs to another conversation: a question between the steps of an episode,
+  say. The cached prompt is then saved, and the conversation is taken up again where it was.
+- Recurrent and hybrid models cannot drop the end of a sequence. For them a copy of the recurrent state alone (a *point*) is kept at the
+  ends of the segments to which prompts go back: the first one, the last few, and those where another conversation began.
 
-What is put aside is bounded in bytes; what has not been of use for the longest time goes first.
+Saved states are bounded in bytes and points in number; the least recently used go first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from homebody.agents.models.llama.engine import Engine
+from homebody.agents.models.gguf import N_POINTS
+from homebody.agents.models.llama.engine import Engine, State
 from homebody.agents.models.llama.sampling import Floats
 
-ASIDE_BYTES = 256 << 20
-"""Most bytes put aside, of a model that forgets. Eleven thousand tokens of SmolLM2-135M, whose
-tokens take 23,040 bytes each: 30 layers, keys and values, 3 heads of 64 numbers of 2 bytes."""
-STATES_BYTES = 4 * ASIDE_BYTES
-"""The same of one that cannot, and has a state after each segment instead."""
+SAVED_BYTES = 256 << 20
+"""Most bytes of saved states. Eleven thousand tokens of SmolLM2-135M, whose tokens take 23,040 bytes each: 30 layers, keys and
+values, 3 heads of 64 numbers of 2 bytes."""
+RECENT = 4
+"""Segments at the end of a prompt whose points are kept: the next prompt of a conversation goes back by the candidates, the mark
+that opens the answer, and a thought."""
 
 Piece = tuple[str, tuple[int, ...]]
 """Text and tokens of a segment."""
 
+Texts = tuple[str, ...]
+"""Segments of a prompt, from its first."""
+
+V = TypeVar("V")
+
 
 @dataclass(frozen=True)
-class _Held:
+class _Prefill:
     """A prompt that was evaluated."""
 
-    texts: tuple[str, ...] = ()
-    """Of its segments."""
+    texts: Texts = ()
     sizes: tuple[int, ...] = ()
-    """Tokens of each."""
+    """Tokens of each segment."""
     last: Floats | None = None
     """Logits (n_vocab,) after its last token, where they were kept."""
 
-    def shared(self, texts: Sequence[str], forgets: bool) -> int:
-        """Return the number of segments that a prompt can keep of this one."""
+    def shared(self, texts: Texts) -> int:
+        """Return the number of segments that a prompt has in common with this one, and need not be evaluated again."""
         count = 0
         while count < min(len(texts), len(self.texts)) and texts[count] == self.texts[count]:
             count += 1
         if count == len(texts) and (count < len(self.texts) or self.last is None):
-            count -= 1  # The logits after it are not there: its last segment is evaluated again, as the same batches.
-        return count if forgets or count == len(self.texts) else 0
+            count -= 1  # Without the logits after it its last segment is evaluated again, as the same batches.
+        return count
 
-    def worth(self, texts: Sequence[str], forgets: bool) -> int:
-        """Return the number of tokens of those segments."""
-        return sum(self.sizes[: self.shared(texts, forgets)])
+
+@dataclass(frozen=True)
+class _Point:
+    state: NDArray[np.uint8]
+    is_fork: bool
+    """Whether another conversation began after these segments."""
 
 
 class PromptMemory:
     """Brings prompts into sequence 0 of an engine."""
 
     def __init__(self, engine: Engine) -> None:
-        self.aside_bytes = ASIDE_BYTES if engine.forgets else STATES_BYTES
-        """Most bytes put aside."""
+        self.saved_bytes = SAVED_BYTES if engine.saves else 0
+        """Most bytes of saved states."""
+        self.n_points = N_POINTS if engine.saves else 0
+        """Most points."""
         self._engine = engine
-        self._held = _Held()
-        self._aside: dict[tuple[str, ...], tuple[_Held, NDArray[np.uint8]]] = {}
-        """By the texts of the segments, the one of longest disuse first."""
+        self._cached = _Prefill()
+        self._saved: dict[Texts, tuple[_Prefill, State]] = {}
+        self._points: dict[Texts, _Point] = {}
+        self._fork: Texts = ()
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all saved states and points."""
+        return sum(_size(*entry) for entry in self._saved.values()) + sum(point.state.nbytes for point in self._points.values())
 
     def enter(self, pieces: Sequence[Piece]) -> tuple[int, Floats]:
         """Make a prompt the content of sequence 0.
@@ -73,30 +92,30 @@ class PromptMemory:
             pieces: its segments, none empty; at least one token in all.
 
         Returns:
-            The number of its tokens that were there already, and the logits (n_vocab,) after its last token.
+            The number of its tokens that were cached, and the logits (n_vocab,) after its last token.
 
         Raises:
-            DecodeError: llama.cpp fails; nothing is held then.
+            DecodeError: llama.cpp fails; nothing is cached then.
         """
         texts = tuple(text for text, _ in pieces)
         try:
             kept = self._keep(texts)
-            cached = start = sum(self._held.sizes)
+            cached = start = sum(self._cached.sizes)
             for end, (_, tokens) in enumerate(pieces[kept:], start=kept + 1):
+                self._mark(texts[: end - 1])
                 last = self._read(tokens, start, end == len(pieces))
-                self._held = _Held(texts[:end], (*self._held.sizes, len(tokens)), last)
+                self._cached = _Prefill(texts[:end], (*self._cached.sizes, len(tokens)), last)
                 start += len(tokens)
-                if not self._engine.forgets and end < len(pieces):
-                    self._put_aside()
-        except BaseException:  # An interrupt, too: what sequence 0 holds is not known.
+            self._thin(texts)
+        except BaseException:  # An interrupt, too: the content of sequence 0 is unknown.
             self.clear()
             raise
-        assert self._held.last is not None
-        return cached, self._held.last
+        assert self._cached.last is not None
+        return cached, self._cached.last
 
     def clear(self) -> None:
-        """Forget the prompt in sequence 0, but nothing that was put aside."""
-        self._held = _Held()
+        """Forget the cached prompt, but no saved one."""
+        self._cached = _Prefill()
         self._engine.clear()
 
     def _read(self, tokens: Sequence[int], start: int, ends: bool) -> Floats | None:
@@ -109,41 +128,77 @@ class PromptMemory:
             row = rows[0].copy() if wanted else None
         return row
 
-    def _keep(self, texts: tuple[str, ...]) -> int:
-        """Bring what is known of a prompt into sequence 0, and nothing else; return the number of its segments that are there."""
-        forgets = self._engine.forgets
-        self._touch(texts)
-        here = self._held.worth(texts, forgets)
-        best = max(self._aside, key=lambda key: self._aside[key][0].worth(texts, forgets), default=())
-        better = best in self._aside and self._aside[best][0].worth(texts, forgets) > here
-        taken = self._aside.pop(best) if better else None
-        if better or 2 * here < sum(self._held.sizes):
-            self._put_aside()
-        if taken is not None:
-            held, state = taken
-            self._held = held if self._engine.restore(state) else _Held()
-            if not forgets:
-                self._aside[best] = taken  # It will be needed again: this memory cannot go back to it by forgetting.
-        kept = self._held.shared(texts, forgets)
-        if kept < len(self._held.texts):
-            self._held = _Held(texts[:kept], self._held.sizes[:kept])
-        if kept == 0 or not self._engine.truncate(sum(self._held.sizes)):
-            self.clear()
-        return len(self._held.texts)
+    def _keep(self, texts: Texts) -> int:
+        """Reduce sequence 0 to what is known of a prompt, restored where a saved one has more; return the number of its segments."""
+        for known in (self._saved, self._points):
+            _touch(known, texts)
+        worth = lambda prefill: sum(prefill.sizes[: self._reached(prefill, texts)])  # noqa: E731
+        best = max(self._saved, key=lambda key: worth(self._saved[key][0]), default=())
+        taken = self._saved.pop(best) if best in self._saved and worth(self._saved[best][0]) > worth(self._cached) else None
+        base = taken[0] if taken else self._cached
+        shared = base.shared(texts)
+        goes_on = 2 * sum(base.sizes[:shared]) >= sum(base.sizes)
+        if taken or not goes_on:
+            self._save(self._cached)
+        if taken:
+            self._cached = base if self._engine.restore(taken[1]) else _Prefill()
+            if not goes_on:
+                self._saved[best] = taken
+                _trim(self._saved, lambda entry: _size(*entry), self.saved_bytes)
+        if goes_on:
+            for end in range(shared + 1, len(base.texts) + 1):
+                self._points.pop(base.texts[:end], None)
+        else:
+            self._fork = texts[:shared]
+        kept = self._reached(self._cached, texts)
+        if kept < len(self._cached.texts):
+            self._cached = _Prefill(texts[:kept], self._cached.sizes[:kept])
+            point = self._points.get(texts[:kept])
+            if kept == 0 or not self._engine.go_back(sum(self._cached.sizes), point.state if point else None):
+                self.clear()
+        return len(self._cached.texts)
 
-    def _touch(self, texts: tuple[str, ...]) -> None:
-        """Count what begins the prompt as of use now, the shortest last: more prompts begin by it."""
-        for key in sorted((key for key in self._aside if texts[: len(key)] == key), key=len, reverse=True):
-            self._aside[key] = self._aside.pop(key)
+    def _reached(self, prefill: _Prefill, texts: Texts) -> int:
+        """Return the number of segments of an evaluated prompt from which another can go on."""
+        count = prefill.shared(texts)
+        if not self._engine.forgets:
+            while 0 < count < len(prefill.texts) and texts[:count] not in self._points:
+                count -= 1
+        return count
 
-    def _put_aside(self) -> None:
-        """Copy the prompt in sequence 0, where there is one that is not there yet and not too large."""
-        if not self._held.texts or self._held.texts in self._aside or self._engine.state_size() > self.aside_bytes:
+    def _save(self, prefill: _Prefill) -> None:
+        """Save the cached prompt, unless it is saved, or too large."""
+        if not prefill.texts or prefill.texts in self._saved or self._engine.state_size() > self.saved_bytes:
             return
-        self._aside[self._held.texts] = (self._held, self._engine.state())
-        while sum(_size(*entry) for entry in self._aside.values()) > self.aside_bytes:
-            del self._aside[next(iter(self._aside))]
+        self._saved[prefill.texts] = (prefill, self._engine.state())
+        _trim(self._saved, lambda entry: _size(*entry), self.saved_bytes)
+
+    def _mark(self, texts: Texts) -> None:
+        """Keep a point after these segments, which are what sequence 0 holds."""
+        if texts and not self._engine.forgets and self.n_points and texts not in self._points:
+            self._points[texts] = _Point(self._engine.point(), is_fork=texts == self._fork)
+            _trim(self._points, lambda _: 1, self.n_points)
+
+    def _thin(self, texts: Texts) -> None:
+        """Drop the points inside a prompt to which nothing goes back."""
+        for end in range(2, len(texts) - RECENT):
+            point = self._points.get(texts[:end])
+            if point and not point.is_fork:
+                del self._points[texts[:end]]
 
 
-def _size(held: _Held, state: NDArray[np.uint8]) -> int:
-    return state.nbytes + (held.last.nbytes if held.last is not None else 0)
+def _touch(known: dict[Texts, V], texts: Texts) -> None:
+    """Count what begins a prompt as used now, the shortest last: more prompts begin by it."""
+    for end in range(len(texts), 0, -1):
+        if texts[:end] in known:
+            known[texts[:end]] = known.pop(texts[:end])
+
+
+def _trim(known: dict[Texts, V], size: Callable[[V], int], most: int) -> None:
+    """Drop the least recently used until the rest is small enough."""
+    while known and sum(map(size, known.values())) > most:
+        del known[next(iter(known))]
+
+
+def _size(prefill: _Prefill, state: State) -> int:
+    return sum(part.nbytes for part in state) + (prefill.last.nbytes if prefill.last is not None else 0)

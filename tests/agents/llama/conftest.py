@@ -38,6 +38,9 @@ WORDS = (
 )
 N_EMBD, N_HEAD, N_FF = 64, 4, 96
 D_INNER, D_STATE, D_CONV, DT_RANK = 2 * N_EMBD, 16, 4, 4
+WINDOW = 24
+KV_HEADS = {"llama": [2, 2, 2], "gemma3": [2, 2, 2], "mamba": [0, 0, 0], "jamba": [0, 2, 0], "qwen35": [0, 2, 0]}
+"""Heads of keys of each layer of an architecture; 0 where it has a recurrent state."""
 
 
 def vocabulary() -> tuple[list[str], list[float], list[int]]:
@@ -91,6 +94,25 @@ def attention(rng: np.random.Generator, at: str, kv_heads: int) -> dict[str, NDA
     return {f"{at}.{name}.weight": rng.normal(0, 2 / np.sqrt(shape[1]), shape) for name, shape in shapes.items()}
 
 
+def norms(at: str, *names: str, size: int = N_EMBD) -> dict[str, NDArray[np.float64]]:
+    """Return the tensors of norms that change nothing but the length."""
+    return {f"{at}.{name}.weight": np.ones(size) for name in names}
+
+
+def delta_net(rng: np.random.Generator, at: str) -> dict[str, NDArray[np.float64]]:
+    """Return the tensors of a gated delta net: two heads of keys and DT_RANK heads of values, of D_STATE numbers each."""
+    value, mixed = D_STATE * DT_RANK, D_STATE * (4 + DT_RANK)
+    shapes = {"attn_qkv": mixed, "attn_gate": value, "ssm_beta": DT_RANK, "ssm_alpha": DT_RANK}
+    tensors = {f"{at}.{name}.weight": rng.normal(0, 1 / 8, (rows, N_EMBD)) for name, rows in shapes.items()}
+    return tensors | {
+        f"{at}.ssm_conv1d.weight": rng.normal(0, 0.5, (mixed, D_CONV)),
+        f"{at}.ssm_dt.bias": rng.normal(0, 0.5, DT_RANK),
+        f"{at}.ssm_a": -np.exp(rng.normal(0, 0.5, DT_RANK)),
+        f"{at}.ssm_norm.weight": np.ones(D_STATE),
+        f"{at}.ssm_out.weight": rng.normal(0, 1 / 8, (N_EMBD, value)),
+    }
+
+
 def mamba(rng: np.random.Generator, at: str, norms: bool) -> dict[str, NDArray[np.float64]]:
     """Return the tensors of a layer with a recurrent state."""
     tensors = {
@@ -129,11 +151,14 @@ def write_model(
     own: Sequence[str] = (),
     metadata: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Write a model of three layers: llama (attention), mamba (recurrent) or jamba (recurrent, attention, recurrent).
+    """Write a model of three layers.
+
+    llama has attention; gemma3 too, in the first and the last layer through a window of `WINDOW` tokens; mamba has recurrent states;
+    jamba and qwen35 (gated delta nets) have them in the first and the last layer, and attention between.
 
     Args:
         path: the file.
-        architecture: one of these.
+        architecture: one of `KV_HEADS`.
         n_ctx: its training length.
         template: its chat template.
         chain: tokens and what follows each; where there are any, every layer adds nothing, and the model says what follows.
@@ -144,7 +169,7 @@ def write_model(
     texts, scores, kinds = vocabulary()
     texts, scores, kinds = [*texts, *own], [*scores, *(0.0 for _ in own)], [*kinds, *(4 for _ in own)]
     more = dict(metadata) | ({"tokenizer.chat_template": template} if template else {})
-    kv_heads = {"llama": [2, 2, 2], "mamba": [0, 0, 0], "jamba": [0, 2, 0]}[architecture]
+    kv_heads = KV_HEADS[architecture]
     head: dict[str, Any] = {
         "general.architecture": architecture, "general.name": f"tiny {architecture}", "general.file_type": 0,
         "tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": texts, "tokenizer.ggml.scores": scores,
@@ -157,17 +182,36 @@ def write_model(
         "feed_forward_length": 0 if architecture == "mamba" else N_FF, "vocab_size": len(texts),
         "attention.head_count": 0 if architecture == "mamba" else N_HEAD, "attention.head_count_kv": kv_heads,
     }  # fmt: skip
-    if architecture == "llama":
+    if architecture in ("llama", "gemma3", "qwen35"):
         sizes |= {"attention.head_count_kv": 2, "rope.dimension_count": N_EMBD // N_HEAD}
-    else:
+    if architecture == "gemma3":
+        sizes |= {"attention.sliding_window": WINDOW, "attention.sliding_window_pattern": 2}
+    if architecture == "qwen35":
+        sizes |= {"ssm.conv_kernel": D_CONV, "ssm.inner_size": D_STATE * DT_RANK, "ssm.state_size": D_STATE, "ssm.time_step_rank": DT_RANK}
+        sizes |= {"ssm.group_count": 2, "full_attention_interval": 2, "rope.dimension_sections": [4, 2, 2, 0]}
+    if architecture in ("mamba", "jamba"):
         sizes |= {"ssm.conv_kernel": D_CONV, "ssm.inner_size": D_INNER, "ssm.state_size": D_STATE, "ssm.time_step_rank": DT_RANK}
     tensors = {"token_embd.weight": rng.normal(0, 1, (len(texts), N_EMBD)), "output_norm.weight": np.full(N_EMBD, 0.5)}
     for layer, heads in enumerate(kv_heads):
         at = f"blk.{layer}"
         tensors[f"{at}.attn_norm.weight"] = np.ones(N_EMBD)
-        tensors |= attention(rng, at, heads) if heads else mamba(rng, at, norms=architecture == "jamba")
+        if heads:
+            tensors |= attention(rng, at, heads)
+        elif architecture == "qwen35":
+            tensors |= delta_net(rng, at)
+        else:
+            tensors |= mamba(rng, at, norms=architecture == "jamba")
         if architecture != "mamba":
             tensors |= feed_forward(rng, at)
+        if architecture in ("gemma3", "qwen35"):
+            tensors |= norms(at, "post_attention_norm")
+            tensors |= norms(at, "attn_q_norm", "attn_k_norm", size=N_EMBD // N_HEAD) if heads else {}
+        if architecture == "gemma3":
+            tensors |= norms(at, "post_ffw_norm")
+        if architecture == "qwen35":
+            del tensors[f"{at}.ffn_norm.weight"]
+            if heads:  # A gate for each number beside the query's.
+                tensors[f"{at}.attn_q.weight"] = rng.normal(0, 2 / 8, (2 * N_EMBD, N_EMBD))
     if chain:
         for name in tensors:
             if name.endswith(("attn_output.weight", "ssm_out.weight", "ffn_down.weight")):

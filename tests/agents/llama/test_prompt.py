@@ -1,4 +1,4 @@
-"""What is cached never shows in a result: transformers, recurrent and hybrid models, after any history of calls."""
+"""What is cached never shows in a result: transformers, with and without a sliding window, recurrent and hybrid models."""
 
 import random
 
@@ -8,8 +8,11 @@ import pytest
 
 from homebody.agents.errors import DecodeError
 from homebody.agents.models.generation import Generation
+from homebody.agents.models.gguf import read_header
+from homebody.agents.models.llama import LlamaCpp
+from homebody.agents.models.llama.prompt import RECENT
 
-ARCHITECTURES = ["llama", "mamba", "jamba"]
+ARCHITECTURES = ["llama", "gemma3", "mamba", "jamba", "qwen35"]
 SYSTEM = "you are here and look at the shelf, the box and the cup. take one."
 MENU = ["go to shelf 1", "go to shelf 2", "go to box", "look", "take the red cup from shelf 1", "open box", ""]
 SIDE = ("the lamp is in the",)
@@ -33,9 +36,9 @@ def architecture(request):
     return request.param
 
 
-@pytest.mark.parametrize("aside_bytes", [0, 60_000, 100_000_000])
-def test_results_do_not_depend_on_what_was_asked_before(tiny, architecture, aside_bytes):
-    """A hundred calls in random order, against each alone in a fresh model; with no, little and enough memory put aside."""
+@pytest.mark.parametrize(("saved_bytes", "n_points"), [(0, 0), (60_000, 3), (100_000_000, 12)])
+def test_results_do_not_depend_on_what_was_asked_before(tiny, architecture, saved_bytes, n_points):
+    """A hundred calls in random order, against each alone in a fresh model; with no, little and enough memory for saved states."""
     prompts = [
         *(episode(steps, candidates) for steps in range(6) for candidates in (True, False)),
         SIDE,
@@ -50,11 +53,11 @@ def test_results_do_not_depend_on_what_was_asked_before(tiny, architecture, asid
         alone.forget()
         expected[call] = ask(alone, *call)
     backend = tiny(architecture)
-    backend._prompt.aside_bytes = aside_bytes
-    draw = random.Random(aside_bytes)
+    backend._prompt.saved_bytes, backend._prompt.n_points = saved_bytes, n_points
+    draw = random.Random(saved_bytes)
     for call in draw.choices(calls, k=100):
         assert ask(backend, *call) == expected[call], call
-    if aside_bytes == 100_000_000:
+    if saved_bytes == 100_000_000:
         assert backend.usage.cached_tokens > backend.usage.prompt_tokens // 2
 
 
@@ -94,35 +97,36 @@ def test_seed_prompt_stays_known_to_the_next_episode(tiny, architecture):
     backend.score((SYSTEM, "\nanother box.", "\n>"), MENU)
     assert (backend.usage - before).cached_tokens == backend.count_tokens((SYSTEM,))
     before = backend.usage.snapshot()
-    backend.score(episode(5), MENU)  # The first episode was put aside, not lost.
+    backend.score(episode(5), MENU)  # The first episode was saved, not lost.
     used = backend.usage - before
     assert used.cached_tokens == used.prompt_tokens
 
 
-def test_what_is_put_aside_is_bounded_and_the_longest_unused_goes_first(tiny):
+def test_saved_states_are_bounded_and_the_least_recently_used_go_first(tiny):
     backend = tiny("llama")
     cup, box, lamp, one, two = questions = [(f"the {word} is in the",) for word in ("cup", "box", "lamp", "red", "blue")]
     backend.score(cup, MENU)
     memory = backend._prompt
     each = backend.engine.state_size() + 4 * backend.engine.n_vocab  # The logits are 4-byte numbers.
-    memory.aside_bytes = 2 * each + 50
+    memory.saved_bytes = 2 * each + 50
     for question in questions[1:4]:
         backend.score(question, MENU)
-    assert list(memory._aside) == [box, lamp]
+    assert list(memory._saved) == [box, lamp]
     backend.score(box, MENU)
-    assert list(memory._aside) == [lamp, one]
+    assert list(memory._saved) == [lamp, one]
     backend.score(two, MENU)
-    assert list(memory._aside) == [one, box]
-    memory.aside_bytes = 10  # Not even one: nothing is copied.
+    assert list(memory._saved) == [one, box]
+    memory.saved_bytes = 10  # Not even one: nothing is copied.
     backend.score(cup, MENU)
-    assert list(memory._aside) == [one, box]
+    assert list(memory._saved) == [one, box]
 
 
 def test_state_that_llama_refuses_is_evaluated_again(tiny, architecture, monkeypatch):
     backend = tiny(architecture)
     expected = ask(backend, "score", episode(2))
     ask(backend, "greedy", SIDE)
-    monkeypatch.setattr(llama_cpp, "llama_state_seq_set_data", lambda *_: 0)
+    for name in ("llama_state_seq_set_data", "llama_state_seq_set_data_ext"):
+        monkeypatch.setattr(llama_cpp, name, lambda *_: 0)
     before = backend.usage.snapshot()
     assert ask(backend, "score", episode(2)) == expected
     assert (backend.usage - before).cached_tokens == 0
@@ -132,7 +136,7 @@ def test_memory_that_unexpectedly_keeps_a_tail_is_evaluated_again(tiny, monkeypa
     backend = tiny("llama")
     ask(backend, "score", episode(2))
     expected = ask(tiny("llama"), "score", episode(3))
-    monkeypatch.setattr(backend.engine, "truncate", lambda size: False)
+    monkeypatch.setattr(backend.engine, "go_back", lambda size, point: False)
     before = backend.usage.snapshot()
     assert ask(backend, "score", episode(3)) == expected
     assert (backend.usage - before).cached_tokens == 0
@@ -174,3 +178,62 @@ def test_scores_are_near_the_sum_along_a_plain_prompt(tiny, architecture):
             total += row[token] - np.log(np.exp(row - row.max()).sum()) - row.max()
             given.append(backend.engine.piece(token).decode())
         assert score == pytest.approx(total, abs=0.01)
+
+
+def test_a_long_answer_after_any_history_is_that_of_a_fresh_model(tiny_file, architecture):
+    """Prompts many times longer than the sliding window, saved and taken up again at their end and in their midst; 30 tokens each."""
+    prompts = [(SYSTEM, *(f"\n{word} {turn}: you see the {word} box on shelf {turn}." for turn in range(turns)), "\n>")
+               for word in ("red", "blue") for turns in (0, 2, 5, 9)]  # fmt: skip
+
+    def write(backend, prompt):
+        logs = []
+        backend.on_text = lambda *given: logs.append(given)
+        backend.chat(prompt, Generation(tokens=30))
+        return logs, backend.read(prompt)[1].tobytes()
+
+    path = tiny_file(architecture)
+    expected = []
+    for prompt in prompts:
+        with LlamaCpp(path, name="fresh") as fresh:
+            expected.append(write(fresh, prompt))
+    assert max(len(logs[0][1]) for logs, _ in expected) > 6 * 24  # The window of the tiny gemma3.
+    with LlamaCpp(path, name="used") as used:
+        for number in (0, 3, 7, 3, 2, 6, 3, 0, 5, 7, 1, 4, 3, 2, 7, 5):
+            assert write(used, prompts[number]) == expected[number], number
+
+
+@pytest.mark.parametrize("architecture", ["jamba", "qwen35"])
+def test_points_take_a_tenth_of_the_state_after_each_segment(tiny, architecture):
+    backend = tiny(architecture)
+    for step in range(25):
+        before = backend.usage.snapshot()
+        backend.score(episode(step, candidates=False), MENU)
+        assert step == 0 or (backend.usage - before).cached_tokens == backend.count_tokens(episode(step)[:step])
+    segments = episode(24)
+    whole = 0
+    for end in range(1, len(segments) + 1):
+        fresh = tiny(architecture)
+        fresh.read(segments[:end])
+        whole += fresh.engine.state_size()
+    assert 0 < backend._prompt.n_bytes < whole / 10
+    assert len(backend._prompt._points) <= 2 + RECENT
+
+
+@pytest.mark.parametrize("architecture", ["mamba", "jamba", "qwen35"])
+def test_a_point_has_the_size_that_the_head_of_the_file_says(tiny, tiny_file, architecture):
+    backend = tiny(architecture)
+    backend.read(episode(1))
+    size = read_header(tiny_file(architecture)).state_bytes
+    assert size <= len(backend.engine.point()) < size + 200  # What each layer is, beside its numbers.
+
+
+def test_where_another_conversation_began_stays_known(tiny, architecture):
+    """Examples in turns of their own, and episodes after them: the third knows all that the first two have in common."""
+    backend = tiny(architecture)
+    shown = (SYSTEM, "\ngo to shelf 1", "\nlook", "\ngo to box", "\nopen box")
+    task = lambda name: (*shown, *(f"\n{name} {turn}: you see a lamp on shelf {turn}." for turn in range(8)), "\n>")  # noqa: E731
+    backend.score(task("red"), MENU)
+    backend.score(task("blue"), MENU)
+    before = backend.usage.snapshot()
+    backend.score(task("cup"), MENU)
+    assert (backend.usage - before).cached_tokens == backend.count_tokens(shown)
