@@ -1,7 +1,8 @@
-"""What a decision of a language model costs: our engine inside real episodes, and other ways to score the same commands.
+"""What a decision of a language model costs: our engine inside real episodes, and other ways to evaluate the same tokens.
 
-The episodes are of 15 steps, with a harness that scores every admissible command. The peers get the same prompts and the same commands in
-the same run. Times are wall times of one thread: they mean little on a busy machine.
+The episodes are of 15 steps. In some the harness scores every admissible command; others are a chat that only grows, in which the
+model writes a line of thought and an action. The peers get the same prompts and the same commands in the same run. Times are wall
+times of one thread: they mean little on a busy machine.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 from homebody.agents import AgentError, EpisodeRecord, HarnessSpec, Job, RolloutConfig, Rollouts, run_episode
@@ -31,8 +33,11 @@ PARALLEL: Final = 4
 """Episodes of a round for the workers; each worker has played one before the first round, and plays none twice."""
 ROUNDS: Final = 3
 ECHO_TOKENS: Final = 48
+REPLY_TOKENS: Final = 48
+"""Most tokens of a reply of a chat: a short line and a command."""
+FORM: Final = "Write one short line that begins with Thought:, and below it one line that begins with Action: and ends in one command."
 
-STAGES: Final = 6
+STAGES: Final = 8
 """How often `bench_llm` tells of its progress, for each model."""
 
 LOOP: Final = "one pass a candidate, prompt kept in the cache"
@@ -50,7 +55,9 @@ class Step:
     segments: Segments
     candidates: tuple[str, ...]
     seconds: float
-    """Of the whole decision: the chat rendered, its length checked, the prompt's new tokens and the commands evaluated."""
+    """Of the whole decision: the chat rendered, its length checked, the prompt's new tokens and the commands or the reply evaluated."""
+    cached_tokens: int
+    """Of its prompt, served from the cache."""
 
 
 @dataclass
@@ -60,7 +67,7 @@ class Play:
     usage: Usage
     """What it used; its `decode_seconds` are part of `seconds`."""
     steps: list[Step] = field(default_factory=list)
-    batches: list[peer_llm.Batch] = field(default_factory=list)
+    events: list[peer_llm.Event] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
@@ -70,7 +77,7 @@ class Play:
     @property
     def tokens(self) -> int:
         """Evaluated in all."""
-        return sum(len(batch[0]) for batch in self.batches)
+        return sum(len(event.tokens) for event in self.events if isinstance(event, peer_llm.Batch))
 
 
 class TimedPolicy(ModelPolicy):
@@ -90,12 +97,12 @@ class TimedPolicy(ModelPolicy):
 
     def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
         """Take the time, and note it."""
-        started = time.perf_counter()
+        cached, started = self.usage.cached_tokens, time.perf_counter()
         decision = super().decide(event, messages)
         seconds = time.perf_counter() - started + self._checked
         self._checked = 0.0
         assert isinstance(self.backend, LlamaCpp)
-        self.steps.append(Step(self.backend.segments(messages), event.candidates, seconds))
+        self.steps.append(Step(self.backend.segments(messages), event.candidates, seconds, self.usage.cached_tokens - cached))
         return decision
 
 
@@ -124,12 +131,15 @@ def bench_llm(models: Sequence[str], data_dir: str | None, *, progress: Progress
         stage = RolloutConfig(env_id, model, MAX_STEPS, kwargs)
         with load(model) as backend:
             assert isinstance(backend, LlamaCpp)
-            plays = _play(stage, backend, chosen[:alone])[1:]
+            plays = _play(stage, backend, chosen[:alone], scoring_harness())[1:]
             found = [*_inside(backend, plays, progress), *_by_loop(backend, plays, progress)]
+            decision_ms = found[-1]["value"]
             first = plays[0].steps[0]
             prompt_tokens = backend.count_tokens(first.segments)
+            progress(f"{model}: chats")
+            found += _in_chats(backend, _play(stage, backend, chosen[:alone], chat_harness())[1:], progress)
         found += [
-            _by_echo(str(path), first, prompt_tokens, found[-1]["value"], progress),
+            _by_echo(str(path), first, prompt_tokens, decision_ms, progress),
             _by_workers(stage, chosen[alone:], progress),
         ]
         rows += [{"name": row.pop("name"), "model": model, **row} for row in found]
@@ -144,33 +154,63 @@ def scoring_harness() -> HarnessSpec:
     return HarnessSpec.from_json({**seed, "name": "scoring", "components": {**kept, "decide": decide}})
 
 
-def _play(stage: RolloutConfig, backend: LlamaCpp, chosen: Sequence[TaskSpec]) -> list[Play]:
-    env, spec, policy = stage.make_env(), scoring_harness(), TimedPolicy(backend)
+def chat_harness() -> HarnessSpec:
+    """Return the seed harness of the house as a chat that only grows: all turns stay, with what the model wrote."""
+    seed = HarnessSpec.load("household").document
+    kept = {name: item for name, item in seed["components"].items() if item["use"] == "system_prompt"}
+    components = kept | {
+        "turns": {"use": "history_window", "params": {"turns": MAX_STEPS}},
+        "list": {"use": "show_candidates", "params": {"footer": FORM}},
+        "answer": {"use": "answer", "params": {"read": "after", "mark": "Action:", "tokens": REPLY_TOKENS}},
+        "thinking": {"use": "think", "params": {"mode": "off"}},
+    }
+    return HarnessSpec.from_json({**seed, "name": "chat", "components": components})
+
+
+def _play(stage: RolloutConfig, backend: LlamaCpp, chosen: Sequence[TaskSpec], spec: HarnessSpec) -> list[Play]:
+    env, policy = stage.make_env(), TimedPolicy(backend)
     plays = []
     for task in chosen:
         policy.steps.clear()
-        with peer_llm.recorded(backend.engine) as batches:
+        with peer_llm.recorded(backend.engine) as events:
             record = run_episode(env, spec, policy, task, max_steps=stage.max_steps)
         _check(record)
-        plays.append(Play(Usage(**record.usage), policy.steps[:], batches))  # type: ignore[arg-type]
+        plays.append(Play(Usage(**record.usage), policy.steps[:], events))  # type: ignore[arg-type]
     env.close()
     return plays
 
 
 def _inside(backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> Iterator[Row]:
     """Compare the episodes with llama.cpp alone on the same batches."""
-    progress(f"{backend.name}: llama.cpp alone")
-    limits = []
-    for play in plays:
-        backend.read(play.steps[0].segments)  # What its first batch continued is there again.
-        limits.append(1e6 * peer_llm.replay(backend.engine, backend.usage, play.batches) / play.tokens)
-    backend.forget()
-    ours = statistics.median(1e6 * play.seconds / play.tokens for play in plays)
-    yield result("tokens_vs_limit", ours, "us a token", len(plays), LIMIT, statistics.median(limits))
+    yield _against_limit("tokens_vs_limit", backend, plays, progress)
     yield result(
         "cached_fraction", statistics.median(play.usage.cached_tokens / play.usage.prompt_tokens for play in plays), "", len(plays)
     )
     yield result("overhead_fraction", statistics.median(1 - play.usage.decode_seconds / play.seconds for play in plays), "", len(plays))
+
+
+def _in_chats(backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> Iterator[Row]:
+    """Measure episodes in which the chat only grows."""
+    yield result("chat_cached_fraction", statistics.median(_cached_again(backend, play) for play in plays), "", len(plays))
+    yield _against_limit("chat_tokens_vs_limit", backend, plays, progress)
+
+
+def _cached_again(backend: LlamaCpp, play: Play) -> float:
+    """Return the share of the tokens that stood in the chat at the step before, its candidates apart, that the cache served."""
+    known = served = 0
+    for before, step in pairwise(play.steps):
+        stood = backend.count_tokens(before.segments[:-1])  # The last segment has the candidates.
+        known += stood
+        served += min(stood, step.cached_tokens)
+    return served / known if known else 0.0
+
+
+def _against_limit(name: str, backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> Row:
+    """Compare whole decisions with llama.cpp alone on the same batches."""
+    progress(f"{backend.name}: llama.cpp alone")
+    limits = [1e6 * peer_llm.replay(backend, play.steps[0].segments, play.events) / play.tokens for play in plays]
+    ours = [1e6 * play.seconds / play.tokens for play in plays]
+    return result(name, statistics.median(ours), "us a token", len(plays), LIMIT, statistics.median(limits))
 
 
 def _by_loop(backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> Iterator[Row]:

@@ -7,17 +7,41 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from homebody.agents.models.backend import Usage
+from homebody.agents.errors import AgentError
+from homebody.agents.models.llama import LlamaCpp
 from homebody.agents.models.llama.engine import Engine
 from homebody.agents.models.llama.sampling import Floats, log_probabilities
 
-Batch = tuple[Sequence[int], int | Sequence[int], int | Sequence[tuple[int, ...]], int]
-"""What `Engine.decode` was given: tokens, positions, sequences, outputs."""
+
+@dataclass(frozen=True)
+class Batch:
+    """What `Engine.decode` was given."""
+
+    tokens: tuple[int, ...]
+    positions: int | Sequence[int]
+    sequences: int | Sequence[tuple[int, ...]]
+    outputs: int
+
+    @property
+    def start(self) -> int:
+        """The position of its first token."""
+        return self.positions if isinstance(self.positions, int) else self.positions[0]
+
+    @property
+    def given(self) -> tuple[Any, Any, Any]:
+        """Tokens, positions and sequences."""
+        return self.tokens, self.positions, self.sequences
+
+
+Event = Batch | int
+"""A batch, or so many copies of the prompt that the batches after it use; 0 removes them."""
 
 # Run by itself: it takes another copy of the model, with room for the logits of every token.
 _ECHO: Final = """
@@ -37,42 +61,75 @@ print(json.dumps(seconds))
 
 
 @contextmanager
-def recorded(engine: Engine) -> Iterator[list[Batch]]:
-    """Note the batches that an engine evaluates inside the block."""
-    batches: list[Batch] = []
-    decode = engine.decode
+def recorded(engine: Engine) -> Iterator[list[Event]]:
+    """Note the batches that an engine evaluates inside the block, and the copies of the prompt that it makes for them."""
+    events: list[Event] = []
+    decode, copies = engine.decode, engine.copies
 
-    def noted(tokens: Sequence[int], positions: Any, sequences: Any, *, outputs: int) -> Floats:
-        batches.append((tuple(tokens), positions, sequences, outputs))
+    def noted_decode(tokens: Sequence[int], positions: Any, sequences: Any, *, outputs: int) -> Floats:
+        events.append(Batch(tuple(tokens), positions, sequences, outputs))
         return decode(tokens, positions, sequences, outputs=outputs)
 
-    engine.decode = noted  # type: ignore[method-assign]
+    @contextmanager
+    def noted_copies(count: int) -> Iterator[None]:
+        with copies(count):
+            events.append(count)
+            yield
+            events.append(0)
+
+    engine.decode, engine.copies = noted_decode, noted_copies  # type: ignore[method-assign]
     try:
-        yield batches
+        yield events
     finally:
-        engine.decode = decode  # type: ignore[method-assign]
+        engine.decode, engine.copies = decode, copies  # type: ignore[method-assign]
 
 
-def replay(engine: Engine, usage: Usage, batches: Sequence[Batch]) -> float:
+def replay(backend: LlamaCpp, prompt: Sequence[str], events: Sequence[Event]) -> float:
     """Evaluate the batches of a play again, and nothing else.
 
     Args:
-        engine: of the same model.
-        usage: its counters.
-        batches: as `recorded` noted them; the first one begins a prompt at position 0, or continues one that is still held.
+        backend: the same model; its cache is cleared at the end.
+        prompt: segments of the first prompt of the play. Those before the first batch are evaluated first, and are not counted.
+        events: as `recorded` noted them.
 
     Returns:
         Seconds inside llama_decode.
+
+    Raises:
+        AgentError: the model cannot go back to where a batch began.
     """
-    before = usage.decode_seconds
-    for tokens, positions, sequences, outputs in batches:
-        if isinstance(sequences, int):
-            engine.truncate(positions if isinstance(positions, int) else positions[0])
-            engine.decode(tokens, positions, sequences, outputs=outputs)
-        else:
-            with engine.copies(max(max(ids) for ids in sequences)):
-                engine.decode(tokens, positions, sequences, outputs=outputs)
-    return usage.decode_seconds - before
+    engine, size = backend.engine, 0
+    first = next(event.start for event in events if isinstance(event, Batch))
+    lengths = [backend.count_tokens(prompt[:end]) if end else 0 for end in range(len(prompt) + 1)]
+    if first not in lengths:
+        raise AgentError(f"{backend.name}: the first batch begins at token {first}, which is not the end of a segment")
+    if first:
+        size = backend.read(prompt[: lengths.index(first)])[0]
+    else:
+        engine.clear()
+    points: dict[int, NDArray[np.uint8]] = {}
+    before = backend.usage.decode_seconds
+    with ExitStack() as stack:
+        for event in events:
+            if not isinstance(event, Batch):
+                stack.close()
+                if event:
+                    stack.enter_context(engine.copies(event))
+                continue
+            if event.sequences == 0:
+                if event.start == 0:
+                    engine.clear()
+                elif event.start > size or (event.start < size and not engine.go_back(event.start, points.get(event.start))):
+                    raise AgentError(f"{backend.name}: llama.cpp cannot go back from token {size} to {event.start}")
+                size = event.start + len(event.tokens)
+                if not engine.forgets:
+                    points = {at: point for at, point in points.items() if at < event.start}
+                    if event.start:
+                        points[event.start] = engine.point()
+            engine.decode(*event.given, outputs=event.outputs)
+    seconds = backend.usage.decode_seconds - before
+    backend.forget()
+    return seconds
 
 
 def score_by_loop(engine: Engine, start: int, row: Floats, texts: Sequence[str]) -> list[float]:
@@ -90,10 +147,10 @@ def score_by_loop(engine: Engine, start: int, row: Floats, texts: Sequence[str])
         tokens = engine.tokenize(text, False)
         logs = log_probabilities(row, tokens[:1], scratch)
         if len(tokens) > 1:
-            rows = engine.decode(tokens[:-1], start, 0, outputs=len(tokens) - 1)
-            for after, token in zip(rows, tokens[1:], strict=True):
-                logs += log_probabilities(after, [token], scratch)
-            engine.truncate(start)
+            with engine.copies(1):
+                rows = engine.decode(tokens[:-1], start, 1, outputs=len(tokens) - 1)
+                for after, token in zip(rows, tokens[1:], strict=True):
+                    logs += log_probabilities(after, [token], scratch)
         scores.append(math.fsum(logs))
     return scores
 

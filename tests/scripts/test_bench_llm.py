@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from homebody.agents import AgentError, Job, RolloutConfig
+from homebody.agents.models.generation import Generation
 from homebody.agents.models.llama import LlamaCpp
 from homebody.envs import tasks
 from homebody.scripts.bench import llm, peer_llm
@@ -20,19 +21,20 @@ Command = Callable[..., Any]
 NAMES = {
     "score_vs_loop": "ms a scoring", "decision_vs_loop": "ms a decision", "score_vs_echo": "ms a decision", "tokens_vs_limit": "us a token",
     "cached_fraction": "", "overhead_fraction": "", "two_workers_vs_one": "s an episode",
+    "chat_cached_fraction": "", "chat_tokens_vs_limit": "us a token",
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny transformer with room for an episode."""
+@pytest.fixture(scope="module", params=["llama", "mamba", "qwen35"])
+def model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A tiny transformer, recurrent and hybrid model with room for an episode."""
     spec = importlib.util.spec_from_file_location("tiny", Path(__file__).parents[1] / "agents" / "llama" / "conftest.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     path = tmp_path_factory.mktemp("tiny") / "tiny.gguf"
-    module.write_model(path, "llama", n_ctx=8192)
+    module.write_model(path, request.param, n_ctx=8192)
     return path
 
 
@@ -52,6 +54,7 @@ def test_it_measures_a_model(homebody: Command, loaded: Command, tmp_path: Path,
     assert "extrapolated" in rows["score_vs_echo"]["peer"]
     assert 0.0 < rows["overhead_fraction"]["value"] < 1.0
     assert 0.5 < rows["cached_fraction"]["value"] < 1.0
+    assert rows["chat_cached_fraction"]["value"] == 1.0  # A plain transcript only grows.
     assert rows["two_workers_vs_one"]["name"] in answer.out
 
 
@@ -101,20 +104,34 @@ def test_the_loop_scores_as_the_tree_does(model: Path) -> None:
 def test_batches_can_be_played_again(model: Path) -> None:
     prompts = [("you see a box.", "\n>"), ("you see a box.", "\n>look", "\nyou see a cup.", "\n>")]
     with LlamaCpp(model, name="tiny") as backend:
-        with peer_llm.recorded(backend.engine) as batches:
+        with peer_llm.recorded(backend.engine) as events:
             expected = [backend.score(prompt, ["look", "take cup"]) for prompt in prompts]
-        noted = list(batches)
+            backend.chat(prompts[0], Generation(tokens=3))
+        noted = list(events)
+        batches = [event for event in noted if isinstance(event, peer_llm.Batch)]
         first, size = (backend.count_tokens(prompts[0][:end]) for end in (1, 2))
-        assert [len(batch[0]) for batch in noted[:2]] == [first, size - first]
+        assert [(len(batch.tokens), batch.start) for batch in batches[:2]] == [(first, 0), (size - first, first)]
         backend.forget()
-        assert peer_llm.replay(backend.engine, backend.usage, noted) > 0.0
-        assert list(batches) == noted
-        backend.forget()
+        with peer_llm.recorded(backend.engine) as again:
+            assert peer_llm.replay(backend, prompts[0], noted) > 0.0
+        assert again == noted
+        with peer_llm.recorded(backend.engine) as rest:
+            assert peer_llm.replay(backend, prompts[0], noted[1:]) > 0.0
+        assert rest[1:] == noted[1:]  # What the first batch goes on from is evaluated before.
         assert [backend.score(prompt, ["look", "take cup"]) for prompt in prompts] == expected
+
+
+def test_what_stood_in_the_chat_before_is_counted_without_the_candidates(model: Path) -> None:
+    with LlamaCpp(model, name="tiny") as backend:
+        seen, turn = "you see a box.", "\nyou see a cup."
+        prompts = [((seen, "\n>"), 0), ((seen, turn, "\n>"), 3), ((seen, turn, "\n>"), 99)]
+        steps = [llm.Step(segments, (), 1.0, cached) for segments, cached in prompts]
+        first, both = backend.count_tokens((seen,)), backend.count_tokens((seen, turn))
+        assert llm._cached_again(backend, llm.Play(backend.usage, steps)) == (3 + both) / (first + both)
 
 
 def test_an_episode_that_fails_ends_it(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LlamaCpp, "score", None)
     stage = RolloutConfig("homebody/Household-v0", str(model), 3)
     with LlamaCpp(model, name="tiny") as backend, pytest.raises(AgentError, match="failed at decide: TypeError"):
-        llm._play(stage, backend, tasks("homebody/Household-v0", "validation", 1))
+        llm._play(stage, backend, tasks("homebody/Household-v0", "validation", 1), llm.scoring_harness())

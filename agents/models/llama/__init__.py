@@ -262,9 +262,10 @@ class LlamaCpp:
             texts = self._texts | control_texts(self.engine, named)
             writer = Writer(self.engine, signs, run, generation, rule, calls, texts)
             reply = writer.write(is_open=is_open)
+            logs = run.logs
         self.usage.generated_tokens += writer.chosen
         if self.on_text:
-            self.on_text(reply.text, [token for _, tokens in pieces for token in tokens], run.tokens, run.logs)
+            self.on_text(reply.text, [token for _, tokens in pieces for token in tokens], run.tokens, logs)
         if writer.before is None:
             return reply
         return replace(reply, place=_Place(segments, tuple(run.tokens[: writer.before])))

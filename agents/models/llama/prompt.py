@@ -83,7 +83,7 @@ class PromptMemory:
     @property
     def n_bytes(self) -> int:
         """Bytes of all saved states and points."""
-        return sum(_size(*entry) for entry in self._saved.values()) + sum(point.state.nbytes for point in self._points.values())
+        return sum(map(_size, self._saved.values())) + sum(point.state.nbytes for point in self._points.values())
 
     def enter(self, pieces: Sequence[Piece]) -> tuple[int, Floats]:
         """Make a prompt the content of sequence 0.
@@ -130,11 +130,14 @@ class PromptMemory:
 
     def _keep(self, texts: Texts) -> int:
         """Reduce sequence 0 to what is known of a prompt, restored where a saved one has more; return the number of its segments."""
-        for known in (self._saved, self._points):
-            _touch(known, texts)
-        worth = lambda prefill: sum(prefill.sizes[: self._reached(prefill, texts)])  # noqa: E731
-        best = max(self._saved, key=lambda key: worth(self._saved[key][0]), default=())
-        taken = self._saved.pop(best) if best in self._saved and worth(self._saved[best][0]) > worth(self._cached) else None
+        _touch(self._saved, texts)
+        _touch(self._points, texts)
+        best = max(self._saved, key=lambda key: self._worth(self._saved[key][0], texts), default=())
+        taken = self._saved.get(best)
+        if taken and self._worth(taken[0], texts) > self._worth(self._cached, texts):
+            del self._saved[best]
+        else:
+            taken = None
         base = taken[0] if taken else self._cached
         shared = base.shared(texts)
         goes_on = 2 * sum(base.sizes[:shared]) >= sum(base.sizes)
@@ -144,7 +147,7 @@ class PromptMemory:
             self._cached = base if self._engine.restore(taken[1]) else _Prefill()
             if not goes_on:
                 self._saved[best] = taken
-                _trim(self._saved, lambda entry: _size(*entry), self.saved_bytes)
+                _trim(self._saved, _size, self.saved_bytes)
         if goes_on:
             for end in range(shared + 1, len(base.texts) + 1):
                 self._points.pop(base.texts[:end], None)
@@ -166,12 +169,16 @@ class PromptMemory:
                 count -= 1
         return count
 
+    def _worth(self, prefill: _Prefill, texts: Texts) -> int:
+        """Return the number of tokens of those segments."""
+        return sum(prefill.sizes[: self._reached(prefill, texts)])
+
     def _save(self, prefill: _Prefill) -> None:
         """Save the cached prompt, unless it is saved, or too large."""
         if not prefill.texts or prefill.texts in self._saved or self._engine.state_size() > self.saved_bytes:
             return
         self._saved[prefill.texts] = (prefill, self._engine.state())
-        _trim(self._saved, lambda entry: _size(*entry), self.saved_bytes)
+        _trim(self._saved, _size, self.saved_bytes)
 
     def _mark(self, texts: Texts) -> None:
         """Keep a point after these segments, which are what sequence 0 holds."""
@@ -200,5 +207,6 @@ def _trim(known: dict[Texts, V], size: Callable[[V], int], most: int) -> None:
         del known[next(iter(known))]
 
 
-def _size(prefill: _Prefill, state: State) -> int:
+def _size(entry: tuple[_Prefill, State]) -> int:
+    prefill, state = entry
     return sum(part.nbytes for part in state) + (prefill.last.nbytes if prefill.last is not None else 0)

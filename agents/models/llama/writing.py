@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from homebody.agents.models.generation import Generation, Reply, first_stop
-from homebody.agents.models.llama.engine import Engine
+from homebody.agents.models.llama.engine import N_OUTPUTS, Engine
 from homebody.agents.models.llama.sampling import Floats, Grammar, Sampler, log_probabilities
 from homebody.agents.models.thinking import Marks
 from homebody.agents.models.tool_call import END, CallReader
@@ -32,10 +32,17 @@ class Run:
     def __init__(self, engine: Engine, start: int, row: Floats, sampler: Sampler, logs_scratch: Floats | None = None) -> None:
         self.tokens: list[int] = []
         """All tokens so far, the one that ended the reply included."""
-        self.logs: list[float] = []
-        """The log-probability of each, at temperature 1 and without a grammar, where they are wanted."""
+        self._logs: list[float] = []
         self._engine, self._start, self._row, self._sampler, self._scratch = engine, start, row, sampler, logs_scratch
-        self._evaluated = 0
+        self._pending: tuple[int, ...] = ()
+        """The last of them, not evaluated yet."""
+
+    @property
+    def logs(self) -> list[float]:
+        """The log-probability of each token, at temperature 1 and without a grammar, where they are wanted."""
+        if len(self._logs) < len(self.tokens) and self._scratch is not None:
+            self._logits()
+        return self._logs
 
     def choose(self, rule: Grammar | None = None, barred: int | None = None) -> int:
         """Return the next token, which is not taken yet."""
@@ -46,19 +53,31 @@ class Run:
         return self._sampler(row) if rule is None else rule.choose(row, self._sampler)
 
     def take(self, *tokens: int) -> None:
-        """Go on by these tokens."""
+        """Go on by these tokens, which are evaluated together."""
+        self._note(self._logits(), *tokens[:1])
+        self._pending = tokens
         for token in tokens:
-            if self._scratch is not None:
-                self.logs += log_probabilities(self._logits(), [token], self._scratch)
             self.tokens.append(token)
             self._sampler.note(token)
 
     def _logits(self) -> Floats:
-        """Return the logits (n_vocab,) after all tokens so far; a view that the next call overwrites."""
-        while fresh := self.tokens[self._evaluated :][: self._engine.n_batch]:
-            self._row = self._engine.decode(fresh, self._start + self._evaluated, 1, outputs=1)[0]
-            self._evaluated += len(fresh)
+        """Return the logits (n_vocab,) after all tokens so far; a view that the next call overwrites.
+
+        Each group of tokens is evaluated as the same batches, with the same outputs, whether their log-probabilities are wanted or not.
+        """
+        most = min(N_OUTPUTS, self._engine.n_batch)
+        while self._pending:
+            group, self._pending = self._pending[:most], self._pending[most:]
+            start = self._start + len(self.tokens) - len(self._pending) - len(group)
+            rows = self._engine.decode(group, start, 1, outputs=len(group))
+            for row, token in zip(rows, (*group[1:], *self._pending[:1]), strict=False):
+                self._note(row, token)
+            self._row = rows[-1]
         return self._row
+
+    def _note(self, row: Floats, *tokens: int) -> None:
+        if self._scratch is not None:
+            self._logs += log_probabilities(row, tokens, self._scratch)
 
 
 @dataclass(frozen=True)

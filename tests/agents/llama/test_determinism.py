@@ -65,10 +65,11 @@ def finish(process):
 
 
 @pytest.mark.model
-def test_decisions_are_equal_to_the_bit(tiny_file):
+@pytest.mark.parametrize("architecture", ["llama", "qwen35"])
+def test_decisions_are_equal_to_the_bit(tiny_file, architecture):
     from homebody.envs import tasks
 
-    model = os.environ.get("HOMEBODY_MODEL") or str(tiny_file("llama", n_ctx=8192))
+    model = os.environ.get("HOMEBODY_MODEL") or str(tiny_file(architecture, n_ctx=8192))
     decisions = int(os.environ.get("HOMEBODY_DECISIONS", "24"))
     steps = min(15, decisions // 4)
     episodes = decisions // steps + 2  # Some may be won before their last step.

@@ -3,6 +3,7 @@
 The models are fixed texts (see `fixed_text`): whatever they are shown, they say what follows the prompt's last token.
 """
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -90,6 +91,30 @@ def test_a_budget_of_nothing_closes_the_thought_at_once(name, says):
     failed = backend.chat(CHAT, thinks(budget=2, at_budget="fail"))
     assert (failed.finish, failed.text, failed.place) == ("budget", "", None)
     assert failed.thought in ("you", "you see")  # The line break after the mark is a token of the thought, too.
+
+
+@pytest.mark.parametrize("tokens", [0, 24])
+@pytest.mark.parametrize("n_batch", [3, 512])
+def test_log_probabilities_change_no_batch(says, monkeypatch, tokens, n_batch):
+    """What is wanted of a reply besides its text must not change its last bits: the same batches, and the same rows of logits."""
+    backend, batches, heard = says("thinks for ever"), [], []
+    backend.engine.n_batch = n_batch
+    decode = backend.engine.decode
+    monkeypatch.setattr(
+        backend.engine, "decode", lambda *given, outputs: batches.append((*given, outputs)) or decode(*given, outputs=outputs)
+    )
+    generation = replace(thinks(budget=5), tokens=tokens)
+    backend.chat(CHAT, generation)
+    plain = batches[:]
+    batches.clear()
+    backend.on_text = lambda *given: heard.append(given)
+    backend.forget()
+    backend.chat(CHAT, generation)
+    assert batches[: len(plain)] == plain
+    assert max(len(batch[0]) for batch in plain[1:]) > 2  # The end of the thought, as one group.
+    ((_, _, written, logs),) = heard
+    assert len(written) == len(logs)
+    assert all(value <= 0.0 for value in logs)
 
 
 NATIVE = (
