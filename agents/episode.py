@@ -192,6 +192,7 @@ class _Episode:
         self.won = False
         self.strict: bool | None = None
         self.said = self.goal = self.opening = self.env_text = self.system_prompt = ""
+        self.slot_lines: tuple[str, ...] = ()
         self.turns: list[Turn] = []
         self.trace: list[StepRecord] = []
         self.steps = self.tool_calls = 0
@@ -208,6 +209,7 @@ class _Episode:
             self.on_start(self.said, self.opening)
         self.strict = info.get("success_strict")
         admissible = tuple(info["admissible_commands"])
+        self.slot_lines = tuple(info.get("slot_lines") or ())
         self.boundary = "task_start"
         self._route()
         self.start = TaskStart(goal=self.goal, observation=self.opening, candidates=self._candidates(admissible))
@@ -325,10 +327,11 @@ class _Episode:
             self.env_text = observation
         else:
             observation, reward, terminated, truncated = HELD_BACK, 0.0, False, False
-            info = {"won": self.won, "success_strict": self.strict, "admissible_commands": admissible}
+            info = {"won": self.won, "success_strict": self.strict, "admissible_commands": admissible, "slot_lines": self.slot_lines}
         self.steps += 1
         self.won, self.strict = bool(info["won"]), info.get("success_strict")
         now = tuple(info["admissible_commands"])
+        self.slot_lines = tuple(info.get("slot_lines") or ())
         accepted = tool.approved and matches(tool.command, admissible)
         why = "" if accepted else str(info.get("why") or "")
         shown = self._run(AfterTool(tool.command, observation, accepted, why, now))
@@ -372,6 +375,7 @@ class _Episode:
             tools=self.harness.offers(),
             steps_left=steps_left,
             env_text=self.env_text,
+            slot_lines=self.slot_lines,
         )
 
     def _first(self) -> str:
@@ -408,8 +412,8 @@ class _Episode:
         return messages
 
     def _candidates(self, admissible: tuple[str, ...]) -> tuple[str, ...]:
-        """The commands on offer at first; a free slot is filled with the goal, so that each can be sent as it stands."""
-        return tuple(command.replace(SLOT, self.goal) for command in admissible)
+        """The commands on offer at first; a free slot of one line is filled with the goal, so that each can be sent as it stands."""
+        return tuple(command if command in self.slot_lines else command.replace(SLOT, self.goal) for command in admissible)
 
 
 def _written(turn: Turn) -> tuple[dict[str, Any], Message]:

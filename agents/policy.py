@@ -24,7 +24,7 @@ from homebody.agents.harness.hooks import BeforeModel
 from homebody.agents.models.backend import Backend, Message, Usage
 from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.processors.base import Score, Services
-from homebody.envs.text import is_name, short
+from homebody.envs.text import clean, is_name, short
 
 _CHARACTERS = 2
 """Characters of a free line before a command that is written under a grammar, for each token of the answer's room."""
@@ -241,7 +241,7 @@ class ExpertPolicy(ModelFreePolicy):
     def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
         """Take the first command of the expert's plan from here."""
         plan: object = _asked(self, self._expert, "a model or random")()
-        if not isinstance(plan, list) or not all(isinstance(command, str) and is_name(command) for command in plan):
+        if not isinstance(plan, list) or not all(isinstance(command, str) and _is_command(command, event) for command in plan):
             raise NoExpertError(f"{self.asks}() of this environment returned {short(plan)}; it has to return a list of commands")
         command = plan[0] if plan else event.candidates[0]
         return Decision(command, command)
@@ -374,21 +374,28 @@ class ModelPolicy:
         """Let the model write a command; if `held`, under the grammar of what is on offer, after a line of its own where one is read so."""
         if not held:
             reply = self.backend.chat(messages, generation, tools_for(event))
-            return Decision(reply.text, read_answer(reply, event.reading), is_asked=True, is_free=True, reply=reply)
+            command = read_answer(reply, event.reading, event.admissible, event.slot_lines)
+            return Decision(reply.text, command, is_asked=True, is_free=True, reply=reply)
         forms = (*event.candidates, *event.tools)
         # A token has a byte at least, so no command can need more; what the context has no room for is completed below.
-        longest = 1 + max(len(form.encode()) + (MOST_SLOT_CHARACTERS if SLOT in form else 0) for form in forms)
+        longest = 1 + max(len(form.encode()) + self._slot_room(form, event) for form in forms)
         room = self.backend.n_ctx - self.backend.count_tokens(messages) - self._thought_room(generation)
         mark = event.reading.mark if event.reading.read == "after" else ""
         most = _CHARACTERS * generation.tokens if mark else 0
         longest += most + len(mark.encode())
-        grammar = gbnf(forms, mark, most)
+        grammar = gbnf(forms, mark, most, event.slot_lines)
         reply = self.backend.chat(messages, replace(generation, tokens=max(1, min(longest, room)), grammar=grammar, stop=()))
         written = reply.text.rpartition(f"\n{mark} ")[2] if mark else reply.text
         command = written
         if not is_offered(command, event):
             command = next((form for form in event.candidates if form.startswith(written)), event.candidates[0])
         return Decision(reply.text, command, is_asked=True, reply=reply)
+
+    def _slot_room(self, form: str, event: BeforeModel) -> int:
+        """Return the tokens that the free slot of a command may take."""
+        if SLOT not in form:
+            return 0
+        return event.generation.tokens if form in event.slot_lines else MOST_SLOT_CHARACTERS
 
     def _vote(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
         """Sample answers and take the command that most of them give, or the one that the harness likes best."""
@@ -463,6 +470,11 @@ def best(
     chosen = equals[tie(len(equals))]
     order = [chosen, *(i for i in order if i != chosen)]
     return Decision(commands[chosen], commands[chosen], tuple((commands[i], round(float(scores[i]), 6)) for i in order[:5]))
+
+
+def _is_command(command: str, event: BeforeModel) -> bool:
+    """Tell whether a text can be a command: one line, or several where a command's slot may hold them."""
+    return is_name(command) or (command == clean(command) and matches(command, event.slot_lines))
 
 
 def is_offered(command: str, event: BeforeModel) -> bool:

@@ -16,7 +16,7 @@ FREE_SLOT: Final = "{text}"
 """Where a command, as `search[{text}]`, leaves a text to the agent."""
 
 _INFO_TYPES: Final = {"goal": str, "admissible_commands": list, "won": bool, "task_id": str}
-_OPTIONAL_TYPES: Final = {"success_strict": bool, "why": str}
+_OPTIONAL_TYPES: Final = {"success_strict": bool, "why": str, "slot_lines": list}
 """What an agent looks at where it is there and not None."""
 _JUNK: Final = ("", " ", "\n", "\0", "{", "{text}", "%s %d", "go to nowhere 99", "GO", "\u2603 \U0001f9f9", "\ud800", "x" * 10_000)
 _NO_TASK: Final = "no such task"
@@ -33,6 +33,7 @@ def check_env(env: gymnasium.Env[Any, Any], *, n_steps: int = 20, seed: int = 0)
     """Test the contract: `Text` in and out; complete `info` after reset and every step; junk is answered, not raised; all repeatable.
 
     `info` holds `goal: str`, `admissible_commands: list[str]` (sorted, without repetition), `won: bool` and `task_id: str`;
+    `slot_lines: list[str]`, if there, are the commands that end with a slot for several lines;
     `reset(options={"task": task_id})` plays that task; the same task and actions give the same values; admissible commands are not refused.
 
     Args:
@@ -120,6 +121,9 @@ def check_info(env: gymnasium.Env[Any, Any], info: object, where: str, *, is_ove
     two = next((command for command in commands if command.count(FREE_SLOT) > 1), None)
     if two is not None:
         raise fail(f"info['admissible_commands'] of {where} holds {short(two)}; give a command at most one {FREE_SLOT}")
+    odd = [form for form in info.get("slot_lines") or [] if form not in commands or not str(form).endswith(FREE_SLOT)]
+    if odd:
+        raise fail(f"info['slot_lines'] of {where} holds {short(odd[0])}, not an admissible command that ends with {FREE_SLOT}")
     for key, name in (("task_id", info["task_id"]), *(("admissible_commands", command) for command in commands)):
         if not is_name(name):
             raise fail(f"info[{key!r}] of {where} holds {short(name)}, not one line without control characters")
@@ -241,9 +245,10 @@ class _Checker:
     def admissible(self, task_id: str, actions: list[str]) -> None:
         """Compare each admissible command's answer with the one to junk, where the environment has such an answer of its own."""
         before, commands = self.situation(task_id, actions)
-        refusal = self.step(_JUNK[3])[0]
-        for command in commands:
+        refusal, _, _, _, info = self.step(_JUNK[3])
+        several = [command.replace(FREE_SLOT, "a\nb") for command in info.get("slot_lines") or []]
+        for command in (*(command.replace(FREE_SLOT, "a") for command in commands), *several):
             self.situation(task_id, actions)
-            observation = self.step(command.replace(FREE_SLOT, "a"))[0]
+            observation = self.step(command)[0]
             if observation == refusal != before:
                 self.fail(f"the admissible command {command!r} is refused after {actions!r}")

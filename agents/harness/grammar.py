@@ -33,19 +33,25 @@ def matches(command: str, forms: Sequence[str]) -> bool:
     return command in forms or any(SLOT in form and filling(form, command) is not None for form in forms)
 
 
-def gbnf(forms: Iterable[str], mark: str = "", most: int = 0) -> str:
+def gbnf(forms: Iterable[str], mark: str = "", most: int = 0, slot_lines: Sequence[str] = ()) -> str:
     """Return the grammar of some commands: exactly these, with up to `MOST_SLOT_CHARACTERS` of one line in a slot, the first no space.
 
     Args:
         forms: the commands.
         mark: stands before the command, after a line of free text; empty for the command alone.
         most: most characters of that line.
+        slot_lines: those of the commands whose slot holds several lines, of any length.
     """
+    several = "[^\\x00-\\x20\\x7F] [^\\x00-\\x09\\x0B-\\x1F\\x7F]*"
     words = f"[^\\x00-\\x20\\x7F] [^\\x00-\\x1F\\x7F]{{0,{MOST_SLOT_CHARACTERS - 1}}}"
     alternatives = []
     for form in dict.fromkeys(forms):
         before, slot, after = form.partition(SLOT)
-        alternatives.append(" ".join([_literal(before), *([words] if slot else []), *([_literal(after)] if after else [])]))
+        alternatives.append(
+            " ".join(
+                [_literal(before), *([several if form in slot_lines else words] if slot else []), *([_literal(after)] if after else [])]
+            )
+        )
     commands = " | ".join(alternatives)
     if not mark:
         return f"root ::= {commands}"

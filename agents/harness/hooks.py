@@ -160,7 +160,8 @@ class BeforeModel:
     content: str
     """The last user message; what stands after `CUT` is shown at this step only."""
     candidates: tuple[str, ...]
-    """The commands on offer: a subset of `admissible`, never empty unless that is. A free slot is filled, at first with the goal."""
+    """The commands on offer: a subset of `admissible`, never empty unless that is. A free slot is filled, at first with the goal,
+    unless it may hold several lines."""
     prior: tuple[float, ...]
     """What the harness knows of each candidate, as a log-score; shape (len(candidates),)."""
     focus: Focus | None = None
@@ -177,6 +178,8 @@ class BeforeModel:
     """What the environment said last, before any processor edited it."""
     advised: str = ""
     """The candidate that a learned skill would send here; empty where none advises."""
+    slot_lines: tuple[str, ...] = ()
+    """Of `admissible`, the commands whose free slot may hold several lines; among the candidates it is left open."""
 
     def __post_init__(self) -> None:
         known = set(self.admissible)

@@ -37,7 +37,7 @@ class Answer(Processor):
             "items": {"type": "string", "maxLength": 80},
             "maxItems": 4,
             "default": [],
-            "description": "texts that end the answer; first stops at the end of its line besides, and between at its end",
+            "description": "texts that end the answer; so do the line's end (first, unless a command may hold several) and `end` (between)",
         },
         "shown": {"enum": ["reply", "command"], "default": "reply", "description": "what the chat shows of a past turn"},
         "listed": {
@@ -50,7 +50,7 @@ class Answer(Processor):
     def process(self, event: BeforeModel) -> Changes:
         """Set room, stop strings and reading."""
         given = self.params
-        own = {"first": "\n", "between": given["end"]}.get(given["read"], "")
+        own = {"first": "" if event.slot_lines else "\n", "between": given["end"]}.get(given["read"], "")
         stop = (*given["stop"], *([own] if own else []))
         return {
             "generation": replace(event.generation, tokens=given["tokens"], stop=stop),

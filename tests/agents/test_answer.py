@@ -13,6 +13,50 @@ from homebody.agents.policy import ModelPolicy
 REACT = "Thought: plates are in cabinets.\nAction: go to dock 1."
 
 
+FORMS = ("erase", "read it", "set 2: {text}", "tell {text}")
+SEVERAL = ("set 2: {text}", "tell {text}")
+
+
+@pytest.mark.parametrize(
+    ("reading", "text", "command"),
+    [
+        # The text goes on to the end, or to another command.
+        (Reading("first"), "tell one\n  two\n\nthree\n", "tell one\n  two\n\nthree"),
+        (Reading("first"), "set 2:   'a.'\nerase", "set 2:   'a.'"),
+        (Reading("first"), "tell one\ntwo\nset 2: b", "tell one\ntwo"),
+        (Reading("first"), "erase\ntell one", "erase"),
+        # Its first line may stand below, and marks around the whole are no part of it.
+        (Reading("first"), "tell\n  one\ntwo", "tell   one\ntwo"),
+        (Reading("first"), "> `set 2: b`", "set 2: b"),
+        (Reading("first"), "```text\ntell one\n```", "tell one\n```"),
+        (Reading("last"), "I see.\ntell one\ntwo", "tell one\ntwo"),
+        (Reading("last"), "tell one\ntwo\nread it.", "read it"),
+        (Reading("last"), "tell one\nset 2: b\nc", "set 2: b\nc"),
+        (Reading("last"), "I see.\nnothing", "nothing"),
+        (Reading("after", "Action:"), "so\nAction: tell one\ntwo", "tell one\ntwo"),
+        (Reading("after", "Action:"), "so\ntell one\ntwo", "tell one\ntwo"),
+        (Reading("between", "<act>", "</act>"), "<act>tell one\ntwo</act> so", "tell one\ntwo"),
+        (Reading("json"), '{"command": "tell one\\ntwo"}', "tell one\ntwo"),
+        (Reading("json"), '{"command": "erase."}', "erase"),
+        (Reading("json"), '{"command": "set 2: b."}', "set 2: b."),
+        (Reading("tool"), 'act("tell one\\ntwo\'s")', "tell one\ntwo's"),
+    ],
+)
+def test_a_command_of_several_lines_is_read_whole(reading, text, command):
+    assert read_answer(Reply(text), reading, FORMS, SEVERAL) == command
+
+
+def test_a_call_may_hold_several_lines():
+    reply = Reply("", tool_call=ToolCall("act", {"command": "tell one\n  two"}))
+    assert read_answer(reply, Reading("tool"), FORMS, SEVERAL) == "tell one\n  two"
+
+
+@pytest.mark.parametrize(("slot_lines", "stop"), [((), ("\n",)), (("tell {text}",), ())])
+def test_the_first_line_is_not_the_end_where_a_command_may_hold_several(slot_lines, stop, make, yard):
+    event = yard.ask(("erase", "tell {text}"), slot_lines=slot_lines)
+    assert make("answer", {"read": "first"}).process(event)["generation"].stop == stop
+
+
 @pytest.mark.parametrize(
     ("reading", "text", "command"),
     [

@@ -46,6 +46,11 @@ def test_grammar_has_a_line_of_text_in_a_slot():
     assert gbnf(("note {text}", "ask[{text}]")) == f'root ::= "note " {line} | "ask[" {line} "]"'
 
 
+def test_grammar_has_lines_of_text_in_a_slot_for_several():
+    lines = r"[^\x00-\x20\x7F] [^\x00-\x09\x0B-\x1F\x7F]*"
+    assert gbnf(("wait", "note {text}"), slot_lines=("note {text}",)) == f'root ::= "wait" | "note " {lines}'
+
+
 @given(st.text(min_size=1).filter(lambda text: "{text}" not in text))
 def test_grammar_quotes_every_character(command):
     literal = gbnf((command,)).removeprefix("root ::= ")
