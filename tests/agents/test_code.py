@@ -45,7 +45,7 @@ def test_event_has_all_fields_and_the_entrys_params() -> None:
     assert made.process(SAMPLES["before_model"]) is None
     fields = [
         "admissible", "advised", "candidates", "choice", "content", "env_text", "focus", "generation", "goal", "observation", "params",
-        "prior", "reading", "steps_left", "thoughts", "tools",
+        "prior", "reading", "slot_lines", "steps_left", "thoughts", "tools",
     ]  # fmt: skip
     assert made.notes == {"printed": f"{fields} {{'max_failures': 3, 'values': {{'n': 2}}}} look lever generate\n"}
 
