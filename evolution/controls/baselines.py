@@ -40,6 +40,7 @@ BASELINES = {
     "no-memory": "evolved harness without memory of places, the run's policy",
     "no-memory-random": "evolved harness without memory of places, random choice",
     "best-of-n": "seed harness, best of several attempts, chosen by an oracle; as many episodes or tokens as the evolution",
+    "matcher": "evolved harness, executor with goals read by words and letter trigrams",
     "scripted": "the environment's own policy, which sees what an agent sees",
     "expert": "expert (privileged: knows the state)",
     "ablation": "evolved harness without one edit",
@@ -192,11 +193,11 @@ def _reason_to_skip(key: str, lineage: Lineage, rollout: RolloutConfig) -> str:
         return "no harness lies between the seed and the final one"
     if key.startswith("no-memory") and not any(lineage.replayed.id_of(use) for use in LEARNED_MEMORIES):
         return f"the final harness has no learned memory of places ({', '.join(LEARNED_MEMORIES)})"
-    if key in ("scripted", "expert"):
+    if key in ("matcher", "scripted", "expert"):
         env = rollout.make_env()
         try:
             if not callable(getattr(env.unwrapped, MODEL_FREE[key].asks, None)):
-                return f"the environment has no {key}"
+                return f"the environment has no {'reader of goals' if key == 'matcher' else key}"
         finally:
             env.close()
     return ""
@@ -241,7 +242,7 @@ def _rows(key: str, lineage: Lineage, plan: Plan, rollout: RolloutConfig, worker
         return [_Row(key, label, spec, model, plan.attempts, tasks), *twins]
     if key == "scripted":
         return [_Row(key, _told_by_env(rollout, "online_label", label), lineage.final, key, 1, plan.tasks)]
-    if key == "expert":
+    if key in ("matcher", "expert"):
         return [_Row(key, label, lineage.final, key, 1, plan.tasks)]
     if key in ("noop", "random-edits"):
         spec, spent = _control_evolution(lineage, "noop" if key == "noop" else "random", workers, told)

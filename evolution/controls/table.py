@@ -87,7 +87,8 @@ def table_row(one: Mapping[str, Any]) -> dict[str, Any]:
         `model`; `family`, the model's name as far as its size, None without a model; `benchmark`; `protocol`; `objective`; `split`; `n`
         and `seed_n`, test tasks of the evolved harness and of the seed; `max_steps`; `attempts` (tries a task, of which the first one
         counts); `seed` and `evolved`, success; `seed_style`; `seed_unreadable`; `twins`, success of each twin of the evolved harness, and
-        `best_twin`; `gain` (`points`, `ci95`, `n` tasks that both played), None where it is null, and then `why` in a clause;
+        `best_twin`; `matcher`, success of the evolved harness with goals read without a model, None where the environment reads none;
+        `gain` (`points`, `ci95`, `n` tasks that both played), None where it is null, and then `why` in a clause;
         `model_value` (`points`, `ci95`), None where there is no measure; `model_share` of the evolved harness; `tokens` of the
         evolution; `model_sha256`, None where the model is no file here. What was not played is None.
     """
@@ -113,6 +114,7 @@ def table_row(one: Mapping[str, Any]) -> dict[str, Any]:
         "evolved": final.get("success"),
         "twins": final.get("twins"),
         "best_twin": final.get("best_twin"),
+        "matcher": rows.get("matcher", {}).get("success"),
         "gain": None if why else {key: gain[key] for key in ("points", "ci95", "n")},
         "why": why or None,
         "model_value": {key: value[key] for key in ("points", "ci95")} if value else None,

@@ -22,7 +22,7 @@ from homebody.scripts.options import PATH, json_out, workers
 @click.option("--equal", type=click.Choice(["episodes", "tokens"]), default="episodes", show_default=True,
               help="What best-of-n has as much of as the evolution had.")  # fmt: skip
 @click.option("--only", metavar="ROW,ROW", help="seed, final (each with its twins), noop, random-edits, no-memory, no-memory-random, "
-              "best-of-n, scripted, expert, ablation, incremental.  [default: all]")  # fmt: skip
+              "best-of-n, matcher, scripted, expert, ablation, incremental.  [default: all]")  # fmt: skip
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0),

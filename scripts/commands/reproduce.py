@@ -160,14 +160,13 @@ def evolve_arguments(combination: Combination, size: Size, workers: int) -> list
 
 def controls_arguments(combination: Combination, size: Size, workers: int, spent: float) -> list[str]:
     """Return the command line that tests a combination, so many minutes after its start."""
-    counts: dict[str, float | None] = {
-        "--tasks": size.tasks or combination.benchmark.tasks,
-        "--seed-tasks": size.seed_tasks,
-        "--attempts": size.attempts,
-    }
+    most = {"--tasks": size.tasks or combination.benchmark.tasks, "--seed-tasks": size.seed_tasks}
+    # The files that the user has may hold fewer test tasks than that.
+    counts: dict[str, float] = {name: len(combination.tasks("test", n)) for name, n in most.items() if n is not None}
+    counts["--attempts"] = size.attempts
     if size.minutes is not None:
         counts["--minutes"] = round(max(0.0, size.minutes - spent), 1)
-    given = [text for name, value in counts.items() if value is not None for text in (name, str(value))]
+    given = [text for name, value in counts.items() for text in (name, str(value))]
     rows = ["--only", ",".join(size.only), "--equal", size.equal]
     return ["controls", str(combination.run_dir), *given, *rows, "--workers", str(workers)]
 

@@ -44,6 +44,7 @@ def test_every_row_is_played_or_left_out_with_a_reason(played: Any) -> None:
     assert result["skipped"] == {
         "no-memory": "the final harness has no learned memory of places (location_memory)",
         "no-memory-random": "the final harness has no learned memory of places (location_memory)",
+        "matcher": "the environment has no reader of goals",
         "scripted": "the environment has no scripted",
         "expert": "the environment has no expert",
         "incremental": "no harness lies between the seed and the final one",
@@ -254,6 +255,17 @@ def test_an_ablation_that_cannot_be_told_apart_is_left_out(quarry_run: Path, tmp
     monkeypatch.setattr(module, "leave_one_out", none)
     result = play_controls(run_dir, Plan(only=("ablation",), tasks=2))
     assert result["skipped"] == {"ablation r1c1": "without r1c1 learned_plan: it moved"}
+
+
+def test_an_environment_that_reads_goals_has_a_matcher(
+    quarry_run: Path, tmp_path: Path, quarry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
+    monkeypatch.setattr(quarry, "read_goal", lambda self: "sit down", raising=False)
+    lost = rows(play_controls(run_dir, Plan(only=("final", "matcher"), tasks=4)))
+    assert lost["matcher"]["policy"] == "matcher"
+    assert lost["matcher"]["behaviour_hash"] == lost["final"]["behaviour_hash"]
+    assert lost["matcher"]["n"] == 4
 
 
 def test_an_environment_names_its_own_policy_and_what_is_played(

@@ -1,12 +1,13 @@
 """What is to be played for the results table."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from homebody.agents.harness.spec import harness_names
-from homebody.envs import ENV_IDS
+from homebody.envs import ENV_IDS, SPLITS
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls import reproduce
 from homebody.evolution.controls.baselines import Plan, play_controls
@@ -15,13 +16,14 @@ from homebody.evolution.controls.reproduce import FULL, QUICK, Combination, Size
 from homebody.evolution.controls.seed import choose_seed, seed_styles
 from homebody.evolution.loop import evolve
 from homebody.evolution.store import Store
+from homebody.scripts.commands.reproduce import controls_arguments
 
 TOY = Benchmark("quarry", "Quarry-v0", {"types": ["bring", "wash"]}, "generic", 8, 4, False, "a quarry")
 
 
 def test_benchmarks_are_those_that_this_version_can_play() -> None:
     found = benchmarks()
-    assert {"household", "alfworld"} <= found.keys()
+    assert set(found) == {"household", "household-said", "alfworld", "alfworld-said", "webshop", "webshop-human"}
     assert found["household"].env_args == {"holdout": "rooms"}
     assert found["alfworld"].max_steps == 15
     for one in found.values():
@@ -38,10 +40,52 @@ def test_the_folder_of_the_data_goes_to_those_that_read_some() -> None:
 
 def test_a_benchmark_without_its_data_is_left_out_with_a_reason(tmp_path: Path) -> None:
     chosen, left_out = plan(["no-model", "random"], None, tmp_path, str(tmp_path / "none"))
-    assert "alfworld" not in {one.benchmark.name for one in chosen}
+    assert {one.benchmark.name for one in chosen} == {"household", "household-said", "webshop"}
     assert [one.name for one in chosen][:2] == ["no-model on household", "random on household"]
-    assert len(left_out) == 1
-    assert left_out[0].startswith("benchmark alfworld cannot be played: ")
+    assert [line.partition(" cannot be played: ")[0] for line in left_out] == [
+        "benchmark alfworld", "benchmark alfworld-said", "benchmark webshop-human"
+    ]  # fmt: skip
+
+
+def test_goals_in_other_words_are_benchmarks_of_their_own(tmp_path: Path) -> None:
+    chosen, _ = plan(["no-model"], ["household", "household-said"], tmp_path, None)
+    plain, said = ([task.task_id for task in one.tasks("test", 5)] for one in chosen)
+    assert said == [f"{task}+said" for task in plain]
+
+
+WISH = {"instruction": "i want a lamp", "instruction_attributes": ["bright"], "instruction_options": []}
+PRODUCT = {
+    "name": "Bright lamp", "Title": "Bright lamp", "category": "garden", "query": "lamp", "product_category": "Home > Lamps",
+    "pricing": "$10.00", "Description": "", "BulletPoints": [], "small_description": [], "full_description": "", "images": [],
+    "customization_options": {}, "Attributes": ["bright"],
+}  # fmt: skip
+
+
+@pytest.fixture
+def shop_files(tmp_path: Path) -> Path:
+    """Upstream's three files, of thirty lamps of ours; people wrote a wish for each."""
+    asins = [f"B{number:09d}" for number in range(30)]
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "items_shuffle_1000.json").write_text(json.dumps([{"asin": asin, **PRODUCT} for asin in asins]))
+    (folder / "items_ins_v2_1000.json").write_text(json.dumps({}))
+    (folder / "items_human_ins.json").write_text(json.dumps({asin: [{**WISH, "asin": asin}] for asin in asins}))
+    return folder
+
+
+def test_goals_that_people_wrote_are_a_benchmark_of_the_shop(tmp_path: Path, shop_files: Path) -> None:
+    (one,), _ = plan(["no-model"], ["webshop-human"], tmp_path / "runs", str(shop_files))
+    env = one.rollout.make_env()
+    tasks = {split: one.tasks(split, None) for split in SPLITS}
+    assert all(tasks.values())
+    assert sum(map(len, tasks.values())) == 30
+    for task in (some[0] for some in tasks.values()):
+        _, info = env.reset(options={"task": task.task_id})
+        assert info["goal"].startswith("i want a lamp")
+    # The files hold fewer test tasks than the benchmark takes at most.
+    told = controls_arguments(one, FULL, 1, 0.0)
+    assert told[told.index("--tasks") + 1] == str(len(tasks["test"]))
+    assert len(tasks["test"]) < one.benchmark.tasks
 
 
 def test_a_benchmark_that_was_named_has_to_be_there(tmp_path: Path) -> None:
@@ -75,9 +119,9 @@ def test_an_estimate_comes_from_a_real_episode(tmp_path: Path, quarry: Any) -> N
     assert told["least_episodes"] == 2 * 3 + 6 + 10 + 4 + 2 * 10
     # In each of four rounds both sets, grown to all tasks that there are (12 each), and two candidates on a smoke run and the latter.
     evolved = 4 + 4 * (12 + 12 + 2 * (1 + 12))
-    # Seed and final harness twice, four other rows, four ablations and three incremental ones; random edits and best-of-N as long as the
+    # Seed and final harness twice, five other rows, four ablations and three incremental ones; random edits and best-of-N as long as the
     # evolution.
-    assert told["most_episodes"] == 2 * 3 + evolved + 2 * (10 + 12) + (4 + 4 + 3) * 12 + 2 * (evolved + 10)
+    assert told["most_episodes"] == 2 * 3 + evolved + 2 * (10 + 12) + (5 + 4 + 3) * 12 + 2 * (evolved + 10)
     for bound in ("least", "most"):
         assert told[f"{bound}_minutes"] == pytest.approx(told[f"{bound}_episodes"] * told["episode_s"] / 120)
 

@@ -72,7 +72,8 @@ def test_a_row_has_all_that_the_contract_names(repeated: dict[str, Any]) -> None
     }.items() <= row.items()  # fmt: skip
     assert set(row["twins"]) == {"no-model", "random", "echo", "executor"}
     assert row["tokens"] == repeated["combinations"][0]["controls"]["run"]["tokens"] > 0
-    assert not {"no_skills", "matcher"} & set(row)
+    assert "no_skills" not in row
+    assert row["matcher"] is None
     assert json.loads(json.dumps(repeated)) == repeated
 
 
@@ -117,6 +118,13 @@ def combination(unreadable: float | None, low: float) -> dict[str, Any]:
         "model": "m", "benchmark": "quarry", "policy": {"policy": "model", "model": "Smollm2 135M 8k"}, "seed": {"style": "free"},
         "controls": {"run": run, "rows": [seed, final], "gain": gain},
     }  # fmt: skip
+
+
+def test_a_row_has_the_success_of_the_matcher_where_it_played() -> None:
+    one = combination(None, 0.2)
+    assert table_row(one)["matcher"] is None
+    one["controls"]["rows"].append({"row": "matcher", "n": 10, "success": 0.3})
+    assert table_row(one)["matcher"] == 0.3
 
 
 @pytest.mark.parametrize(
