@@ -30,7 +30,7 @@ from homebody.agents.harness.hooks import (
 )
 from homebody.agents.harness.running import Harness
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.models.backend import CUT, Message, Usage
+from homebody.agents.models.backend import CUT, Message, Usage, uncut
 from homebody.agents.policy import TWINS, Decision, Policy
 from homebody.agents.processors.base import Score, Services
 from homebody.agents.record import EpisodeRecord, Question, StepRecord
@@ -310,7 +310,7 @@ class _Episode:
         """Tell those who watch what the decision was made from."""
         if self.on_decision:
             before, self.spent = self.spent, self.policy.usage.snapshot()
-            self.on_decision(ModelCall(tuple({**m, "content": m["content"].replace(CUT, "")} for m in messages), self.spent - before))
+            self.on_decision(ModelCall(tuple(map(uncut, messages)), self.spent - before))
 
     def _call_tool(self, step: StepRecord, turn: Turn, admissible: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
         """Let the harness answer: no step is spent, and the answer goes into the history."""

@@ -6,7 +6,6 @@ the environment.
 
 from __future__ import annotations
 
-import json
 import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -326,9 +325,7 @@ class ModelPolicy:
         if event.choice.method == "score":
             room = max([room, *(self.backend.count_tokens((command,)) for command in event.candidates)])
         room += self._thought_room(event.generation)
-        for tool in tools_for(event):  # The model's template shows it in words much like these.
-            room += self.backend.count_tokens((json.dumps(tool),))
-        return self.backend.count_tokens(messages) + room <= self.backend.n_ctx
+        return self.backend.count_tokens(messages, tools_for(event)) + room <= self.backend.n_ctx
 
     def decide(self, event: BeforeModel, messages: Sequence[Message]) -> Decision:
         """Follow the event's method."""

@@ -15,10 +15,11 @@ from typing import Any, Protocol
 
 import gymnasium
 
+from homebody.agents.answer import tools_for
 from homebody.agents.episode import run_episode
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.hooks import BeforeModel
-from homebody.agents.models.backend import CUT, Backend, Message, Prompt, Usage
+from homebody.agents.models.backend import Backend, Message, Prompt, Tool, Usage, uncut
 from homebody.agents.models.generation import Reply
 from homebody.agents.policy import Decision, ModelPolicy, Policy
 from homebody.agents.processors.base import Score
@@ -42,8 +43,8 @@ class Reader(Backend, Protocol):
 
     on_text: Callable[[str, list[int], list[int], list[float]], None] | None
 
-    def tokens(self, prompt: Prompt, reply: Reply | None = None) -> list[int]:
-        """Return the tokens of a prompt, and of the thought of a reply to it."""
+    def tokens(self, prompt: Prompt, reply: Reply | None = None, tools: Sequence[Tool] = ()) -> list[int]:
+        """Return the tokens of a prompt with its tools, and of the thought of a reply to it."""
         ...
 
     def spell(self, continuation: str) -> list[int]:
@@ -59,7 +60,8 @@ class Reader(Backend, Protocol):
 class _Noted:
     """A decision and what it was made from."""
 
-    prompt: list[dict[str, str]]
+    prompt: list[dict[str, Any]]
+    tools: list[Tool]
     answer: str
     thought: str
     by_model: bool
@@ -123,8 +125,8 @@ class Recording:
             if self._plays:
                 assert self._reader is not None
                 self._reader.on_text = None
-        shown = [{key: value.replace(CUT, "") for key, value in message.items()} for message in messages]
-        self.noted.append(_Noted(shown, decision.response, decision.thought, *self._tokens(event, messages, decision)))
+        shown, tools = [uncut(message) for message in messages], list(tools_for(event))
+        self.noted.append(_Noted(shown, tools, decision.response, decision.thought, *self._tokens(event, messages, decision)))
         return decision
 
     def _tokens(
@@ -137,7 +139,7 @@ class Recording:
             if text == decision.response:
                 return True, prompt, tokens, logs
         reply = decision.reply if self._plays else None
-        prompt = self._reader.tokens(messages, reply)
+        prompt = self._reader.tokens(messages, reply, tools_for(event))
         if self._plays and event.choice.method == "score" and len(event.candidates) > 1:
             return True, prompt, *self._reader.trace(messages, decision.response, reply)
         return False, prompt, self._reader.spell(decision.response), None
@@ -274,6 +276,7 @@ def _steps(record: EpisodeRecord, noted: Sequence[_Noted]) -> Iterator[dict[str,
     for step, note in zip(record.trace, noted, strict=False):
         yield {
             "prompt": note.prompt,
+            **({"tools": note.tools} if note.tools else {}),
             "completion": [{"role": "assistant", "content": note.answer} | ({"thought": note.thought} if note.thought else {})],
             "command": step.command,
             "accepted": step.accepted,

@@ -117,8 +117,11 @@ class Backend(Protocol):
         """
         ...
 
-    def count_tokens(self, prompt: Prompt) -> int:
-        """Return the number of tokens of a prompt, each segment counted as it will be evaluated."""
+    def count_tokens(self, prompt: Prompt, tools: Sequence[Tool] = ()) -> int:
+        """Return the number of tokens of a prompt, with the tools that are shown in it.
+
+        Each segment is counted as it will be evaluated.
+        """
         ...
 
     def thinks(self, thinking: Thinking) -> bool:
@@ -133,3 +136,8 @@ class Backend(Protocol):
 def parts(prompt: Prompt) -> tuple[Segments, tuple[Message, ...]]:
     """Return the segments of a text and no message, or no segment and the messages of a chat."""
     return tuple(part for part in prompt if isinstance(part, str)), tuple(part for part in prompt if not isinstance(part, str))
+
+
+def uncut(message: Message) -> dict[str, Any]:
+    """Return a message without cut marks, as people and trainers read it."""
+    return {**message, "content": message["content"].replace(CUT, "")}

@@ -7,6 +7,7 @@ from homebody.agents.errors import BackendClosedError, ScriptExhaustedError
 from homebody.agents.models.backend import Message, Prompt, Segments, Tool, Usage, parts
 from homebody.agents.models.chat_template import render_plain
 from homebody.agents.models.generation import Generation, Reply, Thinking, first_stop
+from homebody.agents.models.tool_call import in_words
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,9 @@ class Scripted:
         """Add replies to the end of the script."""
         self._replies.extend(replies)
 
-    def count_tokens(self, prompt: Prompt) -> int:
+    def count_tokens(self, prompt: Prompt, tools: Sequence[Tool] = ()) -> int:
         """Return the number of words."""
-        return sum(len(segment.split()) for segment in _segments(prompt))
+        return sum(len(segment.split()) for segment in _segments(prompt, tools))
 
     def thinks(self, thinking: Thinking) -> bool:
         """Tell what was given, where the mode leaves it open."""
@@ -123,6 +124,6 @@ class Scripted:
         self.usage.cached_tokens += self.count_tokens(given[:shared])
 
 
-def _segments(prompt: Prompt) -> Segments:
+def _segments(prompt: Prompt, tools: Sequence[Tool] = ()) -> Segments:
     segments, messages = parts(prompt)
-    return render_plain(messages) if messages else segments
+    return render_plain(in_words(messages, tools)) if messages else segments

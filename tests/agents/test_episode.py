@@ -21,6 +21,7 @@ from homebody.agents.errors import (
 from homebody.agents.harness.hooks import AfterModel, AfterTool, BeforeTool, Interrupt, StepEnd, StepStart, TaskEnd, TaskStart, Turn
 from homebody.agents.harness.spec import HarnessSpec, digest
 from homebody.agents.models.backend import CUT
+from homebody.agents.models.generation import Reply, ToolCall
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import Decision, ExpertPolicy, ModelFreePolicy, ModelPolicy, NoModelPolicy, RandomPolicy
 from homebody.agents.processors import REGISTRY, Processor
@@ -819,3 +820,35 @@ def test_model_plays_the_same_episode_again(smollm2):
     assert records[1].invalid_actions == 0
     assert records[0].usage["generated_tokens"] > 0
     env.close()
+
+
+# --- tools
+
+
+def test_a_harness_that_reads_calls_has_a_chat_of_calls_and_their_answers(harness, yard):
+    written = ToolCall("act", {"command": "wait"}, before="I wait.\n")
+    backend = Scripted([Reply("I wait. <call>", "Hm.", written, "tool"), Reply("I would fly", "Hm?"), "wait"])
+    document = harness(("answer", {"read": "tool"}), ("think", {"keep": 1}), "show_candidates")
+    record = run_episode(yard.Yard(), document, ModelPolicy(backend), yard.task("one"), max_steps=3)
+    assert [step.command for step in record.trace] == ["wait", "I would fly", "wait"]
+    first, *turns, last = backend.calls[-1].messages
+    assert (first["role"], first["content"]) == ("user", OPENING + CUT)
+    calls = [{"id": f"call0000{n}", "type": "function", "function": {"name": "act", "arguments": {"command": command}}}
+             for n, command in enumerate(("wait", "I would fly"))]  # fmt: skip
+    assert turns == [
+        {"role": "assistant", "content": "I wait.", "tool_calls": calls[:1]},
+        {"role": "tool", "tool_call_id": "call00000", "name": "act", "content": f"You wait.{CUT}"},
+        # What was sent is shown as a call, whatever the model wrote.
+        {"role": "assistant", "content": "", "tool_calls": calls[1:], "thought": "Hm?"},
+    ]
+    assert (last["role"], last["tool_call_id"]) == ("tool", "call00001")
+    assert "wait" in last["content"].partition(CUT)[2]
+    assert [tool["function"]["name"] for tool in backend.calls[-1].tools] == ["act"]
+
+
+@pytest.mark.parametrize("more", [{"answer": {"read": "tool", "shown": "command"}}, {"decide": {"method": "grammar"}}])
+def test_where_no_call_is_written_the_chat_has_users_alone(more, harness, yard):
+    backend = Scripted(["wait"] * 2)
+    components = {"answer": {"read": "tool"}, **more}
+    run_episode(yard.Yard(), harness(*components.items()), ModelPolicy(backend), yard.task("one"), max_steps=2)
+    assert [message["role"] for message in backend.calls[-1].messages] == ["user", "assistant", "user"]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from homebody.agents.harness import schema
 from homebody.agents.harness.hooks import DIMENSIONS, HOOKS
 from homebody.agents.harness.patch import PatchError, difference, invert, read_patch
+from homebody.agents.harness.schema import problems
 from homebody.agents.harness.spec import HarnessError, HarnessSpec, canonical, component, digest, harness_names
 from homebody.agents.processors import REGISTRY, UnknownProcessorError, defaults, find, params_schema
 
@@ -718,3 +719,23 @@ def test_difference_is_a_patch_and_the_other_difference_undoes_it(specs, one, ot
     assert there.patch(other.diff(one)) == one
     assert there.patch(invert(one.document, patch)) == one
     assert one.diff(one) == []
+
+
+TAKEN = "messages, tools, add_generation_prompt, bos_token, eos_token are taken"
+
+
+@pytest.mark.parametrize(
+    ("params", "line"),
+    [
+        ({"template": {"messages": 1}}, f"/components/a/params/template/messages: 'messages' is not a name; {TAKEN}"),
+        ({"template": {"a b": 1}}, f"/components/a/params/template/a b: 'a b' is not a name; {TAKEN}"),
+        ({"template": {"effort": ["low"]}}, "/components/a/params/template/effort: ['low'] is not of type 'string', 'number', 'boolean'"),
+        ({"marks": {"start": "<t>"}}, "/components/a/params/marks: 'end' is a dependency of 'start'"),
+        ({"marks": {"start": "", "end": "x"}}, "/components/a/params/marks/start: '' should be non-empty"),
+        ({"marks": {"begin": "x"}}, "/components/a/params/marks/begin: there is no 'begin' here; known: start, end"),
+    ],
+)  # fmt: skip
+def test_what_a_template_is_told_and_marks_are_checked(params, line):
+    assert problems(document({"use": "think", "params": params})) == [line]
+    good = {"template": {"enable_thinking": False, "effort": "low", "most": 1.5}, "marks": {"start": "<t>", "end": "</t>"}}
+    assert problems(document({"use": "think", "params": good})) == []

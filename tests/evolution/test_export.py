@@ -49,7 +49,7 @@ class Words(Scripted):
             self.on_text(reply.text, self.tokens(prompt), [*ids(reply.text), 7], [-0.5] * (len(reply.text.split()) + 1))
         return reply
 
-    def tokens(self, prompt: Prompt, reply: Reply | None = None) -> list[int]:
+    def tokens(self, prompt: Prompt, reply: Reply | None = None, tools: Sequence[Tool] = ()) -> list[int]:
         segments, messages = parts(prompt)
         return ids(" ".join(render_plain(messages) if messages else segments))
 
@@ -178,6 +178,22 @@ def test_a_scored_command_is_the_models_own() -> None:
     assert (first["readable"], first["cut"]) == (None, None)
     assert first["completion_ids"] == ids(first["command"])
     assert set(first["logprobs"]) == {-0.25}
+
+
+def test_tool_turns_are_written_with_their_tool() -> None:
+    model = Words('{"name": "act", "arguments": {"command": "go to shaft 1"}}')
+    spec = HarnessSpec.load("generic")
+    spec = spec.patch(set_processors(spec, {"answer": {"read": "tool"}}))
+    tape = Recording(ModelPolicy(model), model)
+    record = run_episode(make("Quarry-v0", types=["bring"]), spec, tape, TaskSpec("train/bring-0", "bring", "train"), max_steps=2)
+    _, second = module._steps(record, tape.noted)
+    schema = json.loads((resources.files("homebody.assets") / "schemas" / "export.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator({**schema["properties"]["steps"]["items"], "$defs": schema["$defs"]}).validate(second)
+    *_, called, answered = second["prompt"]
+    assert called["tool_calls"][0]["function"] == {"name": "act", "arguments": {"command": "go to shaft 1"}}
+    assert (answered["role"], answered["tool_call_id"]) == ("tool", called["tool_calls"][0]["id"])
+    assert [tool["function"]["name"] for tool in second["tools"]] == ["act"]
+    assert "\x1f" not in json.dumps(second)
 
 
 def test_what_the_harness_ranks_is_not() -> None:

@@ -141,14 +141,14 @@ class LlamaCpp:
         """Tell whether a reply may begin with a thought."""
         return self._template is not None and may_think(self._template, self._marks, thinking)
 
-    def segments(self, messages: Sequence[Message], thinking: Thinking = NO_THOUGHT) -> Segments:
+    def segments(self, messages: Sequence[Message], thinking: Thinking = NO_THOUGHT, tools: Sequence[Tool] = ()) -> Segments:
         """Render by the model's chat template, or as a plain transcript where it has none."""
         self._check_open()
-        return self._opened(messages, thinking, ())[0]
+        return self._opened(messages, thinking, tools)[0]
 
-    def count_tokens(self, prompt: Prompt) -> int:
+    def count_tokens(self, prompt: Prompt, tools: Sequence[Tool] = ()) -> int:
         """Return the number of tokens, the mark of the beginning included where the model wants one."""
-        return len(self.tokens(prompt))
+        return len(self.tokens(prompt, tools=tools))
 
     def score(self, prompt: Prompt, continuations: Sequence[str], reply: Reply | None = None) -> list[float]:
         """Return the log-probability of each continuation; special tokens in their texts count as plain text."""
@@ -185,10 +185,10 @@ class LlamaCpp:
         self._count(started)
         return [math.fsum(logs[path[:end]] for end in range(1, len(path) + 1)) for path in paths]
 
-    def tokens(self, prompt: Prompt, reply: Reply | None = None) -> list[int]:
+    def tokens(self, prompt: Prompt, reply: Reply | None = None, tools: Sequence[Tool] = ()) -> list[int]:
         """Return the tokens of a prompt, as they are evaluated; with a reply those of its thought, too."""
         self._check_open()
-        return [token for _, tokens in self._pieces_before(prompt, reply) for token in tokens]
+        return [token for _, tokens in self._pieces_before(prompt, reply, tools) for token in tokens]
 
     def spell(self, continuation: str) -> list[int]:
         """Return the tokens of a text that follows a prompt."""
@@ -276,7 +276,7 @@ class LlamaCpp:
             return render_plain(in_words(messages, tools)), False
         return open_prompt(self._template, self._marks, messages, thinking, tools)
 
-    def _pieces_before(self, prompt: Prompt, reply: Reply | None) -> list[Piece]:
+    def _pieces_before(self, prompt: Prompt, reply: Reply | None, tools: Sequence[Tool] = ()) -> list[Piece]:
         """Return the pieces of a prompt before an answer without a thought, or after the thought of a reply."""
         if reply is not None and isinstance(reply.place, _Place):
             pieces = self._pieces(reply.place.segments)
@@ -284,7 +284,7 @@ class LlamaCpp:
             # The name of the piece tells apart thoughts of other tokens and the same text.
             return [*pieces, (f"{thought}", thought)] if thought else pieces
         segments, messages = parts(prompt)
-        return self._pieces(self.segments(messages) if messages else segments)
+        return self._pieces(self.segments(messages, tools=tools) if messages else segments)
 
     def _enter(self, pieces: Sequence[Piece], room: int) -> tuple[int, Floats]:
         total = sum(len(tokens) for _, tokens in pieces)

@@ -43,6 +43,8 @@ from homebody.agents.models.thinking import VARIABLES, Marks, find_marks, may_th
 
 _CHAT_TOKENS = 8
 """Tokens that a template is taken to put around a message."""
+_TOOL_TOKENS = 256
+"""Tokens that a template is taken to put around a tool; Qwen3.5's takes some 250."""
 _PEEK = 8
 """Tokens of an answer by which a thought is known that the model opens itself."""
 
@@ -105,13 +107,13 @@ class OpenAICompatible:
             "n_ctx": str(self.n_ctx),
         }
 
-    def count_tokens(self, prompt: Prompt) -> int:
+    def count_tokens(self, prompt: Prompt, tools: Sequence[Tool] = ()) -> int:
         """Return the number of tokens and one for the mark of the beginning; an estimate on the high side where the server does not count.
 
         The estimate is a token for every three bytes, and eight for what a template unknown to us puts around a message.
         """
         self._check_open()
-        return self._size(self._segments(prompt))
+        return self._size(self._segments(prompt)) + sum(_TOOL_TOKENS + self._length(json.dumps(tool)) for tool in tools)
 
     def thinks(self, thinking: Thinking) -> bool:
         """Tell whether a reply may begin with a thought; of a server that renders the prompt, whether one was seen."""
