@@ -13,6 +13,7 @@ from homebody.evolution.proposers.registry import find_proposer
 
 GATES = ("auto", *MODES)
 ISOLATIONS = ("none", "variants")
+OBJECTIVES = ("model", "success")
 BUDGETS = ("budget_episodes", "budget_tokens", "budget_minutes")
 """Settings that may be raised when a run is resumed."""
 
@@ -52,6 +53,10 @@ class EvolveConfig:
     """One of `gate.rule.MODES`, or `auto`: an A/A run chooses between `outweigh` and `statistical`."""
     noise_tasks: int = 4
     """Validation tasks that the A/A run plays a second time; played only for the gate `auto`."""
+    objective: str | None = None
+    """`model`: an edit must gain, and with the model at least as much as its best twin gains without; the final harness is the last
+    shipped one that is worth something with its model. `success`: an edit must gain, whoever decides. None: `model` where a model
+    plays, else `success`."""
     isolation: str = "none"
     """`none`: one harness for all tasks. `variants`: an edit that helps some goals and hurts others may become a variant for the former."""
     budget_episodes: int | None = None
@@ -94,4 +99,6 @@ class EvolveConfig:
         for name, allowed in (("gate", GATES), ("isolation", ISOLATIONS)):
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(allowed)}")
+        if self.objective not in (None, *OBJECTIVES):
+            raise ConfigError(f"objective is {self.objective!r}; it must be one of {', '.join(OBJECTIVES)}")
         find_proposer(self.proposer)

@@ -45,13 +45,13 @@ class Lineage:
     """The result, as `evolve` returned it."""
     seed: HarnessSpec
     edits: tuple[Edit, ...]
-    """In the order of shipping."""
+    """Those that the final harness has, in the order of shipping."""
     candidates: Mapping[str, HarnessSpec]
     """Every harness that the run made, by behaviour hash: rejected ones, too, as far as their patches apply."""
 
     @property
     def replayed(self) -> HarnessSpec:
-        """The seed with all shipped patches."""
+        """The seed with the patches of these edits."""
         return self.edits[-1].after if self.edits else self.seed
 
     @property
@@ -89,7 +89,8 @@ def read_lineage(run_dir: UserPath, data_dir: UserPath | None = None) -> Lineage
     if not ends:
         raise RunError(f"the evolution in {run_dir} has not ended; finish it with homebody evolve --resume")
     names = {field.name for field in fields(EvolveConfig)}
-    config = EvolveConfig(**{key: value for key, value in start.items() if key in names})
+    # Runs that name no objective were for success alone.
+    config = EvolveConfig(**{"objective": "success"} | {key: value for key, value in start.items() if key in names})
     if data_dir is not None:
         config = replace(config, env_kwargs={**config.env_kwargs, "data_dir": str(expand_path(data_dir))})
     seed = HarnessSpec.from_json(documents[0]["document"]) if documents else HarnessSpec.load(config.harness)
@@ -99,7 +100,7 @@ def read_lineage(run_dir: UserPath, data_dir: UserPath | None = None) -> Lineage
             "now; use the version of homebody that made the run, or evolve again"
         )
     edits, made = _replay(run_dir, seed, rounds)
-    return Lineage(expand_path(run_dir), config, ends[-1], seed, tuple(edits), made)
+    return Lineage(expand_path(run_dir), config, ends[-1], seed, tuple(edits[: ends[-1].get("kept")]), made)
 
 
 def _replay(run_dir: UserPath, seed: HarnessSpec, rounds: list[dict[str, Any]]) -> tuple[list[Edit], dict[str, HarnessSpec]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +55,10 @@ def evolve(
 
     Returns:
         The result of `homebody evolve --json`; the final harness is also in `run_dir/final.json`. `policy` names who played. `stopped` is
-        a key of `reports.summary.ENDINGS`, `final` says what the final harness does on validation tasks beside its twins, `gate` says in
-        which mode the gate worked, and `savings` is what `Player.savings` returns. The cost is counted over all processes of the run;
-        `twins_s`, the seconds of twins, in this process.
+        a key of `reports.summary.ENDINGS`. `shipped` says of the harness after each shipped edit what it does on validation tasks beside
+        its twins, `kept` how many of these edits the final harness has, and `final` what it does there. `gate` says in which mode the
+        gate worked, and `savings` is what `Player.savings` returns. The cost is counted over all processes of the run; `twins_s`, the
+        seconds of twins, in this process.
 
     Raises:
         AgentError, EnvError: something in the configuration cannot be used; nothing was run.
@@ -76,6 +77,7 @@ def evolve(
         rollouts = stack.enter_context(Rollouts(config.rollout, workers))
         backend = _backend(config, rollouts, stack)
         store = stack.enter_context(Store(run_dir))
+        config = _with_objective(config, rollouts)
         start = {**asdict(config), "seed_hash": seed_spec.behaviour_hash, "policy": rollouts.policy.fingerprint}
         _claim(store, {**start, "approve": approve is not None}, resume)
         store.append_once("harness", {"document": seed_spec.document})
@@ -85,11 +87,23 @@ def evolve(
         proposals = Proposals(player, find_proposer(config.proposer), config.candidates, backend)
         rounds = Rounds(player, proposals, train, validation, lessons, seed_spec, approve)
         try:
-            spec, stopped = _run(rounds, seed_spec, config)
+            stopped = _run(rounds, seed_spec, config)
         except FailedError as error:
             store.append("failed", {"message": str(error)})
             raise
-        return _finish(rounds, spec, seed_spec, stopped)
+        return _finish(rounds, seed_spec, stopped)
+
+
+def _with_objective(config: EvolveConfig, rollouts: Rollouts) -> EvolveConfig:
+    """Return the settings with the objective that they mean.
+
+    Raises:
+        ConfigError: the objective is a model, and none plays.
+    """
+    has_model = rollouts.policy.has_model
+    if config.objective == "model" and not has_model:
+        raise ConfigError(f"objective model measures what a model adds, and {config.model} is no model; give objective success, or a model")
+    return replace(config, objective=config.objective or ("model" if has_model else "success"))
 
 
 def _backend(config: EvolveConfig, rollouts: Rollouts, stack: ExitStack) -> Backend | None:
@@ -171,22 +185,22 @@ def _learn(player: Player, tasks: Sequence[TaskSpec]) -> Lessons:
     return lessons
 
 
-def _run(rounds: Rounds, spec: HarnessSpec, config: EvolveConfig) -> tuple[HarnessSpec, str]:
-    """Play the rounds; return the last harness and why the run ended."""
+def _run(rounds: Rounds, spec: HarnessSpec, config: EvolveConfig) -> str:
+    """Play the rounds; return why the run ended."""
     idle = 0
     while len(rounds.reports) < config.rounds:
         try:
             spec = rounds.play(spec)
         except EndOfRunError as end:
-            return spec, end.why
+            return end.why
         candidates = rounds.reports[-1]["candidates"]
         if not candidates:
-            return spec, "no proposals"
+            return "no proposals"
         # What is new has its turn, however often the gate refused what came before: the levers that answer the failures are few.
         idle = 0 if any(_was_played(candidate) for candidate in candidates) else idle + 1
         if idle >= config.patience:
-            return spec, "nothing new"
-    return spec, "rounds"
+            return "nothing new"
+    return "rounds"
 
 
 def _was_played(candidate: Mapping[str, Any]) -> bool:
@@ -194,18 +208,22 @@ def _was_played(candidate: Mapping[str, Any]) -> bool:
     return any(check == "smoke run" for check, _ in candidate["checks"])
 
 
-def _finish(rounds: Rounds, spec: HarnessSpec, seed_spec: HarnessSpec, stopped: str) -> dict[str, Any]:
-    """Write the final harness and return the result."""
+def _finish(rounds: Rounds, seed_spec: HarnessSpec, stopped: str) -> dict[str, Any]:
+    """Choose the final harness, write it, and return the result."""
     player, lessons = rounds.player, rounds.lessons
-    final = spec if spec.behaviour_hash == seed_spec.behaviour_hash else _named(rounds, spec, seed_spec)
+    kept, outcomes = rounds.choose()
+    final = _named(rounds, seed_spec, kept) if kept else seed_spec
     path = player.store.run_dir / "final.json"
     write_file(path, final.dumps())
     result = {
         "seed_hash": seed_spec.behaviour_hash,
         "final_hash": final.behaviour_hash,
         "final_harness": str(path),
+        "objective": player.config.objective,
         "rounds": rounds.reports,
-        "final": rounds.final(spec),
+        "shipped": outcomes,
+        "kept": kept,
+        "final": outcomes[kept - 1] if kept else rounds.outcome(seed_spec),
         "policy": player.rollouts.policy.name,
         "stopped": stopped,
         "gate": rounds.mode,
@@ -222,18 +240,20 @@ def _finish(rounds: Rounds, spec: HarnessSpec, seed_spec: HarnessSpec, stopped: 
     return result
 
 
-def _named(rounds: Rounds, spec: HarnessSpec, seed_spec: HarnessSpec) -> HarnessSpec:
-    """Give the final harness its name and say where it comes from; its behaviour stays."""
+def _named(rounds: Rounds, seed_spec: HarnessSpec, kept: int) -> HarnessSpec:
+    """Give the harness after so many shipped edits its name and say where it comes from; its behaviour stays."""
     config, model, lessons = rounds.player.config, rounds.player.rollouts.policy, rounds.lessons
-    described = f"Evolved from {seed_spec.name} on {config.env_id} with {model.name}, {config.max_steps} steps a task, for success alone."
+    what = "for success alone" if config.objective == "success" else "for what the model adds"
+    described = f"Evolved from {seed_spec.name} on {config.env_id} with {model.name}, {config.max_steps} steps a task, {what}."
+    shipped = [edit["manifest"]["lever"] for item in rounds.reports for edit in item["candidates"] if edit["id"] == item["shipped"]]
     origin: Mapping[str, Any] = {
-        "objective": "success",
+        "objective": config.objective,
         "seed_harness": seed_spec.name,
         "seed_hash": seed_spec.behaviour_hash,
         "env": config.env_id,
         "model": dict(model.fingerprint),
         "proposer": config.proposer,
-        "edits": [edit["manifest"]["lever"] for item in rounds.reports for edit in item["candidates"] if edit["id"] == item["shipped"]],
+        "edits": shipped[:kept],
         "train_tasks": sum(rounds.reports[-1]["train"][name] for name in ("n", "errors")),
         "validation_tasks": sum(rounds.reports[-1]["validation"][name] for name in ("n", "errors")),
         "max_steps": config.max_steps,
@@ -245,4 +265,4 @@ def _named(rounds: Rounds, spec: HarnessSpec, seed_spec: HarnessSpec) -> Harness
         "tokens": rounds.player.tokens,
         "seed": config.seed,
     }
-    return HarnessSpec.from_json({**spec.document, "name": f"{seed_spec.name}-evolved", "description": described, "origin": dict(origin)})
+    return HarnessSpec.from_json({**rounds.shipped[kept - 1].document, "name": f"{seed_spec.name}-evolved", "description": described, "origin": dict(origin)})

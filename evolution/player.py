@@ -7,12 +7,13 @@ before or after a kill, does not.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from homebody.agents.errors import AgentError, FailedError
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.policy import TWINS
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, Rollouts
 from homebody.envs import TaskSpec
@@ -94,6 +95,9 @@ class Player:
         self.saved = Saved()
         self.twins_s = 0.0
         """Seconds that twins took in this process."""
+        self._twins: dict[tuple[str, str, str], EpisodeRecord] = {}
+        for item in store.events("twins"):
+            self._keep_twins(item["behaviour_hash"], map(EpisodeRecord.from_json, item["episodes"]))
         self._before_s = store.working_s()
         self._started = time.monotonic()
 
@@ -179,10 +183,33 @@ class Player:
         return records
 
     def play_twins(self, spec: HarnessSpec, tasks: Sequence[TaskSpec]) -> Twins:
-        """Return the twins of a harness on these tasks. They cost no tokens, count for no budget, and are not kept."""
-        found = play_twins(self.rollouts, spec, tasks, self.config.seed)
-        self.twins_s += found.seconds
-        return found
+        """Return the twins of a harness on these tasks. They cost no tokens and count for no budget.
+
+        Of their episodes the outcomes are kept, without steps, so that they are played once. One that an error ended is played once more,
+        as `play` does.
+        """
+        started, name = time.monotonic(), spec.behaviour_hash
+        for _ in range(2):
+            missing = [task for task in tasks if any(self._is_missing(name, twin, task) for twin in TWINS)]
+            if not missing:
+                break
+            found = play_twins(self.rollouts, spec, missing, self.config.seed)
+            records = [_outline(record) for episodes in found.episodes.values() for record in episodes.values()]
+            self._keep_twins(name, records)
+            kept = [record.to_json() for record in records if record.error is None]
+            self.store.append("twins", {"behaviour_hash": name, "episodes": kept})
+        played = {twin: {task.task_id: self._twins[name, twin, task.task_id] for task in tasks} for twin in TWINS}
+        seconds = time.monotonic() - started
+        self.twins_s += seconds
+        return Twins(played, seconds)
+
+    def _is_missing(self, behaviour_hash: str, twin: str, task: TaskSpec) -> bool:
+        record = self._twins.get((behaviour_hash, twin, task.task_id))
+        return record is None or record.error is not None
+
+    def _keep_twins(self, behaviour_hash: str, records: Iterable[EpisodeRecord]) -> None:
+        for record in records:
+            self._twins[behaviour_hash, record.policy, record.task_id] = record
 
     def known(self, spec: HarnessSpec, tasks: Sequence[TaskSpec]) -> list[EpisodeRecord]:
         """Return those episodes of these tasks that were played."""
@@ -216,6 +243,11 @@ class Player:
         fingerprint, stage = self.rollouts.policy.fingerprint, self.rollouts.stage
         args = (spec.behaviour_hash, task, fingerprint, stage.max_steps, self.config.seed)
         return episode_key(*args, env_args=stage.env_args, repeat=repeat)
+
+
+def _outline(record: EpisodeRecord) -> EpisodeRecord:
+    """Return what is kept of a twin's episode: how it ended, and what failed in it."""
+    return replace(record, opening="", trace=(), activations={}, changed=[], notes={}, adaptations=[], usage={})
 
 
 def _tokens(record: EpisodeRecord) -> int:

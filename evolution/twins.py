@@ -46,6 +46,20 @@ class Twins:
         """Return the outcome of a twin's episodes by task; those that an error ended have none."""
         return {record.task_id: record.won for record in self.episodes[name].values() if record.outcome is not None}
 
+    def counted(self, model: Sequence[EpisodeRecord], best: str) -> list[bool | None]:
+        """Return the outcomes of a model's episodes as they count beside a twin's; None where an error ended one.
+
+        A win in which the model decided no step is none of the model's, and counts only where the twin won too.
+        What repairs unreadable replies, or waits for them, acts beside a model and not beside a twin,
+        whose answers can always be read.
+
+        Args:
+            model: the model's episodes, first attempts, one a task.
+            best: the twin.
+        """
+        alone = self.won(best)
+        return [record.outcome and (_is_decided(record) or alone.get(record.task_id, False)) for record in model]
+
     def fault(self, model: Sequence[EpisodeRecord] = ()) -> str:
         """Return why these twins are no measure, in a clause; empty where they are one.
 
@@ -69,6 +83,26 @@ class Twins:
                     if (failure["boundary"], failure["kind"]) not in known:
                         return f"a processor failed for twin {name} alone, at task {record.task_id}: {_said(failure)}"
         return ""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The twins of a harness and of an edited one on the same tasks: what an edit brings without the model."""
+
+    before: Twins
+    after: Twins
+
+    def gain(self, tasks: Sequence[str]) -> int:
+        """Return how many more of these tasks the best twin of the edited harness wins than that of the other.
+
+        Each harness has the best twin of its own, chosen on all tasks that its twins played.
+        """
+        was, now = (twins.won(twins.best) for twins in (self.before, self.after))
+        return sum(now.get(task, False) - was.get(task, False) for task in tasks)
+
+    def fault(self, before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord]) -> str:
+        """Return why these twins are no measure, in a clause; empty where they are one; see `Twins.fault`."""
+        return self.before.fault(before) or self.after.fault(after)
 
 
 @dataclass(frozen=True)
@@ -123,11 +157,7 @@ def play_twins(
 
 
 def model_value(model: Sequence[EpisodeRecord], twins: Twins, best: str) -> ModelValue:
-    """Return what the model is worth.
-
-    A win in which the model decided no step is none of the model's, and counts only where the twin won too.
-    What repairs unreadable replies, or waits for them, acts beside a model and not beside a twin,
-    whose answers can always be read.
+    """Return what the model is worth; `Twins.counted` says which of its wins count.
 
     Args:
         model: its episodes, first attempts, one a task.
@@ -135,17 +165,16 @@ def model_value(model: Sequence[EpisodeRecord], twins: Twins, best: str) -> Mode
         best: the twin to compare with, chosen on validation tasks.
     """
     alone = twins.won(best)
+    counted = zip(model, twins.counted(model, best), strict=True)
     pairs = [
-        (alone[record.task_id], record.won, _is_decided(record))
-        for record in model
-        if record.outcome is not None and record.task_id in alone
+        (alone[record.task_id], record.won, won) for record, won in counted if won is not None and record.task_id in alone
     ]
     if fault := twins.fault(model):
         return no_value(fault, len(pairs))
     if not pairs:
         return no_value("errors left no task that model and twin both played")
     before = [was for was, _, _ in pairs]
-    after = [won and (was or is_decided) for was, won, is_decided in pairs]
+    after = [won for _, _, won in pairs]
     points, low, high = paired_gain(before, after)
     undecided = sum(won for _, won, _ in pairs) - sum(after)
     return ModelValue(len(pairs), points, (low, high), paired_bound(before, after), undecided=undecided)
@@ -170,6 +199,12 @@ def beside(model: Sequence[EpisodeRecord], policy: Policy, chosen_on: Twins, twi
     else:
         value = model_value(model, twins, chosen_on.best)
     return {"twins": twins.success, "best_twin": chosen_on.best, **value.to_json()}
+
+
+def is_worth(result: Mapping[str, Any]) -> bool:
+    """Tell whether a model's value is above 0 with 90% confidence, by a result that holds what `beside` returns."""
+    value = result["model_value"]
+    return bool(value is not None and value["lower90"] > 0)
 
 
 def who_decided(records: Sequence[EpisodeRecord]) -> dict[str, Any]:

@@ -8,15 +8,19 @@ are three modes, and an A/A run chooses between the last two:
 - `outweigh`: a win without a loss, or wins that outweigh the losses beyond chance (exact sign test). For runs that repeat to the letter:
   there a win is no accident of the run, and the test only asks whether the losses are more than a bad draw of tasks.
 - `statistical`: wins that outweigh the losses beyond chance, whether there are losses or not. For runs that differ from time to time.
+
+Where the objective is the model, an edit must besides gain at least as many of these tasks with the model as its best twin gains without
+it: what takes the model's part in a harness over is no gain of the model's. Only wins that `Twins.counted` counts are wins then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from homebody.agents.record import EpisodeRecord
 from homebody.evolution.stats import sign_test
+from homebody.evolution.twins import Beside
 
 MODES = ("literal", "outweigh", "statistical")
 RACE = 4
@@ -42,6 +46,10 @@ class Verdict:
     activations: int = 0
     """How often the component of the edit's signature was at work on the validation tasks."""
     checks: tuple[Check, ...] = ()
+    gain: float | None = None
+    """Success after the edit minus success before, on the tasks that both played to their end; None where not all were played."""
+    twin_gain: float | None = None
+    """The same of the best twin, whom the edit brings this much without the model; None where no twin was played."""
 
     @property
     def net(self) -> int:
@@ -76,7 +84,9 @@ def _commands(record: EpisodeRecord) -> list[str]:
     return [step.command for step in record.trace]
 
 
-def compare(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], signature: str, mode: str) -> Verdict:
+def compare(
+    before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], signature: str, mode: str, beside: Beside | None = None
+) -> Verdict:
     """Judge paired rollouts.
 
     Args:
@@ -85,12 +95,15 @@ def compare(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], sig
         signature: the id of the component whose activations show that the edit was at work; empty
             where the edit removes one.
         mode: one of `MODES`.
+        beside: the twins of both on these tasks, where the objective is the model; else None.
 
     Returns:
         The verdict, with the checks `rollouts`, `errors` (only where it fell there: an error is no loss, and an edit brings no new ones),
-        `activation` (what an edit won that was never at work is no merit of its), `gain` and `seesaw`, as far as it came.
+        `activation` (what an edit won that was never at work is no merit of its), `gain`, `seesaw` and, beside twins, `twin`, as far as it
+        came.
     """
-    pairs = [(new.task_id, old.outcome, new.outcome) for old, new in zip(before, after, strict=True)]
+    was, now = _outcomes(before, after, beside)
+    pairs = [(record.task_id, old, new) for old, new, record in zip(was, now, after, strict=True)]
     won = tuple(task for task, old, new in pairs if new and not old)
     lost = tuple(task for task, old, new in pairs if old and new is False)
     activations = sum(record.activations.get(signature, 0) for record in after)
@@ -100,16 +113,39 @@ def compare(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], sig
         "gain": f"no gain: {tally}" if len(won) <= len(lost) else "",
         "seesaw": _regression(len(won), len(lost), mode),
     }
+    played = [(task, new - old) for task, old, new in pairs if old is not None and new is not None]
+    gained, alone = sum(change for _, change in played), 0
+    if beside is not None:
+        alone = beside.gain([task for task, _ in played])
+        fault = beside.fault(before, after)
+        failing["twin"] = f"no measure of the model: {fault}" if fault else _taken_over(gained, alone)
+    gain, twin_gain = (number / len(played) if played else None for number in (gained, alone))
+    found = Verdict(False, "", won, lost, activations, (), gain, twin_gain if beside is not None else None)
     checks: list[Check] = [("rollouts", tally)]
     if errors := new_errors(before, after):
-        return Verdict(False, errors, won, lost, activations, (*checks, ("errors", errors)))
+        return replace(found, reason=errors, checks=(*checks, ("errors", errors)))
     for name, reason in failing.items():
         checks.append((name, reason or "passed"))
         if reason:
-            return Verdict(False, reason, won, lost, activations, tuple(checks))
+            return replace(found, reason=reason, checks=tuple(checks))
     tested = mode == "statistical" or lost
     said = tally + (f", p = {sign_test(len(won), len(lost)):.2g}" if tested else "")
-    return Verdict(True, said, won, lost, activations, tuple(checks))
+    return replace(found, accepted=True, reason=said + (f", best twin {alone:+d}" if beside is not None else ""), checks=tuple(checks))
+
+
+def _outcomes(
+    before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], beside: Beside | None
+) -> tuple[list[bool | None], list[bool | None]]:
+    """Return the outcomes as they count; None where an error ended an episode."""
+    if beside is None:
+        return [record.outcome for record in before], [record.outcome for record in after]
+    was, now = beside.before, beside.after
+    return was.counted(before, was.best), now.counted(after, now.best)
+
+
+def _taken_over(gained: int, alone: int) -> str:
+    """Return why an edit that gains this many tasks is not let through beside a twin that gains so many; nothing where it is."""
+    return f"it gains {gained} tasks with the model, and its best twin {alone} without" if gained < alone else ""
 
 
 def new_errors(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord]) -> str:
@@ -138,7 +174,9 @@ def _regression(won: int, lost: int, mode: str) -> str:
     return f"{'regression not outweighed' if lost else 'no more than chance'}: {tally}, p = {p:.3f}"
 
 
-def hopeless(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], to_beat: int, mode: str) -> str:
+def hopeless(
+    before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], to_beat: int, mode: str, beside: Beside | None = None
+) -> str:
     """Tell, in the midst of the validation run, whether a candidate can no longer be shipped, whatever the rest brings.
 
     Args:
@@ -146,6 +184,7 @@ def hopeless(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], to
         after: those of the edited harness so far, on the first of the same tasks.
         to_beat: wins minus losses of the best candidate of the round so far, or 0.
         mode: one of `MODES`.
+        beside: the twins of both on all of these tasks, where the objective is the model; else None.
 
     Returns:
         The reason, or nothing while there is hope.
@@ -153,12 +192,17 @@ def hopeless(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], to
     so_far = f"dropped after {len(after)} of {len(before)} tasks"
     if errors := new_errors(before, after):
         return f"{so_far}: {errors}"
-    pairs = [(old.outcome, new.outcome) for old, new in zip(before, after, strict=False)]
+    if beside is not None and (fault := beside.fault(before, after)):
+        return f"{so_far}: no measure of the model: {fault}"
+    was, now = _outcomes(before, after, beside)
+    pairs = list(zip(was, now, strict=False))
     won = sum(new is True and old is not True for old, new in pairs)
     lost = sum(old is True and new is False for old, new in pairs)
-    most = won + sum(old.outcome is not True for old in before[len(after) :])
+    most = won + sum(old is not True for old in was[len(after) :])
     if most - lost <= to_beat:
         return f"{so_far}: it can gain {most - lost} tasks at most, and {to_beat} are to be beaten"
+    if beside is not None and most - lost < (alone := beside.gain([old.task_id for old in before if old.outcome is not None])):
+        return f"{so_far}: it can gain {most - lost} tasks at most, and its best twin gains {alone} without the model"
     if mode == "literal" and lost:
         return f"{so_far}: {lost} lost, and none may be"
     if (mode == "statistical" or lost) and (p := sign_test(most, lost)) > LEVEL:

@@ -18,7 +18,7 @@ from homebody.evolution.proposers import Candidate, Evidence
 from homebody.evolution.stages.proposal import Proposals
 from homebody.evolution.stages.trial import Gate, Trial
 from homebody.evolution.stats import success_rate
-from homebody.evolution.twins import beside, no_value, who_decided
+from homebody.evolution.twins import beside, is_worth, no_value, who_decided
 
 FEW = 5
 """Failing tasks, fewer than which neither tell what to mend nor let a gain show: a set of tasks with so few is enlarged."""
@@ -59,6 +59,8 @@ class Rounds:
         self.mode = ""
         """The gate's mode; chosen in the first round."""
         self.reports: list[dict[str, Any]] = []
+        self.shipped: list[HarnessSpec] = []
+        """The harness after each edit that was shipped."""
         self._tried = {seed_spec.behaviour_hash, seed_spec.without_variants().behaviour_hash}
         self._unclear: set[str] = set()
         """What was tried and refused without the loss of a task: more tasks may show a gain."""
@@ -87,7 +89,8 @@ class Rounds:
         evidence = Evidence(
             number, digests, landscape, self.lessons, frozenset(self._tried), config.seed, self.proposals.backend, episodes=training
         )
-        gate = Gate(self.player, spec, self.train, self.validation, training, before, self._tried, self.mode)
+        twins = self.player.play_twins(spec, self.validation) if config.objective == "model" else None
+        gate = Gate(self.player, spec, self.train, self.validation, training, before, self._tried, self.mode, twins)
         for candidate, critique in self.proposals.gather(spec.without_variants(), evidence):
             if critique.accepted or candidate.problem:
                 trial = gate.judge(candidate)
@@ -115,6 +118,7 @@ class Rounds:
             "retired": retired,
         }
         self.reports.append(report)
+        self.shipped += [shipped] if best else []
         store.append_once("round", report, "round")
         return shipped
 
@@ -136,14 +140,26 @@ class Rounds:
         twins = self.player.play_twins(spec, [task for task in self._all_validation if task.task_id in played])
         return {**figures, **beside(records, policy, twins, twins)}
 
-    def final(self, spec: HarnessSpec) -> dict[str, Any] | None:
-        """Return what a run ends with on the validation tasks that its final harness played; None where it played none.
+    def outcome(self, spec: HarnessSpec) -> dict[str, Any] | None:
+        """Return what a harness of this run does on the validation tasks that it played, at last; None where it played none.
 
         Returns:
             `behaviour_hash`, and what `measure` returns.
         """
         records = self.player.known(spec, self.validation)
         return {"behaviour_hash": spec.behaviour_hash, **self.measure(spec, records)} if records else None
+
+    def choose(self) -> tuple[int, list[dict[str, Any] | None]]:
+        """Choose the final harness: where the objective is the model, the last shipped one whose `model_value` on validation tasks is above
+        0 with 90% confidence, and without such a one the seed; else the last one shipped.
+
+        Returns:
+            How many shipped edits it has, and what `outcome` returns of the harness after each.
+        """
+        outcomes = [self.outcome(spec) for spec in self.shipped]
+        if self.player.config.objective == "success":
+            return len(outcomes), outcomes
+        return max((n for n, found in enumerate(outcomes, 1) if found is not None and is_worth(found)), default=0), outcomes
 
     def _enlarge(self) -> None:
         """Double both sets, after a round that shipped nothing: more failures to read, and tasks enough for a smaller gain to show.

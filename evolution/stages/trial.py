@@ -1,8 +1,9 @@
 """Candidates at the gate: what is checked before anything is played, the smoke run, and paired rollouts with racing.
 
 In order: proposal (it is an edit at all), manifest, build (the patch applies and every processor lives), novelty (the behaviour was not
-tried before), a smoke run on one training task, then the validation tasks, judged by `gate.rule.compare`. What the critic refused does not
-come here. Where asked to, an edit that helps some goals and hurts others comes back as a variant for the former (`variants.fork`).
+tried before), a smoke run on one training task, then the validation tasks, judged by `gate.rule.compare`. Where the objective is the model,
+the edited harness's twins play the validation tasks first: they cost no tokens, and what they gain the model must be able to gain, too.
+What the critic refused does not come here. Where asked to, an edit that helps some goals and hurts others comes back as a variant for the former (`variants.fork`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from homebody.evolution.gate.rule import RACE, Check, Verdict, compare, hopeless
 from homebody.evolution.player import Player
 from homebody.evolution.proposers import Candidate
 from homebody.evolution.stages import variants
+from homebody.evolution.twins import Beside, Twins
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Trial:
             "losses": len(verdict.lost),
             "won": list(verdict.won),
             "lost": list(verdict.lost),
+            "gain": verdict.gain,
+            "twin_gain": verdict.twin_gain,
             "activations": verdict.activations,
             "checks": [list(check) for check in verdict.checks],
             "flipped": None if self.flipped is None else list(self.flipped),
@@ -67,6 +71,7 @@ class Gate:
         before: episodes of the present harness on `validation`.
         tried: behaviours that need not be played again; those that come by are added.
         mode: one of `gate.rule.MODES`.
+        twins: of the present harness on `validation`, where the objective is the model; else None.
     """
 
     def __init__(
@@ -79,9 +84,10 @@ class Gate:
         before: Sequence[EpisodeRecord],
         tried: set[str],
         mode: str,
+        twins: Twins | None,
     ) -> None:
         self.player, self.spec, self.train, self.validation = player, spec, train, validation
-        self.training, self.before, self.tried, self.mode = training, before, tried, mode
+        self.training, self.before, self.tried, self.mode, self.twins = training, before, tried, mode, twins
         self.trials: list[Trial] = []
 
     @property
@@ -177,14 +183,18 @@ class Gate:
     def _race(self, edited: HarnessSpec, name: str, signature: str) -> Verdict:
         """Play the validation tasks, as long as the candidate can still be shipped."""
         after: list[EpisodeRecord] = []
+        tasks = [record.task_id for record in self.before]
+        beside = Beside(self.twins, self.player.play_twins(edited, self.validation)) if self.twins is not None else None
         while len(after) < len(self.before):
+            # Twins alone may show that there is no hope.
+            if (after or beside) and (reason := hopeless(self.before, after, self.to_beat, self.mode, beside)):
+                self.player.saved.raced += len(self.before) - len(after)
+                so_far = compare(self.before[: len(after)], after, signature, self.mode, beside)
+                twin_gain = beside.gain(tasks) / len(tasks) if beside is not None else None
+                return replace(so_far, accepted=False, reason=reason, checks=(("rollouts", reason),), gain=None, twin_gain=twin_gain)
             upcoming = self.validation[len(after) : len(after) + RACE]
             after += self.player.play(edited, upcoming, name, "validation", done=len(after), total=len(self.before))
-            if len(after) < len(self.before) and (reason := hopeless(self.before, after, self.to_beat, self.mode)):
-                self.player.saved.raced += len(self.before) - len(after)
-                so_far = compare(self.before[: len(after)], after, signature, self.mode)
-                return replace(so_far, accepted=False, reason=reason, checks=(("rollouts", reason),))
-        return compare(self.before, after, signature, self.mode)
+        return compare(self.before, after, signature, self.mode, beside)
 
 
 def _head(candidate: Candidate) -> dict[str, Any]:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 @click.option("--model", default="smollm2", show_default=True, metavar="MODEL", help="Who decides: a model, or a control (see evaluate).")
 @harness_option
 @click.option("--run-dir", required=True, type=PATH, metavar="DIR", help="Where the run is kept.")
+@click.option("--objective", type=click.Choice(["model", "success"]),
+              help="model, unless a control decides: an edit must gain as much with the model as its best twin gains without; "
+              "success: whoever decides.")  # fmt: skip
 @click.option("--rounds", type=click.IntRange(1, 100), default=6, show_default=True, metavar="N", help="Most rounds.")
 @click.option("--proposer", default="rules", show_default=True, metavar="P",
               help="rules, llm, gepa, a control (random, noop), or your own module:callable.")  # fmt: skip
@@ -57,13 +60,17 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Go on with the run in --run-dir.")
 @json_out
 def evolve(
-    env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, model: str, harness: str, run_dir: str, rounds: int,
-    proposer: str, proposer_model: str | None, candidates: int, train_tasks: int, validation_tasks: int, growth: int,
+    env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, model: str, harness: str, run_dir: str,
+    objective: str | None, rounds: int, proposer: str, proposer_model: str | None, candidates: int, train_tasks: int, validation_tasks: int, growth: int,
     exploration_steps: int, gate: str,
     isolation: str, budget_episodes: int | None, budget_tokens: int | None, budget_minutes: float | None, approve: bool, workers: int,
     seed: int, n_ctx: int | None, n_threads: int, gpu_layers: int, resume: bool, json_path: str | None,
 ) -> None:  # fmt: skip
     """Evolve a harness on training tasks; a gate on validation tasks decides which edits stay. Test tasks are not read.
+
+    The final harness is the last one shipped whose model is worth something on validation tasks: its success is above that of the best
+    twin, which plays the harness without a model, with 90% confidence. Without such a one a run ends with its seed and says so. With
+    --objective success it is the last one shipped, and its results are marked so.
 
     The result is RUN_DIR/final.json, a harness file for evaluate and run. A run ends before its last round when the proposer has no edit
     left, after three rounds in a row without anything new to play, or when a budget is spent; then the harness is what was shipped so
@@ -85,6 +92,7 @@ def evolve(
         env_id=env_id,
         model=model,
         harness=harness,
+        objective=objective,
         proposer=proposer,
         proposer_model=proposer_model,
         rounds=rounds,
