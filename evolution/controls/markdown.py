@@ -122,7 +122,8 @@ def result_cells(row: Mapping[str, Any], one: Mapping[str, Any]) -> list[str]:
     """
     controls = one["controls"]
     about = controls["run"].get("about")
-    names = [f"{row['benchmark']} ({about})" if about else row["benchmark"], cell(row["model"])]
+    where = f"{row['benchmark']} ({about})" if about else row["benchmark"]
+    names = [where + (", objective success" if is_marked(row) else ""), cell(row["model"])]
     difference, at_k = controls["gain"], controls["gain_at_k"]
     if not difference:
         return [*names, "", str(row["max_steps"]), *[""] * (len(RESULT_HEADS) - 4)]
@@ -139,6 +140,11 @@ def result_cells(row: Mapping[str, Any], one: Mapping[str, Any]) -> list[str]:
     gained = f"{interval(gain)}, n = {gain['n']}" if gain else "null"
     figures = [style, graded(final), twin, gained, closed, interval(value) if value else "", percent(row["model_share"]), twice]
     return [*names, counted(row), str(row["max_steps"]), *figures]
+
+
+def is_marked(row: Mapping[str, Any]) -> bool:
+    """Tell whether a model's harness was evolved for success, whoever decides: its row is marked so."""
+    return row["family"] is not None and row["objective"] == "success"
 
 
 def counted(row: Mapping[str, Any]) -> str:
@@ -194,6 +200,8 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
         "evolved harness minus its best twin, chosen on validation tasks. A gain is null where the lower end of model_value is at or below "
         f"0, or more than {percent(MOST_UNREADABLE)} of the seed's replies could not be read.",
     ]
+    if any(map(is_marked, report["rows"])):
+        lines.append("Objective success: an edit had to gain, whoever decided; elsewhere it had to gain as much with the model as without.")
     if report["quick"]:
         lines.append("This was --quick: few tasks, so wide intervals; the run without --quick plays them all.")
     if report["published"]["rows"]:

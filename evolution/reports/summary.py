@@ -222,6 +222,7 @@ def _account(run: Mapping[str, Any]) -> list[str]:
     elif "gate" in end:
         said.append(f"Gate: mode {end['gate'] or 'never chosen'}, as it was set.")
     if "stopped" in end:
+        said += [line for line in (objective(end), worth.choice(end)) if line]
         said.append(
             f"Cost: {end['episodes']} episodes{ended_by_errors(end)}, {end['tokens']} tokens ({end['generated_tokens']} generated, "
             f"{end['cached_tokens']} of the prompts from cache), {end['exploration_steps']} exploration steps, "
@@ -236,6 +237,11 @@ def _account(run: Mapping[str, Any]) -> list[str]:
         rates = run["hit_rates"].items()
         lines += [f"| {cell(lever)} | {rate['flipped']} of {rate['predicted']} |" for lever, rate in rates] + [""]
     return lines
+
+
+def objective(end: Mapping[str, Any]) -> str:
+    """Say what a run was for; nothing where its result does not say."""
+    return f"Objective: {end['objective']}: {worth.OBJECTIVES[end['objective']]}." if "objective" in end else ""
 
 
 def ended_by_errors(end: Mapping[str, Any]) -> str:

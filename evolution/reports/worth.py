@@ -53,6 +53,34 @@ def of_round(report: Mapping[str, Any], policy: str = "the model") -> dict[str, 
     return {**report, **report["validation"], "policy": policy}
 
 
+OBJECTIVES = {
+    "model": "an edit must gain, and with the model at least as much as its best twin gains without",
+    "success": "an edit must gain, whoever decides",
+}
+"""What a run was for, as its result says it (`objective`) and as people read it."""
+
+
+def choice(end: Mapping[str, Any]) -> str:
+    """Return how the final harness was chosen, in a sentence.
+
+    Args:
+        end: the result of an evolution; empty for one whose result does not say.
+    """
+    if "kept" not in end:
+        return ""
+    shipped = [item["shipped"] for item in end["rounds"] if item["shipped"]]
+    kept, confident = end["kept"], "a model_value above 0 with 90% confidence"
+    if not shipped:
+        return "No edit was shipped: the final harness is the seed."
+    if end["objective"] == "success":
+        return f"The final harness is the last one shipped, {shipped[-1]}, whoever decides in it."
+    if not kept:
+        return f"No shipped harness has {confident}: the run ends with its seed."
+    if kept == len(shipped):
+        return f"The final harness is the last one shipped, {shipped[-1]}: it has {confident}."
+    return f"The final harness is that of {shipped[kept - 1]}: of the {len(shipped) - kept} shipped after it, none has {confident}."
+
+
 def gained(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """Return the headline of a gain: success before and after, beside the best twin of what came out."""
     said = f"{percent(before['success'])} to {percent(after['success'])}"

@@ -49,18 +49,20 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
     """Evolve on scripted outcomes, with edits that set the number of turns; `proposals` has those of each round.
 
     An episode takes as many prompt tokens as it has steps, and generates one. Validation tasks whose number is in `flaky` have another
-    outcome when they are played again; errors of those in `passing` do not come twice.
+    outcome when they are played again; errors of those in `passing` do not come twice. With `twins`, the outcomes of `echo` by the
+    number of turns, a model plays, which decides every step.
     """
 
     def run(outcomes: Outcomes, proposals: Sequence[Sequence[int | Candidate]], **changes: Any) -> dict[str, Any]:
         played: list[tuple[int, str]] = []
-        flaky, passing = changes.pop("flaky", ""), changes.pop("passing", "")
+        alone: list[tuple[int, str, str]] = []
+        flaky, passing, twins = changes.pop("flaky", ""), changes.pop("passing", ""), changes.pop("twins", None)
         size = len(outcomes[20][0])
 
         class Scripted:
             def __init__(self, stage: Any, workers: int) -> None:
                 self.stage = stage
-                self.policy = SimpleNamespace(name="nobody", fingerprint={"policy": "nobody"}, has_model=False)
+                self.policy = SimpleNamespace(name="nobody", fingerprint={"policy": "nobody"}, has_model=twins is not None)
 
             def __enter__(self) -> "Scripted":
                 return self
@@ -69,6 +71,11 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
 
             def play(self, jobs: Sequence[Job], **_: Any) -> Iterator[EpisodeRecord]:
                 for job in jobs:
+                    if job.policy is not None:
+                        alone.append((turns(job.spec), job.policy, job.task.task_id))
+                        letter = twins[turns(job.spec)][int(job.task.task_id.partition("/bring-")[2])]
+                        yield episode(job.policy == "echo" and letter == "+", task_id=job.task.task_id, policy=job.policy)
+                        continue
                     played.append((turns(job.spec), job.task.task_id))
                     letters, steps = outcomes[turns(job.spec)]
                     split, _, number = job.task.task_id.partition("/bring-")
@@ -82,6 +89,7 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
                         split == "validation" and (letters[int(number)] == "+") != (anew and number in flaky),
                         task_id=job.task.task_id,
                         behaviour_hash=job.spec.behaviour_hash,
+                        trace=[{"decided_by": "model"}] if twins else [],
                         steps=steps,
                         usage={"prompt_tokens": steps, "cached_tokens": 1, "generated_tokens": 1},
                         activations={"history_window": 1} if turns(job.spec) else {},
@@ -107,7 +115,7 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
         }  # fmt: skip
         options = {key: changes.pop(key) for key in ("approve", "resume", "progress") if key in changes}
         result = evolve(EvolveConfig(**(values | changes)), tmp_path, **options)
-        return {**result, "played": played}
+        return {**result, "played": played, "alone": alone}
 
     return run
 
@@ -480,3 +488,88 @@ def test_a_harness_that_solves_nothing_gets_no_more_tasks(loop: Loop) -> None:
     outcomes = {20: ("------------", 9), 1: ("------++----", 9), 2: ("++++++++----", 9)}
     result = loop(outcomes, [[1], [2], []], train_tasks=5, validation_tasks=6, growth=2)
     assert [(item["train"]["n"], item["validation"]["n"], item["shipped"]) for item in result["rounds"]][:2] == [(5, 6, None), (5, 6, "2")]
+
+
+SEED = "------------"
+
+
+def test_an_edit_that_makes_the_model_superfluous_is_refused_before_it_plays(loop: Loop) -> None:
+    outcomes = {20: ("++++++------", 9), 1: ("++++++++++++", 9), 2: ("+++++++++---", 9)}
+    result = loop(outcomes, [[1, 2]], twins={20: SEED, 1: "+++++++++++-", 2: SEED})
+    assert verdicts(result) == [
+        "dropped after 0 of 12 tasks: it can gain 6 tasks at most, and its best twin gains 11 without the model",
+        "3 tasks won, 0 lost, best twin +0",
+    ]
+    table, asking = result["rounds"][0]["candidates"]
+    assert (table["gain"], table["twin_gain"], asking["gain"], asking["twin_gain"]) == (None, pytest.approx(11 / 12), 0.25, 0.0)
+    assert [task for number, task in result["played"] if number == 1] == ["train/bring-0"]
+    assert (result["objective"], result["kept"], final_turns(result)) == ("model", 1, 2)
+    assert result["final"]["model_value"]["lower90"] > 0
+    document = HarnessSpec.load(result["final_harness"]).document
+    assert (document["origin"]["objective"], document["description"].endswith("for what the model adds.")) == ("model", True)
+
+
+def test_for_success_alone_whoever_decides_is_shipped_and_the_result_is_marked(loop: Loop) -> None:
+    outcomes = {20: ("++++++------", 9), 1: ("++++++++++++", 9), 2: ("+++++++++---", 9)}
+    result = loop(outcomes, [[1, 2]], twins={20: SEED, 1: "+++++++++++-", 2: SEED}, objective="success")
+    assert verdicts(result)[0] == "6 tasks won, 0 lost"
+    assert [(edit["gain"], edit["twin_gain"]) for edit in result["rounds"][0]["candidates"]] == [(0.5, None), (None, None)]
+    assert (result["objective"], result["kept"], final_turns(result)) == ("success", 1, 1)
+    document = HarnessSpec.load(result["final_harness"]).document
+    assert (document["origin"]["objective"], document["description"].endswith("for success alone.")) == ("success", True)
+
+
+# Three wins and no loss beside a twin: a sample of 12 tasks without any of them has chance (9/12)^12 = 3%, so the bound is above 0; with
+# two wins it has (10/12)^12 = 11%, and it is not.
+@pytest.mark.parametrize(
+    ("first", "second", "twin", "kept", "said"),
+    [
+        (
+            "+++---------", "++++++++----", "-------+++++", 1,
+            "The final harness is that of 1: of the 1 shipped after it, none has a model_value above 0 with 90% confidence.",
+        ),
+        (
+            "+++---------", "++++++++----", "---+++++----", 2,
+            "The final harness is the last one shipped, 2: it has a model_value above 0 with 90% confidence.",
+        ),
+        (
+            "++----------", "+++---------", "---+--------", 0,
+            "No shipped harness has a model_value above 0 with 90% confidence: the run ends with its seed.",
+        ),
+    ],
+)  # fmt: skip
+def test_the_final_harness_is_the_last_shipped_one_whose_model_is_worth_something(
+    loop: Loop, tmp_path: Path, first: str, second: str, twin: str, kept: int, said: str
+) -> None:
+    result = loop({20: (SEED, 9), 1: (first, 9), 2: (second, 9)}, [[1], [2]], twins={20: SEED, 1: SEED, 2: twin})
+    assert [item["shipped"] for item in result["rounds"]] == ["1", "2", None]
+    assert (result["kept"], final_turns(result)) == (kept, kept or 20)
+    assert [found["model_value"]["lower90"] > 0 for found in result["shipped"]][kept:] == [False] * (2 - kept)
+    assert HarnessSpec.load(result["final_harness"]).document.get("origin", {}).get("edits", []) == ["lever 1", "lever 2"][:kept]
+    final = result["shipped"][kept - 1] if kept else result["rounds"][0]
+    assert (result["final"]["behaviour_hash"], result["final"]["model_value"]) == (result["final_hash"], final["model_value"])
+    lineage = read_lineage(tmp_path)
+    assert ([edit.id for edit in lineage.edits], lineage.final.behaviour_hash) == (["1", "2"][:kept], result["final_hash"])
+    assert said in markdown(read_run(tmp_path))
+
+
+def test_twins_are_played_once_and_never_again_after_a_resume(loop: Loop) -> None:
+    outcomes = {20: ("++++++------", 9), 1: ("+++++++++---", 9)}
+    twins = {20: SEED, 1: SEED}
+    result = loop(outcomes, [[1]], twins=twins)
+    assert len(result["alone"]) == len(set(result["alone"])) == 2 * 4 * 12
+    again = loop(outcomes, [[1]], twins=twins, resume=True)
+    assert (again["alone"], again["played"]) == ([], [])
+    assert {key: again[key] for key in ("rounds", "shipped", "final")} == {key: result[key] for key in ("rounds", "shipped", "final")}
+    assert result["episodes"] == 2 * 2 + 2 * 12  # Twins count for no budget.
+
+
+@pytest.mark.parametrize(("objective", "twins", "said"), [("model", None, "nobody is no model"), ("fame", {20: SEED}, "'fame'")])
+def test_an_objective_that_cannot_be_had(loop: Loop, objective: str, twins: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        loop({20: (SEED, 9)}, [], twins=twins, objective=objective)
+
+
+def test_without_a_model_the_objective_is_success(loop: Loop, tmp_path: Path) -> None:
+    assert loop({20: ("----", 9), 1: ("+---", 9)}, [[1]])["objective"] == "success"
+    assert read_lineage(tmp_path).config.objective == "success"

@@ -79,7 +79,7 @@ def combination(model: str = "m", benchmark: str = "quarry", **changes: Any) -> 
     counts = {"tried": 2, "accepted": 1, "shipped": 1, "predicted": 2, "unlocked": 1}
     tried = [{"style": "free", "success": 0.0, "unreadable": 0.75}, {"style": "grammar", "success": 0.5, "unreadable": None}]
     return {
-        "model": model, "benchmark": benchmark, "about": "a quarry", "run": f"{model}-{benchmark}", "controls": controls(),
+        "model": model, "benchmark": benchmark, "objective": "model", "about": "a quarry", "run": f"{model}-{benchmark}", "controls": controls(),
         "policy": {"policy": "model", "model": "Gemma 3 270m", "sha256": "abc"},
         "seed": {"style": "grammar", "tried": tried, "asked": {"tasks": ["v1", "v2"]}},
         "rounds": [one, {**one, "round": 2, "candidates": [], "shipped": None}],
@@ -117,6 +117,16 @@ def test_a_row_of_the_table_has_both_figures_twin_gain_value_share_interval_n_an
         "quarry", "m", "60 (seed 10)", "15", "grammar: 0.0% (0.0 to 100.0)", "90.0% (0.0 to 100.0)", "no-model 45.0%",
         "+90.0 (+70.0 to +100.0), n = 10", "90.0%", "+45.0 (+30.0 to +60.0)", "50.0%", "10.0%, 100.0%, +90.0",
     ]  # fmt: skip
+
+
+def test_a_row_that_was_evolved_for_success_is_marked() -> None:
+    marked = combination(objective="success")
+    assert cells(marked)["benchmark"] == "quarry, objective success"
+    assert "Objective success: an edit had to gain, whoever decided" in results_markdown(report(combination(), marked))
+    assert "bjective success" not in results_markdown(report(combination()))
+    # A control has no other objective.
+    control = combination(objective="success", policy={"policy": "no-model"})
+    assert "bjective success" not in results_markdown(report(control))
 
 
 def test_a_null_gain_leaves_both_figures_and_no_points() -> None:

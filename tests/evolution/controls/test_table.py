@@ -22,13 +22,13 @@ from homebody.evolution.store import RunError, Store
 TOY = Benchmark("quarry", "Quarry-v0", {"types": ["bring", "wash"]}, "generic", 8, 4, False, "a quarry")
 
 
-def reproduce(model: str, run_dir: Path, benchmark: Benchmark = TOY) -> Combination:
+def reproduce(model: str, run_dir: Path, benchmark: Benchmark = TOY, objective: str | None = None) -> Combination:
     """Do in this process what `homebody reproduce` does in three."""
     one = Combination(model, benchmark, run_dir, benchmark.env_kwargs(None))
     choose_seed(run_dir, seed_styles(benchmark.harness), one.rollout, one.tasks("validation", 2), 1)
     config = EvolveConfig(
         benchmark.env, model, str(run_dir / FILE), env_kwargs=one.env_kwargs, max_steps=benchmark.max_steps, rounds=3, candidates=2,
-        train_tasks=6, validation_tasks=8, growth=1, exploration_steps=6000,
+        train_tasks=6, validation_tasks=8, growth=1, exploration_steps=6000, objective=objective,
     )  # fmt: skip
     evolve(config, run_dir)
     play_controls(run_dir, Plan(tasks=12, seed_tasks=6, attempts=2, only=("seed", "final")))
@@ -37,10 +37,25 @@ def reproduce(model: str, run_dir: Path, benchmark: Benchmark = TOY) -> Combinat
 
 @pytest.fixture(scope="module")
 def repeated(load_fixed: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The report of a model that repeats one sentence."""
+    """The report of a model that repeats one sentence, in a harness that evolved for success."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(names, "load", load_fixed)
-        return gather([reproduce("fixed", tmp_path_factory.mktemp("repeated") / "run")], True)
+        return gather([reproduce("fixed", tmp_path_factory.mktemp("repeated") / "run", objective="success")], True)
+
+
+def test_for_what_a_model_adds_the_harness_of_one_that_repeats_a_sentence_stays_as_it_is(
+    load_fixed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names, "load", load_fixed)
+    found = gather([reproduce("fixed", tmp_path / "run")], True)
+    (row,) = found["rows"]
+    assert (row["objective"], row["seed"], row["evolved"], row["gain"]) == ("model", 0.0, 0.0, None)
+    (one,) = found["combinations"]
+    # The edit that wins every task without the model was tried, and its twin told.
+    tried = [edit for edit in one["candidates"] if edit["twin_gain"]]
+    assert tried
+    assert {edit["came"] for edit in tried} == {"rejected"}
+    assert all("its best twin" in edit["reason"] for edit in tried)
 
 
 def test_a_model_that_repeats_one_sentence_gains_nothing_and_the_page_says_why(repeated: dict[str, Any]) -> None:
@@ -115,7 +130,7 @@ def combination(unreadable: float | None, low: float) -> dict[str, Any]:
     run = {"split": "test", "max_steps": 8, "tokens": 5}
     gain = {"points": 0.7, "ci95": [0.5, 0.9], "n": 10, "headroom_closed": 0.8}
     return {
-        "model": "m", "benchmark": "quarry", "policy": {"policy": "model", "model": "Smollm2 135M 8k"}, "seed": {"style": "free"},
+        "model": "m", "benchmark": "quarry", "objective": "model", "policy": {"policy": "model", "model": "Smollm2 135M 8k"}, "seed": {"style": "free"},
         "controls": {"run": run, "rows": [seed, final], "gain": gain},
     }  # fmt: skip
 
