@@ -265,4 +265,5 @@ def _named(rounds: Rounds, seed_spec: HarnessSpec, kept: int) -> HarnessSpec:
         "tokens": rounds.player.tokens,
         "seed": config.seed,
     }
-    return HarnessSpec.from_json({**rounds.shipped[kept - 1].document, "name": f"{seed_spec.name}-evolved", "description": described, "origin": dict(origin)})
+    document, name = rounds.shipped[kept - 1].document, f"{seed_spec.name}-evolved"
+    return HarnessSpec.from_json({**document, "name": name, "description": described, "origin": dict(origin)})

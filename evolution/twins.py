@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from homebody.agents.harness.spec import HarnessSpec
@@ -36,7 +37,7 @@ class Twins:
         """Success of each twin, in [0, 1]; None where errors ended all of its episodes."""
         return {name: success_rate(record.outcome for record in episodes.values())["success"] for name, episodes in self.episodes.items()}
 
-    @property
+    @cached_property
     def best(self) -> str:
         """Name of the twin with the highest success; of equals the first in the order of `TWINS`."""
         success = self.success
@@ -70,19 +71,24 @@ class Twins:
             model: the model's episodes of the tasks, one a task. Where an error ended one, its task is not compared.
                 Tasks without an episode of the model are judged by errors alone.
         """
-        by_task = {record.task_id: record for record in model}
-        for name, episodes in self.episodes.items():
-            for record in episodes.values():
-                beside = by_task.get(record.task_id)
-                if beside is not None and beside.error is not None:
-                    continue
-                if record.error is not None:
-                    return f"twin {name} failed at task {record.task_id}: {_said(record.error)}"
-                known = {(failure["boundary"], failure["kind"]) for failure in beside.failures} if beside else set()
-                for failure in record.failures if beside else ():
-                    if (failure["boundary"], failure["kind"]) not in known:
-                        return f"a processor failed for twin {name} alone, at task {record.task_id}: {_said(failure)}"
+        by_task = {record.task_id: record for record in model} if self._flawed else {}
+        for name, record in self._flawed:
+            beside = by_task.get(record.task_id)
+            if beside is not None and beside.error is not None:
+                continue
+            if record.error is not None:
+                return f"twin {name} failed at task {record.task_id}: {_said(record.error)}"
+            known = {(failure["boundary"], failure["kind"]) for failure in beside.failures} if beside else set()
+            for failure in record.failures if beside else ():
+                if (failure["boundary"], failure["kind"]) not in known:
+                    return f"a processor failed for twin {name} alone, at task {record.task_id}: {_said(failure)}"
         return ""
+
+    @cached_property
+    def _flawed(self) -> list[tuple[str, EpisodeRecord]]:
+        """The episodes in which something failed, with their twins."""
+        every = ((name, record) for name, episodes in self.episodes.items() for record in episodes.values())
+        return [(name, record) for name, record in every if record.error is not None or record.failures]
 
 
 @dataclass(frozen=True)
@@ -166,9 +172,7 @@ def model_value(model: Sequence[EpisodeRecord], twins: Twins, best: str) -> Mode
     """
     alone = twins.won(best)
     counted = zip(model, twins.counted(model, best), strict=True)
-    pairs = [
-        (alone[record.task_id], record.won, won) for record, won in counted if won is not None and record.task_id in alone
-    ]
+    pairs = [(alone[record.task_id], record.won, won) for record, won in counted if won is not None and record.task_id in alone]
     if fault := twins.fault(model):
         return no_value(fault, len(pairs))
     if not pairs:

@@ -48,7 +48,8 @@ def read_combination(combination: Combination) -> dict[str, Any]:
     Returns:
         `model`, `benchmark`, `about`, `run` (its folder's name), `seed` (as `homebody.evolution.controls.seed.choose_seed` returns it),
         `controls` (as `play_controls` returned it last), `changes` (outcome of the evolved harness minus that of the seed, by test task),
-        `policy` (its fingerprint), `objective`, `rounds`, `levers`, `candidates` and `cost` (as `homebody.evolution.reports.history` has them).
+        `policy` (its fingerprint), `objective`, `rounds`, `levers`, `candidates` and `cost` (as `homebody.evolution.reports.history` has
+        them).
 
     Raises:
         RunError: there is no run, or no seed was chosen, or no controls were played.

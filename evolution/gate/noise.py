@@ -3,20 +3,26 @@
 A task is solved or not; a play shows that, or by chance the opposite. `flips` is the chance that two plays of a task differ, which is what
 an A/A run sees. An edit solves a share of the unsolved tasks and loses a share of the solved ones. The gate's code (`compare`, `hopeless`,
 racing included) judges as it does in a run; only the episodes are drawn.
+
+Where the objective is the model, four twins play beside it, who come again to the letter. Each solves its tasks independently of the others
+and of the model: the hardest case for a comparison of pairs.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from homebody.agents.record import EpisodeRecord
+from homebody.agents.policy import TWINS
+from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.evolution.gate.rule import MODES, RACE, choose_mode, compare, hopeless
-from homebody.evolution.stats import wilson
+from homebody.evolution.stats import paired_bound, wilson
+from homebody.evolution.twins import Beside, Twins
 
 Outcomes = NDArray[np.bool_]
 
@@ -40,6 +46,34 @@ EFFECTS = (
     Effect("gain", 0.3, 0.0),
     Effect("gain with losses", 0.5, 0.05),
 )
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an edit truly does with the model, and to each twin."""
+
+    name: str
+    model: Effect
+    twin: Effect
+
+
+NOTHING = EFFECTS[0]
+PARTS = (
+    Parts("no change", NOTHING, NOTHING),
+    Parts("harm to the model", EFFECTS[1], NOTHING),
+    Parts("the twin's alone", NOTHING, Effect("", 0.3, 0.0)),
+    Parts("more to the twin", Effect("", 0.3, 0.0), Effect("", 0.6, 0.0)),
+    Parts("as much to both", Effect("", 0.3, 0.0), Effect("", 0.15 / 0.7, 0.0)),
+    Parts("more to the model", Effect("", 0.5, 0.0), Effect("", 0.15 / 0.7, 0.0)),
+    Parts("the model's alone", Effect("", 0.3, 0.0), NOTHING),
+    Parts("the same with losses", Effect("", 0.5, 0.05), NOTHING),
+)
+"""Edits of a harness with which the model solves half of the tasks, and each twin `TWIN_SUCCESS`."""
+TWIN_SUCCESS = 0.3
+SAMPLES = (10, 16, 24, 40)
+"""Numbers of validation tasks that runs begin with: `reproduce --quick`, the demonstration, a quick evolution, and the default."""
+RESAMPLES = 2000
+"""Of the bound on a model's value; runs take five times as many."""
 FLIPS = (0.0, 0.02, 0.08)
 """Chances that two plays of a task differ; 8% is that of specs/evolution.md."""
 NOISE_TASKS = 4
@@ -108,6 +142,85 @@ def accept_rates(runs: int = 400, tasks: int = 40, success: float = 0.5, seed: i
     return rows
 
 
+def accept_rates_beside(runs: int = 400, tasks: int = 40, success: float = 0.5, seed: int = 0) -> list[dict[str, Any]]:
+    """Simulate the gate where the objective is the model.
+
+    Args:
+        runs: simulated runs of each kind, at least 1.
+        tasks: validation tasks, at least 1.
+        success: chance that the present harness solves a task with the model.
+        seed: of the draws.
+
+    Returns:
+        Rows as `accept_rates` returns them, of `PARTS`: `truth` is the gain with the model, and `twin_truth` the mean true gain of a twin.
+        To ship is false where the first is not above 0 or the second is above the first.
+    """
+    rows = []
+    for number, flips in enumerate(FLIPS):
+        for place, parts in enumerate(PARTS):
+            rng = np.random.Generator(np.random.PCG64([seed, number, place, tasks]))
+            accepted = dict.fromkeys((*MODES, "auto"), 0)
+            gains = np.zeros(2)
+            for _ in range(runs):
+                truth, alone = rng.random(tasks) < success, rng.random((len(TWINS), tasks)) < TWIN_SUCCESS
+                edited, without = edit(truth, parts.model, rng), edit(alone, parts.twin, rng)
+                gains += edited.mean() - truth.mean(), without.mean() - alone.mean()
+                before, after = _records(play(truth, flips, rng)), _records(play(edited, flips, rng))
+                again = _records(play(truth, flips, rng)[:NOISE_TASKS])
+                beside = Beside(_twins(alone), _twins(without))
+                # Racing would change no verdict.
+                ships = {mode: compare(before, after, "", mode, beside).accepted for mode in MODES}
+                ships["auto"] = ships[choose_mode(before[:NOISE_TASKS], again)]
+                for mode, shipped in ships.items():
+                    accepted[mode] += shipped
+            truths = dict(zip(("truth", "twin_truth"), (gains / runs).tolist(), strict=True))
+            for mode, count in accepted.items():
+                row = {"flips": flips, "effect": parts.name, **truths, "mode": mode, "accepted": count / runs}
+                rows.append(row | {"ci95": list(wilson(count, runs)), "runs": runs})
+    return rows
+
+
+def final_rates(rounds: int = 6, candidates: int = 2, runs: int = 400, seed: int = 0) -> list[dict[str, Any]]:
+    """Simulate whole runs to their final harness, where the objective is the model.
+
+    The seed solves `TWIN_SUCCESS` of the tasks with the model, too. Each edit solves a share of the unsolved tasks with the model, and 1 of
+    10 with a twin. Where runs do not come again, the gate is `statistical`.
+
+    Returns:
+        A row for each number of tasks in `SAMPLES`, chance of a flip, and gain: `tasks`, `flips`, `gain` and `twin_gain` (of each edit,
+        share of the unsolved tasks), `kept`, the share of runs whose final harness is not the seed (false where both gains are the
+        same: the model is then worth nothing in any of them), its `ci95`, and `runs`.
+    """
+    rows = []
+    for tasks in SAMPLES:
+        for number, flips in enumerate((FLIPS[0], FLIPS[-1])):
+            for place, gain in enumerate((0.1, 0.2, 0.3)):
+                rng = np.random.Generator(np.random.PCG64([seed, tasks, number, place]))
+                parts = Parts("", Effect("", gain, 0.0), Effect("", 0.1, 0.0))
+                kept = sum(_is_kept(rounds, candidates, tasks, flips, parts, rng) for _ in range(runs))
+                row = {"tasks": tasks, "flips": flips, "gain": gain, "twin_gain": parts.twin.gain, "kept": kept / runs}
+                rows.append(row | {"ci95": list(wilson(kept, runs)), "runs": runs})
+    return rows
+
+
+def _is_kept(rounds: int, candidates: int, tasks: int, flips: float, parts: Parts, rng: np.random.Generator) -> bool:
+    """Tell whether a run whose every edit is of this kind ends with another harness than its seed."""
+    truth, alone = rng.random(tasks) < TWIN_SUCCESS, rng.random((len(TWINS), tasks)) < TWIN_SUCCESS
+    before, twins = _records(play(truth, flips, rng)), _twins(alone)
+    mode = "statistical" if flips else "outweigh"
+    for _ in range(rounds):
+        for _ in range(candidates):
+            edited, without = edit(truth, parts.model, rng), edit(alone, parts.twin, rng)
+            after, own = _records(play(edited, flips, rng)), _twins(without)
+            if compare(before, after, "", mode, Beside(twins, own)).accepted:
+                truth, alone, before, twins = edited, without, after, own
+                won = twins.won(twins.best)
+                if paired_bound([won[record.task_id] for record in before], [record.won for record in before], resamples=RESAMPLES) > 0:
+                    return True
+                break
+    return False
+
+
 def best_of_rounds(tasks: int, rounds: int, flips: float = 0.08, runs: int = 400, seed: int = 0) -> dict[str, Any]:
     """Simulate a harness that never changes, reported by the best of its rounds.
 
@@ -163,15 +276,25 @@ def neutral_run(
     return {"rounds": rounds, "candidates": candidates, "tasks": tasks, "flips": flips, "shipped": means, "runs": runs}
 
 
-def _record(won: bool) -> EpisodeRecord:
+_DECIDED = StepRecord(
+    step=1, admissible=2, offered=2, method="score", response="", command="", accepted=True, observation="", reward=0.0, usable=True,
+    decided_by="model",
+)  # fmt: skip
+
+
+@cache
+def _record(task: int, won: bool) -> EpisodeRecord:
     return EpisodeRecord(
-        task_id="", type="", won=won, steps=1, seed=0, attempt=0, behaviour_hash="", policy="", opening="", goal="", trace=(),
-        invalid_actions=0, activations={}, failures=[], error=None,
+        task_id=str(task), type="", won=won, steps=1, seed=0, attempt=0, behaviour_hash="", policy="", opening="", goal="",
+        trace=(_DECIDED,), invalid_actions=0, activations={}, failures=[], error=None,
     )  # fmt: skip
 
 
-_LOST, _WON = _record(False), _record(True)
-
-
 def _records(outcomes: Outcomes) -> list[EpisodeRecord]:
-    return [_WON if won else _LOST for won in outcomes]
+    return [_record(task, won) for task, won in enumerate(outcomes.tolist())]
+
+
+def _twins(outcomes: Outcomes) -> Twins:
+    """Return twins of these outcomes; shape (4, tasks)."""
+    by_name = zip(TWINS, outcomes, strict=True)
+    return Twins({name: {record.task_id: record for record in _records(own)} for name, own in by_name}, 0.0)

@@ -174,9 +174,7 @@ def _regression(won: int, lost: int, mode: str) -> str:
     return f"{'regression not outweighed' if lost else 'no more than chance'}: {tally}, p = {p:.3f}"
 
 
-def hopeless(
-    before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], to_beat: int, mode: str, beside: Beside | None = None
-) -> str:
+def hopeless(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], to_beat: int, mode: str, beside: Beside | None = None) -> str:
     """Tell, in the midst of the validation run, whether a candidate can no longer be shipped, whatever the rest brings.
 
     Args:

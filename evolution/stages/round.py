@@ -150,8 +150,10 @@ class Rounds:
         return {"behaviour_hash": spec.behaviour_hash, **self.measure(spec, records)} if records else None
 
     def choose(self) -> tuple[int, list[dict[str, Any] | None]]:
-        """Choose the final harness: where the objective is the model, the last shipped one whose `model_value` on validation tasks is above
-        0 with 90% confidence, and without such a one the seed; else the last one shipped.
+        """Choose the final harness.
+
+        Where the objective is the model, it is the last shipped one whose `model_value` on validation tasks is above 0 with 90% confidence,
+        and without such a one the seed; else the last one shipped.
 
         Returns:
             How many shipped edits it has, and what `outcome` returns of the harness after each.

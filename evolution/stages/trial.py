@@ -3,7 +3,8 @@
 In order: proposal (it is an edit at all), manifest, build (the patch applies and every processor lives), novelty (the behaviour was not
 tried before), a smoke run on one training task, then the validation tasks, judged by `gate.rule.compare`. Where the objective is the model,
 the edited harness's twins play the validation tasks first: they cost no tokens, and what they gain the model must be able to gain, too.
-What the critic refused does not come here. Where asked to, an edit that helps some goals and hurts others comes back as a variant for the former (`variants.fork`).
+What the critic refused does not come here. Where asked to, an edit that helps some goals and hurts others comes back as a variant for the
+former (`variants.fork`).
 """
 
 from __future__ import annotations

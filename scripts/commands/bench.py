@@ -166,8 +166,9 @@ def bench_webshop(data_dir: str | None, goals: int, products: int, repeats: int,
 def bench_gate(runs: int, tasks: int, seed: int, json_path: str | None) -> None:
     """Measure false accepts and false rejects of the evolution's gate: its own code on runs whose truth is known.
 
-    Shares of runs that ship the edit, with 95% intervals. "Flips" is the chance that two plays of one task differ; `auto` is shown at its
-    worst, with an A/A run of four tasks that sees outcomes only.
+    Shares of runs that ship the edit, with 95% intervals, for both objectives, and of whole runs that end with another harness than their
+    seed. "Flips" is the chance that two plays of one task differ; `auto` is shown at its worst, with an A/A run of four tasks that sees
+    outcomes only. Takes a minute or two.
 
     \b
     Example:

@@ -61,10 +61,10 @@ if TYPE_CHECKING:
 @json_out
 def evolve(
     env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, model: str, harness: str, run_dir: str,
-    objective: str | None, rounds: int, proposer: str, proposer_model: str | None, candidates: int, train_tasks: int, validation_tasks: int, growth: int,
-    exploration_steps: int, gate: str,
-    isolation: str, budget_episodes: int | None, budget_tokens: int | None, budget_minutes: float | None, approve: bool, workers: int,
-    seed: int, n_ctx: int | None, n_threads: int, gpu_layers: int, resume: bool, json_path: str | None,
+    objective: str | None, rounds: int, proposer: str, proposer_model: str | None, candidates: int, train_tasks: int,
+    validation_tasks: int, growth: int, exploration_steps: int, gate: str, isolation: str, budget_episodes: int | None,
+    budget_tokens: int | None, budget_minutes: float | None, approve: bool, workers: int, seed: int, n_ctx: int | None,
+    n_threads: int, gpu_layers: int, resume: bool, json_path: str | None,
 ) -> None:  # fmt: skip
     """Evolve a harness on training tasks; a gate on validation tasks decides which edits stay. Test tasks are not read.
 

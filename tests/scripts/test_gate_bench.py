@@ -14,12 +14,17 @@ def test_it_prints_a_row_for_each_truth_and_writes_the_figures(homebody: Command
     assert (answer.code, answer.err) == (0, "")
     found = loaded(tmp_path / "gate.json")
     assert (found["tasks"], found["seed"], len(found["accept"])) == (8, 3, 3 * 6 * 4)
+    assert (len(found["beside"]), len(found["final"])) == (3 * 8 * 4, 4 * 2 * 3)
     assert answer.out.splitlines() == list(lines(found))
     told = answer.out.splitlines()
-    assert told[0] == "8 validation tasks, 20 runs a cell: share that ships the edit, with its 95% interval"
+    assert told[0] == "objective success, 8 validation tasks, 20 runs a cell: share that ships the edit, with its 95% interval"
     # By hand: the Wilson interval of 0 of 20.
     assert told[2].split() == ["0%", "no", "change", "+0.0", *["0.0%", "(0.0", "to", "16.1)"] * 4]
-    assert len(told) == 2 + 18 + 4
+    assert told[20].startswith("objective model, 8 validation tasks, 20 runs a cell: truth is the gain with the model")
+    assert told[22].split() == ["0%", "no", "change", "+0.0", "+0.0", *["0.0%", "(0.0", "to", "16.1)"] * 4]
+    assert told[46].startswith("objective model, whole runs of 6 rounds of 2: share that ends with another harness than the seed")
+    assert [line.split()[:2] for line in told[48:56]] == [[str(n), flips] for n in (10, 16, 24, 40) for flips in ("0%", "8%")]
+    assert len(told) == 2 + 18 + 2 + 24 + 2 + 8 + 4
     assert told[-4].startswith("no change at all, 103 tasks, 15 rounds, flips 8%: the best round minus round 0 is +")
     assert "a seesaw to the letter refuses" in told[-2]
     assert "shipped in a run: literal " in told[-1]

@@ -79,7 +79,8 @@ def combination(model: str = "m", benchmark: str = "quarry", **changes: Any) -> 
     counts = {"tried": 2, "accepted": 1, "shipped": 1, "predicted": 2, "unlocked": 1}
     tried = [{"style": "free", "success": 0.0, "unreadable": 0.75}, {"style": "grammar", "success": 0.5, "unreadable": None}]
     return {
-        "model": model, "benchmark": benchmark, "objective": "model", "about": "a quarry", "run": f"{model}-{benchmark}", "controls": controls(),
+        "model": model, "benchmark": benchmark, "objective": "model", "about": "a quarry", "run": f"{model}-{benchmark}",
+        "controls": controls(),
         "policy": {"policy": "model", "model": "Gemma 3 270m", "sha256": "abc"},
         "seed": {"style": "grammar", "tried": tried, "asked": {"tasks": ["v1", "v2"]}},
         "rounds": [one, {**one, "round": 2, "candidates": [], "shipped": None}],

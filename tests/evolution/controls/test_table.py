@@ -130,7 +130,8 @@ def combination(unreadable: float | None, low: float) -> dict[str, Any]:
     run = {"split": "test", "max_steps": 8, "tokens": 5}
     gain = {"points": 0.7, "ci95": [0.5, 0.9], "n": 10, "headroom_closed": 0.8}
     return {
-        "model": "m", "benchmark": "quarry", "objective": "model", "policy": {"policy": "model", "model": "Smollm2 135M 8k"}, "seed": {"style": "free"},
+        "model": "m", "benchmark": "quarry", "objective": "model", "seed": {"style": "free"},
+        "policy": {"policy": "model", "model": "Smollm2 135M 8k"},
         "controls": {"run": run, "rows": [seed, final], "gain": gain},
     }  # fmt: skip
 

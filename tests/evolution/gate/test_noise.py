@@ -10,9 +10,11 @@ from homebody.evolution.gate.noise import (
     FLIPS,
     Effect,
     accept_rates,
+    accept_rates_beside,
     best_of_rounds,
     deviation,
     edit,
+    final_rates,
     literal_at_two,
     neutral_run,
     play,
@@ -100,3 +102,37 @@ def test_edits_without_effect_in_a_run() -> None:
     assert neutral_run(rounds=3, flips=0.0, runs=5)["shipped"] == {"literal": 0, "outweigh": 0, "statistical": 0}
     shipped = neutral_run(runs=50)["shipped"]
     assert 0 < shipped["statistical"] < shipped["literal"]
+
+
+@pytest.fixture(scope="module")
+def beside() -> dict[tuple[float, str, str], float]:
+    return {(row["flips"], row["effect"], row["mode"]): row["accepted"] for row in accept_rates_beside(runs=200)}
+
+
+@pytest.mark.parametrize("flips", FLIPS)
+@pytest.mark.parametrize("mode", ["literal", "outweigh", "statistical", "auto"])
+def test_what_gives_the_twin_more_is_not_shipped(beside: dict[tuple[float, str, str], float], flips: float, mode: str) -> None:
+    # The best twin gains some 21 and 42 points, the model 0 and 15: as far apart as that, 40 tasks show it.
+    assert beside[flips, "the twin's alone", mode] <= 0.01
+    assert beside[flips, "more to the twin", mode] <= 0.01
+
+
+def test_beside_twins_that_gain_nothing_the_rule_is_the_one_without(beside: dict[tuple[float, str, str], float]) -> None:
+    # A task is unsolved with chance 1/2 and then won with 3/10: of 40 tasks one at least, and four at least (binomial).
+    assert beside[0.0, "the model's alone", "outweigh"] == pytest.approx(1 - 0.85**40, abs=0.02)
+    four = 1 - sum(math.comb(40, n) * 0.15**n * 0.85 ** (40 - n) for n in range(4))
+    assert beside[0.0, "the model's alone", "statistical"] == pytest.approx(four, abs=0.07)
+    for effect in ("no change", "harm to the model"):
+        assert beside[0.0, effect, "outweigh"] == 0
+
+
+def test_what_gives_both_as_much_is_a_matter_of_the_draw(beside: dict[tuple[float, str, str], float]) -> None:
+    # "At least as much" holds in half of the draws and in the ties; the edit that gives the model more passes more often.
+    assert 0.35 < beside[0.0, "as much to both", "auto"] < 0.7 < beside[0.0, "more to the model", "auto"]
+
+
+def test_runs_of_a_model_that_is_worth_nothing_mostly_end_with_the_seed() -> None:
+    rows = {(row["tasks"], row["flips"], row["gain"]): row["kept"] for row in final_rates(runs=40)}
+    assert all(kept <= 0.35 for (_, _, gain), kept in rows.items() if gain == 0.1)
+    assert rows[40, 0.0, 0.3] > 0.9
+    assert rows[10, 0.0, 0.3] < rows[40, 0.0, 0.3] + 0.01
