@@ -160,7 +160,7 @@ def result_of(folder: Path) -> dict[str, Any]:
 def test_a_spent_budget_is_told_leaves_a_harness_and_can_be_raised(
     homebody: Command, tmp_path: Path, talker: list[Talker], kind: str, small: float, large: float
 ) -> None:
-    spending = (*SHIPS, "--model", "talker", "--json")
+    spending = (*SHIPS, "--model", "talker", "--objective", "success", "--json")
     limit = f"--budget-{kind}"
     assert homebody(*spending, tmp_path / "result.json", "--run-dir", tmp_path / "whole").code == 0
     whole = result_of(tmp_path)
@@ -209,3 +209,21 @@ def test_a_proposer_that_asks_a_model_is_played(
     # What the model said is kept: a resumed run asks nobody.
     assert homebody(*asking, "--resume").code == 0
     assert (result_of(tmp_path), talker[-1].calls) == (result, [])
+
+
+def test_the_objective_model_wants_a_model(homebody: Command, tmp_path: Path) -> None:
+    answer = homebody(*SHIPS, "--objective", "model", "--run-dir", tmp_path / "run")
+    assert answer.code == 2
+    assert answer.error == "objective model measures what a model adds, and no-model is no model; give objective success, or a model"
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_edit_that_needs_no_model_is_refused_and_the_seed_stays(homebody: Command, tmp_path: Path, talker: list[Talker]) -> None:
+    assert homebody(*SHIPS, "--model", "talker", "--run-dir", tmp_path / "run", "--json", tmp_path / "result.json").code == 0
+    result = result_of(tmp_path)
+    (edit,) = result["rounds"][0]["candidates"]
+    assert (result["objective"], result["kept"], result["shipped"]) == ("model", 0, [])
+    assert result["final_hash"] == result["seed_hash"]
+    # The learned plan solves tasks for the twins, and a model that chats none of its own.
+    assert edit["verdict"] == "rejected"
+    assert edit["twin_gain"] > 0
