@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from homebody.agents.episode import run_episode
-from homebody.agents.models.generation import Thinking
+from homebody.agents.models.generation import Generation, Reply, Thinking
 from homebody.agents.models.prepare import describe
 from homebody.agents.policy import ModelPolicy
 
@@ -155,6 +155,22 @@ def test_the_harness_tells_the_template_what_it_asks_for(told, thinks, says, har
     record = played(backend, harness, yard, LAST, template=told)
     assert [(step.command, bool(step.thought)) for step in record.trace] == [("wait", thinks)] * 3
     assert backend.thinks(Thinking(template=told)) == thinks
+
+
+PARTS = ("<|open|>think<|sep|>", "<|close|>think<|sep|>", "<|open|>response<|sep|>")
+IN_PARTS = template(f"{{% if thinking is defined and not thinking %}}{PARTS[2]}{{% else %}}{PARTS[0]}{{% endif %}}")
+
+
+@pytest.mark.parametrize("budget", [20, 3])
+def test_an_answer_may_begin_with_a_mark_of_its_own(budget, fixed):
+    backend = fixed(IN_PARTS, f"{PARTS[0]}{THOUGHT}{PARTS[1]}{PARTS[2]}wait<|end|>", own=("wait", "\nlook", *PARTS))
+    chat = [{"role": "user", "content": "you see a box."}]
+    for more in ({}, {"grammar": 'root ::= "wait" | "look"'}):
+        reply = backend.chat(chat, Generation(tokens=9, thinking=Thinking(budget=budget), **more))
+        assert (reply.text, reply.finish) == ("wait", "stop")
+        assert "you" in reply.thought
+        assert "<|" not in reply.thought
+    assert backend.chat(chat, Generation(tokens=9, thinking=Thinking("off"))) == Reply("wait")
 
 
 OPENED, WORDS = "<think> </think>: the template opens it", "in words: its chat template shows none"
