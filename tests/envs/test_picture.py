@@ -27,7 +27,7 @@ from homebody.envs.household.env import AlfWorldEnv, ProceduralEnv
 from homebody.envs.household.houses.houses import HouseSource
 from homebody.envs.household.picture import LEAST_SIZE, HousePicture, look, sketch
 from homebody.envs.household.picture.look import Measures
-from homebody.envs.household.picture.panel import Shown, draw_footer, draw_header
+from homebody.envs.household.picture.panel import Shown, draw_footer, draw_header, header_height
 from homebody.envs.household.picture.seen import Seen
 
 KITCHEN_TASK = "train/kitchen-clean-000123"
@@ -391,9 +391,34 @@ def test_long_texts_and_many_things_stay_in_their_cards(scale: float) -> None:
     edge = np.zeros_like(outside)
     edge[: at.px(8) - 1] = edge[-at.px(8) + 1 :] = edge[:, : at.px(8) - 1] = edge[:, -at.px(8) + 1 :] = True
     assert (full.to_array()[outside & edge] == look.PAPER).all()
-    header = Canvas(width, at.px(58))
+    header = Canvas(width, header_height(at, "put " * 100, width))
     draw_header(header, at, "put " * 100, 12345, won=True, has_target=True)
     assert (header.to_array()[:, : at.px(14) - 2] == look.PAPER).all()
+
+
+SAID = "If you have a minute: the children are asleep, so quietly put two tea kettles away in the sink basin, and do it with care, my {}."
+
+
+@pytest.mark.parametrize(
+    ("scale", "sentence", "lines"), [(2 / 3, SAID, 2), (1.0, SAID, 2), (2 / 3, f"{SAID} {SAID}", 3), (2 / 3, "put a {}.", 1)]
+)
+def test_a_sentence_that_somebody_said_is_shown_to_its_end(scale: float, sentence: str, lines: int) -> None:
+    at = Measures(scale)
+    width = at.px(960)
+
+    def header(word: str) -> Canvas:
+        goal = sentence.format(word, word)
+        drawn = Canvas(width, header_height(at, goal, width))
+        draw_header(drawn, at, goal, 7, won=True, has_target=True)
+        return drawn
+
+    one, other = header("dear"), header("door")
+    assert (one.to_array() != other.to_array()).any()
+    more = one.height - header_height(at, "put a mug in cabinet.", width)
+    assert (lines - 1) * 8 <= more <= (lines - 1) * 20
+    # The end of the sentence is what differs, where it is said once.
+    rows = (one.to_array() != other.to_array()).any(axis=(1, 2)).nonzero()[0]
+    assert rows.max() < one.height - at.px(20)
 
 
 # --- environments

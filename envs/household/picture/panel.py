@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from homebody.envs.canvas import INK, WHITE, Box, Canvas, fit, line_height, measure
+from homebody.envs.canvas import INK, WHITE, Box, Canvas, fit, line_height, measure, wrap
 from homebody.envs.household.picture.look import CARD, DONE, PAPER, QUIET, TARGET, WALL_COLOR, WANTED, Measures, show_thing
 
-HEADER: Final = 58
+_HEADER: Final = 58
 FOOTER: Final = 128
-"""Heights in a picture of 960x720, in pixels."""
+"""Heights in a picture of 960x720, in pixels; the header of a task of one line."""
+_TITLE, _SMALL_TITLE = 19, 13
+_MOST_LINES: Final = 3
+"""Of a task sentence."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,12 @@ class Shown:
     name: str
     marks: tuple[str, ...]
     is_wanted: bool
+
+
+def header_height(at: Measures, goal: str, width: int) -> int:
+    """Return the height of a header in pixels: what people say is longer than ALFWorld's own sentences, and takes up to three lines."""
+    size, lines = _task_lines(at, goal, width)
+    return at.px(_HEADER) + _more(at, size, lines)
 
 
 def draw_header(canvas: Canvas, at: Measures, goal: str, step: int, *, won: bool, has_target: bool) -> None:
@@ -39,18 +48,16 @@ def draw_header(canvas: Canvas, at: Measures, goal: str, step: int, *, won: bool
         has_target: Whether the task asks for a place, and not only for things.
     """
     canvas.rect(canvas.box, PAPER)
-    pad, title, small = at.px(14), at.text(19), at.text(12)
+    pad, small = at.px(14), at.text(12)
     chip = f"step {step}: done" if won else f"step {step}"
     width = measure(chip, size=at.text(15), bold=True)[0] + 2 * at.px(12)
     box = Box(canvas.width - width - pad, at.px(9), width, line_height(at.text(15)) + at.px(8))
     canvas.rect(box, DONE if won else WALL_COLOR, radius=box.height // 2)
     canvas.text(chip, box.center[0], box.y + at.px(4), size=at.text(15), bold=True, color=WHITE, align="center")
-    goal = goal[:1].upper() + goal[1:]
-    room = box.x - 2 * pad
-    # What people say is longer than ALFWorld's own sentences: smaller letters before any are cut.
-    size = next((size for size in (title, at.text(16), at.text(13)) if measure(goal, size=size, bold=True)[0] <= room), at.text(13))
-    canvas.text(fit(goal, room, size=size, bold=True), pad, at.px(7), size=size, bold=True)
-    y = at.px(10) + line_height(title)
+    size, lines = _task_lines(at, goal, canvas.width)
+    for n, line in enumerate(lines):
+        canvas.text(fit(line, box.x - 2 * pad, size=size, bold=True), pad, at.px(7) + n * line_height(size), size=size, bold=True)
+    y = at.px(10) + line_height(at.text(_TITLE)) + _more(at, size, lines)
     x = pad
     side = small - 2
     named = ((WANTED, "what to bring", False), (TARGET, "where to", True)) if has_target else ((WANTED, "what the task names", False),)
@@ -61,6 +68,24 @@ def draw_header(canvas: Canvas, at: Measures, goal: str, step: int, *, won: bool
     if x + measure("? not looked into yet", size=small)[0] < box.x:
         x = canvas.text("?", x, y, size=small, color=QUIET, bold=True).right + at.px(5)
         canvas.text("not looked into yet", x, y, size=small, color=QUIET)
+
+
+def _task_lines(at: Measures, goal: str, width: int) -> tuple[int, list[str]]:
+    """Return how large the letters of the task are, and its lines: smaller letters first, then more lines, and an ellipsis at last."""
+    goal = " ".join(goal.split())
+    goal = goal[:1].upper() + goal[1:]
+    room = width - 3 * at.px(14) - measure("step 50: done", size=at.text(15), bold=True)[0] - 2 * at.px(12)
+    for size in (at.text(_TITLE), at.text(16), at.text(_SMALL_TITLE)):
+        if measure(goal, size=size, bold=True)[0] <= room:
+            return size, [goal]
+    size = at.text(_SMALL_TITLE)
+    lines = wrap(goal, room, size=size, bold=True)
+    return size, [*lines[: _MOST_LINES - 1], *([" ".join(lines[_MOST_LINES - 1 :])] if len(lines) >= _MOST_LINES else [])]
+
+
+def _more(at: Measures, size: int, lines: Sequence[str]) -> int:
+    """Return the pixels that the lines of a task take beyond those of one in large letters."""
+    return max(0, len(lines) * line_height(size) - line_height(at.text(_TITLE)))
 
 
 def draw_footer(

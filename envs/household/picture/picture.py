@@ -19,7 +19,7 @@ from homebody.envs.household.engine.layout import HELD, ReceptacleSet, Status, W
 from homebody.envs.household.engine.problem import GoalKind
 from homebody.envs.household.picture import sketch
 from homebody.envs.household.picture.look import FLOORS, HERE, QUIET, TARGET, WALL_COLOR, WINDOW, Measures, show_thing
-from homebody.envs.household.picture.panel import FOOTER, HEADER, Shown, draw_footer, draw_header
+from homebody.envs.household.picture.panel import FOOTER, Shown, draw_footer, draw_header, header_height
 from homebody.envs.household.picture.path import Floor, Spot, along
 from homebody.envs.household.picture.plan import WALL, DrawnRoom, Piece, Plan, lay_out
 from homebody.envs.household.picture.seen import Seen
@@ -48,7 +48,7 @@ class HousePicture:
         self.size = check_size(size, LEAST_SIZE)
         self.game = game
         self._at = Measures(min(self.size[0] / 960, self.size[1] / 720))
-        header, footer, title = self._at.px(HEADER), self._at.px(FOOTER), self._at.text(13) + 6
+        header, footer, title = header_height(self._at, game.task, self.size[0]), self._at.px(FOOTER), self._at.text(13) + 6
         self._header = Box(0, 0, self.size[0], header)
         self._footer = Box(0, self.size[1] - footer, self.size[0], footer)
         side = self._at.px(8)
