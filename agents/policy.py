@@ -22,7 +22,7 @@ from homebody.agents.harness.grammar import MOST_SLOT_CHARACTERS, SLOT, gbnf, ma
 from homebody.agents.harness.hooks import BeforeModel
 from homebody.agents.models.backend import Backend, Message, Usage
 from homebody.agents.models.generation import Generation, Reply
-from homebody.agents.processors.base import Score, Services
+from homebody.agents.processors.base import Chat, Score, Services
 from homebody.envs.text import clean, is_name, short
 
 _CHARACTERS = 2
@@ -93,6 +93,11 @@ class Policy(Protocol):
         """The model's scores for processors that ask for them, or None without a model."""
         ...
 
+    @property
+    def chat(self) -> Chat | None:
+        """The model's replies to processors' own chats, or None without a model."""
+        ...
+
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of a text; an estimate without a model."""
         ...
@@ -132,6 +137,7 @@ class ModelFreePolicy(ABC):
         self.fingerprint = {"policy": self.name}
         self.usage = Usage()
         self.score: Score | None = None
+        self.chat: Chat | None = None
 
     def begin(self, seed: int, attempt: int, expert: Callable[[], object] | None, task_id: str = "") -> None:
         """Remember what the episode needs."""
@@ -300,8 +306,13 @@ class ModelPolicy:
 
     @property
     def score(self) -> Score:
-        """Scores of endings after a plain-text prefix."""
-        return lambda prefix, continuations: self.backend.score((prefix,), continuations)
+        """Scores of endings after a plain text, or of answers to a chat."""
+        return lambda prompt, continuations: self.backend.score((prompt,) if isinstance(prompt, str) else prompt, continuations)
+
+    @property
+    def chat(self) -> Chat:
+        """Replies to chats of a processor's own: greedy, or drawn with a seed of this very question."""
+        return self._reply
 
     def read_goal(self, goal: str) -> str:
         """Return the goal as it is: the model reads it for itself."""
@@ -315,7 +326,7 @@ class ModelPolicy:
         """Choose between greedy (first attempt) and sampling, and forget the last episode."""
         self._ties = Ties(seed, attempt, task_id)
         self._key = (seed, attempt)
-        self._asked = 0
+        self._asked = self._questions = 0
         self._rng = np.random.Generator(np.random.PCG64([seed, attempt])) if attempt else None
         self._neutral: dict[str, float] = {}
 
@@ -353,6 +364,15 @@ class ModelPolicy:
         if self._rng is not None:
             return replace(generation, temperature=self._temperature, seed=int(self._rng.integers(2**31)))
         return generation
+
+    def _reply(self, messages: Sequence[Message], generation: Generation) -> Reply:
+        """Answer a processor's chat; a draw depends on the episode, the attempt, and the decisions and questions before."""
+        self._questions += 1
+        if generation.maker or generation.temperature:
+            key = [*self._ties.key, self._asked, self._questions, generation.seed]
+            draw = np.random.Generator(np.random.PCG64(key))
+            generation = replace(generation, seed=int(draw.integers(2**31)))
+        return self.backend.chat(messages, generation)
 
     def _thought_room(self, generation: Generation) -> int:
         """Return the tokens that a thought may take."""

@@ -21,12 +21,34 @@ DECIDED_BY = (*BY_MODEL, "harness", "fallback")
 
 @dataclass(frozen=True)
 class Question:
-    """What a processor asked the model at a step."""
+    """What a processor asked the model: for the scores of some answers, or for a reply. JSON through `to_json` and `from_json`."""
 
     prompt: str
-    """The text before the answers."""
-    answers: tuple[tuple[str, float], ...]
+    """The text before the answers, or the chat as a transcript; the middle of a long one is left out."""
+    answers: tuple[tuple[str, float], ...] = ()
     """At most five of the continuations with their log-probability, the likeliest first."""
+    reply: str | None = None
+    """What the model wrote; None where answers were scored."""
+    thought: str = ""
+    """What it thought before."""
+    finish: str | None = None
+    """Why its reply ended, as in `StepRecord.finish`."""
+    tokens: int = 0
+    """Tokens that it wrote, those of the thought included."""
+    error: str = ""
+    """Why the model could not be asked; empty where it was."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready data; what is as by default is left out."""
+        content = {known.name: value for known in fields(self) if (value := getattr(self, known.name)) != known.default}
+        return content | ({"answers": [list(pair) for pair in self.answers]} if self.answers else {})
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Question:
+        """Read what `to_json` wrote."""
+        known = {key: content[key] for key in cls.__dataclass_fields__ if key in content}
+        known["answers"] = tuple((str(text), float(score)) for text, score in content.get("answers", ()))
+        return cls(**known)
 
 
 @dataclass(frozen=True)
@@ -69,7 +91,7 @@ class StepRecord:
     scores: tuple[tuple[str, float], ...] = ()
     """At most five commands with their scores, the chosen one first; empty where nothing was scored."""
     questions: tuple[Question, ...] = ()
-    """What processors asked the model at this step."""
+    """What processors asked the model since the step before, those at the start of the task included."""
     focus: Mapping[str, str] | None = None
     """What the agent is after, as far as the harness knows: `phase` and `wanted`."""
     dropped_turns: int = 0
@@ -101,7 +123,7 @@ class StepRecord:
         content["scores"] = [list(pair) for pair in self.scores]
         content["changed"] = [dict(change) for change in self.changed]
         if self.questions:
-            content["questions"] = [{"prompt": q.prompt, "answers": [list(pair) for pair in q.answers]} for q in self.questions]
+            content["questions"] = [question.to_json() for question in self.questions]
         return content
 
     @classmethod
@@ -110,10 +132,7 @@ class StepRecord:
         known = {key: content[key] for key in cls.__dataclass_fields__ if key in content}
         known["scores"] = tuple((str(command), float(score)) for command, score in content.get("scores", ()))
         known["changed"] = tuple(content.get("changed", ()))
-        known["questions"] = tuple(
-            Question(asked["prompt"], tuple((str(text), float(score)) for text, score in asked["answers"]))
-            for asked in content.get("questions", ())
-        )
+        known["questions"] = tuple(map(Question.from_json, content.get("questions", ())))
         return cls(**known)
 
 
@@ -163,6 +182,10 @@ class EpisodeRecord:
     """Name of the harness's variant that played; None, and not written, where the harness itself did."""
     strict: bool | None = None
     """Whether it was won to the letter, where the environment says so (`info["success_strict"]`); elsewhere None, and not written."""
+    reading: str | None = None
+    """The goal as the harness read it; None, and not written, where that is the goal as it was said."""
+    questions: tuple[Question, ...] | None = None
+    """What processors asked the model after the last step of the trace; None, and not written, where they asked nothing."""
 
     @property
     def outcome(self) -> bool | None:
@@ -205,16 +228,20 @@ class EpisodeRecord:
         """Read what `to_json` wrote."""
         known = {key: content[key] for key in cls.__dataclass_fields__ if key in content or key not in _WHERE_KNOWN}
         known["trace"] = tuple(StepRecord.from_json(step) for step in known["trace"])
+        if known.get("questions") is not None:
+            known["questions"] = tuple(map(Question.from_json, known["questions"]))
         return cls(**known)
 
     def _content(self) -> dict[str, Any]:
         """Return the fields; one that most episodes have nothing for is left out there, so that it changes no hash of theirs."""
         content = {key: getattr(self, key) for key in self.__dataclass_fields__}
         content["trace"] = [step.to_json() for step in self.trace]
+        if self.questions is not None:
+            content["questions"] = [question.to_json() for question in self.questions]
         return {key: value for key, value in content.items() if key not in _WHERE_KNOWN or value is not None}
 
 
-_WHERE_KNOWN = ("variant", "strict")
+_WHERE_KNOWN = ("variant", "strict", "reading", "questions")
 """Fields of a record that are written only where they have a value."""
 
 

@@ -8,16 +8,16 @@ the model saw, answers of the model made the difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from homebody.agents.harness.grammar import matches
-from homebody.agents.harness.hooks import BeforeModel, Event, StepEnd
+from homebody.agents.harness.hooks import AfterTool, BeforeModel, BeforeTool, Event, StepEnd, StepStart, TaskStart, Turn
 from homebody.agents.harness.running import Harness
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.models.backend import Message
 from homebody.agents.policy import Decision, ModelFreePolicy
 from homebody.agents.processors.base import Services
+from homebody.agents.transcript import Transcript
 
 REFERENCE = "echo"
 """The twin that a step is compared with until a validation set has said which twin is the best."""
@@ -27,7 +27,7 @@ class Shadow:
     """A harness without its model, beside one that is at work in an episode: it is told everything that the other is told.
 
     That goes for the model's replies too, so what processors read in those makes no difference: only the answers to
-    their own questions do.
+    their own questions do. It has a transcript of its own, in which the goal is as its harness reads it.
 
     Args:
         spec: the harness.
@@ -37,6 +37,9 @@ class Shadow:
 
     def __init__(self, spec: HarnessSpec, twin: ModelFreePolicy, count_tokens: Callable[[str], int]) -> None:
         self._twin = twin
+        self._transcript = Transcript("", "", ())
+        self._history: tuple[Turn, ...] = ()
+        self._observation = ""
         self._event: BeforeModel | None = None
         self._harness: Harness | None = None
         try:
@@ -44,19 +47,38 @@ class Shadow:
         except Exception:
             self._harness = None
 
+    def open(self, transcript: Transcript) -> None:
+        """Begin an episode, of which nothing is shown yet."""
+        self._transcript = transcript
+
     def run(self, event: Event) -> None:
         """Tell the harness of an event."""
         if self._harness is None:
             return
-        if isinstance(event, BeforeModel):
-            self._event = self._harness.run(replace(event, tools=self._harness.offers()))
-        else:
-            self._harness.run(event)
+        mine, goal = self._transcript, self._transcript.goal
+        match event:
+            case TaskStart():
+                mine.begin(self._harness.run(event))
+            case StepStart():
+                self._history = self._harness.run(replace(event, goal=goal, history=tuple(mine.turns))).history
+            case BeforeModel():
+                mine.env_text, mine.slot_lines = event.env_text, event.slot_lines
+                self._event = self._harness.run(mine.event(event.admissible, event.steps_left, self._harness.offers()))
+            case AfterTool():
+                self._observation = self._harness.run(replace(event, goal=goal)).observation
+            case BeforeTool() | StepEnd():
+                self._harness.run(replace(event, goal=goal))
+            case _:
+                self._harness.run(event)
 
     def observe(self, step: StepEnd) -> None:
         """Show a finished step to every processor."""
         if self._harness is not None:
-            self._harness.observe(step)
+            self._harness.observe(replace(step, goal=self._transcript.goal))
+
+    def keep(self, turn: Turn) -> None:
+        """Take a turn into the history, with the observation as this harness shows it."""
+        self._transcript.turns.append(replace(turn, observation=self._observation))
 
     def adapt(self, spec: HarnessSpec) -> None:
         """Go on with another harness."""
@@ -79,8 +101,9 @@ class Shadow:
         is_whole = mine is not None and mine.interrupted is None and len(mine.failures) <= failures
         return self._event if is_whole else None
 
-    def command(self, offer: BeforeModel, messages: Sequence[Message]) -> str:
-        """Return what the twin would send at this step."""
+    def command(self, offer: BeforeModel, dropped: int) -> str:
+        """Return what the twin would send at this step, from a chat without as many turns as the model's."""
+        messages = self._transcript.messages(offer, self._history, min(dropped, len(self._history)))
         return self._twin.decide(offer, messages).command
 
 

@@ -22,7 +22,7 @@ from homebody.agents.harness.hooks import BeforeModel
 from homebody.agents.models.backend import Backend, Message, Prompt, Tool, Usage, uncut
 from homebody.agents.models.generation import Reply
 from homebody.agents.policy import Decision, ModelPolicy, Policy
-from homebody.agents.processors.base import Score
+from homebody.agents.processors.base import Chat, Score
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs import TaskSpec
@@ -95,6 +95,11 @@ class Recording:
     def score(self) -> Score | None:
         """The other one's scores."""
         return self._inner.score
+
+    @property
+    def chat(self) -> Chat | None:
+        """The other one's replies."""
+        return self._inner.chat
 
     def count_tokens(self, text: str) -> int:
         """Ask the other one."""

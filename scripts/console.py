@@ -114,9 +114,8 @@ class Console:
         self._step_head(entry, mark, words.decision(entry) if words.is_by_model([entry]) else "")
         self._text(f"{entry.offered} of {entry.admissible} commands on offer, {entry.method}{aim}", "dim")
         for question in entry.questions:
-            prompt, answers = words.asked(question)
-            self._row("asked", prompt)
-            self._row("", "-> " + self._fitting([f"{text} {score:.1f}" for text, score in answers], ", "))
+            self._row("asked", words.asked(question)[0])
+            self._row("", "-> " + self._fitting(words.answers(question), ", "))
         for name, ranked in words.conclusions(entry):
             first, *rest = [f"{text} {value:+.1f}" for text, value in ranked]
             self._row("so", self._fitting([f"{name}: {first}", *rest], ", "))

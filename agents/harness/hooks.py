@@ -35,6 +35,8 @@ class Turn:
     """What it thought before, whether the chat shows it or not."""
     said: str = ""
     """What it wrote before a call of a tool, where that gave the command."""
+    is_summary: bool = False
+    """Whether the observation is a summary of earlier steps. It stands before the turns that stay."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,9 @@ class Interrupt:
 class TaskStart:
     """The episode begins."""
 
-    CHANGES: ClassVar[frozenset[str]] = frozenset({"system_prompt"})
+    CHANGES: ClassVar[frozenset[str]] = frozenset({"goal", "system_prompt"})
     goal: str
+    """The goal as the environment says it. Every later event has what a processor reads in it."""
     observation: str
     candidates: tuple[str, ...]
     system_prompt: str = ""
@@ -143,6 +146,7 @@ class StepStart:
     steps_left: int
     """Steps that remain, this one included."""
     history: tuple[Turn, ...]
+    goal: str = ""
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,9 @@ class BeforeTool:
     admissible: tuple[str, ...] = ()
     steps_left: int = 0
     """Steps that remain, this one included."""
+    goal: str = ""
+    observation: str = ""
+    """What the environment said last."""
 
 
 @dataclass(frozen=True)
@@ -236,6 +243,7 @@ class AfterTool:
     """Why the environment refused the command, where it says so (`info["why"]`)."""
     admissible: tuple[str, ...] = ()
     """The admissible commands after the command."""
+    goal: str = ""
 
 
 @dataclass(frozen=True)
@@ -253,6 +261,8 @@ class StepEnd:
     reward: float = 0.0
     won: bool = False
     goal: str = ""
+    why: str = ""
+    """Why the environment refused the command, where it says so."""
 
 
 @dataclass(frozen=True)
@@ -293,6 +303,7 @@ def _is_number(value: object) -> bool:
 
 
 FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "goal": ("a text that is not empty", lambda value: isinstance(value, str) and bool(value.strip())),
     "system_prompt": ("a text", _text),
     "history": ("a tuple of Turn", _tuple_of(Turn)),
     "content": ("a text", _text),

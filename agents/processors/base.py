@@ -14,15 +14,19 @@ import jsonschema
 
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.hooks import DIMENSIONS, HOOKS, Outcome, StepEnd
+from homebody.agents.models.backend import Message
+from homebody.agents.models.generation import Generation, Reply
 from homebody.envs.core import did_you_mean
 from homebody.envs.module import UserModuleError, import_module
 
 GUARDS = ("learned_plan", "visited", "loop_guard", "stall_guard", "requires", "step_budget")
 """Names of the processors that take candidates away; what ranks or shows them follows these."""
-PRIORS = ("action_prior", "location_prior", "location_memory", "goal_words", "result_prior")
+PRIORS = ("action_prior", "location_prior", "location_memory", "goal_words", "result_prior", "ask")
 """Names of the processors that give candidates a prior; what reads the prior follows them."""
-Score = Callable[[str, Sequence[str]], list[float]]
-"""`score(prefix, continuations)`: log-probability of each continuation after the prefix, natural log."""
+Score = Callable[[str | Sequence[Message], Sequence[str]], list[float]]
+"""`score(prompt, continuations)`: log-probability of each continuation after a text or a chat, natural log."""
+Chat = Callable[[Sequence[Message], Generation], Reply]
+"""`chat(messages, generation)`: the model's reply. A reply of no text where the model could not be asked."""
 
 
 def _estimate(text: str) -> int:
@@ -37,6 +41,8 @@ class Services:
     """The model's scores, or None without a model."""
     count_tokens: Callable[[str], int] = _estimate
     """Number of tokens of a text; without a model an estimate, four characters a token."""
+    chat: Chat | None = None
+    """The model's replies to chats of a processor's own, or None without a model."""
 
 
 class UnknownProcessorError(AgentError):

@@ -56,6 +56,14 @@ def asked(question: Question) -> tuple[str, list[tuple[str, float]]]:
     return f"{prompt} ...", [(" ".join(text.split()).strip(" ."), score) for text, score in question.answers]
 
 
+def answers(question: Question) -> list[str]:
+    """Return the best answers to a question with their log-probabilities as texts, or what the model wrote instead."""
+    if question.answers:
+        return [f"{text} {score:.1f}" for text, score in asked(question)[1]]
+    written = " ".join((question.reply or question.error).split())
+    return [written if len(written) <= TEXT_CHARS else f"{written[:TEXT_CHARS]} ..."] if written else ["(nothing)"]
+
+
 def conclusions(step: StepRecord) -> list[tuple[str, list[tuple[str, float]]]]:
     """Return what processors made of the model's answers: of their notes, those that are texts with numbers, by their names."""
     if not step.questions:

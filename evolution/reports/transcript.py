@@ -118,13 +118,13 @@ _NOT_DECIDED: dict[str, Any] = {"who": "", "meaning": "", "marks": "", "twin": "
 
 def _decided(step: StepRecord) -> dict[str, Any]:
     who, _, marks = decision.decision(step).partition(", ")
-    asked = [decision.asked(question) for question in step.questions]
+    asked = [(decision.asked(question)[0], ", ".join(decision.answers(question))) for question in step.questions]
     return {
         "who": who,
         "meaning": decision.MEANINGS[who],
         "marks": marks,
         "twin": decision.twin(step),
-        "asked": [(prompt, ", ".join(f"{text} {score:.1f}" for text, score in answers)) for prompt, answers in asked]
+        "asked": asked
         + [(f"so, {name}:", ", ".join(f"{text} {value:+.1f}" for text, value in ranked)) for name, ranked in decision.conclusions(step)],
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from homebody.agents.record import StepRecord
+from homebody.agents.record import Question, StepRecord
 from homebody.envs.canvas import WHITE, Box, Canvas, fit, measure, wrap
 from homebody.evolution.reports import decision
 from homebody.scripts.view.look import CHOSEN, MODEL, TINT, Measures
@@ -33,21 +33,21 @@ def asked(m: Measures, step: StepRecord, *, is_now: bool) -> Section:
         has_ends = texts + below <= inner.height
         height = texts + below * has_ends
         # The first question's answers are bars where there is room for two and more.
-        n_bars = min(len(plan[0][1]), (inner.height - height + m.line) // row) if is_now else 0
+        n_bars = min(len(plan[0][1].answers), (inner.height - height + m.line) // row) if is_now else 0
         n_bars = n_bars if n_bars > 1 else 0
         height += n_bars * row - m.line if n_bars else 0
         canvas.rect((box.x, box.y + used, box.width, height + pad), TINT, radius=4)
         canvas.rect((box.x, box.y + used, 3, height + pad), MODEL, radius=1)
         y = inner.y
-        for number, (lines, answers) in enumerate(plan):
+        for number, (lines, question) in enumerate(plan):
             for line in lines:
                 canvas.text(line, inner.x, y, size=m.small)
                 y += m.line
             if number == 0 and n_bars:
-                _answer_bars(m, canvas, Box(inner.x, y, inner.width, n_bars * row), answers[:n_bars])
+                _answer_bars(m, canvas, Box(inner.x, y, inner.width, n_bars * row), decision.asked(question)[1][:n_bars])
                 y += n_bars * row
             else:
-                _in_a_row(m, canvas, inner, y, [f"{text} {score:.1f}" for text, score in answers])
+                _in_a_row(m, canvas, inner, y, decision.answers(question))
                 y += m.line
             y += apart
         for name, ranked in ends if has_ends else ():
@@ -60,21 +60,20 @@ def asked(m: Measures, step: StepRecord, *, is_now: bool) -> Section:
     return m.line * (4 if is_now else 3) + 2 + pad + (len(ends) * m.line + m.px(5) if is_now and ends else 0), draw
 
 
-def _plan(m: Measures, box: Box, step: StepRecord) -> list[tuple[list[str], list[tuple[str, float]]]]:
-    """Return the questions that a box has room for, each as its lines and its answers; the first in any case."""
-    plan: list[tuple[list[str], list[tuple[str, float]]]] = []
+def _plan(m: Measures, box: Box, step: StepRecord) -> list[tuple[list[str], Question]]:
+    """Return the questions that a box has room for, each with its lines; the first in any case."""
+    plan: list[tuple[list[str], Question]] = []
     # Counted in fourths of a line; some two stand between questions.
     left = box.height * 4 // m.line
     for question in step.questions:
-        prompt, answers = decision.asked(question)
-        lines = wrap(prompt, box.width, size=m.small)
+        lines = wrap(decision.asked(question)[0], box.width, size=m.small)
         most = max(1, min(3, left // 4 - 1))
         if plan and left < 4 * (len(lines) + 1):
             break
         # The end of a question is where the answer goes.
-        plan.append((lines if len(lines) <= most else [f"... {lines[-most]}", *lines[len(lines) - most + 1 :]], answers))
+        plan.append((lines if len(lines) <= most else [f"... {lines[-most]}", *lines[len(lines) - most + 1 :]], question))
         left -= 4 * (len(plan[-1][0]) + 1) + 2
-    return [([fit(line, box.width, size=m.small) for line in lines], answers) for lines, answers in plan]
+    return [([fit(line, box.width, size=m.small) for line in lines], question) for lines, question in plan]
 
 
 def _in_a_row(m: Measures, canvas: Canvas, box: Box, y: int, parts: Sequence[str], *, bold: bool = False) -> None:

@@ -25,7 +25,7 @@ from homebody.agents.models.generation import Reply, ToolCall
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import Decision, ExpertPolicy, ModelFreePolicy, ModelPolicy, NoModelPolicy, RandomPolicy
 from homebody.agents.processors import REGISTRY, Processor
-from homebody.agents.record import EpisodeRecord
+from homebody.agents.record import EpisodeRecord, Question
 from homebody.envs import tasks
 
 OPENING = "A yard with dock 1, dock 2, shed 1, shed 2, vat 1. Your task: put a crate on a dock."
@@ -298,12 +298,13 @@ def test_every_hook_sees_its_events(play, add_processor):
     ]
     candidates = ("wait", "walk to dock 1", "walk to dock 2", "walk to shed 1", "walk to shed 2", "walk to vat 1")
     assert seen[0] == TaskStart("put a crate on a dock", OPENING, candidates)
-    assert seen[1] == StepStart(1, 1, ())
+    goal = "put a crate on a dock"
+    assert seen[1] == StepStart(1, 1, (), goal)
     assert (seen[2].prior, seen[2].steps_left, seen[2].tools) == ((0.0,) * 6, 1, ())
     assert seen[3] == AfterModel("wait", "wait", candidates, candidates)
-    assert seen[4] == BeforeTool("wait", admissible=candidates, steps_left=1)
-    assert seen[5] == AfterTool("wait", "You wait.", admissible=candidates)
-    assert seen[6] == StepEnd(1, "wait", True, "You wait.", candidates, 0.0, False, "put a crate on a dock")
+    assert seen[4] == BeforeTool("wait", admissible=candidates, steps_left=1, goal=goal, observation=OPENING)
+    assert seen[5] == AfterTool("wait", "You wait.", admissible=candidates, goal=goal)
+    assert seen[6] == StepEnd(1, "wait", True, "You wait.", candidates, 0.0, False, goal)
     assert seen[7] == TaskEnd(False, 1)
 
 
@@ -326,7 +327,8 @@ def test_end_of_a_won_task_is_told(play, add_processor):
 def test_steps_left_count_down_with_the_history(play, add_processor):
     seen = []
     play(["wait", "fly"], add_processor("probe", "step_start", seen.append), max_steps=2)
-    assert once(seen) == [StepStart(1, 2, ()), StepStart(2, 1, (Turn("wait", "You wait."),))]
+    goal = "put a crate on a dock"
+    assert once(seen) == [StepStart(1, 2, (), goal), StepStart(2, 1, (Turn("wait", "You wait."),), goal)]
 
 
 def test_history_may_be_edited_for_one_prompt(play, add_processor):
@@ -783,6 +785,7 @@ def test_trace_hash_is_that_of_all_but_the_counters(record):
 def test_trace_hash_covers_every_other_field(name, record):
     value = getattr(record, name)
     other = {str: "other", type(None): "other", int: 99, bool: True, list: [{}], tuple: (), dict: {"x": {}}}[type(value)]
+    other = (Question("Where?"),) if name == "questions" else other
     assert value != other
     assert dataclasses.replace(record, **{name: other}).trace_hash != record.trace_hash
 

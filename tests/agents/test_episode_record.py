@@ -27,6 +27,11 @@ JSON = st.dictionaries(TEXT, st.one_of(TEXT, FLOAT, st.booleans(), st.none(), st
 CHANGE = st.fixed_dictionaries(
     {"by": TEXT, "hook": TEXT, "outcome": TEXT, "fields": st.dictionaries(TEXT, st.lists(TEXT, max_size=2), max_size=2)}
 )
+QUESTIONS = st.one_of(
+    st.builds(Question, TEXT, SCORES.filter(bool)),
+    st.builds(Question, TEXT, st.just(()), TEXT, TEXT, st.none() | TEXT, st.integers(0, 99), TEXT),
+    st.builds(Question, TEXT, error=TEXT.filter(bool)),
+)
 STEPS = st.builds(
     StepRecord,
     step=st.integers(1, 99),
@@ -41,7 +46,7 @@ STEPS = st.builds(
     readable=st.none() | st.booleans(),
     cut=st.none() | st.booleans(),
     scores=SCORES,
-    questions=st.lists(st.builds(Question, TEXT, SCORES.filter(bool)), max_size=2).map(tuple),
+    questions=st.lists(QUESTIONS, max_size=2).map(tuple),
     focus=st.none() | st.fixed_dictionaries({"phase": TEXT, "wanted": TEXT}),
     variant=st.none() | TEXT,
     adapted=st.none() | JSON,
@@ -60,6 +65,8 @@ RECORDS = st.builds(
     usage=st.dictionaries(TEXT, FLOAT, max_size=2),
     variant=st.none() | TEXT,
     strict=st.none() | st.booleans(),
+    reading=st.none() | TEXT,
+    questions=st.none() | st.lists(QUESTIONS, min_size=1, max_size=2).map(tuple),
     interrupted=st.none() | TEXT,
 )
 
@@ -123,6 +130,7 @@ SAME = {
     "type": "x", "steps": 9, "seed": 9, "attempt": 9, "behaviour_hash": "x", "policy": "x", "goal": "x", "invalid_actions": 9,
     "activations": {}, "failures": [{}], "error": {"kind": "x"}, "interrupted": "x", "changed": [{}], "notes": {"x": {}},
     "adaptations": [{}], "usage": {"x": 1.0}, "variant": "x", "strict": True,
+    "reading": "x", "questions": (Question("x", reply="y"),),
 }  # fmt: skip
 SAME_STEP = {
     "step": 9, "admissible": 9, "offered": 9, "method": "rank", "response": "x", "accepted": False, "usable": False, "decided_by": "model",

@@ -29,7 +29,7 @@ from homebody.agents.processors.base import Services
 
 # One event of each hook, and for each of them a field that may be changed (where there is one) and one that may not.
 EVENTS = {
-    "task_start": (TaskStart("goal", "A yard.", ("wait",)), "system_prompt", "goal"),
+    "task_start": (TaskStart("goal", "A yard.", ("wait",)), "system_prompt", "observation"),
     "step_start": (StepStart(1, 9, (Turn("wait", "You wait."),)), "history", "step"),
     "before_model": (None, "content", "admissible"),
     "after_model": (AfterModel("Wait.", "Wait", ("wait",)), "command", "response"),
