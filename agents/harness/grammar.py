@@ -48,16 +48,15 @@ def gbnf(forms: Iterable[str], mark: str = "", most: int = 0, slot_lines: Sequen
     for form in dict.fromkeys(forms):
         before, slot, after = form.partition(SLOT)
         alternatives.append(
-            " ".join(
-                [_literal(before), *([several if form in slot_lines else words] if slot else []), *([_literal(after)] if after else [])]
-            )
+            " ".join([literal(before), *([several if form in slot_lines else words] if slot else []), *([literal(after)] if after else [])])
         )
     commands = " | ".join(alternatives)
     if not mark:
         return f"root ::= {commands}"
-    before = _literal(f"\n{mark} ")
+    before = literal(f"\n{mark} ")
     return f"root ::= [^\\x00-\\x1F\\x7F]{{0,{most}}} {before} ({commands})"
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Return a text as it stands in a grammar."""
     return '"' + "".join(f"\\x{ord(char):02X}" if char < " " or char in '"\\' else char for char in text) + '"'

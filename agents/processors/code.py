@@ -212,7 +212,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "generation": _generation,
 }
 _JSON_WORDS = {
-    "history": "a list of {command, observation, reply, thought, said}",
+    "history": "a list of {command, observation, reply, thought, said, is_summary}",
     "candidates": "a list of texts",
     "tools": "a list of texts",
     "prior": "a list of finite numbers",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from homebody.agents.harness.grammar import SLOT
-from homebody.agents.harness.hooks import BeforeModel, Changes, StepStart, TaskStart
+from homebody.agents.harness.hooks import BeforeModel, Changes, StepStart, TaskStart, Turn
 from homebody.agents.models.backend import CUT
-from homebody.agents.processors.base import GUARDS, Processor, register
+from homebody.agents.processors.base import GUARDS, Processor, Services, register
+from homebody.agents.processors.question import THOUGHT, fill, lines, room, user, write
 from homebody.agents.skills import wording
 
 
@@ -35,7 +37,7 @@ class ShowCandidates(Processor):
     hook = "before_model"
     dimension = "context"
     group = "candidates"
-    after = (*GUARDS, "fill_slot", "open_and_compare", "shortlist")
+    after = (*GUARDS, "fill_slot", "open_and_compare", "shortlist", "ask", "memory_text")
     texts = ("header", "footer")
     schema = {
         "header": {"type": "string", "default": "Available commands:", "description": "the line above the commands"},
@@ -107,10 +109,74 @@ class HistoryBudget(Processor):
         left = self.params["tokens"]
         for dropped in range(len(event.history), 0, -1):
             turn = event.history[dropped - 1]
-            left -= self.services.count_tokens(turn.reply or turn.command) + self.services.count_tokens(turn.observation)
+            left -= turn_tokens(self.services, turn)
             if left < 0:
                 return {"history": event.history[dropped:]}
         return None
+
+
+@register
+class Summary(Processor):
+    """Has the model sum up the older turns of a long history. Helps where the history outgrows the context and what it said still matters.
+
+    When the turns that are not summed up yet have more than `tokens`, all but the last `keep` of them go into the summary, together with
+    the summary before, and stand in the chat as that. It is asked for again after `every` further turns at the earliest, so that
+    the prompt only grows meanwhile. Without a model the history stays whole.
+    """
+
+    name = "summary"
+    hook = "step_start"
+    dimension = "context"
+    group = "history"
+    texts = ("text", "header")
+    schema = {
+        "tokens": {"type": "integer", "minimum": 0, "maximum": 1000000, "default": 1000, "description": "tokens of turns that stay whole"},
+        "keep": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 4, "description": "last turns that stay in any case"},
+        "every": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 4, "description": "turns between two summaries, at least"},
+        "text": {
+            "type": "string",
+            "default": "Goal: {goal}\n\n{steps}\n\nSum up in a few lines what was seen where, what was done and what failed.",
+            "description": "what is asked of the model, with {goal} and {steps}: the summary before, and the turns",
+        },
+        "header": {"type": "string", "default": "What happened before, in short:", "description": "the line above the summary"},
+        "room": room(128),
+        "thought": THOUGHT,
+    }
+
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
+        self._summary = ""
+        self._done = self._asked = 0
+        """Turns that are summed up, and turns at the last question."""
+
+    def process(self, event: StepStart) -> Changes | None:
+        """Put the summary in the place of the turns that it sums up."""
+        count = len(event.history)
+        last = count - self.params["keep"]
+        is_time = count - self._asked >= self.params["every"] or not self._asked
+        if last > self._done and is_time and self._is_long(event.history[self._done :]):
+            self._asked = count
+            if found := self._sum_up(event.goal, event.history[self._done : last]):
+                self._summary, self._done = found, last
+                self.notes["turns"] = last
+        if not self._summary or self._done >= count:
+            return None
+        shown = Turn("", f"{self.params['header']}\n{self._summary}", is_summary=True)
+        return {"history": (shown, *event.history[self._done :])}
+
+    def _is_long(self, turns: Sequence[Turn]) -> bool:
+        most: int = self.params["tokens"]
+        return sum(turn_tokens(self.services, turn) for turn in turns) > most
+
+    def _sum_up(self, goal: str, turns: Sequence[Turn]) -> str:
+        steps = [*([self._summary] if self._summary else []), *(f"> {turn.command}\n{turn.observation}" for turn in turns)]
+        asked = fill(self.params["text"], {"goal": goal, "steps": "\n".join(steps)})
+        return "\n".join(lines(write(self.services, user(asked), self.params["room"], self.params["thought"])))
+
+
+def turn_tokens(services: Services, turn: Turn) -> int:
+    """Return the tokens of a turn: its command or the reply shown in its place, and its observation."""
+    return services.count_tokens(turn.reply or turn.command) + services.count_tokens(turn.observation)
 
 
 def grouped(candidates: Sequence[str]) -> list[str]:

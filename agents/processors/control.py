@@ -1,4 +1,4 @@
-"""How a decision is taken, and what is done to the candidates when an episode goes badly: loops, stalls, the end of the budget."""
+"""How a decision is taken: by plan, method and list of candidates, and what is done when an episode goes badly."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from homebody.agents.harness.hooks import METHODS, MOST_SAMPLES, BeforeModel, Changes, Choice, StepEnd
+from homebody.agents.harness.hooks import METHODS, MOST_SAMPLES, AfterTool, BeforeModel, Changes, Choice, StepEnd, TaskStart
 from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Services, register
+from homebody.agents.processors.question import THOUGHT, fill, lines, room, told, user, write
 from homebody.agents.skills import wording
 
 
@@ -203,3 +204,99 @@ class Shortlist(Processor):
         order = sorted(range(len(event.candidates)), key=lambda i: (-event.prior[i], i))
         best = set(order[: self.params["most"]])
         return keep_only(event, [i in best for i in range(len(event.candidates))])
+
+
+@register
+class Plan(Processor):
+    """Has the model write a plan before the first step, which the prompt shows from then on. Helps a model that loses sight of the goal.
+
+    The plan stands at the end of the system prompt, so that what follows it is only appended to.
+    """
+
+    name = "plan"
+    hook = "task_start"
+    dimension = "control"
+    group = "plan"
+    after = ("system_prompt", "examples", "template")
+    texts = ("text", "header")
+    schema = {
+        "lines": {"type": "integer", "minimum": 1, "maximum": 50, "default": 5, "description": "lines of the plan, at most"},
+        "text": {
+            "type": "string",
+            "default": "{observation}\n\nGoal: {goal}\n\nBefore you begin, write a plan of at most {lines} short steps, one a line.",
+            "description": "what is asked of the model, with {goal}, {observation}, {candidates} and {lines}",
+        },
+        "header": {"type": "string", "default": "Plan:", "description": "the line above the plan"},
+        "tokens": room(128),
+        "thought": THOUGHT,
+    }
+
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
+        self._plan: list[str] | None = None
+
+    def process(self, event: TaskStart) -> Changes | None:
+        """Ask for the plan at the first call, and append it."""
+        if self._plan is None:
+            self._plan = self._ask(event)
+        if not self._plan:
+            return None
+        shown = "\n".join([self.params["header"], *(f"{number}. {line}" for number, line in enumerate(self._plan, start=1))])
+        return {"system_prompt": f"{event.system_prompt}\n\n{shown}" if event.system_prompt else shown}
+
+    def _ask(self, event: TaskStart) -> list[str]:
+        most = self.params["lines"]
+        told = {"goal": event.goal, "observation": event.observation, "candidates": "\n".join(event.candidates), "lines": str(most)}
+        asked = user(fill(self.params["text"], told), event.system_prompt)
+        return lines(write(self.services, asked, self.params["tokens"], self.params["thought"]))[:most]
+
+
+@register
+class Reflect(Processor):
+    """Has the model say in a line what went wrong and what to do next. Helps a model that goes on as before after a failure.
+
+    It is asked when a command was refused, and when `stale` steps in a row showed nothing new, `most` times in an episode. The line
+    stands below the observation from then on (Reflexion, Shinn et al. 2023, within an episode).
+    """
+
+    name = "reflect"
+    hook = "after_tool"
+    dimension = "control"
+    group = "reflect"
+    after = ("trim_observation", "explain_refusal", "template")
+    texts = ("text", "header")
+    schema = {
+        "refused": {"type": "boolean", "default": True, "description": "whether it is asked after a refusal"},
+        "stale": {"type": "integer", "minimum": 0, "maximum": 100, "default": 3, "description": "steps without news before it; 0: never"},
+        "most": {"type": "integer", "minimum": 1, "maximum": 100, "default": 5, "description": "questions in an episode, at most"},
+        "steps": {"type": "integer", "minimum": 1, "maximum": 100, "default": 4, "description": "last steps that the question tells"},
+        "text": {
+            "type": "string",
+            "default": "Goal: {goal}\n\n{steps}\n\nThat did not help. In one short line: what went wrong, and what to do next?",
+            "description": "what is asked of the model, with {goal} and {steps}",
+        },
+        "header": {"type": "string", "default": "Lesson:", "description": "what stands before the line"},
+        "tokens": room(48),
+        "thought": THOUGHT,
+    }
+
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
+        self._told: list[str] = []
+        self._read: set[str] = set()
+        self._stale = self._asked = 0
+
+    def process(self, event: AfterTool) -> Changes | None:
+        """Append the line where something went wrong."""
+        self._stale = self._stale + 1 if event.observation in self._read else 0
+        self._read.add(event.observation)
+        self._told.append(told(event.command, event.observation))
+        is_refused = self.params["refused"] and not event.accepted
+        is_stale = 0 < self.params["stale"] <= self._stale
+        if not (is_refused or is_stale) or self._asked >= self.params["most"]:
+            return None
+        self._asked += 1
+        self._stale = 0
+        asked = fill(self.params["text"], {"goal": event.goal, "steps": "\n".join(self._told[-self.params["steps"] :])})
+        found = lines(write(self.services, user(asked), self.params["tokens"], self.params["thought"]))
+        return {"observation": f"{event.observation}\n{self.params['header']} {found[0]}"} if found else None

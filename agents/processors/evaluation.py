@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from homebody.agents.harness.hooks import BeforeModel, Changes, StepEnd
+from homebody.agents.harness.grammar import matches
+from homebody.agents.harness.hooks import BeforeModel, BeforeTool, Changes, StepEnd
 from homebody.agents.processors.base import GUARDS, Processor, Services, register
 from homebody.agents.processors.control import content_words, keep_only
+from homebody.agents.processors.question import fill, score, user
 from homebody.agents.skills import wording
 
 RULE = {
@@ -58,6 +60,73 @@ class Requires(Processor):
         if form != rule["form"]:
             return True
         return all(any(not args or not done or done & set(args) for done in self._done.get(need, ())) for need in rule["needs"])
+
+
+@register
+class Check(Processor):
+    """Asks the model before a final step whether it is time for it. Helps a model that ends too early.
+
+    A command of `forms`, and each of the last steps, is asked about once, by the scores of a yes and a no. On a no the harness answers
+    the command itself, at no cost of a step, and the model decides again; when it comes back to the command that is sent.
+    """
+
+    name = "check"
+    hook = "before_tool"
+    dimension = "evaluation"
+    group = "check"
+    texts = ("text", "answer")
+    schema = {
+        "forms": {
+            "type": "array",
+            "items": {"type": "string"},
+            "default": [],
+            "description": "commands that are final, with # for an instance or {text} for a free slot",
+        },
+        "last": {"type": "integer", "minimum": 0, "maximum": 1000, "default": 0, "description": "steps left, at most, when all are final"},
+        "text": {
+            "type": "string",
+            "default": "Goal: {goal}\n{observation}\nNext: {command}\n\nIs this right for the goal? Answer {yes} or {no}.",
+            "description": "what is asked of the model, with {goal}, {observation}, {command}, {yes} and {no}",
+        },
+        "yes": {"type": "string", "minLength": 1, "default": "Yes", "description": "the answer that lets the command pass"},
+        "no": {"type": "string", "minLength": 1, "default": "No", "description": "the other answer"},
+        "least": {
+            "type": "number",
+            "minimum": -100,
+            "maximum": 100,
+            "default": 0.0,
+            "description": "log-odds of a yes, at least, with which the command passes",
+        },
+        "answer": {
+            "type": "string",
+            "minLength": 1,
+            "default": "Not sent: look again whether this serves the goal.",
+            "description": "what the model reads in the place of an observation when the command is held back",
+        },
+    }
+
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
+        self._asked: set[str] = set()
+
+    def process(self, event: BeforeTool) -> Changes | None:
+        """Ask about a final command that was not asked about before."""
+        command = event.command
+        if command in self._asked or not matches(command, event.admissible) or not self._is_final(event):
+            return None
+        yes, no = self.params["yes"], self.params["no"]
+        blanks = {"goal": event.goal, "observation": event.observation, "command": command, "yes": yes, "no": no}
+        scores = score(self.services, user(fill(self.params["text"], blanks)), [yes, no])
+        if scores is None:
+            return None
+        self._asked.add(command)
+        odds = scores[0] - scores[1]
+        self.notes["odds"] = round(odds, 6)
+        return None if odds >= self.params["least"] else {"answer": self.params["answer"]}
+
+    def _is_final(self, event: BeforeTool) -> bool:
+        forms = self.params["forms"]
+        return event.steps_left <= self.params["last"] or wording.template(event.command)[0] in forms or matches(event.command, forms)
 
 
 @register

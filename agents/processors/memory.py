@@ -1,14 +1,17 @@
-"""What the harness remembers within an episode: where it has looked."""
+"""What the harness remembers: where it has looked, as numbers and as a text for a model to read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homebody.agents.harness.hooks import BeforeModel, Changes, StepEnd
+from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.control import keep_only
+from homebody.agents.processors.examples import by_likeness
 from homebody.agents.skills import wording
+from homebody.envs.text import one_line
 
 FORMS = {
     "type": "array",
@@ -16,6 +19,18 @@ FORMS = {
     "default": [],
     "description": "forms of the commands that reveal something, with # for an instance; none given: every command counts",
 }
+
+REACHED = {
+    "type": "object",
+    "properties": {"goal": {"type": "string"}, "commands": {"type": "array", "items": {"type": "string"}, "minItems": 1}},
+    "required": ["goal", "commands"],
+    "additionalProperties": False,
+}
+
+
+def shows(command: str, forms: Sequence[str]) -> bool:
+    """Tell whether a command is of a form that reveals something; without forms each one is."""
+    return not forms or wording.template(command)[0] in forms
 
 
 @register
@@ -35,7 +50,7 @@ class Visited(Processor):
 
     def observe(self, step: StepEnd) -> None:
         """Remember a look."""
-        if step.accepted and (not self.params["forms"] or wording.template(step.command)[0] in self.params["forms"]):
+        if step.accepted and shows(step.command, self.params["forms"]):
             self._done.add(step.command)
 
     def process(self, event: BeforeModel) -> Changes | None:
@@ -43,3 +58,87 @@ class Visited(Processor):
         if event.focus is not None and event.focus.phase != "search":
             return None
         return keep_only(event, [command not in self._done for command in event.candidates])
+
+
+@register
+class MemoryText(Processor):
+    """Tells the model what was seen where, how like goals were reached and what failed. Helps a model whose history is short or cut.
+
+    What was seen is one line for each accepted command, as it was answered last; what failed, one for each refused command, with the reason
+    where the environment gives one. Lines stand in the order in which they first came up. Where they do not all fit `tokens`, the goals
+    come first, then what failed, then what was seen, and of each the newest. It is shown at this step only.
+    """
+
+    name = "memory_text"
+    hook = "before_model"
+    dimension = "memory"
+    group = "memory_text"
+    texts = ("like", "seen", "failed")
+    schema = {
+        "tokens": {"type": "integer", "minimum": 1, "maximum": 100000, "default": 300, "description": "tokens of the lines, at most"},
+        "characters": {
+            "type": "integer",
+            "minimum": 20,
+            "maximum": 10000,
+            "default": 160,
+            "description": "characters of what was seen or failed",
+        },
+        "bank": {"type": "array", "items": REACHED, "default": [], "description": "goals reached in training, each with its commands"},
+        "most": {"type": "integer", "minimum": 0, "maximum": 50, "default": 1, "description": "goals shown, those most like this one"},
+        "forms": FORMS,
+        "like": {"type": "string", "default": "Goals like this one were reached so:", "description": "the line above the goals"},
+        "seen": {"type": "string", "default": "Seen so far:", "description": "the line above what was seen"},
+        "failed": {"type": "string", "default": "What did not work:", "description": "the line above what failed"},
+    }
+
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
+        self._seen: dict[str, str] = {}
+        self._failed: dict[str, str] = {}
+        self._at: dict[str, int] = {}
+        """The step of each command's last answer."""
+        self._tokens: dict[str, int] = {}
+        self._steps = 0
+
+    def observe(self, step: StepEnd) -> None:
+        """Take note of the answer."""
+        self._steps += 1
+        self._at[step.command] = self._steps
+        if step.accepted:
+            self._failed.pop(step.command, None)
+            if shows(step.command, self.params["forms"]):
+                self._seen[step.command] = self._line(step.command, step.observation)
+        elif step.command.strip():
+            self._failed[step.command] = self._line(step.command, step.why or step.observation)
+
+    def process(self, event: BeforeModel) -> Changes | None:
+        """Append the text after the cut, so that the history keeps the observation alone."""
+        bank = by_likeness(event.goal, self.params["bank"])[: self.params["most"]]
+        like = {str(number): one_line(f"- {item['goal']}: {'; '.join(item['commands'])}") for number, item in enumerate(bank)}
+        left = self.params["tokens"]
+        sections: list[str] = []
+        # The parts in the order of their worth; they are shown in that order, too.
+        for part, found in (("like", like), ("failed", self._failed), ("seen", self._seen)):
+            kept = set[str]()
+            for key in sorted(found, key=lambda key: -self._at.get(key, 0)):
+                cost = self._count(found[key])
+                if cost > left:
+                    break
+                left -= cost
+                kept.add(key)
+            if kept:
+                sections += [self.params[part], *(found[key] for key in found if key in kept)]
+        if not sections:
+            return None
+        durable, _, ephemeral = event.content.partition(CUT)
+        return {"content": f"{durable}{CUT}{ephemeral}\n\n" + "\n".join(sections)}
+
+    def _line(self, head: str, text: str) -> str:
+        line = one_line(f"{head}: {text}")
+        most = self.params["characters"]
+        return f"- {line}" if len(line) <= most else f"- {line[: most - 3]}..."
+
+    def _count(self, line: str) -> int:
+        if line not in self._tokens:
+            self._tokens[line] = self.services.count_tokens(line)
+        return self._tokens[line]

@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from homebody.agents.harness.hooks import BeforeModel, Changes
-from homebody.agents.processors.base import GUARDS, Processor, Score, Services, register
+from homebody.agents.harness.grammar import gbnf
+from homebody.agents.harness.hooks import BeforeModel, Changes, StepEnd
+from homebody.agents.models.backend import Message
+from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Score, Services, register
+from homebody.agents.processors.control import keep_only
+from homebody.agents.processors.question import fill, score, user, write
 from homebody.agents.skills import wording
 
 
@@ -133,8 +138,137 @@ class ActionPrior(Processor):
         return {"prior": tuple(prior + self.params["weight"] * (given[command] - self._base[command]) for command, prior in pairs)}
 
 
-def fill_in(score: Score, sentence: str, blank: str, texts: Sequence[str]) -> dict[str, float]:
+@register
+class Ask(Processor):
+    """Asks the model a sharp question about what is on offer. Helps a small model, which answers a short question better than a long chat.
+
+    The answers are the commands (which of these comes next), or the kinds of the last instances that they name (where would it be), of the
+    `among` candidates of highest prior (2: which of two). By `score` an answer's worth is log P(answer | question) - `correct` *
+    log P(answer | question with empty blanks); by `grammar` the model writes one of them, which is worth 1 more than the others. A
+    command's prior grows by `weight` times its answer's worth above the mean of all answers, until the next question. With `keep`
+    only the commands of so many of the best answers stay, at the step of the question.
+    """
+
+    name = "ask"
+    hook = "before_model"
+    dimension = "model"
+    after = (*GUARDS, *(name for name in PRIORS if name != "ask"), "fill_slot")
+    texts = ("text",)
+    schema = {
+        "text": {
+            "type": "string",
+            "default": "Goal: {goal}\n{observation}\n\nWhich of these comes next?\n{answers}",
+            "description": "the question, with {goal}, {observation} and {answers}",
+        },
+        "about": {"enum": ["commands", "kinds"], "default": "commands", "description": "what the answers are"},
+        "among": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 1000,
+            "default": 0,
+            "description": "candidates asked about, the best; 0: all",
+        },
+        "by": {"enum": ["score", "grammar"], "default": "score", "description": "how the answer is given"},
+        "normalize": {"enum": ["sum", "mean"], "default": "mean", "description": "score: whole, or divided by the answer's length"},
+        "correct": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+            "default": 0.0,
+            "description": "score: share of an answer's own likelihood",
+        },
+        "weight": {"type": "number", "minimum": 0.001, "maximum": 1000, "default": 1.0, "description": "factor on what is added"},
+        "keep": {"type": "integer", "minimum": 0, "maximum": 1000, "default": 0, "description": "answers that stay on offer; 0: all"},
+        "when": {"enum": ["always", "stale"], "default": "always", "description": "stale: only when nothing new was seen"},
+        "every": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 1000,
+            "default": 1,
+            "description": "steps from question to question, or stale",
+        },
+    }
+
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
+        self._worth: dict[str, float] = {}
+        self._own: dict[str, float] = {}
+        """Log-probability of each answer to a question with empty blanks."""
+        self._read: set[str] = set()
+        self._stale = 0
+        self._since: int | None = None
+        """Steps since the last question; None before the first one."""
+
+    def observe(self, step: StepEnd) -> None:
+        """Count the steps, and those that showed nothing new."""
+        self._since = None if self._since is None else self._since + 1
+        self._stale = self._stale + 1 if step.observation in self._read else 0
+        self._read.add(step.observation)
+
+    def process(self, event: BeforeModel) -> Changes | None:
+        """Ask if it is time, and add the worth of the answers to the prior."""
+        given = [_answer(command, self.params["about"]) for command in event.candidates]
+        best = sorted(range(len(given)), key=lambda i: (-event.prior[i], i))[: self.params["among"] or None]
+        answers = list(dict.fromkeys(given[i] for i in sorted(best) if given[i]))
+        is_fresh = len(answers) > 1 and self._is_time() and self._ask(event, answers)
+        worth = [self._worth.get(answer, 0.0) for answer in given]
+        if not any(worth):
+            return None
+        changes: Changes = {"prior": tuple(prior + self.params["weight"] * own for prior, own in zip(event.prior, worth, strict=True))}
+        if is_fresh and self.params["keep"]:
+            kept = sorted(answers, key=lambda answer: (-self._worth[answer], answers.index(answer)))[: self.params["keep"]]
+            changes |= keep_only(replace(event, prior=changes["prior"]), [answer in kept for answer in given]) or {}
+        return changes
+
+    def _is_time(self) -> bool:
+        every = self.params["every"]
+        if self._since is not None and self._since < every:
+            return False
+        return bool(self.params["when"] == "always" or self._stale >= every)
+
+    def _ask(self, event: BeforeModel, answers: Sequence[str]) -> bool:
+        """Ask, and tell whether there was an answer."""
+        self._since = 0
+        listed = "\n".join(answers)
+        chat = user(fill(self.params["text"], {"goal": event.goal, "observation": event.observation, "answers": listed}))
+        values = self._chosen(chat, answers) if self.params["by"] == "grammar" else self._scored(chat, answers, listed)
+        if values is None:
+            return False
+        mean = math.fsum(values) / len(values)
+        self._worth = {answer: value - mean for answer, value in zip(answers, values, strict=True)}
+        ranked = sorted(self._worth.items(), key=lambda pair: (-pair[1], pair[0]))
+        self.notes["best"] = [[answer, round(value, 6)] for answer, value in ranked[:5]]
+        return True
+
+    def _chosen(self, chat: Sequence[Message], answers: Sequence[str]) -> list[float] | None:
+        tokens = 1 + max(len(answer.encode()) for answer in answers)
+        reply = write(self.services, chat, tokens, grammar=gbnf(answers))
+        return [float(answer == reply.text) for answer in answers] if reply and reply.text in answers else None
+
+    def _scored(self, chat: Sequence[Message], answers: Sequence[str], listed: str) -> list[float] | None:
+        values = score(self.services, chat, answers)
+        new = [answer for answer in answers if answer not in self._own] if self.params["correct"] else []
+        if values is not None and new:
+            blank = user(fill(self.params["text"], {"goal": "...", "observation": "...", "answers": listed}))
+            own = score(self.services, blank, new)
+            values = None if own is None else values
+            self._own.update(zip(new, own or (), strict=own is not None))
+        if values is None:
+            return None
+        values = [value - self.params["correct"] * self._own.get(answer, 0.0) for value, answer in zip(values, answers, strict=True)]
+        return values if self.params["normalize"] == "sum" else [v / len(a) for v, a in zip(values, answers, strict=True)]
+
+
+def _answer(command: str, about: str) -> str:
+    """Return the answer that stands for a command; empty where it names no instance."""
+    if about == "commands":
+        return command
+    named = wording.entities(command)
+    return wording.kind(named[-1]) if named else ""
+
+
+def fill_in(ask: Score, sentence: str, blank: str, texts: Sequence[str]) -> dict[str, float]:
     """Return, for each text in the blank of a sentence, the log-probability of it and what follows, given what stands before."""
     before, _, after = sentence.partition(blank)
     # The space belongs to the text: a word with its leading space is what tokenizers know best.
-    return dict(zip(texts, score(before.rstrip(" "), [f" {text}{after}" for text in texts]), strict=True))
+    return dict(zip(texts, ask(before.rstrip(" "), [f" {text}{after}" for text in texts]), strict=True))

@@ -30,7 +30,7 @@ class TraceDetail(Processor):
     dimension = "observability"
     group = "trace_detail"
     is_recorder = True
-    after = (*GUARDS, *PRIORS, "fill_slot", "open_and_compare", "shortlist", "decide", "show_candidates", "template")
+    after = (*GUARDS, *PRIORS, "fill_slot", "open_and_compare", "shortlist", "decide", "memory_text", "show_candidates", "template")
     schema = {
         "parts": {
             "type": "array",

@@ -47,7 +47,7 @@ def value(rule: dict[str, Any], rng: Random) -> Any:
     kind = rule["type"]
     if kind == "string":
         if "pattern" not in rule:
-            return rng.choice(WORDS)
+            return rng.choice([word for word in WORDS if len(word) >= rule.get("minLength", 0)])
         return rng.choice(PATTERNS.get(rule["pattern"]) or [rule["default"] + more for more in ("", " Then?", " So.")])
     if kind == "boolean":
         return rng.random() < 0.5
@@ -59,7 +59,8 @@ def value(rule: dict[str, Any], rng: Random) -> Any:
         high = rule.get("maximum", low + 8)
         return round(low + (high - low) * rng.uniform(0.01, 1.0), 3)
     if kind == "array":
-        items = [value(rule["items"], rng) for _ in range(rng.randint(rule.get("minItems", 0), rule.get("minItems", 0) + 2))]
+        low = rule.get("minItems", 0)
+        items = [value(rule["items"], rng) for _ in range(rng.randint(low, min(rule.get("maxItems", low + 2), low + 2)))]
         return [item for i, item in enumerate(items) if item not in items[:i]] if rule.get("uniqueItems") else items
     assert kind == "object", rule
     if "properties" not in rule:

@@ -104,7 +104,11 @@ BAD = {
     ),
     "how too much": ("before_model", "return {'choice': {**event['choice'], 'samples': 10**9}}", "it must be an object as in the event"),
     "how type": ("before_model", "return {'choice': {'samples': 1.5}}", "it must be an object as in the event"),
-    "history": ("step_start", "return {'history': [['a', 'b']]}", "it must be a list of {command, observation, reply, thought, said}"),
+    "history": (
+        "step_start",
+        "return {'history': [['a', 'b']]}",
+        "it must be a list of {command, observation, reply, thought, said, is_summary}",
+    ),
     "approved": ("before_tool", "return {'approved': 0.5}", "set approved to 0.5; it must be true or false"),
     "answer": ("before_tool", "return {'answer': 1}", "set answer to 1; it must be a text or None"),
     "raised": ("after_model", "return event['gone']", "KeyError in line 2: gone"),

@@ -75,7 +75,7 @@ def test_random_edits_keep_the_text_of_code(evidence: Make) -> None:
 
 def test_random_values_stay_within_their_rules(seed: HarnessSpec, evidence: Make) -> None:
     drawn: dict[str, set[Any]] = {}
-    for number in range(200):
+    for number in range(300):
         for candidate in random(seed, evidence(number=number), 4):
             for item in seed.patch(candidate.patch).components.values():
                 for name, value in item["params"].items():

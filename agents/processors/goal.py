@@ -1,0 +1,168 @@
+"""What the goal means: a model's reading of it, once, before anything else looks at it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from homebody.agents.answer import read_answer
+from homebody.agents.harness.grammar import literal
+from homebody.agents.harness.hooks import Changes, Reading, TaskStart
+from homebody.agents.models.backend import Message
+from homebody.agents.models.generation import Reply
+from homebody.agents.processors.base import Processor, Services, register
+from homebody.agents.processors.examples import by_likeness
+from homebody.agents.processors.question import MOST_LINE, THOUGHT, room, write
+from homebody.agents.skills import wording
+from homebody.envs.text import one_line
+
+PAIR = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
+NAMES = {"type": "array", "items": {"type": "string"}}
+_BLANK = re.compile(r"\{([0-9]+)\}")
+
+
+@register
+class ReadGoal(Processor):
+    """Has the model say the goal again in plain words. Helps where people say goals in words that plans and prompts do not know.
+
+    It is asked once, in a chat of its own with examples. Where `forms` are given the reading is one of them, with each
+    blank {0}, {1}, ... filled from `names`; a goal that is one already is not asked about. Without forms the last line of the
+    answer is the reading. All that follows in the episode has the reading as its goal, and the model is shown both.
+    """
+
+    name = "read_goal"
+    hook = "task_start"
+    dimension = "context"
+    group = "read_goal"
+    before = ("system_prompt", "examples", "template", "plan")
+    texts = ("text",)
+    schema = {
+        "text": {
+            "type": "string",
+            "default": "Say what is to be done in plain words. Write one line.",
+            "description": "what is asked of the model",
+        },
+        "examples": {"type": "array", "items": PAIR, "default": [], "description": "goals from training: as said, and in plain words"},
+        "most": {"type": "integer", "minimum": 0, "maximum": 50, "default": 6, "description": "examples shown, those most like the goal"},
+        "forms": {
+            "type": "array",
+            "items": {"type": "string"},
+            "default": [],
+            "description": "plain forms with blanks {0}, {1}; none: free",
+        },
+        "names": {
+            "type": "array",
+            "items": NAMES,
+            "default": [],
+            "description": "for each blank what may fill it; none given: the kinds of the instances that the agent meets first",
+        },
+        "tokens": room(48),
+        "thought": THOUGHT,
+    }
+
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
+        self._reading: str | None = None
+
+    def process(self, event: TaskStart) -> Changes | None:
+        """Read the goal, at the first call."""
+        if self._reading is None:
+            self._reading = self._read(event)
+        if self._reading in ("", event.goal):
+            return None
+        self.notes["reading"] = self._reading
+        return {"goal": self._reading}
+
+    def _read(self, event: TaskStart) -> str:
+        """Return the reading; empty where there is none."""
+        forms = _usable(self.params["forms"], self.params["names"], event)
+        if any(_is_of(form, names, event.goal) for form, names in forms):
+            return ""
+        grammar = _grammar(forms) if forms else None
+        longest = max((_longest(form, names) for form, names in forms), default=0)
+        tokens = max(self.params["tokens"], longest + 1)
+        reply = write(self.services, self._messages(event.goal), tokens, self.params["thought"], grammar)
+        if reply is None:
+            return ""
+        if not forms:
+            return _last_line(reply)
+        found = one_line(reply.text)
+        return found if any(_is_of(form, names, found) for form, names in forms) else ""
+
+    def _messages(self, goal: str) -> list[Message]:
+        bank = [{"goal": said, "plain": plain} for said, plain in self.params["examples"]]
+        shown = by_likeness(goal, bank)[: self.params["most"]][::-1]
+        messages = [{"role": "system", "content": self.params["text"]}] if self.params["text"].strip() else []
+        for pair in shown:
+            messages += [{"role": "user", "content": pair["goal"]}, {"role": "assistant", "content": pair["plain"]}]
+        return [*messages, {"role": "user", "content": goal}]
+
+
+_Names = Mapping[str, Sequence[str]]
+"""What may fill each blank of a form, by its number."""
+
+
+def _usable(forms: Sequence[str], names: Sequence[Sequence[str]], event: TaskStart) -> list[tuple[str, _Names]]:
+    """Return the forms whose blanks can be filled, each with what fills them."""
+    met = sorted({kind for text in (event.observation, *event.candidates) for kind in wording.kinds(text)})
+    found: list[tuple[str, _Names]] = []
+    for form in dict.fromkeys(map(one_line, forms)):
+        blanks = dict.fromkeys(_BLANK.findall(form))
+        given = {blank: names[int(blank)] if int(blank) < len(names) and names[int(blank)] else met for blank in blanks}
+        # A name with a blank of its own could never be filled to the end.
+        fillings = {
+            blank: [name for name in dict.fromkeys(map(one_line, given[blank])) if name and not _BLANK.search(name)] for blank in given
+        }
+        if form and all(fillings.values()):
+            found.append((form, fillings))
+    return found
+
+
+def _is_of(form: str, names: _Names, text: str) -> bool:
+    """Tell whether a text is a form with its blanks filled, capitals and a full stop aside; the same blank is filled alike."""
+    pattern, met = "", set[str]()
+    for number, part in enumerate(_BLANK.split(form.rstrip(" ."))):
+        if number % 2 == 0:
+            pattern += re.escape(part)
+        else:
+            pattern += f"(?P=b{part})" if part in met else f"(?P<b{part}>{'|'.join(map(re.escape, names[part]))})"
+            met.add(part)
+    return re.fullmatch(pattern, text.rstrip(" ."), re.IGNORECASE) is not None
+
+
+def _grammar(forms: Sequence[tuple[str, _Names]]) -> str:
+    """Return the grammar of some forms."""
+    rules: dict[str, str] = {}
+    roots: list[str] = []
+    for form, names in forms:
+        for one in _once(form, names):
+            parts = []
+            for number, part in enumerate(_BLANK.split(one)):
+                if number % 2:
+                    rule = " | ".join(map(literal, names[part]))
+                    parts.append(rules.setdefault(rule, f"blank-{len(rules)}"))
+                elif part:
+                    parts.append(literal(part))
+            roots.append(" ".join(parts))
+    return "\n".join([f"root ::= {' | '.join(roots)}", *(f"{name} ::= {rule}" for rule, name in rules.items())])
+
+
+def _once(form: str, names: _Names) -> list[str]:
+    """Return a form with each blank once: one that stands there more often is filled with each of its names."""
+    blanks = _BLANK.findall(form)
+    twice = next((blank for blank in blanks if blanks.count(blank) > 1), None)
+    if twice is None:
+        return [form]
+    return [one for name in names[twice] for one in _once(form.replace(f"{{{twice}}}", name), names)]
+
+
+def _longest(form: str, names: _Names) -> int:
+    """Return the most bytes of a filled form: no answer of a grammar has more tokens."""
+    return len(form.encode()) + sum(max(len(name.encode()) for name in names[blank]) for blank in _BLANK.findall(form))
+
+
+def _last_line(reply: Reply) -> str:
+    if reply.finish == "length":
+        return ""
+    return one_line(read_answer(reply, Reading("last")))[:MOST_LINE].strip()
