@@ -184,7 +184,7 @@ def test_the_question_tells_the_landscape(
 
 def test_a_small_context_gets_a_short_question(seed: HarnessSpec, evidence: Make) -> None:
     lengths = []
-    for n_ctx in (4096, 1100, 640):  # a scripted backend counts words
+    for n_ctx in (4096, 1200, 640):  # a scripted backend counts words
         backend = Scripted([answer(GUARD)], n_ctx=n_ctx)
         (candidate,) = propose(seed, evidence("loop", "searching", backend=backend), 1)
         assert candidate.problem == ""
