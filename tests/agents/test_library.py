@@ -11,14 +11,17 @@ from homebody.agents.processors import REGISTRY, defaults
 PARAMS = {
     "system_prompt": {"text": "Be brief."},
     "examples": {"bank": [{"goal": "put a barrel on a dock", "steps": [{"command": "walk to shed 1", "observation": "It is locked."}]}]},
+    "read_goal": {"forms": ["put a {0} on a {1}"]},
+    "summary": {"tokens": 20},
+    "check": {"last": 2},
     "requires": {"rules": [{"form": "walk to #", "needs": ["wait"]}]},
 }
 LIBRARY = [
-    "system_prompt", "examples", "history_window",
+    "read_goal", "system_prompt", "examples", "plan", "summary",
     "learned_plan", "visited", "loop_guard", "stall_guard", "requires", "step_budget",
-    "location_prior", "action_prior", "location_memory", "goal_words", "shortlist",
-    "decide", "show_candidates", "trace_detail", "repair", "notes", "recall", "steps_left",
-    "trim_observation", "explain_refusal", "shaped_reward", "training_marks",
+    "location_prior", "action_prior", "location_memory", "goal_words", "ask", "shortlist",
+    "decide", "memory_text", "show_candidates", "trace_detail", "repair", "notes", "recall", "steps_left", "check",
+    "trim_observation", "explain_refusal", "reflect", "shaped_reward", "training_marks",
 ]  # fmt: skip
 ANSWERS = ["walk to the moon", "note shed 2 is next", "I choose to walk to shed 2!", "read notes", "count steps", "Unlock shed 2", "wait"]
 

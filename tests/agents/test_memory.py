@@ -1,10 +1,16 @@
 """Processors that remember: visited within an episode, location_memory from training."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
+from homebody.agents.episode import run_episode
 from homebody.agents.harness.running import Harness
+from homebody.agents.models.backend import CUT
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.policy import ModelPolicy, NoModelPolicy
+from homebody.agents.processors import defaults, find
 from homebody.agents.processors.base import Services
 from homebody.agents.skills.location_memory import shares
 
@@ -165,3 +171,94 @@ def test_seen_where_counts_places_once_at_the_start(make, yard):
     later = memory.process(yard.ask(("walk to dock 2",), admissible=("walk to dock 2",), focus=SEARCH))["prior"]
     assert later[0] == pytest.approx(math.log((1 + 2 * 0.25) / (4 + 2) / 2))
     assert first[0] == pytest.approx(math.log((1 + 2 * 0.25) / (4 + 2) / 2))
+
+
+# --- memory as text
+
+GOAL = "put a crate on a dock"
+BANK = [
+    {"goal": "sing a song", "commands": ["sing"]},
+    {"goal": "put a barrel on a dock", "commands": ["walk to shed 1", "lift barrel 1 off shed 1"]},
+    {"goal": "put two crate on a dock", "commands": ["walk to shed 2", "unlock shed 2", "drop crate 1 on vat 1"]},
+]
+
+
+def text_of(memory, yard, content="A yard."):
+    changes = memory.process(yard.ask(MENU, content=content))
+    return changes["content"].removeprefix(f"{content}{CUT}\n\n") if changes else None
+
+
+def test_memory_tells_what_was_seen_what_failed_and_how_like_goals_were_reached(make, yard):
+    memory = make("memory_text", {"bank": BANK, "most": 2})
+    steps = [
+        yard.told("walk to dock 1", "You walk to dock 1.\nYou see nothing."),
+        yard.told("fly", "Nothing moves.", accepted=False),
+        yard.told("walk to dock 2", "You walk to dock 2. You see crate 1."),
+        replace(yard.told("lift dock 2", "Nothing moves.", accepted=False), why="docks are heavy"),
+        yard.told("walk to dock 1", "You walk to dock 1. You see barrel 1."),
+    ]
+    for step in steps:
+        memory.observe(step)
+    # The newest answer stands in the place of the first one.
+    assert text_of(memory, yard) == (
+        "Goals like this one were reached so:\n"
+        "- put two crate on a dock: walk to shed 2; unlock shed 2; drop crate 1 on vat 1\n"
+        "- put a barrel on a dock: walk to shed 1; lift barrel 1 off shed 1\n"
+        "What did not work:\n- fly: Nothing moves.\n- lift dock 2: docks are heavy\n"
+        "Seen so far:\n- walk to dock 1: You walk to dock 1. You see barrel 1.\n- walk to dock 2: You walk to dock 2. You see crate 1."
+    )
+
+
+def test_memory_keeps_the_newest_within_its_tokens_in_the_order_of_the_first(yard):
+    processor = find("memory_text")
+    given = {"tokens": 14, "seen": "S", "failed": "F", "like": "L"}
+    memory = processor(defaults(processor) | given, Services(None, lambda text: len(text.split())))
+    for number, (command, accepted) in enumerate([("a", True), ("b", True), ("c", True), ("a", True), ("d", False), ("e", True)]):
+        memory.observe(yard.told(command, f"o{number}", accepted=accepted))
+    # Each line has 3 words: that of what failed, and of what was seen the last three.
+    assert text_of(memory, yard) == "F\n- d: o4\nS\n- a: o3\n- c: o2\n- e: o5"
+
+
+def test_memory_of_given_forms_and_lines_of_some_length(make, yard):
+    memory = make("memory_text", {"forms": ["walk to #"], "characters": 24})
+    assert text_of(memory, yard) is None
+    memory.observe(yard.told("wait", "You wait."))
+    assert text_of(memory, yard) is None
+    memory.observe(yard.told("walk to dock 1", "You see a crate."))
+    assert text_of(memory, yard) == "Seen so far:\n- walk to dock 1: You s..."
+
+
+def test_memory_forgets_a_failure_that_came_off_later(make, yard):
+    memory = make("memory_text")
+    memory.observe(yard.told("unlock shed 1", "Nothing moves.", accepted=False))
+    memory.observe(yard.told("  ", "Nothing moves.", accepted=False))
+    assert text_of(memory, yard) == "What did not work:\n- unlock shed 1: Nothing moves."
+    memory.observe(yard.told("unlock shed 1", "It is open."))
+    assert text_of(memory, yard) == "Seen so far:\n- unlock shed 1: It is open."
+
+
+def test_memory_is_shown_at_its_step_alone_and_before_the_commands_on_offer(harness, yard):
+    spec = harness("memory_text", "show_candidates")
+    backend = Scripted(["wait", "walk to dock 1", "wait"])
+    record = run_episode(yard.Yard(), spec, ModelPolicy(backend), yard.task(), max_steps=3)
+    assert record.error is None
+    last = [message["content"] for message in backend.calls[-1].messages]
+    durable, _, shown = last[-1].partition(CUT)
+    assert durable == "You walk to dock 1. You see nothing."
+    assert shown.startswith(
+        "\n\nSeen so far:\n- wait: You wait.\n- walk to dock 1: You walk to dock 1. You see nothing.\n\nAvailable commands:\n"
+    )
+    assert not any("Seen so far" in content for content in last[:-1])
+    # It needs no model.
+    twin = run_episode(yard.Yard(), spec, NoModelPolicy(), yard.task(), max_steps=3)
+    assert twin.activations["memory_text"] == 2
+
+
+def test_memory_counts_each_line_once(yard):
+    counted = []
+    processor = find("memory_text")
+    memory = processor(defaults(processor), Services(None, lambda text: counted.append(text) or 1))
+    for number in range(5):
+        memory.observe(yard.told(f"walk to dock {number}", "You see nothing."))
+        memory.process(yard.ask(MENU))
+    assert len(counted) == len(set(counted)) == 5

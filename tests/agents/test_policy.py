@@ -12,7 +12,7 @@ from homebody.agents.episode import run_episode
 from homebody.agents.harness.grammar import filling, gbnf
 from homebody.agents.harness.hooks import Choice, Reading
 from homebody.agents.models.chat_template import render_plain
-from homebody.agents.models.generation import Generation, Reply
+from homebody.agents.models.generation import Generation, Reply, Thinking, ToolCall
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import (
     MODEL_FREE,
@@ -538,6 +538,51 @@ def test_vote_counts_the_tokens_of_every_answer(yard):
     _, backend = vote(["walk to dock 1", "wait", "a b c d e"], yard)
     words = backend.count_tokens(render_plain(CHAT))
     assert (backend.usage.calls, backend.usage.prompt_tokens, backend.usage.generated_tokens) == (3, 3 * words, 10)
+
+
+THOUGHTFUL = [
+    Reply("I should call.\nAction: call", "The lever is far."),
+    Reply("Then I wait.\nAction: wait.", "A crate is near."),
+    Reply("", "It is far from", finish="budget"),
+    Reply("Action: dance", "wait"),
+    Reply("Not call but\naction: Wait\nAction: wait", "call, call"),
+]
+"""Answers with thoughts, one of which did not end; no command stands in a thought."""
+
+
+def test_vote_reads_each_answer_as_the_harness_says_and_no_thought(yard):
+    thinking = Generation(tokens=20, thinking=Thinking("on", 64))
+    reading = Reading("after", "Action:")
+    backend = Noting(THOUGHTFUL)
+    event = yard.ask(MENU, choice=Choice("vote", samples=5), reading=reading, generation=thinking)
+    decision = began(ModelPolicy(backend)).decide(event, CHAT)
+    assert (decision.command, decision.scores, decision.first) == ("wait", (("wait", 2.0), ("call", 1.0)), "call")
+    # The reply is the first of those that gave the command; that one of the others was cut is said.
+    assert (decision.thought, decision.finish, decision.is_cut) == ("A crate is near.", "budget", True)
+    assert [asked.thinking for asked in backend.asked] == [Thinking("on", 64)] * 5
+
+
+def test_vote_reads_json_calls_and_last_lines(yard):
+    calls = [Reply("", tool_call=ToolCall("act", {"command": name}), finish="tool") for name in ("call", "wait", "wait")]
+    given = [Reply('{"command": "wait"}'), Reply('So: {"command": "call"} or so'), Reply("call")]
+    for reading, replies, expected in (
+        (Reading("json"), given, "call"),
+        (Reading("last"), ["I wait.\ncall", "call\nwait", "wait"], "wait"),
+        (Reading("between", "<a>", "</a>"), ["<a>wait</a>", "wait <a>call</a>", "<a>call"], "call"),
+        (Reading("tool"), calls, "wait"),
+    ):
+        backend = Noting(replies)
+        event = yard.ask(MENU, choice=Choice("vote", samples=3), reading=reading, generation=Generation())
+        assert began(ModelPolicy(backend)).decide(event, CHAT).command == expected, reading
+
+
+def test_a_constrained_vote_lets_the_model_think_first(yard):
+    backend = Noting([Reply("Why not.\nAction: call", "Hm."), Reply("So.\nAction: wait", "Hm."), Reply("\nAction: wait", "")])
+    choice = Choice("vote", samples=3, constrained=True)
+    event = yard.ask(MENU, choice=choice, reading=Reading("after", "Action:"), generation=Generation(thinking=Thinking("on", 8)))
+    decision = began(ModelPolicy(backend)).decide(event, CHAT)
+    assert (decision.command, decision.thought, decision.is_free) == ("wait", "Hm.", False)
+    assert all("Action:" in asked.grammar for asked in backend.asked)
 
 
 def seeds_of(seed, attempt, yard, steps=2):

@@ -93,6 +93,13 @@ def test_who_decided_stands_at_the_end_of_the_first_line(capsys: pytest.CaptureF
     assert ("      wrote  Dance" in rest) == ("response" in fields)
 
 
+def test_a_step_shows_what_a_model_replied_to_a_question(capsys: pytest.CaptureFixture[str]) -> None:
+    questions = (Question("Say it plainly.\nGet a box\n>", reply="take a crate", tokens=3), Question("And?", reply="", finish="length"))
+    Console().step(replace(ASKED, questions=questions, notes={}))
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[3:7] == ["asked  Say it plainly. Get a box > ...", "-> take a crate", "asked  And? ...", "-> (nothing)"]
+
+
 def test_what_a_model_thought_and_wrote_stands_below_its_command(capsys: pytest.CaptureFixture[str]) -> None:
     Console().step(replace(PLAIN, thought="It is dark.", response="Thought: a lamp helps.\nAction: look", finish="budget"))
     lines = capsys.readouterr().out.splitlines()

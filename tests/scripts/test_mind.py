@@ -222,6 +222,15 @@ ASKED = entry(
     questions=[QUESTION, {"prompt": "You look, " * 40, "answers": [[" " + "shed and " * 20, -1.0]]}, QUESTION],
     notes={"prior": {"crate": [["shed " * 9, 4.21], ["dock", 3.83]], "the other thing that is wanted": [["dock", -0.5]]}},
 )
+REPLIED = entry(
+    decided_by="model",
+    twin=TWIN,
+    questions=[
+        {"prompt": "Say it plainly. " * 40, "reply": "Put a crate on a dock. " * 20},
+        QUESTION,
+        {"prompt": "So?", "error": "It is full."},
+    ],
+)
 THOUGHT = entry(decided_by="model", thought="Is it in a shed? " * 60, response="Thought: yes.\nAction: go", finish="budget")
 READING = entry(decided_by="reading", scores=[["go", 2.0], ["look", 2.0]])
 BARE = entry(command="", scores=[["look", 0.0]])
@@ -255,10 +264,11 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Box, str]]:
         [Moment("", BARE)] * 20,
         [],
         [Moment("A shed.", READING)] * 3 + [Moment("", entry(decided_by=who)) for who in DECIDED_BY] * 25 + [Moment("", ASKED)],
+        [Moment("", REPLIED), Moment("", READING)],
         [Moment("", ASKED), Moment("", READING)],
         [Moment("A shed.", THOUGHT)] * 3,
     ],
-    ids=["full", "bare", "opening", "asked", "reading", "thought"],
+    ids=["full", "bare", "opening", "asked", "replied", "reading", "thought"],
 )
 def test_nothing_on_the_panel_overlaps_or_is_cut(
     reel: Reel, written: list[tuple[Box, str]], size: tuple[int, int], scale: float, moments: list[Moment]

@@ -98,3 +98,18 @@ def test_a_thought_says_when_it_was_cut() -> None:
     assert decision.thought(step()) == ""
     assert decision.thought(step(thought="It is\nhere.", finish="stop")) == "It is\nhere."
     assert decision.thought(step(thought="It is", finish="budget")) == "It is (cut at its budget)"
+
+
+@pytest.mark.parametrize(
+    ("question", "shown"),
+    [
+        (Question("Where?", ((" shed.", -1.5), (" dock.", -2.25))), ["shed -1.5", "dock -2.2"]),
+        (Question("What is meant?", reply="Put a crate\n on a dock."), ["Put a crate on a dock."]),
+        (Question("What is meant?", reply=" \n"), ["(nothing)"]),
+        (Question("What is meant?", reply="", error="70 tokens do not fit"), ["70 tokens do not fit"]),
+        (Question("Where?", error="70 tokens do not fit"), ["70 tokens do not fit"]),
+        (Question("What is meant?", reply="x" * 200), [f"{'x' * 160} ..."]),
+    ],
+)
+def test_answers_to_a_question_in_words(question: Question, shown: list[str]) -> None:
+    assert decision.answers(question) == shown
