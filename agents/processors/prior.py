@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from homebody.agents.harness.grammar import gbnf
+from homebody.agents.harness.grammar import SLOT, gbnf
 from homebody.agents.harness.hooks import BeforeModel, Changes, StepEnd
 from homebody.agents.models.backend import Message
 from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Score, Services, register
@@ -260,9 +260,9 @@ class Ask(Processor):
 
 
 def _answer(command: str, about: str) -> str:
-    """Return the answer that stands for a command; empty where it names no instance."""
+    """Return the answer that stands for a command; empty where its slot is open, or where it names no instance."""
     if about == "commands":
-        return command
+        return "" if SLOT in command else command
     named = wording.entities(command)
     return wording.kind(named[-1]) if named else ""
 

@@ -329,6 +329,13 @@ def test_it_asks_when_nothing_new_was_seen(yard):
     assert len(model.scored) == 2
 
 
+def test_a_slot_that_is_open_is_no_answer(yard):
+    model = Model()
+    event = yard.ask(("call {text}", "wait", "walk to dock 1"), slot_lines=("call {text}",))
+    model.make("ask").process(event)
+    assert model.scored[0][1] == ["wait", "walk to dock 1"]
+
+
 def test_one_command_is_no_question(yard):
     model = Model()
     assert model.make("ask").process(yard.ask(("wait",))) is None
