@@ -34,6 +34,8 @@ _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<
 _STRING, _LIST = 8, 9
 _KEPT = 512
 """Longest list that is kept."""
+_HEAD_BYTES = 64 << 20
+"""Bytes of a file in which its vocabulary stands; one of 262,144 words takes some 5 MB."""
 _MOST_DIMS = 4
 _MOST_LAYERS = 512  # LLAMA_MAX_LAYERS of llama.cpp's src/llama-hparams.h.
 _OUTPUT_ROWS = 128
@@ -185,6 +187,20 @@ def read_header(path: Path) -> Header:
         raise BadModelFileError(path, (error.strerror or str(error)).lower()) from error
     except (struct.error, _DamagedError) as error:
         raise BadModelFileError(path, f"its head is damaged or cut off: {error}") from error
+
+
+def has_word(path: Path, word: str) -> bool:
+    """Tell whether a text is a word of a model file's vocabulary, or another text of its head.
+
+    Raises:
+        BadModelFileError: the file cannot be read.
+    """
+    data = word.encode()
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+            return whole.find(struct.pack("<Q", len(data)) + data, 0, _HEAD_BYTES) >= 0
+    except OSError as error:
+        raise BadModelFileError(path, (error.strerror or str(error)).lower()) from error
 
 
 def _recommends(field: str, value: object) -> bool:

@@ -6,7 +6,6 @@ How a model writes a call is found by rendering one with its chat template: what
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -218,12 +217,10 @@ def _unquoted(text: str, quote: str) -> str | None:
     """Return the text that a literal stands for; None if it is damaged."""
     if not quote:
         return text.strip()
-    try:
-        value = json.loads(f'"{text}"', strict=False) if quote == '"' else ast.literal_eval(f"'''{text}'''")
-        value.encode()
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
-    return str(value)
+    if quote == "'":
+        text = re.sub(r"\\(.)|(\")", lambda found: "'" if found[1] == "'" else '\\"' if found[2] else found[0], text)
+    found = _object('{"value": "' + text.replace("\n", "\\n").replace("\t", "\\t") + '"}').get("value")
+    return found if isinstance(found, str) else None
 
 
 def _objects(text: str) -> Iterator[tuple[int, int]]:
