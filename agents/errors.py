@@ -178,9 +178,9 @@ class RemoteRefusedError(RemoteError):
     """
 
     def __init__(self, server: str, path: str, status: int, reason: str, *, retry_after: float | None = None) -> None:
-        remedy = {401: "set HOMEBODY_API_KEY", 403: "set HOMEBODY_API_KEY", 404: "check the address and the model's name"}.get(
-            status, "read the server's log"
-        )
+        key = "set HOMEBODY_API_KEY (a proposer's server may have its own in HOMEBODY_PROPOSER_API_KEY)"
+        remedies = {401: key, 403: key, 404: "check the address and the model's name"}
+        remedy = remedies.get(status, "read the server's log")
         super().__init__(f"server {server} answered {status} to {path}: {reason}; {remedy}")
         self.status = status
         self.reason = reason

@@ -1,7 +1,8 @@
-"""Many episodes: one after another, or on worker processes, with the same records either way.
+"""Many episodes: one after another, on worker processes, or in flight on threads, with the same records each way.
 
-Each worker process holds one environment and one policy with one thread; the weights are mapped, so workers share them. Results come
-back in the order of the jobs, and do not depend on the number of workers.
+Each worker process holds one environment and one policy with one thread; the weights are mapped, so workers share them. Threads are
+for a model on a server: while it answers one episode, the others go on. Results come back in the order of the jobs, and do not depend
+on the number of workers or threads.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from typing import Any
 import gymnasium
 
 from homebody.agents.episode import ModelCall, run_episode
-from homebody.agents.errors import FailedError
+from homebody.agents.errors import BadRequestError, FailedError
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.models.backend import Backend
+from homebody.agents.models.backend import Backend, Shared
 from homebody.agents.policy import MODEL_FREE, ModelPolicy, Policy
 from homebody.agents.record import EpisodeRecord, StepRecord
+from homebody.agents.threads import Halt, Threads
 from homebody.agents.twin import REFERENCE
 from homebody.envs import TaskSpec, make
 
@@ -50,6 +52,10 @@ class RolloutConfig:
     """Tokens of context; None: see `homebody.agents.models.names.load`."""
     n_threads: int = 1
     """Threads of the model in each worker."""
+    concurrency: int = 1
+    """Episodes in flight at a time, for a model on a server; at least 1."""
+    timeout_s: float | None = None
+    """Seconds to wait for an answer of a server; None: see `homebody.agents.models.names.load`."""
 
     @property
     def env_args(self) -> dict[str, Any]:
@@ -77,15 +83,26 @@ class RolloutConfig:
             return MODEL_FREE[self.policy]()
         return ModelPolicy(self.load_model(self.policy))
 
-    def load_model(self, name: str) -> Backend:
+    def load_model(self, name: str, key_name: str = "") -> Backend:
         """Load a model, this one or another, with the settings of this run.
+
+        Args:
+            name: see `homebody.agents.models.names.load`, as for the key.
+            key_name: variable of the environment that holds the key of this model's server alone.
 
         Raises:
             AgentError: there is no such model, or it cannot be loaded.
         """
         from homebody.agents.models.names import load
 
-        return load(name, n_ctx=self.n_ctx, n_threads=self.n_threads, gpu_layers=self.gpu_layers)
+        return load(
+            name,
+            n_ctx=self.n_ctx,
+            n_threads=self.n_threads,
+            gpu_layers=self.gpu_layers,
+            timeout_s=self.timeout_s,
+            key_name=key_name,
+        )
 
 
 @dataclass(frozen=True)
@@ -149,18 +166,56 @@ def _play(job: Job) -> EpisodeRecord:
     )
 
 
+class _Seat:
+    """What plays in one thread."""
+
+    def __init__(self, stage: RolloutConfig, backend: Shared) -> None:
+        self._max_steps = stage.max_steps
+        with _making:
+            self._env = stage.make_env()
+        self._policy = ModelPolicy(backend.share())
+
+    def play(self, job: Job, halt: threading.Event) -> EpisodeRecord:
+        """Play a job."""
+
+        def go_on(_: StepRecord) -> None:
+            if halt.is_set():
+                raise Halt
+
+        return run_episode(
+            self._env, job.spec, job.choose_policy(self._policy), job.task, job.seed, attempt=job.attempt, max_steps=self._max_steps,
+            twin=job.twin, on_step=go_on,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Close the environment, and the share of the model."""
+        self._policy.backend.close()
+        self._env.close()
+
+
+_making = threading.Lock()
+"""Held while an environment is made: what reads its data then, once for all, need not be ready for several threads."""
+
+
 class Rollouts:
     """A stage with its workers; a context manager.
 
     Args:
-        stage: where to play.
+        stage: where to play. A model on a server plays as many episodes at a time as its `concurrency` says; a policy without a model
+            plays one at a time.
         workers: number of processes; 1 plays in this process.
+
+    Raises:
+        BadRequestError: several episodes are to be in flight, and the model is in this process, or there are several processes.
     """
 
     def __init__(self, stage: RolloutConfig, workers: int = 1) -> None:
+        if stage.concurrency > 1 and workers > 1:
+            raise BadRequestError("--workers", workers, f"1 with --concurrency {stage.concurrency}, whose episodes one process plays")
         self.stage = stage
         self.policy = stage.make_policy()
         """The policy of this process: plays when there is one worker, and names the fingerprint."""
+        self._threads = self._start_threads() if stage.concurrency > 1 and isinstance(self.policy, ModelPolicy) else None
         self._env = stage.make_env() if workers == 1 else None
         self._pool: ProcessPoolExecutor | None = None
         if workers > 1:
@@ -177,13 +232,24 @@ class Rollouts:
             self._workers_end.close()  # Episodes that nobody will ask for are not played to their end.
         self.close()
 
+    def _start_threads(self) -> Threads[Job, EpisodeRecord]:
+        assert isinstance(self.policy, ModelPolicy)
+        backend = self.policy.backend
+        if not isinstance(backend, Shared):
+            backend.close()
+            allowed = "1 with a model in this process; --workers plays several episodes at a time"
+            raise BadRequestError("--concurrency", self.stage.concurrency, allowed)
+        return Threads(self.stage.concurrency, lambda: _Seat(self.stage, backend))
+
     def close(self) -> None:
         """End the workers and free the model."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             self._workers_end.close()
         if isinstance(self.policy, ModelPolicy):
-            self.policy.backend.close()
+            self.policy.backend.close()  # Threads that wait for an answer wait no longer.
+        if self._threads is not None:
+            self._threads.close()
         if self._env is not None:
             self._env.close()
 
@@ -199,15 +265,16 @@ class Rollouts:
 
         Args:
             jobs: what to play.
-            on_step: called with each step's trace entry; only with one worker.
-            on_decision: called with what each decision was made from; only with one worker.
-            on_rest: called with number and record of each job that workers had finished ahead of its turn when an exception ends the play.
-            on_start: called with goal and opening observation of each episode; only with one worker.
+            on_step: called with each step's trace entry; only where one episode is played at a time.
+            on_decision: called with what each decision was made from; likewise.
+            on_rest: called with number and record of each job that was finished ahead of its turn when an exception ends the play.
+            on_start: called with goal and opening observation of each episode; as on_step.
 
         Raises:
             WorkerDiedError: a worker process was killed or crashed.
         """
-        if self._pool is None:
+        is_alone = self._threads is None or all(job.policy is not None for job in jobs)  # Twins wait for nobody.
+        if self._pool is None and is_alone:
             assert self._env is not None
             for job in jobs:
                 yield run_episode(
@@ -217,14 +284,16 @@ class Rollouts:
             return
         futures: list[Future[EpisodeRecord]] = []
         done = 0
+        halt = threading.Event()
         try:
-            with _uninterrupted():
-                futures += [self._pool.submit(_play, job) for job in jobs]
+            with _uninterrupted():  # Threads inherit that, too: a signal finds the main one.
+                futures += [self._submit(job, halt) for job in jobs]
             for future in futures:
                 record = future.result()
                 done += 1
                 yield record
         except BaseException as error:
+            halt.set()
             for number, rest in enumerate(futures[done:], done):
                 is_played = not rest.cancel() and rest.done() and rest.exception() is None
                 if is_played and on_rest is not None and not isinstance(error, GeneratorExit):
@@ -235,3 +304,9 @@ class Rollouts:
                     "or with --workers 1"
                 ) from None
             raise
+
+    def _submit(self, job: Job, halt: threading.Event) -> Future[EpisodeRecord]:
+        if self._threads is not None:
+            return self._threads.submit(job, halt)
+        assert self._pool is not None
+        return self._pool.submit(_play, job)

@@ -23,6 +23,7 @@ import ctypes
 import datetime
 import json
 import os
+import threading
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +113,7 @@ def run(source: str, event: Any, limits: Limits = DEFAULT_LIMITS) -> SandboxResu
 
     log = monty.CollectString(limits.log_bytes)
     try:
-        with pool.checkout(limits=_limits(limits), os_policy=_policy()) as session:
+        with _lock, pool.checkout(limits=_limits(limits), os_policy=_policy()) as session:
             text = session.feed_run(source + _CALL.format(limit=limits.result_chars), inputs={"event": event}, print_callback=log)
     except (monty.MontySyntaxError, monty.MontyRuntimeError) as error:
         return _failure(error, len(source.split("\n")), limits, log.output)
@@ -188,20 +189,24 @@ def _policy() -> pydantic_monty.OSPolicy:
 
 _running: tuple[int, pydantic_monty.Monty] | None = None
 """The process that started the worker, and the pool of that one worker."""
+_lock = threading.Lock()
+"""Held during a call: there is one worker, and a call's time does not count what it waits for others' to end."""
 
 
 def _pool() -> pydantic_monty.Monty | None:
     """Return this process's pool, started if need be; None in a fork of a process that has one."""
     global _running
     if _running is None:
-        import pydantic_monty as monty
+        with _lock:
+            if _running is None:
+                import pydantic_monty as monty
 
-        pool = monty.Monty(min_processes=1, max_processes=1, feed_duration_limit_grace=GRACE_S)
-        pool.__enter__()
-        # A fork would drop its copy of the pool when it ends, and so end the worker of its parent: nobody ever drops it.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(pool))
-        _running = (os.getpid(), pool)
-        atexit.register(_close)
+                pool = monty.Monty(min_processes=1, max_processes=1, feed_duration_limit_grace=GRACE_S)
+                pool.__enter__()
+                # A fork would drop its copy of the pool when it ends, and so end the worker of its parent: nobody ever drops it.
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(pool))
+                _running = (os.getpid(), pool)
+                atexit.register(_close)
     owner, pool = _running
     return pool if owner == os.getpid() else None
 

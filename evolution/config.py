@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from homebody.agents.errors import AgentError
+from homebody.agents.models.backend import Backend
+from homebody.agents.models.names import is_remote
 from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.gate.rule import MODES
 from homebody.evolution.proposers.registry import find_proposer
@@ -14,8 +16,12 @@ from homebody.evolution.proposers.registry import find_proposer
 GATES = ("auto", *MODES)
 ISOLATIONS = ("none", "variants")
 OBJECTIVES = ("model", "success")
+PROPOSER_KEY = "HOMEBODY_PROPOSER_API_KEY"
+"""The variable of the environment that holds the key of the proposer's server, where that has one of its own."""
 BUDGETS = ("budget_episodes", "budget_tokens", "budget_minutes")
 """Settings that may be raised when a run is resumed."""
+HOW = ("concurrency", "timeout_s", "proposer_timeout_s")
+"""Settings that no result depends on. They are not kept."""
 
 
 class ConfigError(AgentError):
@@ -35,6 +41,11 @@ class EvolveConfig:
     """Name of a proposer, or `module:callable`."""
     proposer_model: str | None = None
     """Model that the proposer may ask; None gives it the one that plays, if one does."""
+    proposer_n_ctx: int | None = None
+    """Tokens of that model's context. None: as of the one that plays, if both are on servers or both are in this process;
+    else as `homebody.agents.models.names.load` has it."""
+    proposer_timeout_s: float | None = None
+    """Seconds to wait for an answer of the proposer's server; None: see `homebody.agents.models.names.load`."""
     rounds: int = 6
     """Most rounds."""
     candidates: int = 2
@@ -74,11 +85,38 @@ class EvolveConfig:
     gpu_layers: int = 0
     n_ctx: int | None = None
     n_threads: int = 1
+    concurrency: int = 1
+    """Episodes in flight at a time, for a model on a server."""
+    timeout_s: float | None = None
+    """Seconds to wait for an answer of a server; None: see `homebody.agents.models.names.load`."""
 
     @property
     def rollout(self) -> RolloutConfig:
         """Where the run's episodes are played."""
-        return RolloutConfig(self.env_id, self.model, self.max_steps, self.env_kwargs, self.gpu_layers, self.n_ctx, self.n_threads)
+        return RolloutConfig(
+            self.env_id,
+            self.model,
+            self.max_steps,
+            self.env_kwargs,
+            self.gpu_layers,
+            self.n_ctx,
+            self.n_threads,
+            self.concurrency,
+            self.timeout_s,
+        )
+
+    def load_proposer(self, name: str) -> Backend:
+        """Load the model that the proposer asks. Its server may have a key of its own, in `PROPOSER_KEY`.
+
+        Raises:
+            AgentError: there is no such model, or it cannot be loaded.
+        """
+        wanted = replace(self.rollout, timeout_s=self.proposer_timeout_s)
+        if is_remote(name) != is_remote(self.model):  # Settings of the one say nothing of the other.
+            wanted = replace(wanted, n_ctx=None, n_threads=1, gpu_layers=0)
+        if self.proposer_n_ctx is not None:
+            wanted = replace(wanted, n_ctx=self.proposer_n_ctx)
+        return wanted.load_model(name, PROPOSER_KEY)
 
     def check(self) -> None:
         """Check the ranges.

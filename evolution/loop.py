@@ -21,7 +21,7 @@ from homebody.agents.rollout import Rollouts
 from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.envs.file import write_file
-from homebody.evolution.config import BUDGETS, ConfigError, EvolveConfig
+from homebody.evolution.config import BUDGETS, HOW, ConfigError, EvolveConfig
 from homebody.evolution.evidence.learn import Lessons, learn
 from homebody.evolution.player import EndOfRunError, Player, Progress
 from homebody.evolution.proposers import find_proposer
@@ -76,9 +76,10 @@ def evolve(
         # The models first: where there is no such model, no run directory is made.
         rollouts = stack.enter_context(Rollouts(config.rollout, workers))
         backend = _backend(config, rollouts, stack)
-        store = stack.enter_context(Store(run_dir))
         config = _with_objective(config, rollouts)
-        start = {**asdict(config), "seed_hash": seed_spec.behaviour_hash, "policy": rollouts.policy.fingerprint}
+        store = stack.enter_context(Store(run_dir))
+        what = {key: value for key, value in asdict(config).items() if key not in HOW}
+        start = {**what, "seed_hash": seed_spec.behaviour_hash, "policy": rollouts.policy.fingerprint}
         _claim(store, {**start, "approve": approve is not None}, resume)
         store.append_once("harness", {"document": seed_spec.document})
         player = Player(config, store, rollouts, progress or (lambda kind, data: None))
@@ -114,7 +115,7 @@ def _backend(config: EvolveConfig, rollouts: Rollouts, stack: ExitStack) -> Back
         AgentError: there is no such model, or it cannot be loaded.
     """
     if config.proposer_model is not None:
-        backend = config.rollout.load_model(config.proposer_model)
+        backend = config.load_proposer(config.proposer_model)
         stack.callback(backend.close)
         return backend
     if isinstance(rollouts.policy, ModelPolicy):

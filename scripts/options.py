@@ -110,6 +110,24 @@ model_settings = options(
         "--gpu-layers", type=click.IntRange(min=-1), default=0, show_default=True, metavar="N", help="Layers on the GPU; -1: all."
     ),
 )
+timeout = click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="Seconds to wait for one answer of a server.  [default: 600]",
+)
+server_settings = options(
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1, 1024),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="Episodes in flight at a time, with a model on a server; the results are those of 1.",
+    ),
+    timeout,
+)
 harness_option = click.option(
     "--harness",
     default="household",

@@ -1,10 +1,14 @@
 """What all tests may use."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -29,3 +33,31 @@ def read_only() -> Callable[..., subprocess.CompletedProcess[str]]:
         pytest.skip("no folder can be mounted read-only here")
 
     return run
+
+
+@pytest.fixture(scope="session")
+def stub_server() -> ModuleType:
+    """The module of the server whose model says fixed words."""
+    name = "stub_server"
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def serve(stub_server: ModuleType) -> Iterator[Callable[..., Any]]:
+    """Start a server: `serve(**settings)` returns its `Stub`; each ends with the test."""
+    running = []
+
+    def start(**settings: Any) -> Any:
+        stub = stub_server.Stub(**settings)
+        running.append(stub_server.start(stub))
+        return stub
+
+    yield start
+    for server in running:
+        server.shutdown()
+        server.server_close()

@@ -133,6 +133,15 @@ class Backend(Protocol):
         ...
 
 
+@runtime_checkable
+class Shared(Protocol):
+    """A backend that several threads can use, each through one of its own."""
+
+    def share(self) -> Backend:
+        """Return a backend of the same model, with counters of its own, for another thread; closing it ends it alone."""
+        ...
+
+
 def parts(prompt: Prompt) -> tuple[Segments, tuple[Message, ...]]:
     """Return the segments of a text and no message, or no segment and the messages of a chat."""
     return tuple(part for part in prompt if isinstance(part, str)), tuple(part for part in prompt if not isinstance(part, str))

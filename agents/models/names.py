@@ -331,7 +331,15 @@ def file_sha256(path: Path) -> str:
 
 
 def load(
-    name: str, *, n_ctx: int | None = None, n_threads: int = 1, gpu_layers: int = 0, n_batch: int = 512, progress: Progress | None = None
+    name: str,
+    *,
+    n_ctx: int | None = None,
+    n_threads: int = 1,
+    gpu_layers: int = 0,
+    n_batch: int = 512,
+    timeout_s: float | None = None,
+    key_name: str = "",
+    progress: Progress | None = None,
 ) -> "LlamaCpp | OpenAICompatible":
     """Return a backend for a model.
 
@@ -342,6 +350,8 @@ def load(
         n_threads: see `homebody.agents.models.llama.LlamaCpp`, as for the settings that follow; a server has its own.
         gpu_layers: layers on the GPU.
         n_batch: most tokens of one batch.
+        timeout_s: seconds to wait for an answer of a server; None waits ten minutes.
+        key_name: variable of the environment that holds the key of this server alone, where it is set.
         progress: see `resolve`.
 
     Raises:
@@ -350,7 +360,9 @@ def load(
     if n_ctx is not None and n_ctx < 1:
         raise BadRequestError("the context", n_ctx, "at least 1 token")
     if is_remote(name):
-        return _connect(name, n_ctx, n_threads, gpu_layers)
+        return _connect(name, n_ctx, n_threads, gpu_layers, timeout_s, key_name)
+    if timeout_s is not None:
+        raise BadRequestError("the time-out", timeout_s, "none with a model of this machine, which is waited for")
     path = resolve(name, progress)
     header = read_header(path)
     header.check_whole(path)
@@ -366,13 +378,13 @@ def load(
     return LlamaCpp(path, name=name, n_ctx=n_ctx, n_threads=n_threads, gpu_layers=gpu_layers, n_batch=n_batch)
 
 
-def _connect(name: str, n_ctx: int | None, n_threads: int, gpu_layers: int) -> "OpenAICompatible":
+def _connect(name: str, n_ctx: int | None, n_threads: int, gpu_layers: int, timeout_s: float | None, key_name: str) -> "OpenAICompatible":
     from homebody.agents.models.remote import OpenAICompatible
 
     for what, value, allowed in (("threads", n_threads, 1), ("layers on the GPU", gpu_layers, 0)):
         if value != allowed:
             raise BadRequestError(f"the number of {what}", value, f"{allowed} with a server, which has settings of its own")
-    backend = OpenAICompatible(name, n_ctx=n_ctx)
+    backend = OpenAICompatible(name, n_ctx=n_ctx, timeout_s=timeout_s, key_name=key_name)
     if n_ctx is not None and backend.n_ctx < n_ctx:
         backend.close()
         raise BadRequestError("the context", n_ctx, f"1 to {backend.n_ctx} with this server, which was started with that")

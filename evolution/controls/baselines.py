@@ -114,7 +114,14 @@ class _Row:
 
 
 def play_controls(
-    run_dir: UserPath, plan: Plan, *, workers: int = 1, data_dir: UserPath | None = None, told: Told | None = None
+    run_dir: UserPath,
+    plan: Plan,
+    *,
+    workers: int = 1,
+    concurrency: int = 1,
+    timeout_s: float | None = None,
+    data_dir: UserPath | None = None,
+    told: Told | None = None,
 ) -> dict[str, Any]:
     """Play the rows that are not in the run's store yet, and read all of them.
 
@@ -122,6 +129,8 @@ def play_controls(
         run_dir: a run that has ended.
         plan: which rows, on what.
         workers: number of worker processes; the result does not depend on it.
+        concurrency: episodes in flight at a time, where the model is on a server; likewise.
+        timeout_s: seconds to wait for an answer of a server; None: see `homebody.agents.models.names.load`.
         data_dir: where the files of the environment lie now, if elsewhere than in the run.
         told: told after each episode.
 
@@ -140,6 +149,7 @@ def play_controls(
     plan.check()
     told = told or (lambda row, done, total, what: None)
     lineage = read_lineage(run_dir, data_dir)
+    lineage = replace(lineage, config=replace(lineage.config, concurrency=concurrency, timeout_s=timeout_s))
     rollout = lineage.config.rollout
     rows: list[dict[str, Any]] = []
     skipped: dict[str, str] = {}
@@ -219,7 +229,7 @@ def _needed_s(key: str, lineage: Lineage, plan: Plan, workers: int) -> float:
         n *= _equal_attempts(lineage, plan)[0]
     elif key == "random-edits":
         n += int(lineage.end["episodes"])
-    return n * _mean_of_seed(lineage, "seconds") / workers
+    return n * _mean_of_seed(lineage, "seconds") / max(workers, config.concurrency)
 
 
 def _told_by_env(rollout: RolloutConfig, name: str, otherwise: str) -> str:

@@ -68,6 +68,8 @@ class Combination:
     gpu_layers: int = 0
     n_ctx: int | None = None
     n_threads: int = 1
+    concurrency: int = 1
+    timeout_s: float | None = None
 
     @property
     def name(self) -> str:
@@ -78,7 +80,17 @@ class Combination:
     def rollout(self) -> RolloutConfig:
         """Where its episodes are played."""
         one = self.benchmark
-        return RolloutConfig(one.env, self.model, one.max_steps, self.env_kwargs, self.gpu_layers, self.n_ctx, self.n_threads)
+        return RolloutConfig(
+            one.env,
+            self.model,
+            one.max_steps,
+            self.env_kwargs,
+            self.gpu_layers,
+            self.n_ctx,
+            self.n_threads,
+            self.concurrency,
+            self.timeout_s,
+        )
 
     def tasks(self, split: str, most: int | None) -> list[TaskSpec]:
         """Return the first tasks of a split, so many at most; None: all."""
@@ -160,13 +172,14 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
     others = sum(row not in ("seed", "final", "noop", "ablation", "incremental", *SLOW) for row in size.only)
     fixed = size.attempts * (seed_tasks + tested) + (others + 2 * size.rounds - 1) * tested
     slow = len(set(SLOW) & set(size.only)) * (evolved + seed_tasks)
+    at_a_time = max(workers, combination.concurrency)
     most = styles + evolved + fixed + slow
     return {
         "episode_s": seconds,
         "least_episodes": least,
-        "least_minutes": least * seconds / workers / 60,
+        "least_minutes": least * seconds / at_a_time / 60,
         "most_episodes": most,
-        "most_minutes": most * seconds / workers / 60,
+        "most_minutes": most * seconds / at_a_time / 60,
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from homebody.scripts.console import Console, check_target, json_written
-from homebody.scripts.options import PATH, json_out, workers
+from homebody.scripts.options import PATH, json_out, server_settings, workers
 
 
 @click.command(short_help="Play a run's controls: seed, no-op, random edits, ablations, ...")
@@ -31,10 +31,12 @@ from homebody.scripts.options import PATH, json_out, workers
 )
 @click.option("--data-dir", type=PATH, metavar="DIR", help="Where the game files lie now, if elsewhere than in the run.")
 @workers
+@server_settings
 @json_out
 def controls(
     run_dir: str, split: str, n_tasks: int | None, seed_tasks: int | None, attempts: int, equal: str, only: str | None,
-    minutes: float | None, data_dir: str | None, workers: int, json_path: str | None,
+    minutes: float | None, data_dir: str | None, workers: int, concurrency: int, timeout_s: float | None,
+    json_path: str | None,
 ) -> None:  # fmt: skip
     """Play what a run's gain has to be compared with, on held-out tasks, and audit the run's log.
 
@@ -60,6 +62,8 @@ def controls(
             run_dir,
             Plan(split, n_tasks, seed_tasks, attempts, equal, chosen, minutes),
             workers=workers,
+            concurrency=concurrency,
+            timeout_s=timeout_s,
             data_dir=data_dir,
             told=lambda row, done, total, what: advance(done, total, f"{row}: {what}"),
         )

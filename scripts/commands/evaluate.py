@@ -20,6 +20,7 @@ from homebody.scripts.options import (
     no_adaptation,
     policy_option,
     seed,
+    server_settings,
     where,
     without,
     workers,
@@ -44,11 +45,13 @@ if TYPE_CHECKING:
 @click.option("--run-dir", type=PATH, metavar="DIR", help="Keep episodes and result in this run; nothing is played twice.")
 @seed
 @model_settings
+@server_settings
 @json_out
 def evaluate(
     env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, split: str, harness: str, no_adaptation: bool,
     without: tuple[str, ...], policy: str, n_tasks: int | None, attempts: int, twins: bool, workers: int, run_dir: str | None,
-    seed: int, n_ctx: int | None, n_threads: int, gpu_layers: int, json_path: str | None,
+    seed: int, n_ctx: int | None, n_threads: int, gpu_layers: int, concurrency: int, timeout_s: float | None,
+    json_path: str | None,
 ) -> None:  # fmt: skip
     """Play the tasks of a split with a harness and a policy; print success with its 95% interval, and who decided.
 
@@ -62,6 +65,7 @@ def evaluate(
       homebody evaluate --env-arg holdout=rooms --tasks 60 --harness household-smollm2 --policy no-model
       homebody evaluate --env homebody/AlfWorld-v0 --data-dir $ALFWORLD_DATA --split valid_unseen --policy random
       homebody evaluate --harness household-smollm2 --without location_memory --tasks 60
+      homebody evaluate --policy http://127.0.0.1:8000/v1 --concurrency 16
     """
     from homebody.agents.harness.spec import HarnessSpec
     from homebody.agents.rollout import RolloutConfig
@@ -73,7 +77,8 @@ def evaluate(
         spec = spec.without_adaptations()
     for component in without:
         spec = spec.without(component)
-    stage = RolloutConfig(env_id, policy, max_steps, env_kwargs(env_id, data_dir, env_args), gpu_layers, n_ctx, n_threads)
+    kwargs = env_kwargs(env_id, data_dir, env_args)
+    stage = RolloutConfig(env_id, policy, max_steps, kwargs, gpu_layers, n_ctx, n_threads, concurrency, timeout_s)
     console = Console()
     console.prepare(policy)
     with console.progress("episodes") as advance:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from homebody.scripts.console import Console, check_target, json_written
-from homebody.scripts.options import PATH, env_kwargs, harness_option, json_out, model_settings, seed, where, workers
+from homebody.scripts.options import PATH, env_kwargs, harness_option, json_out, model_settings, seed, server_settings, where, workers
 from homebody.scripts.terminal import echo
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 @click.option("--proposer", default="rules", show_default=True, metavar="P",
               help="rules, llm, gepa, a control (random, noop), or your own module:callable.")  # fmt: skip
 @click.option("--proposer-model", metavar="MODEL", help="Model that the proposer may ask; without it the one that plays.")
+@click.option("--proposer-ctx", "proposer_n_ctx", type=click.IntRange(min=1), metavar="N", help="Tokens of that model's context.")
+@click.option("--proposer-timeout", "proposer_timeout_s", type=click.FloatRange(min=0, min_open=True), metavar="S",
+              help="Seconds to wait for one answer of that model's server.  [default: 600]")  # fmt: skip
 @click.option("--candidates", type=click.IntRange(1, 20), default=2, show_default=True, metavar="K", help="Edits tried a round.")
 @click.option(
     "--train-tasks", type=click.IntRange(min=1), default=24, show_default=True, metavar="N", help="Tasks whose traces are read, at first."
@@ -57,14 +60,16 @@ if TYPE_CHECKING:
 @workers
 @seed
 @model_settings
+@server_settings
 @click.option("--resume", is_flag=True, help="Go on with the run in --run-dir.")
 @json_out
 def evolve(
     env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, model: str, harness: str, run_dir: str,
-    objective: str | None, rounds: int, proposer: str, proposer_model: str | None, candidates: int, train_tasks: int,
-    validation_tasks: int, growth: int, exploration_steps: int, gate: str, isolation: str, budget_episodes: int | None,
-    budget_tokens: int | None, budget_minutes: float | None, approve: bool, workers: int, seed: int, n_ctx: int | None,
-    n_threads: int, gpu_layers: int, resume: bool, json_path: str | None,
+    objective: str | None, rounds: int, proposer: str, proposer_model: str | None, proposer_n_ctx: int | None,
+    proposer_timeout_s: float | None, candidates: int, train_tasks: int, validation_tasks: int, growth: int,
+    exploration_steps: int, gate: str, isolation: str, budget_episodes: int | None, budget_tokens: int | None,
+    budget_minutes: float | None, approve: bool, workers: int, seed: int, n_ctx: int | None, n_threads: int,
+    gpu_layers: int, concurrency: int, timeout_s: float | None, resume: bool, json_path: str | None,
 ) -> None:  # fmt: skip
     """Evolve a harness on training tasks; a gate on validation tasks decides which edits stay. Test tasks are not read.
 
@@ -76,11 +81,14 @@ def evolve(
     left, after three rounds in a row without anything new to play, or when a budget is spent; then the harness is what was shipped so
     far. A run that was stopped goes on with --resume and its own settings; budgets may be larger, or left out.
 
+    The proposer's model may be on another server. Its key is HOMEBODY_PROPOSER_API_KEY where that is set, else HOMEBODY_API_KEY.
+
     \b
     Examples:
       homebody evolve --model smollm2 --run-dir runs/first --workers 2
       homebody evolve --proposer random --run-dir runs/control
       homebody evolve --approve --budget-minutes 30 --run-dir runs/watched
+      homebody evolve --model http://127.0.0.1:8000/v1 --concurrency 16 --proposer-model https://HOST/v1 --run-dir runs/two
     """
     from homebody.evolution.config import EvolveConfig
     from homebody.evolution.loop import evolve as evolve_harness
@@ -95,6 +103,8 @@ def evolve(
         objective=objective,
         proposer=proposer,
         proposer_model=proposer_model,
+        proposer_n_ctx=proposer_n_ctx,
+        proposer_timeout_s=proposer_timeout_s,
         rounds=rounds,
         candidates=candidates,
         train_tasks=train_tasks,
@@ -112,6 +122,8 @@ def evolve(
         gpu_layers=gpu_layers,
         n_ctx=n_ctx,
         n_threads=n_threads,
+        concurrency=concurrency,
+        timeout_s=timeout_s,
     )
     config.check()
     console = Console()

@@ -15,7 +15,7 @@ import click
 
 from homebody.scripts.console import Console, check_target, json_written
 from homebody.scripts.interrupt import run_child
-from homebody.scripts.options import PATH, json_out, model_settings, workers
+from homebody.scripts.options import PATH, json_out, model_settings, server_settings, workers
 
 if TYPE_CHECKING:
     from homebody.evolution.controls.reproduce import Combination, Size
@@ -35,10 +35,11 @@ QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
 @click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of the game files, for benchmarks that read some.")
 @workers
 @model_settings
+@server_settings
 @json_out
 def reproduce(
     models: str | None, benchmarks: str | None, quick: bool, run_dir: str, data_dir: str | None, workers: int,
-    n_ctx: int | None, n_threads: int, gpu_layers: int, json_path: str | None,
+    n_ctx: int | None, n_threads: int, gpu_layers: int, concurrency: int, timeout_s: float | None, json_path: str | None,
 ) -> None:  # fmt: skip
     """Evolve each model's harness on each benchmark, test it with its controls in another process, and set the gains beside the published.
 
@@ -74,7 +75,10 @@ def reproduce(
     make_folder(run_dir)
     for line in left_out:
         console.line(f"left out: {line}")
-    chosen = [replace(one, n_ctx=n_ctx, n_threads=n_threads, gpu_layers=gpu_layers) for one in chosen]
+    chosen = [
+        replace(one, n_ctx=n_ctx, n_threads=n_threads, gpu_layers=gpu_layers, concurrency=concurrency, timeout_s=timeout_s)
+        for one in chosen
+    ]
     console.prepare(*dict.fromkeys(one.model for one in chosen))
     failed = False
     for combination in chosen:
@@ -154,6 +158,7 @@ def evolve_arguments(combination: Combination, size: Size, workers: int) -> list
         "--gpu-layers": (combination.gpu_layers, 0),
     }
     who += [text for name, (value, default) in settings.items() if value != default for text in (name, str(value))]
+    who += _server_settings(combination)
     who += ["--resume"] if holds(combination.run_dir, "start") else []
     return ["evolve", *where, *who, *(text for name, value in sizes.items() for text in (name, str(value))), "--workers", str(workers)]
 
@@ -168,7 +173,13 @@ def controls_arguments(combination: Combination, size: Size, workers: int, spent
         counts["--minutes"] = round(max(0.0, size.minutes - spent), 1)
     given = [text for name, value in counts.items() for text in (name, str(value))]
     rows = ["--only", ",".join(size.only), "--equal", size.equal]
-    return ["controls", str(combination.run_dir), *given, *rows, "--workers", str(workers)]
+    settings = _server_settings(combination)
+    return ["controls", str(combination.run_dir), *given, *rows, *settings, "--workers", str(workers)]
+
+
+def _server_settings(combination: Combination) -> list[str]:
+    settings = {"--concurrency": (combination.concurrency, 1), "--timeout": (combination.timeout_s, None)}
+    return [text for name, (value, default) in settings.items() if value != default for text in (name, str(value))]
 
 
 def _homebody(arguments: list[str], console: Console) -> int:

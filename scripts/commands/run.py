@@ -19,6 +19,7 @@ from homebody.scripts.options import (
     no_adaptation,
     policy_option,
     seed,
+    timeout,
     where,
     without,
 )
@@ -36,6 +37,7 @@ from homebody.scripts.view import option
 @policy_option
 @seed
 @model_settings
+@timeout
 @click.option("--watch", "is_watched", is_flag=True, help="Show it in a window while it is played.")
 @option.record
 @option.size
@@ -43,7 +45,7 @@ from homebody.scripts.view import option
 def run(
     env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, split: str, task_id: str | None, index: int,
     harness: str, no_adaptation: bool, without: tuple[str, ...], policy: str, seed: int, n_ctx: int | None, n_threads: int,
-    gpu_layers: int, is_watched: bool, record: str | None, size: tuple[int, int] | None, json_path: str | None,
+    gpu_layers: int, timeout_s: float | None, is_watched: bool, record: str | None, size: tuple[int, int] | None, json_path: str | None,
 ) -> None:  # fmt: skip
     """Play one task and print it step by step.
 
@@ -98,7 +100,7 @@ def run(
         task = next((task for task in tasks(env_id, split, None, **settings) if task.task_id == task_id), TaskSpec(task_id, "", split))
     console = Console()
     console.prepare(policy)
-    stage = RolloutConfig(env_id, policy, max_steps, settings, gpu_layers, n_ctx, n_threads)
+    stage = RolloutConfig(env_id, policy, max_steps, settings, gpu_layers, n_ctx, n_threads, timeout_s=timeout_s)
     sights: list[ModelCall | None] = []
     # Before a model is loaded: without a display there is nothing to wait for.
     window = open_window(size, f"homebody: {task.task_id}", "leave --watch out, or give --record FILE.gif") if is_watched else None

@@ -565,10 +565,10 @@ def test_a_template_that_the_server_shows_renders_as_in_this_process(fake, backe
 
 def test_elsewhere_a_prompt_is_a_transcript_that_remembers_the_chat(fake, backend):
     model = backend()
-    # The first reply shows whether the model thinks; from then on the request is as it is meant.
+    # A probe shows whether the model thinks; from then on the request is as it is meant.
     assert [model.chat(MESSAGES, Generation(tokens=9, stop=("\n",))).text for _ in range(2)] == ["open the box"] * 2
-    first, body = fake.posted("/v1/chat/completions")
-    assert (first["max_tokens"] > 9, "stop" in first) == (True, False)
+    probe, body, again = fake.posted("/v1/chat/completions")
+    assert (probe["max_tokens"] > 9, "stop" in probe, body) == (True, False, again)
     assert body["messages"] == [{"role": "system", "content": "Play."}, {"role": "user", "content": "A box. Open it?"}]
     assert (body["max_tokens"], body["temperature"], body["seed"], body["stop"]) == (9, 0.0, 0, ["\n"])
     assert not {"top_k", "min_p", "repeat_penalty"} & set(body)  # OpenAI's own service refuses what it does not know.
@@ -742,12 +742,66 @@ def test_busy_servers_are_tried_again_after_growing_pauses(fake, client, status)
     assert slept[-1] != first[0]
 
 
-def test_four_failures_are_an_error(fake, client):
+@pytest.mark.parametrize(("status", "times"), [(500, 4), (502, 4), (408, 4), (429, 8), (503, 8)])
+def test_failures_without_end_are_an_error(fake, client, status, times):
     one, slept = client
-    fake.override["/x"] = in_turn(Answer({"error": "overloaded"}, status=503))
-    with pytest.raises(RemoteRefusedError, match="answered 503 to /x: overloaded; read the server's log"):
+    fake.override["/x"] = in_turn(Answer({"error": "overloaded"}, status=status))
+    with pytest.raises(RemoteRefusedError, match=f"answered {status} to /x: overloaded; read the server's log"):
         one.post("/x", {})
-    assert (len(fake.posted("/x")), len(slept)) == (4, 3)
+    assert (len(fake.posted("/x")), len(slept)) == (times, times - 1)
+    assert all(0.25 * 2**n <= pause <= 0.5 * 2**n for n, pause in enumerate(slept))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "model is loading", "code": 503}},
+        {"object": "error", "message": "model is loading", "code": 500},
+        {"error": {"message": "model is loading", "code": 429, "type": "rate_limit"}},
+    ],
+)
+def test_an_error_object_with_status_200_is_what_its_code_says(fake, client, body):
+    one, slept = client
+    fake.override["/x"] = in_turn(Answer(body), Answer(body), Answer({"ok": 1}))
+    assert one.post("/x", {}) == {"ok": 1}
+    assert len(slept) == 2
+    fake.override["/x"] = in_turn(Answer(body))
+    with pytest.raises(RemoteAnswerError, match="it sends an error as an answer: model is loading"):
+        one.post("/x", {})
+
+
+@pytest.mark.parametrize("body", [{"error": {"message": "bad", "code": 400}}, {"error": "bad"}, {"object": "error", "message": "bad"}])
+def test_an_error_object_that_stays_is_asked_for_once(fake, backend, body):
+    model = backend()
+    fake.override["/v1/completions"] = in_turn(Answer(body))
+    asked = len(fake.asked)
+    with pytest.raises(RemoteAnswerError, match="it sends an error as an answer: bad"):
+        model.chat(("x",), Generation(tokens=4))
+    assert len(fake.asked) == asked + 1
+
+
+def test_closing_wakes_what_waits_for_an_answer(fake):
+    one = HttpClient(Address.parse(fake.url), timeout_s=60)
+    begun = threading.Event()
+    fake.override["/x"] = lambda body: (begun.set(), Answer({}, wait_s=1.0))[1]
+    fake.override["/busy"] = lambda body: (begun.set(), Answer({}, status=503, headers={"Retry-After": "50"}))[1]
+    for path in ("/x", "/busy"):
+        begun.clear()
+        ended = []
+
+        def ask(client, path, ended):
+            with pytest.raises(BackendClosedError):
+                client.post(path, {})
+            ended.append(path)
+
+        thread = threading.Thread(target=ask, args=(one, path, ended))
+        thread.start()
+        assert begun.wait(10)
+        one.close()
+        thread.join(10)
+        assert ended == [path]
+        one = HttpClient(Address.parse(fake.url), timeout_s=60)
+    one.close()
 
 
 @pytest.mark.parametrize(
@@ -953,6 +1007,53 @@ def test_a_key_that_no_header_can_hold_is_named_and_not_shown(monkeypatch, key):
     monkeypatch.setenv("HOMEBODY_API_KEY", key)
     with pytest.raises(BadRequestError, match=r"HOMEBODY_API_KEY is '\*\*\*'; allowed: printable ASCII"):
         find_key(Address.parse("http://127.0.0.1/v1"))
+
+
+def test_no_key_that_a_server_repeats_is_kept(fake, backend, monkeypatch):
+    monkeypatch.setenv("HOMEBODY_API_KEY", 'sk-"secret')
+    model = backend()
+    said = 'sk-"secret, open the box'
+    message = {"content": said, "reasoning": said, "tool_calls": [{"function": {"name": said, "arguments": {said: said}}}]}
+    fake.override["/v1/chat/completions"] = lambda body: Answer({"choices": [{"message": message, "finish_reason": "stop"}]})
+    reply = model.chat(MESSAGES, Generation(tokens=9))
+    assert reply.text == "***, open the box"
+    assert "secret" not in repr(reply)
+
+
+@pytest.mark.parametrize(("own", "host", "key"), [("p", "h", "p"), (None, "h", "h"), ("", "h", ""), ("p", "", "p"), (None, "", "")])
+def test_a_server_may_have_a_key_of_its_own(fake, monkeypatch, own, host, key):
+    monkeypatch.setenv("HOMEBODY_API_KEY", host)
+    monkeypatch.delenv("OWN_KEY", raising=False)
+    if own is not None:
+        monkeypatch.setenv("OWN_KEY", own)
+    with load(fake.url, key_name="OWN_KEY"):
+        sent = {headers.get("Authorization", "") for _, _, headers in fake.asked}
+    assert sent == {f"Bearer {key}" if key else ""}
+
+
+def test_an_own_key_goes_over_plain_http_only_where_it_is_asked_for(monkeypatch):
+    monkeypatch.setenv("OWN_KEY", "sk-own")
+    with pytest.raises(AgentError, match=r"^OWN_KEY is set and would go to 192.0.2.1:80 over plain http") as caught:
+        load("http://192.0.2.1/v1", key_name="OWN_KEY")
+    assert "sk-own" not in str(caught.value)
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1.0, float("inf"), float("nan")])
+def test_a_time_out_that_cannot_be_is_named(fake, timeout_s):
+    with pytest.raises(BadRequestError, match="the time-out is"):
+        OpenAICompatible(fake.url, timeout_s=timeout_s)
+
+
+def test_a_model_of_this_machine_has_no_time_out():
+    with pytest.raises(BadRequestError, match="the time-out is 5; allowed: none with a model of this machine"):
+        load("smollm2", timeout_s=5)
+
+
+def test_the_time_out_is_the_one_that_was_asked_for(fake):
+    with load(fake.url, timeout_s=0.3) as model:
+        fake.override["/v1/completions"] = lambda body: Answer({}, wait_s=0.6)
+        with pytest.raises(RemoteDownError, match=r"no answer to /v1/completions within 0\.3 s"):
+            model.chat(("x",), Generation(tokens=1))
 
 
 def test_without_a_key_none_is_sent(fake, backend):

@@ -114,8 +114,11 @@ def test_run_tells_what_a_model_read_and_wrote(homebody: Command, loaded: Comman
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ((), {"n_ctx": None, "n_threads": 1, "gpu_layers": 0}),
-        (("--ctx", 512, "--threads", 2, "--gpu-layers", -1), {"n_ctx": 512, "n_threads": 2, "gpu_layers": -1}),
+        ((), {"n_ctx": None, "n_threads": 1, "gpu_layers": 0, "timeout_s": None}),
+        (
+            ("--ctx", 512, "--threads", 2, "--gpu-layers", -1, "--timeout", 9),
+            {"n_ctx": 512, "n_threads": 2, "gpu_layers": -1, "timeout_s": 9.0},
+        ),
     ],
 )
 @pytest.mark.parametrize("command", ["run", "evaluate"])
@@ -131,7 +134,7 @@ def test_settings_reach_the_model(
     monkeypatch.setattr("homebody.agents.models.names.load", load)
     count = ("--tasks", 1) if command == "evaluate" else ()
     assert homebody(command, "--policy", "teller", "--max-steps", 2, *count, *options).code == 0
-    assert asked == [("teller", expected)]
+    assert asked == [("teller", {**expected, "key_name": ""})]
 
 
 def test_a_model_that_has_to_be_prepared_shows_how_far_that_is(homebody: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

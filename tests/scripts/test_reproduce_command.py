@@ -112,6 +112,12 @@ def test_command_lines_say_all_that_fixes_a_run(tmp_path: Path) -> None:
     resumed = command.evolve_arguments(one, FULL, 2)
     resumed.remove("--resume")
     assert resumed == told
+    assert not {"--concurrency", "--timeout"} & set(told)
+    served = replace(one, concurrency=9, timeout_s=30.0)
+    for arguments in (command.evolve_arguments(served, FULL, 1), command.controls_arguments(served, FULL, 1, 0.0)):
+        assert arguments[arguments.index("--concurrency") + 1] == "9"
+        assert arguments[arguments.index("--timeout") + 1] == "30.0"
+    assert (served.rollout.concurrency, served.rollout.timeout_s) == (9, 30.0)
     assert "--budget-minutes" not in told
     bounded = command.evolve_arguments(one, TINY, 2)
     assert [bounded[bounded.index(name) + 1] for name in ("--growth", "--candidates", "--budget-minutes")] == ["1", "2", "3.0"]

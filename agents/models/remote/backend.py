@@ -14,10 +14,12 @@ does at the time, and on its version; the weights behind a model's name are the 
 
 from __future__ import annotations
 
+import copy
 import json
+import math
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
@@ -32,14 +34,25 @@ from homebody.agents.errors import (
     RemoteCannotError,
     RemoteRefusedError,
 )
-from homebody.agents.models import tool_call
-from homebody.agents.models.backend import CUT, TOKENIZED, Message, Prompt, Segments, Tool, Usage, parts
+from homebody.agents.models.backend import TOKENIZED, Message, Prompt, Segments, Tool, Usage, parts
 from homebody.agents.models.chat_template import ChatTemplate, render_plain
-from homebody.agents.models.generation import PENALTIES, Generation, Reply, Thinking, first_stop
-from homebody.agents.models.remote.http_client import Address, HttpClient, Sleep, find_key
-from homebody.agents.models.remote.provider import UNKNOWN_N_CTX, Body, ask, counted, take
+from homebody.agents.models.generation import PENALTIES, Generation, Reply, Thinking
+from homebody.agents.models.remote.habit import PROBE, PROBE_TOKENS, Habit, Refusals
+from homebody.agents.models.remote.http_client import TIMEOUT_S, Address, HttpClient, Sleep, find_key
+from homebody.agents.models.remote.message import (
+    Body,
+    called_in_thought,
+    ended,
+    find_overflow,
+    find_reason,
+    find_start,
+    read_message,
+    sent_message,
+)
+from homebody.agents.models.remote.provider import UNKNOWN_N_CTX, ask, counted, take
 from homebody.agents.models.remote.scorer import Scored, Scorer
-from homebody.agents.models.thinking import VARIABLES, Marks, find_marks, may_think, open_prompt, split_thought
+from homebody.agents.models.thinking import VARIABLES, Marks, find_marks, marks_for, may_think, open_prompt, told
+from homebody.agents.models.tool_call import CallReader
 
 _CHAT_TOKENS = 8
 """Tokens that a template is taken to put around a message."""
@@ -62,9 +75,10 @@ class OpenAICompatible:
         name: the server's address, ``http://HOST:PORT/v1`` or ``http://HOST:PORT/v1#MODEL``.
         n_ctx: most tokens of context to use; the server's own if that is less, or None. Where the server does not tell, it is believed;
             without either a cautious guess is made.
-        concurrency: most requests at a time.
-        timeout_s: seconds to wait for one answer.
-        sleep: waits between attempts.
+        concurrency: most continuations that are scored at a time.
+        timeout_s: seconds to wait for one answer; None: `http_client.TIMEOUT_S`.
+        key_name: variable of the environment that, where it is set, holds this server's own key; see `http_client.find_key`.
+        sleep: waits between attempts; None does so until the backend is closed.
 
     Raises:
         BadRequestError: the address or a setting is out of range, or the server has no such model.
@@ -73,31 +87,40 @@ class OpenAICompatible:
     """
 
     def __init__(
-        self, name: str, *, n_ctx: int | None = None, concurrency: int = 4, timeout_s: float = 120.0, sleep: Sleep = time.sleep
+        self,
+        name: str,
+        *,
+        n_ctx: int | None = None,
+        concurrency: int = 4,
+        timeout_s: float | None = None,
+        key_name: str = "",
+        sleep: Sleep | None = None,
     ) -> None:
         for what, value in (("n_ctx", n_ctx), ("concurrency", concurrency)):
             if value is not None and value < 1:
                 raise BadRequestError(what, value, "an integer of at least 1")
+        timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
+        if not 0 < timeout_s < math.inf:
+            raise BadRequestError("the time-out", timeout_s, "a number of seconds above 0")
         address = Address.parse(name)
         self.name = name
         self.usage = Usage()
-        self._thinks: bool | None = None
-        """Whether the model behind a server that renders the prompt was seen to think."""
         self._closed = False
-        self._client = HttpClient(address, key=find_key(address), timeout_s=timeout_s, sleep=sleep)
+        self._is_shared = False
+        self._client = HttpClient(address, key=find_key(address, key_name), timeout_s=timeout_s, sleep=sleep)
+        self._habit, self._refusals = Habit(self._probe), Refusals()
         self._api, self._root = address.api, address.root
         self._tokens = lru_cache(maxsize=TOKENIZED)(self._tokenize)
         try:
-            self._server = ask(self._client)
-            self._dialect = self._server.provider
-            server = self._server
+            self._server = server = ask(self._client)
             self._template = ChatTemplate(server.template, bos=server.bos, eos=server.eos, model=name) if server.template else None
-            self._scorer = Scorer(self._client, self._dialect, self._score_complete, lambda text: self._tokens(text, False))
+            self._scorer = Scorer(self._client, self._server.provider, self._score_complete, lambda text: self._tokens(text, False))
             template = self._template
-            self._marks = find_marks(template, lambda mark: mark in (server.template or "")) if template else None
+            self._marks = find_marks(template, self._is_mark) if template else None
         except BaseException:
             self._client.close()
             raise
+        self._concurrency = concurrency
         self._pool = ThreadPoolExecutor(concurrency)
         self.n_ctx = min((size for size in (n_ctx, self._server.n_ctx) if size is not None), default=UNKNOWN_N_CTX)
         self.fingerprint = {
@@ -116,11 +139,9 @@ class OpenAICompatible:
         return self._size(self._segments(prompt)) + sum(_TOOL_TOKENS + self._length(json.dumps(tool)) for tool in tools)
 
     def thinks(self, thinking: Thinking) -> bool:
-        """Tell whether a reply may begin with a thought; of a server that renders the prompt, whether one was seen."""
-        if thinking.mode == "off":
-            return False
+        """Tell whether a reply may begin with a thought; of a server that renders the prompt, whether a probe did."""
         if self._template is None:
-            return self._thinks is True
+            return self._habit.thinks(thinking)
         return may_think(self._template, self._marks, thinking)
 
     def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
@@ -136,9 +157,10 @@ class OpenAICompatible:
         else:
             is_open, marks = False, None
             if messages:
-                marks = self._marks
+                marks = marks_for(self._marks, generation.thinking)
                 segments, is_open = self._opened(messages, generation.thinking, tools)
-            reply = self._by_text("".join(segments), generation, marks, is_open)
+            form = self._template.tool_form if self._template is not None else None
+            reply = self._by_text("".join(segments), generation, marks, is_open, CallReader(form, offered=bool(tools)))
         self._count(started)
         return reply
 
@@ -168,12 +190,23 @@ class OpenAICompatible:
         self._count(started)
         return [scores[continuation] for continuation in continuations]
 
+    def share(self) -> OpenAICompatible:
+        """Return a backend of the same server, with counters of its own, for another thread.
+
+        Closing it leaves the connections open.
+        """
+        found = copy.copy(self)
+        found.usage, found._is_shared = Usage(), True
+        found._pool = ThreadPoolExecutor(self._concurrency)
+        return found
+
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, also for those who share them; what waits for an answer waits no longer."""
         if not self._closed:
             self._closed = True
+            if not self._is_shared:
+                self._client.close()
             self._pool.shutdown(cancel_futures=True)
-            self._client.close()
 
     def __enter__(self) -> OpenAICompatible:
         return self
@@ -181,85 +214,122 @@ class OpenAICompatible:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _by_text(self, prompt: str, generation: Generation, marks: Marks | None, is_open: bool) -> Reply:
+    def _is_mark(self, text: str) -> bool:
+        """Tell whether a text is a mark of the model's vocabulary, or of its template."""
+        return text in (self._server.template or "") or self._length(text) == 1
+
+    def _by_text(self, prompt: str, generation: Generation, marks: Marks | None, is_open: bool, calls: CallReader) -> Reply:
         """Return the reply to a text, of which the server knows no roles: a thought first where the model has one, then the answer."""
         thinking = generation.thinking
         if marks is not None and not is_open and self.thinks(thinking):
             # The model may open the thought itself.
             peek = replace(generation, tokens=min(generation.tokens, _PEEK) or _PEEK, grammar=None, schema=None)
-            if self._answer(prompt, peek).text.lstrip().startswith(marks.start):
+            if self._answer(prompt, peek, calls).text.lstrip().startswith(marks.start):
                 prompt, is_open = f"{prompt}{marks.start}\n", True
         if marks is None or not is_open:
-            reply = self._answer(prompt, generation) if generation.tokens else Reply("")
+            reply = self._answer(prompt, generation, calls) if generation.tokens else Reply("")
             if marks is not None and marks.start in reply.text:  # It is no answer, though none was asked for.
                 return replace(reply, text=reply.text.partition(marks.start)[0])
-            return replace(reply, place=prompt)
-        thought, finish, rest = "", "length", ""
+            text = marks.answer(reply.text) if marks is not None and marks.header else reply.text
+            return replace(reply, text=text, place=prompt)
+        thought, finish = "", "length"
         if thinking.budget:
             wanted = replace(generation, tokens=thinking.budget, stop=(marks.end,), grammar=None, schema=None)
-            found = self._answer(prompt, wanted, room=generation.tokens)
-            thought, mark, rest = found.text.partition(tool_call.START)
-            finish = found.finish
-            if called := tool_call.find_tool_call(mark + rest):
-                return Reply(mark + rest, thought.strip(), called, "tool")
+            found = self._answer(prompt, wanted, calls, room=generation.tokens)
+            if called := called_in_thought(found.text, calls):
+                return called
+            thought, finish = found.text[: find_start(found.text, calls)], found.finish
         if finish == "length" and thinking.at_budget == "fail":
             return Reply("", thought.strip(), finish="budget")
         if finish == "length" and thinking.sentence and thought:
             thought = f"{thought} {thinking.sentence}"
         prompt += thought.rstrip() + marks.closing()
-        reply = self._answer(prompt, generation) if generation.tokens else Reply("")
-        text = reply.text.partition(marks.start)[0].lstrip()
+        reply = self._answer(prompt, generation, calls) if generation.tokens else Reply("")
+        text = marks.answer(reply.text.partition(marks.start)[0])
         return replace(reply, text=text, thought=thought.strip(), place=prompt)
 
-    def _answer(self, prompt: str, generation: Generation, room: int = 0) -> Reply:
+    def _answer(self, prompt: str, generation: Generation, calls: CallReader, room: int = 0) -> Reply:
         """Return what follows a text, by one completion; so many tokens more must fit."""
         total = self._check_fits((prompt,), generation.tokens + room)
         body = self._settings(generation) | self._constraint(generation, is_chat=False)
-        answer = self._complete(body | {"prompt": prompt}, generation.grammar)
-        self._add(answer, total)
-        return _ended(take(self._client, answer, str, "choices", 0, "text"), _reason(answer), generation)
+
+        def complete(body: Body) -> Reply:
+            answer = self._complete(body | {"prompt": prompt}, generation.grammar)
+            self._add(answer, total)
+            return ended(take(self._client, answer, str, "choices", 0, "text"), find_reason(answer), generation, calls)
+
+        return _with_text(complete, body)
 
     def _by_chat(self, messages: tuple[Message, ...], generation: Generation, tools: Sequence[Tool]) -> Reply:
         """Return the reply to a chat that the server renders.
 
-        Whether its model thinks shows in the first reply, which has the room of a thought. Where it does, no stop string is sent: it would
-        end the thought.
+        Where its model thinks, the thought has room besides the answer's, and no stop string is sent: it would end the thought.
         """
         if not generation.tokens:
             raise RemoteCannotError(
                 self._client.address.shown, "think first and score then", "use another method of decision, thinking off, or llama-server"
             )
-        thinking = generation.thinking
-        is_new, is_off = self._thinks is None, thinking.mode == "off"
-        may_open = (self._thinks is True and not self._dialect.switches) if is_off else self._thinks is not False
-        chat = _transcript(messages)
-        room = thinking.budget if may_open else 0
-        if is_new:
-            room = max(0, min(room, self.n_ctx - self._size(chat) - generation.tokens))
-        total = self._check_fits(chat, generation.tokens + room)
-        body = self._settings(replace(generation, tokens=generation.tokens + room, stop=() if may_open else generation.stop))
-        body |= self._constraint(generation, is_chat=True)
+        thinks = self._habit.thinks(generation.thinking)
+        reply = self._ask_chat(messages, generation, tools, thinks)
+        is_begun = reply.finish == "budget" or (reply.thought and not reply.text and reply.tool_call is None)
+        # A model that mostly answers at once has thought, and the room was the answer's.
+        return self._ask_chat(messages, generation, tools, True) if is_begun and not thinks else reply
+
+    def _ask_chat(self, messages: tuple[Message, ...], generation: Generation, tools: Sequence[Tool], thinks: bool) -> Reply:
+        """Return the reply to one chat completion, with room for a thought or without."""
+        thinking, provider = generation.thinking, self._server.provider
+        room = thinking.budget if thinks else 0
+        total = self._check_fits(_transcript(messages), generation.tokens + room)
+        body = self._settings(replace(generation, tokens=generation.tokens + room, stop=() if thinks else generation.stop))
+        body |= self._constraint(generation, is_chat=True) | self._thinking_fields(thinking)
+        if thinks and thinking.at_budget == "close" and provider.budget:
+            body |= provider.budget(thinking)
         if tools:
             body["tools"] = list(tools)
-        if thinking.mode != "template" and self._dialect.switches:
-            body["chat_template_kwargs"] = dict(VARIABLES[thinking.mode])
-        if self._thinks and room and self._dialect.budget:
-            body[self._dialect.budget] = thinking.budget
-        answer = self._ask("/chat/completions", body | {"messages": [_sent(message) for message in messages]}, generation.grammar)
-        self._add(answer, total)
+
+        def complete(body: Body) -> Reply:
+            answer = self._complete_chat(messages, body, generation.grammar)
+            self._add(answer, total)
+            return self._read(answer, generation, CallReader(offered=bool(tools)), may_think=thinks)
+
+        return _with_text(complete, body)
+
+    def _complete_chat(self, messages: Sequence[Message], body: Body, grammar: str | None = None) -> Any:
+        body |= {"messages": [sent_message(message) for message in messages]}
+        try:
+            return self._ask("/chat/completions", self._refusals.adapt(body), grammar)
+        except RemoteRefusedError as error:
+            if not self._refusals.learn(body, error):
+                raise
+        return self._ask("/chat/completions", self._refusals.adapt(body), grammar)
+
+    def _read(self, answer: Any, generation: Generation, calls: CallReader, *, may_think: bool) -> Reply:
         message = take(self._client, answer, dict, "choices", 0, "message")
         if message.get("content") is not None:
-            take(self._client, message, str, "content")
-        reply = _read_message(message, _reason(answer), generation)
-        if reply.thought or reply.finish == "budget":
-            was_short = not may_open
-            self._thinks = True
-            return self._by_chat(messages, generation, tools) if was_short and not (is_off and self._dialect.switches) else reply
-        if is_new and not is_off:
-            self._thinks = False
-            if reply.finish == "length" or counted(answer, "completion_tokens") > generation.tokens:
-                return self._by_chat(messages, generation, tools)  # It was given the room of a thought.
-        return reply
+            message = message | {"content": take(self._client, message, str, "content")}
+        return read_message(message, find_reason(answer), generation, calls, may_think=may_think)
+
+    def _thinking_fields(self, thinking: Thinking) -> Body:
+        """Return what tells a server whether to think, and to tell thought and answer apart.
+
+        Raises:
+            RemoteCannotError: the harness names variables of the template, and the server takes none.
+        """
+        provider = self._server.provider
+        variables = told(thinking)
+        if not provider.switches:
+            if thinking.template:
+                what = f"tell its chat template {', '.join(thinking.template)}"
+                raise RemoteCannotError(self._client.address.shown, what, "leave it out, or use llama-server or vLLM")
+            variables = {}
+        return {**provider.thought, **({"chat_template_kwargs": variables} if variables else {})}
+
+    def _probe(self, thinking: Thinking) -> Reply:
+        """Return the reply to a chat that shows whether the model thinks; it counts as nobody's."""
+        chat = _transcript(PROBE)
+        wanted = Generation(tokens=max(1, min(PROBE_TOKENS, self.n_ctx - self._size(chat))), maker=True)
+        body = self._settings(wanted) | self._thinking_fields(thinking)
+        return self._read(self._complete_chat(PROBE, body), wanted, CallReader(), may_think=False)
 
     def _settings(self, generation: Generation) -> Body:
         """Return the length, the stop strings and the sampling of a request; the maker's sampling is what a server does unasked."""
@@ -268,13 +338,13 @@ class OpenAICompatible:
             body["stop"] = ends[:4]  # OpenAI's own service takes no more; the text is cut here in any case.
         if generation.maker:
             return body
-        neutral = self._dialect.neutral
+        neutral = self._server.provider.neutral
         body |= {**neutral, "temperature": generation.temperature, "top_p": generation.top_p}
         body |= {name: value for name in PENALTIES if (value := getattr(generation, name))}
         own = {"top_k": generation.top_k, "min_p": generation.min_p}
         wanted = {name: value for name, value in own.items() if value}
         if generation.repetition_penalty != 1.0:
-            wanted[self._dialect.repetition] = generation.repetition_penalty
+            wanted[self._server.provider.repetition] = generation.repetition_penalty
         if missing := ", ".join(name for name in wanted if name not in neutral):
             raise RemoteCannotError(self._client.address.shown, f"sample by {missing}", "leave it out, or use llama-server or vLLM")
         return body | wanted
@@ -302,11 +372,11 @@ class OpenAICompatible:
 
     def _rendered(self, segments: Sequence[str]) -> tuple[str, Body]:
         """Return the text to score after, and what has to be sent with it."""
-        if not (isinstance(segments, Chat) and self._dialect.renders):
+        if not (isinstance(segments, Chat) and self._server.provider.renders):
             return "".join(segments), {}
-        messages = [_sent(message) for message in segments.messages]
+        messages = [sent_message(message) for message in segments.messages]
         wanted = {"model": self._server.model, "messages": messages, "add_generation_prompt": True}
-        if self._thinks:
+        if self._habit.thinks(Thinking()):
             wanted["chat_template_kwargs"] = dict(VARIABLES["off"])
         tokens = take(self._client, self._client.post(f"{self._root}/tokenize", wanted), list, "tokens")
         text = self._client.post(f"{self._root}/detokenize", {"model": self._server.model, "tokens": tokens})
@@ -315,12 +385,12 @@ class OpenAICompatible:
     def _constraint(self, generation: Generation, *, is_chat: bool) -> Body:
         grammar, schema = generation.grammar, generation.schema
         if grammar is not None:
-            if self._dialect.grammar is None:
+            if self._server.provider.grammar is None:
                 remedy = "choose a harness without a grammar, or llama-server or vLLM"
                 raise RemoteCannotError(self._client.address.shown, "hold a text to a grammar", remedy)
-            return self._dialect.grammar(grammar)
+            return self._server.provider.grammar(grammar)
         if schema is not None:
-            fields = self._dialect.chat_schema if is_chat else self._dialect.schema
+            fields = self._server.provider.chat_schema if is_chat else self._server.provider.schema
             if fields is None:
                 raise RemoteCannotError(self._client.address.shown, "hold this text to a JSON Schema", "use llama-server or vLLM")
             return fields(schema)
@@ -331,31 +401,31 @@ class OpenAICompatible:
 
     def _score_complete(self, body: Body) -> Any:
         """Ask for a completion of an undistorted distribution."""
-        return self._complete({**self._dialect.neutral, "temperature": 0.0, "top_p": 1.0} | body)
+        return self._complete({**self._server.provider.neutral, "temperature": 0.0, "top_p": 1.0} | body)
 
     def _ask(self, path: str, body: Body, grammar: str | None) -> Any:
         try:
             return self._client.post(self._api + path, {"model": self._server.model} | body)
         except RemoteRefusedError as error:
-            if needed := _overflow(error):
+            if needed := find_overflow(error):
                 raise ContextOverflowError(*needed) from None
             if grammar is not None and "grammar" in str(error):
                 raise BadGrammarError(error.reason) from None
             raise
 
     def _tokenize(self, text: str, special: bool) -> tuple[int, ...]:
-        assert self._dialect.tokenize is not None
-        path, body = self._dialect.tokenize
+        assert self._server.provider.tokenize is not None
+        path, body = self._server.provider.tokenize
         model = self._server.model
         tokens = take(self._client, self._client.post(self._root + path, body(model, text, special)), list, "tokens")
         if not all(isinstance(token, int) for token in tokens):
             raise self._client.wrong(f"its tokens are {self._client.clean(str(tokens))[:40]}, expected: integers")
-        if self._dialect.kind == "llama-cpp-python" and text:
+        if self._server.provider.kind == "llama-cpp-python" and text:
             tokens = tokens[len(self._tokens("", special)) :]  # It puts the mark of the beginning first.
         return tuple(tokens)
 
     def _length(self, text: str) -> int:
-        return len(self._tokens(text, True)) if self._dialect.tokenize else -(-len(text.encode()) // 3)
+        return len(self._tokens(text, True)) if self._server.provider.tokenize else -(-len(text.encode()) // 3)
 
     def _check_fits(self, segments: Sequence[str], room: int) -> int:
         """Return the prompt's tokens if there is room for so many more."""
@@ -375,53 +445,19 @@ class OpenAICompatible:
             raise BackendClosedError(self.name)
 
 
+def _with_text(complete: Callable[[Body], Reply], body: Body) -> Reply:
+    """Return the reply to a request.
+
+    A server heeds a stop string in the white space before an answer as well. Where nothing else
+    came, it is asked once more without any: the text is cut here.
+    """
+    reply = complete(body)
+    if "stop" in body and reply == Reply(""):
+        return complete({name: value for name, value in body.items() if name != "stop"})
+    return reply
+
+
 def _transcript(messages: Sequence[Message]) -> Chat:
     chat = Chat(render_plain(messages))
     chat.messages = tuple(messages)
     return chat
-
-
-def _sent(message: Message) -> Body:
-    """Return a message as the protocol has it; a thought goes by the name that most servers take."""
-    sent = {"role": message["role"], "content": message["content"].replace(CUT, "")}
-    return sent | ({"reasoning_content": message["thought"]} if message.get("thought") else {})
-
-
-def _read_message(message: Mapping[str, Any], reason: object, generation: Generation) -> Reply:
-    """Return a server's message as a reply. Null, empty and missing parts are no text."""
-    found = {key: message.get(key) for key in ("content", "reasoning", "reasoning_content")}
-    text, *reasoning = (value if isinstance(value, str) else "" for value in found.values())
-    thought, text = split_thought(text)
-    thought = thought or next(filter(None, reasoning), "")
-    called = None
-    calls = message.get("tool_calls")
-    if isinstance(calls, list) and calls and isinstance(calls[0], dict):
-        called = tool_call.make_tool_call(json.dumps(calls[0].get("function")))
-    reply = _ended(text.lstrip(), reason, generation)
-    if reason == "length" and not reply.text and not called:
-        return Reply("", thought.strip(), finish="budget")  # What had room for no letter of an answer was a thought, shown or not.
-    return replace(reply, thought=thought.strip(), tool_call=called or reply.tool_call, finish="tool" if called else reply.finish)
-
-
-def _ended(text: str, reason: object, generation: Generation) -> Reply:
-    """Return a server's text, cut at the stop strings, as a reply."""
-    at = None if tool_call.START in text else first_stop(text, generation.stop)
-    finish = "length" if reason == "length" and at is None else "stop"
-    called = tool_call.find_tool_call(text[:at]) if finish == "stop" and not generation.is_constrained else None
-    return Reply(text[:at], tool_call=called, finish="tool" if called else finish)
-
-
-def _reason(answer: Any) -> object:
-    """Return why a server says that its text ended; None where it does not say."""
-    choices = answer.get("choices") if isinstance(answer, dict) else None
-    return choices[0].get("finish_reason") if choices and isinstance(choices[0], dict) else None
-
-
-def _overflow(error: RemoteRefusedError) -> tuple[int, int] | None:
-    """Return tokens needed and tokens allowed, if a server refused a prompt as too long; one too many where it does not say."""
-    found = re.search(r"maximum context length is (\d+) tokens(?:.*?(?:requested|has|contains)\D*(\d+))?", str(error))
-    if found is None:  # llama-server's words.
-        found = re.search(r"context size \((\d+) tokens\)", str(error))
-        needed = re.search(r"request \((\d+) tokens\)", str(error))
-        return (int(needed[1]) if needed else int(found[1]) + 1, int(found[1])) if found else None
-    return int(found[2] or int(found[1]) + 1), int(found[1])

@@ -3,8 +3,9 @@
 Knows nothing of models. Only the standard library's client: it reads no proxy settings and follows no redirect, so a key goes to the
 address that was given and nowhere else.
 
-Tried again: a connection that is refused or breaks, and the answers 408, 429 and 5xx (not 501). The pauses are 0.5, 1 and 2 seconds, of
-which the second half is scaled by a number drawn from the request's own bytes: several clients do not come back all at once, and the
+Tried again: a connection that is refused or breaks, and the answers 408, 429 and 5xx (not 501), where the status may be an error
+object's own in an answer of status 200. The pauses are 0.5, 1 and 2 seconds, and up to 32 for a server that says it is busy (429, 503);
+the second half of each is scaled by a number drawn from the request's own bytes: several clients do not come back all at once, and the
 same run waits the same times. A Retry-After header replaces the pause. A time-out is final: the server may still be at work on the
 request, and the same one again would only add to its load.
 """
@@ -16,20 +17,38 @@ import ipaddress
 import json
 import os
 import re
+import socket
+import threading
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
 from typing import Any
 from urllib.parse import urlsplit
 
-from homebody.agents.errors import BadRequestError, PlainKeyError, RemoteAnswerError, RemoteDownError, RemoteRefusedError
+from homebody.agents.errors import (
+    BackendClosedError,
+    BadRequestError,
+    PlainKeyError,
+    RemoteAnswerError,
+    RemoteDownError,
+    RemoteError,
+    RemoteRefusedError,
+)
 
-Sleep = Callable[[float], None]
+Sleep = Callable[[float], object]
 
+KEY = "HOMEBODY_API_KEY"
+"""The variable of the environment that holds the key of the servers that the user names."""
+TIMEOUT_S = 600.0
+"""Seconds to wait for one answer: a long thought on a slow machine, behind others, takes minutes."""
 ATTEMPTS = 4
 """Times that a request is sent before its failure is an error."""
+BUSY_ATTEMPTS = 8
+"""The same where the server says that it is busy (429) or not ready (503): some minute in all."""
+_BUSY = (429, 503)
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 60.0
 _LARGEST_ANSWER = 64 << 20
@@ -86,19 +105,25 @@ class Address:
             return self.host == "localhost"
 
 
-def find_key(address: Address) -> str:
+def find_key(address: Address, own: str = "") -> str:
     """Return the API key for a server, empty if there is none.
 
     ``HOMEBODY_API_KEY`` goes to any server that the user names, over https or on this machine; over plain http, where anybody on the way
     can read it, only if ``HOMEBODY_KEY_OVER_HTTP`` is 1. ``OPENAI_API_KEY`` goes to openai.com over https and to this machine: somebody
     else's server should not be told it because it stood in the environment.
 
+    Args:
+        address: of the server.
+        own: a variable of the environment that, where it is set, holds the key of this server in the place of all others. An empty one
+            says that the server gets none.
+
     Raises:
         BadRequestError: the key cannot be sent in a header. It is not shown.
         PlainKeyError: it would go over plain http.
     """
     ours = address.is_local or (address.scheme == "https" and address.host.endswith(".openai.com"))
-    for name in ("HOMEBODY_API_KEY", "OPENAI_API_KEY") if ours else ("HOMEBODY_API_KEY",):
+    names = (own,) if own in os.environ else (KEY, "OPENAI_API_KEY") if ours else (KEY,)
+    for name in names:
         if key := os.environ.get(name, "").strip():
             if not (key.isascii() and key.isprintable()):
                 raise BadRequestError(name, "***", "printable ASCII characters in one line")
@@ -113,17 +138,19 @@ class HttpClient:
 
     Args:
         address: the server.
-        key: sent as a bearer token, and cut out of every message; empty for none.
+        key: sent as a bearer token, and cut out of every message and every answer; empty for none.
         timeout_s: seconds to connect, then to wait for the beginning of an answer, then for the rest of it.
-        sleep: waits between attempts.
+        sleep: waits between attempts; None does so until the time is over or the client is closed.
     """
 
-    def __init__(self, address: Address, *, key: str = "", timeout_s: float = 120.0, sleep: Sleep = time.sleep) -> None:
+    def __init__(self, address: Address, *, key: str = "", timeout_s: float = TIMEOUT_S, sleep: Sleep | None = None) -> None:
         self.address = address
         self._timeout_s = timeout_s
-        self._sleep = sleep
+        self._closed = threading.Event()
+        self._sleep = sleep or self._closed.wait
         self._key = key
         self._idle: list[HTTPConnection] = []
+        self._busy: set[HTTPConnection] = set()
         self._headers = {"Accept": "application/json", "User-Agent": "homebody"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
@@ -152,35 +179,56 @@ class HttpClient:
         return text.replace(self._key, "***") if self._key else text
 
     def close(self) -> None:
-        """Close the connections that no request is using."""
+        """Close the connections. A request that waits for its answer fails at once."""
+        self._closed.set()
+        for connection in list(self._busy):
+            if connection.sock is not None:
+                with suppress(OSError):
+                    connection.sock.shutdown(socket.SHUT_RDWR)  # Closing alone would not wake the thread that reads from it.
         while self._idle:
             self._idle.pop().close()
 
     def _call(self, method: str, path: str, data: bytes, attempts: int) -> Any:
-        error: RemoteDownError | RemoteRefusedError | None = None
-        for attempt in range(attempts):
+        error: RemoteError | None = None
+        attempt = 0
+        while attempt < attempts:
             if error is not None:
                 self._sleep(self._pause(data, attempt, error))
+            self._check_open()
+            attempt += 1
             try:
                 status, retry_after, raw = self._send(method, path, data)
             except TimeoutError:
                 raise RemoteDownError(self.address.shown, f"no answer to {path} within {self._timeout_s:g} s", is_late=True) from None
             except (OSError, HTTPException) as broken:
+                self._check_open()
                 error = RemoteDownError(self.address.shown, self.clean(getattr(broken, "strerror", None) or repr(broken)))
                 continue
             if status < 300:
-                return self._decode(path, raw)
-            error = RemoteRefusedError(self.address.shown, path, status, self._told(raw), retry_after=retry_after)
-            if not (status in (408, 429) or (status >= 500 and status != 501)):
-                break
+                found = self._decode(path, raw)
+                status = _own_status(found)
+                if not _is_passing(status):
+                    return found
+                error = self.wrong(f"it sends an error as an answer: {self.reason(found)}")
+            else:
+                error = RemoteRefusedError(self.address.shown, path, status, self._told(raw), retry_after=retry_after)
+                if not _is_passing(status):
+                    break
+            if status in _BUSY and attempts == ATTEMPTS:
+                attempts = BUSY_ATTEMPTS
         assert error is not None
         raise error
+
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise BackendClosedError(self.address.shown)
 
     def _send(self, method: str, path: str, data: bytes) -> tuple[int, float | None, bytes]:
         try:
             connection, reused = self._idle.pop(), True  # Looking first and taking then would let two threads take the same last one.
         except IndexError:
             connection, reused = self._connect(), False
+        self._busy.add(connection)
         try:
             headers = self._headers | ({"Content-Type": "application/json"} if data else {})
             connection.request(method, path, data or None, headers)
@@ -198,13 +246,15 @@ class HttpClient:
             response.close()  # Read to its end one block at a time, it would keep the connection to itself.
         except ConnectionError:  # http.client's RemoteDisconnected is one of them.
             connection.close()
-            if reused:  # The server closes what has been idle for long: that is no failure of the server's.
+            if reused and not self._closed.is_set():  # The server closes what has been idle for long: that is no failure of the server's.
                 return self._send(method, path, data)
             raise
         except BaseException:
             connection.close()
             raise
-        if response.will_close:
+        finally:
+            self._busy.discard(connection)
+        if response.will_close or self._closed.is_set():
             connection.close()
         else:
             self._idle.append(connection)
@@ -214,7 +264,7 @@ class HttpClient:
         kind = HTTPSConnection if self.address.scheme == "https" else HTTPConnection
         return kind(self.address.host, self.address.port, timeout=self._timeout_s)
 
-    def _pause(self, data: bytes, attempt: int, error: RemoteDownError | RemoteRefusedError) -> float:
+    def _pause(self, data: bytes, attempt: int, error: RemoteError) -> float:
         """Return the seconds to wait before an attempt, the first retry being attempt 1."""
         asked = getattr(error, "retry_after", None)
         if asked is not None:
@@ -226,10 +276,22 @@ class HttpClient:
 
     def _decode(self, path: str, raw: bytes) -> Any:
         try:
-            return json.loads(raw)
+            return self._without_key(json.loads(raw))
         except (ValueError, RecursionError):  # The second: lists in lists without end.
             start = self.clean(raw.decode("utf-8", "replace"))[:60]
             raise self.wrong(f"its answer to {path} is not JSON: it begins with {start!r}") from None
+
+    def _without_key(self, found: Any) -> Any:
+        """Return an answer without the key, which a server may repeat anywhere: what it says is kept in traces."""
+        if not self._key or json.dumps(self._key)[1:-1] not in json.dumps(found):
+            return found
+        if isinstance(found, str):
+            return found.replace(self._key, "***")
+        if isinstance(found, list):
+            return [self._without_key(item) for item in found]
+        if isinstance(found, dict):
+            return {self._without_key(key): self._without_key(value) for key, value in found.items()}
+        return found
 
     def _told(self, raw: bytes) -> str:
         try:
@@ -242,6 +304,25 @@ class HttpClient:
         found = body.get("error", body) if isinstance(body, dict) else body
         details = found if isinstance(found, dict) else {"message": found}
         return self.clean(str(details.get("message") or details.get("detail") or "it gives no reason"))[:300]
+
+
+def find_error(answer: Any) -> Any:
+    """Return the error that an answer is, in one of the forms in use; None if it is none."""
+    if not isinstance(answer, dict):
+        return None
+    return answer if answer.get("object") == "error" else answer.get("error")
+
+
+def _own_status(answer: Any) -> int:
+    """Return the status that an answer's error object states; 200 where there is none."""
+    error = find_error(answer)
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if type(code) is int else 200
+
+
+def _is_passing(status: int) -> bool:
+    """Tell whether a failure of this status may be none the next time."""
+    return status in (408, 429) or (500 <= status < 600 and status != 501)
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -2,7 +2,7 @@
 
 Four kinds are told apart by ``owned_by`` in their list of models: llama.cpp's own server, llama-cpp-python's, vLLM, and any other, of
 which nothing is assumed beyond the published protocol. Checked against llama-server (llama.cpp of October 2026) and
-llama-cpp-python 0.3.36; vLLM's is written from the request classes in its repository and was not run.
+llama-cpp-python 0.3.36; vLLM's is written from its documentation and the request classes in its repository, and was not run.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import quote
 
 from homebody.agents.errors import BadRequestError, RemoteAnswerError, RemoteCannotError, RemoteRefusedError
-from homebody.agents.models.remote.http_client import HttpClient
+from homebody.agents.models.generation import Thinking
+from homebody.agents.models.remote.http_client import HttpClient, find_error
 from homebody.envs.text import whole_pairs
 
 UNKNOWN_N_CTX = 2048
@@ -48,8 +50,10 @@ class Provider:
     """Whether its tokenizer takes chat messages."""
     switches: bool = False
     """Whether a chat completion takes variables of the chat template, such as whether to think."""
-    budget: str = ""
-    """Field of a chat completion for most tokens of a thought; empty where there is none."""
+    thought: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of a chat completion that ask for the thought apart from the answer."""
+    budget: Callable[[Thinking], Body] | None = None
+    """Fields of a chat completion that close a thought at its budget."""
 
 
 def _standard_schema(schema: Mapping[str, Any]) -> Body:
@@ -61,11 +65,14 @@ LLAMA_SERVER = Provider(
     "llama-server",
     neutral={"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
     repetition="repeat_penalty",
-    tokenize=("/tokenize", lambda model, text, special: {"content": text, "add_special": False, "parse_special": special}),
+    tokenize=("/tokenize", lambda model, text, special: {"model": model, "content": text, "add_special": False, "parse_special": special}),
     grammar=lambda text: {"grammar": text},
     schema=lambda schema: {"json_schema": schema},
+    chat_schema=_standard_schema,
     scoring=("echo", "forced"),
     switches=True,
+    thought={"reasoning_format": "auto"},
+    budget=lambda thinking: {"reasoning_budget_tokens": thinking.budget, "reasoning_budget_message": thinking.sentence},
 )
 # Its echo is not tried: log-probabilities of the prompt are shifted by one token where the model has no mark of the beginning
 # (0.3.36, seen with SmolLM2), and cost a sort of the whole vocabulary for each token of the prompt.
@@ -87,7 +94,7 @@ VLLM = Provider(
     chat_schema=lambda schema: {"structured_outputs": {"json": schema}},
     renders=True,
     switches=True,
-    budget="thinking_token_budget",
+    budget=lambda thinking: {"thinking_token_budget": thinking.budget},
 )
 _OLDEST_TOKEN_GRAMMAR = (0, 3, 36)
 """The llama-cpp-python that forcing tokens was tried on. A grammar that one cannot read ends its server's process."""
@@ -135,7 +142,8 @@ def ask(client: HttpClient) -> Server:
         return _llama_server(client, model)
     if owner == "vllm":
         n_ctx = entry.get("max_model_len")
-        return Server(VLLM, f"vllm {_version(client, '/version', 'version')}".strip(), model, n_ctx if _is_size(n_ctx) else None)
+        vllm = _tokenizing(VLLM, client, model)
+        return Server(vllm, f"vllm {_version(client, '/version', 'version')}".strip(), model, n_ctx if _is_size(n_ctx) else None)
     if owner == "me" and "llama.cpp" in _version(client, "/openapi.json", "info", "title"):
         version = _version(client, "/openapi.json", "info", "version")
         numbers = re.match(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})", version, re.ASCII)
@@ -157,7 +165,7 @@ def take(client: HttpClient, answer: Any, kind: type, *path: str | int) -> Any:
         inside = isinstance(value, dict) if isinstance(key, str) else isinstance(value, list) and len(value) > key
         value = (value.get(key) if isinstance(value, dict) else value[key]) if inside else None
     if not isinstance(value, kind):
-        if isinstance(answer, dict) and answer.get("error"):  # sent as if it were an answer
+        if find_error(answer):  # sent as if it were an answer
             raise client.wrong(f"it sends an error as an answer: {client.reason(answer)}")
         where = ".".join(map(str, path)) or "answer"
         raise client.wrong(f"{where} is {client.clean(str(value))[:40]!r}, expected: {kind.__name__}")
@@ -173,19 +181,47 @@ def counted(answer: Any, *path: str) -> int:
 
 
 def _llama_server(client: HttpClient, model: str) -> Server:
-    props = client.get(f"{client.address.root}/props")
-    n_ctx = take(client, props, int, "default_generation_settings", "n_ctx")
-    ids = [client.post(f"{client.address.root}/tokenize", {"content": "x", "add_special": special}) for special in (False, True)]
-    adds_bos = len(take(client, ids[1], list, "tokens")) > len(take(client, ids[0], list, "tokens"))
+    """Return what a llama-server says of itself. What stands before one may hide all but the API: then that is what there is."""
+    props = _shown(client, "/props")
+    if props.get("role") == "router":
+        props = _shown(client, f"/props?model={quote(model)}")
+    settings = props.get("default_generation_settings")
+    n_ctx = settings.get("n_ctx") if isinstance(settings, dict) else None
+    adds_bos = False
+    if (provider := _tokenizing(LLAMA_SERVER, client, model)).tokenize:
+        marked = client.post(f"{client.address.root}/tokenize", {"model": model, "content": "", "add_special": True})
+        adds_bos = bool(take(client, marked, list, "tokens"))
+    template = props.get("chat_template")
     return Server(
-        LLAMA_SERVER,
+        provider,
         f"llama-server {props.get('build_info', '')}".strip(),
         model,
         n_ctx if _is_size(n_ctx) else None,
-        template=props.get("chat_template") or None,
+        template=template if isinstance(template, str) and template else None,
         bos="" if adds_bos else str(props.get("bos_token", "")),
         eos=str(props.get("eos_token", "")),
     )
+
+
+def _tokenizing(provider: Provider, client: HttpClient, model: str) -> Provider:
+    """Return a kind of server without what needs its tokenizer, where that is not to be reached."""
+    assert provider.tokenize is not None
+    path, body = provider.tokenize
+    try:
+        take(client, client.post(client.address.root + path, body(model, "x", False)), list, "tokens")
+    except (RemoteRefusedError, RemoteAnswerError):
+        scoring = tuple(way for way in provider.scoring if way != "forced")
+        return replace(provider, tokenize=None, renders=False, scoring=scoring)
+    return provider
+
+
+def _shown(client: HttpClient, path: str) -> Mapping[str, Any]:
+    """Return the object that a server shows at a path; an empty one if it does not."""
+    try:
+        found = client.get(client.address.root + path)
+    except (RemoteRefusedError, RemoteAnswerError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _version(client: HttpClient, path: str, *keys: str) -> str:

@@ -1,0 +1,96 @@
+"""What is found out of a server from its replies, once for all threads: whether its model thinks, and which fields it refuses."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+
+from homebody.agents.errors import ContextOverflowError, RemoteAnswerError, RemoteRefusedError
+from homebody.agents.models.backend import Message
+from homebody.agents.models.generation import Reply, Thinking
+from homebody.agents.models.remote.message import Body
+
+PROBE: tuple[Message, ...] = (
+    {"role": "user", "content": "Write the word yes."},
+    {"role": "assistant", "content": "yes"},
+    {"role": "user", "content": "Write the word no."},
+    {"role": "assistant", "content": "no"},
+    {"role": "user", "content": "Write the word maybe."},
+)
+"""A chat whose answer any model knows, a base model by the examples; what begins in another way and does not end is a thought."""
+_WORD = "maybe"
+PROBE_TOKENS = 512
+"""Room for the reply to it, a thought included."""
+
+
+class Habit:
+    """Whether a model thinks before it answers, by a reply of its own to `PROBE`; one for each way of thinking, when it is first needed.
+
+    All chats are asked in the same way from the first to the last, in whatever order they come.
+
+    Args:
+        ask: returns the reply to the probe.
+    """
+
+    def __init__(self, ask: Callable[[Thinking], Reply]) -> None:
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._found: dict[str, bool] = {}
+
+    def thinks(self, thinking: Thinking) -> bool:
+        """Tell whether it thinks before it answers.
+
+        A reply that has an end and shows no thought is an answer. One that has no end is a thought, unless it begins with the answer, or
+        thinking is off. A server that refuses the probe has no model that thinks.
+        """
+        key = json.dumps([thinking.mode, sorted(thinking.template.items())])
+        with self._lock:
+            if key not in self._found:
+                self._found[key] = self._is_thought(thinking)
+            return self._found[key]
+
+    def _is_thought(self, thinking: Thinking) -> bool:
+        try:
+            reply = self._ask(thinking)
+        except (RemoteRefusedError, RemoteAnswerError, ContextOverflowError) as error:
+            if getattr(error, "is_lost", False):
+                raise
+            return False
+        if reply.thought or reply.finish == "budget":
+            return True
+        is_answer = reply.text.strip().strip("\"'`*").lower().startswith(_WORD)
+        return reply.finish == "length" and thinking.mode != "off" and not is_answer
+
+
+class Refusals:
+    """Fields of a chat completion that a server refuses though others of its kind take them, and what is sent in their place."""
+
+    def __init__(self) -> None:
+        self._known: list[str] = []
+
+    def learn(self, body: Body, error: RemoteRefusedError) -> bool:
+        """Remember what an error says; True where the same request may be sent again as `adapt` returns it."""
+        new = [sign for sign, fields in _SIGNS.items() if sign in error.reason and sign not in self._known and fields & set(body)]
+        self._known += new
+        return bool(new)
+
+    def adapt(self, body: Body) -> Body:
+        """Return a request as this server takes it."""
+        for sign in self._known:
+            if sign == "max_completion_tokens" and "max_tokens" in body:
+                body = {("max_completion_tokens" if name == "max_tokens" else name): value for name, value in body.items()}
+            elif sign == "tool-call-parser" and "tools" in body:
+                body = body | {"tool_choice": "none"}  # The tools are shown to the model all the same, and its calls are read here.
+            elif sign in ("thinking_token_budget", "reasoning_config"):
+                body = {name: value for name, value in body.items() if name != "thinking_token_budget"}
+        return body
+
+
+_SIGNS = {
+    "max_completion_tokens": {"max_tokens"},  # OpenAI's own newer models have renamed it.
+    "tool-call-parser": {"tools"},  # vLLM was started without one.
+    "thinking_token_budget": {"thinking_token_budget"},  # An older vLLM, or one without --reasoning-config.
+    "reasoning_config": {"thinking_token_budget"},
+}
+"""Words of a refusal, and the fields of which it speaks."""
