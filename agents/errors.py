@@ -108,8 +108,9 @@ class BadSchemaError(AgentError):
 class BadChatTemplateError(AgentError):
     """A chat template, from the model's metadata, that cannot render the given messages."""
 
-    def __init__(self, model: str, problem: str) -> None:
-        super().__init__(f"the chat template of {model} cannot render these messages: {problem}; use another model file")
+    def __init__(self, model: str, problem: str, remedy: str = "use another model file") -> None:
+        super().__init__(f"the chat template of {model} cannot render these messages: {problem}; {remedy}")
+        self.model, self.problem = model, problem
 
 
 class BadRequestError(AgentError):

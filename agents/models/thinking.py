@@ -7,6 +7,7 @@ them. A harness may name them besides. Knows nothing of tokens.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -117,7 +118,7 @@ def may_think(template: ChatTemplate, marks: Marks | None, thinking: Thinking) -
         return False
     if thinking.mode == "on" or not (thinking.template or thinking.start):
         return thinking.mode == "on" or found.opens["template"] != "closed"
-    return _state("".join(template.render(_PROBE, **told(thinking))), found.start, found.end) != "closed"
+    return _state("".join(_render(template, _PROBE, thinking)), found.start, found.end) != "closed"
 
 
 def open_prompt(
@@ -129,12 +130,11 @@ def open_prompt(
     become history. A thought of an earlier reply (`thought` in its message) stands before it as the model wrote it, whatever the template
     would do with it, so that prompts only grow; before a call of a tool the template shows it.
     """
-    variables = told(thinking) | ({"tools": list(tools)} if tools else {})
     marks = marks_for(marks, thinking)
     if marks is None:
         plain = [{key: value for key, value in message.items() if key != "thought"} for message in messages]
-        return template.render(plain, **variables), False
-    segments = template.render([_shown(message, marks, template) for message in messages], **variables)
+        return _render(template, plain, thinking, tools), False
+    segments = _render(template, [_shown(message, marks, template) for message in messages], thinking, tools)
     before, last = segments[:-1], segments[-1]
     state = _state(last, marks.start, marks.end)
     at = max(last.rfind(marks.start), last.rfind(marks.end) if marks.start not in last else -1)
@@ -157,6 +157,16 @@ def split_thought(text: str) -> tuple[str, str]:
         if text.lstrip().startswith(start):
             return text.partition(start)[2], ""
     return "", text
+
+
+def _render(template: ChatTemplate, messages: Sequence[Message], thinking: Thinking, tools: Sequence[Tool] = ()) -> Segments:
+    try:
+        return template.render(messages, **told(thinking), **({"tools": list(tools)} if tools else {}))
+    except BadChatTemplateError as error:
+        if not thinking.template:
+            raise
+        given = json.dumps(thinking.template)
+        raise BadChatTemplateError(error.model, error.problem, f"the harness tells it {given}: tell it something else") from None
 
 
 def _shown(message: Message, marks: Marks, template: ChatTemplate) -> Message:

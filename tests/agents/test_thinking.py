@@ -2,6 +2,7 @@
 
 import pytest
 
+from homebody.agents.errors import BadChatTemplateError, BadRequestError
 from homebody.agents.models.backend import CUT
 from homebody.agents.models.chat_template import ChatTemplate
 from homebody.agents.models.generation import Thinking
@@ -98,3 +99,28 @@ def test_prompts_only_grow_whatever_the_template_does_with_thoughts(name, mode):
 )
 def test_a_thought_in_a_text_is_set_apart(text, thought, answer):
     assert split_thought(text) == (thought, answer)
+
+
+EFFORT = "{% if effort is defined and effort not in ('low', 'high') %}{{ raise_exception('effort is low or high') }}{% endif %}"
+
+
+def test_what_the_template_is_told_is_rendered_and_a_wrong_value_is_named():
+    shown = ChatTemplate(EFFORT + "{{ effort }}" + TURNS + "{% endif %}", bos="", eos="", model="test")
+    segments, _ = open_prompt(shown, None, CHAT, Thinking(template={"effort": "low"}))
+    assert "".join(segments).startswith("low<user>")
+    with pytest.raises(
+        BadChatTemplateError, match=r"effort is low or high; the harness tells it {\"effort\": \"most\"}: tell it something else$"
+    ):
+        open_prompt(shown, None, CHAT, Thinking(template={"effort": "most"}))
+
+
+@pytest.mark.parametrize("name", ["messages", "tools", "a b", "", "1a", "bos_token"])
+def test_names_that_a_template_cannot_be_told_are_refused(name):
+    with pytest.raises(BadRequestError, match="allowed: a name but messages, tools"):
+        Thinking(template={name: 1})
+
+
+@pytest.mark.parametrize("given", [{"start": "<t>"}, {"end": "<t>"}, {"template": {"a": [1]}}])
+def test_half_a_pair_of_marks_and_other_values_are_refused(given):
+    with pytest.raises(BadRequestError):
+        Thinking(**given)

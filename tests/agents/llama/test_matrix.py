@@ -67,12 +67,13 @@ MODELS = {
 
 @pytest.fixture
 def says(fixed):
-    """`says(model, name)`: a model of `MODELS` with a template of `TEMPLATES`."""
+    """`says(model, name, architecture="llama")`: a model of `MODELS` with a template of `TEMPLATES`."""
 
-    def says(model, name):
+    def says(model, name, architecture="llama"):
         _, texts, own = MODELS[model]
         call = CALLS["XML" if "XML" in name else "JSON"]
-        return fixed(TEMPLATES[name], *(text.replace("CALL", call) for text in texts), own=[word.replace("CALL", call) for word in own])
+        words = [word.replace("CALL", call) for word in own]
+        return fixed(TEMPLATES[name], *(text.replace("CALL", call) for text in texts), own=words, architecture=architecture)
 
     return says
 
@@ -85,9 +86,9 @@ def played(backend, harness, yard, answer, steps=3, **think):
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-@pytest.mark.parametrize("model", MODELS)
-def test_every_cell_plays_the_same_command(model, name, says, harness, yard):
-    record = played(says(model, name), harness, yard, MODELS[model][0])
+@pytest.mark.parametrize(("model", "architecture"), [*((model, "llama") for model in MODELS), ("calls a tool inside the thought", "jamba")])
+def test_every_cell_plays_the_same_command(model, architecture, name, says, harness, yard):
+    record = played(says(model, name, architecture), harness, yard, MODELS[model][0])
     assert (record.error, [step.command for step in record.trace]) == (None, ["wait"] * 3)
     assert [(step.readable, step.cut) for step in record.trace] == [(True, False)] * 3
     assert "look" not in [step.response.strip() for step in record.trace]
