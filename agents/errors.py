@@ -70,6 +70,17 @@ class ModelTooBigError(AgentError):
         )
 
 
+class GpuTooSmallError(AgentError):
+    """Copies of a model that would not fit the graphics memory that is free."""
+
+    def __init__(self, path: object, each: int, copies: int, free: int) -> None:
+        much = f"{each / 1e6:.0f} MB of graphics memory" + (f" in each of {copies} processes" if copies > 1 else "")
+        fewer = "fewer --workers, " if copies > 1 else ""
+        super().__init__(
+            f"model file {path}: it needs about {much}, and {free / 1e6:.0f} MB are free; give {fewer}fewer --gpu-layers or a smaller --ctx"
+        )
+
+
 class CacheError(AgentError):
     """The folder for prepared and fetched models cannot be written to."""
 

@@ -73,22 +73,26 @@ class RolloutConfig:
             kwargs["max_steps"] = self.max_steps
         return make(self.env_id, **kwargs)
 
-    def make_policy(self) -> Policy:
+    def make_policy(self, copies: int = 1) -> Policy:
         """Make the policy; a model is loaded here.
+
+        Args:
+            copies: processes that will do so, this one included.
 
         Raises:
             AgentError: there is no such model, or it cannot be loaded.
         """
         if self.policy in MODEL_FREE:
             return MODEL_FREE[self.policy]()
-        return ModelPolicy(self.load_model(self.policy))
+        return ModelPolicy(self.load_model(self.policy, copies=copies))
 
-    def load_model(self, name: str, key_name: str = "") -> Backend:
+    def load_model(self, name: str, key_name: str = "", copies: int = 1) -> Backend:
         """Load a model, this one or another, with the settings of this run.
 
         Args:
             name: see `homebody.agents.models.names.load`, as for the key.
             key_name: variable of the environment that holds the key of this model's server alone.
+            copies: see `make_policy`.
 
         Raises:
             AgentError: there is no such model, or it cannot be loaded.
@@ -102,6 +106,7 @@ class RolloutConfig:
             gpu_layers=self.gpu_layers,
             timeout_s=self.timeout_s,
             key_name=key_name,
+            copies=copies,
         )
 
 
@@ -213,7 +218,7 @@ class Rollouts:
         if stage.concurrency > 1 and workers > 1:
             raise BadRequestError("--workers", workers, f"1 with --concurrency {stage.concurrency}, whose episodes one process plays")
         self.stage = stage
-        self.policy = stage.make_policy()
+        self.policy = stage.make_policy(1 if workers == 1 else 1 + workers)
         """The policy of this process: plays when there is one worker, and names the fingerprint."""
         self._threads = self._start_threads() if stage.concurrency > 1 and isinstance(self.policy, ModelPolicy) else None
         self._env = stage.make_env() if workers == 1 else None

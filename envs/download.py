@@ -93,6 +93,21 @@ def fetch(url: str, target: Path, progress: Progress | None = None, sha256: str 
     return target
 
 
+def announced_revision(url: str) -> str:
+    """Return the commit from which a hub would send a file, as 40 hexadecimal digits; empty where it names none, or does not answer."""
+    links = _Links()
+    request = urllib.request.Request(url, headers={"User-Agent": "homebody"}, method="HEAD")
+    try:
+        with urllib.request.build_opener(links).open(request, timeout=_TIMEOUT_S) as response:
+            links.note(response.headers)
+    except urllib.error.HTTPError as error:
+        error.close()
+        links.note(error.headers)
+    except (OSError, HTTPException, ValueError):
+        return ""  # Fetching the file will fail, too, and says why.
+    return links.revision
+
+
 def _verify(url: str, part: Path, sums: dict[str, str]) -> None:
     """Compare the file with the sums that are not empty, and delete it if it differs."""
     if not any(sums.values()):
@@ -106,14 +121,17 @@ def _verify(url: str, part: Path, sums: dict[str, str]) -> None:
 
 
 class _Links(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, and remembers the SHA-256 that one of the answers named."""
+    """Follows redirects, and remembers the SHA-256 and the commit that one of the answers named."""
 
     sha256 = ""
+    revision = ""
 
     def note(self, headers: Message) -> None:
         named = re.fullmatch(r'(?:W/)?"?([0-9a-f]{64})"?', headers.get("X-Linked-Etag", ""))
         if named:
             self.sha256 = named[1]
+        if re.fullmatch(r"[0-9a-f]{40}", commit := headers.get("X-Repo-Commit", "")):
+            self.revision = commit
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str

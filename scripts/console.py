@@ -273,18 +273,25 @@ class Console:
         with self.progress(f"{what}, MB") as advance:
             yield lambda done, total: advance(done // 1_000_000, total // 1_000_000, name)
 
-    def prepare(self, *models: str) -> None:
-        """Prepare or fetch models that are not there yet, and show how far that is.
+    def prepare(self, *models: str, n_threads: int = 1, gpu_layers: int = 0) -> None:
+        """Prepare or fetch models that are not there yet, show how far that is, and say which of them will be slow.
+
+        Args:
+            models: names; those of policies without a model are passed over.
+            n_threads: threads of each.
+            gpu_layers: layers on the GPU; with any nothing is said.
 
         Raises:
             AgentError, EnvError: one cannot be prepared.
         """
-        from homebody.agents.models.names import is_prepared, resolve
+        from homebody.agents.models.names import is_prepared, resolve, slow_line
 
         for name in models:
             if not is_prepared(name):
                 with self.megabytes("preparing", name) as progress:
                     resolve(name, progress)
+            if not gpu_layers and (line := slow_line(name, n_threads)):
+                self.err.print(escape(line))
 
     @contextmanager
     def evolution(self, config: Any, plain: bool = False) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:

@@ -6,9 +6,11 @@ tokenizer's words are, are counted and not kept.
 
 from __future__ import annotations
 
+import hashlib
 import mmap
+import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ _SAMPLING = {"temp": "temperature", "top_k": "top_k", "top_p": "top_p", "min_p":
 """Keys of ``general.sampling`` that are used; the file format has no key for the other penalties."""
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _LIST = 8, 9
+_PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
+_MOST_PARTS = 1000
 _KEPT = 512
 """Longest list that is kept."""
 _HEAD_BYTES = 64 << 20
@@ -60,9 +64,11 @@ class Header:
     n_tensors: int
     """Number of tensors."""
     end: int
-    """Bytes that the file must have for all its tensors to be in it."""
+    """Bytes that the file must have for all its tensors to be in it; of a model in several files, of all together."""
     size_bytes: int
     """Bytes that it has."""
+    parts: tuple[tuple[Path, int, int], ...] = ()
+    """Of a model in several files, each with these two numbers."""
 
     @property
     def architecture(self) -> str:
@@ -166,16 +172,83 @@ class Header:
         Raises:
             BadModelFileError: it is not.
         """
-        if self.size_bytes < self.end:
-            raise BadModelFileError(path, f"is truncated: its tensors end at byte {self.end}, the file at {self.size_bytes}")
+        for part, end, size in self.parts or ((path, self.end, self.size_bytes),):
+            if size < end:
+                raise BadModelFileError(part, f"is truncated: its tensors end at byte {end}, the file at {size}")
+
+
+def part_paths(path: Path) -> list[Path]:
+    """Return the files of a model, of which the first was given: by its name, ``NAME-00001-of-00003.gguf``."""
+    found = _PART.fullmatch(path.name)
+    if not found or int(found["number"]) != 1:
+        return [path]
+    numbers = range(1, min(int(found["count"]), _MOST_PARTS) + 1)
+    return [path.with_name(f"{found['stem']}-{number:05}-of-{found['count']}.gguf") for number in numbers]
+
+
+def check_first_part(name: str) -> None:
+    """Check that the name of a file is not that of a later part of a model.
+
+    Raises:
+        BadModelFileError: it is.
+    """
+    found = _PART.fullmatch(name)
+    if found and int(found["number"]) != 1:
+        first = f"{found['stem']}-00001-of-{found['count']}.gguf"
+        raise BadModelFileError(name, f"is part {int(found['number'])} of {int(found['count'])}", f"give the first, {first}")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file; of a model in several, of their content one after the other.
+
+    Raises:
+        BadModelFileError: one cannot be read.
+    """
+    found = hashlib.sha256()
+    for part in part_paths(path):
+        try:
+            with part.open("rb") as file:
+                while block := file.read(1 << 20):
+                    found.update(block)
+        except OSError as error:
+            raise BadModelFileError(part, (error.strerror or str(error)).lower()) from error
+    return found.hexdigest()
 
 
 def read_header(path: Path) -> Header:
-    """Read the head of a GGUF file.
+    """Read the head of a GGUF file; of a model in several files that of the first, with the sizes of all.
 
     Raises:
-        BadModelFileError: the file cannot be read, is not GGUF, or its head is damaged or cut off.
+        BadModelFileError: a file cannot be read, is not GGUF, its head is damaged or cut off, or it is a later part of a model.
     """
+    header = _read_header(path)
+    number, count = (header.metadata.get(f"split.{key}", 0) for key in ("no", "count"))
+    paths = part_paths(path)
+    if number:
+        check_first_part(str(path))
+        raise BadModelFileError(path, f"is part {number + 1} of {count}", f"give the first, whose name ends in -00001-of-{count:05}.gguf")
+    if max(count, 1) != len(paths):
+        wanted = f"{path.stem}-00001-of-{count:05}.gguf" if count > 1 else "one without -00001-of-"
+        raise BadModelFileError(path, f"has {max(count, 1)} parts, and its name says {len(paths)}", f"give it a name such as {wanted}")
+    if len(paths) == 1:
+        return header
+    found = [(path, header), *((part, _read_part(part, number, count)) for number, part in enumerate(paths[1:], start=2))]
+    parts = tuple((part, each.end, each.size_bytes) for part, each in found)
+    tensors, end, size = (sum(getattr(each, field) for _, each in found) for field in ("n_tensors", "end", "size_bytes"))
+    return replace(header, n_tensors=tensors, end=end, size_bytes=size, parts=parts)
+
+
+def _read_part(path: Path, number: int, count: int) -> Header:
+    if not path.exists():
+        raise BadModelFileError(path, f"part {number} of {count} is missing", "put all parts in one folder, or fetch the first one again")
+    header = _read_header(path)
+    said = header.metadata.get("split.no", 0) + 1, header.metadata.get("split.count", 0)
+    if said != (number, count):
+        raise BadModelFileError(path, f"says that it is part {said[0]} of {said[1]}, expected: part {number} of {count}")
+    return header
+
+
+def _read_header(path: Path) -> Header:
     try:
         with path.open("rb") as file:
             magic = file.read(4)

@@ -1,17 +1,21 @@
 """Model names to model files, and names to backends.
 
-A name is one of `KNOWN`, the path of a ``.gguf`` file, ``hf:owner/repo:file`` for a file on the hub of Hugging Face (or on the server
-that ``HF_ENDPOINT`` names), or one of these with ``@q4_0`` or ``@q8_0`` at its end for a re-quantized copy; or the address of a server,
-``http://HOST:PORT/v1#MODEL``, which has no file here. A known name alone stands for one file, whatever there is beside it, because
-published figures depend on it; with the quantization of what its packages carry at its end, as in ``qwen2.5-coder-0.5b@q4_k_m``, it
-stands for that. What has to be prepared or fetched is kept in ``$HOMEBODY_CACHE/models``, by default
-``${XDG_CACHE_HOME:-~/.cache}/homebody/models``; a file there is whole, because it gets its name last.
+A name is one of these; the first three may end in ``@q4_0`` or ``@q8_0`` for a re-quantized copy:
+
+- one of `KNOWN`, which stands for one file, whatever there is beside it, because published figures depend on it; with the quantization of
+  what its packages carry at its end, as in ``qwen2.5-coder-0.5b@q4_k_m``, it stands for that;
+- the path of a ``.gguf`` file; of a model in several files the first;
+- ``hf:owner/repo:file`` for a file on the hub of Hugging Face (or on the server that ``HF_ENDPOINT`` names): the commit that its main
+  branch had when it was first fetched, or with ``hf:owner/repo@revision:file`` another revision;
+- the address of a server, ``http://HOST:PORT/v1#MODEL``, which has no file here.
+
+What has to be prepared or fetched is kept in ``$HOMEBODY_CACHE/models``, by default ``${XDG_CACHE_HOME:-~/.cache}/homebody/models``; a
+file there is whole, because it gets its name last.
 
 A file is read as far as its head before it is loaded: one that is truncated, of another kind, or too large for the memory is an error
 there. Nothing heavy is imported until a model is prepared or loaded.
 """
 
-import hashlib
 import os
 import re
 import shutil
@@ -23,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homebody.agents.errors import (
+    AgentError,
     BadModelFileError,
     BadRequestError,
     CacheError,
@@ -30,11 +35,12 @@ from homebody.agents.errors import (
     ModelPackageMissingError,
     NoServerError,
 )
-from homebody.agents.models.fit import check_fits
-from homebody.agents.models.gguf import read_header
+from homebody.agents.models.fit import SLOW_BYTES, check_fits, check_fits_gpu, slowness
+from homebody.agents.models.gguf import check_first_part, part_paths, read_header, sha256_of
 from homebody.agents.models.packaged import ModelFile, Packaged, Part
-from homebody.envs.download import Progress, cache_root, fetch
-from homebody.envs.file import OutputError, expand_path, replacing
+from homebody.agents.models.provenance import add_to_record, read_record, record_beside, writable
+from homebody.envs.download import Progress, announced_revision, cache_root, fetch
+from homebody.envs.file import expand_path, replacing
 
 if TYPE_CHECKING:
     from homebody.agents.models.llama import LlamaCpp
@@ -179,7 +185,7 @@ KNOWN: dict[str, KnownModel] = {
 """Models by name. The Qwen packages are others' uploads under names of their own; the SHA-256 is that of the maker's file on the hub."""
 
 _HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
-_HUB = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+):(?P<file>[\w.-]+(?:/[\w.-]+)*)")
+_HUB = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?:(?P<file>[\w.-]+(?:/[\w.-]+)*)")
 
 
 def cache_folder() -> Path:
@@ -246,15 +252,12 @@ def resolve(name: str, progress: Progress | None = None, sha256: str = "") -> Pa
         return _known_file(known, file, progress) if file else variant_file(_shipped(known, progress), variant, progress)
     if not name:
         raise ModelNotFoundError(name, KNOWN)
-    if at and not expand_path(name).exists():
+    if at and not _HUB.fullmatch(name) and not expand_path(name).exists():
         if variant not in VARIANTS:
             raise BadRequestError("the quantization after @", variant, " or ".join(VARIANTS))
         return variant_file(resolve(base, progress, sha256), variant, progress)
     if name.startswith("hf:"):
-        url, target = hub_file(name)
-        with writable(target.parent):
-            target.parent.mkdir(parents=True, exist_ok=True)
-        return fetch(url, target, progress, sha256)
+        return _fetched(name, progress, sha256)
     path = expand_path(name)
     if path.exists():
         return path
@@ -266,7 +269,11 @@ def resolve(name: str, progress: Progress | None = None, sha256: str = "") -> Pa
 def hub_file(name: str) -> tuple[str, Path]:
     """Return the address of a file on the hub, and its place in the cache.
 
+    The address names a revision: that of the name, ``hf:owner/repo@revision:file``, else the commit that was the main branch's when
+    the file was first asked for.
+
     Raises:
+        BadModelFileError: the record of that commit is damaged.
         ModelNotFoundError: the name is not ``hf:owner/repo:file``.
         BadRequestError: ``HF_ENDPOINT`` is no address, or has a password in it: the address is shown in messages and kept in records.
     """
@@ -276,8 +283,34 @@ def hub_file(name: str) -> tuple[str, Path]:
     endpoint = _hub_endpoint()
     if not re.fullmatch(r"https?://[^@?#\s]+", endpoint):
         raise BadRequestError("HF_ENDPOINT", re.sub(r"//.*@", "//***@", endpoint), "https://HOST, with no password in it")
-    url = f"{endpoint.rstrip('/')}/{found['repo']}/resolve/main/{found['file']}"
-    return url, cache_folder() / "hf" / found["repo"] / found["file"]
+    given = f"@{found['revision']}" if found["revision"] else ""
+    target = cache_folder() / "hf" / f"{found['repo']}{given}" / found["file"]
+    revision = found["revision"] or read_record(record_beside(target)).get("revision", "main")
+    return f"{endpoint.rstrip('/')}/{found['repo']}/resolve/{revision}/{found['file']}", target
+
+
+def revision_of(name: str) -> str:
+    """Return the revision of a hub's repository that a file is from; empty for a file from elsewhere."""
+    base, _, variant = name.rpartition("@")
+    base = base if variant in VARIANTS else name
+    return hub_file(base)[0].partition("/resolve/")[2].partition("/")[0] if base.startswith("hf:") else ""
+
+
+def _fetched(name: str, progress: Progress | None, sha256: str) -> Path:
+    """Return a file from the hub, with the other parts of its model beside it; all of one revision."""
+    check_first_part(name)
+    url, target = hub_file(name)
+    paths = part_paths(target)
+    if not all(path.exists() for path in paths):
+        with writable(target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        if "/resolve/main/" in url and (revision := announced_revision(url)):
+            add_to_record(record_beside(target), revision=revision)
+            url, _ = hub_file(name)
+    folder = url.rpartition("/")[0]
+    for path in paths:
+        fetch(f"{folder}/{path.name}", path, progress, sha256 if len(paths) == 1 else "")
+    return target
 
 
 def _hub_endpoint() -> str:
@@ -298,7 +331,9 @@ def is_prepared(name: str) -> bool:
         return (cache_folder() / file.name).exists()
     if is_remote(name):
         return True
-    return "@" not in name and (not name.startswith("hf:") or hub_file(name)[1].exists())
+    if name.startswith("hf:") and _HUB.fullmatch(name):
+        return all(path.exists() for path in part_paths(hub_file(name)[1]))
+    return "@" not in name
 
 
 def variant_file(source: Path, variant: str, progress: Progress | None = None) -> Path:
@@ -312,22 +347,9 @@ def variant_file(source: Path, variant: str, progress: Progress | None = None) -
     """
     if read_header(source).quantization == variant.upper():
         return source
-    target = cache_folder() / "variants" / f"{source.stem}-{file_sha256(source)[:12]}@{variant}.gguf"
+    target = cache_folder() / "variants" / f"{source.stem}-{sha256_of(source)[:12]}@{variant}.gguf"
 
     return _made(target, 0, lambda path: _requantize(source, path, variant, progress))
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's content.
-
-    Raises:
-        BadModelFileError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise BadModelFileError(path, (error.strerror or str(error)).lower()) from error
 
 
 def load(
@@ -339,6 +361,7 @@ def load(
     n_batch: int = 512,
     timeout_s: float | None = None,
     key_name: str = "",
+    copies: int = 1,
     progress: Progress | None = None,
 ) -> "LlamaCpp | OpenAICompatible":
     """Return a backend for a model.
@@ -352,6 +375,7 @@ def load(
         n_batch: most tokens of one batch.
         timeout_s: seconds to wait for an answer of a server; None waits ten minutes.
         key_name: variable of the environment that holds the key of this server alone, where it is set.
+        copies: processes that will load it, this one included: each has its own in the graphics memory.
         progress: see `resolve`.
 
     Raises:
@@ -374,8 +398,27 @@ def load(
     if gpu_layers == 0:
         check_fits(path, header, n_ctx)
     from homebody.agents.models.llama import LlamaCpp
+    from homebody.agents.models.llama.device import graphics_memory
 
+    if gpu_layers:
+        memory = graphics_memory()
+        if memory is None:
+            raise BadRequestError("the number of layers on the GPU", gpu_layers, "0 without a GPU that llama-cpp-python is built for")
+        check_fits_gpu(path, header, n_ctx, gpu_layers, copies=copies, free=memory.free)
     return LlamaCpp(path, name=name, n_ctx=n_ctx, n_threads=n_threads, gpu_layers=gpu_layers, n_batch=n_batch)
+
+
+def slow_line(name: str, n_threads: int) -> str:
+    """Return a line on how slow a prepared model will be; empty for a fast one, a server, and what is no model's name."""
+    if is_remote(name) or not is_prepared(name):
+        return ""
+    try:
+        path = resolve(name)
+        if sum(part.stat().st_size for part in part_paths(path) if part.exists()) < n_threads * SLOW_BYTES:
+            return ""  # To read its head takes a tenth of a second.
+        return slowness(name, read_header(path), n_threads)
+    except AgentError:  # Whoever loads it says what is wrong.
+        return ""
 
 
 def _connect(name: str, n_ctx: int | None, n_threads: int, gpu_layers: int, timeout_s: float | None, key_name: str) -> "OpenAICompatible":
@@ -398,9 +441,15 @@ def list_models() -> list[ModelInfo]:
         for model in KNOWN.values()
     ]
     hub = cache_folder() / "hf"
-    for path in sorted(hub.glob("*/*/**/*.gguf")):
-        owner, repo, *file = path.relative_to(hub).parts
-        infos.append(ModelInfo(f"hf:{owner}/{repo}:{'/'.join(file)}", path.stem, "ready", path.stat().st_size, "", ""))
+    found = sorted(hub.glob("*/*/**/*.gguf"))
+    later = {part for path in found for part in part_paths(path)[1:]}
+    for path in found:
+        if path not in later:
+            owner, repo, *file = path.relative_to(hub).parts
+            sizes = {part.name: part.stat().st_size if part.exists() else 0 for part in part_paths(path)}
+            missing = next((name for name, size in sizes.items() if not size), None)
+            state = f"not whole: {missing} is missing" if missing else "ready"
+            infos.append(ModelInfo(f"hf:{owner}/{repo}:{'/'.join(file)}", path.stem, state, sum(sizes.values()), "", ""))
     return infos
 
 
@@ -441,7 +490,7 @@ def _shipped(model: KnownModel, progress: Progress | None) -> Path:
     if len(shipped.parts) == 1:
         path = shipped.parts[0].find()
         assert path is not None
-        shipped.check(file_sha256(path))
+        shipped.check(sha256_of(path))
         return path
     return _made(target, shipped.file.size_bytes, lambda path: shipped.join(path, progress))
 
@@ -501,14 +550,3 @@ def _alone(folder: Path) -> Iterator[bool]:
         yield is_alone
     finally:
         os.close(number)  # This ends the lock.
-
-
-@contextmanager
-def writable(folder: Path) -> Iterator[None]:
-    """Turn what the system says of a folder in the cache into a CacheError."""
-    try:
-        yield
-    except OSError as error:
-        raise CacheError(folder, (error.strerror or str(error)).lower()) from error
-    except OutputError as error:
-        raise CacheError(folder, error.problem.lower()) from error

@@ -7,7 +7,6 @@ copy has a name of its own, as in ``gemma3-270m@q4_0``.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import statistics
@@ -20,25 +19,25 @@ from typing import Any
 from homebody.agents.errors import BadChatTemplateError, BadModelFileError, BadRequestError
 from homebody.agents.models.chat_template import ChatTemplate
 from homebody.agents.models.generation import Generation
-from homebody.agents.models.gguf import Header, has_word, read_header
+from homebody.agents.models.gguf import Header, has_word, read_header, sha256_of
 from homebody.agents.models.names import (
     KNOWN,
     N_CTX,
+    VARIANTS,
     cache_folder,
-    file_sha256,
     hub_file,
     is_installed,
+    is_prepared,
     is_remote,
     known_file,
     load,
     resolve,
-    writable,
+    revision_of,
 )
+from homebody.agents.models.provenance import add_to_record, read_record, record_beside
 from homebody.agents.models.thinking import find_marks
 from homebody.agents.models.tool_call import NO_FORM
 from homebody.envs.download import DownloadError, Progress
-from homebody.envs.file import write_file
-from homebody.envs.text import UnreadableError, read_json
 
 _PROSE = "The sun rises in the east and sets in the west. "
 _PROMPT_TOKENS = 256
@@ -93,9 +92,17 @@ def describe(name: str, n_ctx: int = N_CTX) -> dict[str, Any]:
         "quantization": header.quantization,
         **_asked(name, path, header),
         "size_bytes": header.size_bytes,
+        "memory_context": min(n_ctx, header.number("context_length", n_ctx)),
         "memory_bytes": header.memory_bytes(n_ctx),
-        "sha256": file_sha256(path),
+        "sha256": sha256_of(path),
+        **_origin(name, header),
     }
+
+
+def _origin(name: str, header: Header) -> dict[str, Any]:
+    """Return of how many files a model is, where several, and the revision of one from the hub."""
+    revision = revision_of(name)
+    return ({"parts": len(header.parts)} if header.parts else {}) | ({"revision": revision} if revision else {})
 
 
 def _asked(name: str, path: Path, header: Header) -> dict[str, str]:
@@ -137,12 +144,13 @@ def fetch_model(name: str, sha256: str = "", progress: Progress | None = None) -
     if sha256 and (len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef")):
         raise BadRequestError("the SHA-256", sha256, "64 hexadecimal digits")
     path = resolve(name, progress, sha256)
-    found = file_sha256(path)
+    found = sha256_of(path)
     if sha256 and found != sha256:  # It was there before this call.
         raise DownloadError(hub_file(name)[0], f"the copy in the cache has the SHA-256 {found}, not {sha256}; delete {path} first")
-    read_header(path).check_whole(path)
-    _record(path, url=hub_file(name)[0], sha256=found, size_bytes=path.stat().st_size)
-    return {"name": name, "file": str(path), "sha256": found, "size_bytes": path.stat().st_size}
+    header = read_header(path)
+    header.check_whole(path)
+    add_to_record(_record_path(path), url=hub_file(name)[0], sha256=found, size_bytes=header.size_bytes)
+    return {"name": name, "file": str(path), "sha256": found, "size_bytes": header.size_bytes, **_origin(name, header)}
 
 
 def verify(name: str, progress: Progress | None = None) -> dict[str, Any]:
@@ -155,20 +163,21 @@ def verify(name: str, progress: Progress | None = None) -> dict[str, Any]:
     Raises:
         BadModelFileError: it is not there, not whole, or another file than it should be.
     """
-    if name.startswith("hf:") and "@" not in name and not hub_file(name)[1].exists():
+    if name.startswith("hf:") and not is_prepared(name) and name.rpartition("@")[2] not in VARIANTS:
         raise BadModelFileError(name, "is not fetched yet", "run homebody models fetch")
     path = resolve(name, progress)
-    read_header(path).check_whole(path)
-    found = file_sha256(path)
+    header = read_header(path)
+    header.check_whole(path)
+    found = sha256_of(path)
     expected, source = "", "nothing"
     if file := known_file(name):
         expected, source = file.sha256, "the published figures" if name in KNOWN else "the file that is known by this name"
-    elif recorded := _read_record(path).get("sha256"):
+    elif recorded := read_record(_record_path(path)).get("sha256"):
         expected, source = recorded, "the record of its download"
     if expected and found != expected:
         remedy = "delete it and run homebody models prepare, or fetch it again; a copy re-quantized on another kind of processor may differ"
         raise BadModelFileError(path, f"its SHA-256 is {found}, that of {source} is {expected}", remedy)
-    return {"name": name, "file": str(path), "sha256": found, "size_bytes": path.stat().st_size, "compared_with": source}
+    return {"name": name, "file": str(path), "sha256": found, "size_bytes": header.size_bytes, "compared_with": source}
 
 
 def prepare(name: str, variants: Sequence[str] = ("q4_0",), progress: Progress | None = None) -> dict[str, Any]:
@@ -207,12 +216,12 @@ def prepare(name: str, variants: Sequence[str] = ("q4_0",), progress: Progress |
             copy.unlink()
     result = {
         "name": name,
-        "sha256": file_sha256(path),
+        "sha256": sha256_of(path),
         "candidates": [asdict(speed) for speed in (base, *speeds)],
         "fastest": best.name,
         "machine": f"{platform.machine()}, {os.cpu_count()} processors",
     }
-    _record(path, measured=result)
+    add_to_record(_record_path(path), measured=result)
     return result
 
 
@@ -241,25 +250,5 @@ def _variants() -> Iterable[Path]:
 def _record_path(path: Path) -> Path:
     """Return where a file's record is: beside it, or in the cache for a file outside of it."""
     if path.is_relative_to(cache_folder()):
-        return path.with_name(path.name + ".json")
-    return cache_folder() / "variants" / f"{path.stem}-{file_sha256(path)[:12]}.json"
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    record = _record_path(path)
-    try:
-        found = read_json(record) if record.exists() else {}
-    except UnreadableError:
-        found = None
-    if not isinstance(found, dict):
-        raise BadModelFileError(record, "is not a record of a model", "delete it, and fetch or prepare the model again")
-    return found
-
-
-def _record(path: Path, **fields: Any) -> None:
-    """Add fields to the record of a file."""
-    record = _record_path(path)
-    text = json.dumps(_read_record(path) | fields, indent=2) + "\n"
-    with writable(record.parent):
-        record.parent.mkdir(parents=True, exist_ok=True)
-        write_file(record, text)
+        return record_beside(path)
+    return cache_folder() / "variants" / f"{path.stem}-{sha256_of(path)[:12]}.json"

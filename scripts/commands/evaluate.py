@@ -80,7 +80,7 @@ def evaluate(
     kwargs = env_kwargs(env_id, data_dir, env_args)
     stage = RolloutConfig(env_id, policy, max_steps, kwargs, gpu_layers, n_ctx, n_threads, concurrency, timeout_s)
     console = Console()
-    console.prepare(policy)
+    console.prepare(policy, n_threads=n_threads, gpu_layers=gpu_layers)
     with console.progress("episodes") as advance:
         result = evaluate_harness(
             stage,

@@ -127,7 +127,7 @@ def evolve(
     )
     config.check()
     console = Console()
-    console.prepare(model, *([proposer_model] if proposer_model else []))
+    console.prepare(model, *([proposer_model] if proposer_model else []), n_threads=n_threads, gpu_layers=gpu_layers)
     with console.evolution(config, plain=approve) as progress:
         person = ask if approve else None
         result = evolve_harness(config, run_dir, workers=workers, resume=resume, progress=progress, approve=person)

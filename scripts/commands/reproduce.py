@@ -79,7 +79,7 @@ def reproduce(
         replace(one, n_ctx=n_ctx, n_threads=n_threads, gpu_layers=gpu_layers, concurrency=concurrency, timeout_s=timeout_s)
         for one in chosen
     ]
-    console.prepare(*dict.fromkeys(one.model for one in chosen))
+    console.prepare(*dict.fromkeys(one.model for one in chosen), n_threads=n_threads, gpu_layers=gpu_layers)
     failed = False
     for combination in chosen:
         failed |= _play(combination, QUICK if quick else FULL, workers, console)

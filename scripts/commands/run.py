@@ -99,7 +99,7 @@ def run(
     else:
         task = next((task for task in tasks(env_id, split, None, **settings) if task.task_id == task_id), TaskSpec(task_id, "", split))
     console = Console()
-    console.prepare(policy)
+    console.prepare(policy, n_threads=n_threads, gpu_layers=gpu_layers)
     stage = RolloutConfig(env_id, policy, max_steps, settings, gpu_layers, n_ctx, n_threads, timeout_s=timeout_s)
     sights: list[ModelCall | None] = []
     # Before a model is loaded: without a display there is nothing to wait for.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homebody.agents.errors import BadModelFileError, ModelTooBigError
+from homebody.agents.errors import BadModelFileError, GpuTooSmallError, ModelTooBigError
 from homebody.agents.models import fit
 from homebody.agents.models.gguf import BLOCKS, Header, read_header
 
@@ -227,3 +227,44 @@ def test_a_model_that_does_not_fit_is_named(memory, toy_file):
     memory(10_000, None)
     with pytest.raises(ModelTooBigError, match="it needs about 64 MB with a context of 10 tokens, and 10 MB are free; end other programs"):
         fit.check_fits(toy_file, read_header(toy_file), 10)
+
+
+# --- graphics memory and speed
+
+
+def test_layers_on_the_gpu_take_their_share(toy_file):
+    header = read_header(toy_file)
+    whole = header.memory_bytes(50)
+    assert [fit.gpu_bytes(header, 50, layers) for layers in (-1, 4, 99, 1, 0)] == [whole, whole, whole, whole // 4, 0]
+
+
+@pytest.mark.parametrize(
+    ("copies", "said"),
+    [
+        (1, "it needs about 64 MB of graphics memory, and 60 MB are free; give fewer --gpu-layers or a smaller --ctx"),
+        (3, "it needs about 64 MB of graphics memory in each of 3 processes, and 60 MB are free; give fewer --workers"),
+    ],
+)
+def test_copies_that_do_not_fit_the_gpu_are_named(toy_file, copies, said):
+    header = read_header(toy_file)
+    with pytest.raises(GpuTooSmallError, match=said):
+        fit.check_fits_gpu(toy_file, header, 10, -1, copies=copies, free=60_000_000)
+    fit.check_fits_gpu(toy_file, header, 10, -1, copies=copies, free=200_000_000)
+    fit.check_fits_gpu(toy_file, header, 10, 1, copies=copies, free=60_000_000)
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "n_threads", "metadata", "said"),
+    [
+        (5.4e9, 1, {}, "m.gguf: 5.4 GB on one processor thread: about 1.4 tokens a second written and 7.0 read"),
+        (5.4e9, 2, {}, "m.gguf: 5.4 GB on 2 processor threads: about 2.8 tokens a second written and 14.1 read"),
+        (5.4e9, 4, {}, ""),
+        (1.07e9, 1, {}, ""),
+        (20e9, 1, {"toy.expert_count": 128, "toy.expert_used_count": 8}, ""),  # Of 1.25 GB are read for a token.
+        (20e9, 1, {"toy.expert_count": 8, "toy.expert_used_count": 2}, "m.gguf: 20.0 GB on one processor thread: about 1.5 tokens"),
+    ],
+)
+def test_a_slow_model_is_announced(size_bytes, n_threads, metadata, said):
+    line = fit.slowness("m.gguf", Header(TOY | metadata, 0, 0, int(size_bytes)), n_threads)
+    assert line.startswith(said)
+    assert bool(line) == bool(said)

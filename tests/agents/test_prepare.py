@@ -152,7 +152,7 @@ def test_describes_a_file_by_its_head(toy):
     assert found == {
         "name": "toy", "model": "", "architecture": "", "layers": 1, "context": 0, "words": 0, "quantization": "Q4_K_M",
         "chat_template": "no", "thinking": "no", "tools": "in words: its chat template shows none", "sampling": "none said",
-        "size_bytes": len(DATA), "memory_bytes": len(DATA) + 64_000_000, "sha256": SHA256,
+        "size_bytes": len(DATA), "memory_context": 4096, "memory_bytes": len(DATA) + 64_000_000, "sha256": SHA256,
     }  # fmt: skip
 
 
@@ -206,7 +206,7 @@ def test_fetches_checks_and_records(hub, cache, sha256):
     seen: list[tuple[int, int]] = []
     found = prepare.fetch_model(NAME, sha256, lambda done, total: seen.append((done, total)))
     path = cache / "hf/owner/repo/sub/m.gguf"
-    assert found == {"name": NAME, "file": str(path), "sha256": SHA256, "size_bytes": len(DATA)}
+    assert found == {"name": NAME, "file": str(path), "sha256": SHA256, "size_bytes": len(DATA), "revision": "main"}
     assert (path.read_bytes(), seen[-1]) == (DATA, (len(DATA), len(DATA)))
     record = json.loads((path.parent / "m.gguf.json").read_text())
     assert (record["sha256"], record["url"].partition("//127.0.0.1:")[0]) == (SHA256, "http:")

@@ -42,10 +42,10 @@ def test_stage_makes_the_controls(name, kind):
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, {"gpu_layers": 0, "n_ctx": None, "n_threads": 1, "timeout_s": None, "key_name": ""}),
+        ({}, {"gpu_layers": 0, "n_ctx": None, "n_threads": 1, "timeout_s": None, "key_name": "", "copies": 1}),
         (
             {"gpu_layers": 9, "n_ctx": 77, "n_threads": 2, "timeout_s": 5.0},
-            {"gpu_layers": 9, "n_ctx": 77, "n_threads": 2, "timeout_s": 5.0, "key_name": ""},
+            {"gpu_layers": 9, "n_ctx": 77, "n_threads": 2, "timeout_s": 5.0, "key_name": "", "copies": 1},
         ),
     ],
 )

@@ -379,7 +379,7 @@ def test_a_model_of_its_own_is_opened_for_the_proposer_and_closed(small: Config,
     opened: list[Scripted] = []
 
     def load(name: str, **settings: Any) -> Scripted:
-        wanted = {"n_ctx": 64, "n_threads": 3, "gpu_layers": 0, "timeout_s": None, "key_name": "HOMEBODY_PROPOSER_API_KEY"}
+        wanted = {"n_ctx": 64, "n_threads": 3, "gpu_layers": 0, "timeout_s": None, "key_name": "HOMEBODY_PROPOSER_API_KEY", "copies": 1}
         assert (name, settings) == ("another", wanted)
         opened.append(Scripted([]))
         return opened[0]

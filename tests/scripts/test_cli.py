@@ -3,6 +3,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
@@ -134,7 +135,22 @@ def test_settings_reach_the_model(
     monkeypatch.setattr("homebody.agents.models.names.load", load)
     count = ("--tasks", 1) if command == "evaluate" else ()
     assert homebody(command, "--policy", "teller", "--max-steps", 2, *count, *options).code == 0
-    assert asked == [("teller", {**expected, "key_name": ""})]
+    assert asked == [("teller", {**expected, "key_name": "", "copies": 1})]
+
+
+def test_a_slow_model_is_announced_before_it_is_loaded(homebody: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from homebody.agents.models import fit, names
+
+    path = tmp_path / "m.gguf"
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 0) + bytes(32))
+    monkeypatch.setattr(fit, "WRITTEN_BYTES_PER_S", 56.0)  # As a file of 5 GB is to a real processor.
+    monkeypatch.setattr(names, "SLOW_BYTES", 20.0)
+    monkeypatch.setattr(names, "load", lambda name, **_: Scripted(["look"] * 2, name=name))
+    answer = homebody("run", "--policy", path, "--max-steps", 1)
+    assert answer.code == 0
+    assert answer.err.startswith(f"{path}: 0.0 GB on one processor thread: about 1.0 tokens a second written")
+    for quiet in (("--gpu-layers", 1), ("--threads", 99)):
+        assert "tokens a second written" not in homebody("run", "--policy", path, "--max-steps", 1, *quiet).err
 
 
 def test_a_model_that_has_to_be_prepared_shows_how_far_that_is(homebody: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

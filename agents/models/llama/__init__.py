@@ -35,7 +35,7 @@ from homebody.agents.models.generation import Generation, Reply, Thinking
 from homebody.agents.models.gguf import read_header
 from homebody.agents.models.llama.engine import N_OUTPUTS, Engine
 from homebody.agents.models.llama.prompt import Piece, PromptMemory
-from homebody.agents.models.llama.sampling import Floats, Grammar, Sampler, log_probabilities, open_grammar, schema_grammar
+from homebody.agents.models.llama.sampling import Floats, Grammar, log_probabilities, open_grammar, open_sampler, schema_grammar
 from homebody.agents.models.llama.weights import check_file, quantization, requantize
 from homebody.agents.models.llama.writing import Run, Signs, Writer, control_texts, make_signs
 from homebody.agents.models.thinking import Marks, find_marks, marks_for, may_think, open_prompt
@@ -95,6 +95,7 @@ class LlamaCpp:
         self.on_text: OnText | None = None
         """Called with what each `chat` wrote, token by token; None, as it is at first, saves the time."""
         self._closed = False
+        self._is_on_gpu = gpu_layers != 0
         sha256 = check_file(path)
         engine = Engine(path, name=name, n_ctx=n_ctx, n_threads=n_threads, gpu_layers=gpu_layers, n_batch=n_batch, usage=self.usage)
         self.engine = engine
@@ -255,8 +256,9 @@ class LlamaCpp:
             room += generation.thinking.budget + len(signs.start) + len(self._tokens(closing, True))
         pieces = self._pieces(segments)
         start, row = self._enter(pieces, room)
-        with self.engine.copies(1):
-            run = Run(self.engine, start, row, Sampler(generation), self._scratch if self.on_text else None)
+        sampling = open_sampler(generation, self.engine.n_vocab, is_on_gpu=self._is_on_gpu)
+        with self.engine.copies(1), sampling as sampler:
+            run = Run(self.engine, start, row, sampler, self._scratch if self.on_text else None)
             calls = CallReader(self._template.tool_form if self._template else None, offered=bool(tools))
             named = filter(None, (generation.thinking.start, generation.thinking.end))
             texts = self._texts | control_texts(self.engine, named)

@@ -1,7 +1,6 @@
 """Model files: checked, loaded by llama.cpp, and written again in another quantization."""
 
 import ctypes
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import llama_cpp
 
 from homebody.agents.errors import BadModelFileError, BadRequestError
+from homebody.agents.models.gguf import sha256_of
 from homebody.agents.models.llama.log import counted, errors, reason, signals_held
 from homebody.envs.download import Progress
 
@@ -22,7 +22,7 @@ _QUANTIZATIONS: dict[int, str] = {
 
 
 def check_file(path: Path | str) -> str:
-    """Return the file's SHA-256 if it begins as a GGUF file does.
+    """Return the SHA-256 of a file that begins as a GGUF file does; of a model in several files, of all.
 
     Raises:
         BadModelFileError: it cannot be read, or begins otherwise.
@@ -32,10 +32,9 @@ def check_file(path: Path | str) -> str:
             magic = file.read(4)
             if magic != b"GGUF":
                 raise BadModelFileError(path, f"is not a GGUF file (begins with {magic!r})")
-            file.seek(0)
-            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise BadModelFileError(path, (error.strerror or str(error)).lower()) from error
+    return sha256_of(Path(path))
 
 
 def load_model(path: Path | str, gpu_layers: int) -> Any:

@@ -195,7 +195,7 @@ class Writer:
             if self._calls.find(_decoded(text)) or END.encode() in text:
                 finish = "stop"
                 break
-            if self._begins(text) is None and (at := self._stop(text)) is not None:
+            if self._begins(text) is None and (at := first_stop(text, self._stops)) is not None:
                 text, finish = text[:at], "stop"
                 break
         shown = _decoded(text)
@@ -205,12 +205,6 @@ class Writer:
             shown = signs.marks.answer(shown)
         called = self._calls.find(shown) if self._is_free and finish == "stop" else None
         return Reply(shown, "", called, "tool" if called else finish)
-
-    def _stop(self, text: bytes) -> int | None:
-        """Return where a text ends; for a model that does not think, at a stop string before its first letter, too."""
-        if self._signs is not None:
-            return first_stop(text, self._stops)
-        return min((at for stop in self._stops if stop and (at := text.find(stop)) >= 0), default=None)
 
     def _choose(self, barred: int | None = None) -> int:
         self.chosen += 1

@@ -61,6 +61,10 @@ def write_gguf(path: Path, metadata: dict[str, Any], tensors: dict[str, NDArray[
     def value(item: Any) -> tuple[int, bytes]:
         if isinstance(item, bool):
             return 7, struct.pack("<?", item)
+        if isinstance(item, np.uint16):
+            return 2, struct.pack("<H", item)
+        if isinstance(item, np.int32):
+            return 5, struct.pack("<i", item)
         if isinstance(item, int):
             return 4, struct.pack("<I", item)
         if isinstance(item, float):
@@ -150,6 +154,7 @@ def write_model(
     chain: Sequence[tuple[int, int]] = (),
     own: Sequence[str] = (),
     metadata: Mapping[str, Any] = MappingProxyType({}),
+    parts: int = 1,
 ) -> None:
     """Write a model of three layers.
 
@@ -164,6 +169,7 @@ def write_model(
         chain: tokens and what follows each; where there are any, every layer adds nothing, and the model says what follows.
         own: texts that are tokens of their own, after those of every model.
         metadata: of its head, besides.
+        parts: files that it is cut into; with more than one, `path` is the first, named as llama.cpp wants.
     """
     rng = np.random.default_rng(7)
     texts, scores, kinds = vocabulary()
@@ -221,11 +227,12 @@ def write_model(
         for token, follower in chain:
             outside[follower] += inside[token]
         tensors["output.weight"] = outside
-    write_gguf(
-        path,
-        head | {f"{architecture}.{key}": size for key, size in sizes.items()},
-        {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in tensors.items()},
-    )
+    whole = head | {f"{architecture}.{key}": size for key, size in sizes.items()}
+    arrays = [(name, np.ascontiguousarray(tensor, np.float32)) for name, tensor in tensors.items()]
+    for part in range(parts):
+        cut = {"split.no": np.uint16(part), "split.count": np.uint16(parts), "split.tensors.count": np.int32(len(arrays))}
+        name = path.name.replace("-00001-of-", f"-{part + 1:05}-of-")
+        write_gguf(path.with_name(name), (whole if part == 0 else {}) | (cut if parts > 1 else {}), dict(arrays[part::parts]))
 
 
 MARKS = ("<think>", "</think>", "<tool_call>", "</tool_call>", "<|end|>", "\n\n")
@@ -267,7 +274,8 @@ def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     def tiny_file(architecture: str, n_ctx: int = 512, **given: Any) -> Path:
         key = repr((architecture, n_ctx, given))
         if key not in files:
-            files[key] = folder / f"{architecture}-{n_ctx}{f'-{len(files)}' if given else ''}.gguf"
+            part = f"-00001-of-{given['parts']:05}" if "parts" in given else ""
+            files[key] = folder / f"{architecture}-{n_ctx}{f'-{len(files)}' if given else ''}{part}.gguf"
             write_model(files[key], architecture, n_ctx, **given)
         return files[key]
 

@@ -134,4 +134,7 @@ def test_settings_of_a_gpu(tiny_file, monkeypatch, gpu_layers, flash, offload):
         assert backend.fingerprint["gpu_layers"] == str(gpu_layers)
         assert backend.fingerprint["flash_attention"] == ("auto" if offload else "off")
         assert len(backend.chat(("you see",), Generation(tokens=2)).text) > 0
+        sampled = Generation(tokens=6, temperature=1.0, top_k=5, repetition_penalty=1.2, seed=3, grammar="root ::= [a-z]+")
+        assert backend.chat(("you see",), sampled).text.isalpha()
+        assert backend.chat(("you see",), sampled) == backend.chat(("you see",), sampled)
     assert seen == [(getattr(llama_cpp, f"LLAMA_FLASH_ATTN_TYPE_{flash}"), offload, offload)]

@@ -8,7 +8,7 @@ import pytest
 
 from homebody.agents.errors import BadRequestError
 from homebody.agents.models.generation import Generation
-from homebody.agents.models.llama.sampling import Sampler
+from homebody.agents.models.llama.sampling import ChainSampler, Sampler, open_sampler
 
 ROW = np.array([2.0, 1.0, 1.0, -1.0, 0.5, 3.0, -4.0], np.float32)
 
@@ -48,23 +48,26 @@ def probabilities(row, *, temperature, top_k=0, top_p=1.0, min_p=0.0, counts=Non
     ],
     ids=str,
 )
-def test_tokens_come_as_often_as_they_are_likely(given):
+@pytest.mark.parametrize("is_on_gpu", [False, True])
+def test_tokens_come_as_often_as_they_are_likely(given, is_on_gpu):
     expected = probabilities(ROW, **given)
-    sampler = Sampler(Generation(seed=5, **given))
     n = 6000
-    counts = Counter(sampler(ROW) for _ in range(n))
+    with open_sampler(Generation(seed=5, **given), len(ROW), is_on_gpu=is_on_gpu) as sampler:
+        assert isinstance(sampler, ChainSampler) == is_on_gpu
+        counts = Counter(sampler(ROW) for _ in range(n))
     assert set(counts) <= set(expected)
     for token, value in expected.items():
         assert abs(counts[token] - n * value) < 4.5 * math.sqrt(n * value * (1 - value)) + 1
 
 
-def test_penalties_count_what_the_reply_holds():
+@pytest.mark.parametrize("is_on_gpu", [False, True])
+def test_penalties_count_what_the_reply_holds(is_on_gpu):
     given = {"presence_penalty": 0.5, "frequency_penalty": 0.25, "repetition_penalty": 1.5}
-    sampler = Sampler(Generation(temperature=1.0, seed=1, **given))
-    for token in (5, 5, 3):
-        sampler.note(token)
-    expected = probabilities(ROW, temperature=1.0, counts={5: 2, 3: 1}, presence=0.5, frequency=0.25, repetition=1.5)
-    counts = Counter(sampler(ROW) for _ in range(6000))
+    with open_sampler(Generation(temperature=1.0, seed=1, **given), len(ROW), is_on_gpu=is_on_gpu) as sampler:
+        for token in (5, 5, 3):
+            sampler.note(token)
+        expected = probabilities(ROW, temperature=1.0, counts={5: 2, 3: 1}, presence=0.5, frequency=0.25, repetition=1.5)
+        counts = Counter(sampler(ROW) for _ in range(6000))
     for token, value in expected.items():
         assert abs(counts[token] - 6000 * value) < 4.5 * math.sqrt(6000 * value * (1 - value)) + 1
     # Greedy, too: 3 / 1.5 - 0.5 - 0.5 is below 2.
@@ -101,3 +104,13 @@ def test_same_seed_same_tokens_and_the_logits_stay():
 def test_what_is_out_of_range_is_named(wrong, said):
     with pytest.raises(BadRequestError, match=f"{said}; allowed: "):
         Generation(**wrong)
+
+
+def test_a_gpu_draws_by_the_seed_and_takes_the_first_without_a_temperature():
+    def draw(seed, temperature=1.0):
+        with open_sampler(Generation(temperature=temperature, seed=seed), len(ROW), is_on_gpu=True) as sampler:
+            return [sampler(ROW) for _ in range(30)]
+
+    assert draw(3) == draw(3) != draw(4)
+    assert draw(2**40) == draw(2**40)
+    assert draw(0, temperature=0.0) == [5] * 30

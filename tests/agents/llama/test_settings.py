@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.errors import BadRequestError
+from homebody.agents.errors import BadRequestError, GpuTooSmallError
 from homebody.agents.models.generation import Generation
+from homebody.agents.models.llama import device
 from homebody.agents.models.names import load
+from homebody.agents.rollout import RolloutConfig, Rollouts
 
 
 @pytest.mark.parametrize(("asked", "given"), [(None, 512), (512, 512), (64, 64), (1, 1)])
@@ -44,3 +46,23 @@ def test_threads_are_in_the_fingerprint(tiny_file: Callable[..., Path], architec
 def test_what_cannot_be_given_is_named(tiny_file: Callable[..., Path], settings: dict[str, Any], said: str) -> None:
     with pytest.raises(BadRequestError, match=said):
         load(str(tiny_file("llama")), **settings)
+
+
+def test_layers_on_a_gpu_need_one_and_room_for_all_processes(tiny_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tiny_file("llama"))
+    monkeypatch.setattr(device, "graphics_memory", lambda: None)
+    with pytest.raises(BadRequestError, match="layers on the GPU is -1; allowed: 0 without a GPU that llama-cpp-python is built for"):
+        load(path, gpu_layers=-1)
+    monkeypatch.setattr(device, "graphics_memory", lambda: device.Memory(200_000_000, 300_000_000))
+    with load(path, gpu_layers=-1, copies=3) as backend:  # Some 65 MB each.
+        assert backend.fingerprint["gpu_layers"] == "-1"
+    with pytest.raises(GpuTooSmallError, match="in each of 4 processes, and 200 MB are free; give fewer --workers, fewer --gpu-layers"):
+        load(path, gpu_layers=-1, copies=4)
+    stage = RolloutConfig("homebody/Household-v0", path, 2, gpu_layers=-1)
+    with pytest.raises(GpuTooSmallError, match="in each of 4 processes"):  # Three workers, and the process that asks them.
+        Rollouts(stage, 3)
+
+
+def test_this_machine_tells_of_its_graphics_memory() -> None:
+    memory = device.graphics_memory()
+    assert memory is None or 0 <= memory.free <= memory.total
