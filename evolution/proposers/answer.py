@@ -70,7 +70,8 @@ def on_offer(spec: HarnessSpec, lessons: Lessons) -> dict[str, Settings]:
         processor = find(use)
         if processor.is_recorder:
             continue
-        taught = any(rule.get("type") in ("array", "object") for rule in processor.schema.values())
+        # Lists and objects hold what training taught, but not where they say how the model is asked.
+        taught = processor.dimension != "model" and any(rule.get("type") in ("array", "object") for rule in processor.schema.values())
         if not taught or use in own:
             found[use] = {}
             continue

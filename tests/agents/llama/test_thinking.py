@@ -255,11 +255,11 @@ def random_file(tiny_file):
     return lambda architecture: tiny_file(architecture, n_ctx=2048, template=OPENS, own=MARKS)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_sampled_thoughts_are_the_same_bytes_with_any_number_of_workers(architecture, random_file, harness):
+@pytest.mark.parametrize(("architecture", "read"), [*((name, "last") for name in ARCHITECTURES), ("jamba", "tool")])
+def test_sampled_thoughts_are_the_same_bytes_with_any_number_of_workers(architecture, read, random_file, harness):
     document = harness(
         ("think", {"budget": 12, "keep": 2}),
-        ("answer", {"tokens": 12, "read": "last"}),
+        ("answer", {"tokens": 12, "read": read}),
         ("generation", {"temperature": 1.0, "top_k": 40, "top_p": 0.95, "presence_penalty": 1.5}),
     )
     stage = RolloutConfig("homebody/Household-v0", str(random_file(architecture)), 3)

@@ -240,6 +240,7 @@ def test_a_processor_that_needs_lessons_is_on_offer_only_with_them(seed: Harness
     taught = on_offer(seed, evidence().lessons)
     assert {"learned_plan", "visited", "location_memory"} <= set(taught)
     assert set(taught) - set(on_offer(seed, Lessons())) >= {"learned_plan", "visited", "location_memory"}
+    assert {"answer", "generation", "think"} <= set(on_offer(seed, Lessons()))
     assert not {"code", "system_prompt", "template", "trace_detail", "shaped_reward", "training_marks"} & set(taught)
     assert set(taught) <= set(REGISTRY)
 
