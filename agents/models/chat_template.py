@@ -226,7 +226,7 @@ def _mark(messages: Sequence[Message], thought_key: str = "") -> tuple[str, list
     """
     if not messages:
         raise BadRequestError("the list of messages", [], "at least one message")
-    used = set(json.dumps([dict(message) for message in messages], ensure_ascii=False))
+    used = json.dumps([dict(message) for message in messages], ensure_ascii=False)
     free = (char for char in map(chr, _PRIVATE_USE) if char not in used)
     mark = next(free)
     hidden: dict[str, str] = {}

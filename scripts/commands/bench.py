@@ -105,6 +105,32 @@ def bench_harness(repeats: int, json_path: str | None) -> None:
     write_json(json_path, {"machine": machine(), "results": results})
 
 
+@bench.command("server", short_help="Episodes in flight against a server.")
+@click.option("--concurrency", type=click.IntRange(1, 1024), default=64, show_default=True, metavar="N", help="Episodes in flight.")
+@click.option("--answer-ms", type=click.FloatRange(min=0), default=50.0, show_default=True, metavar="MS",
+              help="What the stand-in for a server takes for an answer.")  # fmt: skip
+@click.option("--rounds", type=click.IntRange(1, 1000), default=3, show_default=True, metavar="R", help="Episodes for each of them.")
+@json_out
+def bench_server(concurrency: int, answer_ms: float, rounds: int, json_path: str | None) -> None:
+    """Measure the time between answers of a server that has N of them in flight, without and with episodes.
+
+    The server is a stand-in, in a process of its own: it takes the same time for each answer, however many it has at once.
+
+    \b
+    Examples:
+      homebody bench server
+      homebody bench server --concurrency 16 --answer-ms 200 --json server.json
+    """
+    from homebody.scripts.bench import server
+    from homebody.scripts.bench.result import machine
+
+    check_target(json_path)
+    results = server.bench_server(concurrency, answer_ms, rounds)
+    for result in results:
+        click.echo(_line(result))
+    write_json(json_path, {"machine": machine(), "results": results})
+
+
 @bench.command("render", short_help="Pictures of the house, without a window.")
 @click.option("--size", nargs=2, type=int, default=(960, 720), show_default=True, metavar="WIDTH HEIGHT", help="Of a picture, in pixels.")
 @click.option("--houses", type=click.IntRange(1, 1000), default=16, show_default=True, metavar="N", help="How many houses.")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from homebody.agents.answer import read_answer
-from homebody.agents.errors import RemoteCannotError
+from homebody.agents.errors import RemoteCannotError, RemoteRefusedError
 from homebody.agents.harness.hooks import Reading
 from homebody.agents.models.generation import Generation, Reply, Thinking
 from homebody.agents.models.remote import OpenAICompatible
@@ -189,6 +189,17 @@ def test_a_server_that_refuses_the_probe_is_asked_all_the_same(connect: Any) -> 
     stub.failures = [(400, {}, b"{}")]
     assert ask(backend, Reading(), Thinking()).text == COMMAND
     assert len(stub.chats()) == 2
+
+
+def test_a_server_without_chats_does_not_think_and_one_that_is_lost_is_an_error(connect: Any) -> None:
+    for status, raises in ((404, False), (401, True), (500, True)):
+        stub, backend = connect({"kind": "openai"}, {})
+        stub.failures = [(status, {}, b"{}")] * 4
+        if raises:
+            with pytest.raises(RemoteRefusedError, match=f"answered {status}"):
+                backend.thinks(Thinking())
+            stub.failures.clear()
+        assert not backend.thinks(Thinking())  # What was an error is asked again.
 
 
 @pytest.mark.parametrize("mode", ["template", "off"])

@@ -108,6 +108,7 @@ class OpenAICompatible:
         self._closed = False
         self._is_shared = False
         self._client = HttpClient(address, key=find_key(address, key_name), timeout_s=timeout_s, sleep=sleep)
+        self._last: tuple[tuple[Message, ...], Chat] | None = None
         self._habit, self._refusals = Habit(self._probe), Refusals()
         self._api, self._root = address.api, address.root
         self._tokens = lru_cache(maxsize=TOKENIZED)(self._tokenize)
@@ -279,7 +280,7 @@ class OpenAICompatible:
         """Return the reply to one chat completion, with room for a thought or without."""
         thinking, provider = generation.thinking, self._server.provider
         room = thinking.budget if thinks else 0
-        total = self._check_fits(_transcript(messages), generation.tokens + room)
+        total = self._check_fits(self._transcript(messages), generation.tokens + room)
         body = self._settings(replace(generation, tokens=generation.tokens + room, stop=() if thinks else generation.stop))
         body |= self._constraint(generation, is_chat=True) | self._thinking_fields(thinking)
         if thinks and thinking.at_budget == "close" and provider.budget:
@@ -359,7 +360,13 @@ class OpenAICompatible:
         segments, messages = parts(prompt)
         if not messages:
             return segments
-        return _transcript(messages) if self._template is None else self._opened(messages, Thinking("off"), ())[0]
+        return self._transcript(messages) if self._template is None else self._opened(messages, Thinking("off"), ())[0]
+
+    def _transcript(self, messages: tuple[Message, ...]) -> Chat:
+        """Return a chat as a plain text; the last one is kept, as it is counted first and asked for then."""
+        if self._last is None or self._last[0] != messages:
+            self._last = messages, _transcript(messages)
+        return self._last[1]
 
     def _size(self, segments: Sequence[str]) -> int:
         around = _CHAT_TOKENS * len(segments.messages) if isinstance(segments, Chat) else 0

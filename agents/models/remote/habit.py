@@ -54,7 +54,8 @@ class Habit:
         try:
             reply = self._ask(thinking)
         except (RemoteRefusedError, RemoteAnswerError, ContextOverflowError) as error:
-            if getattr(error, "is_lost", False):
+            # One that has no chats may score and complete all the same.
+            if getattr(error, "is_lost", False) and getattr(error, "status", 0) != 404:
                 raise
             return False
         if reply.thought or reply.finish == "budget":
