@@ -75,8 +75,8 @@ def evolve(
     with ExitStack() as stack:
         # The models first: where there is no such model, no run directory is made.
         rollouts = stack.enter_context(Rollouts(config.rollout, workers))
-        backend = _backend(config, rollouts, stack)
         config = _with_objective(config, rollouts)
+        backend = _backend(config, rollouts, stack)
         store = stack.enter_context(Store(run_dir))
         what = {key: value for key, value in asdict(config).items() if key not in HOW}
         start = {**what, "seed_hash": seed_spec.behaviour_hash, "policy": rollouts.policy.fingerprint}
