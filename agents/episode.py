@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import gymnasium
 
-from homebody.agents.errors import ModelLostError, is_lost
+from homebody.agents.errors import ContextOverflowError, ModelLostError, is_lost
 from homebody.agents.harness.adaptation import Adaptation
 from homebody.agents.harness.grammar import matches
 from homebody.agents.harness.hooks import (
@@ -30,7 +30,7 @@ from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.inquiry import Inquiry
 from homebody.agents.models.backend import Message, Usage, uncut
 from homebody.agents.policy import TWINS, Decision, Policy
-from homebody.agents.record import EpisodeRecord, StepRecord
+from homebody.agents.record import NO_ROOM, EpisodeRecord, StepRecord
 from homebody.agents.transcript import Transcript
 from homebody.agents.twin import REFERENCE, Shadow, decided_by, is_read
 from homebody.envs import TaskSpec, held_to_contract
@@ -92,7 +92,9 @@ def run_episode(
         on_decision: called with what each decision was made from, before its step.
 
     Returns:
-        The record; if something failed, its `error` says where.
+        The record; if something failed, its `error` says where. A prompt that does not fit the model's context ends the episode as a
+        defeat, as `interrupted` says: it is the harness's, and where it counted as an error, a hard task could be made to count for
+        nothing.
 
     Raises:
         ModelLostError: the model does not answer any more. That is no failure of this episode: none can be played.
@@ -107,6 +109,7 @@ def run_episode(
         reference.begin(seed, attempt, None, task.task_id)
         episode.shadow = Shadow(spec.without_variants(), reference, policy.count_tokens)
     error: dict[str, str] | None = None
+    no_room = ""
     try:
         expert = getattr(env.unwrapped, policy.asks, None) if policy.asks else None
         policy.begin(seed, attempt, expert, task.task_id)
@@ -116,7 +119,10 @@ def run_episode(
             raise ModelLostError(
                 f"the model does not answer any more: {failure}; what was played is kept where a --run-dir was given"
             ) from None
-        error = {"boundary": episode.boundary, "kind": type(failure).__name__, "message": clean(str(failure))[:MOST_SAID]}
+        if isinstance(failure, ContextOverflowError) and episode.boundary == "decide":
+            no_room = f"{NO_ROOM}: {failure}"
+        else:
+            error = {"boundary": episode.boundary, "kind": type(failure).__name__, "message": clean(str(failure))[:MOST_SAID]}
     episode.keep_rest()
     return EpisodeRecord(
         task_id=task.task_id,
@@ -134,7 +140,7 @@ def run_episode(
         activations=dict(sorted(harness.activations.items())),
         failures=harness.failures,
         error=error,
-        interrupted=harness.interrupted,
+        interrupted=no_room or harness.interrupted,
         changed=episode.changed,
         notes=episode.notes,
         adaptations=episode.adaptation.applied,

@@ -17,6 +17,8 @@ BY_MODEL = ("model", "agreed", "reading")
 """The values of `StepRecord.decided_by` that count in a model's share."""
 DECIDED_BY = (*BY_MODEL, "harness", "fallback")
 """Who decides at a step; see `homebody.agents.twin.decided_by`."""
+NO_ROOM = "the prompt had no room"
+"""How the reason begins (`EpisodeRecord.interrupted`) that ended an episode whose prompt did not fit the model's context."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,8 @@ class EpisodeRecord:
     error: dict[str, str] | None
     """The error that ended the episode early: `boundary`, `kind`, `message`."""
     interrupted: str | None = None
-    """The reason that a processor gave for ending the episode."""
+    """The reason that a processor gave for ending the episode; or that the prompt did not fit the model's context, which is a defeat of the
+    harness that wrote it and no error."""
     changed: list[dict[str, Any]] = field(default_factory=list)
     """Changes outside of the steps in the trace: at the start, and in a step that did not come to its end."""
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)

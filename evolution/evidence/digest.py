@@ -7,16 +7,18 @@ category knows a domain: a thing of the goal is a name that the environment uses
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from homebody.agents.record import EpisodeRecord, StepRecord
+from homebody.agents.policy import MODEL_FREE
+from homebody.agents.record import DECIDED_BY, NO_ROOM, EpisodeRecord, StepRecord
 from homebody.agents.skills import wording
 
 CATEGORIES = {
     "won": "the goal was reached",
     "error": "an error ended the episode, which is no defeat",
+    "overflow": "the prompt outgrew the model's context, which ended the episode",
     "cut_off": "at least half of the answers were no admissible command and were cut off, or their thoughts were",
     "unusable_answers": "at least half of the answers were no admissible command",
     "premature_end": "the episode ended before the step limit: a final act came too early, or was the wrong one",
@@ -30,6 +32,16 @@ CATEGORIES = {
     "ceiling": "time ran out for no plainer reason",
 }
 """What a trace can show; where it shows several, the first that `_diagnose` looks for."""
+PARTS = {
+    "answer": ("overflow", "cut_off", "unusable_answers"),
+    "reading of the goal": ("premature_end", "goal_untouched"),
+    "choice": ("loop", "refused"),
+    "knowledge": ("order", "searching"),
+    "time": ("final_step_missing", "unfinished", "ceiling"),
+}
+"""What failed, by categories."""
+PART = {category: part for part, categories in PARTS.items() for category in categories}
+"""What failed where a category was found; nothing did in a success, nor where an error ended the episode."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,8 @@ class Digest:
     """Numbers of the steps that show it, at most eight."""
     history: tuple[str, ...] = ()
     """Categories of the same task in the rounds before, oldest first."""
+    decided_by: Mapping[str, int] = field(default_factory=dict)
+    """The steps that show the failure by who decided them (`homebody.agents.record.DECIDED_BY`), zeros left out; empty without a model."""
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready data."""
@@ -63,8 +77,18 @@ def digest_episode(record: EpisodeRecord, history: Sequence[str] = (), max_steps
         max_steps: the step limit of the episode; where it is not known, no end counts as premature.
     """
     category, component, evidence = _diagnose(record, max_steps)
+    shown = set(evidence) if record.policy not in MODEL_FREE else set()
+    decided = Counter(step.decided_by for step in record.moves if step.step in shown)
     return Digest(
-        record.task_id, record.type, record.outcome is True, record.steps, category, component, tuple(evidence[:8]), tuple(history)
+        record.task_id,
+        record.type,
+        record.outcome is True,
+        record.steps,
+        category,
+        component,
+        tuple(evidence[:8]),
+        tuple(history),
+        {name: decided[name] for name in DECIDED_BY if decided[name]},
     )
 
 
@@ -75,6 +99,8 @@ def _diagnose(record: EpisodeRecord, max_steps: int | None) -> tuple[str, str, l
     if record.won:
         return "won", "", []
     steps = [step for step in record.trace if not step.tool]
+    if (record.interrupted or "").startswith(NO_ROOM):
+        return "overflow", "context", [step.step for step in steps[-1:]]
     if not steps:  # a processor ended the episode before its first step
         return "ceiling", "control", []
     cut = [step.step for step in steps if step.cut and not step.accepted]

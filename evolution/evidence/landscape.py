@@ -5,12 +5,14 @@ Made of digests of training tasks and of the reports of earlier rounds; no valid
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from homebody.agents.harness.hooks import DIMENSIONS
-from homebody.evolution.evidence.digest import Digest
+from homebody.agents.record import DECIDED_BY
+from homebody.evolution.evidence.digest import PARTS, Digest
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,14 @@ class Landscape:
     """By type of task: `n` played to their end, `won` of these, and `errors`, episodes that an error ended; sorted by name."""
     tried: Sequence[Mapping[str, Any]] = ()
     """Every edit of the earlier rounds, oldest first: `id`, `round`, `lever`, `dimension`, `signature`, `verdict` (`shipped`, `accepted` or
-    `rejected`), `reason`, and `predicted` and `flipped`: training tasks that it was to unlock, and those of them that it did, or None
-    where that was not measured."""
+    `rejected`), `reason`, `gain` and `twin_gain` (as `gate.rule.Verdict` has them), and `predicted` and `flipped`: training tasks that
+    it was to unlock, and those of them that it did, or None where that was not measured."""
     untried: Sequence[str] = ()
     """Dimensions of a harness that no edit has touched yet."""
     hit_rates: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By lever, over the edits whose effect on the training tasks was measured: how many tasks were `predicted` and `flipped`."""
+    parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By what failed (`digest.PARTS`), in that order: `tasks`, how many, and `decided_by`, the steps that show it by who decided them."""
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready data."""
@@ -59,6 +63,7 @@ def survey(digests: Sequence[Digest], rounds: Sequence[Mapping[str, Any]]) -> La
         tried,
         tuple(dimension for dimension in DIMENSIONS if dimension not in touched),
         _hit_rates(tried),
+        _parts(digests),
     )
 
 
@@ -69,6 +74,18 @@ def _clusters(digests: Sequence[Digest]) -> dict[str, dict[str, int]]:
         here = [digest for digest in digests if digest.type == kind]
         errors = sum(digest.category == "error" for digest in here)
         found[kind] = {"n": len(here) - errors, "won": sum(digest.won for digest in here), "errors": errors}
+    return found
+
+
+def _parts(digests: Sequence[Digest]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for part, categories in PARTS.items():
+        here = [digest for digest in digests if digest.category in categories]
+        steps: Counter[str] = Counter()
+        for digest in here:
+            steps.update(digest.decided_by)
+        if here:
+            found[part] = {"tasks": len(here), "decided_by": {name: steps[name] for name in DECIDED_BY if steps[name]}}
     return found
 
 
@@ -87,6 +104,8 @@ def _tried(edit: Mapping[str, Any], item: Mapping[str, Any], digests: Sequence[D
         "dimension": edit["dimension"],
         "verdict": "shipped" if shipped else edit["verdict"],
         "reason": edit["reason"],
+        "gain": edit.get("gain"),
+        "twin_gain": edit.get("twin_gain"),
         "predicted": predicted,
         "flipped": None if flipped is None else sorted(set(flipped) & set(predicted)),
     }

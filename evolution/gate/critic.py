@@ -7,6 +7,7 @@ tasks beyond the verdicts.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from homebody.evolution.proposers.candidate import Candidate, Evidence
 
 SPENT = 2
 """Times that a lever may fail at the gate's rollouts before the critic asks for another one."""
+SHOWN = "context"
+"""The dimension of what a model is shown and nothing else."""
 UNPLAYED = ("manifest", "build", "novelty", "smoke run", "critic", "proposal")
 """How the reasons of verdicts begin that were given without rollouts."""
 
@@ -87,7 +90,11 @@ def _alone(spec: HarnessSpec, candidate: Candidate, evidence: Evidence) -> tuple
         edited = spec.patch(candidate.patch).check()
     except (PatchError, HarnessError) as error:
         return None, [f"build: {error}"]
-    claims = [*_grounds(candidate.manifest, evidence), *_interaction(spec, edited, candidate.manifest, evidence)]
+    claims = [
+        *_grounds(candidate.manifest, evidence),
+        *_decided(candidate, evidence),
+        *_interaction(spec, edited, candidate.manifest, evidence),
+    ]
     return edited, [*claims, *_spent(candidate.manifest["lever"], evidence)]
 
 
@@ -108,6 +115,16 @@ def _grounds(manifest: Mapping[str, Any], evidence: Evidence) -> Iterator[str]:
         yield f"at_risk: no solved training task of this round is {_few(wrong)}"
     if wrong := [task for task in impact["will_stabilize"] if task not in category]:
         yield f"will_stabilize: no training task of this round is {_few(wrong)}"
+
+
+def _decided(candidate: Candidate, evidence: Evidence) -> Iterator[str]:
+    """Check that the model decided something where an edit changes no more than what it is shown."""
+    answered = {task for tasks in candidate.manifest["evidence"].values() for task in tasks}
+    steps: Counter[str] = Counter()
+    for digest in evidence.digests:
+        steps.update(digest.decided_by if digest.task_id in answered else {})
+    if candidate.dimension == SHOWN and steps and set(steps) == {"harness"}:
+        yield f"changes what the model is shown, and the harness alone decided all {steps['harness']} steps that show the failures"
 
 
 def _interaction(spec: HarnessSpec, edited: HarnessSpec, manifest: Mapping[str, Any], evidence: Evidence) -> Iterator[str]:

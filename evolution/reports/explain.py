@@ -14,9 +14,10 @@ from homebody.agents.errors import AgentError
 from homebody.agents.harness.outline import changes, short
 from homebody.agents.harness.patch import PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
-from homebody.evolution.evidence.digest import CATEGORIES
+from homebody.evolution.evidence.digest import CATEGORIES, PART
 from homebody.evolution.reports.history import History, candidates, read_history
 from homebody.evolution.reports.summary import cell, round_lines
+from homebody.evolution.reports.worth import gains
 from homebody.evolution.store import RunError
 
 LONG = 64
@@ -139,6 +140,7 @@ def card_markdown(card: Mapping[str, Any]) -> str:
         *(f"- Critic{_asked_again(item)}: {_line('; '.join(item['objections']) or 'no objection')}" for item in card["critique"]),
         *(f"- Gate, {number}. {_line(name)}: {_line(said)}" for number, (name, said) in enumerate(card["checks"], 1)),
         f"- Validation: {_validation(card)}",
+        *([f"- Gain in points: {said}"] if (said := gains(card)) else []),
         f"- Training, round {card['round'] + 1}: {_training(card)}",
     ]
     return "\n".join(lines) + "\n"
@@ -157,7 +159,12 @@ def round_markdown(found: Mapping[str, Any]) -> str:
     for category in found["failures"]:
         digests = [digest for digest in found["digests"].values() if digest["category"] == category]
         shown = _with_steps([{"task": digest["task_id"], "steps": digest["evidence"]} for digest in digests])
-        lines.append(f"- {category.replace('_', ' ')} ({CATEGORIES.get(category, 'a category of an older version')}): {_line(few(shown))}")
+        part = f"; what failed: {PART[category]}" if category in PART else ""
+        meaning = CATEGORIES.get(category, "a category of an older version") + part
+        lines.append(f"- {category.replace('_', ' ')} ({meaning}): {_line(few(shown))}")
+    for part, found_here in landscape.get("parts", {}).items():
+        by = ", ".join(f"{name} {steps}" for name, steps in found_here["decided_by"].items())
+        lines += [f"- The steps that show where {part} failed were decided by {by}"] if by else []
     for card in found["cards"]:
         lines += ["", f"## {card['id']}: {_line(card['manifest']['lever'])}", ""]
         lines += [f"{card['came'].capitalize()}: {_line(card['reason'])}", "", _line(card["manifest"].get("hypothesis", "")), ""]

@@ -144,6 +144,7 @@ def _rounds(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
         label = f"best twin, validation ({', '.join(dict.fromkeys(item['best_twin'] for item in rounds if 'twins' in item))})"
         shares = [math.nan if share is None else 100 * share for share in twins]
         axes.plot(numbers, shares, color=SKY, marker="^", linestyle="--", label=label)
+        _worths(axes, rounds)
     labels = []
     for item, before in zip(rounds, [None, *rounds], strict=False):
         shipped = before["shipped"] if before else None
@@ -158,6 +159,16 @@ def _rounds(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
     plain(axes, "y")
     if rounds:
         axes.legend(frameon=False, fontsize=9, loc="best", labelcolor=INK)
+
+
+def _worths(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
+    """Write what the model is worth in each round beside its mark on validation tasks, in points."""
+    for item in rounds:
+        if (value := item.get("model_value")) and (success := item["validation"]["success"]) is not None:
+            place = (item["round"] + 0.04, 100 * success)
+            text = f"{100 * value['points']:+.0f}"
+            axes.annotate(text, place, xytext=(6, 4), textcoords="offset points", fontsize=9, color=BLUE)
+    axes.plot([], [], " ", label="number: what the model adds to its best twin, points")
 
 
 def _bars(axes: Axes, split: str, rows: Sequence[Mapping[str, Any]]) -> None:

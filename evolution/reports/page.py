@@ -16,13 +16,13 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from homebody.evolution.evidence.digest import CATEGORIES
+from homebody.evolution.evidence.digest import CATEGORIES, PART, PARTS
 from homebody.evolution.reports.explain import cards
 from homebody.evolution.reports.figure import figures, inline_svg
 from homebody.evolution.reports.history import History, cost, held_out, levers, outcomes, read_history
-from homebody.evolution.reports.summary import EVOLVED, SEED, ended, grades, interval, plays_twins, steps
+from homebody.evolution.reports.summary import EVOLVED, SEED, ended, grades, interval, objective, plays_twins, steps
 from homebody.evolution.reports.transcript import by_worth, groups, transcript
-from homebody.evolution.reports.worth import SHARE_HEADS, beside, best_twin, percent, share_cells
+from homebody.evolution.reports.worth import SHARE_HEADS, beside, best_twin, choice, gains, percent, share_cells, value
 
 TRANSCRIPT_BYTES = 2_000_000
 """Room for transcripts on a page; what does not fit is counted there."""
@@ -61,6 +61,10 @@ def build_page(run_dir: str | Path, transcript_bytes: int = TRANSCRIPT_BYTES) ->
         alternatives=ALTERNATIVES,
         categories=[name for name in CATEGORIES if any(item["failures"].get(name) for item in history.run["rounds"])],
         meanings=CATEGORIES,
+        part_of=PART,
+        decided=_decided(history),
+        objective=objective(history.run["end"] or history.run["start"] or {}),
+        choice=choice(history.run["end"] or {}),
         levers=levers(found),
         candidates=found,
         parts={part: outcomes(history, part) for part in ("training", "validation")},
@@ -72,6 +76,14 @@ def build_page(run_dir: str | Path, transcript_bytes: int = TRANSCRIPT_BYTES) ->
         gain=_gain(history.run),
         share_heads=SHARE_HEADS,
     )
+
+
+def _decided(history: History) -> dict[str, list[Mapping[str, Any] | None]]:
+    """Return by what failed an entry a round: `tasks`, and `decided_by` of the steps that show it; None where it did not."""
+    numbers = [item["round"] for item in history.run["rounds"]]
+    parts = [history.surveys.get(number, {}).get("landscape", {}).get("parts", {}) for number in numbers]
+    rows = {part: [found.get(part) for found in parts] for part in PARTS}
+    return {part: row for part, row in rows.items() if any(item and item["decided_by"] for item in row)}
 
 
 def templates() -> Environment:
@@ -88,6 +100,8 @@ def templates() -> Environment:
         "shares": share_cells,
         "beside": lambda item: beside(item, plays_twins(item)),
         "best_twin": lambda report: best_twin(report) if "twins" in report else "",
+        "value": lambda report: value(report) if "twins" in report else "",
+        "gains": gains,
         "ended": ended,
         "number": lambda value: f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         "json": lambda value: json.dumps(value, indent=1, ensure_ascii=False),

@@ -185,10 +185,11 @@ def round_lines(item: Mapping[str, Any]) -> list[str]:
         "",
     ]
     if item["candidates"]:
-        lines += ["| edit | dimension | lever | verdict | reason |", "|---|---|---|---|---|"]
+        lines += ["| edit | dimension | lever | verdict | gain in points | reason |", "|---|---|---|---|---|---|"]
     for edit in item["candidates"]:
         shipped = " (shipped)" if edit["id"] == item["shipped"] else ""
-        cells = (edit["id"], edit["dimension"], edit["manifest"]["lever"], f"{edit['verdict']}{shipped}", edit["reason"])
+        verdict = f"{edit['verdict']}{shipped}"
+        cells = (edit["id"], edit["dimension"], edit["manifest"]["lever"], verdict, worth.gains(edit), edit["reason"])
         lines.append("| " + " | ".join(map(cell, cells)) + " |")
     if item.get("variants"):
         lines += ["", f"Variants: {', '.join(item['variants'])}."]
@@ -240,8 +241,9 @@ def _account(run: Mapping[str, Any]) -> list[str]:
 
 
 def objective(end: Mapping[str, Any]) -> str:
-    """Say what a run was for; nothing where its result does not say."""
-    return f"Objective: {end['objective']}: {worth.OBJECTIVES[end['objective']]}." if "objective" in end else ""
+    """Say what a run was for; nothing where it does not say."""
+    name = end.get("objective")
+    return f"Objective {name}: {worth.OBJECTIVES[name]}." if name else ""
 
 
 def ended_by_errors(end: Mapping[str, Any]) -> str:

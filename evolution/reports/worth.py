@@ -81,6 +81,17 @@ def choice(end: Mapping[str, Any]) -> str:
     return f"The final harness is that of {shipped[kept - 1]}: of the {len(shipped) - kept} shipped after it, none has {confident}."
 
 
+def gains(edit: Mapping[str, Any]) -> str:
+    """Return what an edit gained on validation tasks with the model, and what its best twin gained without, in points.
+
+    Of an edit that was not played to the end what is known of it; an empty text where nothing is.
+    """
+    known = [("with the model", edit.get("gain")), ("best twin", edit.get("twin_gain"))]
+    if edit.get("twin_gain") is None:
+        return "" if edit.get("gain") is None else _points(edit["gain"])
+    return ", ".join(f"{name} {_points(gain) if gain is not None else 'not known'}" for name, gain in known)
+
+
 def gained(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """Return the headline of a gain: success before and after, beside the best twin of what came out."""
     said = f"{percent(before['success'])} to {percent(after['success'])}"

@@ -583,12 +583,32 @@ def test_prompt_that_cannot_fit_is_data(play):
             raise ContextOverflowError(self.count_tokens(prompt), self.n_ctx)
 
     record = play(ModelPolicy(Small(n_ctx=9)))
-    assert record.error == {
-        "boundary": "decide",
-        "kind": "ContextOverflowError",
-        "message": "22 tokens do not fit the context of 9; shorten the history or load the model with a larger n_ctx",
-    }
-    assert (record.steps, record.won) == (0, False)
+    # It is a defeat: an error would take the task out of every figure.
+    assert (record.error, record.outcome, record.steps, record.won) == (None, False, 0, False)
+    assert record.interrupted == (
+        "the prompt had no room: 22 tokens do not fit the context of 9; shorten the history or load the model with a larger n_ctx"
+    )
+
+
+def test_a_prompt_that_outgrows_the_context_in_mid_episode_is_a_defeat(play):
+    class Filling(Scripted):
+        def chat(self, prompt, generation, tools=()):
+            if len(self.calls) == 2:
+                raise ContextOverflowError(9, 8)
+            return super().chat(prompt, generation, tools)
+
+    record = play(ModelPolicy(Filling(["wait"] * 9)))
+    assert (record.outcome, record.steps, record.error) == (False, 2, None)
+    assert record.interrupted.startswith("the prompt had no room: 9 tokens")
+
+
+def test_a_question_of_a_processor_without_room_is_a_failure_of_the_processor(play, add_processor):
+    def ask(event):
+        raise ContextOverflowError(9, 8)
+
+    record = play([*PLAN], add_processor("asks", "before_model", ask), max_steps=9)
+    assert (record.outcome, record.interrupted, record.error) == (True, None, None)
+    assert record.failures[0]["kind"] == "ContextOverflowError"
 
 
 # --- errors are data
@@ -662,7 +682,6 @@ def test_a_model_that_is_lost_is_no_failure_of_an_episode(play, add_processor, e
         RemoteDownError("host:1", "no answer within 120 s", is_late=True),
         RemoteRefusedError("host:1", "/v1/completions", 400, "too long"),
         RemoteAnswerError("host:1", "no text"),
-        ContextOverflowError(9, 8),
     ],
 )
 def test_a_model_that_does_not_answer_this_question_is_data(play, error):

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.record import EpisodeRecord
+from homebody.agents.record import NO_ROOM, EpisodeRecord
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
-from homebody.evolution.evidence.digest import CATEGORIES, Digest, digest_episode
+from homebody.evolution.evidence.digest import CATEGORIES, PART, PARTS, Digest, digest_episode
 
 SEARCH, ACT = {"phase": "search", "wanted": "gem"}, {"phase": "act", "wanted": "gem"}
 
@@ -77,8 +77,34 @@ def trace(*steps: str, focus: Any = None) -> list[dict[str, Any]]:
 def test_categories_by_hand(
     episode: Callable[..., EpisodeRecord], steps: tuple[str, ...], focus: Any, category: str, component: str, evidence: tuple[int, ...]
 ) -> None:
-    digest = digest_episode(episode(trace=trace(*steps, focus=focus), steps=len(steps), task_id="train/a-9", type="b"))
-    assert digest == Digest("train/a-9", "b", False, len(steps), category, component, evidence)
+    record = episode(trace=trace(*steps, focus=focus), steps=len(steps), task_id="train/a-9", type="b", policy="no-model")
+    assert digest_episode(record) == Digest("train/a-9", "b", False, len(steps), category, component, evidence)
+
+
+def test_the_steps_that_show_a_failure_say_who_decided_them(episode: Callable[..., EpisodeRecord]) -> None:
+    # Steps 2 and 4 to 6 repeat a command; the call of a tool is no step.
+    steps = trace("a>x", "a>x", "b>x", "a>x", "b>x", "b>x")
+    by = ("model", "harness", "model", "agreed", "fallback", "harness")
+    made = [{**step, "decided_by": who} for step, who in zip(steps, by, strict=True)] + [{**steps[3], "tool": True, "decided_by": "model"}]
+    found = digest_episode(episode(trace=made, policy="a model"))
+    assert (found.category, found.evidence) == ("loop", (2, 4, 5, 6))
+    assert found.decided_by == {"agreed": 1, "harness": 2, "fallback": 1}
+    assert PART[found.category] == "choice"
+    # Without a model nobody else than the harness decides; of a success nothing is asked.
+    assert digest_episode(episode(trace=made, policy="random")).decided_by == {}
+    assert digest_episode(episode(True, trace=made, policy="a model")).decided_by == {}
+
+
+def test_a_prompt_without_room_is_a_failure_of_its_own(episode: Callable[..., EpisodeRecord]) -> None:
+    said = f"{NO_ROOM}: 9 tokens do not fit the context of 8"
+    found = digest_episode(episode(trace=trace("a>x", "b>y"), interrupted=said, policy="no-model"))
+    assert found == Digest("train/a-0", "a", False, 3, "overflow", "context", (2,))
+    assert digest_episode(episode(trace=[], steps=0, interrupted=said)).category == "overflow"
+
+
+def test_every_failure_is_of_one_part() -> None:
+    assert set(PART) == set(CATEGORIES) - {"won", "error"}
+    assert sum(map(len, PARTS.values())) == len(PART)
 
 
 def test_a_success_and_an_error_need_no_diagnosis(episode: Callable[..., EpisodeRecord]) -> None:
@@ -96,7 +122,7 @@ def test_an_episode_that_a_processor_ended_before_its_first_step_has_no_unusable
 
 
 def test_an_end_before_the_limit_is_premature_if_the_limit_is_known(episode: Callable[..., EpisodeRecord]) -> None:
-    record = episode(trace=trace("go to pit 1>x", "go to pit 2>y", "leave>z"), steps=3)
+    record = episode(trace=trace("go to pit 1>x", "go to pit 2>y", "leave>z"), steps=3, policy="no-model")
     assert digest_episode(record, (), 4) == Digest("train/a-0", "a", False, 3, "premature_end", "control", (3,))
     assert digest_episode(record, (), 3).category == digest_episode(record).category == "goal_untouched"
 
@@ -115,7 +141,7 @@ def test_the_history_is_kept(episode: Callable[..., EpisodeRecord]) -> None:
 def test_a_digest_is_json() -> None:
     assert Digest("t", "a", False, 3, "loop", "control", (2,), ("won",)).to_json() == {
         "task_id": "t", "type": "a", "won": False, "steps": 3, "category": "loop", "component": "control", "evidence": (2,),
-        "history": ("won",),
+        "history": ("won",), "decided_by": {},
     }  # fmt: skip
 
 
@@ -137,7 +163,6 @@ def test_real_failures_have_categories_and_steps_that_exist(quarry: Any, policy:
 
 def test_every_category_is_explained() -> None:
     assert set(CATEGORIES) == {
-        "won", "error", "cut_off", "unusable_answers", "premature_end", "loop", "order", "refused", "searching", "final_step_missing",
-        "unfinished",
-        "goal_untouched", "ceiling",
+        "won", "error", "overflow", "cut_off", "unusable_answers", "premature_end", "loop", "order", "refused", "searching",
+        "final_step_missing", "unfinished", "goal_untouched", "ceiling",
     }  # fmt: skip

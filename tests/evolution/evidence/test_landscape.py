@@ -76,5 +76,24 @@ def test_where_the_digests_do_not_reach_back_nothing_is_claimed() -> None:
 
 def test_a_landscape_is_json() -> None:
     found = survey([digest("t1", "loop", "won")], [report(1, edit("r1c1", "turn", "accepted"), shipped="r1c1")])
-    assert set(json.loads(json.dumps(found.to_json()))) == {"failures", "clusters", "tried", "untried", "hit_rates"}
-    assert Landscape().to_json() == {"failures": {}, "clusters": {}, "tried": (), "untried": (), "hit_rates": {}}
+    assert set(json.loads(json.dumps(found.to_json()))) == {"failures", "clusters", "tried", "untried", "hit_rates", "parts"}
+    assert Landscape().to_json() == {"failures": {}, "clusters": {}, "tried": (), "untried": (), "hit_rates": {}, "parts": {}}
+
+
+def test_what_failed_and_who_decided_there() -> None:
+    kinds = [("t1", "loop", {"model": 3}), ("t2", "refused", {"model": 1, "fallback": 2}), ("t3", "searching", {"harness": 4})]
+    digests = [
+        *(Digest(task, "a", False, 9, category, "", (), (), by) for task, category, by in kinds),
+        Digest("t4", "a", True, 9, "won", "", ()),
+        Digest("t5", "a", False, 0, "error", "environment", ()),
+    ]
+    assert survey(digests, []).parts == {
+        "choice": {"tasks": 2, "decided_by": {"model": 4, "fallback": 2}},
+        "knowledge": {"tasks": 1, "decided_by": {"harness": 4}},
+    }
+
+
+def test_what_an_edit_gained_with_and_without_the_model_is_known() -> None:
+    edits = [{**edit("r1c1", "turn", "rejected"), "gain": 0.1, "twin_gain": 0.5}, edit("r1c2", "turn", "rejected")]
+    found = survey([], [report(1, *edits)])
+    assert [(one["gain"], one["twin_gain"]) for one in found.tried] == [(0.1, 0.5), (None, None)]

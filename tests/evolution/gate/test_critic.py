@@ -1,6 +1,7 @@
 """What the critic lets through and what it says against the rest: candidates made by hand, one thing wrong with each."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -153,3 +154,21 @@ def test_controls_pass_whatever_they_do() -> None:
 
 def test_a_critique_is_json() -> None:
     assert Critique("c1", False, ("no",), 1).to_json() == {"candidate_id": "c1", "accepted": False, "objections": ("no",), "rank": 1}
+
+
+@pytest.mark.parametrize(
+    ("dimension", "decided", "is_refused"),
+    [
+        ("context", {"harness": 3}, True),
+        ("context", {"harness": 2, "model": 1}, False),
+        ("context", {"fallback": 3}, False),  # What it wrote could not be read: a prompt may mend that.
+        ("context", {}, False),  # No model plays.
+        ("memory", {"harness": 3}, False),
+    ],
+)
+def test_a_prompt_does_not_mend_what_the_harness_alone_decided(dimension: str, decided: dict[str, int], is_refused: bool) -> None:
+    known = evidence()
+    digests = [replace(digest, decided_by=decided if digest.task_id == "t1" else {"model": 9}) for digest in known.digests]
+    said = objections(replace(candidate(), dimension=dimension), replace(known, digests=digests))
+    why = "changes what the model is shown, and the harness alone decided all 3 steps that show the failures"
+    assert said == ((why,) if is_refused else ())
