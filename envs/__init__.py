@@ -33,6 +33,7 @@ _ENTRY_POINTS: Final = {
     "homebody/Household-v0": "homebody.envs.household.env:ProceduralEnv",
     "homebody/AlfWorld-v0": "homebody.envs.household.env:AlfWorldEnv",
     "homebody/WebShop-v0": "homebody.envs.webshop.env:WebShopEnv",
+    "homebody/Repair-v0": "homebody.envs.repair.env:RepairEnv",
 }
 ENV_IDS: Final = tuple(_ENTRY_POINTS)
 """The text planning environments that `gymnasium.make` knows once this package is imported."""

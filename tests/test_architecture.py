@@ -220,6 +220,7 @@ READERS = {
     "envs/interpreter.py": "what came out of the sandbox, checked there",
     "agents/sandbox/process.py": "what our worker writes",
     "envs/interpreter_fork.py": "what our processes write to each other",
+    "envs/repair/suite.py": "a value that came out of the sandbox, checked there",
     "agents/sandbox/process_worker.py": "what our main process writes",
     "agents/harness/spec.py": "copies of data, and harnesses that ship",
     "evolution/gate/manifest.py": "a schema that ships",

@@ -38,6 +38,7 @@ def kwargs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]
         "homebody/Household-v0": {"max_steps": 2},
         "homebody/AlfWorld-v0": {"max_steps": 2, "data_dir": games},
         "homebody/WebShop-v0": {"max_steps": 2, "catalogue_size": 30},
+        "homebody/Repair-v0": {"max_steps": 2},
         SYMBOLIC_ID: {"max_steps": 2, "n_tasks": 6},
     }
 

@@ -1,0 +1,1 @@
+"""Small programs with faults, to be repaired: `homebody/Repair-v0`."""

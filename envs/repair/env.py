@@ -1,0 +1,439 @@
+"""The environment: a program with a fault is shown, run, changed and handed in."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from homebody.envs.core import RENDER_MODES, NotResetError, RenderModeError, SnapshotError, UnknownParameterError, check_options
+from homebody.envs.repair.picture import Sheet
+from homebody.envs.repair.programs import ProgramSource
+from homebody.envs.repair.search import SEARCHES, Searcher
+from homebody.envs.repair.suite import MOST_PROGRAM, Outcome, Result, run_cases, where_it_fails
+from homebody.envs.repair.tasks import FunctionSource, RepairParameterError, Task
+from homebody.envs.space import AnyText
+from homebody.envs.text import clean
+
+if TYPE_CHECKING:
+    from homebody.envs.repair.viewer import Viewer
+
+MOST_SHOWN: Final = 3
+"""Failing tests that `run` shows, the first ones."""
+MOST_CHARACTERS: Final = 100
+"""Of a value or a call in an observation."""
+MAX_OBSERVATION: Final = 2**16
+MAX_COMMAND: Final = 4096
+"""Characters of the action space's samples; `step` takes any text."""
+WRITE: Final = "write {text}"
+NO_COMMAND: Final = "No such command. Commands: run, show, replace N: code, write code, undo, submit."
+_UNFILLED: Final = "Write Python code in the place of {text}."
+_REPLACE: Final = re.compile(r"replace (\d{1,6}):(.*)", re.DOTALL)
+_WRITE: Final = re.compile(r"write\s(.*)", re.DOTALL)
+_FENCE: Final = re.compile(r"^[ \t]*```.*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Where an environment stood: small, and to be pickled and compared."""
+
+    task_id: str
+    program: str
+    before: tuple[str, ...]
+    """The programs to which `undo` goes back, the last one last."""
+    n_steps: int
+    won: bool
+    generator: Mapping[str, Any]
+    """State of the generator that draws tasks."""
+
+
+class RepairEnv(gymnasium.Env[str, str]):
+    """Repair a small Python program (`homebody/Repair-v0`).
+
+    Observation:
+        `Text`: the answer to the command. At first the program, its lines numbered from 1, and the number of visible tests.
+    Action:
+        `Text`: `run` (the visible tests: which fail, with values and errors), `show` (the program), `replace N: CODE` (line N becomes
+        the code, which takes that line's indentation; several lines up to an empty one), `write CODE` (the whole program; of code in
+        a fence of ``` what is inside), `undo` (the last change), `submit` (hidden tests decide). Anything else is answered by the
+        list of commands, and costs a step. Programs run in the sandbox of `homebody.envs.interpreter`: one that is wrong, endless or
+        hostile is an answer, too.
+    Reward:
+        1.0 for a program that is handed in and passes all hidden tests, else 0.0.
+    Episode end:
+        `terminated` by `submit`; `truncated` from step `max_steps` on. The environment itself goes on after either.
+    Info:
+        `goal`, `admissible_commands` (sorted), `slot_lines` (those for several lines), `won` (the last program handed in was right),
+        `task_id`.
+    Reset:
+        `reset(options={"task": ID})` plays that task; without options the environment's own seeded generator draws one from `split`.
+    Rendering:
+        `render_mode="human"` shows program and tests in a window; `"rgb_array"` draws them when `render` is called.
+    """
+
+    online_label = "search: tries changes of the kinds that faults are made of, by what the visible tests say"
+    """What `scripted_policy` is, for tables."""
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 2}  # noqa: RUF012  # declared so by Gymnasium
+
+    def __init__(
+        self,
+        data_dir: str | os.PathLike[str] | None = None,
+        *,
+        level: str = "one",
+        holdout: str = "function",
+        search: str = "steps",
+        max_steps: int = 8,
+        split: str = "train",
+        render_mode: str | None = None,
+        render_size: tuple[int, int] = (960, 720),
+        **unknown: Any,
+    ) -> None:
+        """Choose the programs.
+
+        Args:
+            data_dir: A folder of real programs; see `ProgramSource`. `None` makes tasks of functions of our own.
+            level: Faults of the latter: `one`, `two` in one function, or `pair`: two functions with one each.
+            holdout: What only their test split shows: each a `function`, or whole `family`s, which is harder.
+            search: How `scripted_policy` searches: `steps` tries each change in the environment, `interpreter` runs programs by
+                itself on the tests that it has seen fail.
+            max_steps: Steps after which `truncated` is set; at least 1.
+            split: Where a reset without options draws its task.
+            render_mode: `human` for a window, `rgb_array` for pictures from `render`; `None` is for play without either.
+            render_size: Width and height of the pictures, in pixels.
+            **unknown: Refused by name.
+
+        Raises:
+            UnknownParameterError: There is no such parameter.
+            RepairParameterError: A parameter is not possible.
+            EnvError: The folder cannot be used, or there can be no such pictures.
+        """
+        self._check_names(unknown)
+        if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
+            raise RepairParameterError("max_steps", max_steps, "a whole number of at least 1")
+        if search not in SEARCHES:
+            raise RepairParameterError("search", search, f"one of: {', '.join(SEARCHES)}")
+        if render_mode is not None and render_mode not in RENDER_MODES:
+            raise RenderModeError(render_mode)
+        self.observation_space = AnyText(MAX_OBSERVATION)
+        self.action_space = AnyText(MAX_COMMAND)
+        self.max_steps = max_steps
+        self.source = self.task_source(data_dir, level=level, holdout=holdout)
+        self._search, self._split = search, split
+        self._task: Task | None = None
+        self.render_mode = render_mode
+        self._render_size = render_size
+        self._viewer = _make_viewer(render_mode, render_size)
+
+    @classmethod
+    def task_source(
+        cls, data_dir: str | os.PathLike[str] | None = None, *, level: str = "one", holdout: str = "function", **others: Any
+    ) -> FunctionSource | ProgramSource:
+        """Return where the tasks come from; takes what the constructor takes."""
+        cls._check_names(others)
+        return FunctionSource(level, holdout) if data_dir is None else ProgramSource(data_dir)
+
+    @classmethod
+    def _check_names(cls, names: Mapping[str, Any]) -> None:
+        known = [name for name, one in inspect.signature(cls).parameters.items() if one.kind != one.VAR_KEYWORD]
+        for name in names:
+            if name not in known:
+                raise UnknownParameterError(name, known)
+
+    @property
+    def about(self) -> str:
+        """What is played, for tables."""
+        return self.source.about
+
+    @property
+    def task(self) -> Task:
+        """The task being played, for viewers and tests."""
+        if self._task is None:
+            raise NotResetError("step, render, expert, scripted_policy or snapshot")
+        return self._task
+
+    @property
+    def program(self) -> str:
+        """The program as it stands."""
+        assert self.task
+        return self._program
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What came of the visible tests when they last ran on the program as it stands; None if they did not."""
+        assert self.task
+        return self._outcome
+
+    def sheet(self, command: str, observation: str) -> Sheet:
+        """Return what a picture shows of the program as it stands, of a command and of its answer."""
+        return Sheet(self.task.goal, self._program, self.task.program, command, observation)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Start a task: the one of `options["task"]`, or one drawn from the split by the seeded generator.
+
+        Raises:
+            OptionsError: `options` is no mapping.
+            ResetOptionError: `options` has another key than `task`.
+            EnvError: There is no such task, or the split has none.
+        """
+        super().reset(seed=seed)
+        chosen = check_options(options)
+        if "task" in chosen:
+            task_id = chosen["task"]
+        else:
+            tasks = self.source.tasks(self._split)
+            task_id = tasks[int(self.np_random.integers(len(tasks)))].task_id
+        task = self.source.task(task_id)
+        self._start(task, task.program, (), 0, won=False)
+        tests = len(task.visible)
+        observation = f"{numbered(task.program)}\n\n{tests} visible test{'s' if tests > 1 else ''}."
+        self._searcher: Searcher | None = Searcher(self._search)
+        self._searcher.see("", observation)
+        self._show("", observation)
+        return observation, self._info()
+
+    def step(self, action: object) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Give a command. Never raises on what the command is.
+
+        Raises:
+            NotResetError: The environment was never reset.
+        """
+        assert self.task
+        self._n_steps += 1
+        command = clean(action) if isinstance(action, str) else ""
+        observation, is_end = self._do(command.strip() if command.strip() in ("run", "show", "undo", "submit") else command)
+        reward = 1.0 if is_end and self._won else 0.0
+        if self._searcher is not None:
+            self._searcher.see(command, observation)
+        self._show(command, observation)
+        return observation, reward, is_end, self._n_steps >= self.max_steps, self._info()
+
+    def expert(self) -> list[str]:
+        """Return a shortest list of commands that repairs the program; empty once it is handed in. It knows the fault.
+
+        Raises:
+            NotResetError: The environment was never reset.
+        """
+        task = self.task
+        if self._won:
+            return []
+        now, right = self._program.split("\n"), task.reference.split("\n")
+        if now == right:
+            return ["submit"]
+        different = [number for number, lines in enumerate(zip(now, right, strict=False), 1) if lines[0] != lines[1]]
+        if len(now) == len(right) and len(different) == 1 and _indentation(now[different[0] - 1]) == _indentation(right[different[0] - 1]):
+            return [f"replace {different[0]}: {right[different[0] - 1].strip()}", "submit"]
+        return [f"write {task.reference}", "submit"]
+
+    def scripted_policy(self) -> list[str]:
+        """Return the next command, in a list, of a search that knows what an agent reads; it goes by what was said since the reset.
+
+        Raises:
+            NotResetError: The environment was never reset.
+        """
+        assert self.task
+        if self._searcher is None:  # after a restore: it begins with the program as it stands
+            self._searcher = Searcher(self._search)
+            self._searcher.see("", numbered(self._program))
+        return [self._searcher.choose(self.max_steps - self._n_steps)]
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """Return the picture of program and tests: shape (height, width, 3), red, green, blue; `None` where a window shows it.
+
+        Raises:
+            NotResetError: The environment was never reset.
+            RenderModeError: It was made without a render mode.
+        """
+        if self._viewer is None:
+            raise RenderModeError(self.render_mode)
+        return self._viewer.frame() if self.task else None
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._viewer is not None:
+            self._viewer.close()
+
+    def snapshot(self) -> Snapshot:
+        """Return where everything stands now.
+
+        Raises:
+            NotResetError: The environment was never reset.
+        """
+        generator = self.np_random.bit_generator.state
+        return Snapshot(self.task.task_id, self._program, self._before, self._n_steps, self._won, generator)
+
+    def restore(self, snapshot: Snapshot) -> dict[str, Any]:
+        """Go back to a snapshot, and return its `info`: from then on everything goes as it went, or would have gone, after it.
+
+        What `gymnasium.make` returns wants a reset before its first step all the same.
+
+        Raises:
+            SnapshotError: It is none.
+            UnknownTaskError: There is no such task here.
+        """
+        if not isinstance(snapshot, Snapshot):
+            raise SnapshotError(f"it is {type(snapshot).__name__}, not Snapshot")
+        task = self.source.task(snapshot.task_id)
+        self.np_random.bit_generator.state = snapshot.generator
+        self._start(task, snapshot.program, snapshot.before, snapshot.n_steps, won=snapshot.won)
+        self._searcher = None
+        self._show("", "")
+        return self._info()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: parameters and a snapshot, but no window."""
+        kept = {key: value for key, value in vars(self).items() if key != "_viewer"}
+        return kept
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        vars(self).update(kept)
+        self._viewer = _make_viewer(self.render_mode, self._render_size)
+        if self._task is not None:
+            self._show("", "")
+
+    def _start(self, task: Task, program: str, before: tuple[str, ...], n_steps: int, *, won: bool) -> None:
+        self._task, self._program, self._before, self._n_steps, self._won = task, program, before, n_steps, won
+        self._outcome: Outcome | None = None
+
+    def _do(self, command: str) -> tuple[str, bool]:
+        """Carry a command out; return what to say, and whether the program was handed in."""
+        if command == "run":
+            self._outcome = run_cases(self._program, self.task.visible, seconds=self.task.seconds)
+            return told(self._program, self._outcome), False
+        if command == "show":
+            return numbered(self._program), False
+        if command == "undo":
+            if not self._before:
+                return "There is no change to undo.", False
+            *before, program = self._before
+            self._start(self.task, program, tuple(before), self._n_steps, won=self._won)
+            return f"The last change is undone.\n{numbered(program)}", False
+        if command == "submit":
+            return self._submit(), True
+        if (found := _REPLACE.fullmatch(command)) is not None:
+            return self._replace(int(found[1]), found[2]), False
+        if (found := _WRITE.fullmatch(command)) is not None:
+            return self._write(found[1]), False
+        return NO_COMMAND, False
+
+    def _submit(self) -> str:
+        outcome = run_cases(self._program, self.task.hidden, seconds=self.task.seconds)
+        self._won = outcome.passed
+        count = len(outcome.results)
+        return f"All {count} hidden tests pass." if self._won else f"{len(outcome.failed)} of {count} hidden tests fail."
+
+    def _replace(self, number: int, text: str) -> str:
+        lines = self._program.split("\n")
+        if not 1 <= number <= len(lines):
+            return f"There is no line {number}; the program has {len(lines)} lines."
+        new = _in_place(unfenced(text), _indentation(lines[number - 1]))
+        if not new or text.strip() == "{text}":
+            return _UNFILLED
+        last = number + len(new) - 1
+        refused = self._change("\n".join((*lines[: number - 1], *new, *lines[number:])))
+        return refused or f"Line {number} is now:\n{numbered(self._program, number, last)}"
+
+    def _write(self, text: str) -> str:
+        code = unfenced(text)
+        if not code or code == "{text}":
+            return _UNFILLED
+        count = code.count("\n") + 1
+        return self._change(code) or f"The program is now this one, of {count} line{'s' if count > 1 else ''}."
+
+    def _change(self, program: str) -> str:
+        """Set the program; return why not, if it cannot be."""
+        if len(program) > MOST_PROGRAM:
+            return f"That is too long; a program has at most {MOST_PROGRAM} characters."
+        self._start(self.task, program, (*self._before, self._program), self._n_steps, won=self._won)
+        return ""
+
+    def _info(self) -> dict[str, Any]:
+        replace = [f"replace {number}: {{text}}" for number in range(1, self._program.count("\n") + 2)]
+        commands = ["run", "show", "submit", *(["undo"] if self._before else []), WRITE, *replace]
+        return {
+            "goal": self.task.goal,
+            "admissible_commands": sorted(commands),
+            "slot_lines": sorted((WRITE, *replace)),
+            "won": self._won,
+            "task_id": self.task.task_id,
+        }
+
+    def _show(self, command: str, observation: str) -> None:
+        if self._viewer is not None:
+            self._viewer.show(self.sheet(command, observation))
+
+
+def numbered(program: str, first: int = 1, last: int | None = None) -> str:
+    """Return the lines of a program from one to another, each with its number before it."""
+    lines = program.split("\n")
+    width = len(str(len(lines)))
+    return "\n".join(
+        f"{number:>{width}} {line}".rstrip() for number, line in enumerate(lines, 1) if first <= number <= (last or len(lines))
+    )
+
+
+def told(program: str, outcome: Outcome) -> str:
+    """Return what came of visible tests, in words: the first failing ones with values and errors."""
+    count, failed = len(outcome.results), outcome.failed
+    if not failed:
+        return f"All {count} visible tests pass."
+    if outcome.problem:
+        return f"All {count} visible tests fail: {outcome.problem}\n{_wanted(failed[0])}"
+    lines = [f"{len(failed)} of {count} visible tests fail.", *(_failure(program, result) for result in failed[:MOST_SHOWN])]
+    return "\n".join(lines)
+
+
+def unfenced(text: str) -> str:
+    """Return code without the fence of ``` around it, and without what a model says before and after."""
+    fences = list(_FENCE.finditer(text))
+    if fences:
+        before = text[: fences[0].start()]
+        end = fences[1].start() if len(fences) > 1 else len(text)
+        text = before if before.strip() else text[fences[0].end() : end]
+    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
+
+
+def _in_place(code: str, indentation: str) -> list[str]:
+    """Return lines for the place of one with some indentation: up to an empty one, the first with that indentation.
+
+    Further lines stay as they are where none of them is indented less; else they move in as far.
+    """
+    first, *others = code.lstrip().split("\n")
+    others = others[: others.index("")] if "" in others else others
+    if any(not line.startswith(indentation) for line in others):
+        others = [indentation + line for line in others]
+    return [indentation + first, *others] if first else []
+
+
+def _indentation(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
+
+
+def _wanted(result: Result) -> str:
+    return f"{_short(result.case.call)} should return {_short(repr(result.case.expected))}"
+
+
+def _failure(program: str, result: Result) -> str:
+    if not result.error:
+        return f"{_short(result.case.call)} returned {_short(repr(result.value))}, not {_short(repr(result.case.expected))}"
+    error = where_it_fails(program, result.case) or result.error
+    return f"{_short(result.case.call)} raised {_short(error)}; it should return {_short(repr(result.case.expected))}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."
+
+
+def _make_viewer(mode: str | None, size: tuple[int, int]) -> Viewer | None:
+    if mode is None:
+        return None
+    # Imported where pictures are wanted: play without them starts faster.
+    from homebody.envs.repair.viewer import Viewer
+
+    return Viewer(mode, size)
