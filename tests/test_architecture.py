@@ -214,7 +214,6 @@ READERS = {
     "agents/models/fit.py": "figures of the system",
     "agents/models/gguf.py": "a file of weights",
     "agents/models/llama/weights.py": "a file of weights",
-    "agents/models/names.py": "a file of weights, for its hash",
     "agents/models/packaged.py": "the bytes of a file of weights",
     "agents/models/remote/http_client.py": "a server's answer, whose numbers are checked where they are used",
     "envs/interpreter.py": "what came out of the sandbox, checked there",

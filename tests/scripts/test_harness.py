@@ -269,7 +269,7 @@ def test_an_environment_of_ten_lines_runs_under_the_generic_harness(homebody: An
     answer = homebody("run", *env, "--json", lamp / "r.json")
     assert answer.code == 0, answer.err
     assert loaded(lamp / "r.json")["task_id"] == "lamp"
-    assert "Goal: light the lamp" in answer.out
+    assert "\nlight the lamp\n" in answer.out
     answer = homebody("evaluate", *env, "--json", lamp / "e.json", "--max-steps", 9)
     assert answer.code == 0, answer.err
     result = loaded(lamp / "e.json")

@@ -169,12 +169,12 @@ class Engine:
 
     def state_size(self) -> int:
         """Return the number of bytes that `state` would give."""
-        return sum(int(llama_cpp.llama_state_seq_get_size(self._context, sequence)) for sequence in self._windows())
+        return sum(int(llama_cpp.llama_state_seq_get_size(self._context, sequence)) for sequence in self._sliding())
 
     def state(self) -> State:
         """Return what sequence 0 holds, as bytes."""
         parts = []
-        for sequence in self._windows():
+        for sequence in self._sliding():
             part = np.empty(llama_cpp.llama_state_seq_get_size(self._context, sequence), np.uint8)
             llama_cpp.llama_state_seq_get_data(self._context, _bytes(part), len(part), sequence)
             parts.append(part)
@@ -193,7 +193,7 @@ class Engine:
                 llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
         return True
 
-    def _windows(self) -> Iterator[int]:
+    def _sliding(self) -> Iterator[int]:
         """Yield sequences that together hold what sequence 0 holds.
 
         llama.cpp leaves out of a sequence's state the tokens that its end does not see through a sliding window. A shorter prompt
