@@ -176,7 +176,8 @@ class RemoteDownError(RemoteError):
     """No answer came: refused, broken off, or too late. What is too late may be due to the question alone."""
 
     def __init__(self, server: str, problem: str, *, is_late: bool = False) -> None:
-        super().__init__(f"server {server}: {problem}; check that it is running and can be reached")
+        remedy = "check that it is running and can be reached"
+        super().__init__(f"server {server}: {problem}; {remedy}{', or wait longer with --timeout' if is_late else ''}")
         self.is_lost = not is_late
 
 

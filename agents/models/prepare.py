@@ -77,8 +77,11 @@ def describe(name: str, n_ctx: int = N_CTX) -> dict[str, Any]:
         AgentError: there is no such model.
     """
     if is_remote(name):
+        from homebody.agents.models.remote import OpenAICompatible
+
         with load(name) as backend:
-            return {"name": name, **backend.fingerprint}
+            thinking = backend.about_thinking() if isinstance(backend, OpenAICompatible) else ""
+            return {"name": name, **backend.fingerprint, "thinking": thinking}
     path = resolve(name)
     header = read_header(path)
     header.check_whole(path)

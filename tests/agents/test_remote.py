@@ -365,7 +365,14 @@ def test_more_context_than_a_server_has_is_refused(fake, kind, own):
 
 
 def test_a_server_is_described_by_what_it_says(fake):
-    assert describe(fake.url) == {"name": fake.url, "engine": "a host", "model": "toy", "scoring": "echo", "n_ctx": "2048"}
+    assert describe(fake.url) == {
+        "name": fake.url,
+        "engine": "a host",
+        "model": "toy",
+        "scoring": "echo",
+        "n_ctx": "2048",
+        "thinking": "no, as its reply shows",
+    }
 
 
 def test_a_closed_backend_says_so(backend):

@@ -13,6 +13,7 @@ from homebody.agents.answer import read_answer
 from homebody.agents.errors import RemoteCannotError, RemoteRefusedError
 from homebody.agents.harness.hooks import Reading
 from homebody.agents.models.generation import Generation, Reply, Thinking
+from homebody.agents.models.prepare import describe
 from homebody.agents.models.remote import OpenAICompatible
 
 CHAT = [{"role": "system", "content": "You play."}, {"role": "user", "content": "A box and a key."}]
@@ -100,6 +101,21 @@ def test_a_model_answers_at_once_where_it_is_told_to(connect: Any, server: str) 
     _, backend = connect(SERVERS[server], MODELS["thinks and answers"][0])
     reply = ask(backend, Reading(), Thinking("off"))
     assert (reply.text, bool(reply.thought)) == (COMMAND, not SERVERS[server].get("switches", True))
+
+
+@pytest.mark.parametrize(
+    ("server", "model", "said"),
+    [
+        ("vLLM, parser", "answers", "no, as its reply shows"),
+        ("vLLM, no parser", "thinks for ever", "yes, as its reply shows; it can be switched off"),
+        ("vLLM, no switch", "thinks and answers", "yes, as its reply shows; it cannot be switched off"),
+        ("another, parser", "opens the thought itself", "yes, as its reply shows; it cannot be switched off"),
+        ("llama-server, template shown", "answers", "no"),
+    ],
+)
+def test_whether_a_server_thinks_is_told(connect: Any, server: str, model: str, said: str) -> None:
+    stub, _ = connect(SERVERS[server], MODELS[model][0])
+    assert describe(stub.url)["thinking"] == said
 
 
 def test_budgets_go_by_the_names_of_each_kind(connect: Any) -> None:

@@ -1,7 +1,9 @@
 """Episodes in flight: as many as asked for, in order, with the records of one after another."""
 
 import dataclasses
+import json
 import threading
+import zlib
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Any
@@ -68,6 +70,39 @@ def test_records_are_those_of_one_after_another_in_the_same_order(serve: Any, jo
     assert len({record.trace_hash for record in alone}) == 10
     assert [record.usage["calls"] for record in flying] == [record.usage["calls"] for record in alone]
     assert [record.usage["generated_tokens"] for record in flying] == [record.usage["generated_tokens"] for record in alone]
+
+
+@pytest.mark.parametrize("env_id", ["homebody/WebShop-v0", "homebody/Household-v0"])
+def test_code_templates_and_catalogues_are_shared_by_threads(serve: Any, env_id: str) -> None:
+    stub = serve()
+    seed = HarnessSpec.load("generic").document
+    code = "def process(event):\n    return {'content': event['content'] + ' ' + str(len(event['candidates']))}"
+    text = "{{ content }} {{ steps_left }} steps are left."
+    more = {
+        "code": {"use": "code", "hook": "before_model", "dimension": "control", "params": {}, "source": code},
+        "text": {"use": "template", "hook": "before_model", "dimension": "context", "params": {"text": text}},
+    }
+    components = {name: item for name, item in seed["components"].items() if item["use"] != "show_candidates"}
+    spec = HarnessSpec.from_json({**seed, "components": {**components, **more}}).check()
+    chat = stub.chat
+
+    def echo(body: dict[str, Any]) -> tuple[int, Any]:
+        """Say what depends on all that the prompt holds."""
+        status, found = chat(body)
+        told = json.dumps(body["messages"])
+        found["choices"][0]["message"]["content"] = f"command {zlib.crc32(told.encode())}"
+        return status, found
+
+    stub.chat = echo
+    hashes = []
+    for concurrency in (1, 6):
+        stage = RolloutConfig(env_id, stub.url, max_steps=3, concurrency=concurrency)
+        with Rollouts(stage) as rollouts:
+            records = list(rollouts.play([Job(spec, task) for task in tasks(env_id, "train", 8)]))
+        assert all(record.error is None and not record.failures for record in records)
+        hashes.append([record.trace_hash for record in records])
+    assert hashes[0] == hashes[1]
+    assert len(set(hashes[0])) == 8
 
 
 def test_twins_are_played_beside_them(serve: Any, jobs: Any) -> None:

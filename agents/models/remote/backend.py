@@ -145,6 +145,16 @@ class OpenAICompatible:
             return self._habit.thinks(thinking)
         return may_think(self._template, self._marks, thinking)
 
+    def about_thinking(self) -> str:
+        """Say whether the model thinks; a server that renders the prompt is asked for a reply or two."""
+        if self._template is not None:
+            return str(self._marks) if self._marks else "no"
+        thinks, may_be_off = self._habit.thinks(Thinking()), self._server.provider.switches
+        if not thinks:
+            return "no, as its reply shows"
+        is_off = may_be_off and not self._habit.thinks(Thinking("off"))
+        return f"yes, as its reply shows; it can{'' if is_off else 'not'} be switched off"
+
     def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
         """Return the reply, by a chat completion where the server has to render the prompt.
 
