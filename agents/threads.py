@@ -1,7 +1,7 @@
 """Episodes in flight: threads of this process, each with an environment and a policy of its own.
 
-For a policy that waits for a server most of the time. The threads are daemons: none of them holds up the end of the
-process, whatever it waits for.
+For a policy that waits for a server most of the time. The threads are daemons: none of them holds up
+the end of the process, whatever it waits for.
 """
 
 from __future__ import annotations
@@ -51,11 +51,12 @@ class Threads(Generic[J, R]):
         self._threads: list[threading.Thread] = []
 
     def submit(self, job: J, halt: threading.Event) -> Future[R]:
-        """Return what the job's result will be in. Once `halt` is set it is not begun, or ends soon."""
+        """Return the future of a job's result. Once `halt` is set it is not begun, or ends soon."""
         future: Future[R] = Future()
         self._work.put((future, job, halt))
         if len(self._threads) < self._number:
-            self._threads.append(threading.Thread(target=self._run, name=f"episodes-{len(self._threads)}", daemon=True))
+            name = f"episodes-{len(self._threads)}"
+            self._threads.append(threading.Thread(target=self._run, name=name, daemon=True))
             self._threads[-1].start()
         return future
 

@@ -1,6 +1,7 @@
-"""How fast episodes in flight take the answers of a server: beside clients that do nothing else, and what the server could give.
+"""How fast episodes in flight take the answers of a server.
 
-The server is a stand-in in a process of its own, without a model; see `stand_in`.
+Beside them: clients that do nothing else, and what the server could give. The server is a stand-in in
+a process of its own, without a model; see `stand_in`.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ def bench_server(concurrency: int, answer_ms: float, rounds: int) -> list[dict[s
         rounds: episodes for each of them, at least 1; one more each is played before them.
 
     Returns:
-        `ms_between_answers`, beside the server's own `answer_ms / concurrency`; `ms_between_answers_v_clients`, the same beside clients
-        that ask as often and do nothing else; and `cpu_ms_an_answer`, the processor time of this process for an answer: its inverse is
-        the most that one process can take, whatever the server does.
+        `ms_between_answers`, beside the server's own `answer_ms / concurrency`;
+        `ms_between_answers_v_clients`, the same beside clients that ask as often and do nothing else;
+        `cpu_ms_an_answer`, the processor time of this process for an answer: its inverse is the most
+        that one process can take, whatever the server does.
 
     Raises:
         AgentError: an episode failed.

@@ -1,6 +1,7 @@
-"""A stand-in for a server of a model: it takes MS milliseconds for each answer, however many it has at once, and says `look`.
+"""A stand-in for a server of a model: it says `look`.
 
-Run as `python -m homebody.scripts.bench.stand_in MS`; it prints its port, and ends when it is killed.
+It takes MS milliseconds for each answer, however many it has at once. Run as
+`python -m homebody.scripts.bench.stand_in MS`; it prints its port, and ends when it is killed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is found out of a server from its replies, once for all threads: whether its model thinks, and which fields it refuses."""
+"""What a server's replies show, found once for all threads: whether its model thinks, and which fields it refuses."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ PROBE: tuple[Message, ...] = (
     {"role": "assistant", "content": "no"},
     {"role": "user", "content": "Write the word maybe."},
 )
-"""A chat whose answer any model knows, a base model by the examples; what begins in another way and does not end is a thought."""
+"""A chat whose answer any model knows, a base model by the examples."""
 _WORD = "maybe"
 PROBE_TOKENS = 512
 """Room for the reply to it, a thought included."""
 
 
 class Habit:
-    """Whether a model thinks before it answers, by a reply of its own to `PROBE`; one for each way of thinking, when it is first needed.
+    """Whether a model thinks before it answers, as its reply to `PROBE` shows.
 
-    All chats are asked in the same way from the first to the last, in whatever order they come.
+    The probe is asked when it is first needed, once for each way of thinking. So all chats are asked
+    in the same way from the first to the last, in whatever order they come.
 
     Args:
         ask: returns the reply to the probe.
@@ -41,8 +42,9 @@ class Habit:
     def thinks(self, thinking: Thinking) -> bool:
         """Tell whether it thinks before it answers.
 
-        A reply that has an end and shows no thought is an answer. One that has no end is a thought, unless it begins with the answer, or
-        thinking is off. A server that refuses the probe has no model that thinks.
+        A reply that has an end and shows no thought is an answer. One that has no end is a thought,
+        unless it begins with the answer, or thinking is off. A server that refuses the probe has no
+        model that thinks.
         """
         key = json.dumps([thinking.mode, sorted(thinking.template.items())])
         with self._lock:
@@ -65,14 +67,15 @@ class Habit:
 
 
 class Refusals:
-    """Fields of a chat completion that a server refuses though others of its kind take them, and what is sent in their place."""
+    """Fields of a chat completion that a server refuses, though others of its kind take them."""
 
     def __init__(self) -> None:
         self._known: list[str] = []
 
     def learn(self, body: Body, error: RemoteRefusedError) -> bool:
-        """Remember what an error says; True where the same request may be sent again as `adapt` returns it."""
-        new = [sign for sign, fields in _SIGNS.items() if sign in error.reason and sign not in self._known and fields & set(body)]
+        """Remember what an error says; True where the request may be sent again as `adapt` returns it."""
+        said = [sign for sign, fields in _SIGNS.items() if sign in error.reason and fields & set(body)]
+        new = [sign for sign in said if sign not in self._known]
         self._known += new
         return bool(new)
 
@@ -80,9 +83,11 @@ class Refusals:
         """Return a request as this server takes it."""
         for sign in self._known:
             if sign == "max_completion_tokens" and "max_tokens" in body:
-                body = {("max_completion_tokens" if name == "max_tokens" else name): value for name, value in body.items()}
+                body = {**body, sign: body["max_tokens"]}
+                del body["max_tokens"]
             elif sign == "tool-call-parser" and "tools" in body:
-                body = body | {"tool_choice": "none"}  # The tools are shown to the model all the same, and its calls are read here.
+                # The model is shown its tools all the same, and its calls are read here.
+                body = body | {"tool_choice": "none"}
             elif sign in ("thinking_token_budget", "reasoning_config"):
                 body = {name: value for name, value in body.items() if name != "thinking_token_budget"}
         return body
@@ -91,7 +96,8 @@ class Refusals:
 _SIGNS = {
     "max_completion_tokens": {"max_tokens"},  # OpenAI's own newer models have renamed it.
     "tool-call-parser": {"tools"},  # vLLM was started without one.
-    "thinking_token_budget": {"thinking_token_budget"},  # An older vLLM, or one without --reasoning-config.
+    # An older vLLM, or one without --reasoning-config.
+    "thinking_token_budget": {"thinking_token_budget"},
     "reasoning_config": {"thinking_token_budget"},
 }
 """Words of a refusal, and the fields of which it speaks."""

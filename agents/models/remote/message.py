@@ -1,7 +1,7 @@
 """Messages as OpenAI's protocol has them: what is sent of a chat, and what is read of an answer.
 
-What a server says is data: null, empty and missing parts are no text, and whatever a model thought is kept apart from
-its answer, in whichever place the server puts it.
+What a server says is data: null, empty and missing parts are no text. Whatever a model thought is
+kept apart from its answer, in whichever place the server puts it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OF_TOOLS = ("tool_call_id", "name")
 
 
 def sent_message(message: Message) -> Body:
-    """Return a message as the protocol has it; a thought goes by the name that most servers take."""
+    """Return a message as the protocol has it; a thought has the name that most servers take."""
     sent: Body = {"role": message["role"], "content": message["content"].replace(CUT, "")}
     sent |= {name: message[name] for name in _OF_TOOLS if message.get(name)}
     if calls := message.get("tool_calls"):
@@ -46,7 +46,8 @@ def read_message(message: Mapping[str, Any], reason: object, generation: Generat
         reason: why it says that the message ended.
         generation: how it was asked for.
         calls: finds calls of tools in a text.
-        may_think: whether the model thinks before it answers. Then a text that was cut before any thought of its ended is one.
+        may_think: whether the model thinks before it answers. Then a text that was cut, and shows no
+            thought, is a thought.
     """
     found = {key: message.get(key) for key in ("content", "reasoning", "reasoning_content")}
     content, *reasoning = (value if isinstance(value, str) else "" for value in found.values())
@@ -67,12 +68,13 @@ def read_message(message: Mapping[str, Any], reason: object, generation: Generat
     if reason == "length" and may_think and not thought:
         return Reply("", reply.text.strip(), finish="budget")
     if is_open or (reason == "length" and not reply.text):
-        return Reply("", thought, finish="budget")  # What had room for no letter of an answer was a thought, shown or not.
+        # What had room for no letter of an answer was a thought, shown or not.
+        return Reply("", thought, finish="budget")
     return replace(reply, thought=thought)
 
 
 def called_in_thought(thought: str, calls: CallReader) -> Reply | None:
-    """Return the reply that a call of a tool makes of a thought, which it ends; None without a call that is whole."""
+    """Return the reply that a call makes of the thought which it ends; None without a whole call."""
     at = find_start(thought, calls)
     called = calls.find(thought[at:]) if at is not None else None
     return Reply(thought[at:], thought[:at].strip(), called, "tool") if called else None
