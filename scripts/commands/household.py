@@ -1,4 +1,4 @@
-"""`homebody household`: procedural houses as files."""
+"""`homebody household`: procedural houses as files, and how their goals are read."""
 
 # The mark \b, which keeps click from rewrapping the examples, must be one character: these docstrings cannot be raw.
 # ruff: noqa: D301
@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from homebody.scripts.console import Console, check_target, write_json
-from homebody.scripts.options import PATH, Group, json_out, options
+from homebody.scripts.console import Console, check_target, json_written, write_json
+from homebody.scripts.options import DEFAULT_ENV, PATH, Group, json_out, model_settings, options, policy_option
 
 house_parameters = options(
     click.option("--room", "rooms", multiple=True, metavar="ROOM", help="Kind of house: kitchen, livingroom, bedroom, bathroom, home."),
@@ -31,9 +31,9 @@ house_parameters = options(
 )
 
 
-@click.group(cls=Group, short_help="Procedural houses as files.")
+@click.group(cls=Group, short_help="Procedural houses as files, and how their goals are read.")
 def household() -> None:
-    """Procedural houses, written as the game files of ALFWorld."""
+    """Procedural houses, written as the game files of ALFWorld; and how goals in other words are read."""
 
 
 @household.command("export", short_help="Write houses as ALFWorld's own game files.")
@@ -80,6 +80,45 @@ def household_export(
         click.echo(f"{split}: {len(specs)} houses ({kinds})")
     click.echo(f"{out}: {written} games written, {total - written} were there")
     write_json(json_path, {"out": out, "parameters": parameters, "written": written, "present": total - written, "games": games})
+
+
+@household.command("readings", short_help="How many goals in other words a model reads right.")
+@policy_option
+@click.option("--split", default="test", show_default=True, help="train, validation or test.")
+@click.option("--goals", "n", type=click.IntRange(min=1), default=200, show_default=True, metavar="N", help="The first N goals of the split.")
+@click.option("--data-dir", type=PATH, metavar="DIR", help="Goals of ALFWorld's game files there, in place of those of houses.")
+@model_settings
+@json_out
+def household_readings(
+    policy: str, split: str, n: int, data_dir: str | None, n_ctx: int | None, n_threads: int, gpu_layers: int, json_path: str | None
+) -> None:
+    """Ask once what each goal means, and count the right readings; nothing is played.
+
+    A model is asked in a chat of its own, with six examples of training goals, and answers under a grammar of the plain forms: any
+    movable thing, any lamp, and the kinds of places that the first observation lists. The policy matcher reads the same goals with words,
+    stems and letter trigrams of the training wordings alone, and the same list of places: it is the bar.
+
+    \b
+    Examples:
+      homebody household readings --policy matcher
+      homebody household readings --policy qwen2.5-coder-0.5b --goals 50 --split validation --json readings.json
+    """
+    from homebody.agents.rollout import RolloutConfig
+    from homebody.evolution.reports.summary import interval
+    from homebody.scripts.readings import read_goals
+
+    check_target(json_path)
+    kwargs = {"goals": "said", **({"data_dir": data_dir} if data_dir else {})}
+    rollout = RolloutConfig("homebody/AlfWorld-v0" if data_dir else DEFAULT_ENV, policy, 15, kwargs, gpu_layers, n_ctx, n_threads)
+    console = Console()
+    console.prepare(policy)
+    with console.progress("reading") as advance:
+        result = read_goals(rollout, split, n, lambda done, total, how: advance(done, total, f"last {how}"))
+    with json_written(json_path, result):
+        click.echo(f"{result['policy']}, {result['env']} {split}, {result['n']} goals: {interval(result)} read right")
+        for name, row in result["by_type"].items():
+            click.echo(f"  {name:32} {100 * row['right']:5.1f}% of {row['n']}")
+        click.echo("  " + ", ".join(f"{part} {100 * share:.1f}%" for part, share in result["parts"].items()))
 
 
 def _mix(given: tuple[str, ...]) -> dict[str, int]:

@@ -39,7 +39,7 @@ PLAIN: Final = {
 
 _FLAG: Final = {GoalKind.CLEAN: "cleanable", GoalKind.HEAT: "heatable", GoalKind.COOL: "coolable"}
 _TOOL: Final = {GoalKind.CLEAN: "SinkBasin", GoalKind.HEAT: "Microwave", GoalKind.COOL: "Fridge"}
-_LAMPS: Final = {"DeskLamp": 0.9, "FloorLamp": 0.1}
+LAMPS: Final = {"DeskLamp": 0.9, "FloorLamp": 0.1}
 """How often a goal names each lamp."""
 
 _ODD: Final = 0.02
@@ -392,7 +392,7 @@ def _sense(kind: GoalKind, present: frozenset[str]) -> NDArray[np.float64]:
     near = np.array([any(thing in plan.objects for plan in plans) for thing in things])
     chance = np.where(fits, 1.0, _ODD) * np.where(near, 1.0, _ODD)
     if kind == GoalKind.LIGHT:
-        both = chance[:, None] * np.array([_LAMPS.get(thing, _ODD**2) for thing in things])[None, :]
+        both = chance[:, None] * np.array([LAMPS.get(thing, _ODD**2) for thing in things])[None, :]
     else:
         targets = sorted(places)
         there = [not present or target.lower() in present for target in targets]
