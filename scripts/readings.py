@@ -71,9 +71,7 @@ def read_goals(rollout: RolloutConfig, split: str, n: int | None, told: Told) ->
             right = [a == b for a, b in zip(_meaning(reading), (goal.kind, goal.object.lower(), goal.target.lower()), strict=True)]
             for part, is_right in zip(_PARTS, right, strict=True):
                 parts[part] += is_right
-            readings.append(
-                {"task_id": task.task_id, "type": task.type, "said": info["goal"], "reading": reading, "right": all(right)}
-            )
+            readings.append({"task_id": task.task_id, "type": task.type, "said": info["goal"], "reading": reading, "right": all(right)})
             told(number + 1, len(specs), "right" if all(right) else "wrong")
     finally:
         env.close()

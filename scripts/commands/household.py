@@ -85,7 +85,9 @@ def household_export(
 @household.command("readings", short_help="How many goals in other words a model reads right.")
 @policy_option
 @click.option("--split", default="test", show_default=True, help="train, validation or test.")
-@click.option("--goals", "n", type=click.IntRange(min=1), default=200, show_default=True, metavar="N", help="The first N goals of the split.")
+@click.option(
+    "--goals", "n", type=click.IntRange(min=1), default=200, show_default=True, metavar="N", help="The first N goals of the split."
+)
 @click.option("--data-dir", type=PATH, metavar="DIR", help="Goals of ALFWorld's game files there, in place of those of houses.")
 @model_settings
 @json_out
@@ -115,7 +117,8 @@ def household_readings(
     with console.progress("reading") as advance:
         result = read_goals(rollout, split, n, lambda done, total, how: advance(done, total, f"last {how}"))
     with json_written(json_path, result):
-        click.echo(f"{result['policy']}, {result['env']} {split}, {result['n']} goals: {interval(result)} read right")
+        share = interval({**result, "success": result["right"]})
+        click.echo(f"{result['policy']}, {result['env']} {split}: {share} of {result['n']} goals read right")
         for name, row in result["by_type"].items():
             click.echo(f"  {name:32} {100 * row['right']:5.1f}% of {row['n']}")
         click.echo("  " + ", ".join(f"{part} {100 * share:.1f}%" for part, share in result["parts"].items()))

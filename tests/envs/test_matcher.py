@@ -87,7 +87,7 @@ def test_training_goals_are_read_and_most_validation_goals(capsys: pytest.Captur
     with capsys.disabled():
         print(f"\nread right of 240 goals: {shares}")
     assert shares["train"] > 0.98
-    assert shares["validation"] > 0.75  # a guess at the kind alone is right in a sixth
+    assert shares["validation"] > 0.8  # a guess at the kind alone is right in a sixth
 
 
 def test_reader_learns_from_nothing_but_training() -> None:
