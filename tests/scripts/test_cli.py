@@ -27,7 +27,8 @@ COMMANDS = [
     ("run",), ("watch",), ("play",), ("evaluate",), ("evolve",), ("controls",), ("reproduce",), ("report",), ("export",),
     ("harness", "list"), ("harness", "show"), ("harness", "check"), ("harness", "diff"),
     ("harness", "patch"), ("harness", "sandbox"), ("models", "list"), ("models", "info"), ("models", "prepare"), ("models", "fetch"),
-    ("models", "verify"), ("household", "export"), ("webshop", "serve"), ("webshop", "catalogue"), ("webshop", "manifest"),
+    ("models", "verify"), ("household", "export"), ("household", "readings"),
+    ("webshop", "serve"), ("webshop", "catalogue"), ("webshop", "manifest"),
     ("data", "alfworld"), ("bench", "household"), ("bench", "llm"), ("bench", "harness"), ("bench", "render"), ("bench", "webshop"),
     ("bench", "gate"),
 ]  # fmt: skip

@@ -49,6 +49,9 @@ _SLIP: Final = 0.01
 _NEAR: Final = 10.0
 """Weight of the likeness of two names (0 to 1) in the logarithm of the chance that they mean the same."""
 
+_SURE: Final = 1.5
+"""Weight of the words beside what makes sense, for the kind of goal: hidden words make the regression less sure than it may be."""
+
 _VARIANTS: Final = 8
 """Training sentences made of each wording; of one that names what is not meant, which are few, three times as many."""
 _NEW_NAMES: Final = 0.5
@@ -106,6 +109,8 @@ class _Item:
     """The words of a name; empty for another word."""
     kind: str = ""
     """What a known name stands for."""
+    said_of_it: str = ""
+    """Words never seen before a known name."""
     role: int = 2
     """Index in `_ROLES`, in training sentences."""
 
@@ -141,7 +146,7 @@ class _Reader:
         items = self._parse(sentence)
         names = [n for n, item in enumerate(items) if item.name]
         roles = np.array([self._roles.chances(_role_features(items, n)) for n in names]).reshape(-1, len(_ROLES))
-        kinds = np.log(self._kinds.chances(_kind_features(items)))
+        kinds = _SURE * np.log(self._kinds.chances(_kind_features(items)))
         thing = self._meant(items, names, roles[:, 0], self._things)
         place = self._meant(items, names, roles[:, 1], self._places)
         lamp = self._meant(items, names, roles[:, 1], self._things)
@@ -220,7 +225,9 @@ def _joined(items: Iterable[_Item]) -> list[_Item]:
     joined: list[_Item] = []
     for item in items:
         before = joined[-1] if joined else _Item("")
-        if (before.symbol == _NEW and item.name) or (before.name and item.symbol == _NEW):
+        if before.symbol == _NEW and item.name and item.symbol != _NEW:
+            joined[-1] = replace(item, said_of_it=before.name, role=min(before.role, item.role))
+        elif before.name and item.symbol == _NEW:
             joined[-1] = replace(item, name=f"{before.name} {item.name}", role=min(before.role, item.role))
         elif item.symbol == _NEW and before.symbol == "of" and len(joined) > 1 and joined[-2].symbol == _NEW:
             joined.pop()
@@ -272,14 +279,16 @@ def _hidden(slot: str, draw: np.random.Generator, common: Sequence[str]) -> list
 
 
 def _kind_features(items: Sequence[_Item]) -> list[str]:
-    """Return words, their first four letters and trigrams, pairs of neighbours, and which sorts of names there are."""
+    """Return words, their first four letters and trigrams, pairs of neighbours, which sorts of names there are, and how much is new."""
     symbols = [item.symbol for item in items]
-    plain = [word for item in items for word in (item.name.split() if item.symbol[:4] == _NEW else [item.symbol]) if word.isalpha()]
+    new = [item.name if item.symbol[:4] == _NEW else item.said_of_it for item in items if item.name]
+    plain = [word for word in (*symbols, *" ".join(new).split()) if word.isalpha()]
     found = {"bias", *plain, *(f"{a} {b}" for a, b in pairwise(symbols)), *(f"^{word[:4]}" for word in plain)}
     found |= {part for word in plain if len(word) > 3 for part in _shape(word)} | {item.symbol for item in items if item.name}
     if any(item.name and item.symbol.endswith("s") for item in items):
         found.add("many")
-    return sorted(found)
+    names, others = sum(symbol[:4] == _NEW for symbol in symbols), sum(bool(item.said_of_it) for item in items)
+    return sorted(found | {f"new names {min(names, 3)}", f"new words {min(others, 2)}", f"new {min(names + others, 3)}"})
 
 
 def _role_features(items: Sequence[_Item], at: int) -> list[str]:
