@@ -88,9 +88,10 @@ class Transcript:
             # The summary is a segment of its own: the one before it stays when it is written anew.
             messages.append({"role": "user", "content": self._first() + CUT + (summary + CUT if summary else "")})
             without = len(turns) - event.thoughts
-            is_call = acts_by_tool(event) and event.reading.shown == "reply"
+            is_call = acts_by_tool(event) and event.reading.shown != "command"
             for number, turn in enumerate(turns):
-                reply, answers = _called(turn, number, event.reading.field) if is_call else _written(turn)
+                shown = _brief(turn, event.reading) if event.reading.shown == "last" and number < len(turns) - 1 else turn
+                reply, answers = _called(shown, number, event.reading.field) if is_call else _written(shown)
                 messages.append(reply | ({"thought": turn.thought} if turn.thought and number >= without else {}))
                 if number < len(turns) - 1:
                     messages.append({**answers, "content": turn.observation + CUT})
@@ -119,6 +120,11 @@ class Transcript:
 def _written(turn: Turn) -> tuple[dict[str, Any], Message]:
     """Return a past turn's message, and the role of what answers it."""
     return {"role": "assistant", "content": turn.reply or turn.command}, {"role": "user"}
+
+
+def _brief(turn: Turn, reading: Reading) -> Turn:
+    """Return a past turn as one in which the model wrote the command alone, with the mark by which it is read."""
+    return replace(turn, reply=reading.marked(turn.command) if turn.reply else "", said="")
 
 
 def _called(turn: Turn, number: int, field: str) -> tuple[dict[str, Any], Message]:

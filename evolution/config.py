@@ -36,7 +36,7 @@ class EvolveConfig:
     model: str
     """Model name or path, or a policy without a model."""
     harness: str
-    """Name or path of the seed harness."""
+    """Name or path of the seed harness. The bare name of a seed stands for the document that fits `model`."""
     proposer: str = "rules"
     """Name of a proposer, or `module:callable`."""
     proposer_model: str | None = None

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from homebody.agents.errors import FailedError
-from homebody.agents.harness.spec import HarnessSpec, digest
+from homebody.agents.harness.seed import pick_document
+from homebody.agents.harness.spec import HarnessSpec, digest, harness_names
 from homebody.agents.models.backend import Backend
 from homebody.agents.policy import ModelPolicy
 from homebody.agents.rollout import Rollouts
@@ -69,6 +70,8 @@ def evolve(
     config.check()
     if resume:
         _check_begun(run_dir)
+    # A seed's bare name is kept as the document that it stands for.
+    config = replace(config, harness=pick_document(config.harness, harness_names(), config.model).name)
     seed_spec = HarnessSpec.load(config.harness).check()
     train = list_tasks(config.env_id, "train", None, **config.env_kwargs)
     validation = list_tasks(config.env_id, "validation", None, **config.env_kwargs)

@@ -284,14 +284,36 @@ class Console:
         Raises:
             AgentError, EnvError: one cannot be prepared.
         """
-        from homebody.agents.models.names import is_prepared, resolve, slow_line
+        from homebody.agents.models.names import slow_line
 
         for name in models:
-            if not is_prepared(name):
-                with self.megabytes("preparing", name) as progress:
-                    resolve(name, progress)
+            self._fetch(name)
             if not gpu_layers and (line := slow_line(name, n_threads)):
                 self.err.print(escape(line))
+
+    def _fetch(self, model: str) -> None:
+        from homebody.agents.models.names import is_prepared, resolve
+
+        if not is_prepared(model):
+            with self.megabytes("preparing", model) as progress:
+                resolve(model, progress)
+
+    def picked_harness(self, name: str, model: str | None = None) -> str:
+        """Return the name or path of a harness; for a seed's bare name that of the document which fits the model, and say so.
+
+        Raises:
+            AgentError, EnvError: a seed is named and there is no such model, or it cannot be prepared or read.
+        """
+        from homebody.agents.harness.seed import pick_document, seed_names
+        from homebody.agents.harness.spec import harness_names
+
+        documents = harness_names()
+        if model is not None and name in seed_names(documents):
+            self._fetch(model)
+        pick = pick_document(name, documents, model)
+        if pick.why:
+            self.err.print(f"harness {escape(name)}: {escape(pick.name)}, since {escape(pick.why)}")
+        return pick.name
 
     @contextmanager
     def evolution(self, config: Any, plain: bool = False) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:

@@ -133,7 +133,7 @@ harness_option = click.option(
     default="household",
     show_default=True,
     metavar="NAME|FILE",
-    help="Harness: a name from `homebody harness list`, or a file.",
+    help="Harness: a name from `homebody harness list`, or a file. household, webshop and generic pick their style by the model.",
 )
 no_adaptation = click.option(
     "--no-adaptation", is_flag=True, help="Leave out the harness's rules that change it in the midst of an episode."

@@ -94,16 +94,26 @@ class Reading:
     field: str = "command"
     """Where it stands in a JSON object or in the arguments of a tool."""
     shown: str = "command"
-    """What the chat shows of a past turn: the bare `command`, or the whole `reply`.
+    """What the chat shows of a past turn: the bare `command`, the whole `reply`, or that of the `last` turn alone.
 
-    Where the model acts by a tool, `reply` is a call of it and its answer."""
+    Where the model acts by a tool, a reply is a call of it and its answer. Before the last turn `last`
+    shows the command with its mark, or the call with nothing said before it."""
     listed: bool = False
     """Whether the definition of the tool lists the commands on offer."""
 
     def __post_init__(self) -> None:
-        for field, allowed in (("read", READS), ("shown", ("command", "reply"))):
+        for field, allowed in (("read", READS), ("shown", ("command", "reply", "last"))):
             if getattr(self, field) not in allowed:
                 raise ValueError(f"reading.{field} is {getattr(self, field)!r}; it must be one of {', '.join(allowed)}")
+
+    def marked(self, command: str) -> str:
+        """Return a command as an answer with nothing else in it would give it."""
+        match self.read:
+            case "after":
+                return f"{self.mark} {command}"
+            case "between":
+                return f"{self.mark}{command}{self.end}"
+        return command
 
 
 ONE_LINE = Generation(tokens=24, stop=("\n",))

@@ -19,6 +19,7 @@ from homebody.agents.errors import AgentError
 from homebody.agents.harness.order import in_order
 from homebody.agents.harness.patch import Patch, PatchError, apply, difference, is_same, pointer
 from homebody.agents.harness.schema import code_problems, problems
+from homebody.agents.harness.seed import pick_document, seed_names
 from homebody.agents.processors import Processor, defaults, find, known
 from homebody.agents.skills import wording
 from homebody.envs.core import did_you_mean
@@ -86,22 +87,30 @@ class HarnessSpec:
         return cls(json.loads(json.dumps(document)))
 
     @classmethod
-    def load(cls, name_or_path: str | Path) -> HarnessSpec:
+    def load(cls, name_or_path: str | Path, model: str | None = None) -> HarnessSpec:
         """Load a harness that ships with homebody, by name, or a file, by path.
 
-        None of its code is run and nothing is imported, see `check`.
+        The name of a seed, as `generic`, stands for the one of its documents that fits the model,
+        as `generic-react`. None of its code is run and nothing is imported, see `check`.
+
+        Args:
+            name_or_path: of the harness.
+            model: who is to play, see `homebody.agents.harness.seed.pick_document`; of no matter
+                unless a seed is named.
 
         Raises:
             HarnessError: there is none, or it is not valid.
+            AgentError: a seed is named and there is no such model, or it cannot be read.
         """
-        shipped = resources.files("homebody.assets") / "harnesses"
-        if str(name_or_path) in harness_names():
-            return cls.from_json(json.loads((shipped / f"{name_or_path}.json").read_text("utf-8")), str(name_or_path))
+        shipped, known = resources.files("homebody.assets") / "harnesses", harness_names()
+        name = pick_document(str(name_or_path), known, model).name
+        if name in known:
+            return cls.from_json(json.loads((shipped / f"{name}.json").read_text("utf-8")), name)
         path = expand_path(name_or_path)
         try:
             return cls.from_json(read_json(path), str(path))
         except NoFileError as error:
-            known = harness_names()
+            known = sorted([*known, *seed_names(known)])
             hint = f"give the path of a JSON file or one of {', '.join(known)}{did_you_mean(name_or_path, known)}"
             raise HarnessError(f"no harness {str(name_or_path)!r}: {error.fault}; {hint}") from None
         except UnreadableError as error:

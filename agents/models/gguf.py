@@ -69,6 +69,8 @@ class Header:
     """Bytes that it has."""
     parts: tuple[tuple[Path, int, int], ...] = ()
     """Of a model in several files, each with these two numbers."""
+    n_weights: int = 0
+    """Number of weights in all its tensors."""
 
     @property
     def architecture(self) -> str:
@@ -235,7 +237,8 @@ def read_header(path: Path) -> Header:
     found = [(path, header), *((part, _read_part(part, number, count)) for number, part in enumerate(paths[1:], start=2))]
     parts = tuple((part, each.end, each.size_bytes) for part, each in found)
     tensors, end, size = (sum(getattr(each, field) for _, each in found) for field in ("n_tensors", "end", "size_bytes"))
-    return replace(header, n_tensors=tensors, end=end, size_bytes=size, parts=parts)
+    n_weights = sum(each.n_weights for _, each in found)
+    return replace(header, n_tensors=tensors, end=end, size_bytes=size, parts=parts, n_weights=n_weights)
 
 
 def _read_part(path: Path, number: int, count: int) -> Header:
@@ -304,12 +307,13 @@ class _Reader:
         for _ in range(n_keys):
             key = self._text()
             metadata[key] = self._value(self._take("<I"))
-        ends = [self._tensor() for _ in range(n_tensors)]
+        tensors = [self._tensor() for _ in range(n_tensors)]
         align = metadata.get("general.alignment", 32)
         if not isinstance(align, int) or align < 1:
             raise _DamagedError(f"alignment {align!r}")
         start = -(-self._at // align) * align
-        return Header(metadata, n_tensors, start + max(ends, default=0), len(self._data))
+        end, n_weights = start + max((end for _, end in tensors), default=0), sum(weights for weights, _ in tensors)
+        return Header(metadata, n_tensors, end, len(self._data), n_weights=n_weights)
 
     def _take(self, form: str) -> Any:
         (value,) = struct.unpack_from(form, self._data, self._at)
@@ -350,8 +354,8 @@ class _Reader:
             raise _DamagedError(f"type {kind} of a value at byte {self._at}")
         return _SCALARS[kind]
 
-    def _tensor(self) -> int:
-        """Return where a tensor ends, counted from the first; where it begins if its type is unknown here."""
+    def _tensor(self) -> tuple[int, int]:
+        """Return how many weights a tensor has, and where it ends, counted from the first; where it begins if its type is unknown here."""
         self._text()
         weights, n_dims = 1, self._take("<I")
         if n_dims > _MOST_DIMS:  # A product of millions of large numbers would take for ever.
@@ -360,4 +364,4 @@ class _Reader:
             weights *= self._take("<Q")
         per_block, size = BLOCKS.get(self._take("<I"), (1, 0))
         start = self._take("<Q")
-        return int(start + weights // per_block * size)
+        return weights, int(start + weights // per_block * size)

@@ -1,4 +1,4 @@
-"""Few-shot examples: successes stored in the harness, those most like the goal at hand shown to the model."""
+"""Worked examples stored in the harness, those most like the goal at hand shown to the model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homebody.agents.harness.hooks import Changes, TaskStart
+from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import Processor, register
 from homebody.agents.processors.control import content_words
 
@@ -15,14 +16,20 @@ SUCCESS = {
     "type": "object",
     "properties": {
         "goal": {"type": "string"},
+        "task": {"type": "string", "description": "id of the task that it was played on, for readers"},
+        "opening": {"type": "string", "description": "what was seen first; left out, the goal alone"},
         "steps": {
             "type": "array",
             "minItems": 1,
             "items": {
                 "type": "object",
                 "properties": {
+                    "thought": {"type": "string", "description": "what was thought before; may be left out"},
                     "command": {"type": "string"},
-                    "observation": {"type": "string", "description": "what was answered; left out, the command stands alone"},
+                    "observation": {
+                        "type": "string",
+                        "description": "what was answered; left out, the command stands alone",
+                    },
                 },
                 "required": ["command"],
                 "additionalProperties": False,
@@ -36,14 +43,18 @@ SUCCESS = {
 
 @register
 class Examples(Processor):
-    """Shows the stored successes whose goals are most like this one. Helps a model that copies well and plans badly.
+    """Shows the stored examples whose goals are most like this one. Helps a model that copies well and plans badly.
 
-    The likeness of two goals is the share of their words, function words and numbers aside, that they have in common, each word weighted
-    by its rarity in the bank. The most similar example stands last, nearest to the task. An example that does not fit the budget is left
-    out, and the next one is tried.
+    An example is a list of commands, or a whole dialogue: what was seen first, and of each step the
+    thought, the command and the answer. The likeness of two goals is the share of their words,
+    function words and numbers aside, that they have in common, each word weighted by its rarity in
+    the bank. The most similar example stands last, nearest to the task. An example that does not fit
+    the budget is left out, and the next one is tried. Prompts of other tasks share what stands
+    before the examples.
     """
 
     name = "examples"
+    version = 2
     hook = "task_start"
     dimension = "context"
     group = "examples"
@@ -52,6 +63,8 @@ class Examples(Processor):
         "most": {"type": "integer", "minimum": 1, "maximum": 20, "default": 2, "description": "examples shown, at most"},
         "tokens": {"type": "integer", "minimum": 1, "maximum": 100000, "default": 400, "description": "tokens of all examples, at most"},
         "header": {"type": "string", "default": "Tasks that were solved before:", "description": "the line above the examples"},
+        "thought_mark": {"type": "string", "maxLength": 80, "default": "Thought:", "description": "what stands before a thought"},
+        "command_mark": {"type": "string", "maxLength": 80, "default": ">", "description": "what stands before a command"},
     }
 
     def process(self, event: TaskStart) -> Changes | None:
@@ -59,7 +72,7 @@ class Examples(Processor):
         chosen: list[str] = []
         left = self.params["tokens"]
         for success in by_likeness(event.goal, self.params["bank"]):
-            text = render(success)
+            text = render(success, self.params["thought_mark"], self.params["command_mark"])
             cost = self.services.count_tokens(text)
             if cost <= left:
                 chosen.insert(0, text)
@@ -68,7 +81,8 @@ class Examples(Processor):
                 break
         if not chosen:
             return None
-        shown = "\n\n".join([self.params["header"], *chosen])
+        # Other tasks have other examples: what stands before them is a segment of its own.
+        shown = CUT + "\n\n".join([self.params["header"], *chosen]) + CUT
         return {"system_prompt": f"{event.system_prompt}\n\n{shown}" if event.system_prompt else shown}
 
 
@@ -85,9 +99,13 @@ def by_likeness(goal: str, bank: Sequence[Mapping[str, Any]]) -> list[Mapping[st
     return [bank[i] for i in sorted(range(len(bank)), key=lambda i: (-likeness[i], i))]
 
 
-def render(success: Mapping[str, Any]) -> str:
-    """Write a success as the model reads it: the goal, then each command after `> ` with what was answered below it."""
-    lines = [f"Goal: {success['goal']}"]
+def render(success: Mapping[str, Any], thought_mark: str = "Thought:", command_mark: str = ">") -> str:
+    """Return an example as the model reads it: the goal, what was seen first, and of each step the thought, the command and the answer.
+
+    A thought and a command stand behind their marks, on lines of their own.
+    """
+    lines = [f"Goal: {success['goal']}", *([success["opening"]] if "opening" in success else [])]
     for step in success["steps"]:
-        lines += [f"> {step['command']}", *([step["observation"]] if "observation" in step else [])]
+        lines += [f"{thought_mark} {step['thought']}"] if "thought" in step else []
+        lines += [f"{command_mark} {step['command']}", *([step["observation"]] if "observation" in step else [])]
     return "\n".join(lines)

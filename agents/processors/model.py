@@ -39,7 +39,11 @@ class Answer(Processor):
             "default": [],
             "description": "texts that end the answer; so do the line's end (first, unless a command may hold several) and `end` (between)",
         },
-        "shown": {"enum": ["reply", "command"], "default": "reply", "description": "what the chat shows of a past turn"},
+        "shown": {
+            "enum": ["reply", "last", "command"],
+            "default": "reply",
+            "description": "what the chat shows of past turns; last: the reply of the last one, the commands of those before it",
+        },
         "listed": {
             "type": "boolean",
             "default": False,

@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any
 
 from homebody.agents.errors import AgentError
+from homebody.agents.harness.seed import seed_names
 from homebody.agents.harness.spec import harness_names
 from homebody.envs import ENV_IDS, EnvError
 from homebody.envs import tasks as list_tasks
@@ -26,7 +27,7 @@ class Benchmark:
     env: str
     env_args: Mapping[str, Any]
     harness: str
-    """Name of the seed harness; its styles are `homebody.evolution.controls.seed.seed_styles` of it."""
+    """Name of the seed; its styles are `homebody.evolution.controls.seed.seed_styles` of it."""
     max_steps: int
     tasks: int | None
     """Test tasks; None takes all."""
@@ -55,7 +56,7 @@ def benchmarks() -> dict[str, Benchmark]:
     """Return the benchmarks whose environment and seed harness this version has, by name."""
     found = _asset("benchmarks.json")
     known = {name: Benchmark(name, **content) for name, content in found.items()}
-    return {name: one for name, one in known.items() if one.env in ENV_IDS and one.harness in harness_names()}
+    return {name: one for name, one in known.items() if one.env in ENV_IDS and one.harness in seed_names(harness_names())}
 
 
 def published() -> dict[str, Any]:

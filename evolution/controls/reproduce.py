@@ -155,7 +155,7 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
     tested = len(combination.tasks("test", size.tasks or one.tasks))
     with Rollouts(combination.rollout) as rollouts:
         started = time.monotonic()
-        (record,) = rollouts.play([Job(HarnessSpec.load(one.harness), task)])
+        (record,) = rollouts.play([Job(HarnessSpec.load(one.harness, combination.model), task)])
         if record.error is not None:
             remedy = "mend the cause and run it again"
             raise EpisodesFailedError(f"{combination.name}, a training task", {task.task_id: record.error}, remedy)
@@ -164,7 +164,7 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
     noise = EvolveConfig.noise_tasks
     # What the chosen style has played is played already when the evolution begins.
     style_tasks = min(size.style_tasks, validation)
-    styles = len(seed_styles(one.harness)) * style_tasks - min(style_tasks, size.validation_tasks)
+    styles = len(seed_styles(one.harness, combination.model)) * style_tasks - min(style_tasks, size.validation_tasks)
     least = styles + min(size.train_tasks, train) + min(size.validation_tasks, validation) + noise + size.attempts * seed_tasks
     evolved = noise + size.rounds * (train + validation + size.candidates * (1 + validation))
     # The random edits and the best of many attempts have as many episodes as the evolution; each shipped edit has two rows, the last one

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from homebody.agents.harness.seed import seed_documents
 from homebody.agents.harness.spec import HarnessSpec, harness_names
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.envs import TaskSpec
@@ -22,8 +23,6 @@ from homebody.evolution.proposers.edit import set_processors
 from homebody.evolution.proposers.lever import method_of
 from homebody.evolution.store import Store, holds
 
-DOCUMENTS = ("act", "react", "think", "tool")
-"""Endings of the names of a seed's documents: `generic-react` is one of the seed `generic`, and so is `generic`."""
 CONSTRAINED = ("grammar", "score")
 """What each document whose model writes freely is tried with besides: an answer under the grammar of the candidates, and
 a choice among them by score."""
@@ -36,25 +35,34 @@ class Style:
     """One way of a seed harness to ask a model."""
 
     name: str
-    """`free`, `grammar` or `score`; after the ending of the document's name, where it has one: `react-free`."""
+    """Style of the document, then `free`, `grammar` or `score`: `react-free`."""
     spec: HarnessSpec
 
 
-def seed_styles(seed: str) -> list[Style]:
-    """Return the styles of a seed harness, no two of them with the same behaviour, in the order that decides between equals.
+def seed_styles(seed: str, model: str | None = None) -> list[Style]:
+    """Return the styles of a seed that a model is tried with, in the order that decides between equals; no two behave the same.
 
     Args:
-        seed: name of a harness that ships with homebody.
+        seed: name of a seed that ships with homebody.
+        model: who plays, see `homebody.agents.harness.seed.seed_documents`.
+
+    Raises:
+        AgentError: there is no such model, or it cannot be read.
     """
-    names = {"": seed, **{ending: f"{seed}-{ending}" for ending in DOCUMENTS if f"{seed}-{ending}" in harness_names()}}
     found: dict[str, Style] = {}
-    for ending, name in names.items():
+    for name in seed_documents(seed, harness_names(), model):
         spec = HarnessSpec.load(name)
         method = method_of(spec)
-        styles = {"free": spec, **{how: _constrained(spec, how) for how in CONSTRAINED}} if method == "generate" else {method: spec}
+        styles = {method: spec} if method != "generate" else {"free": spec, **{how: _constrained(spec, how) for how in _held(spec)}}
         for how, one in styles.items():
-            found.setdefault(one.behaviour_hash, Style(f"{ending}-{how}" if ending else how, one))
+            found.setdefault(one.behaviour_hash, Style(f"{name.removeprefix(f'{seed}-')}-{how}", one))
     return list(found.values())
+
+
+def _held(spec: HarnessSpec) -> tuple[str, ...]:
+    """Return the constrained styles of a document; where a command is an argument of a call, there is no grammar for it."""
+    reads = {item["params"].get("read") for item in spec.components.values() if item["use"] == "answer"}
+    return () if "tool" in reads else CONSTRAINED
 
 
 def _constrained(spec: HarnessSpec, how: str) -> HarnessSpec:

@@ -148,7 +148,7 @@ def bench_llm(models: Sequence[str], data_dir: str | None, *, progress: Progress
 
 def scoring_harness() -> HarnessSpec:
     """Return the seed harness of the house without candidates in the prompt: the model scores every admissible command."""
-    seed = HarnessSpec.load("household").document
+    seed = HarnessSpec.load("household-act").document
     kept = {name: item for name, item in seed["components"].items() if item["use"] in ("system_prompt", "history_window")}
     decide = {"use": "decide", "params": {"method": "score", "normalize": "sum"}}
     return HarnessSpec.from_json({**seed, "name": "scoring", "components": {**kept, "decide": decide}})

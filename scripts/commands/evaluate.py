@@ -72,14 +72,14 @@ def evaluate(
     from homebody.evolution.evaluation import evaluate as evaluate_harness
 
     check_target(json_path, run_dir)
-    spec = HarnessSpec.load(harness)
+    console = Console()
+    spec = HarnessSpec.load(console.picked_harness(harness, policy))
     if no_adaptation:
         spec = spec.without_adaptations()
     for component in without:
         spec = spec.without(component)
     kwargs = env_kwargs(env_id, data_dir, env_args)
     stage = RolloutConfig(env_id, policy, max_steps, kwargs, gpu_layers, n_ctx, n_threads, concurrency, timeout_s)
-    console = Console()
     console.prepare(policy, n_threads=n_threads, gpu_layers=gpu_layers)
     with console.progress("episodes") as advance:
         result = evaluate_harness(

@@ -96,10 +96,11 @@ def evolve(
     check_target(json_path, run_dir)
     if approve and not has_terminal():
         raise click.UsageError("--approve asks a person, and standard input is no terminal; run it in one, or leave --approve out")
+    console = Console()
     config = EvolveConfig(
         env_id=env_id,
         model=model,
-        harness=harness,
+        harness=console.picked_harness(harness, model),
         objective=objective,
         proposer=proposer,
         proposer_model=proposer_model,
@@ -126,7 +127,6 @@ def evolve(
         timeout_s=timeout_s,
     )
     config.check()
-    console = Console()
     console.prepare(model, *([proposer_model] if proposer_model else []), n_threads=n_threads, gpu_layers=gpu_layers)
     with console.evolution(config, plain=approve) as progress:
         person = ask if approve else None

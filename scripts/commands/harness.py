@@ -28,13 +28,16 @@ def harness_list(json_path: str | None) -> None:
     """
     from homebody.agents.harness.hooks import DIMENSIONS, HOOKS
     from homebody.agents.harness.outline import does
+    from homebody.agents.harness.seed import seed_names
     from homebody.agents.harness.spec import HarnessSpec, harness_names
     from homebody.agents.processors import REGISTRY
 
     check_target(json_path)
-    specs = [HarnessSpec.load(name) for name in harness_names()]
+    documents = harness_names()
+    described = {name: HarnessSpec.load(name).document.get("description", "") for name in documents}
+    described |= {name: f"{name}-think, -react or -act: the one that fits the model" for name in seed_names(documents)}
     found = {
-        "harnesses": [{"name": spec.name, "description": spec.document.get("description", "")} for spec in specs],
+        "harnesses": [{"name": name, "description": text} for name, text in sorted(described.items())],
         "processors": [
             {
                 "name": name,
@@ -58,13 +61,14 @@ def harness_show(name: str, json_path: str | None) -> None:
 
     \b
     Example:
-      homebody harness show household --json my-harness.json
+      homebody harness show household-react --json my-harness.json
     """
     from homebody.agents.harness.spec import HarnessSpec
 
     check_target(json_path)
-    spec = HarnessSpec.load(name)
-    Console().harness(spec)
+    console = Console()
+    spec = HarnessSpec.load(console.picked_harness(name))
+    console.harness(spec)
     write_json(json_path, spec.document)
 
 
@@ -81,6 +85,7 @@ def harness_check(name: str) -> None:
     """
     from homebody.agents.harness.spec import HarnessError, HarnessSpec
 
+    name = Console().picked_harness(name)
     try:
         spec = HarnessSpec.load(name).check()
     except HarnessError as error:
@@ -101,15 +106,16 @@ def harness_diff(old: str, new: str, json_path: str | None) -> None:
 
     \b
     Example:
-      homebody harness diff household runs/first/final.json
+      homebody harness diff household-act runs/first/final.json
     """
     from homebody.agents.harness.outline import changes
     from homebody.agents.harness.spec import HarnessSpec
 
     check_target(json_path)
-    one, other = HarnessSpec.load(old), HarnessSpec.load(new)
+    console = Console()
+    one, other = (HarnessSpec.load(console.picked_harness(name)) for name in (old, new))
     patch = one.diff(other)
-    Console().harness_diff(changes(one, other), patch)
+    console.harness_diff(changes(one, other), patch)
     write_json(json_path, patch)
 
 
@@ -123,14 +129,14 @@ def harness_patch(name: str, patch_file: str, out: str, undo: str | None) -> Non
 
     \b
     Example:
-      homebody harness patch household edit.json --out edited.json
+      homebody harness patch household-act edit.json --out edited.json
     """
     from homebody.agents.harness.patch import invert, read_patch
     from homebody.agents.harness.spec import HarnessSpec
 
     for path in (out, undo):
         check_target(path)
-    base, patch = HarnessSpec.load(name), read_patch(patch_file)
+    base, patch = HarnessSpec.load(Console().picked_harness(name)), read_patch(patch_file)
     spec = base.patch(patch).check()
     write_json(out, spec.document)
     write_json(undo, invert(base.document, patch))

@@ -113,7 +113,7 @@ def _play(combination: Combination, size: Size, workers: int, console: Console) 
             f"{told['least_episodes']}: {told['least_minutes']:.0f} minutes; at most {told['most_episodes']} episodes in all: "
             f"{told['most_minutes']:.0f} minutes if none is quicker, and those of evolved harnesses mostly are{limit}"
         )
-    styles, rollout = seed_styles(combination.benchmark.harness), combination.rollout
+    styles, rollout = seed_styles(combination.benchmark.harness, combination.model), combination.rollout
     tasks = combination.tasks("validation", size.style_tasks)
     with console.progress("styles of the seed") as advance:
         seed = choose_seed(

@@ -87,7 +87,8 @@ def run(
     if size is not None and not is_watched and record is None:
         raise click.UsageError("--size is given and nothing is drawn; add --watch or --record FILE.gif, or leave it out")
     size = check_size(size or ONE, LEAST)
-    spec = HarnessSpec.load(harness)
+    console = Console()
+    spec = HarnessSpec.load(console.picked_harness(harness, policy))
     if no_adaptation:
         spec = spec.without_adaptations()
     for component in without:
@@ -98,7 +99,6 @@ def run(
         task = tasks(env_id, split, index + 1, **settings)[index]
     else:
         task = next((task for task in tasks(env_id, split, None, **settings) if task.task_id == task_id), TaskSpec(task_id, "", split))
-    console = Console()
     console.prepare(policy, n_threads=n_threads, gpu_layers=gpu_layers)
     stage = RolloutConfig(env_id, policy, max_steps, settings, gpu_layers, n_ctx, n_threads, timeout_s=timeout_s)
     sights: list[ModelCall | None] = []

@@ -637,7 +637,7 @@ def test_error_leaves_environment_and_policy_usable(play, yard):
 
 
 def test_unknown_task_is_data(play, yard):
-    record = run_episode(yard.Yard(), HarnessSpec.load("generic"), RandomPolicy(), dataclasses.replace(yard.task(), task_id="none"))
+    record = run_episode(yard.Yard(), HarnessSpec.load("generic-act"), RandomPolicy(), dataclasses.replace(yard.task(), task_id="none"))
     assert (record.error["boundary"], record.error["kind"]) == ("reset", "CustomEnvError")
     assert "raised KeyError: 'none'; " in record.error["message"]
     assert record.task_id == "none"
@@ -820,7 +820,7 @@ def test_trace_hash_covers_a_single_letter(record):
 
 @pytest.mark.model
 def test_model_plays_the_same_episode_again(smollm2):
-    written = HarnessSpec.load("generic")
+    written = HarnessSpec.load("generic-act")
     scored = written.patch(
         [
             {

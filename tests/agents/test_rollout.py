@@ -124,7 +124,7 @@ def test_the_end_frees_model_and_environment(yard, harness, scripted):
 
 
 def test_number_of_workers_does_not_change_the_records():
-    spec = HarnessSpec.load("generic")
+    spec = HarnessSpec.load("generic-act")
     jobs = [Job(spec, task, seed) for task in tasks(HOUSEHOLD, "train", 3) for seed in (0, 1)]
     stage = RolloutConfig(HOUSEHOLD, "random", max_steps=4)
     records = {}

@@ -29,7 +29,7 @@ def test_each_decision_is_told_before_its_step_with_what_it_took(yard):
 
 
 def test_watching_changes_nothing(yard):
-    spec = HarnessSpec.load("generic")
+    spec = HarnessSpec.load("generic-act")
     records = [
         run_episode(yard.Yard(), spec, ModelPolicy(Scripted(["wait"] * 3)), yard.task(), max_steps=3, on_decision=watcher)
         for watcher in (None, lambda sight: None)

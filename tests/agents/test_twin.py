@@ -406,7 +406,7 @@ def test_twins_play_the_same_with_any_number_of_workers(name):
     from homebody.envs import tasks
 
     env_id = "homebody/Household-v0"
-    jobs = [Job(HarnessSpec.load("household"), task, seed) for task in tasks(env_id, "validation", 2) for seed in (0, 1)]
+    jobs = [Job(HarnessSpec.load("household-act"), task, seed) for task in tasks(env_id, "validation", 2) for seed in (0, 1)]
     plays = []
     for workers in (1, 2):
         with Rollouts(RolloutConfig(env_id, name, max_steps=6), workers) as rollouts:

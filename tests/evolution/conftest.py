@@ -149,7 +149,7 @@ def small() -> Callable[..., EvolveConfig]:
 
     def make(**changes: Any) -> EvolveConfig:
         values: dict[str, Any] = {
-            "env_id": "homebody/Household-v0", "env_kwargs": {"rooms": ["bathroom"]}, "model": "no-model", "harness": "household",
+            "env_id": "homebody/Household-v0", "env_kwargs": {"rooms": ["bathroom"]}, "model": "no-model", "harness": "household-act",
             "rounds": 2, "candidates": 3, "train_tasks": 4, "validation_tasks": 6, "growth": 1, "max_steps": 10, "exploration_steps": 6000,
         }  # fmt: skip
         return EvolveConfig(**(values | changes))
@@ -286,7 +286,7 @@ def quarry_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     changed."""
     run_dir = tmp_path_factory.mktemp("quarry") / "run"
     config = EvolveConfig(
-        "Quarry-v0", "no-model", "generic", env_kwargs={"types": ["bring", "wash"]}, rounds=3, candidates=2, train_tasks=6,
+        "Quarry-v0", "no-model", "generic-act", env_kwargs={"types": ["bring", "wash"]}, rounds=3, candidates=2, train_tasks=6,
         validation_tasks=8, max_steps=8, exploration_steps=6000,
     )  # fmt: skip
     evolve(config, run_dir)

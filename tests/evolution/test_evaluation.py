@@ -37,7 +37,7 @@ EPISODE_KEYS = {"task_id", "type", "won", "steps", "seed", "trace_hash", "play_h
 
 @pytest.fixture
 def spec() -> HarnessSpec:
-    return HarnessSpec.load("household")
+    return HarnessSpec.load("household-act")
 
 
 def lasting(result: dict[str, Any]) -> dict[str, Any]:
@@ -310,7 +310,7 @@ def harness(monkeypatch: pytest.MonkeyPatch) -> Callable[..., HarnessSpec]:
         monkeypatch.setitem(REGISTRY, processor.name, processor)
 
     def make(*uses: str) -> HarnessSpec:
-        return HarnessSpec.load("generic").patch([{"op": "add", "path": f"/components/{use}", "value": component(use)} for use in uses])
+        return HarnessSpec.load("generic-act").patch([{"op": "add", "path": f"/components/{use}", "value": component(use)} for use in uses])
 
     return make
 

@@ -84,14 +84,14 @@ def test_the_result_is_as_the_design_says(baseline: Any) -> None:
         for candidate in item["candidates"]:
             assert {"id", "dimension", "patch", "manifest", "verdict", "reason"} <= set(candidate)
             assert candidate["verdict"] in ("accepted", "rejected")
-    assert result["rounds"][0]["behaviour_hash"] == result["seed_hash"] == HarnessSpec.load("household").behaviour_hash
+    assert result["rounds"][0]["behaviour_hash"] == result["seed_hash"] == HarnessSpec.load("household-act").behaviour_hash
     assert result["tokens"] == 0
     assert result["episodes"] == len(stored(baseline.run_dir))
     assert 0 < result["exploration_steps"] <= 6000
 
 
 def test_both_rounds_shipped_and_the_patches_lead_to_the_final_harness(baseline: Any) -> None:
-    spec = HarnessSpec.load("household")
+    spec = HarnessSpec.load("household-act")
     for item in baseline.result["rounds"]:
         assert item["behaviour_hash"] == spec.behaviour_hash
         (patch,) = [edit["patch"] for edit in item["candidates"] if edit["id"] == item["shipped"]]
@@ -218,13 +218,13 @@ def test_a_run_goes_on_where_its_files_lie_elsewhere(small: Config, tmp_path: Pa
     first, second = tmp_path / "a" / "mine.json", tmp_path / "b" / "moved.json"
     for path in (first, second):
         path.parent.mkdir()
-        path.write_text(HarnessSpec.load("household").dumps())
+        path.write_text(HarnessSpec.load("household-act").dumps())
     evolve(small(proposer="noop", rounds=1, harness=str(first), budget_episodes=3), tmp_path / "run")
     first.unlink()
     evolve(small(proposer="noop", rounds=1, harness=str(second), budget_episodes=4), tmp_path / "run", resume=True)
     with Store(tmp_path / "run", readonly=True) as store:
         assert [start["harness"] for start in store.events("start")] == [str(first), str(second)]
-    second.write_text(HarnessSpec.load("generic").dumps())
+    second.write_text(HarnessSpec.load("generic-act").dumps())
     with pytest.raises(RunError, match=r"holds a run with other settings \(seed_hash was"):
         evolve(small(proposer="noop", rounds=1, harness=str(second)), tmp_path / "run", resume=True)
 
@@ -241,7 +241,7 @@ def test_a_second_run_in_a_directory_is_refused(baseline: Any) -> None:
     [
         ({"max_steps": 11}, "max_steps was 10 and is 11"),
         ({"seed": 1, "rounds": 3}, "rounds was 2 and is 3, seed was 0 and is 1"),
-        ({"harness": "generic"}, "seed_hash was"),
+        ({"harness": "generic-act"}, "seed_hash was"),
         ({"model": "random"}, "model was 'no-model' and is 'random', policy was {'policy': 'no-model'} and is {'policy': 'random'}"),
         ({"env_kwargs": {}}, "env_kwargs was {'rooms': ['bathroom']} and is {}"),
     ],
@@ -295,7 +295,7 @@ def test_the_episode_budget_by_hand(small: Config, tmp_path: Path) -> None:
     assert result["stopped"] == "episodes"
     assert result["rounds"] == []
     assert result["final_hash"] == result["seed_hash"]
-    assert HarnessSpec.load(tmp_path / "final.json") == HarnessSpec.load("household")
+    assert HarnessSpec.load(tmp_path / "final.json") == HarnessSpec.load("household-act")
     with Store(tmp_path, readonly=True) as store:
         assert (len(store.events("end")), store.events("round")) == (1, [])
 
@@ -371,7 +371,7 @@ def test_a_run_that_dies_while_it_writes_its_harness_leaves_none_or_a_whole_one(
             evolve(small(proposer="noop", rounds=1), tmp_path)
     assert not (tmp_path / "final.json").exists()
     evolve(small(proposer="noop", rounds=1), tmp_path, resume=True)
-    assert HarnessSpec.load(tmp_path / "final.json") == HarnessSpec.load("household")
+    assert HarnessSpec.load(tmp_path / "final.json") == HarnessSpec.load("household-act")
     assert sorted(path.name for path in tmp_path.glob("*final*")) == ["final.json"]
 
 

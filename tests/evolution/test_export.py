@@ -76,7 +76,7 @@ def words_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run in which `words` played."""
     monkeypatch.setattr(names, "load", lambda name, **settings: Words())
     config = EvolveConfig(
-        "Quarry-v0", "words", "generic", proposer="noop", rounds=1, train_tasks=3, validation_tasks=2, growth=1, max_steps=3,
+        "Quarry-v0", "words", "generic-act", proposer="noop", rounds=1, train_tasks=3, validation_tasks=2, growth=1, max_steps=3,
         gate="outweigh",
     )  # fmt: skip
     evolve(config, tmp_path / "run")
@@ -162,7 +162,7 @@ def test_another_model_reads_without_having_chosen(quarry_run: Path, tmp_path: P
 
 def play(tape: Recording, method: str, **params: Any) -> list[dict[str, Any]]:
     """Play two steps under a way to decide; return its steps."""
-    spec = HarnessSpec.load("generic")
+    spec = HarnessSpec.load("generic-act")
     spec = spec.patch(set_processors(spec, {"decide": {"method": method, **params}}))
     env = make("Quarry-v0", types=["bring"])
     record = run_episode(env, spec, tape, TaskSpec("train/bring-0", "bring", "train"), max_steps=2)
@@ -226,7 +226,7 @@ def test_the_hook_is_taken_off_after_a_failure() -> None:
     tape = Recording(ModelPolicy(model), model)
     model.close()
     env = make("Quarry-v0", types=["bring"])
-    record = run_episode(env, HarnessSpec.load("generic"), tape, TaskSpec("train/bring-0", "bring", "train"), max_steps=2)
+    record = run_episode(env, HarnessSpec.load("generic-act"), tape, TaskSpec("train/bring-0", "bring", "train"), max_steps=2)
     assert record.error is not None
     assert model.on_text is None
 
@@ -261,7 +261,7 @@ def test_episodes_of_other_harnesses_are_counted_and_left_out(quarry_run: Path, 
 
     run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
     stage = RolloutConfig("Quarry-v0", "random", 8, {"types": ["bring", "wash"]})
-    evaluate(stage, HarnessSpec.load("generic"), "train", tasks=2, run_dir=run_dir)
+    evaluate(stage, HarnessSpec.load("generic-act"), "train", tasks=2, run_dir=run_dir)
     before = export(quarry_run, "grpo", tmp_path / "a.jsonl")
     after = export(run_dir, "grpo", tmp_path / "b.jsonl")
     assert (before["unknown"], after["unknown"]) == (0, 2)

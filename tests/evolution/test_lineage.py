@@ -34,7 +34,7 @@ def copy(quarry_run: Path, tmp_path: Path) -> Path:
 
 def test_seed_and_shipped_edits_make_the_final_harness(quarry_run: Path) -> None:
     lineage = read_lineage(quarry_run)
-    assert lineage.seed.behaviour_hash == HarnessSpec.load("generic").behaviour_hash == lineage.end["seed_hash"]
+    assert lineage.seed.behaviour_hash == HarnessSpec.load("generic-act").behaviour_hash == lineage.end["seed_hash"]
     assert [edit.lever for edit in lineage.edits] == ["learned_plan"]
     assert lineage.edits[0].before == lineage.seed
     assert lineage.replayed.behaviour_hash == lineage.end["final_hash"] == lineage.final.behaviour_hash
@@ -62,14 +62,14 @@ def test_a_run_without_shipped_edits_ends_with_its_seed(copy: Path) -> None:
 
 def test_the_seed_is_read_from_the_log_where_its_file_has_gone(copy: Path) -> None:
     plant(copy, "start", harness="gone.json")
-    assert read_lineage(copy).seed.name == "generic"
+    assert read_lineage(copy).seed.name == "generic-act"
     forget(copy, "harness")
-    plant(copy, "start", harness="generic")
-    assert read_lineage(copy).seed.name == "generic"
+    plant(copy, "start", harness="generic-act")
+    assert read_lineage(copy).seed.name == "generic-act"
 
 
 def test_a_run_that_cannot_be_read_says_why(copy: Path, tmp_path: Path) -> None:
-    (copy / "final.json").write_text(HarnessSpec.load("household").dumps(), "utf-8")
+    (copy / "final.json").write_text(HarnessSpec.load("household-act").dumps(), "utf-8")
     with pytest.raises(RunError, match="is not the harness that the run's log ends with"):
         read_lineage(copy).final  # noqa: B018
     plant(copy, "start", seed_hash="0" * 64)

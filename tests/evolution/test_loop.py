@@ -110,7 +110,7 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
         monkeypatch.setattr(evolve_module, "Rollouts", Scripted)
         monkeypatch.setitem(PROPOSERS, "scripted", Entry("scripted_proposer:propose"))  # type: ignore[attr-defined]
         values: dict[str, Any] = {
-            "env_id": "Quarry-v0", "env_kwargs": {"numbers": size}, "model": "nobody", "harness": "generic", "proposer": "scripted",
+            "env_id": "Quarry-v0", "env_kwargs": {"numbers": size}, "model": "nobody", "harness": "generic-act", "proposer": "scripted",
             "train_tasks": 2, "validation_tasks": size, "growth": 1, "rounds": 9, "gate": "outweigh",
         }  # fmt: skip
         options = {key: changes.pop(key) for key in ("approve", "resume", "progress") if key in changes}

@@ -149,7 +149,7 @@ def test_twins_on_tasks_that_no_model_played_are_judged_by_errors(twins: Callabl
 
 @pytest.fixture
 def spec() -> HarnessSpec:
-    return HarnessSpec.load("household")
+    return HarnessSpec.load("household-act")
 
 
 def test_twins_are_the_harness_under_the_four_policies_and_the_same_on_any_number_of_workers(spec: HarnessSpec) -> None:

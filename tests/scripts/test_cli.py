@@ -194,7 +194,7 @@ def repeating(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_evaluate_names_the_best_twin_beside_the_model(homebody: Command, loaded: Command, tmp_path: Path, repeating: None) -> None:
-    common = ("evaluate", "--policy", "smollm2", "--harness", "generic", "--tasks", 3, "--max-steps", 2)
+    common = ("evaluate", "--policy", "smollm2", "--harness", "generic-act", "--tasks", 3, "--max-steps", 2)
     plain = homebody(*common)
     assert (plain.code, plain.err) == (0, "")
     assert "\nsmollm2 0.0%, twins not played: --twins\n" in plain.out
@@ -287,11 +287,11 @@ def test_harness_commands(homebody: Command, loaded: Command, tmp_path: Path) ->
 
 
 def test_a_patch_that_diff_made_leads_from_one_harness_to_the_other(homebody: Command, loaded: Command, tmp_path: Path) -> None:
-    assert homebody("harness", "diff", "generic", "household", "--json", tmp_path / "p.json").code == 0
-    answer = homebody("harness", "patch", "generic", tmp_path / "p.json", "--out", tmp_path / "new.json")
+    assert homebody("harness", "diff", "generic-act", "household-act", "--json", tmp_path / "p.json").code == 0
+    answer = homebody("harness", "patch", "generic-act", tmp_path / "p.json", "--out", tmp_path / "new.json")
     assert (answer.code, answer.err) == (0, "")
-    assert loaded(tmp_path / "new.json") == HarnessSpec.load("household").document
-    same = homebody("harness", "diff", "generic", "generic")
+    assert loaded(tmp_path / "new.json") == HarnessSpec.load("household-act").document
+    same = homebody("harness", "diff", "generic-act", "generic-act")
     assert (same.code, same.out) == (0, "[]\n")
 
 
@@ -329,7 +329,7 @@ def test_a_terminal_shows_bars_and_colours(homebody: Command, tmp_path: Path, sm
     assert evolved.code == 0
     assert "round 1, behaviour" in evolved.err
     assert "2/2" in evolved.err
-    patch = homebody("harness", "diff", "generic", "household")
+    patch = homebody("harness", "diff", "generic-act", "household-act")
     assert "\x1b[" in patch.out
     report = homebody("report", tmp_path / "run")
     assert "\x1b[" in report.out
@@ -343,8 +343,8 @@ def test_a_mistake_on_a_terminal_is_one_line_too(homebody: Command) -> None:
 
 def test_a_result_replaces_an_older_one_and_leaves_nothing_beside_it(homebody: Command, loaded: Command, tmp_path: Path) -> None:
     (tmp_path / "h.json").write_text("old")
-    assert homebody("harness", "show", "generic", "--json", tmp_path / "h.json").code == 0
-    assert loaded(tmp_path / "h.json")["name"] == "generic"
+    assert homebody("harness", "show", "generic-act", "--json", tmp_path / "h.json").code == 0
+    assert loaded(tmp_path / "h.json")["name"] == "generic-act"
     assert [path.name for path in tmp_path.iterdir()] == ["h.json"]
 
 
@@ -410,15 +410,15 @@ MISTAKES = {
         ["/components/guard/use: no processor is called 'loop_gard'; did you mean 'loop_guard'?"]),
     "an unknown processor to evolve": (
         ("evolve", "--model", "no-model", "--harness", "{unknown}", "--run-dir", "{new}"), ["did you mean 'loop_guard'?"]),
-    "no such patch": (("harness", "patch", "generic", "{new}", "--out", "{out}"), ["the patch {new} cannot be read (No such file"]),
-    "a patch that is none": (("harness", "patch", "generic", "{text}", "--out", "{out}"), ["the patch {text} is not JSON"]),
-    "a patch of another form": (("harness", "patch", "generic", "{list}", "--out", "{out}"), ["is no JSON Patch"]),
+    "no such patch": (("harness", "patch", "generic-act", "{new}", "--out", "{out}"), ["the patch {new} cannot be read (No such file"]),
+    "a patch that is none": (("harness", "patch", "generic-act", "{text}", "--out", "{out}"), ["the patch {text} is not JSON"]),
+    "a patch of another form": (("harness", "patch", "generic-act", "{list}", "--out", "{out}"), ["is no JSON Patch"]),
     "a patch that does not apply": (
-        ("harness", "patch", "generic", "{patch}", "--out", "{out}"),
+        ("harness", "patch", "generic-act", "{patch}", "--out", "{out}"),
         ["the patch does not apply to harness generic", "nothing was changed"]),
     "a patch that breaks the harness": (
-        ("harness", "patch", "generic", "{breaking}", "--out", "{out}"), ["after the patch: ", "nothing was changed"]),
-    "a patch without a target": (("harness", "patch", "generic", "{patch}"), ["--out"]),
+        ("harness", "patch", "generic-act", "{breaking}", "--out", "{out}"), ["after the patch: ", "nothing was changed"]),
+    "a patch without a target": (("harness", "patch", "generic-act", "{patch}"), ["--out"]),
     "a directory that holds a run": (
         ("evolve", "--model", "no-model", "--run-dir", "{run}"), ["{run} already holds a run; add --resume to go on with it"]),
     "other settings for a run": (
@@ -445,14 +445,14 @@ MISTAKES = {
     },
     "a result into a folder": (("evaluate", *FLAT, "--json", "{empty}"), ["cannot write {empty}: it is a folder"]),
     "a new harness into a folder that is not there": (
-        ("harness", "patch", "generic", "{fine}", "--out", "{new}/h.json"), ["cannot write {new}/h.json"]),
+        ("harness", "patch", "generic-act", "{fine}", "--out", "{new}/h.json"), ["cannot write {new}/h.json"]),
 }  # fmt: skip
 
 
 @pytest.fixture
 def places(tmp_path: Path, run_dir: Path) -> dict[str, Path]:
     """Files and folders for mistakes to be made with, by name."""
-    generic = HarnessSpec.load("generic").document
+    generic = HarnessSpec.load("generic-act").document
     unknown = {**generic, "components": {"guard": {"use": "loop_gard", "params": {}}}}
     files: dict[str, bytes] = {
         "text": b"a text, no more\n", "text.gguf": b"a text, no more\n", "bytes": b'{"name": "\xff"}', "list": b"[1]",

@@ -173,7 +173,7 @@ def test_a_spent_budget_is_told_leaves_a_harness_and_can_be_raised(
     short = result_of(tmp_path)
     assert (short["stopped"], short["rounds"]) == (kind, [])
     assert short["episodes"] < whole["episodes"]
-    assert HarnessSpec.load(tmp_path / "run" / "final.json") == HarnessSpec.load("household")
+    assert HarnessSpec.load(tmp_path / "run" / "final.json") == HarnessSpec.load("household-act")
     assert homebody(*spending, tmp_path / "result.json", *run, limit, large).code == 0
     assert result_of(tmp_path) == whole
     refused = homebody(*spending, tmp_path / "result.json", *run, limit, small)

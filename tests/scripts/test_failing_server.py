@@ -89,7 +89,7 @@ def test_a_run_whose_every_episode_fails_stops_in_one_line_and_goes_on(
     homebody: Command, loaded: Command, server: Server, tmp_path: Path, mode: str
 ) -> None:
     server.mode, run_dir = mode, tmp_path / "run"
-    evolve = ("evolve", "--model", server.url, "--harness", "generic", *SMALL, "--run-dir", run_dir)
+    evolve = ("evolve", "--model", server.url, "--harness", "generic-act", *SMALL, "--run-dir", run_dir)
     answer = homebody(*evolve)
     assert answer.code == 1
     *progress, last = answer.err.splitlines()
@@ -114,7 +114,7 @@ def test_a_server_that_dies_on_the_way_stops_the_run_in_one_line(
 ) -> None:
     # Two training tasks of two steps are played, and one of the two validation tasks.
     server.lasts, run_dir = 6, tmp_path / "run"
-    evolve = ("evolve", "--model", server.url, "--harness", "generic", *SMALL, "--run-dir", run_dir, "--workers", workers)
+    evolve = ("evolve", "--model", server.url, "--harness", "generic-act", *SMALL, "--run-dir", run_dir, "--workers", workers)
     answer = homebody(*evolve)
     assert answer.code == 1
     last = answer.err.splitlines()[-1]
@@ -132,7 +132,19 @@ def test_a_server_that_dies_on_the_way_stops_the_run_in_one_line(
 
 def test_an_evaluation_counts_errors_apart(homebody: Command, loaded: Command, server: Server, tmp_path: Path) -> None:
     server.mode = "a refusal"
-    command = ("evaluate", "--policy", server.url, "--harness", "generic", "--tasks", 2, "--max-steps", 2, "--run-dir", tmp_path / "run")
+    command = (
+        "evaluate",
+        "--policy",
+        server.url,
+        "--harness",
+        "generic-act",
+        "--tasks",
+        2,
+        "--max-steps",
+        2,
+        "--run-dir",
+        tmp_path / "run",
+    )
     answer = homebody(*command, "--json", tmp_path / "result.json")
     assert answer.code == 1
     assert answer.error.startswith("2 of 2 episodes failed; the first, ")
@@ -148,7 +160,19 @@ def test_an_evaluation_counts_errors_apart(homebody: Command, loaded: Command, s
 
 def test_an_evaluation_whose_server_is_gone_keeps_what_was_played(homebody: Command, server: Server, tmp_path: Path) -> None:
     server.lasts = 3
-    command = ("evaluate", "--policy", server.url, "--harness", "generic", "--tasks", 4, "--max-steps", 2, "--run-dir", tmp_path / "run")
+    command = (
+        "evaluate",
+        "--policy",
+        server.url,
+        "--harness",
+        "generic-act",
+        "--tasks",
+        4,
+        "--max-steps",
+        2,
+        "--run-dir",
+        tmp_path / "run",
+    )
     answer = homebody(*command)
     assert (answer.code, answer.out) == (1, "")
     assert answer.error.startswith("the model does not answer any more: ")

@@ -83,9 +83,9 @@ def shop(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("command", ["run", "evaluate", "evolve"])
 def test_half_a_surrogate_pair_in_titles(homebody: Command, shop: Path, tmp_path: Path, command: str, small: tuple[object, ...]) -> None:
-    rest: tuple[object, ...] = ("--policy", "no-model", "--harness", "webshop")
+    rest: tuple[object, ...] = ("--policy", "no-model", "--harness", "webshop-act")
     if command == "evolve":
-        rest = ("--harness", "webshop", "--run-dir", tmp_path / "run", *small)
+        rest = ("--harness", "webshop-act", "--run-dir", tmp_path / "run", *small)
     elif command == "evaluate":
         rest = (*rest, "--split", "train", "--tasks", 2)
     else:
@@ -111,7 +111,7 @@ def test_half_a_surrogate_pair_in_titles(homebody: Command, shop: Path, tmp_path
     ],
 )
 def test_own_env_that_breaks_in_an_episode_fails_the_episode(homebody: Command, own: str, tmp_path: Path, name: str, said: str) -> None:
-    where = ("--env", f"{own}:{name}", "--harness", "generic", "--policy", "no-model", "--json", tmp_path / "out.json")
+    where = ("--env", f"{own}:{name}", "--harness", "generic-act", "--policy", "no-model", "--json", tmp_path / "out.json")
     answer = homebody("run", *where)
     assert answer.code == 1
     assert said in answer.error
@@ -125,13 +125,13 @@ def test_own_env_that_breaks_in_an_episode_fails_the_episode(homebody: Command, 
 
 
 def test_own_env_that_is_of_another_time_is_one_line(homebody: Command, own: str) -> None:
-    answer = homebody("run", "--env", f"{own}:OldReset", "--harness", "generic", "--policy", "no-model")
+    answer = homebody("run", "--env", f"{own}:OldReset", "--harness", "generic-act", "--policy", "no-model")
     assert answer.code == 2
     assert "reset(seed=0) returned 'You see', not an observation and an info" in answer.error
 
 
 def test_what_own_env_says_is_cleaned(homebody: Command, own: str, tmp_path: Path) -> None:
-    where = ("--env", f"{own}:Dirty", "--harness", "generic", "--policy", "no-model", "--json", tmp_path / "out.json")
+    where = ("--env", f"{own}:Dirty", "--harness", "generic-act", "--policy", "no-model", "--json", tmp_path / "out.json")
     answer = homebody("run", *where)
     assert answer.code == 0
     assert "\ufffd[2Jcaf\u00e9 \ufffd\ufffd" in answer.out
@@ -184,7 +184,7 @@ def test_printed_texts_are_cleaned(capsys: pytest.CaptureFixture[str]) -> None:
 def test_evolution_of_own_env_that_breaks_is_one_line(
     homebody: Command, own: str, tmp_path: Path, name: str, small: tuple[object, ...]
 ) -> None:
-    where = ("--env", f"{own}:{name}", "--harness", "generic", "--run-dir", tmp_path / "run", *small, "--exploration-steps", 50)
+    where = ("--env", f"{own}:{name}", "--harness", "generic-act", "--run-dir", tmp_path / "run", *small, "--exploration-steps", 50)
     answer = homebody("evolve", *where)
     assert answer.code in (1, 2)
     progress, error = answer.err.splitlines()
@@ -195,7 +195,18 @@ def test_evolution_of_own_env_that_breaks_is_one_line(
 def test_path_that_is_not_utf8_is_written(homebody: Command, shop: Path, tmp_path: Path) -> None:
     folder = shop.rename(tmp_path / "caf\udce9")
     answer = homebody(
-        "run", *SHOP, "--data-dir", folder, "--policy", "random", "--harness", "webshop", "--split", "train", "--json", tmp_path / "a.json"
+        "run",
+        *SHOP,
+        "--data-dir",
+        folder,
+        "--policy",
+        "random",
+        "--harness",
+        "webshop-act",
+        "--split",
+        "train",
+        "--json",
+        tmp_path / "a.json",
     )
     assert answer.code == 0, answer.err
     assert json.loads((tmp_path / "a.json").read_text("utf-8"))["env_kwargs"] == {"data_dir": f"{tmp_path}/caf?"}

@@ -73,7 +73,7 @@ def test_what_only_reads_a_harness_runs_nothing_of_it(homebody: Any, tmp_path: P
     content, told = RUNS[name]
     path = tmp_path / "h.json"
     path.write_text(json.dumps(content))
-    for reading in (("show", path), ("diff", path, "generic"), ("diff", "generic", path)):
+    for reading in (("show", path), ("diff", path, "generic-act"), ("diff", "generic-act", path)):
         assert homebody("harness", *reading).code == 0, reading
     # Whoever checks it, or is to play it, runs it, fenced in.
     (tmp_path / "patch.json").write_text('[{"op": "replace", "path": "/name", "value": "new"}]')
@@ -130,7 +130,7 @@ def test_a_document_of_the_first_format_is_one_line_that_says_what_to_do(homebod
     path = tmp_path / "old.json"
     old = {"use": "decide", "hook": "before_model", "dimension": "control", "params": {}}
     path.write_text(json.dumps({"format": 1, "name": "old", "processors": [old]}))
-    for reading in (("check", path), ("show", path), ("diff", path, "generic")):
+    for reading in (("check", path), ("show", path), ("diff", path, "generic-act")):
         answer = homebody("harness", *reading)
         assert (answer.code, answer.out, len(answer.err.splitlines())) == (2, "", 1)
         assert "/format: 1 was a list of processors, and nothing converts it; this is format 2, with `components` by id: " in answer.err
@@ -265,7 +265,7 @@ def lamp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_environment_of_ten_lines_runs_under_the_generic_harness(homebody: Any, lamp: Path, loaded: Any) -> None:
     code = [line for line in LAMP.splitlines() if line.strip()]
     assert len(code) <= 12  # ten lines of a class, and two imports
-    env = ("--env", "lamp_of_mine:Lamp", "--harness", "generic", "--policy", "random")
+    env = ("--env", "lamp_of_mine:Lamp", "--harness", "generic-act", "--policy", "random")
     answer = homebody("run", *env, "--json", lamp / "r.json")
     assert answer.code == 0, answer.err
     assert loaded(lamp / "r.json")["task_id"] == "lamp"
@@ -288,7 +288,7 @@ def test_an_environment_of_ten_lines_runs_under_the_generic_harness(homebody: An
 def test_an_environment_that_cannot_be_used_is_one_line(homebody: Any, lamp: Path, env_id: str, message: str) -> None:
     (lamp / "broken_of_mine.py").write_text(LAMP.replace('"goal": "light the lamp", ', ""))
     for command in (("run",), ("evaluate", "--tasks", "1")):
-        answer = homebody(*command, "--env", env_id, "--harness", "generic", "--policy", "random")
+        answer = homebody(*command, "--env", env_id, "--harness", "generic-act", "--policy", "random")
         assert answer.code == 2
         assert message in answer.error
 

@@ -116,7 +116,7 @@ class Slow(gymnasium.Env):
 """
     )
     run_dir = tmp_path / "run"
-    command = [sys.executable, "-P", "-m", "homebody.scripts.cli", "evaluate", "--env", "slow_world:Slow", "--harness", "generic"]
+    command = [sys.executable, "-P", "-m", "homebody.scripts.cli", "evaluate", "--env", "slow_world:Slow", "--harness", "generic-act"]
     command += ["--policy", "random", "--workers", "2", "--run-dir", str(run_dir)]
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:

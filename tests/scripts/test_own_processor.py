@@ -35,7 +35,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_the_example_is_made_checked_played_and_evolved(homebody: Any, loaded: Any, mine: Path) -> None:
-    answer = homebody("harness", "patch", "generic", "edit.json", "--out", "mine.json")
+    answer = homebody("harness", "patch", "generic-act", "edit.json", "--out", "mine.json")
     assert (answer.code, answer.err) == (0, "")
     assert "valid, 4 components" in homebody("harness", "check", "mine.json").out
     assert "\nyour own\n  no_repeat mine:NoRepeat: A class of your own" in homebody("harness", "show", "mine.json").out
@@ -62,7 +62,7 @@ def test_the_example_is_made_checked_played_and_evolved(homebody: Any, loaded: A
 
 
 def test_a_run_is_reported_where_the_module_is_not(homebody: Any, mine: Path) -> None:
-    (mine / "mine.json").write_text(HarnessSpec.load("generic").patch(json.loads(PATCH)).dumps())
+    (mine / "mine.json").write_text(HarnessSpec.load("generic-act").patch(json.loads(PATCH)).dumps())
     small = ("--rounds", 1, "--candidates", 1, "--train-tasks", 1, "--validation-tasks", 1, "--max-steps", 2, "--exploration-steps", 0)
     evolve = ("evolve", "--model", "no-model", "--harness", "mine.json", "--run-dir", "run", *small)
     assert homebody(*evolve).code == 0
@@ -81,7 +81,7 @@ def evidence(backend: Any = None) -> Evidence:
 
 
 def test_proposers_bring_it_in_and_set_it(mine: Path) -> None:
-    spec = HarnessSpec.load("generic")
+    spec = HarnessSpec.load("generic-act")
     patch = set_processors(spec, {"mine:NoRepeat": {"last": 2}})
     assert patch == [{"op": "add", "path": "/components/NoRepeat", "value": {"use": "mine:NoRepeat", "params": {"last": 2}}}]
     (mine / "two.py").write_text(CLASS.replace("dimension =", "version = 2\n    dimension ="))

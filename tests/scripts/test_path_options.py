@@ -46,7 +46,7 @@ def test_an_empty_path_is_refused(
     homebody: Command, words: tuple[str, ...], param: click.Parameter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    before = {("harness", "patch"): ["generic"]}.get(words, []) if isinstance(param, click.Argument) else [param.opts[-1]]
+    before = {("harness", "patch"): ["generic-act"]}.get(words, []) if isinstance(param, click.Argument) else [param.opts[-1]]
     answer = homebody(*words, *before, "")
     assert (answer.code, answer.out) == (2, "")
     assert "'' is no path: it is empty; give one" in answer.error
@@ -71,10 +71,10 @@ WRITES = {
     "export --out": ("export", "{run}", "--format", "grpo", "--out", "{out}", "--episodes", 1),
     "export --json": ("export", "{run}", "--format", "grpo", "--out", "{other}", "--episodes", 1, "--json", "{out}"),
     "harness list --json": ("harness", "list", "--json", "{out}"),
-    "harness show --json": ("harness", "show", "generic", "--json", "{out}"),
-    "harness diff --json": ("harness", "diff", "generic", "household", "--json", "{out}"),
-    "harness patch --out": ("harness", "patch", "generic", "{patch}", "--out", "{out}"),
-    "harness patch --undo": ("harness", "patch", "generic", "{patch}", "--out", "{other}", "--undo", "{out}"),
+    "harness show --json": ("harness", "show", "generic-act", "--json", "{out}"),
+    "harness diff --json": ("harness", "diff", "generic-act", "household-act", "--json", "{out}"),
+    "harness patch --out": ("harness", "patch", "generic-act", "{patch}", "--out", "{out}"),
+    "harness patch --undo": ("harness", "patch", "generic-act", "{patch}", "--out", "{other}", "--undo", "{out}"),
     "models list --json": ("models", "list", "--json", "{out}"),
     "household export --json": ("household", "export", "--out", "{other}", "--tasks", 1, "--json", "{out}"),
     "webshop catalogue --json": ("webshop", "catalogue", "--catalogue-size", 20, "--tasks", 1, "--json", "{out}"),
@@ -160,7 +160,7 @@ def test_a_pipe_is_written_to(call: Callable[[str, Path], Any], name: str, tmp_p
 
 
 def test_standard_output_takes_a_result(homebody_process: Command, tmp_path: Path) -> None:
-    out, _ = homebody_process("harness", "show", "generic", "--json", "/dev/stdout").communicate()
+    out, _ = homebody_process("harness", "show", "generic-act", "--json", "/dev/stdout").communicate()
     assert out.index("behaviour") < out.index('{\n  "format"')
     assert out.endswith("}\n")
 
@@ -181,7 +181,7 @@ def test_a_tilde_is_the_home_folder_wherever_a_path_goes(
     assert loaded(tmp_path / "again.json") == loaded(tmp_path / "prices.json")
     # Of the environment's own arguments the command line knows nothing.
     env = ("--env", "homebody/WebShop-v0", "--data-dir", "~/shop", "--env-arg", "prices=~/prices.json")
-    assert homebody("harness", "show", "webshop", "--json", "~/mine.json").code == 0
+    assert homebody("harness", "show", "webshop-act", "--json", "~/mine.json").code == 0
     assert homebody("run", *env, *FLAT, "--split", "train", "--harness", "~/mine.json", "--json", "~/episode.json").code == 0
     assert homebody("watch", "~/episode.json", "--record", "~/end.png").code == 0
     assert (tmp_path / "end.png").stat().st_size

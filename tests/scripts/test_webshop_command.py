@@ -108,7 +108,7 @@ def test_a_reel_of_the_shop_is_drawn(reel: Reel) -> None:
 
 def test_an_episode_is_recorded(homebody: Command, tmp_path: Path) -> None:
     where = tmp_path / "episode.json"
-    assert homebody("run", "--env", ENV, "--harness", "generic", "--policy", "expert", "--split", "test", "--json", where).code == 0
+    assert homebody("run", "--env", ENV, "--harness", "generic-act", "--policy", "expert", "--split", "test", "--json", where).code == 0
     assert homebody("watch", where, "--record", tmp_path / "one.gif", "--size", "960x600").code == 0
     assert homebody("watch", where, "--beside", where, "--record", tmp_path / "two.png", "--size", "1280x900").code == 0
     assert (tmp_path / "one.gif").stat().st_size > 10_000

@@ -16,14 +16,14 @@ CODE = {"use": "code", "hook": "before_model", "dimension": "control", "params":
 
 def lineage(*edits: Settings | list[dict[str, Any]], seed: HarnessSpec | None = None) -> Lineage:
     """Make a run whose shipped edits set these parameters, or are these patches."""
-    start = spec = seed or HarnessSpec.load("generic")
+    start = spec = seed or HarnessSpec.load("generic-act")
     made = []
     for number, edit in enumerate(edits, 1):
         patch = edit if isinstance(edit, list) else set_processors(spec, edit)
         after = spec.patch(patch)
         made.append(Edit(f"r{number}c1", number, f"lever {number}", "control", patch, spec, after))
         spec = after
-    config = EvolveConfig("Quarry-v0", "no-model", "generic")
+    config = EvolveConfig("Quarry-v0", "no-model", "generic-act")
     return Lineage(Path(), config, {}, start, tuple(made), {})
 
 

@@ -142,7 +142,7 @@ def other_patch(run_dir: Path) -> None:
 
 
 def other_file(run_dir: Path) -> None:
-    (run_dir / "final.json").write_text(HarnessSpec.load("household").dumps(), "utf-8")
+    (run_dir / "final.json").write_text(HarnessSpec.load("household-act").dumps(), "utf-8")
 
 
 def planted_id(run_dir: Path) -> None:
@@ -219,7 +219,7 @@ def hidden_run(tmp_path: Path) -> Callable[[str], Path]:
     """Make a run whose seed harness says something."""
 
     def make(text: str) -> Path:
-        seed = HarnessSpec.load("generic")
+        seed = HarnessSpec.load("generic-act")
         (tmp_path / "seed.json").write_text(HarnessSpec({**seed.document, "description": text}).dumps(), "utf-8")
         config = EvolveConfig(
             "Hidden-v0", "no-model", str(tmp_path / "seed.json"), rounds=1, train_tasks=2, validation_tasks=2,

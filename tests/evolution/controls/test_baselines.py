@@ -239,10 +239,10 @@ def test_learned_memories_are_left_out_and_the_harnesses_in_between_played(basel
 
 def test_a_run_that_shipped_nothing_has_no_ablation(tmp_path: Path) -> None:
     sizes = {"rounds": 1, "train_tasks": 2, "validation_tasks": 2, "max_steps": 3}
-    evolve(EvolveConfig("Quarry-v0", "no-model", "generic", proposer="noop", **sizes), tmp_path)
+    evolve(EvolveConfig("Quarry-v0", "no-model", "generic-act", proposer="noop", **sizes), tmp_path)
     result = play_controls(tmp_path, Plan(only=("ablation", "final"), tasks=2))
     assert result["skipped"] == {"ablation": "no edit was shipped"}
-    assert rows(result)["final"]["behaviour_hash"] == HarnessSpec.load("generic").behaviour_hash
+    assert rows(result)["final"]["behaviour_hash"] == HarnessSpec.load("generic-act").behaviour_hash
 
 
 def test_an_ablation_that_cannot_be_told_apart_is_left_out(quarry_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,7 +297,7 @@ def pressed(quarry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
     monkeypatch.setattr(names, "load", lambda name, **settings: Says(name="tiny"))
     sizes = {"rounds": 1, "train_tasks": 2, "validation_tasks": 6, "max_steps": 1, "exploration_steps": 0}
-    evolve(EvolveConfig("Quarry-v0", "tiny", "generic", proposer="noop", env_kwargs={"types": ["press"]}, **sizes), tmp_path / "run")
+    evolve(EvolveConfig("Quarry-v0", "tiny", "generic-act", proposer="noop", env_kwargs={"types": ["press"]}, **sizes), tmp_path / "run")
     return tmp_path / "run"
 
 
@@ -309,7 +309,7 @@ def test_a_model_stands_beside_its_twins(pressed: Path) -> None:
     assert final["twins"] == {name: found[f"final {name}"]["success"] for name in names}
     # It is chosen on the validation tasks, where each twin can be played by itself.
     rollout = RolloutConfig("Quarry-v0", "tiny", 1, {"types": ["press"]})
-    spec = HarnessSpec.load("generic")
+    spec = HarnessSpec.load("generic-act")
     alone = {name: evaluate(replace(rollout, policy=name), spec, "validation")["success"] for name in names}
     assert final["best_twin"] == max(names, key=lambda name: alone[name])
     assert final["model_value"]["points"] == pytest.approx(1.0 - found[f"final {final['best_twin']}"]["success"])

@@ -64,7 +64,7 @@ def test_a_document_has_the_styles_of_its_answers() -> None:
     found = seed_styles("household")
     assert [style.name for style in found][:3] == ["free", "grammar", "score"]
     assert [method_of(style.spec) for style in found][:3] == ["generate", "grammar", "score"]
-    assert found[0].spec.document == HarnessSpec.load("household").document
+    assert found[0].spec.document == HarnessSpec.load("household-act").document
     assert [style.spec.name for style in found][1:3] == ["household-grammar", "household-score"]
 
 
@@ -78,14 +78,14 @@ def test_the_styles_of_every_seed_are_valid_and_differ(name: str) -> None:
 def test_documents_that_come_later_are_styles_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     folder = tmp_path / "harnesses"
     folder.mkdir()
-    document = HarnessSpec.load("generic").document
+    document = HarnessSpec.load("generic-act").document
     text = "Think aloud, then act."
 
     def write(name: str, changes: Any) -> None:
         (folder / f"{name}.json").write_text(json.dumps(HarnessSpec(document).patch(changes).document | {"name": name}))
 
     path = next(change["path"] for change in _edit_of_prompt(document, text))
-    write("generic", [])
+    write("generic-act", [])
     write("generic-react", [{"op": "replace", "path": path, "value": text}])
     write("generic-act", [])  # the same as the bare name
     write("generic-smollm2", [{"op": "replace", "path": path, "value": "evolved"}])  # what a run made is no seed

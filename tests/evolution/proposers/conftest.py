@@ -53,7 +53,7 @@ def evidence() -> Callable[..., Evidence]:
 
 @pytest.fixture
 def seed() -> HarnessSpec:
-    return HarnessSpec.load("generic")
+    return HarnessSpec.load("generic-act")
 
 
 @pytest.fixture(scope="session")

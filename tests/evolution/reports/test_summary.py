@@ -187,7 +187,7 @@ def test_a_run_without_an_end(baseline: Any, tmp_path: Path) -> None:
 
 def test_a_run_of_evaluations_only(tmp_path: Path) -> None:
     stage = RolloutConfig("homebody/Household-v0", "random", 3, {"rooms": ["bathroom"]})
-    evaluate(stage, HarnessSpec.load("household"), "validation", tasks=2, run_dir=tmp_path)
+    evaluate(stage, HarnessSpec.load("household-act"), "validation", tasks=2, run_dir=tmp_path)
     run = read_run(tmp_path)
     assert (run["start"], run["table"]) == (None, {})
     # Wilson, 0 of 2: up to 3.8415 / (2 + 3.8415).
@@ -197,7 +197,7 @@ def test_a_run_of_evaluations_only(tmp_path: Path) -> None:
 def test_an_evaluation_without_twins_says_what_plays_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "load", lambda name, **settings: Scripted(["look"] * 9, name="tiny"))
     stage = RolloutConfig("homebody/Household-v0", "tiny", 3, {"rooms": ["bathroom"]})
-    evaluate(stage, HarnessSpec.load("household"), "validation", tasks=1, run_dir=tmp_path)
+    evaluate(stage, HarnessSpec.load("household-act"), "validation", tasks=1, run_dir=tmp_path)
     lines = markdown(read_run(tmp_path)).splitlines()
     # `homebody controls` refuses a directory without an evolution.
     assert lines[2:4] == [

@@ -39,7 +39,7 @@ def run(quarry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
     monkeypatch.setattr(names, "load", lambda name, **settings: Presses(name="tiny"))
 
     def evolved(progress: Any = None, resume: bool = False, **changes: Any) -> dict[str, Any]:
-        values = {"env_id": "Quarry-v0", "model": "tiny", "harness": "generic", "proposer": "noop", "env_kwargs": STAGE.env_kwargs}
+        values = {"env_id": "Quarry-v0", "model": "tiny", "harness": "generic-act", "proposer": "noop", "env_kwargs": STAGE.env_kwargs}
         return evolve(EvolveConfig(**(values | SIZES | changes)), tmp_path / "run", progress=progress, resume=resume)
 
     return evolved
@@ -48,7 +48,7 @@ def run(quarry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
 def test_each_round_stands_beside_its_twins(run: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
     told: list[dict[str, Any]] = []
     result = run(lambda kind, data: told.append(dict(data)) if kind == "worth" else None)
-    spec = HarnessSpec.load("generic")
+    spec = HarnessSpec.load("generic-act")
     alone = {name: evaluate(replace(STAGE, policy=name), spec, "validation") for name in TWINS}
     success = {name: one["success"] for name, one in alone.items()}
     best = max(TWINS, key=lambda name: success[name])
