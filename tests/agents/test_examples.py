@@ -3,6 +3,7 @@
 import pytest
 
 from homebody.agents.harness.hooks import TaskStart
+from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import Services, defaults, find
 from homebody.agents.processors.examples import by_likeness
 
@@ -30,14 +31,30 @@ def shown(goal, bank=BANK, prompt="", count_tokens=None, **params):
 
 def test_most_similar_goal_is_shown_as_goal_and_steps():
     assert shown("put two crate on a dock", most=1, header="Look:") == (
-        "Look:\n\nGoal: put a crate on a dock\n> wait\nYou wait.\n> drop crate 1 on dock 1"
+        f"{CUT}Look:\n\nGoal: put a crate on a dock\n> wait\nYou wait.\n> drop crate 1 on dock 1{CUT}"
     )
+
+
+def test_a_dialogue_is_shown_with_what_was_seen_and_thought():
+    lift = {"thought": "It is here.", "command": "lift barrel 1 off vat 1", "observation": "You lift it."}
+    told = {"goal": "lift a barrel", "task": "train/7", "opening": "A yard.", "steps": [lift, {"command": "wait"}]}
+    assert shown("lift", bank=[told], thought_mark="Why:", command_mark="Do:").strip(CUT) == (
+        "Tasks that were solved before:\n\nGoal: lift a barrel\nA yard.\n"
+        "Why: It is here.\nDo: lift barrel 1 off vat 1\nYou lift it.\nDo: wait"
+    )
+
+
+def test_what_stands_before_the_examples_is_a_segment_of_its_own():
+    one, other = (shown(goal, prompt="Be brief.", most=1) for goal in ("put a crate", "rest"))
+    assert one != other
+    assert one.split(CUT)[0] == other.split(CUT)[0] == "Be brief.\n\n"
+    assert one.endswith(CUT)
 
 
 def test_most_similar_example_stands_last_and_after_the_prompt():
     prompt = shown("put a crate in the vat", prompt="Be brief.", most=2)
-    assert prompt.startswith("Be brief.\n\nTasks that were solved before:\n\nGoal: put a barrel")
-    assert prompt.endswith("> drop crate 1 on dock 1")
+    assert prompt.startswith(f"Be brief.\n\n{CUT}Tasks that were solved before:\n\nGoal: put a barrel")
+    assert prompt.endswith(f"> drop crate 1 on dock 1{CUT}")
 
 
 @pytest.mark.parametrize(

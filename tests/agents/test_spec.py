@@ -94,10 +94,6 @@ def test_shipped_harness_loads_by_name_and_stands_as_it_would_be_written(name):
     assert (resources.files("homebody.assets") / "harnesses" / f"{name}.json").read_text("utf-8") == loaded.dumps()
 
 
-def test_seed_harnesses_ship():
-    assert {"generic", "household"} <= set(harness_names())
-
-
 def test_file_loads_by_path(tmp_path):
     file = tmp_path / "mine.json"
     made = spec(component("system_prompt", {"text": "Gehe über „Los“."}), component("decide"), description="mine")
@@ -125,7 +121,7 @@ def test_missing_file_is_answered_with_the_names_that_ship(tmp_path):
         match=r"^no harness 'genric': cannot be read \(No such file or directory\); give the path of a JSON .* one of .*generic",
     ):
         HarnessSpec.load("genric")
-    with pytest.raises(HarnessError, match=r"did you mean generic\?$"):
+    with pytest.raises(HarnessError, match=r"did you mean generic or"):
         HarnessSpec.load("genric")
     with pytest.raises(HarnessError, match="Is a directory"):
         HarnessSpec.load(tmp_path)

@@ -38,7 +38,7 @@ def test_seed_and_shipped_edits_make_the_final_harness(quarry_run: Path) -> None
     assert [edit.lever for edit in lineage.edits] == ["learned_plan"]
     assert lineage.edits[0].before == lineage.seed
     assert lineage.replayed.behaviour_hash == lineage.end["final_hash"] == lineage.final.behaviour_hash
-    assert lineage.final.name == "generic-evolved"
+    assert lineage.final.name == "generic-act-evolved"
     assert lineage.config.max_steps == 8
 
 
@@ -73,7 +73,7 @@ def test_a_run_that_cannot_be_read_says_why(copy: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="is not the harness that the run's log ends with"):
         read_lineage(copy).final  # noqa: B018
     plant(copy, "start", seed_hash="0" * 64)
-    with pytest.raises(RunError, match="began with harness generic of behaviour 000000000000, which is"):
+    with pytest.raises(RunError, match="began with harness generic-act of behaviour 000000000000, which is"):
         read_lineage(copy)
     forget(copy, "end")
     with pytest.raises(RunError, match="has not ended; finish it with homebody evolve --resume"):

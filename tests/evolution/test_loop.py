@@ -169,8 +169,8 @@ def test_refusals_and_their_reasons(loop: Loop, monkeypatch: pytest.MonkeyPatch)
     ]
     result = loop(outcomes, [proposals], candidates=8)
     reasons = verdicts(result)
-    assert reasons[0].startswith("build: the patch does not apply to harness generic: ")
-    assert reasons[1].startswith("build: harness generic after the patch: /components/magic: ")
+    assert reasons[0].startswith("build: the patch does not apply to harness generic-act: ")
+    assert reasons[1].startswith("build: harness generic-act after the patch: /components/magic: ")
     assert reasons[2:] == [
         "novelty: this behaviour was tried before",
         "no gain: 0 tasks won, 0 lost",

@@ -277,13 +277,13 @@ def test_harness_commands(homebody: Command, loaded: Command, tmp_path: Path) ->
     listed = homebody("harness", "list", "--json", tmp_path / "list.json")
     assert listed.code == 0
     names = [item["name"] for item in loaded(tmp_path / "list.json")["harnesses"]]
-    assert {"generic", "household"} <= set(names)
-    shown = homebody("harness", "show", "generic", "--json", tmp_path / "generic.json")
+    assert {"generic", "generic-act", "household", "household-react"} <= set(names)
+    shown = homebody("harness", "show", "generic", "--json", tmp_path / "generic-act.json")
     assert shown.code == 0
-    assert loaded(tmp_path / "generic.json") == HarnessSpec.load("generic").document
-    checked = homebody("harness", "check", tmp_path / "generic.json")
+    assert loaded(tmp_path / "generic-act.json") == HarnessSpec.load("generic").document
+    checked = homebody("harness", "check", tmp_path / "generic-act.json")
     assert (checked.code, checked.err) == (0, "")
-    assert checked.out == f"{tmp_path / 'generic.json'}: valid, 3 components, behaviour {HarnessSpec.load('generic').behaviour_hash[:16]}\n"
+    assert checked.out == f"{tmp_path / 'generic-act.json'}: valid, 3 components, behaviour {HarnessSpec.load('generic').behaviour_hash[:16]}\n"
 
 
 def test_a_patch_that_diff_made_leads_from_one_harness_to_the_other(homebody: Command, loaded: Command, tmp_path: Path) -> None:
@@ -400,7 +400,7 @@ MISTAKES = {
         ("evaluate", *FLAT, "--env", "homebody/AlfWorld-v0", "--data-dir", "{empty}"), ["split 'test' has no tasks"]),
     "a data folder for houses that need none": (
         ("evaluate", *FLAT, "--data-dir", "{empty}"), ["--data-dir is '{empty}' and homebody/Household-v0 reads no files"]),
-    "no such harness": (("run", "--harness", "houshold"), ["no harness 'houshold'", "generic, household"]),
+    "no such harness": (("run", "--harness", "houshold"), ["no harness 'houshold'", "generic, generic-act"]),
     "a harness that is a folder": (("harness", "check", "{empty}"), ["Is a directory"]),
     "a harness that is no JSON": (("harness", "check", "{text}"), ["text is not JSON"]),
     "a harness that is no text": (("evaluate", *FLAT, "--harness", "{bytes}"), ["not UTF-8"]),
@@ -415,7 +415,7 @@ MISTAKES = {
     "a patch of another form": (("harness", "patch", "generic-act", "{list}", "--out", "{out}"), ["is no JSON Patch"]),
     "a patch that does not apply": (
         ("harness", "patch", "generic-act", "{patch}", "--out", "{out}"),
-        ["the patch does not apply to harness generic", "nothing was changed"]),
+        ["the patch does not apply to harness generic-act", "nothing was changed"]),
     "a patch that breaks the harness": (
         ("harness", "patch", "generic-act", "{breaking}", "--out", "{out}"), ["after the patch: ", "nothing was changed"]),
     "a patch without a target": (("harness", "patch", "generic-act", "{patch}"), ["--out"]),

@@ -12,6 +12,7 @@ from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models import names
 from homebody.agents.models.backend import Prompt, Tool
 from homebody.agents.models.generation import Generation, Reply
+from homebody.agents.models.kind import ModelKind
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs import tasks as list_tasks
@@ -62,10 +63,10 @@ def played_by(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
 def test_a_document_has_the_styles_of_its_answers() -> None:
     found = seed_styles("household")
-    assert [style.name for style in found][:3] == ["free", "grammar", "score"]
+    assert [style.name for style in found][:3] == ["act-free", "act-grammar", "act-score"]
     assert [method_of(style.spec) for style in found][:3] == ["generate", "grammar", "score"]
-    assert found[0].spec.document == HarnessSpec.load("household-act").document
-    assert [style.spec.name for style in found][1:3] == ["household-grammar", "household-score"]
+    assert found[0].spec.document == HarnessSpec.load("household").document
+    assert [style.spec.name for style in found][1:3] == ["household-act-grammar", "household-act-score"]
 
 
 @pytest.mark.parametrize("name", sorted({one.harness for one in benchmarks().values()}))
@@ -75,29 +76,25 @@ def test_the_styles_of_every_seed_are_valid_and_differ(name: str) -> None:
     assert all(HarnessSpec.from_json(style.spec.document) for style in found)
 
 
-def test_documents_that_come_later_are_styles_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_model_is_tried_with_the_documents_that_fit_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("homebody.agents.harness.seed.kind_of", lambda model: ModelKind(True, True, None))
+    found = [style.name for style in seed_styles("generic", "m")]
+    held = [f"{style}-{how}" for style in ("act", "react", "think") for how in ("free", "grammar", "score")]
+    # A command that is the argument of a call has no grammar.
+    assert found == [*held, "tool-free"]
+    monkeypatch.setattr("homebody.agents.harness.seed.kind_of", lambda model: ModelKind(False, False, None))
+    assert [style.name for style in seed_styles("generic", "m")] == ["act-free", "act-grammar", "act-score"]
+
+
+def test_documents_that_behave_alike_are_one_style(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     folder = tmp_path / "harnesses"
     folder.mkdir()
-    document = HarnessSpec.load("generic-act").document
-    text = "Think aloud, then act."
-
-    def write(name: str, changes: Any) -> None:
-        (folder / f"{name}.json").write_text(json.dumps(HarnessSpec(document).patch(changes).document | {"name": name}))
-
-    path = next(change["path"] for change in _edit_of_prompt(document, text))
-    write("generic-act", [])
-    write("generic-react", [{"op": "replace", "path": path, "value": text}])
-    write("generic-act", [])  # the same as the bare name
-    write("generic-smollm2", [{"op": "replace", "path": path, "value": "evolved"}])  # what a run made is no seed
-    write("genericreact", [{"op": "replace", "path": path, "value": "another seed"}])
+    document = HarnessSpec.load("generic").document
+    for style in ("act", "react"):
+        (folder / f"generic-{style}.json").write_text(json.dumps(document | {"name": f"generic-{style}"}))
     monkeypatch.setattr(spec_module.resources, "files", lambda package: tmp_path)
-    assert [style.name for style in seed_styles("generic")] == ["free", "grammar", "score", "react-free", "react-grammar", "react-score"]
-
-
-def _edit_of_prompt(document: Any, text: str) -> Any:
-    from homebody.evolution.proposers.edit import set_processors
-
-    return set_processors(HarnessSpec(document), {"system_prompt": {"text": text}})
+    monkeypatch.setattr("homebody.agents.harness.seed.kind_of", lambda model: ModelKind(True, False, None))
+    assert [style.name for style in seed_styles("generic", "m")] == ["act-free", "act-grammar", "act-score"]
 
 
 def test_a_document_whose_answers_are_constrained_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,13 +107,13 @@ def test_a_document_whose_answers_are_constrained_stays_as_it_is(monkeypatch: py
 @pytest.mark.parametrize(
     ("answer", "scores", "style"),
     [
-        (lambda held: "press", None, "free"),  # all succeed: the first
-        (lambda held: "press" if held else "nothing", None, "grammar"),
-        (lambda held: "go to shaft 1", lambda prompt, text: float(text == "press"), "score"),
+        (lambda held: "press", None, "act-free"),  # all succeed: the first
+        (lambda held: "press" if held else "nothing", None, "act-grammar"),
+        (lambda held: "go to shaft 1", lambda prompt, text: float(text == "press"), "act-score"),
         (
             lambda held: "go to shaft 1" if held else "nothing",
             lambda prompt, text: -float(text == "press"),
-            "grammar",
+            "act-grammar",
         ),  # none succeeds: what can be read
     ],
 )
@@ -134,8 +131,8 @@ def test_success_decides_then_what_can_be_read_then_the_order(
 def test_every_style_is_told_with_its_success_and_its_unreadable_replies(quarry: Any, tmp_path: Path, fixed: str) -> None:
     found = choose(tmp_path, fixed)
     assert set(quarry.played) == {f"validation/press-{number}" for number in range(3)}
-    assert tried(found) == {"free": (0.0, 1.0), "grammar": (0.0, None), "score": (1.0, None)}
-    assert found["style"] == "score"  # `press` is the shortest command
+    assert tried(found) == {"act-free": (0.0, 1.0), "act-grammar": (0.0, None), "act-score": (1.0, None)}
+    assert found["style"] == "act-score"  # `press` is the shortest command
 
 
 def test_what_was_chosen_is_not_played_again(quarry: Any, tmp_path: Path, fixed: str) -> None:
@@ -160,11 +157,11 @@ def test_the_evolution_finds_the_episodes_of_its_seed(quarry: Any, tmp_path: Pat
     evolve(config, tmp_path)
     with Store(tmp_path, readonly=True) as store:
         (document,) = store.events("harness")
-    assert document["document"]["name"] == "generic-score"
+    assert document["document"]["name"] == "generic-act-score"
     twins = 4 * 3  # of the round, and no episode of the model
     assert sum(task.startswith("validation/") for task in quarry.played) <= 2 * twins
     # An evolution that has begun keeps its seed, whatever is asked.
-    assert choose(tmp_path, fixed, tasks=1)["style"] == "score"
+    assert choose(tmp_path, fixed, tasks=1)["style"] == "act-score"
 
 
 def test_errors_of_all_episodes_are_told(quarry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +175,7 @@ def test_a_style_that_errors_end_is_not_chosen_and_is_tried_again(quarry: Any, t
     broken = Player(lambda held: "nothing", lambda prompt, text: 1 / 0)
     monkeypatch.setattr(names, "load", lambda name, **settings: broken)
     found = choose(tmp_path, "player")
-    assert {item["style"]: item["errors"] for item in found["tried"]} == {"free": 0, "grammar": 0, "score": 3}
-    assert found["style"] == "grammar"
+    assert {item["style"]: item["errors"] for item in found["tried"]} == {"act-free": 0, "act-grammar": 0, "act-score": 3}
+    assert found["style"] == "act-grammar"
     monkeypatch.setattr(names, "load", lambda name, **settings: Player(lambda held: "nothing", lambda prompt, text: float(text == "press")))
-    assert choose(tmp_path, "player")["style"] == "score"
+    assert choose(tmp_path, "player")["style"] == "act-score"

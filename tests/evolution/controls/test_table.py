@@ -97,7 +97,7 @@ def test_the_seed_was_the_best_style_and_the_evolution_began_with_it(repeated: d
     assert one["seed"]["style"] == "grammar"
     assert {item["style"]: item["unreadable"] for item in one["seed"]["tried"]} == {"free": 1.0, "grammar": None, "score": None}
     seed = next(row for row in one["controls"]["rows"] if row["row"] == "seed")
-    assert seed["behaviour_hash"] == {style.name: style.spec for style in seed_styles("generic")}["grammar"].behaviour_hash
+    assert seed["behaviour_hash"] == {style.name: style.spec for style in seed_styles("generic")}["act-grammar"].behaviour_hash
 
 
 def test_a_control_in_a_models_place_has_no_gain(tmp_path: Path) -> None:
