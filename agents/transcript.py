@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from homebody.agents.answer import TOOL_NAME, acts_by_tool
 from homebody.agents.harness.grammar import SLOT
-from homebody.agents.harness.hooks import BeforeModel, TaskStart, Turn
+from homebody.agents.harness.hooks import BeforeModel, Reading, TaskStart, Turn
 from homebody.agents.models.backend import CUT, Message
 
 

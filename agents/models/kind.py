@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
-from pathlib import Path
 
 from homebody.agents.models.chat_template import ChatTemplate
 from homebody.agents.models.generation import Thinking
-from homebody.agents.models.gguf import read_header
+from homebody.agents.models.gguf import has_word, read_header
 from homebody.agents.models.names import is_remote, resolve
-from homebody.agents.models.thinking import Marks, find_marks
-
-_HEAD_BYTES = 64 << 20
-"""Bytes of a file in which its vocabulary stands; one of 262,144 words takes some 5 MB."""
+from homebody.agents.models.thinking import find_marks
 
 
 @dataclass(frozen=True)
@@ -50,13 +45,6 @@ def kind_of(model: str) -> ModelKind:
     source = header.metadata.get("tokenizer.chat_template")
     if not isinstance(source, str) or not source:
         return ModelKind(False, False, header.n_weights)
-    marks = marks_in_file(ChatTemplate(source, bos="", eos="", model=model), path)
+    # As `homebody models info` tells it.
+    marks = find_marks(ChatTemplate(source, bos="", eos="", model=model), lambda mark: has_word(path, mark))
     return ModelKind(True, marks is not None, header.n_weights)
-
-
-def marks_in_file(template: ChatTemplate, path: Path) -> Marks | None:
-    """Return how a model marks its thought, by its template and the words at the head of its file; None if it does not think."""
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    # So the words of the vocabulary stand in the file: ggml's docs/gguf.md.
-    return find_marks(template, lambda mark: struct.pack("<Q", len(mark.encode())) + mark.encode() in head)

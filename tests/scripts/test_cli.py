@@ -283,7 +283,10 @@ def test_harness_commands(homebody: Command, loaded: Command, tmp_path: Path) ->
     assert loaded(tmp_path / "generic-act.json") == HarnessSpec.load("generic").document
     checked = homebody("harness", "check", tmp_path / "generic-act.json")
     assert (checked.code, checked.err) == (0, "")
-    assert checked.out == f"{tmp_path / 'generic-act.json'}: valid, 3 components, behaviour {HarnessSpec.load('generic').behaviour_hash[:16]}\n"
+    assert (
+        checked.out
+        == f"{tmp_path / 'generic-act.json'}: valid, 3 components, behaviour {HarnessSpec.load('generic').behaviour_hash[:16]}\n"
+    )
 
 
 def test_a_patch_that_diff_made_leads_from_one_harness_to_the_other(homebody: Command, loaded: Command, tmp_path: Path) -> None:
