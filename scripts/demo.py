@@ -29,6 +29,7 @@ EPISODE = "0"
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Worker processes, one thread each.")
 def demo(model: str, run_dir: str, workers: int) -> None:
     """Evolve a small model's harness on procedural houses, and measure what the model adds on houses it has never met."""
+    from homebody.agents.harness.spec import HarnessSpec
     from homebody.evolution.store import holds
 
     final = str(Path(run_dir) / "final.json")
@@ -48,11 +49,12 @@ def demo(model: str, run_dir: str, workers: int) -> None:
     _homebody(["watch", episode, "--record", picture, "--step", "1"])
     click.secho("\n4. The result", bold=True)
     _homebody(["report", run_dir, "--png", chart])
+    seed = HarnessSpec.load(final).document["origin"]["seed_harness"]
     click.secho("\nThe run is in ", nl=False)
     click.secho(run_dir, bold=True, nl=False)
     click.echo(f", the chart in {chart}, the episode in {picture}. Try next:")
     click.echo(f"  .venv/bin/homebody watch {episode}          the episode in a window")
-    click.echo(f"  .venv/bin/homebody harness diff household {final}          what evolution changed")
+    click.echo(f"  .venv/bin/homebody harness diff {seed} {final}          what evolution changed")
     click.echo(f"  .venv/bin/homebody report {run_dir} --html {run_dir}/report.html          every edit, from evidence to verdict")
 
 

@@ -99,9 +99,9 @@ def test_documents_that_behave_alike_are_one_style(monkeypatch: pytest.MonkeyPat
 
 def test_a_document_whose_answers_are_constrained_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     held = seed_styles("generic")[1].spec
-    monkeypatch.setattr(module.HarnessSpec, "load", lambda name: held)
+    monkeypatch.setattr(module.HarnessSpec, "load", lambda name, model=None: held)
     (style,) = seed_styles("generic")
-    assert (style.name, style.spec) == ("grammar", held)
+    assert (style.name, style.spec) == ("act-grammar", held)
 
 
 @pytest.mark.parametrize(

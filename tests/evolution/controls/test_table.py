@@ -83,7 +83,7 @@ def test_a_row_has_all_that_the_contract_names(repeated: dict[str, Any]) -> None
     (row,) = repeated["rows"]
     assert {
         "model": "fixed", "family": "fixed", "benchmark": "quarry", "protocol": "held-out", "objective": "success", "split": "test",
-        "n": 12, "seed_n": 6, "max_steps": 8, "attempts": 2, "seed_style": "grammar", "seed_unreadable": None, "model_sha256": "f1",
+        "n": 12, "seed_n": 6, "max_steps": 8, "attempts": 2, "seed_style": "act-grammar", "seed_unreadable": None, "model_sha256": "f1",
     }.items() <= row.items()  # fmt: skip
     assert set(row["twins"]) == {"no-model", "random", "echo", "executor"}
     assert row["tokens"] == repeated["combinations"][0]["controls"]["run"]["tokens"] > 0
@@ -94,8 +94,8 @@ def test_a_row_has_all_that_the_contract_names(repeated: dict[str, Any]) -> None
 
 def test_the_seed_was_the_best_style_and_the_evolution_began_with_it(repeated: dict[str, Any]) -> None:
     (one,) = repeated["combinations"]
-    assert one["seed"]["style"] == "grammar"
-    assert {item["style"]: item["unreadable"] for item in one["seed"]["tried"]} == {"free": 1.0, "grammar": None, "score": None}
+    assert one["seed"]["style"] == "act-grammar"
+    assert {item["style"]: item["unreadable"] for item in one["seed"]["tried"]} == {"act-free": 1.0, "act-grammar": None, "act-score": None}
     seed = next(row for row in one["controls"]["rows"] if row["row"] == "seed")
     assert seed["behaviour_hash"] == {style.name: style.spec for style in seed_styles("generic")}["act-grammar"].behaviour_hash
 
