@@ -117,7 +117,7 @@ def _diagnose(record: EpisodeRecord, max_steps: int | None) -> tuple[str, str, l
     early = _early(steps, idle)
     if 4 * len(idle) >= len(steps):
         return ("order", "memory", early) if 2 * len(early) >= len(idle) else ("refused", "control", sorted(idle))
-    acts, left = _acts(record.goal, steps, [record.opening, *(step.observation for step in steps)])
+    acts, left = _acts(record.reading or record.goal, steps, [record.opening, *(step.observation for step in steps)])
     if focus := steps[-1].focus:
         searching = [step.step for step in steps if step.focus and step.focus["phase"] == "search"]
         if focus["phase"] == "search":

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,6 +94,13 @@ def test_the_steps_that_show_a_failure_say_who_decided_them(episode: Callable[..
     # Without a model nobody else than the harness decides; of a success nothing is asked.
     assert digest_episode(episode(trace=made, policy="random")).decided_by == {}
     assert digest_episode(episode(True, trace=made, policy="a model")).decided_by == {}
+
+
+def test_a_goal_in_other_words_is_looked_for_as_it_was_read(episode: Callable[..., EpisodeRecord]) -> None:
+    steps = trace("go to pit 1>x", "lift gem 1 from pit 1>y", "b>z", "c>z")
+    made = replace(episode(trace=steps), goal="fetch me a jewel, would you")
+    assert digest_episode(made).category == "goal_untouched"
+    assert digest_episode(replace(made, reading="bring gem to a crate")).category == "ceiling"
 
 
 def test_a_prompt_without_room_is_a_failure_of_its_own(episode: Callable[..., EpisodeRecord]) -> None:
