@@ -221,7 +221,11 @@ class _Forms:
         found: list[_Mention] = []
         at = 0
         while at < len(spelt):
-            sizes = sorted((size for size in self._sizes.get(spelt[at], ()) if at + size <= len(spelt)), reverse=True)
+            begun = self._sizes.get(spelt[at])
+            if begun is None:  # As most words of a prompt.
+                at += 1
+                continue
+            sizes = sorted((size for size in begun if at + size <= len(spelt)), reverse=True)
             size = next((size for size in sizes if tuple(spelt[at : at + size]) in self._by_words), 0)
             if size:
                 start, end = spans[at][0], spans[at + size - 1][1]
