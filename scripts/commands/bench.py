@@ -59,7 +59,7 @@ def bench_household(data_dir: str | None, peer_python: str | None, games: int, s
 @click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of ALFWorld games; without it procedural houses are played.")
 @json_out
 def bench_llm(models: str, data_dir: str | None, json_path: str | None) -> None:
-    """Measure decisions inside real episodes: scoring, tokens a second, what the cache serves, overhead, two workers.
+    """Measure decisions inside real episodes: scoring, chats, tokens a second, what the cache serves, overhead, two workers.
 
     Takes some minutes. Its times mean something on a machine that does nothing else.
 

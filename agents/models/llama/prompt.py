@@ -13,7 +13,7 @@ Saved states are bounded in bytes and points in number; the least recently used 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -153,6 +153,8 @@ class PromptMemory:
                 self._points.pop(base.texts[:end], None)
         else:
             self._fork = texts[:shared]
+            if self._fork in self._points:
+                self._points[self._fork] = replace(self._points[self._fork], is_fork=True)
         kept = self._reached(self._cached, texts)
         if kept < len(self._cached.texts):
             self._cached = _Prefill(texts[:kept], self._cached.sizes[:kept])
