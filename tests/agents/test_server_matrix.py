@@ -5,6 +5,7 @@ What the models say is fixed, so the expected command is known without any of ou
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -139,6 +140,16 @@ def test_a_budget_that_a_server_refuses_is_left_out_from_then_on(connect: Any) -
     for _ in range(3):
         assert ask(backend, Reading(), Thinking(budget=300)).text == COMMAND
     assert ["thinking_token_budget" in body for body in stub.chats()[1:]] == [True, False, False, False]
+
+
+def test_a_refusal_that_several_threads_meet_at_once_ends_none_of_them(connect: Any) -> None:
+    stub, backend = connect(SERVERS["vLLM, no parser"], MODELS["thinks and answers"][0])
+    backend.thinks(Thinking())
+    stub.gather = 4
+    with ThreadPoolExecutor(4) as pool:
+        replies = list(pool.map(lambda one: ask(one, Reading(), Thinking(budget=300)), [backend.share() for _ in range(4)]))
+    assert [reply.text for reply in replies] == [COMMAND] * 4
+    assert sum("thinking_token_budget" in body for body in stub.chats()) == 4  # All were sent before any was refused.
 
 
 @pytest.mark.parametrize(

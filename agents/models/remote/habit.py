@@ -72,12 +72,10 @@ class Refusals:
     def __init__(self) -> None:
         self._known: list[str] = []
 
-    def learn(self, body: Body, error: RemoteRefusedError) -> bool:
-        """Remember what an error says; True where the request may be sent again as `adapt` returns it."""
-        said = [sign for sign, fields in _SIGNS.items() if sign in error.reason and fields & set(body)]
-        new = [sign for sign in said if sign not in self._known]
-        self._known += new
-        return bool(new)
+    def learn(self, body: Body, error: RemoteRefusedError) -> None:
+        """Remember what a refusal says of the fields of a request."""
+        said = (sign for sign, fields in _SIGNS.items() if sign in error.reason and fields & set(body))
+        self._known += [sign for sign in said if sign not in self._known]
 
     def adapt(self, body: Body) -> Body:
         """Return a request as this server takes it."""
