@@ -26,6 +26,7 @@ import gymnasium
 from homebody.agents.episode import ModelCall, run_episode
 from homebody.agents.errors import BadRequestError, FailedError
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.mask import ALONE
 from homebody.agents.models.backend import Backend, Shared
 from homebody.agents.policy import MODEL_FREE, ModelPolicy, Policy
 from homebody.agents.record import EpisodeRecord, StepRecord
@@ -119,13 +120,13 @@ class Job:
     seed: int = 0
     attempt: int = 0
     policy: str | None = None
-    """One of `MODEL_FREE` that plays it in the place of the run's policy: a twin beside its model, say."""
+    """One of `homebody.agents.mask.ALONE` that plays it in the place of the run's policy: a twin beside its model, say."""
     twin: str = REFERENCE
     """The twin that a model's steps are compared with."""
 
     def choose_policy(self, otherwise: Policy) -> Policy:
         """Return who plays it, if the run's policy is `otherwise`."""
-        return MODEL_FREE[self.policy]() if self.policy is not None else otherwise
+        return ALONE[self.policy]() if self.policy is not None else otherwise
 
 
 _worker: tuple[gymnasium.Env[str, str], Policy, int] | None = None

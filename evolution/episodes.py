@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from homebody.agents.policy import MODEL_FREE
+from homebody.agents.mask import ALONE
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, Rollouts
 from homebody.evolution.store import Store, episode_key
@@ -46,6 +46,6 @@ def play_once(
 
 def _key(rollouts: Rollouts, job: Job) -> str:
     stage = rollouts.stage
-    fingerprint = rollouts.policy.fingerprint if job.policy is None else MODEL_FREE[job.policy]().fingerprint
+    fingerprint = rollouts.policy.fingerprint if job.policy is None else ALONE[job.policy]().fingerprint
     args = (job.spec.behaviour_hash, job.task, fingerprint, stage.max_steps, job.seed, job.attempt)
     return episode_key(*args, env_args=stage.env_args, twin=job.twin)

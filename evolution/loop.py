@@ -57,7 +57,8 @@ def evolve(
     Returns:
         The result of `homebody evolve --json`; the final harness is also in `run_dir/final.json`. `policy` names who played. `stopped` is
         a key of `reports.summary.ENDINGS`. `shipped` says of the harness after each shipped edit what it does on validation tasks beside
-        its twins, `kept` how many of these edits the final harness has, and `final` what it does there. `gate` says in which mode the
+        its twins, `kept` how many of these edits the final harness has, and `final` what it does there. `masked` is what
+        `homebody.evolution.twins.unmask` returns of it, None for the seed and without a model. `gate` says in which mode the
         gate worked, and `savings` is what `Player.savings` returns. The cost is counted over all processes of the run; `twins_s`, the
         seconds of twins, in this process.
 
@@ -228,6 +229,7 @@ def _finish(rounds: Rounds, seed_spec: HarnessSpec, stopped: str) -> dict[str, A
         "shipped": outcomes,
         "kept": kept,
         "final": outcomes[kept - 1] if kept else rounds.outcome(seed_spec),
+        "masked": rounds.unmask(rounds.shipped[kept - 1]) if kept else None,
         "policy": player.rollouts.policy.name,
         "stopped": stopped,
         "gate": rounds.mode,

@@ -182,7 +182,7 @@ class Player:
         self.tell("series", {**series, "behaviour_hash": spec.behaviour_hash, "episodes": episodes})
         return records
 
-    def play_twins(self, spec: HarnessSpec, tasks: Sequence[TaskSpec]) -> Twins:
+    def play_twins(self, spec: HarnessSpec, tasks: Sequence[TaskSpec], names: Iterable[str] = tuple(TWINS)) -> Twins:
         """Return the twins of a harness on these tasks. They cost no tokens and count for no budget.
 
         Of their episodes the outcomes are kept, without steps, so that they are played once. One that an error ended is played once more,
@@ -190,15 +190,15 @@ class Player:
         """
         started, name = time.monotonic(), spec.behaviour_hash
         for _ in range(2):
-            missing = [task for task in tasks if any(self._is_missing(name, twin, task) for twin in TWINS)]
+            missing = [task for task in tasks if any(self._is_missing(name, twin, task) for twin in names)]
             if not missing:
                 break
-            found = play_twins(self.rollouts, spec, missing, self.config.seed)
+            found = play_twins(self.rollouts, spec, missing, self.config.seed, names=names)
             records = [_outline(record) for episodes in found.episodes.values() for record in episodes.values()]
             self._keep_twins(name, records)
             kept = [record.to_json() for record in records if record.error is None]
             self.store.append("twins", {"behaviour_hash": name, "episodes": kept})
-        played = {twin: {task.task_id: self._twins[name, twin, task.task_id] for task in tasks} for twin in TWINS}
+        played = {twin: {task.task_id: self._twins[name, twin, task.task_id] for task in tasks} for twin in names}
         seconds = time.monotonic() - started
         self.twins_s += seconds
         return Twins(played, seconds)

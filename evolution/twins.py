@@ -8,7 +8,7 @@ what the model won beyond the twin without deciding a step is not counted.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,7 +19,7 @@ from homebody.agents.record import BY_MODEL, EpisodeRecord, decisions
 from homebody.agents.rollout import Job, Rollouts
 from homebody.envs import TaskSpec
 from homebody.evolution.episodes import OnRecord, play_once
-from homebody.evolution.stats import paired_bound, paired_gain, success_rate
+from homebody.evolution.stats import paired_bound, paired_gain, sign_test, success_rate
 from homebody.evolution.store import Store
 
 
@@ -144,6 +144,7 @@ def play_twins(
     *,
     store: Store | None = None,
     on_record: OnRecord | None = None,
+    names: Iterable[str] = tuple(TWINS),
 ) -> Twins:
     """Play the four twins of a harness, first attempts only, on the workers of a run.
 
@@ -154,11 +155,12 @@ def play_twins(
         seed: of the model's episodes, which makes theirs a pair of them.
         store: where episodes are kept; those that are there are not played.
         on_record: told after each episode that is played.
+        names: of the twins; `homebody.agents.mask.MASKED` has the same ones in a model's clothes.
     """
     started = time.monotonic()
-    played = play_once(rollouts, [Job(spec, task, seed, policy=name) for name in TWINS for task in tasks], store, on_record)
+    played = play_once(rollouts, [Job(spec, task, seed, policy=name) for name in names for task in tasks], store, on_record)
     pairs = list(played.items())
-    by_twin = {name: dict(pairs[n * len(tasks) : (n + 1) * len(tasks)]) for n, name in enumerate(TWINS)}
+    by_twin = {name: dict(pairs[n * len(tasks) : (n + 1) * len(tasks)]) for n, name in enumerate(names)}
     return Twins(by_twin, time.monotonic() - started)
 
 
@@ -182,6 +184,19 @@ def model_value(model: Sequence[EpisodeRecord], twins: Twins, best: str) -> Mode
     points, low, high = paired_gain(before, after)
     undecided = sum(won for _, won, _ in pairs) - sum(after)
     return ModelValue(len(pairs), points, (low, high), paired_bound(before, after), undecided=undecided)
+
+
+def unmask(twins: Twins, masked: Twins) -> dict[str, Any]:
+    """Compare the best twin of a harness with the best of those in a model's clothes, which are on the same tasks.
+
+    Returns:
+        `best` and `success` of the latter; `won` and `lost`, tasks that it alone or the twin alone solves; and `p`, the chance of as many
+        wins or more where clothes make no difference. A small one says that the harness plays worse where it sees no model.
+    """
+    plain, dressed = twins.won(twins.best), masked.won(masked.best)
+    pairs = [(plain[task], won) for task, won in dressed.items() if task in plain]
+    won, lost = (sum(pair == flip for pair in pairs) for flip in ((False, True), (True, False)))
+    return {"best": masked.best, "success": masked.success[masked.best], "won": won, "lost": lost, "p": sign_test(won, lost)}
 
 
 def beside(model: Sequence[EpisodeRecord], policy: Policy, chosen_on: Twins, twins: Twins) -> dict[str, Any]:

@@ -21,6 +21,8 @@ PRIVILEGED = ("expert",)
 """Policies that know more than an agent is shown."""
 READ_BY_PROPOSERS = ("training", "smoke run", "without")
 """How the purposes of episodes begin for which only training tasks will do."""
+MASKED_LEVEL = 0.05
+"""Largest p-value at which a twin in a model's clothes does better than the twin as it is; five wins without a loss have 0.03."""
 SHOWN = 3
 """Culprits that a finding names."""
 
@@ -70,7 +72,7 @@ def audit(run_dir: UserPath, data_dir: UserPath | None = None) -> list[Finding]:
         data_dir: where the files of its environment lie now, if elsewhere than in the run.
 
     Returns:
-        One finding a check: `training`, `unseen`, `exploration`, `policy`, `order`, `replay`, `literals`.
+        One finding a check: `training`, `unseen`, `exploration`, `policy`, `order`, `replay`, `literals`, `masks`.
 
     Raises:
         RunError: there is no run, or it has not ended.
@@ -85,6 +87,7 @@ def audit(run_dir: UserPath, data_dir: UserPath | None = None) -> list[Finding]:
         "order": _order,
         "replay": _replay,
         "literals": _literals,
+        "masks": _masks,
     }
     found = []
     for name, check in checks.items():
@@ -212,6 +215,16 @@ def _literals(log: _Log) -> Outcome:
         held -= {goal for goal in _goals(log.lineage, train) if goal in held}
     wrong += [f"the final harness holds the goal {goal!r}" for goal in sorted(held)]
     return f"no id and no goal of {len(test)} test tasks stands in the final harness", wrong
+
+
+def _masks(log: _Log) -> Outcome:
+    """The final harness does not play worse on purpose where it sees no model: a twin that looks like one does no better."""
+    found = log.lineage.end.get("masked")
+    if found is None:
+        return "the final harness has no model's part to be doubted", []
+    tally = f"{found['best']} solves {found['won']} validation tasks that the best twin does not, and not {found['lost']} that it does"
+    wrong = [f"the harness plays worse where it sees no model: {tally}, p = {found['p']:.2g}"] if found["p"] <= MASKED_LEVEL else []
+    return f"twins that look like a model do no better: {tally}", wrong
 
 
 def _goals(lineage: Lineage, tasks: Iterable[TaskSpec]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.mask import MASKED
 from homebody.agents.record import EpisodeRecord
 from homebody.envs import TaskSpec
 from homebody.evolution.config import ConfigError
@@ -18,7 +19,7 @@ from homebody.evolution.proposers import Candidate, Evidence
 from homebody.evolution.stages.proposal import Proposals
 from homebody.evolution.stages.trial import Gate, Trial
 from homebody.evolution.stats import success_rate
-from homebody.evolution.twins import beside, is_worth, no_value, who_decided
+from homebody.evolution.twins import beside, is_worth, no_value, unmask, who_decided
 
 FEW = 5
 """Failing tasks, fewer than which neither tell what to mend nor let a gain show: a set of tasks with so few is enlarged."""
@@ -148,6 +149,15 @@ class Rounds:
         """
         records = self.player.known(spec, self.validation)
         return {"behaviour_hash": spec.behaviour_hash, **self.measure(spec, records)} if records else None
+
+    def unmask(self, spec: HarnessSpec) -> dict[str, Any] | None:
+        """Return whether a harness plays worse where it sees no model, see `homebody.evolution.twins.unmask`; None without a model."""
+        records = self.player.known(spec, self.validation)
+        if not self.player.rollouts.policy.has_model or not records:
+            return None
+        played = {record.task_id for record in records}
+        tasks = [task for task in self.validation if task.task_id in played]
+        return unmask(self.player.play_twins(spec, tasks), self.player.play_twins(spec, tasks, tuple(MASKED)))
 
     def choose(self) -> tuple[int, list[dict[str, Any] | None]]:
         """Choose the final harness.
