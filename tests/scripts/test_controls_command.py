@@ -13,7 +13,7 @@ def test_controls_prints_the_table_and_writes_it(homebody: Callable[..., Any], r
     answer = homebody("controls", run_dir, "--tasks", 2, "--attempts", 2, "--only", "seed,final", "--json", tmp_path / "c.json")
     assert answer.code == 0
     assert "| seed harness, the run's policy | 2 |" in answer.out
-    assert "7 of 7 checks passed" in answer.out
+    assert "8 of 8 checks passed" in answer.out
     result = loaded(tmp_path / "c.json")
     twins = ["no-model", "random", "echo", "executor"]
     assert [row["row"] for row in result["rows"]] == [name for key in ("seed", "final") for name in (key, *(f"{key} {t}" for t in twins))]
