@@ -557,7 +557,9 @@ def test_twins_are_played_once_and_never_again_after_a_resume(loop: Loop) -> Non
     outcomes = {20: ("++++++------", 9), 1: ("+++++++++---", 9)}
     twins = {20: SEED, 1: SEED}
     result = loop(outcomes, [[1]], twins=twins)
-    assert len(result["alone"]) == len(set(result["alone"])) == 2 * 4 * 12
+    # Those of both harnesses, and of the final one in a model's clothes.
+    assert len(result["alone"]) == len(set(result["alone"])) == 3 * 4 * 12
+    assert result["masked"] == {"best": "masked no-model", "success": 0.0, "won": 0, "lost": 0, "p": 1.0}
     again = loop(outcomes, [[1]], twins=twins, resume=True)
     assert (again["alone"], again["played"]) == ([], [])
     assert {key: again[key] for key in ("rounds", "shipped", "final")} == {key: result[key] for key in ("rounds", "shipped", "final")}
