@@ -84,19 +84,20 @@ class SandboxResult:
 # A slice, as the text may have put something else in the place of `len`. The host looks at the length again.
 _CALL = """
 
-_result = process(event)
+_result = {function}({given})
 import json as _json
 _json.dumps(_result, allow_nan=False)[: {limit} + 1]
 """
 
 
-def run(source: str, event: Any, limits: Limits = DEFAULT_LIMITS) -> SandboxResult:
+def run(source: str, event: Any, limits: Limits = DEFAULT_LIMITS, names: tuple[str, str] = ("process", "event")) -> SandboxResult:
     """Define what `source` defines and return `process(event)`.
 
     Args:
         source: Python text (the subset that Monty knows) that defines a function `process` of one argument.
         event: JSON-ready data; the text gets a copy, tuples as lists.
         limits: what the call may use.
+        names: of the function and of the variable that holds the event.
 
     Returns:
         The result, or what went wrong. Nothing that the text does raises an exception here.
@@ -107,14 +108,18 @@ def run(source: str, event: Any, limits: Limits = DEFAULT_LIMITS) -> SandboxResu
         return SandboxResult(False, kind="NotJson", message=one_line(f"the event or the source: {error}"))
     pool = _pool()
     if pool is None:
-        found = interpreter_fork.ask({"source": source, "event": event, "limits": asdict(limits)})
+        found = interpreter_fork.ask({"source": source, "event": event, "limits": asdict(limits), "names": names})
         return SandboxResult(**found) if found is not None else SandboxResult(False, kind="Crashed", message=_DIED)
     import pydantic_monty as monty
 
     log = monty.CollectString(limits.log_bytes)
     try:
         with _lock, pool.checkout(limits=_limits(limits), os_policy=_policy()) as session:
-            text = session.feed_run(source + _CALL.format(limit=limits.result_chars), inputs={"event": event}, print_callback=log)
+            text = session.feed_run(
+                source + _CALL.format(function=names[0], given=names[1], limit=limits.result_chars),
+                inputs={names[1]: event},
+                print_callback=log,
+            )
     except (monty.MontySyntaxError, monty.MontyRuntimeError) as error:
         return _failure(error, len(source.split("\n")), limits, log.output)
     except monty.MontyCrashedError as error:

@@ -26,7 +26,7 @@ def ask(request: dict[str, Any]) -> dict[str, Any] | None:
     """Return the fields of the `SandboxResult` of a call; None where the process died.
 
     Args:
-        request: `source`, `event` and `limits` of the call, JSON-ready.
+        request: `source`, `event`, `limits` and `names` of the call, JSON-ready.
     """
     global _running
     with _lock:
@@ -67,7 +67,7 @@ def _serve() -> None:
     os.environ.clear()
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        result = run(request["source"], request["event"], Limits(**request["limits"]))
+        result = run(request["source"], request["event"], Limits(**request["limits"]), tuple(request["names"]))
         sys.stdout.buffer.write(json.dumps(asdict(result)).encode() + b"\n")
         sys.stdout.buffer.flush()
 

@@ -14,30 +14,32 @@ from typing import Any, Final
 
 from homebody.envs.interpreter import Limits, run
 
-LIMITS: Final = Limits(seconds=0.25, memory_bytes=32 << 20, depth=200)
+LIMITS: Final = Limits(seconds=0.25, memory_bytes=64 << 20, depth=200)
 """What all tests of a program together may use."""
 MOST_PROGRAM: Final = 20_000
 """Characters of a program; a longer one is not run."""
 _MOST_VALUE: Final = 20_000
 """Characters of a returned value, as JSON."""
 _ENDLESS: Final = "TimeoutError: it takes too long or too much memory"
+_NAMES: Final = ("_run_tests", "_tests")
+"""What the program does not call its own."""
 _PLAIN_CALL: Final = """
 
-def process(event):
-    return {name}(*event)
+def _run_tests(_arguments):
+    return {name}(*_arguments)
 """
 _DRIVER: Final = """
 
-def process(event):
-    import json
-    results = []
-    for name, arguments in event:
+def _run_tests(_tests):
+    from json import dumps as _dumps
+    _results = []
+    for _name, _arguments in _tests:
         try:
 {calls}
-            results.append(["", json.dumps(value)[: {most} + 1]])
-        except Exception as error:
-            results.append([type(error).__name__, str(error)])
-    return results
+            _results.append(["", _dumps(_value, allow_nan=False)[: {most} + 1]])
+        except Exception as _error:
+            _results.append([type(_error).__name__, str(_error)])
+    return _results
 """
 
 
@@ -102,9 +104,9 @@ def run_cases(program: str, cases: Sequence[Case], *, seconds: float = LIMITS.se
     if len(program) > MOST_PROGRAM:
         return _all_failed(cases, f"it is longer than {MOST_PROGRAM} characters")
     names = dict.fromkeys(case.function for case in cases)
-    calls = "\n".join(f"            if name == {name!r}:\n                value = {name}(*arguments)" for name in names)
+    calls = "\n".join(f"            if _name == {name!r}:\n                _value = {name}(*_arguments)" for name in names)
     driver = _DRIVER.format(calls=calls, most=_MOST_VALUE)
-    found = run(program + driver, [[case.function, list(case.arguments)] for case in cases], replace(LIMITS, seconds=seconds))
+    found = run(program + driver, [[case.function, list(case.arguments)] for case in cases], replace(LIMITS, seconds=seconds), _NAMES)
     if not found.ok:
         return _all_failed(cases, _problem(found.kind, found.problem))
     value = found.value
@@ -115,7 +117,7 @@ def run_cases(program: str, cases: Sequence[Case], *, seconds: float = LIMITS.se
 
 def where_it_fails(program: str, case: Case) -> str:
     """Return the error of one test with the line in which it arises, where that is known."""
-    found = run(program + _PLAIN_CALL.format(name=case.function), list(case.arguments), LIMITS)
+    found = run(program + _PLAIN_CALL.format(name=case.function), list(case.arguments), LIMITS, _NAMES)
     return "" if found.ok else _problem(found.kind, found.problem)
 
 

@@ -15,7 +15,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ class Attack:
 
     name: str
     kind: str
-    """`code` or `template`."""
+    """`code`, `template` or `program`."""
     tries: str
     source: str
     stopped: tuple[str, ...]
@@ -62,14 +62,19 @@ class Outcome:
 
 
 def attacks() -> list[Attack]:
-    """Return the corpus, code first, in the order of the files."""
+    """Return the corpus in the order of the files: code, templates, and the code once more as programs to be repaired."""
     found = []
     for kind in ("code", "template"):
         text = (resources.files("homebody.assets") / "attacks" / f"{kind}.toml").read_text("utf-8")
         for item in tomllib.loads(text)["attack"]:
             source = _repeated(item["source"], item["repeat"]) if "repeat" in item else item["source"]
             found.append(Attack(item["name"], kind, item["tries"], source, tuple(item.get("stopped", ())), item.get("harmless")))
-    return found
+    return [*found, *(_as_program(attack) for attack in found if attack.kind == "code")]
+
+
+def _as_program(attack: Attack) -> Attack:
+    """Return an attack on the tests of `homebody/Repair-v0`, which call its function: what is stopped there is a failed test."""
+    return replace(attack, name=f"program-{attack.name}", kind="program", stopped=("Failed",))
 
 
 def _repeated(source: str, times: int) -> str:
@@ -111,13 +116,13 @@ class Host:
         if seconds > _limit_s(attack.kind) + SLACK_S:
             damage.append("took too long")
         kind, value = first
-        if kind not in attack.stopped if kind else attack.stopped or value != attack.harmless:
+        if kind not in attack.stopped if kind else attack.harmless is None or value != attack.harmless:
             damage.append(f"came out as {kind or json.dumps(value)[:60]}")
         if not kind and RUN[attack.kind](attack.source, self.event) != first:
             damage.append("came out otherwise the second time")
         if RUN[attack.kind](*PROBE[attack.kind]) != ("", "fine"):
             damage.append("broke the sandbox")
-        outcome = kind or f"harmless: {json.dumps(value)}"
+        outcome = (f"{kind}: {value}" if kind == "Failed" else kind) or f"harmless: {json.dumps(value)}"
         return Outcome(attack.name, attack.kind, attack.tries, outcome, seconds * 1000, tuple(damage))
 
 
@@ -138,10 +143,18 @@ def _run_template(source: str, event: Any) -> tuple[str, Any]:
         return error.kind, str(error)
 
 
-RUN: dict[str, Callable[[str, Any], tuple[str, Any]]] = {"code": _run_code, "template": _run_template}
+def _run_program(source: str, event: Any) -> tuple[str, Any]:
+    from homebody.envs.repair.suite import Case, run_cases
+
+    (result,) = run_cases(source, [Case("process", (event,), None)]).results
+    return ("Failed", result.error) if result.error else ("", result.value)
+
+
+RUN: dict[str, Callable[[str, Any], tuple[str, Any]]] = {"code": _run_code, "template": _run_template, "program": _run_program}
 PROBE: dict[str, tuple[str, Any]] = {
     "code": ("def process(event):\n    return event", "fine"),
     "template": ("{{ word }}", {"word": "fine"}),
+    "program": ("def process(event):\n    return event", "fine"),
 }
 
 
@@ -149,7 +162,7 @@ def _limit_s(kind: str) -> float:
     from homebody.agents.sandbox import renderer
     from homebody.envs import interpreter
 
-    return interpreter.DEFAULT_LIMITS.seconds + interpreter.GRACE_S if kind == "code" else renderer.SECONDS
+    return interpreter.DEFAULT_LIMITS.seconds + interpreter.GRACE_S if kind != "template" else renderer.SECONDS
 
 
 def _peak_mib() -> float:
@@ -178,7 +191,9 @@ def host() -> Iterator[Host]:
 @click.command("sandbox", short_help="Attack the sandboxes of code and templates.")
 @json_out
 def harness_sandbox(json_path: str | None) -> None:
-    """Run every attack of the corpus (assets/attacks) on the sandboxes of code processors and prompt templates, and print what came of it.
+    """Run every attack of the corpus (assets/attacks) on the sandboxes, and print what came of it.
+
+    Code is tried as a code processor and as a program to be repaired; templates as prompt templates.
 
     The host is watched: a file and an environment variable with a secret, the event, the current folder, memory and time. Exit code 1 if an
     attack was not contained.

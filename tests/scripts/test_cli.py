@@ -30,6 +30,7 @@ COMMANDS = [
     ("models", "verify"), ("household", "export"), ("household", "readings"),
     ("webshop", "serve"), ("webshop", "catalogue"), ("webshop", "manifest"),
     ("data", "alfworld"), ("bench", "household"), ("bench", "llm"), ("bench", "harness"), ("bench", "render"), ("bench", "webshop"),
+    ("bench", "repair"),
     ("bench", "gate"),
 ]  # fmt: skip
 
