@@ -6,24 +6,17 @@ import inspect
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-import gymnasium
-import numpy as np
-from numpy.typing import NDArray
-
-from homebody.envs.core import RENDER_MODES, NotResetError, RenderModeError, SnapshotError, UnknownParameterError, check_options
-from homebody.envs.repair.picture import Sheet
+from homebody.envs.core import RENDER_MODES, NotResetError, SnapshotError, UnknownParameterError
+from homebody.envs.repair.picture import LEAST_SIZE, RepairPicture, Sheet
 from homebody.envs.repair.programs import ProgramSource
 from homebody.envs.repair.search import SEARCHES, Searcher
 from homebody.envs.repair.suite import MOST_PROGRAM, Outcome, Result, run_cases, where_it_fails
 from homebody.envs.repair.tasks import FunctionSource, RepairParameterError, Task
 from homebody.envs.space import AnyText
 from homebody.envs.text import clean
-
-if TYPE_CHECKING:
-    from homebody.envs.repair.viewer import Viewer
+from homebody.envs.text_env import TextTaskEnv
 
 MOST_SHOWN: Final = 3
 """Failing tests that `run` shows, the first ones."""
@@ -40,21 +33,7 @@ _WRITE: Final = re.compile(r"write\s(.*)", re.DOTALL)
 _FENCE: Final = re.compile(r"^[ \t]*```.*$", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """Where an environment stood: small, and to be pickled and compared."""
-
-    task_id: str
-    program: str
-    before: tuple[str, ...]
-    """The programs to which `undo` goes back, the last one last."""
-    n_steps: int
-    won: bool
-    generator: Mapping[str, Any]
-    """State of the generator that draws tasks."""
-
-
-class RepairEnv(gymnasium.Env[str, str]):
+class RepairEnv(TextTaskEnv):
     """Repair a small Python program (`homebody/Repair-v0`).
 
     Observation:
@@ -115,21 +94,20 @@ class RepairEnv(gymnasium.Env[str, str]):
             EnvError: The folder cannot be used, or there can be no such pictures.
         """
         self._check_names(unknown)
-        if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
-            raise RepairParameterError("max_steps", max_steps, "a whole number of at least 1")
         if search not in SEARCHES:
             raise RepairParameterError("search", search, f"one of: {', '.join(SEARCHES)}")
-        if render_mode is not None and render_mode not in RENDER_MODES:
-            raise RenderModeError(render_mode)
-        self.observation_space = AnyText(MAX_OBSERVATION)
-        self.action_space = AnyText(MAX_COMMAND)
-        self.max_steps = max_steps
-        self.source = self.task_source(data_dir, level=level, holdout=holdout)
-        self._search, self._split = search, split
+        self._source = self.task_source(data_dir, level=level, holdout=holdout)
+        self._search = search
         self._task: Task | None = None
-        self.render_mode = render_mode
-        self._render_size = render_size
-        self._viewer = _make_viewer(render_mode, render_size)
+        self._searcher: Searcher | None = None
+        super().__init__(
+            observation_space=AnyText(MAX_OBSERVATION),
+            action_space=AnyText(MAX_COMMAND),
+            max_steps=max_steps,
+            split=split,
+            render_mode=render_mode,
+            render_size=render_size,
+        )
 
     @classmethod
     def task_source(
@@ -149,7 +127,12 @@ class RepairEnv(gymnasium.Env[str, str]):
     @property
     def about(self) -> str:
         """What is played, for tables."""
-        return self.source.about
+        return self._source.about
+
+    @property
+    def source(self) -> FunctionSource | ProgramSource:
+        """Where the tasks come from."""
+        return self._source
 
     @property
     def task(self) -> Task:
@@ -164,55 +147,17 @@ class RepairEnv(gymnasium.Env[str, str]):
         assert self.task
         return self._program
 
-    @property
-    def outcome(self) -> Outcome | None:
-        """What came of the visible tests when they last ran on the program as it stands; None if they did not."""
-        assert self.task
-        return self._outcome
+    def view(self) -> Sheet:
+        """Return what a picture shows of the program as it stands."""
+        return Sheet(self.task.goal, self._program, self.task.program)
 
-    def sheet(self, command: str, observation: str) -> Sheet:
-        """Return what a picture shows of the program as it stands, of a command and of its answer."""
-        return Sheet(self.task.goal, self._program, self.task.program, command, observation)
+    def picture(self, size: tuple[int, int]) -> RepairPicture:
+        """Return a picture of program and tests."""
+        return RepairPicture(size)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        """Start a task: the one of `options["task"]`, or one drawn from the split by the seeded generator.
-
-        Raises:
-            OptionsError: `options` is no mapping.
-            ResetOptionError: `options` has another key than `task`.
-            EnvError: There is no such task, or the split has none.
-        """
-        super().reset(seed=seed)
-        chosen = check_options(options)
-        if "task" in chosen:
-            task_id = chosen["task"]
-        else:
-            tasks = self.source.tasks(self._split)
-            task_id = tasks[int(self.np_random.integers(len(tasks)))].task_id
-        task = self.source.task(task_id)
-        self._start(task, task.program, (), 0, won=False)
-        tests = len(task.visible)
-        observation = f"{numbered(task.program)}\n\n{tests} visible test{'s' if tests > 1 else ''}."
-        self._searcher: Searcher | None = Searcher(self._search)
-        self._searcher.see("", observation)
-        self._show("", observation)
-        return observation, self._info()
-
-    def step(self, action: object) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Give a command. Never raises on what the command is.
-
-        Raises:
-            NotResetError: The environment was never reset.
-        """
-        assert self.task
-        self._n_steps += 1
-        command = clean(action) if isinstance(action, str) else ""
-        observation, is_end = self._do(command.strip() if command.strip() in ("run", "show", "undo", "submit") else command)
-        reward = 1.0 if is_end and self._won else 0.0
-        if self._searcher is not None:
-            self._searcher.see(command, observation)
-        self._show(command, observation)
-        return observation, reward, is_end, self._n_steps >= self.max_steps, self._info()
+    def least_picture(self) -> tuple[int, int]:
+        """Return the smallest width and height of a picture, in pixels."""
+        return LEAST_SIZE
 
     def expert(self) -> list[str]:
         """Return a shortest list of commands that repairs the program; empty once it is handed in. It knows the fault.
@@ -243,76 +188,49 @@ class RepairEnv(gymnasium.Env[str, str]):
             self._searcher.see("", numbered(self._program))
         return [self._searcher.choose(self.max_steps - self._n_steps)]
 
-    def render(self) -> NDArray[np.uint8] | None:
-        """Return the picture of program and tests: shape (height, width, 3), red, green, blue; `None` where a window shows it.
+    def _begin(self, task_id: str) -> str:
+        task = self._source.task(task_id)
+        self._set(task, task.program, ())
+        self._won = False
+        tests = len(task.visible)
+        observation = f"{numbered(task.program)}\n\n{tests} visible test{'s' if tests > 1 else ''}."
+        self._searcher = Searcher(self._search)
+        self._searcher.see("", observation)
+        return observation
 
-        Raises:
-            NotResetError: The environment was never reset.
-            RenderModeError: It was made without a render mode.
-        """
-        if self._viewer is None:
-            raise RenderModeError(self.render_mode)
-        return self._viewer.frame() if self.task else None
+    def _act(self, action: object) -> tuple[str, float, bool]:
+        command = clean(action) if isinstance(action, str) else ""
+        observation, is_end = self._do(command.strip() if command.strip() in ("run", "show", "undo", "submit") else command)
+        if self._searcher is not None:
+            self._searcher.see(command, observation)
+        return observation, 1.0 if is_end and self._won else 0.0, is_end
 
-    def close(self) -> None:
-        """Close the window, if there is one."""
-        if self._viewer is not None:
-            self._viewer.close()
+    def _keep(self) -> tuple[str, tuple[str, ...], bool]:
+        return self._program, self._before, self._won
 
-    def snapshot(self) -> Snapshot:
-        """Return where everything stands now.
+    def _go_back(self, task_id: str, kept: Any) -> None:
+        try:
+            program, before, won = kept
+        except (TypeError, ValueError):
+            raise SnapshotError(f"it keeps {type(kept).__name__}, not a program") from None
+        self._set(self._source.task(task_id), program, before)
+        self._won, self._searcher = won, None
 
-        Raises:
-            NotResetError: The environment was never reset.
-        """
-        generator = self.np_random.bit_generator.state
-        return Snapshot(self.task.task_id, self._program, self._before, self._n_steps, self._won, generator)
-
-    def restore(self, snapshot: Snapshot) -> dict[str, Any]:
-        """Go back to a snapshot, and return its `info`: from then on everything goes as it went, or would have gone, after it.
-
-        What `gymnasium.make` returns wants a reset before its first step all the same.
-
-        Raises:
-            SnapshotError: It is none.
-            UnknownTaskError: There is no such task here.
-        """
-        if not isinstance(snapshot, Snapshot):
-            raise SnapshotError(f"it is {type(snapshot).__name__}, not Snapshot")
-        task = self.source.task(snapshot.task_id)
-        self.np_random.bit_generator.state = snapshot.generator
-        self._start(task, snapshot.program, snapshot.before, snapshot.n_steps, won=snapshot.won)
-        self._searcher = None
-        self._show("", "")
-        return self._info()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what a pickle holds: parameters and a snapshot, but no window."""
-        kept = {key: value for key, value in vars(self).items() if key != "_viewer"}
-        return kept
-
-    def __setstate__(self, kept: dict[str, Any]) -> None:
-        vars(self).update(kept)
-        self._viewer = _make_viewer(self.render_mode, self._render_size)
-        if self._task is not None:
-            self._show("", "")
-
-    def _start(self, task: Task, program: str, before: tuple[str, ...], n_steps: int, *, won: bool) -> None:
-        self._task, self._program, self._before, self._n_steps, self._won = task, program, before, n_steps, won
-        self._outcome: Outcome | None = None
+    def _set(self, task: Task, program: str, before: tuple[str, ...]) -> None:
+        """Set the program as it stands, and those to which `undo` goes back, the last one last."""
+        self._task, self._program, self._before = task, program, before
 
     def _do(self, command: str) -> tuple[str, bool]:
         """Carry a command out; return what to say, and whether the program was handed in."""
         if command == "run":
-            self._outcome = run_cases(self._program, self.task.visible, seconds=self.task.seconds)
-            return told(self._program, self._outcome), False
+            return told(self._program, run_cases(self._program, self.task.visible, seconds=self.task.seconds)), False
         if command == "show":
             return numbered(self._program), False
         if command == "undo":
             if not self._before:
                 return "There is no change to undo.", False
             *before, program = self._before
-            self._start(self.task, program, tuple(before), self._n_steps, won=self._won)
+            self._set(self.task, program, tuple(before))
             return f"The last change is undone.\n{numbered(program)}", False
         if command == "submit":
             return self._submit(), True
@@ -350,7 +268,7 @@ class RepairEnv(gymnasium.Env[str, str]):
         """Set the program; return why not, if it cannot be."""
         if len(program) > MOST_PROGRAM:
             return f"That is too long; a program has at most {MOST_PROGRAM} characters."
-        self._start(self.task, program, (*self._before, self._program), self._n_steps, won=self._won)
+        self._set(self.task, program, (*self._before, self._program))
         return ""
 
     def _info(self) -> dict[str, Any]:
@@ -363,10 +281,6 @@ class RepairEnv(gymnasium.Env[str, str]):
             "won": self._won,
             "task_id": self.task.task_id,
         }
-
-    def _show(self, command: str, observation: str) -> None:
-        if self._viewer is not None:
-            self._viewer.show(self.sheet(command, observation))
 
 
 def numbered(program: str, first: int = 1, last: int | None = None) -> str:
@@ -428,12 +342,3 @@ def _failure(program: str, result: Result) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."
-
-
-def _make_viewer(mode: str | None, size: tuple[int, int]) -> Viewer | None:
-    if mode is None:
-        return None
-    # Imported where pictures are wanted: play without them starts faster.
-    from homebody.envs.repair.viewer import Viewer
-
-    return Viewer(mode, size)

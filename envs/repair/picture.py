@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,9 +31,6 @@ class Sheet:
     program: str
     faulty: str
     """The program at the beginning: lines that it does not have are marked."""
-    command: str
-    """What was sent last; empty at the beginning."""
-    observation: str
 
 
 def changed_lines(program: str, faulty: str) -> set[int]:
@@ -43,7 +41,7 @@ def changed_lines(program: str, faulty: str) -> set[int]:
 
 
 class RepairPicture:
-    """Draws sheets of one size.
+    """Draws sheets of one size, see `homebody.envs.text_env.Picture`.
 
     Args:
         size: Width and height in pixels; at least `LEAST_SIZE`.
@@ -54,10 +52,39 @@ class RepairPicture:
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.size = check_size(size, LEAST_SIZE)
+        self.forget()
 
-    def draw(self, canvas: Canvas, sheet: Sheet) -> None:
-        """Draw a sheet over the whole canvas: the goal, the program, and below them what was said last."""
+    def forget(self) -> None:
+        """Begin again: no program was shown."""
+        self._sheet: Sheet | None = None
+        self._command = self._answer = ""
+
+    def see(self, view: Sheet, command: str = "", answer: str = "", step: int = 0, *, won: bool = False) -> None:
+        """Turn to a sheet.
+
+        Args:
+            view: The program as it stands.
+            command: What was sent last; empty at the beginning.
+            answer: The observation.
+            step: How many commands were given so far.
+            won: Whether the program was handed in and is right; its answer says so.
+        """
+        self._sheet, self._command, self._answer = view, command, answer
+
+    def walk(self, n_frames: int) -> Iterator[None]:
+        """Show the program at once."""
+        yield
+
+    def at(self, x: int, y: int) -> str:
+        """Nothing has a name."""
+        return ""
+
+    def draw(self, canvas: Canvas) -> None:
+        """Draw over the whole canvas: the goal, the program, and below them what was said last; nothing where nothing was seen."""
         canvas.rect(canvas.box, WHITE)
+        sheet = self._sheet
+        if sheet is None:
+            return
         width = canvas.width - 2 * _PAD
         top = canvas.text(fit(sheet.goal, width, size=_HEADING, bold=True), _PAD, _PAD, size=_HEADING, bold=True).bottom + 8
         said = self._said(sheet, width)
@@ -70,10 +97,10 @@ class RepairPicture:
     def _said(self, sheet: Sheet, width: int) -> list[tuple[str, Color, bool]]:
         """Return the last command and its answer as lines; a program in them is not said twice."""
         lines: list[tuple[str, Color, bool]] = []
-        if sheet.command:
-            lines.append((fit(f"> {sheet.command.splitlines()[0]}", width, size=_CODE, bold=True), INK, True))
+        if self._command:
+            lines.append((fit(f"> {self._command.splitlines()[0]}", width, size=_CODE, bold=True), INK, True))
         shown = {line.strip() for line in sheet.program.split("\n")}
-        for line in sheet.observation.split("\n"):
+        for line in self._answer.split("\n"):
             code = line.lstrip(" 0123456789")
             if line.strip() and not (code.strip() in shown and line.strip()[0].isdigit()):
                 color = _GOOD if line.endswith("tests pass.") else _BAD if "tests fail" in line else INK

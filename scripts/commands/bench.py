@@ -184,6 +184,27 @@ def bench_webshop(data_dir: str | None, goals: int, products: int, repeats: int,
     write_json(json_path, {"machine": machine(), "results": results})
 
 
+@bench.command("repair", short_help="Tests of programs, and tasks that are made.")
+@click.option("--tasks", type=click.IntRange(1, 3240), default=108, show_default=True, metavar="N", help="Training tasks to play.")
+@click.option("--repeats", type=click.IntRange(1, 100), default=5, show_default=True, metavar="N", help="Times of each.")
+@json_out
+def bench_repair(tasks: int, repeats: int, json_path: str | None) -> None:
+    """Measure test suites in the sandbox, tasks that are made, and steps; one thread.
+
+    \b
+    Example:
+      homebody bench repair --json repair.json
+    """
+    from homebody.scripts.bench import repair
+    from homebody.scripts.bench.result import machine
+
+    check_target(json_path)
+    results = repair.bench_repair(tasks, repeats)
+    for result in results:
+        click.echo(_line(result))
+    write_json(json_path, {"machine": machine(), "results": results})
+
+
 @bench.command("gate", short_help="How often the gate errs, on simulated runs.")
 @click.option("--runs", type=click.IntRange(1, 100_000), default=400, show_default=True, metavar="N", help="Simulated runs of each kind.")
 @click.option("--tasks", type=click.IntRange(4, 1000), default=40, show_default=True, metavar="N", help="Validation tasks.")

@@ -9,7 +9,7 @@ import pytest
 
 import homebody.envs
 from homebody.envs import check_env
-from homebody.envs.core import NotResetError, RenderModeError, SnapshotError, UnknownParameterError, UnknownTaskError
+from homebody.envs.core import MaxStepsError, NotResetError, RenderModeError, SnapshotError, UnknownParameterError, UnknownTaskError
 from homebody.envs.repair.env import RepairEnv, unfenced
 from homebody.envs.repair.picture import changed_lines
 from homebody.envs.repair.tasks import RepairParameterError
@@ -228,8 +228,8 @@ def test_a_long_program_says_what_is_cut() -> None:
 @pytest.mark.parametrize(
     ("kwargs", "error"),
     [
-        ({"max_steps": 0}, RepairParameterError),
-        ({"max_steps": True}, RepairParameterError),
+        ({"max_steps": 0}, MaxStepsError),
+        ({"max_steps": True}, MaxStepsError),
         ({"search": "deep"}, RepairParameterError),
         ({"level": "three"}, RepairParameterError),
         ({"steps": 3}, UnknownParameterError),

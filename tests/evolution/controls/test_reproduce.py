@@ -24,7 +24,7 @@ TOY = Benchmark("quarry", "Quarry-v0", {"types": ["bring", "wash"]}, "generic", 
 
 def test_benchmarks_are_those_that_this_version_can_play() -> None:
     found = benchmarks()
-    assert set(found) == {"household", "household-said", "alfworld", "alfworld-said", "webshop", "webshop-human"}
+    assert set(found) == {"household", "household-said", "alfworld", "alfworld-said", "webshop", "webshop-human", "repair"}
     assert found["household"].env_args == {"holdout": "rooms"}
     assert found["alfworld"].max_steps == 15
     for one in found.values():
