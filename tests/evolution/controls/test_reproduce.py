@@ -41,7 +41,7 @@ def test_the_folder_of_the_data_goes_to_those_that_read_some() -> None:
 
 def test_a_benchmark_without_its_data_is_left_out_with_a_reason(tmp_path: Path) -> None:
     chosen, left_out = plan(["no-model", "random"], None, tmp_path, str(tmp_path / "none"))
-    assert {one.benchmark.name for one in chosen} == {"household", "household-said", "webshop"}
+    assert {one.benchmark.name for one in chosen} == {"household", "household-said", "webshop", "repair"}
     assert [one.name for one in chosen][:2] == ["no-model on household", "random on household"]
     assert [line.partition(" cannot be played: ")[0] for line in left_out] == [
         "benchmark alfworld", "benchmark alfworld-said", "benchmark webshop-human"
