@@ -1,4 +1,7 @@
-"""The reference functions: plain Python of our own in assets/repair, one file a family."""
+"""The reference functions: plain Python of our own in assets/repair, one file a family.
+
+They are data, as the programs with faults that are made of them are: no linter changes a letter.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ def functions() -> dict[str, Function]:
     """Return all functions by name: the first of each family, then the second of each, and so on."""
     found = []
     for family in FAMILIES:
-        source = (resources.files("homebody.assets") / "repair" / f"{family}.py").read_text("utf-8")
+        source = (resources.files("homebody.assets") / "repair" / f"{family}.py.txt").read_text("utf-8")
         for place, match in enumerate(_FUNCTION.finditer(source)):
             found.append(Function(match["name"], family, place, match["text"].rstrip(), match["inputs"]))
     return {function.name: function for function in sorted(found, key=lambda one: (one.place, FAMILIES.index(one.family)))}
