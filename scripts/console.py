@@ -90,9 +90,11 @@ class Console:
     def __init__(self) -> None:
         self.out = rich.console.Console(highlight=False, soft_wrap=not sys.stdout.isatty())
         self.err = rich.console.Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+        self._picked: list[str] = []
 
     def episode_head(self, task: Any, spec: Any, policy: str) -> None:
         """Print what is about to be played."""
+        self.say_picked(self.out)
         self.out.rule(f"[bold]{escape(task.task_id)}")
         self.out.print(
             f"[dim]harness[/] {escape(spec.name)}  [dim]behaviour[/] {spec.behaviour_hash[:12]}  [dim]policy[/] {escape(policy)}"
@@ -218,6 +220,7 @@ class Console:
 
     def evaluation(self, result: Mapping[str, Any]) -> None:
         """Print the result of an evaluation."""
+        self.say_picked(self.out)
         from homebody.evolution.reports import worth
         from homebody.evolution.reports.summary import interval, steps
 
@@ -299,7 +302,9 @@ class Console:
                 resolve(model, progress)
 
     def picked_harness(self, name: str, model: str | None = None) -> str:
-        """Return the name or path of a harness; for a seed's bare name that of the document which fits the model, and say so.
+        """Return the name or path of a harness; for a seed's bare name that of the document which fits the model.
+
+        Which one that is stands before the result: until then a mistake is told in one line.
 
         Raises:
             AgentError, EnvError: a seed is named and there is no such model, or it cannot be prepared or read.
@@ -312,8 +317,14 @@ class Console:
             self._fetch(model)
         pick = pick_document(name, documents, model)
         if pick.why:
-            self.err.print(f"harness {escape(name)}: {escape(pick.name)}, since {escape(pick.why)}")
+            self._picked.append(f"harness {name}: {pick.name}, since {pick.why}")
         return pick.name
+
+    def say_picked(self, out: rich.console.Console | None = None) -> None:
+        """Say which documents were picked, if any were; on standard error, unless another place is given."""
+        for line in dict.fromkeys(self._picked):
+            (out or self.err).print(f"[dim]{escape(line)}[/]")
+        self._picked.clear()
 
     @contextmanager
     def evolution(self, config: Any, plain: bool = False) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
@@ -341,6 +352,7 @@ class Console:
 
     def evolution_end(self, result: Mapping[str, Any]) -> None:
         """Print the result of an evolution."""
+        self.say_picked(self.out)
         from homebody.evolution.reports.summary import ended, ended_by_errors
 
         rounds = result["rounds"]
@@ -402,6 +414,7 @@ class Console:
 
     def harness(self, spec: Any) -> None:
         """Print a harness by dimension; long memories are cut, the file holds them whole."""
+        self.say_picked()
         from homebody.agents.harness.outline import outline, short, when
 
         self.out.print(f"[bold]{escape(spec.name)}[/]  [dim]behaviour {spec.behaviour_hash}[/]")
@@ -423,6 +436,7 @@ class Console:
 
     def harness_diff(self, changes: Sequence[str], patch: Sequence[Mapping[str, Any]]) -> None:
         """Print what differs, in words, and the JSON Patch, which goes to standard output alone."""
+        self.say_picked()
         for line in changes:
             self.err.print(escape(line))
         self.patch(patch)

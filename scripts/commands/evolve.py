@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -96,11 +97,10 @@ def evolve(
     check_target(json_path, run_dir)
     if approve and not has_terminal():
         raise click.UsageError("--approve asks a person, and standard input is no terminal; run it in one, or leave --approve out")
-    console = Console()
     config = EvolveConfig(
         env_id=env_id,
         model=model,
-        harness=console.picked_harness(harness, model),
+        harness=harness,
         objective=objective,
         proposer=proposer,
         proposer_model=proposer_model,
@@ -127,6 +127,8 @@ def evolve(
         timeout_s=timeout_s,
     )
     config.check()
+    console = Console()
+    config = replace(config, harness=console.picked_harness(harness, model))
     console.prepare(model, *([proposer_model] if proposer_model else []), n_threads=n_threads, gpu_layers=gpu_layers)
     with console.evolution(config, plain=approve) as progress:
         person = ask if approve else None

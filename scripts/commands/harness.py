@@ -85,13 +85,15 @@ def harness_check(name: str) -> None:
     """
     from homebody.agents.harness.spec import HarnessError, HarnessSpec
 
-    name = Console().picked_harness(name)
+    console = Console()
+    name = console.picked_harness(name)
     try:
         spec = HarnessSpec.load(name).check()
     except HarnessError as error:
         for line in error.problems or [str(error)]:
             error_line(f"{name}: {line}" if error.problems else line)
         raise SystemExit(2) from None
+    console.say_picked()
     click.echo(f"{name}: valid, {len(spec.components)} components, behaviour {spec.behaviour_hash[:16]}")
 
 
@@ -136,10 +138,12 @@ def harness_patch(name: str, patch_file: str, out: str, undo: str | None) -> Non
 
     for path in (out, undo):
         check_target(path)
-    base, patch = HarnessSpec.load(Console().picked_harness(name)), read_patch(patch_file)
+    console = Console()
+    base, patch = HarnessSpec.load(console.picked_harness(name)), read_patch(patch_file)
     spec = base.patch(patch).check()
     write_json(out, spec.document)
     write_json(undo, invert(base.document, patch))
+    console.say_picked()
     click.echo(f"{out}: {len(spec.components)} components, behaviour {spec.behaviour_hash[:16]}")
 
 

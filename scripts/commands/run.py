@@ -87,6 +87,11 @@ def run(
     if size is not None and not is_watched and record is None:
         raise click.UsageError("--size is given and nothing is drawn; add --watch or --record FILE.gif, or leave it out")
     size = check_size(size or ONE, LEAST)
+    settings = env_kwargs(env_id, data_dir, env_args)
+    if task_id is None:
+        task = tasks(env_id, split, index + 1, **settings)[index]
+    else:
+        task = next((task for task in tasks(env_id, split, None, **settings) if task.task_id == task_id), TaskSpec(task_id, "", split))
     console = Console()
     spec = HarnessSpec.load(console.picked_harness(harness, policy))
     if no_adaptation:
@@ -94,11 +99,6 @@ def run(
     for component in without:
         spec = spec.without(component)
     spec.check()
-    settings = env_kwargs(env_id, data_dir, env_args)
-    if task_id is None:
-        task = tasks(env_id, split, index + 1, **settings)[index]
-    else:
-        task = next((task for task in tasks(env_id, split, None, **settings) if task.task_id == task_id), TaskSpec(task_id, "", split))
     console.prepare(policy, n_threads=n_threads, gpu_layers=gpu_layers)
     stage = RolloutConfig(env_id, policy, max_steps, settings, gpu_layers, n_ctx, n_threads, timeout_s=timeout_s)
     sights: list[ModelCall | None] = []

@@ -697,3 +697,19 @@ def test_one_run_directory_holds_one_kind_of_houses(homebody: Command, tmp_path:
     assert answer.code == 2
     assert "was made with the environment's arguments none, and these are {'holdout': 'pairs'}; give another --run-dir" in answer.err
     assert homebody(*common).code == 0
+
+
+@pytest.mark.parametrize("command", [("run",), ("evaluate", "--tasks", 1)])
+def test_a_command_says_which_document_a_seed_stands_for(homebody: Any, tmp_path: Path, command: tuple[object, ...]) -> None:
+    answer = homebody(*command, "--harness", "household", "--policy", "no-model", "--max-steps", 1, "--json", tmp_path / "r.json")
+    assert answer.code == 0
+    assert "harness household: household-act, since no-model asks no model" in answer.out
+    assert answer.err.count("household-act") == 0
+    named = homebody(*command, "--harness", "household-act", "--policy", "no-model", "--max-steps", 1)
+    assert "since" not in named.out
+
+
+def test_a_harness_is_shown_for_no_model(homebody: Any, tmp_path: Path) -> None:
+    answer = homebody("harness", "diff", "household", "household-act")
+    assert answer.err.startswith("harness household: household-act, since no model is named")
+    assert json.loads(answer.out) == []
