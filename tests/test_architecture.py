@@ -137,7 +137,7 @@ IMPORTERS = {
     "llama_cpp": "agents/models/llama",
     "matplotlib": "evolution/reports/figure.py",
     "minijinja": "agents/sandbox/renderer_engine.py",
-    "playwright": "envs/webshop/site/browser.py",
+    "playwright": "envs/browser.py",
     "pydantic_monty": "envs/interpreter.py",
     "pygame": "envs/canvas.py",
     "rapidfuzz": "envs/webshop/goals/reward.py",

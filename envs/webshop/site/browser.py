@@ -1,18 +1,15 @@
 """The shop played in a real browser: the website in Chromium, by mouse and keyboard, under the interface of the text environment.
 
-What is observed is read from the page that the browser shows, and every action is done there. The one module that knows playwright.
+What is observed is read from the page that the browser shows, and every action is done there.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from types import ModuleType
+from contextlib import ExitStack
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from homebody.envs.core import EnvError
+from homebody.envs.browser import open_browser
 from homebody.envs.webshop.env import WebShopEnv
 from homebody.envs.webshop.goals.shop import ShopParameterError
 from homebody.envs.webshop.pages.pages import SEPARATOR, parse
@@ -20,33 +17,12 @@ from homebody.envs.webshop.pages.snapshot import VisitState
 from homebody.envs.webshop.site.site import Site, serving
 from homebody.envs.webshop.site.url import address
 
-CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome")
-"""Names of programs that will do, the best first."""
 _READ: Final = """() => ({
   texts: [...document.querySelectorAll("[data-n]")].sort((a, b) => a.dataset.n - b.dataset.n).map((at) => at.textContent),
   actions: [...document.querySelectorAll("[data-action]")].map((at) => at.dataset.action),
 })"""
 
 _FIND: Final = "(action) => [...document.querySelectorAll('[data-action]')].findLast((at) => at.dataset.action === action) ?? null"
-
-
-class BrowserError(EnvError):
-    """There is no browser to play in."""
-
-    def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"the shop cannot be opened in a browser: {problem}; {remedy}, or play homebody/WebShop-v0 without one")
-
-
-def find_chromium() -> str:
-    """Return the path of the system's Chromium.
-
-    Raises:
-        BrowserError: There is none on PATH.
-    """
-    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
-    if found is None:
-        raise BrowserError(f"none of {', '.join(CHROMIUM)} is on PATH", "apt-get install chromium")
-    return found
 
 
 class BrowserShop(WebShopEnv):
@@ -70,12 +46,9 @@ class BrowserShop(WebShopEnv):
             raise ShopParameterError("observation", self._observation, "'text', which is what is read from a page in a browser")
         first = self.stock.source.tasks(self._split, 1)[0].task_id
         self._site = Site(self.stock, [first], show_score=self._show_score)
-        chromium = find_chromium()
         self._open = ExitStack()
+        self._tab: Any = self._open.enter_context(open_browser(headless=headless)).new_page()
         self._where = self._open.enter_context(serving(self._site))
-        self._browser = self._open.enter_context(_playwright()).chromium.launch(executable_path=chromium, headless=headless)
-        self._open.callback(self._browser.close)
-        self._tab: Any = self._browser.new_page()
         self._path = ""
         self._read: dict[str, list[str]] = {"texts": [], "actions": []}
 
@@ -144,26 +117,3 @@ class BrowserShop(WebShopEnv):
         if "search" in self._read["actions"]:
             commands.add("search[{text}]")
         return {**super()._info(), "admissible_commands": sorted(commands)}
-
-
-_running: list[Any] = []
-"""The running playwright, once for each shop that uses it: there can be one in a process, and others may want to start theirs."""
-
-
-@contextmanager
-def _playwright() -> Iterator[Any]:
-    _running.append(_running[0] if _running else _api().sync_playwright().start())
-    try:
-        yield _running[0]
-    finally:
-        last = _running.pop()
-        if not _running:
-            last.stop()
-
-
-def _api() -> ModuleType:
-    try:
-        from playwright import sync_api
-    except ImportError:
-        raise BrowserError("playwright is not installed", "pip install playwright") from None
-    return sync_api
