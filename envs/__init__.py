@@ -13,7 +13,7 @@ from homebody.envs.core import SPLITS, BadEnvError, EnvError, NoTaskSourceError,
 from homebody.envs.custom import CheckedEnv, held_to_contract
 
 __all__ = [
-    "BROWSER_ID",
+    "BROWSER_IDS",
     "ENV_IDS",
     "SPLITS",
     "SYMBOLIC_ID",
@@ -39,10 +39,14 @@ ENV_IDS: Final = tuple(_ENTRY_POINTS)
 """The text planning environments that `gymnasium.make` knows once this package is imported."""
 SYMBOLIC_ID: Final = "homebody/HouseholdSymbolic-v0"
 """The household as arrays: no text planning environment, so none of `ENV_IDS`; `gymnasium.make_vec` makes a native batch of it."""
-BROWSER_ID: Final = "homebody/WebShopBrowser-v0"
-"""The shop played in a real browser: needs playwright and a Chromium, so it is none of `ENV_IDS` either."""
+_BROWSER_ENTRY_POINTS: Final = {
+    "homebody/WebShopBrowser-v0": "homebody.envs.webshop.site.browser:BrowserShop",
+    "homebody/MiniWob-v0": "homebody.envs.miniwob.env:MiniWobEnv",
+}
+BROWSER_IDS: Final = tuple(_BROWSER_ENTRY_POINTS)
+"""What is played in a real browser: the shop, and MiniWoB++. They need playwright and a Chromium, so they are none of `ENV_IDS` either."""
 
-for _env_id, _entry_point in {**_ENTRY_POINTS, BROWSER_ID: "homebody.envs.webshop.site.browser:BrowserShop"}.items():
+for _env_id, _entry_point in {**_ENTRY_POINTS, **_BROWSER_ENTRY_POINTS}.items():
     if _env_id not in gymnasium.registry:
         gymnasium.register(_env_id, entry_point=_entry_point)
 if SYMBOLIC_ID not in gymnasium.registry:
@@ -93,7 +97,7 @@ def task_source(env_id: str, /, **make_kwargs: Any) -> TaskSource:
     try:
         spec = gymnasium.spec(env_id.rpartition(":")[2])  # the module before the colon is imported by now
     except (gymnasium.error.Error, ImportError, ValueError):
-        raise UnknownEnvError(env_id, ENV_IDS) from None
+        raise UnknownEnvError(env_id, (*ENV_IDS, *BROWSER_IDS)) from None
     entry_point = spec.entry_point
     if entry_point is None:
         raise NoTaskSourceError(env_id, "it has no entry point")

@@ -7,6 +7,7 @@ Coordinates are pixels from the top left corner; colours are (red, green, blue),
 from __future__ import annotations
 
 import functools
+import io
 import os
 import sys
 from bisect import bisect_right
@@ -181,6 +182,11 @@ class Canvas:
         canvas = cls.__new__(cls)
         canvas._surface = surface
         return canvas
+
+    @classmethod
+    def from_png(cls, png: bytes) -> Canvas:
+        """Return a picture that is given as PNG."""
+        return cls._of(_pygame().image.load(io.BytesIO(png), "page.png"))
 
     @property
     def width(self) -> int:

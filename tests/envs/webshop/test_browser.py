@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from homebody.envs import browser as module
+from homebody.envs.browser import BrowserError, find_chromium
 from homebody.envs.core import NotResetError
 from homebody.envs.webshop.env import WebShopEnv
 from homebody.envs.webshop.goals.shop import ShopParameterError, Stock
 from homebody.envs.webshop.pages.pages import search_command
-from homebody.envs.webshop.site import browser as module
-from homebody.envs.webshop.site.browser import BrowserError, BrowserShop, find_chromium
+from homebody.envs.webshop.site.browser import BrowserShop
 from homebody.envs.webshop.site.site import Site, serving
 from homebody.envs.webshop.site.url import address
 
