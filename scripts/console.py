@@ -352,8 +352,10 @@ class Console:
 
     def evolution_end(self, result: Mapping[str, Any]) -> None:
         """Print the result of an evolution."""
+        from homebody.evolution.reports.summary import ended, ended_by_errors, objective
+        from homebody.evolution.reports.worth import choice
+
         self.say_picked(self.out)
-        from homebody.evolution.reports.summary import ended, ended_by_errors
 
         rounds = result["rounds"]
         shipped = [edit["manifest"]["lever"] for item in rounds for edit in item["candidates"] if edit["id"] == item["shipped"]]
@@ -367,6 +369,7 @@ class Console:
         self._beside_twins(result)
         saved = result["savings"]
         self.out.print(f"cache and racing: {saved['played']} episodes played of {saved['everything']} that playing everything anew takes")
+        self.out.print(f"{objective(result)} {escape(choice(result))}")
         self.out.print(f"final harness: {escape(result['final_harness'])}  [dim]behaviour {result['final_hash'][:12]}[/]")
 
     def _beside_twins(self, result: Mapping[str, Any]) -> None:

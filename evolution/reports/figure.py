@@ -168,7 +168,7 @@ def _worths(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
             place = (item["round"] + 0.04, 100 * success)
             text = f"{100 * value['points']:+.0f}"
             axes.annotate(text, place, xytext=(6, 4), textcoords="offset points", fontsize=9, color=BLUE)
-    axes.plot([], [], " ", label="number: what the model adds to its best twin, points")
+    axes.plot([], [], " ", label="number: model_value, points")
 
 
 def _bars(axes: Axes, split: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -550,7 +550,13 @@ def test_the_final_harness_is_the_last_shipped_one_whose_model_is_worth_somethin
     assert (result["final"]["behaviour_hash"], result["final"]["model_value"]) == (result["final_hash"], final["model_value"])
     lineage = read_lineage(tmp_path)
     assert ([edit.id for edit in lineage.edits], lineage.final.behaviour_hash) == (["1", "2"][:kept], result["final_hash"])
+    page = build_page(tmp_path)
     assert said in markdown(read_run(tmp_path))
+    assert said in page
+    # What the first edit gained, with the model and without, stands in its round and on its card.
+    gain = f"with the model {100 * first.count('+') / 12:+.1f}, best twin +0.0"
+    assert page.count(gain) >= 2
+    assert f"| {gain} |" in markdown(read_run(tmp_path))
 
 
 def test_twins_are_played_once_and_never_again_after_a_resume(loop: Loop) -> None:

@@ -17,8 +17,8 @@ from homebody.scripts.commands import evolve as evolve_module
 
 Command = Callable[..., Any]
 SHIPS = (
-    "evolve", "--model", "no-model", "--env-arg", 'rooms=["bathroom"]', "--rounds", 1, "--candidates", 1, "--train-tasks", 4,
-    "--validation-tasks", 6, "--max-steps", 10, "--exploration-steps", 6000,
+    "evolve", "--harness", "household-act", "--model", "no-model", "--env-arg", 'rooms=["bathroom"]', "--rounds", 1, "--candidates", 1,
+    "--train-tasks", 4, "--validation-tasks", 6, "--max-steps", 10, "--exploration-steps", 6000,
 )  # fmt: skip
 """An evolution of some seconds whose first candidate passes the gate."""
 
@@ -219,7 +219,9 @@ def test_the_objective_model_wants_a_model(homebody: Command, tmp_path: Path) ->
 
 
 def test_an_edit_that_needs_no_model_is_refused_and_the_seed_stays(homebody: Command, tmp_path: Path, talker: list[Talker]) -> None:
-    assert homebody(*SHIPS, "--model", "talker", "--run-dir", tmp_path / "run", "--json", tmp_path / "result.json").code == 0
+    answer = homebody(*SHIPS, "--model", "talker", "--run-dir", tmp_path / "run", "--json", tmp_path / "result.json")
+    said = "Objective model: an edit must gain, and with the model at least as much as its best twin gains without. No edit was shipped"
+    assert said in " ".join(answer.out.split())
     result = result_of(tmp_path)
     (edit,) = result["rounds"][0]["candidates"]
     assert (result["objective"], result["kept"], result["shipped"]) == ("model", 0, [])
