@@ -4,24 +4,33 @@ Levers that answer more failures come first. One that was tried and flipped none
 a round that shipped nothing, the last place of the round goes to a dimension of the harness that no edit has touched yet, if a lever
 there has any evidence for it: the guard against trying ever finer versions of what did not help. A round of one candidate has no place to
 spare for that: its levers come in their order, and the run goes on until each had its turn.
+
+An edit that was refused because its best twin gains more than the model is good machinery that leaves the model no part. It comes
+again, before all others, together with a lever that asks the model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.agents.processors import find
 from homebody.evolution.evidence.landscape import Landscape
+from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.proposers.candidate import Candidate, Evidence, make_manifest
 from homebody.evolution.proposers.edit import set_processors, target
-from homebody.evolution.proposers.lever import Lever
+from homebody.evolution.proposers.lever import Build, Lever, Settings
 from homebody.evolution.proposers.levers import levers
 
 OFTEN = 2
 """Rejections at the gate, without one acceptance, after which a lever counts as failed though its flips were not measured."""
+
+
+ASKING = "model"
+"""The dimension of processors that ask the model, and of the one that says how it decides."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ def _options(spec: HarnessSpec, evidence: Evidence) -> Iterator[_Option]:
     # Stable: of levers that answer as many failures, the table's order holds.
     table.sort(key=lambda lever: (_has_failed(lever.name, evidence.landscape), -answered(lever)))
     seen = {spec.behaviour_hash, *evidence.tried}
-    for lever in table:
+    for lever in (*(lever for lever in _pairs(evidence.landscape) if lever.name not in objected and answered(lever)), *table):
         settings = lever.build(spec, evidence.lessons)
         if settings is None:
             continue
@@ -75,6 +84,30 @@ def _options(spec: HarnessSpec, evidence: Evidence) -> Iterator[_Option]:
         if edited.behaviour_hash not in seen and edited.components[name] != spec.components.get(name):
             seen.add(edited.behaviour_hash)
             yield _Option(lever, patch, name)
+
+
+def _pairs(landscape: Landscape) -> Iterator[Lever]:
+    """Yield what a twin took over, each with every lever that asks the model."""
+    taken = dict.fromkeys(edit["lever"] for edit in landscape.tried if _is_taken_over(edit))
+    for first in (lever for lever in levers() if lever.name in taken):
+        for second in levers():
+            if second.use not in ("decide", first.use) and find(second.use).dimension == ASKING:
+                why = f"Its twin gained more than the model, which now has a part in it. {second.why}"
+                yield Lever(f"{first.name}, and {second.name}", why, first.answers, second.use, _both(first, second))
+
+
+def _is_taken_over(edit: Mapping[str, Any]) -> bool:
+    """Tell whether an edit was refused though its best twin gained, and more than the model."""
+    gain, twin_gain = edit.get("gain"), edit.get("twin_gain")
+    return edit["verdict"] == "rejected" and twin_gain is not None and twin_gain > max(0.0, gain or 0.0)
+
+
+def _both(first: Lever, second: Lever) -> Build:
+    def build(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
+        one, other = first.build(spec, lessons), second.build(spec, lessons)
+        return None if one is None or other is None else {**one, **other}
+
+    return build
 
 
 def _has_failed(lever: str, landscape: Landscape) -> bool:

@@ -289,3 +289,36 @@ def test_another_sentence_takes_the_place_of_the_first(seed: HarnessSpec, eviden
     (second,) = [c for c in propose(asking, evidence("searching"), 40) if c.manifest["lever"].startswith("ask where things are")]
     assert (first.manifest["lever"], second.manifest["lever"]) == ("ask where things are (1)", "ask where things are (2)")
     assert params(asking, "location_prior")["given"] != params(asking.patch(second.patch), "location_prior")["given"]
+
+
+@pytest.mark.parametrize(
+    ("gain", "twin_gain", "verdict", "comes_again"),
+    [
+        (None, 0.5, "rejected", True),  # dropped before it was played to the end
+        (0.1, 0.5, "rejected", True),
+        (0.0, 0.0, "rejected", False),
+        (-0.1, 0.0, "rejected", False),
+        (0.5, 0.4, "rejected", False),  # refused for something else
+        (0.1, None, "rejected", False),
+        (0.5, 0.5, "accepted", False),
+    ],
+)
+def test_what_a_twin_took_over_comes_again_with_a_question_to_the_model(
+    seed: HarnessSpec, evidence: Make, round_report: Any, gain: float | None, twin_gain: float | None, verdict: str, comes_again: bool
+) -> None:
+    (plan,) = propose(seed, evidence("unusable_answers"), 1)
+    assert plan.manifest["lever"] == "learned_plan"
+    before = round_report(1, ("learned_plan", "memory"))
+    before["candidates"][0] |= {"gain": gain, "twin_gain": twin_gain, "verdict": verdict}
+    behaviour = seed.patch(plan.patch).behaviour_hash
+    given = evidence("unusable_answers", tried=[behaviour], number=2, rounds=[before])
+    first, second, *_ = propose(seed, given, 9)
+    assert (first.manifest["lever"] == "learned_plan, and ask where things are (1)") == comes_again
+    if comes_again:
+        edited = seed.patch(first.patch)
+        assert params(edited, "learned_plan") == params(seed.patch(plan.patch), "learned_plan")
+        assert params(edited, "location_prior") is not None
+        assert (first.dimension, first.manifest["attribution_signature"]) == ("model", "location_prior")
+        assert second.manifest["lever"].startswith("learned_plan, and ")
+        check_manifest(first.manifest)
+        assert review(seed, [first], given)[0].accepted
