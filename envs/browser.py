@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import threading
 from collections.abc import Iterator
@@ -34,6 +35,17 @@ def find_chromium() -> str:
     return found
 
 
+def check_browser(executable: str | None = None) -> str:
+    """Return the path of the browser that `open_browser` would open, if all is there that it needs.
+
+    Raises:
+        BrowserError: playwright or the browser is missing.
+    """
+    if importlib.util.find_spec("playwright") is None:
+        raise BrowserError("playwright is not installed", "pip install playwright")
+    return executable or find_chromium()
+
+
 @contextmanager
 def open_browser(*, headless: bool = True, executable: str | None = None) -> Iterator[Any]:
     """Yield a running browser of playwright, and close it at the end.
@@ -45,7 +57,7 @@ def open_browser(*, headless: bool = True, executable: str | None = None) -> Ite
     Raises:
         BrowserError: playwright or the browser is missing, or the browser does not start.
     """
-    path = executable or find_chromium()
+    path = check_browser(executable)
     with _playwright() as running:
         try:
             browser = running.chromium.launch(executable_path=path, headless=headless)

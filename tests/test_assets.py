@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import Any
 
 import gymnasium
@@ -18,10 +19,12 @@ from homebody.agents.models.chat_template import ChatTemplate
 from homebody.agents.models.generation import Reply, ToolCall
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import ModelPolicy
-from homebody.envs import tasks
+from homebody.envs import task_source, tasks
+from homebody.envs.browser import BrowserError
+from homebody.envs.miniwob.suite import MiniWobPackageError
 
 ENVS = {"generic": "homebody/Household-v0", "household": "homebody/Household-v0", "webshop": "homebody/WebShop-v0",
-        "repair": "homebody/Repair-v0"}  # fmt: skip
+        "repair": "homebody/Repair-v0", "miniwob": "homebody/MiniWob-v0"}  # fmt: skip
 """An environment that each seed can play."""
 SEEDS = {f"{seed}-{style}" for seed in ENVS for style in STYLES}
 PLAIN_HASHES = {
@@ -89,10 +92,19 @@ def bank(name: str) -> list[dict[str, Any]]:
     return found
 
 
+def opened(env_id: str) -> gymnasium.Env[str, str]:
+    """Return an environment; the test is skipped where it needs a browser and there is none."""
+    try:
+        task_source(env_id)
+    except (BrowserError, MiniWobPackageError) as missing:
+        pytest.skip(str(missing))
+    return gymnasium.make(env_id)
+
+
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_every_worked_example_is_what_its_training_task_answers(name: str) -> None:
     env_id = ENVS[name.split("-")[0]]
-    env = gymnasium.make(env_id)
+    env = opened(env_id)
     train = {task.task_id for task in tasks(env_id, "train")}
     assert len({example["task"] for example in bank(name)}) == len(bank(name)) >= 3
     for example in bank(name):
@@ -108,6 +120,7 @@ def test_every_worked_example_is_what_its_training_task_answers(name: str) -> No
             assert bool(step.get("thought")) == name.endswith("-react")
         assert info["won"]
         assert reward == 1.0
+    env.close()
 
 
 def test_the_household_has_an_example_of_every_kind_of_task() -> None:
@@ -115,21 +128,22 @@ def test_the_household_has_an_example_of_every_kind_of_task() -> None:
     assert {kinds[example["task"]] for example in bank("household-react")} == set(kinds.values())
 
 
-FIRST = {"homebody/Household-v0": "look", "homebody/WebShop-v0": "search[red shoes]", "homebody/Repair-v0": "run"}
+FIRST = {"homebody/Household-v0": "look", "homebody/WebShop-v0": "search[red shoes]", "homebody/Repair-v0": "run",
+         "homebody/MiniWob-v0": "wait"}  # fmt: skip
 """A command that every task of an environment begins with on offer."""
 
 
 def play(name: str, replies: int = 3) -> tuple[Any, list[ModelCall]]:
     """Play a few steps of a validation task with a model that names the first command on offer in the form that the seed asks for."""
     env_id = ENVS[name.split("-")[0]]
+    env = opened(env_id)
     (task,) = tasks(env_id, "validation", 1)
     command = FIRST[env_id]
     written = command if name.endswith("-act") else f"Thought: I begin.\nAction: {command}"
     reply = Reply(written, tool_call=ToolCall("act", {"command": command})) if name.endswith("-tool") else Reply(written)
     model, calls = Scripted([reply] * replies), list[ModelCall]()
-    record = run_episode(
-        gymnasium.make(env_id), HarnessSpec.load(name), ModelPolicy(model), task, max_steps=replies, on_decision=calls.append
-    )
+    with closing(env):
+        record = run_episode(env, HarnessSpec.load(name), ModelPolicy(model), task, max_steps=replies, on_decision=calls.append)
     return record, calls
 
 

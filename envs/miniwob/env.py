@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+from homebody.envs.browser import check_browser
 from homebody.envs.core import NotResetError, SnapshotError, UnknownParameterError
 from homebody.envs.miniwob import expert
 from homebody.envs.miniwob.reading import TYPED, Element, Reading, read
-from homebody.envs.miniwob.suite import SUITE, PageInfo, PageSource
+from homebody.envs.miniwob.suite import SUITE, PageInfo, PageSource, pages_dir
 from homebody.envs.miniwob.tab import BrowserDiedError, Tab
 from homebody.envs.space import AnyText
 from homebody.envs.text_env import Picture, TextTaskEnv
@@ -96,10 +97,16 @@ class MiniWobEnv(TextTaskEnv):
 
     @classmethod
     def task_source(cls, pages: Sequence[str] | None = None, holdout: str | None = None, **others: Any) -> PageSource:
-        """Return where the tasks come from; takes what the constructor takes."""
+        """Return where the tasks come from; takes what the constructor takes.
+
+        Raises:
+            EnvError: A parameter is not possible, or what the tasks are played with is not installed.
+        """
         for name in others:
             if name not in _PARAMETERS:
                 raise UnknownParameterError(name, _PARAMETERS)
+        pages_dir()
+        check_browser(others.get("chromium"))
         return PageSource(pages, holdout)
 
     @property
