@@ -15,7 +15,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -63,18 +63,17 @@ class Outcome:
 
 def attacks() -> list[Attack]:
     """Return the corpus in the order of the files: code, templates, and the code once more as programs to be repaired."""
-    found = []
+    found, programs = [], []
     for kind in ("code", "template"):
         text = (resources.files("homebody.assets") / "attacks" / f"{kind}.toml").read_text("utf-8")
         for item in tomllib.loads(text)["attack"]:
             source = _repeated(item["source"], item["repeat"]) if "repeat" in item else item["source"]
-            found.append(Attack(item["name"], kind, item["tries"], source, tuple(item.get("stopped", ())), item.get("harmless")))
-    return [*found, *(_as_program(attack) for attack in found if attack.kind == "code")]
-
-
-def _as_program(attack: Attack) -> Attack:
-    """Return an attack on the tests of `homebody/Repair-v0`, which call its function: what is stopped there is a failed test."""
-    return replace(attack, name=f"program-{attack.name}", kind="program", stopped=("Failed",))
+            harmless = item.get("harmless")
+            found.append(Attack(item["name"], kind, item["tries"], source, tuple(item.get("stopped", ())), harmless))
+            if kind == "code":  # the tests of `homebody/Repair-v0` call its function: what is stopped there is a failed test
+                value = item.get("as_program", harmless)
+                programs.append(Attack(f"program-{item['name']}", "program", item["tries"], source, ("Failed",), value))
+    return [*found, *programs]
 
 
 def _repeated(source: str, times: int) -> str:
