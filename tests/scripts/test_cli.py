@@ -29,9 +29,8 @@ COMMANDS = [
     ("harness", "patch"), ("harness", "sandbox"), ("models", "list"), ("models", "info"), ("models", "prepare"), ("models", "fetch"),
     ("models", "verify"), ("household", "export"), ("household", "readings"),
     ("webshop", "serve"), ("webshop", "catalogue"), ("webshop", "manifest"),
-    ("data", "alfworld"), ("bench", "household"), ("bench", "llm"), ("bench", "harness"), ("bench", "render"), ("bench", "webshop"),
-    ("bench", "repair"),
-    ("bench", "gate"),
+    ("data", "alfworld"), ("bench", "household"), ("bench", "llm"), ("bench", "harness"), ("bench", "server"), ("bench", "render"),
+    ("bench", "webshop"), ("bench", "repair"), ("bench", "gate"),
 ]  # fmt: skip
 
 
