@@ -239,6 +239,10 @@
   // So have pictures that a style puts there; they are read once, before the first task.
   window.__kept_pictures = [];
   window.__prepare = async () => {
+    // What the page tells of itself, and its clock, are no part of a picture of the task.
+    const style = document.head.appendChild(document.createElement("style"));
+    style.textContent = "#reward-display, #click-canvas, #sync-task-cover { visibility: hidden !important; }" +
+      " html, body { background: #fff !important; }";
     const found = new Set();
     for (const sheet of document.styleSheets) {
       let rules = [];
@@ -280,6 +284,17 @@
     __pass(1000);
     await drawn();
     return read();
+  };
+  // The part of the tab that the task fills, in pixels of the page.
+  window.__extent = () => {
+    let width = 162, height = 212;
+    for (const at of document.querySelectorAll("body *")) {
+      if (!isSeen(at) || at.closest("#reward-display, #click-canvas, #sync-task-cover")) continue;
+      const box = at.getBoundingClientRect(), hit = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+      if (!hit || hit === document.body || hit === document.documentElement) continue; // scrolled out of its frame
+      [width, height] = [Math.max(width, box.right), Math.max(height, box.bottom)];
+    }
+    return {x: 0, y: 0, width: Math.min(width, window.innerWidth), height: Math.min(height, window.innerHeight)};
   };
   const jquerySlider = (at) => (window.jQuery && jQuery(at).parent().data("ui-slider") ? jQuery(at).parent() : null);
   window.__value = (n) => {

@@ -167,8 +167,9 @@ class Tab:
             self._drag((found["x"], found["y"]), (found["toX"], found["toY"]))
 
     def picture(self) -> bytes:
-        """Return a screenshot as PNG."""
-        png: bytes = self._call("draw the page", lambda: self._page.screenshot())
+        """Return a screenshot of what the task fills, as PNG."""
+        extent = self._call("draw the page", lambda: self._page.evaluate("() => __extent()"))
+        png: bytes = self._call("draw the page", lambda: self._page.screenshot(clip=extent))
         return png
 
     def close(self) -> None:
