@@ -171,6 +171,7 @@
       if (role === "slider") piece.value = window.__value(piece.n);
       if (at.readOnly) piece.states.push("read only");
       if (isDragged(at)) piece.drag = true;
+      piece.at = pointOf(at, false);
       pieces.push(piece);
     };
     const tell = (at, text) => {
@@ -325,17 +326,23 @@
     }
     return null;
   };
+  // Where an element of a page that has been read is to be clicked: brought into view, if it has left it.
   window.__where = (n) => {
     const at = window.__kept[n];
     if (!at || !at.isConnected) return null;
     at.scrollIntoView({block: "nearest", inline: "nearest"});
+    return pointOf(at, true);
+  };
+  // A place at which a click meets an element; null where there is none, unless its middle will do.
+  const pointOf = (at, isForced) => {
     const box = at.getBoundingClientRect();
     // The parts of a date are typed from the first one on.
-    if (at.type === "date" || at.type === "time") return {x: box.x + 8, y: box.y + box.height / 2};
     const hits = (x, y) => { const found = document.elementFromPoint(x, y); return found && (found === at || at.contains(found)); };
+    if ((at.type === "date" || at.type === "time") && (isForced || hits(box.x + 8, box.y + box.height / 2)))
+      return {x: box.x + 8, y: box.y + box.height / 2};
     // Where its middle is covered, some other part may be free: down to the last pixel of its edges.
     const places = (begin, size) => [0.5, 0.25, 0.75, 0.1, 0.9].map((share) => begin + share * size).concat(begin + 0.5, begin + size - 0.5);
     for (const y of places(box.y, box.height)) for (const x of places(box.x, box.width)) if (hits(x, y)) return {x, y};
-    return {x: box.x + box.width / 2, y: box.y + box.height / 2};
+    return isForced ? {x: box.x + box.width / 2, y: box.y + box.height / 2} : null;
   };
 })();

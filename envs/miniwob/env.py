@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from homebody.envs.browser import check_browser
 from homebody.envs.core import NotResetError, SnapshotError, UnknownParameterError
-from homebody.envs.miniwob import expert
+from homebody.envs.miniwob import expert, scripted
 from homebody.envs.miniwob.reading import TYPED, Element, Reading, read
 from homebody.envs.miniwob.suite import SUITE, PageInfo, PageSource, pages_dir
 from homebody.envs.miniwob.tab import BrowserDiedError, Tab
@@ -134,6 +134,14 @@ class MiniWobEnv(TextTaskEnv):
             NoScriptError: There is none for this page.
         """
         return [] if self.reading.done else [expert.next_command(self.page, self.reading, self._given)]
+
+    def scripted_policy(self) -> list[str]:
+        """Return the next command, in a list, of a reader that knows no page and sees what an agent sees; empty where the task is over.
+
+        Raises:
+            NotResetError: The environment was never reset.
+        """
+        return [] if self.reading.done else [scripted.choose(self.reading, self._given)]
 
     def close(self) -> None:
         """Close the browser and the window; to close them again does nothing."""

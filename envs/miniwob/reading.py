@@ -38,6 +38,8 @@ class Element:
     """What stands in it; None where nothing can."""
     options: tuple[str, ...] = ()
     drags: bool = False
+    place: tuple[float, float] | None = None
+    """Where it can be clicked, in pixels of the tab; None where it is out of view."""
     more: tuple[str, ...] = ()
     """What else stands in it, after the text that names it."""
 
@@ -142,6 +144,7 @@ def read(raw: Mapping[str, Any], actions: Sequence[str] = ()) -> Reading:
         element = Element(
             ref, piece["role"], piece["name"], piece["n"], tuple(piece["states"]), None if value is None else clean(value),
             tuple(dict.fromkeys(_name(option) for option in piece.get("options", ()))), bool(piece.get("drag")),
+            (piece["at"]["x"], piece["at"]["y"]) if piece.get("at") else None,
             tuple(_short(clean(text)) for text in piece.get("more", ())),
         )  # fmt: skip
         elements[ref] = element

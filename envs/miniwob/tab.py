@@ -92,8 +92,9 @@ class Tab:
         if {"date", "time"} & set(element.states):
             text = re.sub(r"[^0-9apmAPM]", "", re.sub(r"^(\d{4})-(\d\d?)-(\d\d?)$", r"\2/\3/\1", text.strip()))
         self.click(element)
-        self._call("type", lambda: self._page.keyboard.press("Control+A"))
-        self._call("type", lambda: self._page.keyboard.press("Delete"))
+        if element.value:
+            self.press("Control+A")
+            self.press("Delete")
         self.type(text)
 
     def type(self, text: str) -> None:
@@ -184,6 +185,8 @@ class Tab:
         self._call("drag", mouse.up)
 
     def _where(self, element: Element) -> tuple[float, float] | None:
+        if element.place is not None:
+            return element.place
         found = self._call("find something on the page", lambda: self._page.evaluate("(n) => __where(n)", element.number))
         return (found["x"], found["y"]) if found else None
 

@@ -205,6 +205,36 @@ def bench_repair(tasks: int, repeats: int, json_path: str | None) -> None:
     write_json(json_path, {"machine": machine(), "results": results})
 
 
+@bench.command("miniwob", short_help="Resets and steps of MiniWoB++ in a browser, and its memory.")
+@click.option("--seeds", type=click.IntRange(1, 190), default=20, show_default=True, metavar="N", help="Resets of each of four pages.")
+@click.option("--episodes", type=click.IntRange(10, 10_000), default=500, show_default=True, metavar="N", help="Episodes in one browser.")
+@click.option("--repeats", type=click.IntRange(1, 100), default=3, show_default=True, metavar="N", help="Times of resets and steps.")
+@json_out
+def bench_miniwob(seeds: int, episodes: int, repeats: int, json_path: str | None) -> None:
+    """Measure resets and steps beside the package's own Selenium environment, and how the browser's memory grows; one browser.
+
+    The peer needs a chromedriver on PATH (Debian: apt-get install chromium-driver); without it homebody's rows stand alone.
+
+    \b
+    Example:
+      homebody bench miniwob --json miniwob.json
+    """
+    from homebody.scripts.bench import miniwob
+    from homebody.scripts.bench.result import machine
+
+    check_target(json_path)
+    with Console().progress("measuring") as advance:
+        stages = iter(range(1, 4))
+        results, missing = miniwob.bench_miniwob(
+            seeds=seeds, episodes=episodes, repeats=repeats, progress=lambda what: advance(next(stages), 3, what)
+        )
+    for result in results:
+        click.echo(_line(result))
+    if missing:
+        click.echo(f"{miniwob.PEER} was not played: {missing}")
+    write_json(json_path, {"machine": machine(), "results": results, "peer_missing": missing or None})
+
+
 @bench.command("gate", short_help="How often the gate errs, on simulated runs.")
 @click.option("--runs", type=click.IntRange(1, 100_000), default=400, show_default=True, metavar="N", help="Simulated runs of each kind.")
 @click.option("--tasks", type=click.IntRange(4, 1000), default=40, show_default=True, metavar="N", help="Validation tasks.")

@@ -231,7 +231,15 @@ def test_the_end_of_a_task_stays_the_end(env: MiniWobEnv) -> None:
         "The task is over.", 0.0, True, False,
         {"goal": "Click the button.", "admissible_commands": ["wait"], "won": True, "task_id": "click-test/train-0"},
     )  # fmt: skip
-    assert env.expert() == []
+    assert env.expert() == env.scripted_policy() == []
+
+
+@pytest.mark.parametrize("page", ["click-button", "login-user", "choose-list", "click-menu", "use-slider"])
+def test_the_scripted_policy_wins_some_pages(env: MiniWobEnv, page: str) -> None:
+    begin(env, f"{page}/train-3")
+    while not env.reading.done:
+        info = env.step(env.scripted_policy()[0])[4]
+    assert info["won"]
 
 
 def test_snapshots_and_pickles_go_on_as_the_episode_would(env: MiniWobEnv) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from homebody.envs.miniwob.reading import Reading, read
+from homebody.envs.miniwob.scripted import choose
 
 
 def element(role: str, name: str, n: int = 0, **more: Any) -> dict[str, Any]:
@@ -95,3 +98,46 @@ def test_a_task_that_is_over_offers_to_wait() -> None:
 def test_a_page_without_a_sentence_has_a_goal_all_the_same() -> None:
     assert page(goal=" \n ").goal == "Do the task on this page."
     assert page(goal=" Click\x00 on\n it ").goal.startswith("Click")
+
+
+@pytest.mark.parametrize(
+    ("goal", "pieces", "commands"),
+    [
+        (
+            'Click on the "ok" button.',
+            [element("button", "no"), element("button", "OK", 1)],
+            ["click button OK", "click button no", "wait"],
+        ),
+        (
+            'Enter the username "ann" and press Login.',
+            [element("textbox", "Username", 0, value=""), element("button", "Login", 1)],
+            ["type into textbox Username: ann", "click button Login", "click textbox Username", "wait"],
+        ),
+        (
+            "Select b and c and click Submit.",
+            [
+                element("checkbox", "a"),
+                element("checkbox", "b", 1),
+                element("checkbox", "c", 2, states=["checked"]),
+                element("button", "Submit"),
+            ],
+            ["click checkbox b", "click button Submit", "wait"],
+        ),
+        ("Select 7 with the slider.", [element("slider", "", 0, value="3")], ["set slider to 7", "wait"]),
+        (
+            "Select Mali from the list.",
+            [element("combobox", "", 0, value="Peru", options=["Peru", "Mali"])],
+            ["select Mali in combobox", "wait"],
+        ),
+        (
+            "Find Bo.",
+            [element("menuitem", "A", 0, states=["submenu"]), element("tab", "B", 1)],
+            ["hover menuitem A", "click tab B", "wait"],
+        ),
+    ],
+)
+def test_the_scripted_policy_does_what_sentence_and_page_have_in_common(goal: str, pieces: list[Any], commands: list[str]) -> None:
+    given: list[str] = []
+    for _ in commands:
+        given.append(choose(page(*pieces, goal=goal), given))
+    assert given == commands
