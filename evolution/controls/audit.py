@@ -51,6 +51,8 @@ class _Log:
     """Ids of the tasks that exploration played."""
     series: list[Mapping[str, Any]]
     """What the evolution played, by purpose."""
+    twins: frozenset[str]
+    """Tasks that twins of the evolution's harnesses played."""
     shown: Any
     """All that proposers were given and wrote: digests, landscapes, edits, critiques, manifests."""
     records: Mapping[str, Mapping[str, Any]]
@@ -119,6 +121,7 @@ def _read(run_dir: UserPath, data_dir: UserPath | None) -> _Log:
             start=start,
             lessons=tuple(lessons["tasks"]),
             series=[data for kind, data in store.events("progress") if kind == "series"],
+            twins=frozenset(record["task_id"] for item in store.events("twins") for record in item["episodes"]),
             shown=[store.events("digests"), store.events("landscape"), store.events("proposal"), store.events("critique"), manifests],
             records=store.episodes(),
             evaluated=frozenset(key for _, item in (*announced, *evaluations) for key in item.get("keys", ())),
@@ -151,6 +154,7 @@ def _training(log: _Log) -> Outcome:
         for key, record in log.records.items()
         if key not in log.evaluated and record["task_id"] not in either
     ]
+    wrong += [f"a twin played {task}" for task in sorted(log.twins - log.ids["validation"])]
     # A resumed run tells of its series again.
     count = len({(series["what"], task) for series, task in played})
     return f"{count} episodes of the evolution are of train and validation tasks, none of test", wrong + stray

@@ -151,6 +151,11 @@ def planted_id(run_dir: Path) -> None:
     rewrite(run_dir, number, data)
 
 
+def foreign_twin(run_dir: Path) -> None:
+    with Store(run_dir) as store:
+        store.append("twins", {"behaviour_hash": "h", "episodes": [{"task_id": "validation/bring-0"}, {"task_id": "test/bring-0"}]})
+
+
 @pytest.mark.parametrize(
     ("change", "check", "said"),
     [
@@ -158,6 +163,7 @@ def planted_id(run_dir: Path) -> None:
         (series("smoke run", "validation/bring-0"), "training", "r1c1: smoke run played validation/bring-0"),
         (series("validation", "test/bring-0"), "training", "round 1: validation played test/bring-0"),
         (stray, "training", "an episode of test/bring-0 was played for no evaluation"),
+        (foreign_twin, "training", "a twin played test/bring-0"),
         (shown("digests", "validation/bring-1"), "unseen", "validation/bring-1 was shown to the proposer"),
         (shown("landscape", "test/bring-1"), "unseen", "test/bring-1 was shown to the proposer"),
         (claimed, "unseen", "validation/wash-1 was shown to the proposer"),
