@@ -99,8 +99,8 @@ def test_both_rounds_shipped_and_the_patches_lead_to_the_final_harness(baseline:
     assert baseline.result["final_harness"] == str(baseline.run_dir / "final.json")
     final = HarnessSpec.load(baseline.result["final_harness"])
     assert final.behaviour_hash == spec.behaviour_hash == baseline.result["final_hash"] != baseline.result["seed_hash"]
-    assert final.name == "household-evolved"
-    told = "Evolved from household on homebody/Household-v0 with no-model, 10 steps a task, for success alone."
+    assert final.name == "household-act-evolved"
+    told = "Evolved from household-act on homebody/Household-v0 with no-model, 10 steps a task, for success alone."
     assert final.document["description"] == told
 
 

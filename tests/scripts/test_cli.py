@@ -30,7 +30,7 @@ COMMANDS = [
     ("models", "verify"), ("household", "export"), ("household", "readings"),
     ("webshop", "serve"), ("webshop", "catalogue"), ("webshop", "manifest"),
     ("data", "alfworld"), ("bench", "household"), ("bench", "llm"), ("bench", "harness"), ("bench", "server"), ("bench", "render"),
-    ("bench", "webshop"), ("bench", "repair"), ("bench", "gate"),
+    ("bench", "webshop"), ("bench", "repair"), ("bench", "miniwob"), ("bench", "gate"),
 ]  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def test_run_shows_how_a_step_was_decided(homebody: Command, loaded: Command, tm
 def test_run_tells_what_a_model_read_and_wrote(homebody: Command, loaded: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replies = ["Dance!", "look"]
     monkeypatch.setattr("homebody.agents.models.names.load", lambda name, **_: Scripted(replies, name=name))
-    answer = homebody("run", "--policy", "teller", "--max-steps", 2, "--json", tmp_path / "r.json")
+    answer = homebody("run", "--policy", "teller", "--harness", "household-act", "--max-steps", 2, "--json", tmp_path / "r.json")
     record = loaded(tmp_path / "r.json")
     assert (record["policy"], record["invalid_actions"]) == ("teller", 1)
     usage = record["usage"]
@@ -135,7 +135,7 @@ def test_settings_reach_the_model(
 
     monkeypatch.setattr("homebody.agents.models.names.load", load)
     count = ("--tasks", 1) if command == "evaluate" else ()
-    assert homebody(command, "--policy", "teller", "--max-steps", 2, *count, *options).code == 0
+    assert homebody(command, "--policy", "teller", "--harness", "household-act", "--max-steps", 2, *count, *options).code == 0
     assert asked == [("teller", {**expected, "key_name": "", "copies": 1})]
 
 
@@ -164,7 +164,7 @@ def test_a_model_that_has_to_be_prepared_shows_how_far_that_is(homebody: Command
     monkeypatch.setattr("homebody.agents.models.names.resolve", resolve)
     monkeypatch.setattr("homebody.agents.models.names.load", lambda name, **_: Scripted(["look"], name=name))
     monkeypatch.setattr("homebody.scripts.console.time.monotonic", iter(range(0, 10**6, 11)).__next__)
-    answer = homebody("run", "--policy", "qwen2.5-coder-0.5b", "--max-steps", 1)
+    answer = homebody("run", "--policy", "qwen2.5-coder-0.5b", "--harness", "household-act", "--max-steps", 1)
     assert answer.code == 0
     assert answer.err.splitlines() == ["preparing, MB: 200 of 491 (qwen2.5-coder-0.5b)"]
 
@@ -174,7 +174,7 @@ def test_evaluate_prints_and_writes(homebody: Command, loaded: Command, tmp_path
     assert (answer.code, answer.err) == (0, "")
     result = loaded(tmp_path / "e.json")
     assert (result["n"], len(result["episodes"]), set(result["pass_at_k"])) == (2, 4, {"1", "2"})
-    assert "household, random, homebody/Household-v0 test, 3 steps" in answer.out
+    assert "household-act, random, homebody/Household-v0 test, 3 steps" in answer.out
     assert "pass@2 0.0%" in answer.out
     assert "0.0% (0.0 to 65.8)" in answer.out
 
@@ -212,7 +212,7 @@ def test_evaluate_names_the_best_twin_beside_the_model(homebody: Command, loaded
 
 
 def test_evaluate_of_a_control_says_nothing_of_a_model(homebody: Command) -> None:
-    answer = homebody("evaluate", "--policy", "echo", "--tasks", 1, "--max-steps", 2, "--twins")
+    answer = homebody("evaluate", "--policy", "echo", "--harness", "household-act", "--tasks", 1, "--max-steps", 2, "--twins")
     assert answer.code == 0
     assert "model" not in answer.out.replace("no-model", "")
     assert "Twins: no-model 0.0%" in answer.out

@@ -113,7 +113,10 @@ def test_every_option_that_is_written_to_is_tried() -> None:
             f"{words} --json"
             for words in ("models fetch", "models verify", "bench household", "bench llm", "bench harness", "bench render")
         ),
-        *(f"{words} --json" for words in ("bench webshop", "bench gate")),
+        *(
+            f"{words} --json"
+            for words in ("bench webshop", "bench server", "bench repair", "bench miniwob", "bench gate", "household readings")
+        ),
     }
     names = ("--json", "--out", "--record", "--html", "--png", "--undo")
     there = {f"{' '.join(words)} {param.opts[-1]}" for words, param in PATHS if param.opts[-1] in names}

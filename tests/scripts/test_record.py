@@ -169,7 +169,7 @@ def test_run_records_without_a_display(homebody: Command, loaded: Command, tmp_p
     with Image.open(tmp_path / "a.gif") as image:
         assert image.size == (1000, 640)
     content = loaded(tmp_path / "a.json")
-    assert (content["env"], content["harness"], len(content["sights"])) == ("homebody/Household-v0", "household", 2)
+    assert (content["env"], content["harness"], len(content["sights"])) == ("homebody/Household-v0", "household-act", 2)
     assert content["sights"][0]["messages"][-1]["role"] == "user"
 
 

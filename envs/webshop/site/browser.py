@@ -47,7 +47,8 @@ class BrowserShop(WebShopEnv):
         first = self.stock.source.tasks(self._split, 1)[0].task_id
         self._site = Site(self.stock, [first], show_score=self._show_score)
         self._open = ExitStack()
-        self._tab: Any = self._open.enter_context(open_browser(headless=headless)).new_page()
+        self._browser: Any = self._open.enter_context(open_browser(headless=headless))
+        self._tab: Any = self._browser.new_page()
         self._where = self._open.enter_context(serving(self._site))
         self._path = ""
         self._read: dict[str, list[str]] = {"texts": [], "actions": []}

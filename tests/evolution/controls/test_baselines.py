@@ -107,7 +107,7 @@ def test_the_edit_is_what_the_gain_is_due_to(played: Any) -> None:
 
 def test_the_audit_is_part_of_the_result(played: Any) -> None:
     _, result, _ = played
-    assert [finding["ok"] for finding in result["audit"]] == [True] * 7
+    assert [finding["ok"] for finding in result["audit"]] == [True] * 8
 
 
 def test_nothing_is_played_twice(played: Any) -> None:

@@ -191,7 +191,7 @@ def test_a_run_of_evaluations_only(tmp_path: Path) -> None:
     run = read_run(tmp_path)
     assert (run["start"], run["table"]) == (None, {})
     # Wilson, 0 of 2: up to 3.8415 / (2 + 3.8415).
-    assert markdown(run) == "# Evaluations\n\n- household, random, 2 tasks of validation, 3 steps: 0.0% (0.0 to 65.8)\n"
+    assert markdown(run) == "# Evaluations\n\n- household-act, random, 2 tasks of validation, 3 steps: 0.0% (0.0 to 65.8)\n"
 
 
 def test_an_evaluation_without_twins_says_what_plays_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +201,7 @@ def test_an_evaluation_without_twins_says_what_plays_them(tmp_path: Path, monkey
     lines = markdown(read_run(tmp_path)).splitlines()
     # `homebody controls` refuses a directory without an evolution.
     assert lines[2:4] == [
-        "- household, tiny, 1 task of validation, 3 steps: 0.0% (0.0 to 79.3)",
+        "- household-act, tiny, 1 task of validation, 3 steps: 0.0% (0.0 to 79.3)",
         "  - tiny 0.0%, twins not played: homebody evaluate --twins plays them",
     ]
     assert "twins not played: homebody evaluate --twins plays them" in build_page(tmp_path)
