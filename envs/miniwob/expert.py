@@ -446,7 +446,8 @@ def _sliders(reading: Reading, given: Given) -> str:
 def _spinner(reading: Reading, given: Given) -> str:
     found = re.search(r"Select (-?\d+) with", reading.goal)
     assert found
-    return _first(_typed(_all(reading, "textbox")[0], found[1]), _submit(reading))
+    left = int(found[1]) - int(_all(reading, "textbox")[0].value or 0)  # what is typed is not taken
+    return _click(_named(reading, "up" if left > 0 else "down")) if left else _submit(reading)
 
 
 @_for("form-sequence-3")
