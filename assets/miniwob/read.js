@@ -336,9 +336,9 @@
   // A place at which a click meets an element; null where there is none, unless its middle will do.
   const pointOf = (at, isForced) => {
     const box = at.getBoundingClientRect();
-    // The parts of a date are typed from the first one on.
+    // The parts of a date are typed from the first one on; a field of numbers has buttons on its right.
     const hits = (x, y) => { const found = document.elementFromPoint(x, y); return found && (found === at || at.contains(found)); };
-    if ((at.type === "date" || at.type === "time") && (isForced || hits(box.x + 8, box.y + box.height / 2)))
+    if (["date", "time", "number"].includes(at.type) && (isForced || hits(box.x + 8, box.y + box.height / 2)))
       return {x: box.x + 8, y: box.y + box.height / 2};
     // Where its middle is covered, some other part may be free: down to the last pixel of its edges.
     const places = (begin, size) => [0.5, 0.25, 0.75, 0.1, 0.9].map((share) => begin + share * size).concat(begin + 0.5, begin + size - 0.5);

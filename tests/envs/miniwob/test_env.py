@@ -188,6 +188,11 @@ def test_typing_takes_the_place_of_what_stands_there(env: MiniWobEnv) -> None:
     assert 'textbox = "Ol\u00efn \u2603" (focused)' in seen[2]
 
 
+def test_a_click_into_a_field_of_numbers_misses_its_buttons(env: MiniWobEnv) -> None:
+    seen = play(env, "guess-number/train-4", "click textbox", "type into textbox: 4", "type into textbox: 12")
+    assert [text.splitlines()[2] for text in seen[1:4]] == ['textbox = "" (focused)', 'textbox = "4" (focused)', 'textbox = "12" (focused)']
+
+
 @pytest.mark.parametrize(
     "command",
     [
