@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -20,6 +21,7 @@ from homebody.envs.core import (
     SnapshotError,
     TaskSource,
     TaskSpec,
+    UnknownParameterError,
     check_options,
 )
 
@@ -125,6 +127,19 @@ class TextTaskEnv(gymnasium.Env[str, str], ABC):
         self._render_size = render_size
         self._viewer = self._make_viewer()
 
+    @classmethod
+    def check_parameters(cls, names: Iterable[str]) -> None:
+        """Check that the constructor has parameters of these names.
+
+        Raises:
+            UnknownParameterError: It has no such parameter.
+        """
+        kinds = inspect.signature(cls).parameters.values()
+        known = [parameter.name for parameter in kinds if parameter.kind != parameter.VAR_KEYWORD]
+        for name in names:
+            if name not in known:
+                raise UnknownParameterError(name, known)
+
     @property
     @abstractmethod
     def source(self) -> TaskSource:
@@ -153,21 +168,21 @@ class TextTaskEnv(gymnasium.Env[str, str], ABC):
     def _revive(self) -> None:
         """Set the attributes that a pickle leaves out."""
 
+    @abstractmethod
     def view(self) -> Any:
         """Return what a picture needs of how things stand; it stays as it is while the episode goes on."""
-        return None
 
+    @abstractmethod
     def picture(self, size: tuple[int, int]) -> Picture:
         """Return a picture of the task that is played.
 
         Args:
             size: Width and height in pixels, at least `least_picture()`.
         """
-        raise NotImplementedError
 
-    def least_picture(self) -> tuple[int, int] | None:
-        """Return the smallest width and height of a picture, in pixels; None where there are no pictures."""
-        return None
+    @abstractmethod
+    def least_picture(self) -> tuple[int, int]:
+        """Return the smallest width and height of a picture, in pixels."""
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Start a task: the one of `options["task"]`, or one drawn from the split by the seeded generator.
@@ -281,13 +296,12 @@ class TextTaskEnv(gymnasium.Env[str, str], ABC):
         return self._drawn_from[int(self.np_random.integers(len(self._drawn_from)))]
 
     def _make_viewer(self) -> Viewer | None:
-        least = self.least_picture() if self.render_mode is not None else None
-        if self.render_mode is None or least is None:
+        if self.render_mode is None:
             return None
         # Imported where pictures are wanted: play without them starts faster.
         from homebody.envs.viewer import Viewer
 
-        return Viewer(self.render_mode, self._render_size, least, self.metadata["render_fps"])
+        return Viewer(self.render_mode, self._render_size, self.least_picture(), self.metadata["render_fps"])
 
     def _show_from_here(self, observation: str, *, won: bool) -> None:
         if self._viewer is not None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 import string
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 from zlib import crc32
@@ -16,7 +15,7 @@ from zlib import crc32
 import numpy as np
 from gymnasium.spaces import Text
 
-from homebody.envs.core import EnvError, NotResetError, SnapshotError, TaskSource, UnknownParameterError
+from homebody.envs.core import EnvError, NotResetError, SnapshotError, TaskSource
 from homebody.envs.household.alfworld.games import AlfWorldGoals, AlfWorldSource
 from homebody.envs.household.engine.engine import TextGame
 from homebody.envs.household.engine.explanation import explain
@@ -142,19 +141,6 @@ class HouseholdEnv(TextTaskEnv):
         if self._play is None:
             raise NotResetError("the house")
         return self._play
-
-    @classmethod
-    def check_parameters(cls, names: Iterable[str]) -> None:
-        """Check that the constructor has parameters of these names.
-
-        Raises:
-            UnknownParameterError: It has no such parameter.
-        """
-        kinds = inspect.signature(cls).parameters.values()
-        known = [parameter.name for parameter in kinds if parameter.kind != parameter.VAR_KEYWORD]
-        for name in names:
-            if name not in known:
-                raise UnknownParameterError(name, known)
 
     @abstractmethod
     def load_game(self, task_id: str) -> TextGame:

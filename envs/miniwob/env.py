@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from homebody.envs.browser import check_browser
-from homebody.envs.core import NotResetError, SnapshotError, UnknownParameterError
+from homebody.envs.core import NotResetError, SnapshotError
 from homebody.envs.miniwob import expert, scripted
 from homebody.envs.miniwob.reading import TYPED, Element, Reading, read
 from homebody.envs.miniwob.suite import SUITE, PageInfo, PageSource, pages_dir
@@ -21,7 +21,6 @@ MAX_COMMAND: Final = 1024
 """Characters of the action space's samples; `step` takes any text."""
 MOST_TYPED: Final = 500
 """Characters of one command that are typed; a longer one is refused."""
-_PARAMETERS: Final = ("pages", "holdout", "headless", "chromium", "max_steps", "split", "render_mode", "render_size")
 
 
 class MiniWobEnv(TextTaskEnv):
@@ -79,8 +78,7 @@ class MiniWobEnv(TextTaskEnv):
             UnknownParameterError: There is no such parameter.
             EnvError: There is no such page, holdout or render mode, the pages are not installed, or `max_steps` is no positive integer.
         """
-        if unknown:
-            raise UnknownParameterError(next(iter(unknown)), _PARAMETERS)
+        self.check_parameters(unknown)
         self._source = PageSource(pages, holdout)
         self._headless, self._chromium = headless, chromium
         self._tab: Tab | None = None
@@ -102,9 +100,7 @@ class MiniWobEnv(TextTaskEnv):
         Raises:
             EnvError: A parameter is not possible, or what the tasks are played with is not installed.
         """
-        for name in others:
-            if name not in _PARAMETERS:
-                raise UnknownParameterError(name, _PARAMETERS)
+        cls.check_parameters(others)
         pages_dir()
         check_browser(others.get("chromium"))
         return PageSource(pages, holdout)

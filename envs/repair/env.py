@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
-from homebody.envs.core import RENDER_MODES, NotResetError, SnapshotError, UnknownParameterError
+from homebody.envs.core import RENDER_MODES, NotResetError, SnapshotError
 from homebody.envs.repair.picture import LEAST_SIZE, RepairPicture, Sheet
 from homebody.envs.repair.programs import ProgramSource
 from homebody.envs.repair.search import SEARCHES, Searcher
@@ -93,7 +91,7 @@ class RepairEnv(TextTaskEnv):
             RepairParameterError: A parameter is not possible.
             EnvError: The folder cannot be used, or there can be no such pictures.
         """
-        self._check_names(unknown)
+        self.check_parameters(unknown)
         if search not in SEARCHES:
             raise RepairParameterError("search", search, f"one of: {', '.join(SEARCHES)}")
         self._source = self.task_source(data_dir, level=level, holdout=holdout)
@@ -114,15 +112,8 @@ class RepairEnv(TextTaskEnv):
         cls, data_dir: str | os.PathLike[str] | None = None, *, level: str = "one", holdout: str = "function", **others: Any
     ) -> FunctionSource | ProgramSource:
         """Return where the tasks come from; takes what the constructor takes."""
-        cls._check_names(others)
+        cls.check_parameters(others)
         return FunctionSource(level, holdout) if data_dir is None else ProgramSource(data_dir)
-
-    @classmethod
-    def _check_names(cls, names: Mapping[str, Any]) -> None:
-        known = [name for name, one in inspect.signature(cls).parameters.items() if one.kind != one.VAR_KEYWORD]
-        for name in names:
-            if name not in known:
-                raise UnknownParameterError(name, known)
 
     @property
     def about(self) -> str:

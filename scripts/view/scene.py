@@ -42,10 +42,10 @@ def scene_of(reel: Reel, size: tuple[int, int]) -> Scene:
         size: width and height in pixels.
     """
     env = reel.env.unwrapped
-    least = env.least_picture() if isinstance(env, TextTaskEnv) else None
-    if isinstance(env, TextTaskEnv) and least is not None and size[0] >= least[0] and size[1] >= least[1]:
-        return PictureScene(reel, env.picture(size), size)
-    return TextScene(reel)
+    if not isinstance(env, TextTaskEnv):
+        return TextScene(reel)
+    width, height = env.least_picture()
+    return PictureScene(reel, env.picture(size), size) if size[0] >= width and size[1] >= height else TextScene(reel)
 
 
 class PictureScene:
