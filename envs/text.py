@@ -19,6 +19,8 @@ from typing import Any, Final
 
 from homebody.envs.core import EnvError
 
+PIECE_MARK: Final = " [SEP] "
+"""Stands between the pieces of a page in some observations, as in upstream's WebShop; for people it is a line's end or a dot."""
 REPLACEMENT: Final = "\ufffd"
 """Stands where a character was that no text may hold."""
 MOST_CHARACTERS: Final = 2**20

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 Advance = Callable[[int, int, str], None]
 _WHO = {"model": "bold blue", "agreed": "blue", "reading": "cyan", "harness": "dim", "fallback": "bold red"}
 """Style of each value of `StepRecord.decided_by`."""
-_MARK = " [SEP] "
-"""What some environments write between the pieces of a page."""
 _COMPARED = {"vote": "votes", "score": "scores"}
 """What is said before the best commands, by how the policy decides; elsewhere they are ranked."""
 
@@ -84,6 +82,13 @@ def check_target(path: str | None, run_dir: str | None = None) -> None:
         file.check_target(path, run_dir)
 
 
+def _in_pieces(observation: str) -> str:
+    """Return an observation with dots between the pieces of a page."""
+    from homebody.envs.text import PIECE_MARK
+
+    return observation.replace(PIECE_MARK, " · ")
+
+
 class Console:
     """Prints the results of commands."""
 
@@ -104,7 +109,7 @@ class Console:
         """Print what the task is and what the agent sees first."""
         self.out.print(f"\n[bold]{escape(goal)}[/]")
         if observation.strip() != goal.strip():
-            self._text(observation.replace(_MARK, " · ").strip(), "dim")
+            self._text(_in_pieces(observation).strip(), "dim")
 
     def step(self, entry: StepRecord) -> None:
         """Print a step: what was chosen and who decided, what was on offer, what the model was asked, and what happened."""
@@ -130,7 +135,7 @@ class Console:
             self._row(label, self._fitting([f"{command} {score:+.2f}" for command, score in entry.scores[:3]], "   "), "dim")
         if other := words.twin(entry):
             self._row("twin", other)
-        self._text(entry.observation.replace(_MARK, " · "))
+        self._text(_in_pieces(entry.observation))
         if adapted := entry.adapted:
             self.out.print(
                 f"      [bold yellow]adapted[/] by {escape(adapted['rule'])} ({adapted['signal']}): {len(adapted['patch'])} edits, "

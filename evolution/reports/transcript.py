@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from homebody.agents.record import StepRecord
+from homebody.envs.text import PIECE_MARK
 from homebody.evolution.reports import decision
 from homebody.evolution.reports.history import History, Series, candidates, evaluation_series, said
 
 OBSERVATION_CHARS = 600
 """Longest observation that is shown whole."""
 OPENING_CHARS = 1500
-MARK = " [SEP] "
-"""What some environments write between the pieces of a page; a transcript begins a line there."""
 
 
 @dataclass(frozen=True)
@@ -130,5 +129,5 @@ def _decided(step: StepRecord) -> dict[str, Any]:
 
 
 def _cut(text: str, length: int) -> str:
-    text = text.replace(MARK, "\n")
+    text = text.replace(PIECE_MARK, "\n")
     return text if len(text) <= length else f"{text[:length]} [{len(text) - length} more characters]"

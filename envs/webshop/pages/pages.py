@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from homebody.envs.text import PIECE_MARK
 from homebody.envs.webshop.catalogue.catalogue import Product
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ BUY: Final = "Buy Now"
 SECTIONS: Final = ("Description", "Features", "Reviews")
 """The sub pages of an item. Reviews are empty: upstream's are not loaded either."""
 
-SEPARATOR: Final = " [SEP] "
+SEPARATOR: Final = PIECE_MARK
 """What stands between two pieces of a page's text."""
 
 MOST_FOUND: Final = 50
