@@ -22,6 +22,7 @@ def main() -> None:
         with contextlib.suppress(OSError):  # The terminal may be gone.
             sys.stderr.write(f"homebody: {NOTE}\n")
             sys.stderr.flush()
+        exec("")  # An interrupt that passed through an `exec` would have Python end by SIGINT, whatever is said here.
         sys.exit(1)
 
 

@@ -1,13 +1,16 @@
 """Stopping a command by a signal: SIGINT (Ctrl-C), SIGTERM and SIGHUP are the same.
 
-Once, the command ends cleanly: `KeyboardInterrupt` is raised in the main thread, no new work begins, and what was done is kept. Twice, the
-process ends at once, whatever it is doing: a thread of its own sees to that, since Python's handlers wait while C code computes.
+Once, the command ends cleanly: `KeyboardInterrupt` is raised in the main thread, no new work begins, and what was done
+is kept. It is raised again where it got lost, in a callback of C code or in a library that catches everything. Twice, the
+process ends at once, whatever it is doing: a thread of its own sees to that, since Python's handlers wait while C code
+computes.
 
 Imports the standard library alone, so that it is at work before anything else is imported.
 """
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
@@ -22,8 +25,10 @@ from typing import Any
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 SAME_S = 0.1
 """Signals within so many seconds of the first are the same one: some programs send theirs to a process and to its group."""
-AGAIN_S = 0.02
-"""Seconds after which an interrupt that was lost in a callback is sent again."""
+AGAIN_S = 0.3
+"""Seconds after which it is looked whether an interrupt got lost, again and again."""
+AGAIN = getattr(signal, "SIGURG", None) or getattr(signal, "SIGBREAK")  # noqa: B009  # Each system has one of the two.
+"""Asks the main thread whether the interrupt got lost. A signal of its own: the others are counted."""
 NOTE = "stopped; what was played is stored where a --run-dir was given"
 NOTE_AT_ONCE = "stopped at once; what was played is stored where a --run-dir was given"
 
@@ -38,7 +43,7 @@ def interruptible() -> Iterator[None]:
     os.set_blocking(writer, False)
     stopper = _Stopper(reader)
     hook = sys.unraisablehook
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: signal.getsignal(number) for number in (*SIGNALS, AGAIN)}
     # One that comes while this is set up waits until all of it stands: half of it would lose the signal.
     _mask("SIG_BLOCK")
     try:
@@ -46,6 +51,7 @@ def interruptible() -> Iterator[None]:
         for number, handler in before.items():
             if handler is not signal.SIG_IGN:
                 signal.signal(number, stopper.handle)
+        signal.signal(AGAIN, stopper.handle_again)
         woken = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         stopper.start()
         _mask("SIG_UNBLOCK")
@@ -111,45 +117,48 @@ class _Stopper(threading.Thread):
         super().__init__(name="interrupt", daemon=True)
         self._reader = reader
         self._is_raised = False
-        self._number = int(signal.SIGINT)
-        self._repeats = 0
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Stop the main thread, the first time."""
         if not self._is_raised:
-            self._is_raised, self._number = True, number
+            self._is_raised = True
+            raise KeyboardInterrupt
+
+    def handle_again(self, number: int, frame: FrameType | None) -> None:
+        """Stop the main thread if it goes on as if nothing had come: it answers an interrupt while one is being handled."""
+        error = sys.exc_info()[1]
+        while error is not None and not isinstance(error, KeyboardInterrupt):
+            error = error.__context__
+        if self._is_raised and error is None:
             raise KeyboardInterrupt
 
     def unraisable(self, problem: Any) -> None:
-        """Send an interrupt again that was raised where nobody could catch it, as in a callback of C code."""
+        """Say nothing of an interrupt where nobody could catch it, as in a callback of C code: it is raised again."""
         if not issubclass(problem.exc_type, KeyboardInterrupt):
             sys.__unraisablehook__(problem)
-            return
-        self._is_raised = False
-        self._repeats += 1
-        again = threading.Timer(AGAIN_S, self._send)
-        again.daemon = True
-        again.start()
-
-    def _send(self) -> None:
-        if sys.platform == "win32":
-            signal.raise_signal(self._number)
-        else:
-            signal.pthread_kill(threading.main_thread().ident or 0, self._number)
 
     def run(self) -> None:
         """Wait for signals, until the writing end is closed."""
         first = None
+        ended = threading.Event()
         while numbers := os.read(self._reader, 1):
             if numbers[0] not in SIGNALS:
                 continue
-            now = time.monotonic()
             if first is None:
-                first = now
-            elif self._repeats:
-                self._repeats -= 1
-            elif now - first > SAME_S:
+                first = time.monotonic()
+                threading.Thread(target=_ask, args=(ended,), name="interrupt again", daemon=True).start()
+            elif time.monotonic() - first > SAME_S:
                 _end_at_once()
+        ended.set()
+
+
+def _ask(ended: threading.Event) -> None:
+    """Send the main thread `AGAIN`, again and again, until the block has ended."""
+    while not ended.wait(AGAIN_S):
+        if sys.platform == "win32":
+            _thread.interrupt_main(AGAIN)
+        else:
+            signal.pthread_kill(threading.main_thread().ident or 0, AGAIN)
 
 
 def _end_at_once() -> None:

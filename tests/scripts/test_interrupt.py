@@ -157,6 +157,54 @@ except KeyboardInterrupt:
     assert (done.returncode, done.stdout, done.stderr) == (0, "stopped\n", "")
 
 
+@pytest.mark.parametrize("catch", ["except:", "except BaseException:", "finally:"])
+def test_an_interrupt_that_a_library_swallows_is_not_lost(catch: str) -> None:
+    code = f"""
+import time
+from homebody.scripts.interrupt import interruptible
+
+def library():
+    while True:
+        try:
+            print("begun", flush=True)
+            time.sleep(600)
+        {catch}
+            return 1
+
+try:
+    with interruptible():
+        library()
+        try:
+            time.sleep(30)
+            print("went on")
+        except KeyboardInterrupt:
+            time.sleep(0.5)  # what cleans up is not disturbed
+            print("cleaned up")
+            raise
+except KeyboardInterrupt:
+    print("stopped")
+"""
+    with python(code) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, "cleaned up\nstopped\n", "")
+
+
+def test_an_interrupt_within_an_exec_ends_with_code_1(tmp_path: Path) -> None:
+    (tmp_path / "page.py").write_text("print('begun', flush=True)\nexec('import time\\ntime.sleep(600)')\n")
+    command = [sys.executable, "-P", "-m", "homebody.scripts.cli", "evaluate", "--env", "page:Page", "--harness", "generic-act"]
+    command += ["--policy", "random"]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(tmp_path)}, **pipes) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (1, f"homebody: {NOTE}\n")
+
+
 @pytest.mark.parametrize(("cause", "ended"), [("KeyboardInterrupt()", "stopped"), ("ValueError()", "RuntimeError")])
 def test_an_interrupt_that_became_an_error_is_one(cause: str, ended: str) -> None:
     code = f"""
