@@ -10,9 +10,10 @@ from homebody.agents.errors import AgentError
 from homebody.agents.models.backend import Backend
 from homebody.agents.models.names import is_remote
 from homebody.agents.rollout import RolloutConfig
-from homebody.evolution.gate.rule import MODES
 from homebody.evolution.proposers.registry import find_proposer
 
+MODES = ("literal", "outweigh", "statistical")
+"""How the gate judges paired rollouts, see `gate.rule`."""
 GATES = ("auto", *MODES)
 ISOLATIONS = ("none", "variants")
 OBJECTIVES = ("model", "success")
@@ -55,13 +56,13 @@ class EvolveConfig:
     validation_tasks: int = 40
     """Validation tasks on which the gate compares; at first."""
     growth: int = 8
-    """Factor by which either set may grow: it is doubled while fewer than `stages.round.FEW` tasks of it fail, and after a round that
+    """Factor by which either set may grow: it is doubled while fewer than `round.FEW` tasks of it fail, and after a round that
     shipped nothing, once any is solved. 1 keeps both as they are."""
     max_steps: int = 15
     exploration_steps: int = 200_000
     """Environment steps of model-free exploration of training tasks; 0 turns it off."""
     gate: str = "auto"
-    """One of `gate.rule.MODES`, or `auto`: an A/A run chooses between `outweigh` and `statistical`."""
+    """One of `MODES`, or `auto`: an A/A run chooses between `outweigh` and `statistical`."""
     noise_tasks: int = 4
     """Validation tasks that the A/A run plays a second time; played only for the gate `auto`."""
     objective: str | None = None

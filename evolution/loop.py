@@ -24,11 +24,11 @@ from homebody.envs import tasks as list_tasks
 from homebody.envs.file import write_file
 from homebody.evolution.config import BUDGETS, HOW, ConfigError, EvolveConfig
 from homebody.evolution.evidence.learn import Lessons, learn
-from homebody.evolution.player import EndOfRunError, Player, Progress
+from homebody.evolution.gate.player import EndOfRunError, Player, Progress
+from homebody.evolution.gate.proposal import Proposals
 from homebody.evolution.proposers import find_proposer
 from homebody.evolution.proposers.registry import find_entry
-from homebody.evolution.stages.proposal import Proposals
-from homebody.evolution.stages.round import Approve, Rounds
+from homebody.evolution.round import Approve, Rounds
 from homebody.evolution.store import RunError, Store
 
 EXPLORED_TASKS = 600
@@ -52,13 +52,13 @@ def evolve(
         workers: number of worker processes; the result does not depend on it, but for the time and the tokens served from a cache.
         resume: go on with the run in `run_dir`. Budgets may be larger than before, or none.
         progress: told what happens.
-        approve: a person at the gate, see `stages.round.Approve`; the answers are kept, so a resumed run does not ask again.
+        approve: a person at the gate, see `round.Approve`; the answers are kept, so a resumed run does not ask again.
 
     Returns:
         The result of `homebody evolve --json`; the final harness is also in `run_dir/final.json`. `policy` names who played. `stopped` is
         a key of `reports.summary.ENDINGS`. `shipped` says of the harness after each shipped edit what it does on validation tasks beside
         its twins, `kept` how many of these edits the final harness has, and `final` what it does there. `masked` is what
-        `homebody.evolution.twins.unmask` returns of it, None for the seed and without a model. `gate` says in which mode the
+        `homebody.evolution.gate.twins.unmask` returns of it, None for the seed and without a model. `gate` says in which mode the
         gate worked, and `savings` is what `Player.savings` returns. The cost is counted over all processes of the run; `twins_s`, the
         seconds of twins, in this process.
 

@@ -18,7 +18,7 @@ from homebody.envs.household.engine.vocabulary import object_flags
 from homebody.envs.household.expert.scripted import GoalSentenceError, read_goal
 from homebody.envs.household.goals.matcher import LAMPS, PLAIN, say_plainly
 from homebody.envs.household.houses.houses import HouseSource
-from homebody.evolution.stats import wilson
+from homebody.evolution.gate.stats import wilson
 
 EXAMPLES = 6
 """Training goals that a model is shown, one of each kind."""

@@ -176,7 +176,7 @@ INTO_PARTS = {
     "agents/models/packaged.py": 'with target.open("wb") as out:',
     "envs/canvas.py": 'with replacing(path) as part, part.open("wb") as file:',
     "envs/webshop/catalogue/export.py": 'part.write_text(json.dumps(content, ensure_ascii=False), "utf-8")',
-    "evolution/export.py": 'part.open("w", encoding="utf-8") as file:',
+    "evolution/reports/export.py": 'part.open("w", encoding="utf-8") as file:',
 }
 """Who fills what `replacing` yields by hand."""
 

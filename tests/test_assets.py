@@ -73,7 +73,7 @@ def test_evolved_harness_names_no_task(split: str) -> None:
 def test_evolved_harness_solves_what_the_seed_does_not() -> None:
     # Without a model, so that the difference is the harness's alone; the figures with models are in the README.
     from homebody.agents.rollout import RolloutConfig
-    from homebody.evolution.evaluation import evaluate
+    from homebody.evolution.controls.evaluation import evaluate
 
     stage = RolloutConfig("homebody/Household-v0", "no-model", 15)
     seed, evolved = (

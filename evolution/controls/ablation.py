@@ -12,7 +12,7 @@ from typing import Any
 
 from homebody.agents.harness.patch import PatchError, apply
 from homebody.agents.harness.spec import HOLD_PATCHES, HarnessError, HarnessSpec
-from homebody.evolution.lineage import Edit, Lineage
+from homebody.evolution.reports.lineage import Edit, Lineage
 
 
 @dataclass(frozen=True)

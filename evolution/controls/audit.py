@@ -14,7 +14,7 @@ from homebody.agents.policy import MODEL_FREE
 from homebody.envs import SPLITS, TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.envs.file import UserPath
-from homebody.evolution.lineage import Lineage, read_lineage
+from homebody.evolution.reports.lineage import Lineage, read_lineage
 from homebody.evolution.store import Store
 
 PRIVILEGED = ("expert",)

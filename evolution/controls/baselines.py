@@ -23,13 +23,13 @@ from homebody.envs.core import did_you_mean
 from homebody.envs.file import UserPath, write_file
 from homebody.evolution.controls.ablation import leave_one_out
 from homebody.evolution.controls.audit import audit
-from homebody.evolution.evaluation import evaluate, said_of
-from homebody.evolution.lineage import Lineage, read_lineage
+from homebody.evolution.controls.evaluation import evaluate, said_of
+from homebody.evolution.gate.player import EpisodesFailedError
+from homebody.evolution.gate.stats import success_rate
 from homebody.evolution.loop import evolve
-from homebody.evolution.player import EpisodesFailedError
 from homebody.evolution.reports.attribution import summarize_rows, with_gains
+from homebody.evolution.reports.lineage import Lineage, read_lineage
 from homebody.evolution.reports.summary import GRADES
-from homebody.evolution.stats import success_rate
 from homebody.evolution.store import Store, holds
 
 BASELINES = {
@@ -138,7 +138,7 @@ def play_controls(
         `run` (`env`, `about` where the environment says what is played, `model`, `split`, `max_steps`, `episodes`, `tokens`, ...); `rows`,
         each with `row`, `label`, `n`, `errors`, `attempts`, `success`, `ci95`, `pass_at_k` where there were more attempts, `reward_mean`,
         `success_strict` and `ci95_strict` where the evaluation has them, `steps_mean`, who decided, tokens, hashes, and `gain` over the
-        seed; those of `TWINNED` with `twins`, `best_twin` and `model_value`, as `homebody.evolution.evaluation` has them; `skipped`
+        seed; those of `TWINNED` with `twins`, `best_twin` and `model_value`, as `evaluation` has them; `skipped`
         (row -> why); `gain`, `gain_at_k` and `attribution` as `homebody.evolution.reports.attribution` has them; `audit` (findings).
 
     Raises:

@@ -20,7 +20,7 @@ from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls.baselines import BASELINES, SLOW
 from homebody.evolution.controls.benchmark import Benchmark, BenchmarkError, benchmarks
 from homebody.evolution.controls.seed import seed_styles
-from homebody.evolution.player import EpisodesFailedError
+from homebody.evolution.gate.player import EpisodesFailedError
 
 
 @dataclass(frozen=True)

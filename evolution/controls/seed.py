@@ -16,9 +16,9 @@ from homebody.agents.harness.spec import HarnessSpec, harness_names
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.envs import TaskSpec
 from homebody.envs.file import write_file
-from homebody.evolution.episodes import OnRecord, play_once
-from homebody.evolution.evaluation import summarize
-from homebody.evolution.player import EpisodesFailedError
+from homebody.evolution.controls.evaluation import summarize
+from homebody.evolution.gate.episodes import OnRecord, play_once
+from homebody.evolution.gate.player import EpisodesFailedError
 from homebody.evolution.proposers.edit import set_processors
 from homebody.evolution.proposers.lever import method_of
 from homebody.evolution.store import Store, holds

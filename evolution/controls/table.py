@@ -8,9 +8,9 @@ from typing import Any
 
 from homebody.evolution.controls.benchmark import published
 from homebody.evolution.controls.reproduce import Combination
+from homebody.evolution.gate.stats import mean_gain
 from homebody.evolution.reports.gain import null_gain
 from homebody.evolution.reports.history import candidates, cost, levers, read_history
-from homebody.evolution.stats import mean_gain
 from homebody.evolution.store import RunError, Store
 
 PROTOCOL = "held-out"

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from homebody.agents.policy import TWINS
 from homebody.agents.record import EpisodeRecord, StepRecord
-from homebody.evolution.gate.rule import MODES, RACE, choose_mode, compare, hopeless
-from homebody.evolution.stats import paired_bound, wilson
-from homebody.evolution.twins import Beside, Twins
+from homebody.evolution.config import MODES
+from homebody.evolution.gate.rule import RACE, choose_mode, compare, hopeless
+from homebody.evolution.gate.stats import paired_bound, wilson
+from homebody.evolution.gate.twins import Beside, Twins
 
 Outcomes = NDArray[np.bool_]
 

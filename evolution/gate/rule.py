@@ -19,10 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from homebody.agents.record import EpisodeRecord
-from homebody.evolution.stats import sign_test
-from homebody.evolution.twins import Beside
+from homebody.evolution.gate.stats import sign_test
+from homebody.evolution.gate.twins import Beside
 
-MODES = ("literal", "outweigh", "statistical")
 RACE = 4
 """Validation tasks that are played between two looks at whether a candidate can still win its round."""
 LEVEL = 0.1
@@ -94,7 +93,7 @@ def compare(
         after: episodes of the edited harness on the same tasks, in the same order.
         signature: the id of the component whose activations show that the edit was at work; empty
             where the edit removes one.
-        mode: one of `MODES`.
+        mode: one of `config.MODES`.
         beside: the twins of both on these tasks, where the objective is the model; else None.
 
     Returns:
@@ -181,7 +180,7 @@ def hopeless(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], to
         before: validation episodes of the present harness, all of them.
         after: those of the edited harness so far, on the first of the same tasks.
         to_beat: wins minus losses of the best candidate of the round so far, or 0.
-        mode: one of `MODES`.
+        mode: one of `config.MODES`.
         beside: the twins of both on all of these tasks, where the objective is the model; else None.
 
     Returns:

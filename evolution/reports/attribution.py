@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homebody.evolution.stats import paired_gain
+from homebody.evolution.gate.stats import paired_gain
 
 
 def summarize_rows(rows: Sequence[Mapping[str, Any]], shipped: Sequence[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """When the difference between two harnesses is a gain of the model's, and how it is told.
 
 A seed whose replies cannot be read, or an evolved harness that does as much without the model, leaves two figures and
-no gain. Reads results as `homebody.evolution.evaluation.evaluate` returns them with twins, and rows with the same keys.
+no gain. Reads results as `homebody.evolution.controls.evaluation.evaluate` returns them with twins, and rows with the same keys.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from homebody.evolution.gate.stats import success_rate
 from homebody.evolution.reports import worth
-from homebody.evolution.stats import success_rate
 from homebody.evolution.store import Store
 
 PARTS = ("train", "validation")
@@ -188,7 +188,7 @@ class Live:
         return max([at_first, *(int(item[part]["n"]) + int(item[part]["errors"]) for item in self.rounds.values() if item[part])])
 
     def _is_fork(self, candidate: Mapping[str, Any]) -> bool:
-        """Tell whether a candidate is the variant of one that was judged before it, as `stages.trial` names them."""
+        """Tell whether a candidate is the variant of one that was judged before it, as `gate.trial` names them."""
         name: str = candidate["id"]
         return self.start.get("isolation") == "variants" and name.endswith("v") and name[:-1] in self.candidates
 

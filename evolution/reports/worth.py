@@ -1,6 +1,6 @@
 """What results say of a model in words: its success beside that of the best twin, what it is worth, and how much it decided.
 
-Reads results as `homebody.evolution.evaluation.evaluate` returns them, and rows and rounds with the same keys.
+Reads results as `homebody.evolution.controls.evaluation.evaluate` returns them, and rows and rounds with the same keys.
 """
 
 from __future__ import annotations

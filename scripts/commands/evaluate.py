@@ -69,7 +69,7 @@ def evaluate(
     """
     from homebody.agents.harness.spec import HarnessSpec
     from homebody.agents.rollout import RolloutConfig
-    from homebody.evolution.evaluation import evaluate as evaluate_harness
+    from homebody.evolution.controls.evaluation import evaluate as evaluate_harness
 
     check_target(json_path, run_dir)
     console = Console()
@@ -102,6 +102,6 @@ def evaluate(
 def _note(record: EpisodeRecord, policy: str) -> str:
     """Return how an episode ended, and which twin played it if the policy did not."""
     from homebody.agents.policy import TWINS
-    from homebody.evolution.evaluation import said_of
+    from homebody.evolution.controls.evaluation import said_of
 
     return f"twin {record.policy} {said_of(record)}" if record.policy in TWINS and record.policy != policy else said_of(record)

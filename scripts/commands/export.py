@@ -36,8 +36,8 @@ def export(
       homebody export runs/first --format sft --out sft.jsonl
       homebody export runs/first --format grpo --out grpo.jsonl --episodes 100
     """
-    from homebody.evolution.evaluation import said_of
-    from homebody.evolution.export import export as export_run
+    from homebody.evolution.controls.evaluation import said_of
+    from homebody.evolution.reports.export import export as export_run
 
     check_target(out)
     check_target(json_path)

@@ -15,8 +15,8 @@ from homebody.envs import TaskSpec
 from homebody.envs.household.env import ProceduralEnv
 from homebody.envs.household.houses.houses import HouseSource
 from homebody.evolution.config import EvolveConfig
+from homebody.evolution.gate.stats import wilson
 from homebody.evolution.loop import evolve
-from homebody.evolution.stats import wilson
 from homebody.evolution.store import Store
 
 SHAFTS = ("shaft 1", "shaft 2", "shaft 3")

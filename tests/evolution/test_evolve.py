@@ -22,8 +22,8 @@ from homebody.envs.household.env import ProceduralEnv
 from homebody.evolution import loop as evolve_module
 from homebody.evolution.config import ConfigError, EvolveConfig
 from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.gate.player import TaskError
 from homebody.evolution.loop import evolve
-from homebody.evolution.player import TaskError
 from homebody.evolution.proposers import ProposerError
 from homebody.evolution.store import RunError, Store
 

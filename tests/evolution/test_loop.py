@@ -15,12 +15,12 @@ from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job
 from homebody.evolution import loop as evolve_module
 from homebody.evolution.config import ConfigError, EvolveConfig
+from homebody.evolution.gate.player import TaskError
 from homebody.evolution.gate.rule import Verdict
-from homebody.evolution.lineage import read_lineage
 from homebody.evolution.loop import evolve
-from homebody.evolution.player import TaskError
 from homebody.evolution.proposers import Candidate, Evidence, set_processors
 from homebody.evolution.proposers.registry import PROPOSERS, Entry
+from homebody.evolution.reports.lineage import read_lineage
 from homebody.evolution.reports.page import build_page
 from homebody.evolution.reports.summary import ENDINGS, markdown, read_run
 from homebody.evolution.store import RunError, Store
@@ -394,7 +394,7 @@ def test_a_run_out_of_minutes_says_so_and_plays_nothing_more(loop: Loop, monkeyp
         clock[0] += 1.0
         return clock[0]
 
-    monkeypatch.setattr("homebody.evolution.player.time", SimpleNamespace(monotonic=tick))
+    monkeypatch.setattr("homebody.evolution.gate.player.time", SimpleNamespace(monotonic=tick))
     outcomes = {20: ("----", 9), 1: ("+---", 9), 2: ("++--", 9)}
     # Each episode looks at the clock once, and it goes on by a second: 2 + 4 and 1 + 4 fit in 15 seconds, the second round does not.
     result = loop(outcomes, [[1], [2]], budget_minutes=0.25)

@@ -11,7 +11,7 @@ from homebody.agents import HarnessSpec
 from homebody.agents.models.backend import Prompt, Tool
 from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
-from homebody.evolution.lineage import read_lineage
+from homebody.evolution.reports.lineage import read_lineage
 from homebody.evolution.store import Store
 from homebody.scripts.commands import evolve as evolve_module
 

@@ -7,8 +7,8 @@ from typing import Any
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls.ablation import leave_one_out
-from homebody.evolution.lineage import Edit, Lineage
 from homebody.evolution.proposers import set_processors
+from homebody.evolution.reports.lineage import Edit, Lineage
 
 Settings = Mapping[str, Mapping[str, Any]]
 CODE = {"use": "code", "hook": "before_model", "dimension": "control", "params": {}, "source": "def process(event):\n    return None\n"}

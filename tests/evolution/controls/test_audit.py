@@ -14,7 +14,7 @@ from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls.audit import Finding, audit, strings
-from homebody.evolution.evaluation import evaluate
+from homebody.evolution.controls.evaluation import evaluate
 from homebody.evolution.loop import evolve
 from homebody.evolution.store import Store
 

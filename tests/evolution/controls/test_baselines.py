@@ -18,8 +18,8 @@ from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls import baselines as module
 from homebody.evolution.controls.baselines import BASELINES, ControlError, Plan, play_controls
+from homebody.evolution.controls.evaluation import evaluate
 from homebody.evolution.controls.markdown import controls_markdown
-from homebody.evolution.evaluation import evaluate
 from homebody.evolution.loop import evolve
 from homebody.evolution.store import Store
 

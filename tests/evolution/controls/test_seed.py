@@ -20,8 +20,8 @@ from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls import seed as module
 from homebody.evolution.controls.benchmark import benchmarks
 from homebody.evolution.controls.seed import FILE, choose_seed, seed_styles
+from homebody.evolution.gate.player import EpisodesFailedError
 from homebody.evolution.loop import evolve
-from homebody.evolution.player import EpisodesFailedError
 from homebody.evolution.proposers.lever import method_of
 from homebody.evolution.store import Store
 

@@ -7,8 +7,9 @@ import pytest
 
 from homebody.agents.policy import TWINS
 from homebody.agents.record import EpisodeRecord
-from homebody.evolution.gate.rule import MODES, compare, hopeless
-from homebody.evolution.twins import Beside, Twins
+from homebody.evolution.config import MODES
+from homebody.evolution.gate.rule import compare, hopeless
+from homebody.evolution.gate.twins import Beside, Twins
 
 Episode = Callable[..., EpisodeRecord]
 Make = Callable[..., Any]

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homebody.agents.record import EpisodeRecord
-from homebody.evolution.gate.rule import MODES, Verdict, choose_mode, compare, differing, hopeless, refuse
+from homebody.evolution.config import MODES
+from homebody.evolution.gate.rule import Verdict, choose_mode, compare, differing, hopeless, refuse
 
 Episode = Callable[..., EpisodeRecord]
 

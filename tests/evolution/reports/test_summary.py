@@ -8,10 +8,10 @@ from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models import names
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.rollout import RolloutConfig
-from homebody.evolution.evaluation import evaluate
+from homebody.evolution.controls.evaluation import evaluate
+from homebody.evolution.gate.stats import paired_gain
 from homebody.evolution.reports.page import build_page
 from homebody.evolution.reports.summary import latest, markdown, read_run, round_lines, table
-from homebody.evolution.stats import paired_gain
 from homebody.evolution.store import RunError, Store
 
 START = {"env_id": "Quarry-v0", "model": "m"}

@@ -19,11 +19,11 @@ from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.record import EpisodeRecord
 from homebody.envs import TaskSpec
 from homebody.evolution.config import EvolveConfig
+from homebody.evolution.gate.variants import fork, learn_route, rebase
 from homebody.evolution.loop import evolve
 from homebody.evolution.proposers import Candidate, Evidence
 from homebody.evolution.proposers.registry import PROPOSERS, Entry
 from homebody.evolution.reports.live import Live
-from homebody.evolution.stages.variants import fork, learn_route, rebase
 from homebody.evolution.store import Store, holds
 
 # --- the router

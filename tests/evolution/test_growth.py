@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from homebody.evolution.stages.round import FEW, Rounds
+from homebody.evolution.round import FEW, Rounds
 
 
 class Player:

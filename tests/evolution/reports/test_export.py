@@ -21,11 +21,11 @@ from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import MODEL_FREE, ModelPolicy
 from homebody.envs import TaskSpec, make
 from homebody.envs.file import OutputError
-from homebody.evolution import export as module
 from homebody.evolution.config import EvolveConfig
-from homebody.evolution.export import ExportError, Recording, export
 from homebody.evolution.loop import evolve
 from homebody.evolution.proposers import set_processors
+from homebody.evolution.reports import export as module
+from homebody.evolution.reports.export import ExportError, Recording, export
 from homebody.evolution.store import RunError, Store
 
 
@@ -257,7 +257,7 @@ def test_a_replay_that_differs_says_so(quarry_run: Path, tmp_path: Path) -> None
 
 def test_episodes_of_other_harnesses_are_counted_and_left_out(quarry_run: Path, tmp_path: Path) -> None:
     from homebody.agents.rollout import RolloutConfig
-    from homebody.evolution.evaluation import evaluate
+    from homebody.evolution.controls.evaluation import evaluate
 
     run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
     stage = RolloutConfig("Quarry-v0", "random", 8, {"types": ["bring", "wash"]})

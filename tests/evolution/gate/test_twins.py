@@ -12,9 +12,9 @@ from homebody.agents.policy import TWINS
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.envs import tasks
-from homebody.evolution.stats import paired_bound, paired_gain
+from homebody.evolution.gate.stats import paired_bound, paired_gain
+from homebody.evolution.gate.twins import Twins, model_value, play_twins
 from homebody.evolution.store import Store
-from homebody.evolution.twins import Twins, model_value, play_twins
 
 ENV = "homebody/Household-v0"
 STAGE = RolloutConfig(ENV, "random", 6, {"rooms": ["bathroom"]})

@@ -13,13 +13,13 @@ from homebody.evolution.config import ConfigError
 from homebody.evolution.evidence.digest import Digest, digest_episode
 from homebody.evolution.evidence.landscape import survey
 from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.gate.player import EndOfRunError, EpisodesFailedError, Player
+from homebody.evolution.gate.proposal import Proposals
 from homebody.evolution.gate.rule import Verdict, choose_mode, differing
-from homebody.evolution.player import EndOfRunError, EpisodesFailedError, Player
+from homebody.evolution.gate.stats import success_rate
+from homebody.evolution.gate.trial import Gate, Trial
+from homebody.evolution.gate.twins import beside, is_worth, no_value, unmask, who_decided
 from homebody.evolution.proposers import Candidate, Evidence
-from homebody.evolution.stages.proposal import Proposals
-from homebody.evolution.stages.trial import Gate, Trial
-from homebody.evolution.stats import success_rate
-from homebody.evolution.twins import beside, is_worth, no_value, unmask, who_decided
 
 FEW = 5
 """Failing tasks, fewer than which neither tell what to mend nor let a gain show: a set of tasks with so few is enlarged."""
@@ -131,7 +131,7 @@ class Rounds:
             records: its episodes, one a task.
 
         Returns:
-            `validation` (success), and what `who_decided` and `beside` of `homebody.evolution.twins` return.
+            `validation` (success), and what `who_decided` and `beside` of `homebody.evolution.gate.twins` return.
         """
         policy = self.player.rollouts.policy
         figures = {"validation": success_rate(record.outcome for record in records), **who_decided(records)}
@@ -151,7 +151,7 @@ class Rounds:
         return {"behaviour_hash": spec.behaviour_hash, **self.measure(spec, records)} if records else None
 
     def unmask(self, spec: HarnessSpec) -> dict[str, Any] | None:
-        """Return whether a harness plays worse where it sees no model, see `homebody.evolution.twins.unmask`; None without a model."""
+        """Return whether a harness plays worse where it sees no model, see `homebody.evolution.gate.twins.unmask`; None without a model."""
         records = self.player.known(spec, self.validation)
         if not self.player.rollouts.policy.has_model or not records:
             return None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.evolution.lineage import read_lineage
+from homebody.evolution.reports.lineage import read_lineage
 from homebody.evolution.store import RunError, Store
 
 

@@ -28,7 +28,7 @@ from homebody.agents.rollout import RolloutConfig
 from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.envs.file import UserPath, check_target, replacing
-from homebody.evolution.lineage import Lineage, read_lineage
+from homebody.evolution.reports.lineage import Lineage, read_lineage
 from homebody.evolution.store import Store
 
 FORMATS = ("sft", "grpo")

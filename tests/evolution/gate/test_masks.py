@@ -14,10 +14,10 @@ from homebody.agents.policy import TWINS
 from homebody.agents.rollout import RolloutConfig, Rollouts
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls.audit import audit
+from homebody.evolution.gate.twins import Twins, play_twins, unmask
 from homebody.evolution.loop import evolve
 from homebody.evolution.proposers import Candidate, set_processors
 from homebody.evolution.store import Store
-from homebody.evolution.twins import Twins, play_twins, unmask
 
 STAGE = RolloutConfig("Quarry-v0", "no-model", 1, {"types": ["press"], "numbers": 12})
 """One step, five commands: whoever says `press` wins."""

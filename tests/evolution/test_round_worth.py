@@ -15,7 +15,7 @@ from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import TWINS
 from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.config import EvolveConfig
-from homebody.evolution.evaluation import evaluate
+from homebody.evolution.controls.evaluation import evaluate
 from homebody.evolution.loop import evolve
 from homebody.evolution.reports.summary import markdown, read_run
 from homebody.evolution.store import Store

@@ -17,12 +17,12 @@ from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.agents.record import EpisodeRecord
 from homebody.envs import TaskSpec
+from homebody.evolution.gate import variants
 from homebody.evolution.gate.manifest import ManifestError, check_manifest
+from homebody.evolution.gate.player import Player
 from homebody.evolution.gate.rule import RACE, Check, Verdict, compare, hopeless, refuse
-from homebody.evolution.player import Player
+from homebody.evolution.gate.twins import Beside, Twins
 from homebody.evolution.proposers import Candidate
-from homebody.evolution.stages import variants
-from homebody.evolution.twins import Beside, Twins
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Gate:
         training: episodes of the present harness on `train`.
         before: episodes of the present harness on `validation`.
         tried: behaviours that need not be played again; those that come by are added.
-        mode: one of `gate.rule.MODES`.
+        mode: one of `config.MODES`.
         twins: of the present harness on `validation`, where the objective is the model; else None.
     """
 

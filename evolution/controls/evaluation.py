@@ -16,10 +16,10 @@ from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.agents.twin import REFERENCE
 from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
-from homebody.evolution.episodes import OnRecord, play_once
-from homebody.evolution.stats import pass_at_k, success_rate, wilson
+from homebody.evolution.gate.episodes import OnRecord, play_once
+from homebody.evolution.gate.stats import pass_at_k, success_rate, wilson
+from homebody.evolution.gate.twins import beside, play_twins, who_decided
 from homebody.evolution.store import RunError, Store
-from homebody.evolution.twins import beside, play_twins, who_decided
 
 TWIN_TASKS = 40
 """Validation tasks on which the best twin is chosen, however few tasks are evaluated: on a handful a twin wins by luck."""

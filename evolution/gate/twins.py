@@ -18,8 +18,8 @@ from homebody.agents.policy import MODEL_FREE, TWINS, Policy
 from homebody.agents.record import BY_MODEL, EpisodeRecord, decisions
 from homebody.agents.rollout import Job, Rollouts
 from homebody.envs import TaskSpec
-from homebody.evolution.episodes import OnRecord, play_once
-from homebody.evolution.stats import paired_bound, paired_gain, sign_test, success_rate
+from homebody.evolution.gate.episodes import OnRecord, play_once
+from homebody.evolution.gate.stats import paired_bound, paired_gain, sign_test, success_rate
 from homebody.evolution.store import Store
 
 

@@ -12,10 +12,10 @@ from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Usage
 from homebody.evolution.evidence.landscape import Landscape
 from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.gate import proposal as proposal_module
 from homebody.evolution.gate.critic import Critique
+from homebody.evolution.gate.proposal import Proposals
 from homebody.evolution.proposers import Candidate, Evidence, set_processors
-from homebody.evolution.stages import proposal as proposal_module
-from homebody.evolution.stages.proposal import Proposals
 from homebody.evolution.store import Store
 
 SPEC = HarnessSpec.from_json({"format": 2, "name": "test", "components": {}})

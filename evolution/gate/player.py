@@ -18,8 +18,8 @@ from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, Rollouts
 from homebody.envs import TaskSpec
 from homebody.evolution.config import EvolveConfig
+from homebody.evolution.gate.twins import Twins, play_twins
 from homebody.evolution.store import Store, episode_key
-from homebody.evolution.twins import Twins, play_twins
 
 Progress = Callable[[str, Mapping[str, Any]], None]
 """Called with what happens: `explore`, `round`, `play`, `series`, `worth`, `candidate`, `verdict`, `ship`.

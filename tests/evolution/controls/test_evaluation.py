@@ -20,9 +20,9 @@ from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, RolloutConfig
 from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv
-from homebody.evolution import evaluation as evaluate_module
-from homebody.evolution.evaluation import evaluate, summarize
-from homebody.evolution.stats import paired_gain
+from homebody.evolution.controls import evaluation as evaluate_module
+from homebody.evolution.controls.evaluation import evaluate, summarize
+from homebody.evolution.gate.stats import paired_gain
 from homebody.evolution.store import Store
 
 ENV = "homebody/Household-v0"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from homebody.evolution.stats import mean_gain, paired_bound, paired_gain, pass_at_k, sign_test, wilson
+from homebody.evolution.gate.stats import mean_gain, paired_bound, paired_gain, pass_at_k, sign_test, wilson
 
 COUNTS = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 

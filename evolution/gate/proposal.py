@@ -13,7 +13,7 @@ from homebody.agents.harness.patch import PatchError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Backend
 from homebody.evolution.gate.critic import Critique, review
-from homebody.evolution.player import Player
+from homebody.evolution.gate.player import Player
 from homebody.evolution.proposers import Candidate, Evidence, Proposer
 
 Reviewed = tuple[Candidate, Critique]
