@@ -201,7 +201,7 @@ def _run(rounds: Rounds, spec: HarnessSpec, config: EvolveConfig) -> str:
         candidates = rounds.reports[-1]["candidates"]
         if not candidates:
             return "no proposals"
-        # What is new has its turn, however often the gate refused what came before: the levers that answer the failures are few.
+        # What is new has its turn, however often the gate refused what came before: the operators that answer the failures are few.
         idle = 0 if any(_was_played(candidate) for candidate in candidates) else idle + 1
         if idle >= config.patience:
             return "nothing new"
@@ -251,7 +251,7 @@ def _named(rounds: Rounds, seed_spec: HarnessSpec, kept: int) -> HarnessSpec:
     config, model, lessons = rounds.player.config, rounds.player.rollouts.policy, rounds.lessons
     what = "for success alone" if config.objective == "success" else "for what the model adds"
     described = f"Evolved from {seed_spec.name} on {config.env_id} with {model.name}, {config.max_steps} steps a task, {what}."
-    shipped = [edit["manifest"]["lever"] for item in rounds.reports for edit in item["candidates"] if edit["id"] == item["shipped"]]
+    shipped = [edit["manifest"]["operator"] for item in rounds.reports for edit in item["candidates"] if edit["id"] == item["shipped"]]
     origin: Mapping[str, Any] = {
         "objective": config.objective,
         "seed_harness": seed_spec.name,

@@ -268,5 +268,5 @@ class Rounds:
                 else:
                     reason = f"it solves {won} of its {len(own)} training tasks, and the harness itself {alone}"
                     retired.append({"name": variant["name"], "reason": reason})
-        self.player.tell("ship", {"id": name, "lever": best.candidate.manifest["lever"], "reason": best.verdict.reason})
+        self.player.tell("ship", {"id": name, "operator": best.candidate.manifest["operator"], "reason": best.verdict.reason})
         return edited.with_variants(kept) if len(kept) < len(edited.variants) else edited, retired

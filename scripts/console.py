@@ -363,9 +363,9 @@ class Console:
         self.say_picked(self.out)
 
         rounds = result["rounds"]
-        shipped = [edit["manifest"]["lever"] for item in rounds for edit in item["candidates"] if edit["id"] == item["shipped"]]
+        shipped = [edit["manifest"]["operator"] for item in rounds for edit in item["candidates"] if edit["id"] == item["shipped"]]
         self.out.print(
-            f"[bold]{len(rounds)} rounds, {len(shipped)} edits shipped[/]" + "".join(f"\n  + {escape(lever)}" for lever in shipped)
+            f"[bold]{len(rounds)} rounds, {len(shipped)} edits shipped[/]" + "".join(f"\n  + {escape(operator)}" for operator in shipped)
         )
         self.out.print(
             f"{result['episodes']} model episodes{ended_by_errors(result)}, {result['tokens']} tokens, "
@@ -479,9 +479,9 @@ class Console:
         lines: dict[str, Callable[[], str | None]] = {
             "explore": lambda: f"exploring {data['tasks']} training tasks without a model, about {data['steps']} steps",
             "round": lambda: f"round {data['round']}, behaviour {data['behaviour_hash'][:12]}",
-            "candidate": lambda: f"  {data['id']}: {data['manifest']['lever']}",
+            "candidate": lambda: f"  {data['id']}: {data['manifest']['operator']}",
             "verdict": lambda: f"  {data['id']}: {'accepted' if data['accepted'] else 'rejected'}: {data['reason']}",
-            "ship": lambda: f"  shipped {data['id']}: {data['lever']}",
+            "ship": lambda: f"  shipped {data['id']}: {data['operator']}",
             "play": lambda: f"  {data['what']}: {data['total']} episodes" if data["done"] == 0 else None,
             "series": lambda: self._errors_line(data),
             "worth": lambda: f"  validation: {worth.headline(worth.of_round(data))}" if "twins" in data else None,

@@ -43,7 +43,7 @@ def panel(state: Mapping[str, Any], width: int) -> RenderableType:
     if current and state["candidates"] and state["candidates"][-1]["id"] == current["who"]:
         candidate = state["candidates"][-1]
         score = f"{candidate['wins']} won, {candidate['losses']} lost of {candidate['compared']} compared"
-        parts.append(Text.from_markup(f"{escape(candidate['lever'])} [dim]({escape(candidate['dimension'])})[/]: {score}"))
+        parts.append(Text.from_markup(f"{escape(candidate['operator'])} [dim]({escape(candidate['dimension'])})[/]: {score}"))
     parts.append(Text(pace(state), style="dim"))
     return Group(*parts)
 

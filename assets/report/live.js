@@ -45,7 +45,7 @@ function show(s) {
   ]));
   at("rounds").replaceChildren(...s.rounds.map((r) => row([r.round, rate(r.train), rate(r.validation), r.worth ? r.worth.share : "", r.worth ? `${r.worth.twin}: ${r.worth.value}` : "", r.shipped], [0, 3])));
   at("candidates").replaceChildren(...s.candidates.toReversed().map((k) =>
-    row([k.id, `${k.lever} (${k.dimension})`, k.wins, k.losses, `${k.compared} of ${k.of}`, k.verdict ? `${k.verdict}: ${k.reason}` : "at the gate"], [2, 3, 4], 5)));
+    row([k.id, `${k.operator} (${k.dimension})`, k.wins, k.losses, `${k.compared} of ${k.of}`, k.verdict ? `${k.verdict}: ${k.reason}` : "at the gate"], [2, 3, 4], 5)));
   return running ? 1000 : 5000;
 }
 async function follow() {

@@ -52,16 +52,16 @@ def draw_results(report: Mapping[str, Any]) -> Picture:
     return figure
 
 
-def draw_hit_rates(levers: Sequence[Mapping[str, Any]]) -> Picture | None:
-    """Draw, by lever, how many training tasks the shipped edits were to unlock, and how many of those were solved in the next round.
+def draw_hit_rates(operators: Sequence[Mapping[str, Any]]) -> Picture | None:
+    """Draw, by operator, how many training tasks the shipped edits were to unlock, and how many of those were solved in the next round.
 
     Args:
-        levers: as `homebody.evolution.reports.history.levers` returns them.
+        operators: as `homebody.evolution.reports.history.operators` returns them.
 
     Returns:
         The figure, or None where no shipped edit was put to the test.
     """
-    shown = [row for row in reversed(levers) if row["predicted"]]
+    shown = [row for row in reversed(operators) if row["predicted"]]
     if not shown:
         return None
     with plain_text():
@@ -74,7 +74,7 @@ def draw_hit_rates(levers: Sequence[Mapping[str, Any]]) -> Picture | None:
         for place, row in zip(places, shown, strict=True):
             share = f"{row['unlocked']} of {row['predicted']} ({100 * row['unlocked'] / row['predicted']:.0f}%)"
             axes.text(row["predicted"] + 0.02 * max(predicted), place, share, va="center", fontsize=9, color=INK)
-        axes.set_yticks(places, [textwrap.shorten(row["lever"], 40, placeholder="...") for row in shown], fontsize=9)
+        axes.set_yticks(places, [textwrap.shorten(row["operator"], 40, placeholder="...") for row in shown], fontsize=9)
         axes.set_xlim(0, 1.35 * max(predicted))
         axes.set_xlabel("training tasks", color=INK)
         axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.28 / (0.4 + 0.3 * len(shown))), ncols=2)

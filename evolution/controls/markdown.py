@@ -219,20 +219,22 @@ def results_markdown(report: Mapping[str, Any]) -> str:
         lines += table(map(published_cells, report["published"]["rows"]), PUBLISHED_HEADS)
     lines += [line for remark in remarks(report) for line in (remark, "")]
     for one in report["combinations"]:
-        lines += [controls_markdown(one["controls"]), told_seed(one["seed"]), "", *_levers(one)]
+        lines += [controls_markdown(one["controls"]), told_seed(one["seed"]), "", *_operators(one)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _levers(one: Mapping[str, Any]) -> list[str]:
-    heads = ("lever", "tried", "accepted", "shipped", "unlocked of predicted")
-    rows = [[cell(row["lever"]), str(row["tried"]), str(row["accepted"]), str(row["shipped"]), hit_rate(row)] for row in one["levers"]]
+def _operators(one: Mapping[str, Any]) -> list[str]:
+    heads = ("operator", "tried", "accepted", "shipped", "unlocked of predicted")
+    rows = [
+        [cell(row["operator"]), str(row["tried"]), str(row["accepted"]), str(row["shipped"]), hit_rate(row)] for row in one["operators"]
+    ]
     spent = one["cost"]
     said = f"The evolution took {spent['episodes']} episodes, {spent['exploration_steps']} exploration steps and {spent['wall_s']:.0f} s."
     return [said, "", *table(rows, heads)]
 
 
 def hit_rate(row: Mapping[str, Any]) -> str:
-    """Return how many of the tasks that a lever's shipped edits were to unlock were solved in the next round; nothing if none was."""
+    """Return how many of the tasks that an operator's shipped edits were to unlock were solved in the next round; nothing if none was."""
     return f"{row['unlocked']} of {row['predicted']}" if row["predicted"] else ""
 
 

@@ -34,7 +34,7 @@ from homebody.evolution.reports.page import source, templates
 SHOWN = {
     "rounds": "Line chart of the share of training and validation tasks solved in each round.",
     "failures": "Stacked bars of the failures on training tasks in each round, by category.",
-    "levers": "Bars of how often each lever was tried, by what became of it.",
+    "operators": "Bars of how often each operator was tried, by what became of it.",
     "hit-rates": "Bars of the training tasks that shipped edits were to unlock, and of those that were solved in the next round.",
 }
 """Figures of a combination, with what each shows for those who do not see it."""
@@ -109,7 +109,7 @@ def _combination(number: int, one: Mapping[str, Any]) -> dict[str, Any]:
 def _figures(one: Mapping[str, Any]) -> Iterator[tuple[str, Picture]]:
     """Draw the figures of a combination for which there are data."""
     rounds: Sequence[Mapping[str, Any]] = one["rounds"]
-    drawn = {**figures({"start": None, "rounds": rounds, "table": {}}), "hit-rates": draw_hit_rates(one["levers"])}
+    drawn = {**figures({"start": None, "rounds": rounds, "table": {}}), "hit-rates": draw_hit_rates(one["operators"])}
     for name in SHOWN:
         if figure := drawn.get(name):
             yield name, figure

@@ -20,7 +20,7 @@ from homebody.evolution.controls.evaluation import summarize
 from homebody.evolution.gate.episodes import OnRecord, play_once
 from homebody.evolution.gate.player import EpisodesFailedError
 from homebody.evolution.proposers.edit import set_processors
-from homebody.evolution.proposers.lever import method_of
+from homebody.evolution.proposers.operator import method_of
 from homebody.evolution.store import Store, holds
 
 CONSTRAINED = ("grammar", "score")

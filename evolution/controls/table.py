@@ -10,7 +10,7 @@ from homebody.evolution.controls.benchmark import published
 from homebody.evolution.controls.reproduce import Combination
 from homebody.evolution.gate.stats import mean_gain
 from homebody.evolution.reports.gain import null_gain
-from homebody.evolution.reports.history import candidates, cost, levers, read_history
+from homebody.evolution.reports.history import candidates, cost, operators, read_history
 from homebody.evolution.store import RunError, Store
 
 PROTOCOL = "held-out"
@@ -48,7 +48,7 @@ def read_combination(combination: Combination) -> dict[str, Any]:
     Returns:
         `model`, `benchmark`, `about`, `run` (its folder's name), `seed` (as `homebody.evolution.controls.seed.choose_seed` returns it),
         `controls` (as `play_controls` returned it last), `changes` (outcome of the evolved harness minus that of the seed, by test task),
-        `policy` (its fingerprint), `objective`, `rounds`, `levers`, `candidates` and `cost` (as `homebody.evolution.reports.history` has
+        `policy` (its fingerprint), `objective`, `rounds`, `operators`, `candidates` and `cost` (as `homebody.evolution.reports.history` has
         them).
 
     Raises:
@@ -73,7 +73,7 @@ def read_combination(combination: Combination) -> dict[str, Any]:
         "controls": played[-1],
         "changes": _changes(played[-1], evaluations),
         "rounds": history.run["rounds"],
-        "levers": levers(found),
+        "operators": operators(found),
         "candidates": found,
         "cost": cost(history),
     }

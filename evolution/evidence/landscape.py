@@ -24,13 +24,13 @@ class Landscape:
     clusters: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By type of task: `n` played to their end, `won` of these, and `errors`, episodes that an error ended; sorted by name."""
     tried: Sequence[Mapping[str, Any]] = ()
-    """Every edit of the earlier rounds, oldest first: `id`, `round`, `lever`, `dimension`, `signature`, `verdict` (`shipped`, `accepted` or
-    `rejected`), `reason`, `gain` and `twin_gain` (as `gate.rule.Verdict` has them), and `predicted` and `flipped`: training tasks that
+    """Every edit of the earlier rounds, oldest first: `id`, `round`, `operator`, `dimension`, `signature`, `verdict` (`shipped`, `accepted`
+    or `rejected`), `reason`, `gain` and `twin_gain` (as `gate.rule.Verdict` has them), and `predicted` and `flipped`: training tasks that
     it was to unlock, and those of them that it did, or None where that was not measured."""
     untried: Sequence[str] = ()
     """Dimensions of a harness that no edit has touched yet."""
     hit_rates: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """By lever, over the edits whose effect on the training tasks was measured: how many tasks were `predicted` and `flipped`."""
+    """By operator, over the edits whose effect on the training tasks was measured: how many tasks were `predicted` and `flipped`."""
     parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By what failed (`digest.PARTS`), in that order: `tasks`, how many, and `decided_by`, the steps that show it by who decided them."""
 
@@ -99,7 +99,7 @@ def _tried(edit: Mapping[str, Any], item: Mapping[str, Any], digests: Sequence[D
     return {
         "id": edit["id"],
         "round": item["round"],
-        "lever": manifest.get("lever", ""),
+        "operator": manifest.get("operator", ""),
         "signature": manifest.get("attribution_signature", ""),
         "dimension": edit["dimension"],
         "verdict": "shipped" if shipped else edit["verdict"],
@@ -129,7 +129,7 @@ def _hit_rates(tried: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     rates: dict[str, dict[str, int]] = {}
     for edit in tried:
         if edit["flipped"] is not None:
-            row = rates.setdefault(edit["lever"], {"flipped": 0, "predicted": 0})
+            row = rates.setdefault(edit["operator"], {"flipped": 0, "predicted": 0})
             row["flipped"] += len(edit["flipped"])
             row["predicted"] += len(edit["predicted"])
     return rates

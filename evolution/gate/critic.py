@@ -18,7 +18,7 @@ from homebody.evolution.gate.manifest import ManifestError, check_manifest
 from homebody.evolution.proposers.candidate import Candidate, Evidence
 
 SPENT = 2
-"""Times that a lever may fail at the gate's rollouts before the critic asks for another one."""
+"""Times that an operator may fail at the gate's rollouts before the critic asks for another one."""
 SHOWN = "context"
 """The dimension of what a model is shown and nothing else."""
 UNPLAYED = ("manifest", "build", "novelty", "smoke run", "critic", "proposal")
@@ -57,17 +57,17 @@ def review(spec: HarnessSpec, candidates: Sequence[Candidate], evidence: Evidenc
     """
     objections: list[tuple[str, ...]] = []
     behaviours: dict[str, str] = {}
-    levers: dict[str, str] = {}
+    operators: dict[str, str] = {}
     for candidate in candidates:
         edited, found = _alone(spec, candidate, evidence)
         if edited is not None and not found:
-            behaviour, lever = edited.behaviour_hash, candidate.manifest["lever"]
+            behaviour, operator = edited.behaviour_hash, candidate.manifest["operator"]
             if behaviour in behaviours:
                 found = [f"leads to the same behaviour as {behaviours[behaviour]}"]
-            elif lever in levers:
-                found = [f"pulls the same lever as {levers[lever]}, {lever!r}: one try a round shows whether it works"]
+            elif operator in operators:
+                found = [f"uses the same operator as {operators[operator]}, {operator!r}: one try a round shows whether it works"]
             else:
-                behaviours[behaviour] = levers[lever] = candidate.id
+                behaviours[behaviour] = operators[operator] = candidate.id
         objections.append(tuple(found))
     order = sorted(range(len(candidates)), key=lambda i: (bool(objections[i]), -_worth(candidates[i], evidence), i))
     return [
@@ -95,7 +95,7 @@ def _alone(spec: HarnessSpec, candidate: Candidate, evidence: Evidence) -> tuple
         *_decided(candidate, evidence),
         *_interaction(spec, edited, candidate.manifest, evidence),
     ]
-    return edited, [*claims, *_spent(candidate.manifest["lever"], evidence)]
+    return edited, [*claims, *_spent(candidate.manifest["operator"], evidence)]
 
 
 def _grounds(manifest: Mapping[str, Any], evidence: Evidence) -> Iterator[str]:
@@ -156,16 +156,16 @@ def _versions(spec: HarnessSpec, name: str) -> list[Mapping[str, Any] | None]:
     return [document["components"].get(name) for document in (spec.document, *(apply(spec.document, patch) for patch in held))]
 
 
-def _spent(lever: str, evidence: Evidence) -> Iterator[str]:
-    tries = [edit for edit in evidence.landscape.tried if edit["lever"] == lever and edit["reason"].partition(":")[0] not in UNPLAYED]
+def _spent(operator: str, evidence: Evidence) -> Iterator[str]:
+    tries = [edit for edit in evidence.landscape.tried if edit["operator"] == operator and edit["reason"].partition(":")[0] not in UNPLAYED]
     if len(tries) >= SPENT and not any(edit["verdict"] != "rejected" or edit["flipped"] for edit in tries):
-        yield f"the lever {lever!r} was played {len(tries)} times and flipped nothing: try another one"
+        yield f"the operator {operator!r} was played {len(tries)} times and flipped nothing: try another one"
 
 
 def _worth(candidate: Candidate, evidence: Evidence) -> float:
-    """Return how many tasks an edit is to unlock, less what its lever fell short of before."""
+    """Return how many tasks an edit is to unlock, less what its operator fell short of before."""
     predicted = len(candidate.manifest.get("predicted_impact", {}).get("will_unlock", ()))
-    rate = evidence.landscape.hit_rates.get(candidate.manifest.get("lever", ""))
+    rate = evidence.landscape.hit_rates.get(candidate.manifest.get("operator", ""))
     return predicted * (rate["flipped"] / rate["predicted"] if rate and rate["predicted"] else 1.0)
 
 

@@ -207,9 +207,14 @@ def _readable(candidate: Candidate) -> Candidate:
     try:
         check_manifest(candidate.manifest)
     except ManifestError:
-        lever = str(candidate.manifest.get("lever") or "no lever named")[:120]
+        operator = str(candidate.manifest.get("operator") or "no operator named")[:120]
         impact: dict[str, list[str]] = {"will_unlock": [], "will_stabilize": [], "at_risk": []}
-        blank = {"candidate_id": candidate.id, "bucket": candidate.dimension, "lever": lever, "hypothesis": "The manifest is not complete."}
+        blank = {
+            "candidate_id": candidate.id,
+            "bucket": candidate.dimension,
+            "operator": operator,
+            "hypothesis": "The manifest is not complete.",
+        }
         return replace(candidate, manifest={**blank, "evidence": {}, "predicted_impact": impact, "attribution_signature": ""})
     return candidate
 
@@ -219,7 +224,7 @@ def _as_variant(candidate: Candidate, helped: Sequence[str]) -> Candidate:
     manifest = {
         **candidate.manifest,
         "candidate_id": f"{candidate.id}v",
-        "lever": f"{candidate.manifest['lever'][:100]}, for some goals",
+        "operator": f"{candidate.manifest['operator'][:100]}, for some goals",
         "hypothesis": "The edit helps some training tasks and hurts others, and the words of their goals tell them apart.",
         "predicted_impact": {"will_unlock": sorted(helped), "will_stabilize": [], "at_risk": []},
     }

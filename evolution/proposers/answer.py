@@ -2,7 +2,7 @@
 
 An edit sets a processor of the library, takes one away, adds a sentence or two to the system prompt, or adds a processor of its own code,
 which runs in the sandbox. Everything in it is bounded. What training taught (milestones, counts) is never written by a model: it comes
-from the lessons, as `levers` sets it.
+from the lessons, as `operators` sets it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from homebody.envs.interpreter import one_line
 from homebody.envs.text import JsonError, parse_json
 from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.proposers.edit import new_id, set_processors, take_out, target
-from homebody.evolution.proposers.lever import Settings, param_of
-from homebody.evolution.proposers.levers import levers
+from homebody.evolution.proposers.operator import Settings, param_of
+from homebody.evolution.proposers.operators import operators
 
 WHY_CHARACTERS = 160
 LEAST_PROMPT, PROMPT_CHARACTERS = 20, 300
@@ -51,7 +51,7 @@ class Edit:
     answers: str
     """The failure category that it is meant to mend."""
     why: str
-    lever: str
+    operator: str
     dimension: str
     signature: str
     patch: Patch
@@ -61,10 +61,10 @@ def on_offer(spec: HarnessSpec, lessons: Lessons) -> dict[str, Settings]:
     """Return the processors that an edit may set, each with what is set besides the parameters that the edit gives.
 
     Those are the library's, and the user's own that are in the harness. A processor that needs what
-    training taught is on offer only where the lessons hold it and a lever says how it is set.
+    training taught is on offer only where the lessons hold it and an operator says how it is set.
     """
     found: dict[str, Settings] = {}
-    rows = levers()
+    rows = operators()
     own = {item["use"] for item in spec.components.values() if known(item["use"]) is None}
     for use in sorted((set(REGISTRY) | own) - {*OWN_EDITS}):
         processor = find(use)
@@ -75,7 +75,7 @@ def on_offer(spec: HarnessSpec, lessons: Lessons) -> dict[str, Settings]:
         if not taught or use in own:
             found[use] = {}
             continue
-        settings = (lever.build(spec, lessons) for lever in rows if lever.use == use)
+        settings = (operator.build(spec, lessons) for operator in rows if operator.use == use)
         first = next((setting for setting in settings if setting is not None), None)
         if first is not None:
             found[use] = first
@@ -128,19 +128,19 @@ def read_answer(text: str, schema: Mapping[str, Any], spec: HarnessSpec, offered
         where = "".join(f"/{part}" for part in wrong.absolute_path) or "/"
         raise AnswerError(f"not the form that was asked for, at {where}: {one_line(wrong.message)}")
     try:
-        lever, signature, dimension, patch = _patch(answer["edit"], spec, offered)
+        operator, signature, dimension, patch = _patch(answer["edit"], spec, offered)
         behaviour = spec.patch(patch).check().behaviour_hash
     except (PatchError, HarnessError) as error:
         raise AnswerError(one_line(str(error))) from None
     if behaviour == spec.behaviour_hash:
-        raise AnswerError(f"{lever}: changes nothing")
+        raise AnswerError(f"{operator}: changes nothing")
     if behaviour in tried:
-        raise AnswerError(f"{lever}: leads to a behaviour that was tried before")
-    return Edit(answer["answers"], one_line(answer["why"]), lever, dimension, signature, patch)
+        raise AnswerError(f"{operator}: leads to a behaviour that was tried before")
+    return Edit(answer["answers"], one_line(answer["why"]), operator, dimension, signature, patch)
 
 
 def _patch(edit: Mapping[str, Any], spec: HarnessSpec, offered: Mapping[str, Settings]) -> tuple[str, str, str, Patch]:
-    """Return lever, id of the component at work, dimension and patch of an edit by the schema."""
+    """Return operator, id of the component at work, dimension and patch of an edit by the schema."""
     if "set" in edit:
         use = edit["set"]
         settings = {**offered[use], use: {**offered[use].get(use, {}), **edit["params"]}}
@@ -158,9 +158,9 @@ def _patch(edit: Mapping[str, Any], spec: HarnessSpec, offered: Mapping[str, Set
     # The last word: what it sees is what all others have made.
     others = [name for name, processor in spec.processors().items() if hook_of(spec.components[name], processor) == edit["hook"]]
     name = new_id(spec, "code")
-    lever = f"code at {edit['hook']}: {one_line(' '.join(edit['code'])[:60])}"
+    operator = f"code at {edit['hook']}: {one_line(' '.join(edit['code'])[:60])}"
     value = {**code, "after": others[-1:]} if others else code
-    return lever, name, "control", [{"op": "add", "path": pointer("components", name), "value": value}]
+    return operator, name, "control", [{"op": "add", "path": pointer("components", name), "value": value}]
 
 
 def _params_schema(use: str) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class Proposer(Protocol):
 def make_manifest(
     candidate_id: str,
     dimension: str,
-    lever: str,
+    operator: str,
     hypothesis: str,
     evidence: Evidence,
     answers: Collection[str],
@@ -95,7 +95,7 @@ def make_manifest(
     Args:
         candidate_id: of the candidate.
         dimension: of the harness that it edits; the manifest's `bucket`.
-        lever: what is done, in a few words.
+        operator: what is done, in a few words.
         hypothesis: one sentence: why this edit answers the evidence.
         evidence: what the proposer was given.
         answers: failure categories that the edit is meant to mend.
@@ -111,7 +111,7 @@ def make_manifest(
     return {
         "candidate_id": candidate_id,
         "bucket": dimension,
-        "lever": lever,
+        "operator": operator,
         "hypothesis": hypothesis,
         "evidence": shown,
         "predicted_impact": {

@@ -32,9 +32,9 @@ def random(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
     return [_control(evidence, number, "random", patch, name, dimension) for number, (patch, name, dimension) in enumerate(drawn, 1)]
 
 
-def _control(evidence: Evidence, number: int, lever: str, patch: Patch, signature: str, dimension: str) -> Candidate:
+def _control(evidence: Evidence, number: int, operator: str, patch: Patch, signature: str, dimension: str) -> Candidate:
     name = f"r{evidence.round}c{number}"
-    manifest = make_manifest(name, dimension, lever, "A control claims nothing.", evidence, (), signature)
+    manifest = make_manifest(name, dimension, operator, "A control claims nothing.", evidence, (), signature)
     impact: dict[str, list[str]] = {key: [] for key in manifest["predicted_impact"]}
     return Candidate(name, dimension, patch, {**manifest, "predicted_impact": impact, "control": True})
 

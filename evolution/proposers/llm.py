@@ -69,12 +69,12 @@ def _ask(
         manifest = make_manifest(name, "control", "no edit", "What the model wrote is no edit.", evidence, (), "")
         return Candidate(name, "control", [], manifest, problem=f"{error}; it wrote {shown(answer)}")
     tried.add(spec.patch(edit.patch).behaviour_hash)
-    manifest = make_manifest(name, edit.dimension, edit.lever, edit.why, evidence, (edit.answers,), edit.signature)
+    manifest = make_manifest(name, edit.dimension, edit.operator, edit.why, evidence, (edit.answers,), edit.signature)
     return Candidate(name, edit.dimension, edit.patch, manifest)
 
 
 def _refusal(candidate: Candidate, objections: Sequence[str]) -> str:
-    what = candidate.problem or f"{candidate.manifest['lever']}: {'; '.join(objections) or 'already proposed'}"
+    what = candidate.problem or f"{candidate.manifest['operator']}: {'; '.join(objections) or 'already proposed'}"
     return what[:REFUSAL_CHARACTERS]
 
 

@@ -81,7 +81,7 @@ def _component(name: str, item: Mapping[str, Any]) -> str:
 
 
 def _tried(edit: Mapping[str, Any]) -> str:
-    return f"- {_cut(edit['lever'], 80)}: {edit['verdict']}"
+    return f"- {_cut(edit['operator'], 80)}: {edit['verdict']}"
 
 
 def _offer(use: str, level: int) -> str:

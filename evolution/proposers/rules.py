@@ -1,12 +1,12 @@
-"""The proposer without a model: it looks up which levers answer the failures that the digests show.
+"""The proposer without a model: it looks up which operators answer the failures that the digests show.
 
-Levers that answer more failures come first. One that was tried and flipped none of the tasks that it was to unlock goes to the end. After
-a round that shipped nothing, the last place of the round goes to a dimension of the harness that no edit has touched yet, if a lever
-there has any evidence for it: the guard against trying ever finer versions of what did not help. A round of one candidate has no place to
-spare for that: its levers come in their order, and the run goes on until each had its turn.
+Operators that answer more failures come first. One that was tried and flipped none of the tasks that it was to unlock goes to the end.
+After a round that shipped nothing, the last place of the round goes to a dimension of the harness that no edit has touched yet, if an
+operator there has any evidence for it: the guard against trying ever finer versions of what did not help. A round of one candidate has no
+place to spare for that: its operators come in their order, and the run goes on until each had its turn.
 
 An edit that was refused because its best twin gains more than the model is good machinery that leaves the model no part. It comes
-again, before all others, together with a lever that asks the model.
+again, before all others, together with an operator that asks the model.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from homebody.evolution.evidence.landscape import Landscape
 from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.proposers.candidate import Candidate, Evidence, make_manifest
 from homebody.evolution.proposers.edit import set_processors, target
-from homebody.evolution.proposers.lever import Build, Lever, Settings
-from homebody.evolution.proposers.levers import levers
+from homebody.evolution.proposers.operator import Build, EditOperator, Settings
+from homebody.evolution.proposers.operators import operators
 
 OFTEN = 2
-"""Rejections at the gate, without one acceptance, after which a lever counts as failed though its flips were not measured."""
+"""Rejections at the gate, without one acceptance, after which an operator counts as failed though its flips were not measured."""
 
 
 ASKING = "model"
@@ -35,18 +35,18 @@ ASKING = "model"
 
 @dataclass(frozen=True)
 class _Option:
-    lever: Lever
+    operator: EditOperator
     patch: Patch
     signature: str
     """Id of the component at work."""
 
     @property
     def dimension(self) -> str:
-        return find(self.lever.use).dimension
+        return find(self.operator.use).dimension
 
 
 def propose(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
-    """Propose the levers that answer most of the failures; where the critic objects to one, the next takes its place."""
+    """Propose the operators that answer most of the failures; where the critic objects to one, the next takes its place."""
     options = list(_options(spec, evidence))
     landscape = evidence.landscape
     if k > 1 and _idle(landscape, evidence.round) and not evidence.objections:
@@ -58,19 +58,22 @@ def propose(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
 
 
 def _options(spec: HarnessSpec, evidence: Evidence) -> Iterator[_Option]:
-    """Yield the levers that apply and lead to a behaviour that was not tried, best first."""
+    """Yield the operators that apply and lead to a behaviour that was not tried, best first."""
     failures = evidence.landscape.failures
 
-    def answered(lever: Lever) -> int:
-        return sum(len(tasks) for category, tasks in failures.items() if category in lever.answers)
+    def answered(operator: EditOperator) -> int:
+        return sum(len(tasks) for category, tasks in failures.items() if category in operator.answers)
 
-    objected = {candidate.manifest["lever"] for candidate in evidence.proposed if candidate.id in evidence.objections}
-    table = [lever for lever in levers() if lever.name not in objected and answered(lever)]
-    # Stable: of levers that answer as many failures, the table's order holds.
-    table.sort(key=lambda lever: (_has_failed(lever.name, evidence.landscape), -answered(lever)))
+    objected = {candidate.manifest["operator"] for candidate in evidence.proposed if candidate.id in evidence.objections}
+    table = [operator for operator in operators() if operator.name not in objected and answered(operator)]
+    # Stable: of operators that answer as many failures, the table's order holds.
+    table.sort(key=lambda operator: (_has_failed(operator.name, evidence.landscape), -answered(operator)))
     seen = {spec.behaviour_hash, *evidence.tried}
-    for lever in (*(lever for lever in _pairs(evidence.landscape) if lever.name not in objected and answered(lever)), *table):
-        settings = lever.build(spec, evidence.lessons)
+    for operator in (
+        *(operator for operator in _pairs(evidence.landscape) if operator.name not in objected and answered(operator)),
+        *table,
+    ):
+        settings = operator.build(spec, evidence.lessons)
         if settings is None:
             continue
         patch = set_processors(spec, settings)
@@ -80,20 +83,20 @@ def _options(spec: HarnessSpec, evidence: Evidence) -> Iterator[_Option]:
         except (HarnessError, PatchError):  # a rule or a class of the user's does the same, for example
             continue
         # Where the component at work stays as it is, its activations would not show the edit.
-        name = target(spec, lever.use)
+        name = target(spec, operator.use)
         if edited.behaviour_hash not in seen and edited.components[name] != spec.components.get(name):
             seen.add(edited.behaviour_hash)
-            yield _Option(lever, patch, name)
+            yield _Option(operator, patch, name)
 
 
-def _pairs(landscape: Landscape) -> Iterator[Lever]:
-    """Yield what a twin took over, each with every lever that asks the model."""
-    taken = dict.fromkeys(edit["lever"] for edit in landscape.tried if _is_taken_over(edit))
-    for first in (lever for lever in levers() if lever.name in taken):
-        for second in levers():
+def _pairs(landscape: Landscape) -> Iterator[EditOperator]:
+    """Yield what a twin took over, each with every operator that asks the model."""
+    taken = dict.fromkeys(edit["operator"] for edit in landscape.tried if _is_taken_over(edit))
+    for first in (operator for operator in operators() if operator.name in taken):
+        for second in operators():
             if second.use not in ("decide", first.use) and find(second.use).dimension == ASKING:
                 why = f"Its twin gained more than the model, which now has a part in it. {second.why}"
-                yield Lever(f"{first.name}, and {second.name}", why, first.answers, second.use, _both(first, second))
+                yield EditOperator(f"{first.name}, and {second.name}", why, first.answers, second.use, _both(first, second))
 
 
 def _is_taken_over(edit: Mapping[str, Any]) -> bool:
@@ -102,7 +105,7 @@ def _is_taken_over(edit: Mapping[str, Any]) -> bool:
     return edit["verdict"] == "rejected" and twin_gain is not None and twin_gain > max(0.0, gain or 0.0)
 
 
-def _both(first: Lever, second: Lever) -> Build:
+def _both(first: EditOperator, second: EditOperator) -> Build:
     def build(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
         one, other = first.build(spec, lessons), second.build(spec, lessons)
         return None if one is None or other is None else {**one, **other}
@@ -110,12 +113,12 @@ def _both(first: Lever, second: Lever) -> Build:
     return build
 
 
-def _has_failed(lever: str, landscape: Landscape) -> bool:
-    """Tell whether a lever was tried and did nothing of what it was to do."""
-    rate = landscape.hit_rates.get(lever)
+def _has_failed(operator: str, landscape: Landscape) -> bool:
+    """Tell whether an operator was tried and did nothing of what it was to do."""
+    rate = landscape.hit_rates.get(operator)
     if rate is not None and rate["predicted"]:
         return not rate["flipped"]
-    verdicts = [edit["verdict"] for edit in landscape.tried if edit["lever"] == lever]
+    verdicts = [edit["verdict"] for edit in landscape.tried if edit["operator"] == operator]
     return len(verdicts) >= OFTEN and set(verdicts) == {"rejected"}
 
 
@@ -126,6 +129,6 @@ def _idle(landscape: Landscape, number: int) -> bool:
 
 
 def _candidate(option: _Option, evidence: Evidence, number: int) -> Candidate:
-    name, lever = f"r{evidence.round}c{number}", option.lever
-    manifest = make_manifest(name, option.dimension, lever.name, lever.why, evidence, lever.answers, option.signature)
+    name, operator = f"r{evidence.round}c{number}", option.operator
+    manifest = make_manifest(name, option.dimension, operator.name, operator.why, evidence, operator.answers, option.signature)
     return Candidate(name, option.dimension, option.patch, manifest)

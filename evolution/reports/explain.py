@@ -118,7 +118,7 @@ def card_markdown(card: Mapping[str, Any]) -> str:
     """Write what is known of a candidate as Markdown that fits a screen."""
     manifest = card["manifest"]
     lines = [
-        f"# {card['id']}: {_line(manifest['lever'])} ({card['dimension']})",
+        f"# {card['id']}: {_line(manifest['operator'])} ({card['dimension']})",
         "",
         f"**{card['came']}**: {_line(card['reason'])}",
         "",
@@ -166,7 +166,7 @@ def round_markdown(found: Mapping[str, Any]) -> str:
         by = ", ".join(f"{name} {steps}" for name, steps in found_here["decided_by"].items())
         lines += [f"- The steps that show where {part} failed were decided by {by}"] if by else []
     for card in found["cards"]:
-        lines += ["", f"## {card['id']}: {_line(card['manifest']['lever'])}", ""]
+        lines += ["", f"## {card['id']}: {_line(card['manifest']['operator'])}", ""]
         lines += [f"{card['came'].capitalize()}: {_line(card['reason'])}", "", _line(card["manifest"].get("hypothesis", "")), ""]
         lines += [f"- {_line(line)}" for line in card["changes"]]
     return "\n".join(lines).rstrip() + "\n"

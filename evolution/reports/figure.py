@@ -1,4 +1,6 @@
-"""The figures of a run: success by round, the final figures beside their controls, failures by round, levers. Sole importer of matplotlib.
+"""The figures of a run: success by round, the final figures beside their controls, failures by round, edit operators.
+
+Sole importer of matplotlib.
 
 The same run gives the same bytes: no date and no software version in a file.
 """
@@ -63,7 +65,7 @@ def draw_run(run: Mapping[str, Any], path: str | Path) -> None:
 
 
 def figures(run: Mapping[str, Any]) -> dict[str, Figure]:
-    """Draw each figure for which the run has data: `rounds`, `held-out`, `failures`, `levers`."""
+    """Draw each figure for which the run has data: `rounds`, `held-out`, `failures`, `operators`."""
     drawn: dict[str, Figure] = {}
 
     def draw(name: str, height: float, function: Callable[..., None], *arguments: Any) -> None:
@@ -79,8 +81,8 @@ def figures(run: Mapping[str, Any]) -> dict[str, Figure]:
     if any(item["failures"] for item in run["rounds"]):
         draw("failures", 3.6, _failures, run["rounds"])
     if any(item["candidates"] for item in run["rounds"]):
-        levers = {edit["manifest"]["lever"] for item in run["rounds"] for edit in item["candidates"]}
-        draw("levers", 1.2 + 0.36 * len(levers), _levers, run["rounds"])
+        operators = {edit["manifest"]["operator"] for item in run["rounds"] for edit in item["candidates"]}
+        draw("operators", 1.2 + 0.36 * len(operators), _operators, run["rounds"])
     return drawn
 
 
@@ -148,8 +150,8 @@ def _rounds(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
     labels = []
     for item, before in zip(rounds, [None, *rounds], strict=False):
         shipped = before["shipped"] if before else None
-        lever = next((edit["manifest"]["lever"] for edit in before["candidates"] if edit["id"] == shipped), "") if before else ""
-        shown = textwrap.wrap(f"+ {lever}" if lever else "", 12) if len(rounds) < 7 else ["+"] if lever else []
+        operator = next((edit["manifest"]["operator"] for edit in before["candidates"] if edit["id"] == shipped), "") if before else ""
+        shown = textwrap.wrap(f"+ {operator}" if operator else "", 12) if len(rounds) < 7 else ["+"] if operator else []
         labels.append("\n".join([str(item["round"]), *shown]))
     axes.set_xlabel("round; +: an edit was shipped before it", color=INK)
     axes.set_ylabel("tasks solved, % (line: 95% interval)", color=INK)
@@ -224,13 +226,13 @@ def _failures(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
     axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5), labelcolor=INK)
 
 
-def _levers(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
-    title(axes, "Levers: how often tried, and what became of them")
+def _operators(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
+    title(axes, "Edit operators: how often tried, and what became of them")
     counts: dict[str, Counter[str]] = {}
     for item in rounds:
         for edit in item["candidates"]:
             came = "rejected" if edit["verdict"] == "rejected" else "shipped" if edit["id"] == item["shipped"] else "accepted, not shipped"
-            counts.setdefault(edit["manifest"]["lever"], Counter())[came] += 1
+            counts.setdefault(edit["manifest"]["operator"], Counter())[came] += 1
     names = list(reversed(counts))
     base = [0] * len(names)
     for came, colour in VERDICTS.items():

@@ -164,20 +164,20 @@ def candidates(history: History) -> list[dict[str, Any]]:
     return found
 
 
-def levers(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Sum candidates up by lever.
+def operators(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Sum candidates up by operator.
 
     Args:
         found: as `candidates` returns them.
 
     Returns:
-        By lever, in order of first use: `lever`, `dimensions`, `tried`, `accepted`, `shipped`, and over the shipped edits whose next
+        By operator, in order of first use: `operator`, `dimensions`, `tried`, `accepted`, `shipped`, and over the shipped edits whose next
         round was played `predicted` and `unlocked` (numbers of training tasks).
     """
     rows: dict[str, dict[str, Any]] = {}
     for edit in found:
-        lever = edit["manifest"]["lever"]
-        row = rows.setdefault(lever, {"lever": lever, "dimensions": [], **dict.fromkeys(COUNTS, 0)})
+        operator = edit["manifest"]["operator"]
+        row = rows.setdefault(operator, {"operator": operator, "dimensions": [], **dict.fromkeys(COUNTS, 0)})
         row["dimensions"] = sorted({*row["dimensions"], edit["dimension"]})
         row["tried"] += 1
         row["accepted"] += edit["verdict"] == "accepted"

@@ -23,7 +23,7 @@ class Edit:
 
     id: str
     round: int
-    lever: str
+    operator: str
     dimension: str
     patch: Patch
     before: HarnessSpec
@@ -31,8 +31,8 @@ class Edit:
 
     @property
     def label(self) -> str:
-        """Its id and lever, for people."""
-        return f"{self.id} {self.lever}"
+        """Its id and operator, for people."""
+        return f"{self.id} {self.operator}"
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _replay(run_dir: UserPath, seed: HarnessSpec, rounds: list[dict[str, Any]]) 
                 continue
             made[edited.behaviour_hash] = edited
             if shipped:
-                lever = candidate["manifest"]["lever"]
-                edits.append(Edit(candidate["id"], item["round"], lever, candidate["dimension"], candidate["patch"], before, edited))
+                operator = candidate["manifest"]["operator"]
+                edits.append(Edit(candidate["id"], item["round"], operator, candidate["dimension"], candidate["patch"], before, edited))
                 spec = edited
     return edits, made

@@ -60,7 +60,7 @@ class Live:
                 self.round, self.current = data["round"], {}
                 self.rounds[self.round] = {"round": self.round, "train": None, "validation": None, "worth": None, "shipped": ""}
             case "candidate":
-                row = {"id": data["id"], "round": self.round, "dimension": data["dimension"], "lever": data["manifest"]["lever"]}
+                row = {"id": data["id"], "round": self.round, "dimension": data["dimension"], "operator": data["manifest"]["operator"]}
                 self.candidates[data["id"]] = {**row, "wins": 0, "losses": 0, "compared": 0, "of": 0, "verdict": "", "reason": ""}
             case "play":
                 self._play(when, data)
@@ -72,7 +72,7 @@ class Live:
             case "verdict":
                 self.candidates[data["id"]] |= {"verdict": "accepted" if data["accepted"] else "rejected", "reason": data["reason"]}
             case "ship":
-                self.rounds[self.round]["shipped"] = data["lever"]
+                self.rounds[self.round]["shipped"] = data["operator"]
             case "end":
                 self.phase, self.current = "finished", {}
 

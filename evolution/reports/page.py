@@ -19,7 +19,7 @@ from markupsafe import Markup
 from homebody.evolution.evidence.digest import CATEGORIES, PART, PARTS
 from homebody.evolution.reports.explain import cards
 from homebody.evolution.reports.figure import figures, inline_svg
-from homebody.evolution.reports.history import History, cost, held_out, levers, outcomes, read_history
+from homebody.evolution.reports.history import History, cost, held_out, operators, outcomes, read_history
 from homebody.evolution.reports.summary import EVOLVED, SEED, ended, grades, interval, objective, plays_twins, steps
 from homebody.evolution.reports.transcript import by_worth, groups, transcript
 from homebody.evolution.reports.worth import SHARE_HEADS, beside, best_twin, choice, gains, percent, share_cells, value
@@ -31,7 +31,7 @@ ALTERNATIVES = {
     "rounds": "Line chart of the share of training and validation tasks solved in each round; the table below has its numbers.",
     "held-out": "Bar chart of the share of held-out tasks solved by harnesses and controls; the table below has its numbers.",
     "failures": "Stacked bars of the failures on training tasks in each round, by category; the table below has its numbers.",
-    "levers": "Bars of how often each lever was tried, by what became of it; the table below has its numbers.",
+    "operators": "Bars of how often each operator was tried, by what became of it; the table below has its numbers.",
 }
 """What each figure shows, for those who do not see it."""
 
@@ -65,7 +65,7 @@ def build_page(run_dir: str | Path, transcript_bytes: int = TRANSCRIPT_BYTES) ->
         decided=_decided(history),
         objective=objective(history.run["end"] or history.run["start"] or {}),
         choice=choice(history.run["end"] or {}),
-        levers=levers(found),
+        operators=operators(found),
         candidates=found,
         parts={part: outcomes(history, part) for part in ("training", "validation")},
         held_out=held_out(history),

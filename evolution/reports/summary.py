@@ -41,7 +41,7 @@ def read_run(run_dir: str | Path) -> dict[str, Any]:
     Returns:
         `start`, `lessons` (counts only), `rounds`, `end` (None while the run goes on), `failed` (the error that stopped a run which has
         not ended, or None), `evaluations`, and `table`: the final figures by split, the latest of each kind. Where the run has kept them
-        `noise` (what the A/A run found) and `hit_rates` (by lever: training tasks that its edits were to unlock, `predicted`, and did,
+        `noise` (what the A/A run found) and `hit_rates` (by operator: training tasks that its edits were to unlock, `predicted`, and did,
         `flipped`).
 
     Raises:
@@ -185,11 +185,11 @@ def round_lines(item: Mapping[str, Any]) -> list[str]:
         "",
     ]
     if item["candidates"]:
-        lines += ["| edit | dimension | lever | verdict | gain in points | reason |", "|---|---|---|---|---|---|"]
+        lines += ["| edit | dimension | operator | verdict | gain in points | reason |", "|---|---|---|---|---|---|"]
     for edit in item["candidates"]:
         shipped = " (shipped)" if edit["id"] == item["shipped"] else ""
         verdict = f"{edit['verdict']}{shipped}"
-        cells = (edit["id"], edit["dimension"], edit["manifest"]["lever"], verdict, worth.gains(edit), edit["reason"])
+        cells = (edit["id"], edit["dimension"], edit["manifest"]["operator"], verdict, worth.gains(edit), edit["reason"])
         lines.append("| " + " | ".join(map(cell, cells)) + " |")
     if item.get("variants"):
         lines += ["", f"Variants: {', '.join(item['variants'])}."]
@@ -213,7 +213,7 @@ def ended(stopped: str) -> str:
 
 
 def _account(run: Mapping[str, Any]) -> list[str]:
-    """Write what the run cost and saved, how its gate was set, and which levers kept what they promised; each where it is known."""
+    """Write what the run cost and saved, how its gate was set, and which operators kept what they promised; each where it is known."""
     end, noise, said = run["end"] or {}, run.get("noise"), []
     if noise:
         said.append(
@@ -234,9 +234,9 @@ def _account(run: Mapping[str, Any]) -> list[str]:
         said.append(f"Saved: {saved['played']} episodes played of {saved['everything']} that playing everything anew takes ({parts}).")
     lines = ["## Gate and cost", "", *(f"- {line}" for line in said), ""] if said else []
     if run.get("hit_rates"):
-        lines += ["| lever | predicted training tasks solved |", "|---|---|"]
+        lines += ["| operator | predicted training tasks solved |", "|---|---|"]
         rates = run["hit_rates"].items()
-        lines += [f"| {cell(lever)} | {rate['flipped']} of {rate['predicted']} |" for lever, rate in rates] + [""]
+        lines += [f"| {cell(operator)} | {rate['flipped']} of {rate['predicted']} |" for operator, rate in rates] + [""]
     return lines
 
 

@@ -150,7 +150,7 @@ def ask(candidate: Candidate, verdict: Verdict) -> str:
     evidence = "; ".join(f"{category}: {len(tasks)} tasks" for category, tasks in manifest["evidence"].items())
     echo(f"\n{candidate.id} passed the gate: {verdict.reason}")
     for name, said in (
-        ("lever", f"{manifest['lever']} ({candidate.dimension})"),
+        ("operator", f"{manifest['operator']} ({candidate.dimension})"),
         ("hypothesis", manifest["hypothesis"]),
         ("evidence", evidence or "none"),
         ("predicted", f"unlocks {len(impact['will_unlock'])} training tasks, puts {len(impact['at_risk'])} at risk"),

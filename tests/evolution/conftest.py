@@ -197,10 +197,10 @@ def baseline(small: Callable[..., EvolveConfig], tmp_path_factory: pytest.TempPa
     return Run(small(), run_dir, result, events, resets, asked)
 
 
-def _edit(name: str, lever: str, verdict: str, reason: str) -> dict[str, Any]:
+def _edit(name: str, operator: str, verdict: str, reason: str) -> dict[str, Any]:
     impact = {"will_unlock": ["train/a-0"], "at_risk": ["train/a-1"]}
-    manifest = {"lever": lever, "evidence": {"loop": ["train/a-0"]}, "predicted_impact": impact, "attribution_signature": "visited"}
-    patch = [{"op": "add", "path": "/components/note", "value": {"note": lever}}]
+    manifest = {"operator": operator, "evidence": {"loop": ["train/a-0"]}, "predicted_impact": impact, "attribution_signature": "visited"}
+    patch = [{"op": "add", "path": "/components/note", "value": {"note": operator}}]
     outcome = {"verdict": verdict, "reason": reason, "wins": 1, "losses": 0}
     return {"id": name, "dimension": "memory", "patch": patch, "manifest": manifest, **outcome}
 
@@ -213,7 +213,7 @@ def told_run(episode: Callable[..., EpisodeRecord]) -> Callable[..., Path]:
     tried before. Round 2 plays training `+-`, and has its validation from r1c1. Each step's observation is `text`.
     """
 
-    def write(run_dir: Path, text: str = "Dust.", name: str = "a lever") -> Path:
+    def write(run_dir: Path, text: str = "Dust.", name: str = "an operator") -> Path:
         def play(what: str, split: str, behaviour: str, outcomes: str) -> list[str]:
             keys = {}
             for number, mark in enumerate(outcomes):
@@ -249,7 +249,7 @@ def told_run(episode: Callable[..., EpisodeRecord]) -> Callable[..., Path]:
         edits = [
             _edit("r1c1", name, "accepted", "1 tasks won, 0 lost"),
             _edit("r1c2", name, "rejected", "dropped after 2 of 3 tasks: it can gain 0 tasks at most, and 1 are to be beaten"),
-            _edit("r1c3", "another lever", "rejected", "novelty: this behaviour was tried before"),
+            _edit("r1c3", "another operator", "rejected", "novelty: this behaviour was tried before"),
         ]
         with Store(run_dir) as store:
             start = {"env_id": "Quarry-v0", "model": "m", "harness": name, "env_kwargs": {"deep": text}, "budget_episodes": None}

@@ -38,7 +38,7 @@ def turns(spec: HarnessSpec) -> int:
 
 def candidate(name: str, patch: list[dict[str, Any]], signature: str = "history_window") -> Candidate:
     manifest = {
-        "candidate_id": name, "bucket": "context", "lever": f"lever {name}", "hypothesis": "A test.", "evidence": {}, "control": True,
+        "candidate_id": name, "bucket": "context", "operator": f"operator {name}", "hypothesis": "A test.", "evidence": {}, "control": True,
         "predicted_impact": {"will_unlock": [], "will_stabilize": [], "at_risk": []}, "attribution_signature": signature,
     }  # fmt: skip
     return Candidate(name, "context", patch, manifest)
@@ -452,7 +452,7 @@ def test_an_answer_that_is_none(loop: Loop) -> None:
 
 def test_what_is_no_edit_or_has_no_manifest_is_refused_and_reported(loop: Loop) -> None:
     no_edit = Candidate("r1c1", "context", [], candidate("r1c1", []).manifest, problem="the answer is no JSON")
-    bare = Candidate("r1c2", "context", [{"op": "remove", "path": "/components/system_prompt"}], {"lever": "less", "control": True})
+    bare = Candidate("r1c2", "context", [{"op": "remove", "path": "/components/system_prompt"}], {"operator": "less", "control": True})
     result = loop({20: ("----", 9)}, [[no_edit, bare]])
     # The proposer is asked once more for what is no edit, and says the same again.
     second, first, again = result["rounds"][0]["candidates"]
@@ -460,7 +460,7 @@ def test_what_is_no_edit_or_has_no_manifest_is_refused_and_reported(loop: Loop) 
     assert first["reason"] == again["reason"]
     assert (first["reason"], first["checks"]) == ("proposal: the answer is no JSON", [["proposal", "the answer is no JSON"]])
     assert second["reason"].startswith("manifest: /: 'candidate_id' is a required property; ")
-    assert second["manifest"]["lever"] == "less"
+    assert second["manifest"]["operator"] == "less"
     assert second["manifest"]["predicted_impact"] == {"will_unlock": [], "will_stabilize": [], "at_risk": []}
     assert {number for number, _ in result["played"]} == {20}
 
@@ -545,7 +545,7 @@ def test_the_final_harness_is_the_last_shipped_one_whose_model_is_worth_somethin
     assert [item["shipped"] for item in result["rounds"]] == ["1", "2", None]
     assert (result["kept"], final_turns(result)) == (kept, kept or 20)
     assert [found["model_value"]["lower90"] > 0 for found in result["shipped"]][kept:] == [False] * (2 - kept)
-    assert HarnessSpec.load(result["final_harness"]).document.get("origin", {}).get("edits", []) == ["lever 1", "lever 2"][:kept]
+    assert HarnessSpec.load(result["final_harness"]).document.get("origin", {}).get("edits", []) == ["operator 1", "operator 2"][:kept]
     final = result["shipped"][kept - 1] if kept else result["rounds"][0]
     assert (result["final"]["behaviour_hash"], result["final"]["model_value"]) == (result["final_hash"], final["model_value"])
     lineage = read_lineage(tmp_path)

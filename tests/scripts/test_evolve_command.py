@@ -41,7 +41,7 @@ def test_a_person_sees_the_manifest_and_ships(homebody: Command, tmp_path: Path,
     assert answer.code == 0
     assert "r1c1 passed the gate: 3 tasks won, 0 lost" in answer.out
     card = dict(line.strip().split(maxsplit=1) for line in answer.out.splitlines() if line.startswith("  ") and line.strip()[0].isalpha())
-    assert card["lever"] == "learned_plan (memory)"
+    assert card["operator"] == "learned_plan (memory)"
     assert card["lost"] == "none"
     assert {"hypothesis", "evidence", "predicted", "won", "patch"} <= set(card)
     assert "'perhaps' is not one of 'ship', 'reject', 'stop'" in answer.out
@@ -186,12 +186,12 @@ def test_a_spent_budget_is_told_leaves_a_harness_and_can_be_raised(
 
 
 @pytest.mark.parametrize(
-    ("proposer", "lever", "shipped"),
+    ("proposer", "operator", "shipped"),
     [("llm", "set learned_plan", "r1c1"), ("gepa", "rewrite system_prompt.text", None)],
     ids=["llm", "gepa"],
 )
 def test_a_proposer_that_asks_a_model_is_played(
-    homebody: Command, tmp_path: Path, talker: list[Talker], proposer: str, lever: str, shipped: str | None
+    homebody: Command, tmp_path: Path, talker: list[Talker], proposer: str, operator: str, shipped: str | None
 ) -> None:
     if proposer == "gepa":
         pytest.importorskip("gepa")
@@ -203,7 +203,7 @@ def test_a_proposer_that_asks_a_model_is_played(
     (item,) = result["rounds"]
     (edit,) = item["candidates"]
     # It was built, ran and was judged on validation tasks; a text cannot help where nobody reads it.
-    assert (edit["manifest"]["lever"], item["shipped"]) == (lever, shipped)
+    assert (edit["manifest"]["operator"], item["shipped"]) == (operator, shipped)
     assert [name for name, _ in edit["checks"]][:5] == ["manifest", "build", "novelty", "smoke run", "rollouts"]
     assert result["tokens"] > 0
     # What the model said is kept: a resumed run asks nobody.

@@ -14,11 +14,11 @@ WORTH = {"share": "40.0%", "twin": "best twin executor 93.3%", "value": "model_v
 STATE: dict[str, Any] = {
     "phase": "playing", "model": "m", "env": "Quarry-v0", "round": 2, "of_rounds": 6,
     "rounds": [
-        {"round": 1, "train": RATE, "validation": RATE, "worth": WORTH, "shipped": "a lever with a name that is rather longer than most"},
+        {"round": 1, "train": RATE, "validation": RATE, "worth": WORTH, "shipped": "an edit with a name that is rather longer than most"},
         {"round": 2, "train": RATE, "validation": None, "worth": None, "shipped": ""},
     ],
     "candidates": [
-        {"id": "r2c1", "round": 2, "dimension": "memory", "lever": "remember [bold]that[/]", "wins": 5, "losses": 1, "compared": 12,
+        {"id": "r2c1", "round": 2, "dimension": "memory", "operator": "remember [bold]that[/]", "wins": 5, "losses": 1, "compared": 12,
          "of": 40, "verdict": "", "reason": ""},
     ],
     "current": {"what": "r2c1: validation", "who": "r2c1", "part": "validation", "done": 12, "total": 40},

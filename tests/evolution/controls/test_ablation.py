@@ -21,7 +21,7 @@ def lineage(*edits: Settings | list[dict[str, Any]], seed: HarnessSpec | None = 
     for number, edit in enumerate(edits, 1):
         patch = edit if isinstance(edit, list) else set_processors(spec, edit)
         after = spec.patch(patch)
-        made.append(Edit(f"r{number}c1", number, f"lever {number}", "control", patch, spec, after))
+        made.append(Edit(f"r{number}c1", number, f"operator {number}", "control", patch, spec, after))
         spec = after
     config = EvolveConfig("Quarry-v0", "no-model", "generic-act")
     return Lineage(Path(), config, {}, start, tuple(made), {})
@@ -46,7 +46,7 @@ def test_an_edit_is_left_out_and_the_others_stay_as_they_are() -> None:
     assert uses(first.spec) == [use for use in uses(run.replayed) if use != "loop_guard"]
     assert uses(second.spec) == [use for use in uses(run.replayed) if use != "goal_words"]
     assert set(uses(third.spec)) >= set(before) - {"history_window"}
-    assert (first.label, first.problem) == ("without r1c1 lever 1", "")
+    assert (first.label, first.problem) == ("without r1c1 operator 1", "")
     assert [edit.id for edit in first.left_out] == ["r1c1"]
 
 
@@ -54,7 +54,7 @@ def test_an_edit_that_builds_on_another_goes_with_it() -> None:
     run = lineage({"goal_words": {}}, {"loop_guard": {"repeats": 2}}, {"goal_words": {"weight": 7.0}})
     first, _, third = leave_one_out(run)
     assert [edit.id for edit in first.left_out] == ["r1c1", "r3c1"]
-    assert first.label == "without r1c1 lever 1 (not separable from r3c1)"
+    assert first.label == "without r1c1 operator 1 (not separable from r3c1)"
     assert "goal_words" not in uses(first.spec)
     assert "loop_guard" in uses(first.spec)
     assert [edit.id for edit in third.left_out] == ["r3c1"]

@@ -66,7 +66,7 @@ def controls(**changes: Any) -> dict[str, Any]:
 def combination(model: str = "m", benchmark: str = "quarry", **changes: Any) -> dict[str, Any]:
     side = {"n": 4, "success": 0.25, "ci95": [0.05, 0.7]}
     manifest = {
-        "lever": "<b>a lever</b>", "hypothesis": "It helps.", "evidence": {"loop": ["t1", "t2"]},
+        "operator": "<b>an operator</b>", "hypothesis": "It helps.", "evidence": {"loop": ["t1", "t2"]},
         "predicted_impact": {"will_unlock": ["t1", "t2"], "will_stabilize": [], "at_risk": []}, "attribution_signature": "visited",
     }  # fmt: skip
     edit = {
@@ -84,7 +84,7 @@ def combination(model: str = "m", benchmark: str = "quarry", **changes: Any) -> 
         "policy": {"policy": "model", "model": "Gemma 3 270m", "sha256": "abc"},
         "seed": {"style": "grammar", "tried": tried, "asked": {"tasks": ["v1", "v2"]}},
         "rounds": [one, {**one, "round": 2, "candidates": [], "shipped": None}],
-        "levers": [{"lever": "a lever", "dimensions": ["memory"], **counts}], "candidates": [edit, lost],
+        "operators": [{"operator": "an operator", "dimensions": ["memory"], **counts}], "candidates": [edit, lost],
         "cost": {"episodes": 100, "exploration_steps": 5000, "wall_s": 60.0}, **changes,
     }  # fmt: skip
 
@@ -242,7 +242,7 @@ def test_the_whole_text_holds_both_tables_and_their_protocols() -> None:
     assert "pass@2; the best round" in text
     assert "This was --quick" in text
     assert "The evolution took 100 episodes, 5000 exploration steps and 60 s." in text
-    assert "| a lever | 2 | 1 | 1 | 1 of 2 |" in text
+    assert "| an operator | 2 | 1 | 1 | 1 of 2 |" in text
     assert "Published" not in results_markdown(report(combination()))
     assert hit_rate({"predicted": 0, "unlocked": 0}) == ""
 
@@ -260,7 +260,7 @@ def test_everything_is_written_and_the_same_each_time(tmp_path: Path) -> None:
 def test_the_page_needs_nothing_and_escapes_everything() -> None:
     page = build_results_page(report(combination(), combination("<script>alert(1)</script>"), rows=[PUBLISHED]))
     assert "<script" not in page
-    assert "<b>a lever</b>" not in page
+    assert "<b>an operator</b>" not in page
     assert not re.findall(r'(?:src|href)="(?!#|https://arxiv\.org/abs/2606\.14249")[^"]*"', re.sub(r'xlink:href="#[^"]*"', "", page))
     assert page.count("<svg") == 1 + 2 * 4
     found = re.findall(r'\bid="([^"]+)"', page)
@@ -270,7 +270,7 @@ def test_the_page_needs_nothing_and_escapes_everything() -> None:
 
 
 def test_a_report_without_gains_is_still_drawn(tmp_path: Path) -> None:
-    nothing = combination(controls=controls(gain=None, gain_at_k=None, attribution=None), rounds=[], levers=[], candidates=[])
+    nothing = combination(controls=controls(gain=None, gain_at_k=None, attribution=None), rounds=[], operators=[], candidates=[])
     files = write_results(report(nothing), tmp_path)
     assert [path.name for path in files] == ["results.json", "results.md", "results.html", "results.png", "results.svg"]
 
@@ -306,7 +306,7 @@ def test_the_gains_figure_draws_no_null_gain_as_a_gain() -> None:
 
 
 def test_hit_rates_are_of_edits_that_were_put_to_the_test() -> None:
-    assert draw_hit_rates([{"lever": "x", "predicted": 0, "unlocked": 0}]) is None
-    figure = draw_hit_rates([{"lever": "x", "predicted": 4, "unlocked": 3}, {"lever": "y", "predicted": 0, "unlocked": 0}])
+    assert draw_hit_rates([{"operator": "x", "predicted": 0, "unlocked": 0}]) is None
+    figure = draw_hit_rates([{"operator": "x", "predicted": 4, "unlocked": 3}, {"operator": "y", "predicted": 0, "unlocked": 0}])
     assert figure is not None
     assert [text.get_text() for text in figure.axes[0].texts] == ["3 of 4 (75%)"]

@@ -22,7 +22,7 @@ from homebody.evolution.controls.benchmark import benchmarks
 from homebody.evolution.controls.seed import FILE, choose_seed, seed_styles
 from homebody.evolution.gate.player import EpisodesFailedError
 from homebody.evolution.loop import evolve
-from homebody.evolution.proposers.lever import method_of
+from homebody.evolution.proposers.operator import method_of
 from homebody.evolution.store import Store
 
 PRESS = {"types": ["press"], "numbers": 3}

@@ -14,9 +14,9 @@ def digest(task: str, *course: str, kind: str = "a") -> Digest:
     return Digest(task, kind, course[-1] == "won", 3, course[-1], "", (), course[:-1])
 
 
-def edit(name: str, lever: str, verdict: str = "rejected", **fields: Any) -> dict[str, Any]:
+def edit(name: str, operator: str, verdict: str = "rejected", **fields: Any) -> dict[str, Any]:
     impact = {"will_unlock": ["t2", "t1"], "will_stabilize": [], "at_risk": []}
-    manifest = {"lever": lever, "predicted_impact": impact, "attribution_signature": "visited"}
+    manifest = {"operator": operator, "predicted_impact": impact, "attribution_signature": "visited"}
     return {"id": name, "dimension": "control", "manifest": manifest, "verdict": verdict, "reason": "because", **fields}
 
 
@@ -46,7 +46,7 @@ def test_a_shipped_edit_is_measured_by_the_courses_of_the_tasks() -> None:
     assert [(item["id"], item["round"], item["verdict"], item["flipped"]) for item in found.tried] == [
         ("r1c1", 1, "shipped", ["t1"]), ("r1c2", 1, "rejected", None), ("r2c1", 2, "rejected", None),
     ]  # fmt: skip
-    first = {"lever": "turn", "dimension": "control", "signature": "visited", "reason": "because", "predicted": ["t1", "t2"]}
+    first = {"operator": "turn", "dimension": "control", "signature": "visited", "reason": "because", "predicted": ["t1", "t2"]}
     assert first.items() <= found.tried[0].items()
     assert found.hit_rates == {"turn": {"flipped": 1, "predicted": 2}}
     assert found.untried == tuple(name for name in DIMENSIONS if name != "control")

@@ -1,4 +1,4 @@
-"""What is learned in an environment of pages: fixed commands, how successes end, what a right page looks like; and the levers."""
+"""What is learned in an environment of pages: fixed commands, how successes end, what a right page looks like; and the operators."""
 
 import importlib.util
 from pathlib import Path
@@ -18,8 +18,8 @@ from homebody.evolution.evidence.explore import Explorer, Moment, Walk
 from homebody.evolution.evidence.learn import Lessons, learn
 from homebody.evolution.evidence.study import Sample
 from homebody.evolution.proposers.edit import set_processors
-from homebody.evolution.proposers.lever import Lever
-from homebody.evolution.proposers.levers import levers
+from homebody.evolution.proposers.operator import EditOperator
+from homebody.evolution.proposers.operators import operators
 
 TASK = TaskSpec("train/a", "a", "train")
 
@@ -68,8 +68,8 @@ def test_learning_comes_out_the_same_again(learned: Lessons) -> None:
     assert learn(STACKS.Library(), TASKS, 3000) == learned
 
 
-def test_levers_climb_on_what_was_learned(learned: Lessons) -> None:
-    table = {lever.name: lever for lever in levers()}
+def test_operators_climb_on_what_was_learned(learned: Lessons) -> None:
+    table = {operator.name: operator for operator in operators()}
     spec = HarnessSpec.from_json({"format": 2, "name": "seed", "components": {}})
     wins = []
     for name in ("end as successes end", "choose what the goal names", "open more choices", "leave out what all goals share"):
@@ -80,10 +80,10 @@ def test_levers_climb_on_what_was_learned(learned: Lessons) -> None:
     assert wins == [2, len(TASKS) - 4, len(TASKS), len(TASKS)]
 
 
-def test_levers_for_pages_apply_where_they_have_something_to_act_on(learned: Lessons) -> None:
-    table = {lever.name: lever for lever in levers()}
+def test_operators_for_pages_apply_where_they_have_something_to_act_on(learned: Lessons) -> None:
+    table = {operator.name: operator for operator in operators()}
     seed = HarnessSpec.from_json({"format": 2, "name": "seed", "components": {}})
-    names = [lever.name for lever in levers() if lever.use in ("open_and_compare", "fill_slot", "result_prior")]
+    names = [operator.name for operator in operators() if operator.use in ("open_and_compare", "fill_slot", "result_prior")]
     assert names[0] == "end as successes end"
     assert [name for name in names if table[name].build(seed, Lessons()) is not None] == []
     assert [name for name in names if table[name].build(seed, learned) is not None] == names[:2]
@@ -96,8 +96,8 @@ def test_levers_for_pages_apply_where_they_have_something_to_act_on(learned: Les
     assert table["open more choices"].build(spec, learned) is None
 
 
-def edited(spec: HarnessSpec, lever: Lever, lessons: Lessons) -> HarnessSpec:
-    settings = lever.build(spec, lessons)
+def edited(spec: HarnessSpec, operator: EditOperator, lessons: Lessons) -> HarnessSpec:
+    settings = operator.build(spec, lessons)
     assert settings is not None
     return spec.patch(set_processors(spec, settings))
 

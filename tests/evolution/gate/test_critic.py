@@ -23,9 +23,9 @@ RANK = [{"op": "replace", "path": "/components/choice/params/method", "value": "
 CATEGORIES = {"t1": "loop", "t2": "loop", "t3": "won"}
 
 
-def tried(name: str, lever: str, reason: str, verdict: str = "rejected", **fields: Any) -> dict[str, Any]:
+def tried(name: str, operator: str, reason: str, verdict: str = "rejected", **fields: Any) -> dict[str, Any]:
     impact = {"will_unlock": ["t1", "t2"], "will_stabilize": [], "at_risk": []}
-    manifest = {"lever": lever, "predicted_impact": impact, "attribution_signature": "loop_guard"}
+    manifest = {"operator": operator, "predicted_impact": impact, "attribution_signature": "loop_guard"}
     return {"id": name, "dimension": "control", "manifest": manifest, "verdict": verdict, "reason": reason, **fields}
 
 
@@ -36,7 +36,8 @@ def evidence(*reports: Mapping[str, Any], behaviours: Sequence[str] = ()) -> Evi
 
 def candidate(name: str = "c1", patch: Patch = GUARD, signature: str = "stall_guard", problem: str = "", **changes: Any) -> Candidate:
     manifest = {
-        "candidate_id": name, "bucket": "control", "lever": f"lever of {name}", "hypothesis": "It helps.", "evidence": {"loop": ["t1"]},
+        "candidate_id": name, "bucket": "control", "operator": f"operator of {name}", "hypothesis": "It helps.",
+        "evidence": {"loop": ["t1"]},
         "predicted_impact": {"will_unlock": ["t1"], "will_stabilize": ["t3"], "at_risk": ["t3"]}, "attribution_signature": signature,
     }  # fmt: skip
     return Candidate(name, "control", patch, manifest | changes, problem)
@@ -105,13 +106,13 @@ def test_what_unlocked_tasks_is_not_taken_out() -> None:
     assert objections(removal, evidence(useless)) == ()
 
 
-def test_a_lever_that_failed_at_the_gate_again_and_again_is_spent() -> None:
+def test_a_operator_that_failed_at_the_gate_again_and_again_is_spent() -> None:
     def rounds(*reasons: str, **fields: Any) -> list[dict[str, Any]]:
-        edits = [tried(f"r{number}c1", "lever of c1", reason, **fields) for number, reason in enumerate(reasons, 1)]
+        edits = [tried(f"r{number}c1", "operator of c1", reason, **fields) for number, reason in enumerate(reasons, 1)]
         return [{"round": number, "candidates": [edit], "shipped": None} for number, edit in enumerate(edits, 1)]
 
     failed = ["no gain: 0 tasks won, 0 lost"] * SPENT
-    assert objections(candidate(), evidence(*rounds(*failed)))[0].startswith("the lever 'lever of c1' was played 2 times and flipped")
+    assert objections(candidate(), evidence(*rounds(*failed)))[0].startswith("the operator 'operator of c1' was played 2 times and flipped")
     assert objections(candidate(), evidence(*rounds(*failed[1:]))) == ()
     # What was never played has not failed, and what flipped a task or was accepted has not either.
     assert objections(candidate(), evidence(*rounds("novelty: tried", "critic: no", "smoke run: x", failed[0]))) == ()
@@ -121,33 +122,33 @@ def test_a_lever_that_failed_at_the_gate_again_and_again_is_spent() -> None:
 
 
 def test_of_candidates_that_are_one_idea_the_first_stays() -> None:
-    same = candidate("c2", WINDOW, "window", lever="lever of c1")
+    same = candidate("c2", WINDOW, "window", operator="operator of c1")
     twin = candidate("c3")
     other = candidate("c4", RANK, "choice")
     found = review(SPEC, [candidate(), same, twin, other], evidence())
     assert [critique.accepted for critique in found] == [True, False, False, True]
-    assert found[1].objections[0].startswith("pulls the same lever as c1, 'lever of c1'")
+    assert found[1].objections[0].startswith("uses the same operator as c1, 'operator of c1'")
     assert found[2].objections == ("leads to the same behaviour as c1",)
     assert [critique.rank for critique in found] == [0, 2, 3, 1]
 
 
 def test_one_that_falls_takes_no_other_with_it() -> None:
-    broken = candidate("c1", evidence={}, lever="one lever")
-    assert [critique.accepted for critique in review(SPEC, [broken, candidate("c2", lever="one lever")], evidence())] == [False, True]
+    broken = candidate("c1", evidence={}, operator="one operator")
+    assert [critique.accepted for critique in review(SPEC, [broken, candidate("c2", operator="one operator")], evidence())] == [False, True]
 
 
-def test_the_order_of_play_is_by_what_the_edits_promise_and_what_their_levers_kept() -> None:
+def test_the_order_of_play_is_by_what_the_edits_promise_and_what_their_operators_kept() -> None:
     small, large = candidate("c1"), candidate("c2", WINDOW, "window", predicted_impact=impact(will_unlock=["t1", "t2"]))
     assert [critique.rank for critique in review(SPEC, [small, large], evidence())] == [1, 0]
-    # The lever of the larger one was to unlock two tasks and unlocked none.
-    known = evidence({"round": 1, "candidates": [tried("r1c1", "lever of c2", "2 won", "accepted", flipped=[])], "shipped": None})
+    # The operator of the larger one was to unlock two tasks and unlocked none.
+    known = evidence({"round": 1, "candidates": [tried("r1c1", "operator of c2", "2 won", "accepted", flipped=[])], "shipped": None})
     assert [critique.rank for critique in review(SPEC, [small, large], known)] == [0, 1]
 
 
 def test_controls_pass_whatever_they_do() -> None:
     blank = impact(will_unlock=[], at_risk=[])
     noops = [
-        candidate(name, [], "", lever="noop", evidence={}, predicted_impact=blank, control=True) for name in ("c1", "c2")
+        candidate(name, [], "", operator="noop", evidence={}, predicted_impact=blank, control=True) for name in ("c1", "c2")
     ]  # fmt: skip
     assert [critique.accepted for critique in review(SPEC, noops, evidence())] == [True, True]
 

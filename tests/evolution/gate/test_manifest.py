@@ -7,7 +7,7 @@ from homebody.evolution.gate.manifest import ManifestError, check_manifest
 WHOLE: dict[str, Any] = {
     "candidate_id": "r1c1",
     "bucket": "control",
-    "lever": "do not look twice",
+    "operator": "do not look twice",
     "hypothesis": "What was seen need not be seen again.",
     "evidence": {"loop": ["train/a-0"]},
     "predicted_impact": {"will_unlock": ["train/a-0"], "will_stabilize": [], "at_risk": ["train/a-1"]},
@@ -44,7 +44,7 @@ def test_no_prediction_may_be_missing(key: str) -> None:
         ({"evidence": {"loop": ["t", "t"]}}, "/evidence/loop: "),
         ({"evidence": {"loop": "t"}}, "/evidence/loop: 't' is not of type 'array'"),
         ({"attribution_signature": None}, "/attribution_signature: None is not of type 'string'"),
-        ({"leverr": "x"}, "/: there is no 'leverr' here; did you mean lever?; known: candidate_id, bucket, lever"),
+        ({"operatorr": "x"}, "/: there is no 'operatorr' here; did you mean operator?; known: candidate_id, bucket, operator"),
     ],
 )
 def test_what_is_wrong_is_said(changes: dict[str, Any], problem: str) -> None:

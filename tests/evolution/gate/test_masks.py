@@ -136,7 +136,7 @@ def propose(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
     def make(patch: list[dict[str, Any]]) -> str:
         manifest = {
-            "candidate_id": "r1c1", "bucket": "control", "lever": "sleep", "hypothesis": "A test.", "evidence": {}, "control": True,
+            "candidate_id": "r1c1", "bucket": "control", "operator": "sleep", "hypothesis": "A test.", "evidence": {}, "control": True,
             "predicted_impact": {"will_unlock": [], "will_stabilize": [], "at_risk": []}, "attribution_signature": "",
         }  # fmt: skip
         module = ModuleType("sleeping")

@@ -24,7 +24,7 @@ EVIDENCE = Evidence(2, [], Landscape(), Lessons(), frozenset({"seed"}), 0)
 
 def candidate(name: str, turns: int) -> Candidate:
     return Candidate(
-        name, "context", set_processors(SPEC, {"history_window": {"turns": turns}}), {"candidate_id": name, "lever": str(turns)}
+        name, "context", set_processors(SPEC, {"history_window": {"turns": turns}}), {"candidate_id": name, "operator": str(turns)}
     )
 
 
@@ -59,12 +59,12 @@ class Scene:
 
     def review(self, spec: HarnessSpec, candidates: Sequence[Candidate], evidence: Evidence) -> list[Critique]:
         # The later a candidate, the higher it is ranked.
-        found = [self.objected.get(item.manifest["lever"], ()) for item in candidates]
+        found = [self.objected.get(item.manifest["operator"], ()) for item in candidates]
         return [Critique(item.id, not said, said, len(found) - n) for n, (item, said) in enumerate(zip(candidates, found, strict=True))]
 
     def gather(self, k: int = 2) -> list[tuple[str, str, bool]]:
         reviewed = Proposals(self.player, self.propose, k, self.backend).gather(SPEC, EVIDENCE)  # type: ignore[arg-type]  # a stand-in
-        return [(item.id, item.manifest["lever"], critique.accepted) for item, critique in reviewed]
+        return [(item.id, item.manifest["operator"], critique.accepted) for item, critique in reviewed]
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_ids_in_manifests_follow(scene: Scene) -> None:
 
 
 def test_a_resumed_run_does_not_ask_again_and_counts_the_same_tokens(scene: Scene) -> None:
-    broken = Candidate("r2c1", "context", [{"op": "remove", "path": "/components/gone"}], {"candidate_id": "r2c1", "lever": "9"})
+    broken = Candidate("r2c1", "context", [{"op": "remove", "path": "/components/gone"}], {"candidate_id": "r2c1", "operator": "9"})
     scene.answers = [[broken], [candidate("r2c1", 2)]]
     scene.objected = {"9": ("build: it does not apply",)}
     first = scene.gather()

@@ -247,7 +247,7 @@ def steer(name: str, **commands: str) -> Candidate:
     """An edit of a harness that has no `steer` yet."""
     impact: dict[str, list[str]] = {"will_unlock": [], "will_stabilize": [], "at_risk": []}
     manifest = {
-        "candidate_id": name, "bucket": "control", "lever": f"steer {name}", "hypothesis": "A test.", "evidence": {}, "control": True,
+        "candidate_id": name, "bucket": "control", "operator": f"steer {name}", "hypothesis": "A test.", "evidence": {}, "control": True,
         "predicted_impact": impact, "attribution_signature": "steer",
     }  # fmt: skip
     return Candidate(name, "control", [{"op": "add", "path": "/components/steer", "value": steering(**commands)}], manifest)
@@ -298,7 +298,7 @@ def test_an_edit_that_helps_some_and_hurts_others_is_shipped_as_a_variant(doors:
     assert (whole["verdict"], whole["wins"], whole["losses"]) == ("rejected", 1, 2)
     assert (forked["id"], forked["verdict"], forked["reason"]) == ("rightv", "accepted", "3 tasks won, 0 lost")
     assert forked["flipped"] == [f"train/blue-{n}" for n in range(3)]
-    assert forked["manifest"]["lever"] == "steer right, for some goals"
+    assert forked["manifest"]["operator"] == "steer right, for some goals"
     assert result["rounds"][0]["shipped"] == "rightv"
     final = replay(result, spec_of())
     assert [variant["name"] for variant in final.variants] == result["rounds"][0]["variants"] == ["rightv"]

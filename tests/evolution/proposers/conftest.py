@@ -68,11 +68,11 @@ def draw() -> Callable[[int], HarnessSpec]:
 
 
 def report(number: int, *edits: tuple[str, str], shipped: str | None = None, flipped: Sequence[str] | None = None) -> dict[str, Any]:
-    """The report of a round: edits are (lever, dimension), all rejected but the shipped one."""
+    """The report of a round: edits are (operator, dimension), all rejected but the shipped one."""
     made = []
-    for place, (lever, dimension) in enumerate(edits, 1):
+    for place, (operator, dimension) in enumerate(edits, 1):
         name = f"r{number}c{place}"
-        manifest = {"lever": lever, "attribution_signature": "", "predicted_impact": {"will_unlock": ["train/a-0"]}}
+        manifest = {"operator": operator, "attribution_signature": "", "predicted_impact": {"will_unlock": ["train/a-0"]}}
         verdict = "accepted" if name == shipped else "rejected"
         edit = {"id": name, "dimension": dimension, "patch": [], "manifest": manifest, "verdict": verdict, "reason": "no gain"}
         made.append(edit | ({} if flipped is None else {"flipped": list(flipped)}))

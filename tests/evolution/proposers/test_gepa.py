@@ -23,7 +23,7 @@ def texts() -> HarnessSpec:
 
 
 def names(candidates: list[Candidate]) -> list[str]:
-    return [candidate.manifest["lever"] for candidate in candidates]
+    return [candidate.manifest["operator"] for candidate in candidates]
 
 
 def test_each_text_is_rewritten_in_turn_and_the_next_round_goes_on(texts: HarnessSpec, evidence: Make) -> None:
@@ -62,7 +62,7 @@ def test_the_model_is_told_to_keep_the_blanks_and_a_text_without_them_is_refused
     proposed = propose(texts, evidence("loop", backend=Scripted(["Do."])), 1)
     objections = {"r1c1": ["no"]}
     (candidate,) = propose(texts, evidence("loop", backend=backend, objections=objections, proposed=proposed), 1)
-    assert (candidate.id, candidate.manifest["lever"]) == ("r1c2", "rewrite location_prior.given")
+    assert (candidate.id, candidate.manifest["operator"]) == ("r1c2", "rewrite location_prior.given")
     assert "Keep {thing} and {place} in it, in this order." in backend.calls[0].prompt
     assert candidate.patch == []
     assert candidate.problem.startswith(
@@ -82,7 +82,7 @@ def test_the_model_is_told_to_keep_the_blanks_and_a_text_without_them_is_refused
 def test_a_text_that_cannot_be_used_is_kept_with_its_reason(texts: HarnessSpec, evidence: Make, reply: str, problem: str) -> None:
     (candidate,) = propose(texts, evidence("loop", backend=Scripted([reply])), 1)
     assert problem in candidate.problem
-    assert (candidate.patch, candidate.manifest["lever"]) == ([], "rewrite system_prompt.text")
+    assert (candidate.patch, candidate.manifest["operator"]) == ([], "rewrite system_prompt.text")
     check_manifest(candidate.manifest)
 
 

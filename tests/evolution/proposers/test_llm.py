@@ -38,11 +38,11 @@ ADVICE = {"prompt": "Never give a command twice in a row."}
 
 
 @pytest.mark.parametrize(
-    ("edit", "lever", "signature", "dimension", "expected"),
+    ("edit", "operator", "signature", "dimension", "expected"),
     [
         (GUARD, "set loop_guard", "loop_guard", "control", {"loop_guard": {"repeats": 3}}),
         ({"set": "decide", "params": {"method": "score"}}, "set decide", "decide", "control", {"decide": {"method": "score"}}),
-        # What training taught comes from the lessons, with what else the lever sets.
+        # What training taught comes from the lessons, with what else the operator sets.
         ({"set": "learned_plan", "params": {"finish_looks": False}}, "set learned_plan", "learned_plan", "memory",
          {"learned_plan": {"frames": [{"goal": "press it", "steps": [{"form": "press", "args": []}]}], "explore": ["open #", "go to #"],
                        "finish_looks": False}, "decide": {"method": "rank"}, "visited": {"forms": ["open #", "go to #"]}}),
@@ -52,7 +52,7 @@ ADVICE = {"prompt": "Never give a command twice in a row."}
     ],
 )  # fmt: skip
 def test_an_answer_in_each_form_becomes_an_edit(
-    seed: HarnessSpec, evidence: Make, edit: Mapping[str, Any], lever: str, signature: str, dimension: str, expected: Mapping[str, Any]
+    seed: HarnessSpec, evidence: Make, edit: Mapping[str, Any], operator: str, signature: str, dimension: str, expected: Mapping[str, Any]
 ) -> None:
     (candidate,) = ask(seed, evidence, answer(edit))
     assert (candidate.id, candidate.problem, candidate.dimension) == ("r1c1", "", dimension)
@@ -60,7 +60,7 @@ def test_an_answer_in_each_form_becomes_an_edit(
     found = {item["use"]: item["params"] for item in edited.components.values()}
     assert {use: found.get(use) for use in expected} == expected
     assert candidate.manifest == {
-        "candidate_id": "r1c1", "bucket": dimension, "lever": lever, "hypothesis": "It goes round in circles.",
+        "candidate_id": "r1c1", "bucket": dimension, "operator": operator, "hypothesis": "It goes round in circles.",
         "evidence": {"loop": ["train/a-0"]},
         "predicted_impact": {"will_unlock": ["train/a-0"], "will_stabilize": [], "at_risk": ["train/a-2"]},
         "attribution_signature": signature,
@@ -153,12 +153,12 @@ def test_each_question_tells_what_was_proposed_before_and_bars_it(seed: HarnessS
 def test_an_objection_is_told_and_one_new_edit_is_asked_for(seed: HarnessSpec, evidence: Make) -> None:
     backend = Scripted([answer({"set": "stall_guard", "params": {}})])
     proposed = ask(seed, evidence, answer(GUARD), answer(ADVICE))
-    objections = {"r1c1": ["the lever 'set loop_guard' was played 2 times and flipped nothing: try another one"]}
+    objections = {"r1c1": ["the operator 'set loop_guard' was played 2 times and flipped nothing: try another one"]}
     given_evidence = evidence("loop", "searching", backend=backend, objections=objections, proposed=proposed)
     (candidate,) = propose(seed, given_evidence, 2)
-    assert (candidate.id, candidate.manifest["lever"]) == ("r1c3", "set stall_guard")
+    assert (candidate.id, candidate.manifest["operator"]) == ("r1c3", "set stall_guard")
     (call,) = backend.calls
-    assert "- set loop_guard: the lever 'set loop_guard' was played 2 times and flipped nothing" in call.prompt
+    assert "- set loop_guard: the operator 'set loop_guard' was played 2 times and flipped nothing" in call.prompt
     assert f"- prompt: {ADVICE['prompt']}: already proposed" in call.prompt
 
 
@@ -168,7 +168,7 @@ def test_the_question_tells_the_landscape(
     steps = [{"command": f"press {n}", "observation": f"Nothing\x1f {n}."} for n in range(9)]
     records = [episode(task_id="train/a-1", goal="open it", trace=[]), episode(task_id="train/a-0", goal="press it " * 50, trace=steps)]
     backend = Scripted([answer(GUARD)])
-    rounds = [round_report(1, ("a lever", "memory"), shipped="r1c1")]
+    rounds = [round_report(1, ("an operator", "memory"), shipped="r1c1")]
     given_evidence = evidence("loop", "searching", "won", backend=backend, episodes=records, number=2, rounds=rounds)
     propose(seed, given_evidence, 1)
     prompt = backend.calls[0].prompt
@@ -178,7 +178,7 @@ def test_the_question_tells_the_landscape(
     assert "> press 5\nNothing  5.\n" in prompt  # the last four steps
     assert "> press 4" not in prompt
     assert "- history_window turns=20" in prompt
-    assert "- a lever: shipped" in prompt
+    assert "- an operator: shipped" in prompt
     assert "- loop_guard(repeats: integer 1 to 20 = 2) Takes a command off the candidates" in prompt
 
 

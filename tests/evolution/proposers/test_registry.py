@@ -95,7 +95,7 @@ GOOD = "Candidate('a', 'control', [], {})"
         (f"[{GOOD}, {GOOD}, {GOOD}]", "returned 3 candidates; it was asked for 2 at most"),
         (f"[{GOOD}, {GOOD}]", "returned candidates with the ids a, a; give each its own"),
         ("[Candidate('a', 'control', [{'op': {1}}], {})]", "candidate a is no JSON: Object of type set is not JSON"),
-        ("[Candidate('a', 'control', [], {'lever': float('nan')})]", "candidate a is no JSON"),
+        ("[Candidate('a', 'control', [], {'operator': float('nan')})]", "candidate a is no JSON"),
     ],
 )  # fmt: skip
 def test_what_a_users_proposer_does_wrong_is_one_line(

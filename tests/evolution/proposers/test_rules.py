@@ -12,7 +12,7 @@ from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.gate.critic import review
 from homebody.evolution.gate.manifest import check_manifest
 from homebody.evolution.proposers import Candidate, Evidence, set_processors
-from homebody.evolution.proposers.levers import levers
+from homebody.evolution.proposers.operators import operators
 from homebody.evolution.proposers.rules import propose
 
 Make = Callable[..., Evidence]
@@ -20,7 +20,7 @@ FRAMES = ({"goal": "press it", "steps": [{"form": "press", "args": []}]},)
 
 
 def names(candidates: list[Candidate]) -> list[str]:
-    return [candidate.manifest["lever"] for candidate in candidates]
+    return [candidate.manifest["operator"] for candidate in candidates]
 
 
 def params(spec: HarnessSpec, use: str) -> Any:
@@ -47,7 +47,7 @@ def harness(*components: dict[str, Any]) -> HarnessSpec:
         ((), []),
     ],
 )  # fmt: skip
-def test_levers_are_ranked_by_the_failures_that_they_answer(
+def test_operators_are_ranked_by_the_failures_that_they_answer(
     seed: HarnessSpec, evidence: Make, categories: tuple[str, ...], expected: list[str]
 ) -> None:
     assert names(propose(seed, evidence(*categories), 40))[: len(expected)] == expected
@@ -60,7 +60,7 @@ def test_what_shipped_harnesses_were_made_of_comes_first_as_before(seed: Harness
     for number, (category, wanted) in enumerate(
         [("unusable_answers", "learned_plan"), ("searching", "ask where things are (1)"), ("searching", "remember where things were")], 1
     ):
-        candidates = {c.manifest["lever"]: c for c in propose(spec, evidence(category, tried=tuple(tried), number=number), 2)}
+        candidates = {c.manifest["operator"]: c for c in propose(spec, evidence(category, tried=tuple(tried), number=number), 2)}
         tried |= {spec.patch(c.patch).behaviour_hash for c in candidates.values()}
         spec = spec.patch(candidates[wanted].patch)
         shipped.append(wanted)
@@ -74,7 +74,7 @@ def test_the_manifest_of_a_candidate_is_complete(seed: HarnessSpec, evidence: Ma
     assert second.manifest == {
         "candidate_id": "r4c2",
         "bucket": "model",
-        "lever": "ask where things are (1)",
+        "operator": "ask where things are (1)",
         "hypothesis": "What the model has read of the world makes it expect things in some places more than in others.",
         "evidence": {"searching": ["train/a-0", "train/a-3"]},
         "predicted_impact": {"will_unlock": ["train/a-0", "train/a-3"], "will_stabilize": [], "at_risk": ["train/a-1", "train/a-4"]},
@@ -88,7 +88,7 @@ def test_a_task_that_was_lost_again_and_is_won_now_is_to_be_stabilised(seed: Har
     past = {
         1: ("won", "searching"),  # won, lost while searching, won now: unstable
         2: ("searching", "searching"),  # never won before: it was unlocked
-        3: ("won", "error"),  # lost for a reason that this lever does not answer
+        3: ("won", "error"),  # lost for a reason that this operator does not answer
         4: ("searching", "won"),
     }
     (first, *_) = propose(seed, evidence("searching", "won", "won", "won", "won", number=3, histories=past), 4)
@@ -101,7 +101,7 @@ def test_a_task_that_was_lost_again_and_is_won_now_is_to_be_stabilised(seed: Har
 
 def test_every_patch_sets_what_training_taught(seed: HarnessSpec, evidence: Make) -> None:
     given = evidence("searching", "loop")
-    candidates = {c.manifest["lever"]: seed.patch(c.patch) for c in propose(seed, given, 40)}
+    candidates = {c.manifest["operator"]: seed.patch(c.patch) for c in propose(seed, given, 40)}
     learned_plan = candidates["learned_plan"]
     assert params(learned_plan, "learned_plan") == {"frames": list(FRAMES), "explore": ["open #", "go to #"]}
     assert params(learned_plan, "decide") == {"method": "rank"}
@@ -123,7 +123,7 @@ def test_nothing_is_proposed_twice(seed: HarnessSpec, evidence: Make) -> None:
             behaviour = seed.patch(candidate.patch).behaviour_hash
             assert behaviour not in seen
             seen.add(behaviour)
-            proposed.append(candidate.manifest["lever"])
+            proposed.append(candidate.manifest["operator"])
     assert sorted(proposed) == sorted(names(propose(seed, evidence("searching", "loop"), 40)))
 
 
@@ -137,7 +137,7 @@ def test_weights_are_scaled_where_there_are_some(seed: HarnessSpec, evidence: Ma
     lessons = evidence().lessons
     ranking: dict[str, dict[str, Any]] = {"decide": {"method": "rank"}, "visited": {"forms": list(lessons.explore)}}
     spec = seed.patch(set_processors(seed, {**ranking, "location_memory": {**lessons.memory, "pseudo": 8.0}, "location_prior": {}}))
-    scaled = {c.manifest["lever"]: spec.patch(c.patch) for c in propose(spec, evidence("searching"), 40)}
+    scaled = {c.manifest["operator"]: spec.patch(c.patch) for c in propose(spec, evidence("searching"), 40)}
     # pseudo was 8, times 4 and a quarter; the weight is its default, 1.
     assert params(scaled["trust the prior more"], "location_memory")["pseudo"] == 32.0
     assert params(scaled["trust the prior less"], "location_memory")["pseudo"] == 2.0
@@ -152,7 +152,7 @@ TWO_STEPS = Lessons(
 
 
 @pytest.mark.parametrize(
-    ("lever", "failure", "base", "lessons", "expected"),
+    ("operator", "failure", "base", "lessons", "expected"),
     [
         ("leave a look unfinished", "searching", [component("learned_plan")], Lessons(), {"learned_plan": {"finish_looks": False}}),
         ("leave a look unfinished", "searching", [component("learned_plan", {"finish_looks": False})], Lessons(), None),
@@ -182,28 +182,30 @@ TWO_STEPS = Lessons(
         ("read less", "error", [], Lessons(), {"trim_observation": {}}),
     ],
 )  # fmt: skip
-def test_levers_apply_where_they_have_something_to_act_on(
-    evidence: Make, lever: str, failure: str, base: list[dict[str, Any]], lessons: Lessons, expected: dict[str, Any] | None
+def test_operators_apply_where_they_have_something_to_act_on(
+    evidence: Make, operator: str, failure: str, base: list[dict[str, Any]], lessons: Lessons, expected: dict[str, Any] | None
 ) -> None:
     spec = harness(*base)
-    found = {c.manifest["lever"]: c for c in propose(spec, evidence(failure, lessons=lessons), 40)}
+    found = {c.manifest["operator"]: c for c in propose(spec, evidence(failure, lessons=lessons), 40)}
     if expected is None:
-        assert lever not in found
+        assert operator not in found
         return
-    edited = spec.patch(found[lever].patch)
+    edited = spec.patch(found[operator].patch)
     assert {use: params(edited, use) for use in expected} == expected
     assert len(edited.components) == len({item["use"] for item in [*base]} | set(expected))
 
 
-def test_every_lever_has_a_name_of_its_own_answers_known_failures_and_works_through_a_processor() -> None:
-    table = levers()
-    assert len({lever.name for lever in table}) == len(table)
-    assert {lever.use for lever in table} <= set(REGISTRY)
-    assert all(lever.answers and lever.answers <= set(CATEGORIES) - {"won"} for lever in table)
-    assert all(len(lever.why) <= 400 and lever.why.endswith(".") and lever.why.count(". ") == 0 for lever in table)  # one sentence
+def test_every_operator_has_a_name_of_its_own_answers_known_failures_and_works_through_a_processor() -> None:
+    table = operators()
+    assert len({operator.name for operator in table}) == len(table)
+    assert {operator.use for operator in table} <= set(REGISTRY)
+    assert all(operator.answers and operator.answers <= set(CATEGORIES) - {"won"} for operator in table)
+    assert all(
+        len(operator.why) <= 400 and operator.why.endswith(".") and operator.why.count(". ") == 0 for operator in table
+    )  # one sentence
 
 
-def test_a_lever_that_flipped_nothing_goes_to_the_end(seed: HarnessSpec, evidence: Make, round_report: Callable[..., Any]) -> None:
+def test_a_operator_that_flipped_nothing_goes_to_the_end(seed: HarnessSpec, evidence: Make, round_report: Callable[..., Any]) -> None:
     before = names(propose(seed, evidence("unusable_answers"), 40))
     failed = [round_report(1, ("learned_plan", "memory"), flipped=[])]
     assert names(propose(seed, evidence("unusable_answers", rounds=failed, number=3), 40)) == [*before[1:], "learned_plan"]
@@ -222,43 +224,44 @@ def test_after_a_round_without_a_ship_a_dimension_that_nobody_touched_gets_a_tur
     assert table[:3] == ["learned_plan", "choose by score", "guard against loops"]  # memory, control, control
     idle = [round_report(1, ("something", "memory"), ("something else", "control"))]
     first, second = propose(seed, evidence("unusable_answers", rounds=idle, number=2), 2)
-    assert first.manifest["lever"] == "learned_plan"
+    assert first.manifest["operator"] == "learned_plan"
     assert second.dimension in set(evidence(rounds=idle).landscape.untried)
-    assert second.manifest["lever"] == "short history"  # context: the first lever of the table in another dimension
+    assert second.manifest["operator"] == "short history"  # context: the first operator of the table in another dimension
     shipping = [round_report(1, ("something", "memory"), ("something else", "control"), shipped="r1c1")]
     assert names(propose(seed, evidence("unusable_answers", rounds=shipping, number=2), 2)) == table[:2]
 
 
-def test_where_a_round_has_one_place_the_levers_come_in_their_order(
+def test_where_a_round_has_one_place_the_operators_come_in_their_order(
     seed: HarnessSpec, evidence: Make, round_report: Callable[..., Any]
 ) -> None:
-    """Once levers of other dimensions took the only place of each round that followed a rejection, and the run ended before the memory."""
+    """Once operators of other dimensions took the only place of each round after a rejection, and the run ended before the memory."""
     failing = ("searching", "searching", "searching", "searching", "loop", "ceiling")
-    (learned_plan,) = [c for c in propose(seed, evidence(*failing), 40) if c.manifest["lever"] == "learned_plan"]
+    found = propose(seed, evidence(*failing), 40)
+    (learned_plan,) = [c for c in found if c.manifest["operator"] == "learned_plan"]
     spec = seed.patch(learned_plan.patch)
     tried, proposed = [seed.behaviour_hash, spec.behaviour_hash], list[str]()
     rounds = [round_report(1, ("learned_plan", "memory"), shipped="r1c1")]
     table = names(propose(spec, evidence(*failing, tried=tried, rounds=rounds, number=2), 40))
     while candidates := propose(spec, evidence(*failing, tried=tried, rounds=rounds, number=len(rounds) + 1), 1):
         (candidate,) = candidates
-        proposed.append(candidate.manifest["lever"])
+        proposed.append(candidate.manifest["operator"])
         tried.append(spec.patch(candidate.patch).behaviour_hash)
         rounds.append(round_report(len(rounds) + 1, (proposed[-1], candidate.dimension)))  # it shipped nothing
     assert proposed[:2] == ["ask where things are (1)", "remember where things were"]
     assert proposed == table
 
 
-def test_after_an_objection_the_next_levers_come(seed: HarnessSpec, evidence: Make) -> None:
+def test_after_an_objection_the_next_operators_come(seed: HarnessSpec, evidence: Make) -> None:
     first = propose(seed, evidence("unusable_answers"), 2)
     leads_to = [seed.patch(c.patch).behaviour_hash for c in first]
     again = evidence("unusable_answers", objections={"r1c2": ["spent"]}, proposed=first, tried=leads_to)
     assert names(propose(seed, again, 2)) == ["guard against loops", "short history"]
-    # An objected lever is not pulled again even where it would lead elsewhere now.
+    # An objected operator is not used again even where it would lead elsewhere now.
     alone = evidence("unusable_answers", objections={"r1c2": ["spent"]}, proposed=first)
     assert "choose by score" not in names(propose(seed, alone, 40))
 
 
-def test_lever_that_a_rule_of_the_harness_stands_against_is_passed_over(evidence: Make) -> None:
+def test_operator_that_a_rule_of_the_harness_stands_against_is_passed_over(evidence: Make) -> None:
     rule = {
         "name": "stuck",
         "when": {"signal": "stalled", "at_least": 2},
@@ -284,10 +287,10 @@ def test_whatever_the_harness_candidates_apply_and_the_critic_lets_them_pass(
 
 
 def test_another_sentence_takes_the_place_of_the_first(seed: HarnessSpec, evidence: Make) -> None:
-    (first,) = [c for c in propose(seed, evidence("searching"), 40) if c.manifest["lever"].startswith("ask where things are")]
+    (first,) = [c for c in propose(seed, evidence("searching"), 40) if c.manifest["operator"].startswith("ask where things are")]
     asking = seed.patch(first.patch)
-    (second,) = [c for c in propose(asking, evidence("searching"), 40) if c.manifest["lever"].startswith("ask where things are")]
-    assert (first.manifest["lever"], second.manifest["lever"]) == ("ask where things are (1)", "ask where things are (2)")
+    (second,) = [c for c in propose(asking, evidence("searching"), 40) if c.manifest["operator"].startswith("ask where things are")]
+    assert (first.manifest["operator"], second.manifest["operator"]) == ("ask where things are (1)", "ask where things are (2)")
     assert params(asking, "location_prior")["given"] != params(asking.patch(second.patch), "location_prior")["given"]
 
 
@@ -307,18 +310,18 @@ def test_what_a_twin_took_over_comes_again_with_a_question_to_the_model(
     seed: HarnessSpec, evidence: Make, round_report: Any, gain: float | None, twin_gain: float | None, verdict: str, comes_again: bool
 ) -> None:
     (plan,) = propose(seed, evidence("unusable_answers"), 1)
-    assert plan.manifest["lever"] == "learned_plan"
+    assert plan.manifest["operator"] == "learned_plan"
     before = round_report(1, ("learned_plan", "memory"))
     before["candidates"][0] |= {"gain": gain, "twin_gain": twin_gain, "verdict": verdict}
     behaviour = seed.patch(plan.patch).behaviour_hash
     given = evidence("unusable_answers", tried=[behaviour], number=2, rounds=[before])
     first, second, *_ = propose(seed, given, 9)
-    assert (first.manifest["lever"] == "learned_plan, and ask where things are (1)") == comes_again
+    assert (first.manifest["operator"] == "learned_plan, and ask where things are (1)") == comes_again
     if comes_again:
         edited = seed.patch(first.patch)
         assert params(edited, "learned_plan") == params(seed.patch(plan.patch), "learned_plan")
         assert params(edited, "location_prior") is not None
         assert (first.dimension, first.manifest["attribution_signature"]) == ("model", "location_prior")
-        assert second.manifest["lever"].startswith("learned_plan, and ")
+        assert second.manifest["operator"].startswith("learned_plan, and ")
         check_manifest(first.manifest)
         assert review(seed, [first], given)[0].accepted

@@ -221,7 +221,7 @@ def test_the_live_page_follows_a_run(opened: Callable[..., Any], served: Callabl
         page.get_by_text("Round 1 of at most 3: training").wait_for(timeout=5000)
         assert page.locator("#rounds tr").inner_text().split("\t")[:2] == ["1", "1 of 1 (20.7 to 100.0%)"]
         assert "1 of 2" in page.inner_text("#facts")
-        store.append("progress", ["candidate", {"id": "r1c1", "dimension": "memory", "manifest": {"lever": HOSTILE}}])
+        store.append("progress", ["candidate", {"id": "r1c1", "dimension": "memory", "manifest": {"operator": HOSTILE}}])
         page.locator("#candidates tr").wait_for(timeout=5000)
         assert page.locator("#candidates td").first.inner_text() == f"{HOSTILE} (memory)"
         store.append("end", {})

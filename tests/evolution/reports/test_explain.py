@@ -57,7 +57,7 @@ def test_the_markdown_of_an_edit_fits_a_screen_and_says_it_all(baseline: Any) ->
     text = card_markdown(card)
     lines = text.splitlines()
     assert len(lines) <= 50
-    assert lines[0] == f"# r1c1: {card['manifest']['lever']} ({card['dimension']})"
+    assert lines[0] == f"# r1c1: {card['manifest']['operator']} ({card['dimension']})"
     assert f"**shipped**: {card['reason']}" in lines
     assert f"Hypothesis: {card['manifest']['hypothesis']}" in lines
     verdict = section(text, "## Verdict")
@@ -75,7 +75,7 @@ def test_the_markdown_of_a_round(baseline: Any) -> None:
     (solved,) = [line for line in text.splitlines() if line.startswith("- Solved on training, by type: ")]
     assert all(kind in solved for kind in kinds)
     for card in found["cards"]:
-        assert f"## {card['id']}: {card['manifest']['lever']}" in text
+        assert f"## {card['id']}: {card['manifest']['operator']}" in text
         assert card["manifest"]["hypothesis"] in text
     for category in found["failures"]:
         assert f"- {category.replace('_', ' ')} (" in text
@@ -121,7 +121,7 @@ def test_an_older_run_tells_what_it_kept(told_run: Callable[..., Path], tmp_path
     card = explain(run_dir, 1, "1")
     assert card["shown"] == {"loop": [{"task": "train/a-0", "steps": [], "history": []}]}
     # Its seed is not known, so the patch is told as it stands.
-    assert card["changes"] == ['add /components/note = {"note": "a lever"}']
+    assert card["changes"] == ['add /components/note = {"note": "an operator"}']
     assert (card["critique"], card["checks"], card["activations"]) == ([], [], None)
     text = card_markdown(card)
     assert "Hypothesis: none was kept" in text

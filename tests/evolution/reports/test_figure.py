@@ -13,8 +13,8 @@ SIDES = {"train": {"n": 4, "success": 0.25, "ci95": [0.05, 0.7]}, "validation": 
 ROUND = {
     "round": 1, **SIDES, "shipped": "r1c2", "failures": {"loop": 2, "unusable_answers": 1},
     "candidates": [
-        {"id": "r1c1", "verdict": "rejected", "manifest": {"lever": "one thing"}},
-        {"id": "r1c2", "verdict": "accepted", "manifest": {"lever": "another thing with a long name"}},
+        {"id": "r1c1", "verdict": "rejected", "manifest": {"operator": "one thing"}},
+        {"id": "r1c2", "verdict": "accepted", "manifest": {"operator": "another thing with a long name"}},
     ],
 }  # fmt: skip
 LAST: dict[str, Any] = {"round": 2, **SIDES, "shipped": None, "candidates": [], "failures": {}}
@@ -112,7 +112,7 @@ def test_another_run_gives_another_chart(tmp_path: Path) -> None:
 
 
 def test_there_is_a_figure_of_all_that_the_run_has_data_for() -> None:
-    assert list(figures(RUN)) == ["rounds", "held-out", "failures", "levers"]
+    assert list(figures(RUN)) == ["rounds", "held-out", "failures", "operators"]
     assert list(figures({**RUN, "table": {}, "rounds": [LAST]})) == ["rounds"]
     assert figures(EMPTY) == {}
 
@@ -139,7 +139,7 @@ def test_figures_on_a_page_say_their_text_and_take_their_colours_from_it() -> No
             "rounds": {"Evolution: success by round", "train (n = 4)", "+ another"},
             "held-out": {"seed harness", "a row of its own", "50.0%"},
             "failures": {"loop", "unusable answers", "tasks"},
-            "levers": {"one thing", "shipped", "rejected"},
+            "operators": {"one thing", "shipped", "rejected"},
         }[name]
         assert expected <= said, said
         assert not re.search("#[0-9a-f]{6}", svg, re.IGNORECASE)
@@ -156,8 +156,8 @@ def test_every_colour_has_a_name_that_a_page_can_change() -> None:
 
 
 def test_a_name_is_no_formula_and_no_markup() -> None:
-    edit = {"id": "r1c1", "verdict": "rejected", "manifest": {"lever": "$^$ <script>"}}
-    svg = inlined({**RUN, "rounds": [{**ROUND, "candidates": [edit]}]})["levers"]
+    edit = {"id": "r1c1", "verdict": "rejected", "manifest": {"operator": "$^$ <script>"}}
+    svg = inlined({**RUN, "rounds": [{**ROUND, "candidates": [edit]}]})["operators"]
     assert "$^$ &lt;script&gt;" in svg
 
 

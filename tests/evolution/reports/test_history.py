@@ -9,7 +9,7 @@ import pytest
 
 from homebody.agents.harness.spec import digest
 from homebody.evolution.loop import evolve
-from homebody.evolution.reports.history import History, candidates, cost, evaluation_series, held_out, levers, outcomes, read_history
+from homebody.evolution.reports.history import History, candidates, cost, evaluation_series, held_out, operators, outcomes, read_history
 from homebody.evolution.store import Store
 
 
@@ -59,10 +59,18 @@ def test_an_accepted_edit_that_another_one_beat(history: History) -> None:
     assert [edit["came"] for edit in candidates(changed)] == ["accepted, not shipped", "rejected", "rejected"]
 
 
-def test_levers_and_their_hit_rate(history: History) -> None:
-    tried = {"lever": "a lever", "dimensions": ["memory"], "tried": 2, "accepted": 1, "shipped": 1, "predicted": 1, "unlocked": 1}
-    other = {"lever": "another lever", "dimensions": ["memory"], "tried": 1, "accepted": 0, "shipped": 0, "predicted": 0, "unlocked": 0}
-    assert levers(candidates(history)) == [tried, other]
+def test_operators_and_their_hit_rate(history: History) -> None:
+    tried = {"operator": "an operator", "dimensions": ["memory"], "tried": 2, "accepted": 1, "shipped": 1, "predicted": 1, "unlocked": 1}
+    other = {
+        "operator": "another operator",
+        "dimensions": ["memory"],
+        "tried": 1,
+        "accepted": 0,
+        "shipped": 0,
+        "predicted": 0,
+        "unlocked": 0,
+    }
+    assert operators(candidates(history)) == [tried, other]
 
 
 def test_the_cost(history: History) -> None:

@@ -24,7 +24,7 @@ def series(who: str, part: str, won: str) -> tuple[str, dict[str, Any]]:
     return "series", {"what": f"{who}: {part}", "who": who, "part": part, "total": len(won), "behaviour_hash": "h", "episodes": outcomes}
 
 
-CANDIDATE = ("candidate", {"id": "r1c1", "dimension": "memory", "manifest": {"lever": "a lever"}})
+CANDIDATE = ("candidate", {"id": "r1c1", "dimension": "memory", "manifest": {"operator": "an operator"}})
 ACCEPTED = ("verdict", {"id": "r1c1", "accepted": True, "reason": "2 tasks won, 0 lost", "wins": 2, "losses": 0})
 ROUND_1 = [("begin", {}), ("round", {"round": 1}), series("round 1", "training", "-+"), series("round 1", "validation", "--+-")]
 
@@ -63,7 +63,7 @@ def test_training_tasks_of_a_candidate_and_more_candidates_than_were_asked_for()
     assert told(*ROUND_1, CANDIDATE, *others, play("r1c3", "validation", 1, 4))["left"] == 2 * ROUND + 3
 
 
-FORK = ("candidate", {"id": "r1c1v", "dimension": "memory", "manifest": {"lever": "a lever, for some goals"}})
+FORK = ("candidate", {"id": "r1c1v", "dimension": "memory", "manifest": {"operator": "an operator, for some goals"}})
 REJECTED = ("verdict", {"id": "r1c1", "accepted": False, "reason": "1 tasks won, 1 lost", "wins": 1, "losses": 1})
 SHIPPED = ("verdict", {"id": "r1c1v", "accepted": True, "reason": "1 tasks won, 0 lost", "wins": 1, "losses": 0})
 LOST = [series("round 1", "validation", "--+-"), CANDIDATE, play("r1c1", "smoke run", 1, 1), series("r1c1", "validation", "-+--")]
@@ -115,7 +115,7 @@ def test_a_round_counts_what_was_won_so_far() -> None:
 def test_a_candidate_is_paired_with_its_round_as_its_episodes_come() -> None:
     events = [*ROUND_1, CANDIDATE, play("r1c1", "validation", 0, 4)]
     (waiting,) = told(*events)["candidates"]
-    assert (waiting["compared"], waiting["verdict"], waiting["lever"]) == (0, "", "a lever")
+    assert (waiting["compared"], waiting["verdict"], waiting["operator"]) == (0, "", "an operator")
     events += [play("r1c1", "validation", 1, 4, won=True), play("r1c1", "validation", 2, 4, won=False)]
     events += [play("r1c1", "validation", 3, 4, won=False)]
     (candidate,) = told(*events)["candidates"]
@@ -130,8 +130,8 @@ def test_a_smoke_run_is_no_comparison() -> None:
 
 
 def test_what_is_shipped_stands_in_its_round() -> None:
-    state = told(*ROUND_1, CANDIDATE, ACCEPTED, ("ship", {"id": "r1c1", "lever": "a lever", "reason": ""}))
-    assert state["rounds"][0]["shipped"] == "a lever"
+    state = told(*ROUND_1, CANDIDATE, ACCEPTED, ("ship", {"id": "r1c1", "operator": "an operator", "reason": ""}))
+    assert state["rounds"][0]["shipped"] == "an operator"
 
 
 def test_speed_and_time_left() -> None:

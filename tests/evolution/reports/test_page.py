@@ -68,7 +68,8 @@ def page(text: str) -> Document:
 def test_sections_and_landmarks(page: Document) -> None:
     assert page.texts["h1"] == ["Quarry-v0, m"]
     assert page.texts["h2"] == [
-        "Rounds", "Held-out results and controls", "Failures by round", "Levers", "Candidates", "Tasks by round", "Episodes", "Cost",
+        "Rounds", "Held-out results and controls", "Failures by round", "Edit operators",
+        "Candidates", "Tasks by round", "Episodes", "Cost",
         "Settings",
     ]  # fmt: skip
     for landmark in ("nav", "main", "h1"):
@@ -116,7 +117,7 @@ def test_the_figures_of_the_run_are_on_the_page(text: str) -> None:
     assert "m 50.0%, twins not played: homebody controls plays them" in flat
     assert "Edits shipped 1 of 3 tried in 2 rounds" in flat
     body = " ".join(re.sub("<[^>]*>", " ", text.partition("<main")[2]).split())
-    assert "1 of 1 (100.0%)" in body  # the hit-rate of the shipped lever
+    assert "1 of 1 (100.0%)" in body  # the hit-rate of the shipped operator
     assert "1 of 1 predicted training tasks solved in round 2, 1 of 1 at risk lost" in body
     assert "0 tasks won and 0 lost of 2 played, 1 spared" in body
     assert "dropped after 2 of 3 tasks" in body

@@ -230,7 +230,7 @@ def test_a_reason_cannot_break_the_table(baseline: Any) -> None:
 def test_no_name_can_break_the_table(baseline: Any) -> None:
     item = baseline.result["rounds"][0]
     edit = {**item["candidates"][0], "id": "r1|c1", "dimension": "a|b"}
-    edit["manifest"] = {**edit["manifest"], "lever": "this | that"}
+    edit["manifest"] = {**edit["manifest"], "operator": "this | that"}
     run = {"start": None, "lessons": None, "end": None, "rounds": [{**item, "candidates": [edit]}], "table": {}, "evaluations": []}
     (line,) = [line for line in markdown({**run, "hit_rates": {}}).splitlines() if "this" in line]
     assert line.startswith("| r1\\|c1 | a\\|b | this \\| that |")
@@ -260,7 +260,7 @@ def test_what_a_run_cost_and_saved_is_said(tmp_path: Path) -> None:
         "it ended by patience.",
         "- Saved: 30 episodes played of 100 that playing everything anew takes (50 cached, 15 raced, 5 refused).",
         "",
-        "| lever | predicted training tasks solved |",
+        "| operator | predicted training tasks solved |",
         "|---|---|",
         "| a \\| b | 2 of 5 |",
     ]

@@ -1,4 +1,4 @@
-"""The levers for environments of pages: what can be done with `homebody.agents.skills.page_values` and what training there taught.
+"""The operators for environments of pages: what can be done with `homebody.agents.skills.page_values` and what training there taught.
 
 Little but the end tells why a failure failed there, so all of them answer the same failures, and the gate tells them apart.
 """
@@ -11,55 +11,55 @@ from typing import Any
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.skills.page_reading import COMMON
 from homebody.evolution.evidence.learn import Lessons
-from homebody.evolution.proposers.lever import WRITING, Build, Lever, Settings, method_of, param_of
+from homebody.evolution.proposers.operator import WRITING, Build, EditOperator, Settings, method_of, param_of
 
 MOST_LOOKS = 10
 """Most choices of a list that are opened."""
 
 
-def page_levers(answers: frozenset[str]) -> list[Lever]:
+def page_operators(answers: frozenset[str]) -> list[EditOperator]:
     """Return the table.
 
     Args:
-        answers: failure categories that these levers answer.
+        answers: failure categories that these operators answer.
     """
     return [
-        Lever(
+        EditOperator(
             "end as successes end",
             "Successes on training tasks fill the slot, open a choice and give the same last command.",
             answers,
             "open_and_compare",
             _follow,
         ),
-        Lever(
+        EditOperator(
             "choose what the goal names",
             "A page that is ended with before the choices that the goal names were made is not what the goal asks for.",
             answers,
             "open_and_compare",
             _choose,
         ),
-        Lever(
+        EditOperator(
             "open more choices",
             "What a choice is worth shows on its page, and what was measured on training pages tells the right ones from the others.",
             answers,
             "open_and_compare",
             _look_further,
         ),
-        Lever(
+        EditOperator(
             "leave out what all goals share",
             "Words that most goals have do not tell what this one asks for.",
             answers,
             "fill_slot",
             _fill_slot,
         ),
-        Lever(
+        EditOperator(
             "end with what is good enough",
             "On training tasks a page of this worth was right often enough, and the steps that are saved are not missing at the end.",
             answers,
             "open_and_compare",
             _compare("enough", lambda lessons: lessons.pages["enough"]),
         ),
-        Lever(
+        EditOperator(
             "ask which choice fits",
             "The goal makes the model expect the text beside some choices more than beside others.",
             answers,

@@ -1,7 +1,7 @@
-"""The table of levers: what can be done to a harness with the processor library, and which failures are a reason to do it.
+"""The table of operators: what can be done to a harness with the processor library, and which failures are a reason to do it.
 
-A lever is one row. What it sets comes from the lessons of training or from the library's defaults; where the lessons do not hold what it
-needs, or the harness gives it nothing to act on, it does not apply. Nothing here knows a domain. Processors that only record
+An operator is one row. What it sets comes from the lessons of training or from the library's defaults; where the lessons do not hold what
+it needs, or the harness gives it nothing to act on, it does not apply. Nothing here knows a domain. Processors that only record
 (`shaped_reward`, `training_marks`, `trace_detail`) change nothing that an agent does, so no failure is a reason for them.
 """
 
@@ -14,12 +14,12 @@ from typing import Any
 
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.evolution.evidence.learn import Lessons
-from homebody.evolution.proposers.lever import WRITING, Build, Lever, Settings, method_of, param_of
-from homebody.evolution.proposers.page_levers import page_levers
+from homebody.evolution.proposers.operator import WRITING, Build, EditOperator, Settings, method_of, param_of
+from homebody.evolution.proposers.page_operators import page_operators
 
 
-def levers() -> list[Lever]:
-    """Return the table; of levers that answer as many failures, the first is tried first.
+def operators() -> list[EditOperator]:
+    """Return the table; of operators that answer as many failures, the first is tried first.
 
     What the model knows is asked before what training showed is remembered; what changes the whole way of deciding comes before what
     adds to it, and what costs the model more tokens comes last.
@@ -29,29 +29,29 @@ def levers() -> list[Lever]:
     aimless = frozenset({"goal_untouched", "ceiling"})
     ending = frozenset({"order", "premature_end", "final_step_missing"})
     return [
-        Lever(
+        EditOperator(
             "learned_plan",
             "Successes on training tasks reach the same milestones in the same order, so only what leads to the next one is offered.",
             unable | aimless | ending | {"loop"},
             "learned_plan",
             _playbook,
         ),
-        *page_levers(unable | aimless | ending | {"loop"}),
-        Lever(
+        *page_operators(unable | aimless | ending | {"loop"}),
+        EditOperator(
             "choose by score",
             "A model that cannot write a command letter by letter may still prefer the right one of those on offer.",
             unable | {"loop"},
             "decide",
             _method("score"),
         ),
-        Lever(
+        EditOperator(
             "guard against loops",
             "A command that was answered in the same words before will be again.",
             unable | {"loop"},
             "loop_guard",
             lambda spec, _: {"loop_guard": {}},
         ),
-        Lever(
+        EditOperator(
             "do not look twice",
             "A place that was looked at has shown what it holds, so a second look is a step lost.",
             searching | {"loop"},
@@ -59,7 +59,7 @@ def levers() -> list[Lever]:
             _visited,
         ),
         *(
-            Lever(
+            EditOperator(
                 f"ask where things are ({number})",
                 "What the model has read of the world makes it expect things in some places more than in others.",
                 searching,
@@ -68,154 +68,154 @@ def levers() -> list[Lever]:
             )
             for number, sentence in enumerate(_sentences(), 1)
         ),
-        Lever(
+        EditOperator(
             "remember where things were",
             "Things lie where their like lay in training, so those places are searched first.",
             searching,
             "location_memory",
             _seen_where,
         ),
-        Lever(
+        EditOperator(
             "trust the prior more",
             "Few looks in training say less of a place than what is expected of it.",
             searching,
             "location_memory",
             _scale("location_memory", "pseudo", 4.0),
         ),
-        Lever(
+        EditOperator(
             "trust the prior less",
             "What training showed says more of a place than what is expected of it.",
             searching,
             "location_memory",
             _scale("location_memory", "pseudo", 0.25),
         ),
-        Lever(
+        EditOperator(
             "trust the model more",
             "The model's differences between places are right and too small.",
             searching,
             "location_prior",
             _scale("location_prior", "weight", 2.0),
         ),
-        Lever(
+        EditOperator(
             "trust the model less",
             "The model's differences between places are too large to be weighed against other knowledge.",
             searching,
             "location_prior",
             _scale("location_prior", "weight", 0.5),
         ),
-        Lever(
+        EditOperator(
             "leave a look unfinished",
             "To end every look that was begun costs steps that another place would repay better.",
             searching,
             "learned_plan",
             _unfinished_looks,
         ),
-        Lever(
+        EditOperator(
             "short history",
             "A small model copies from a long history instead of answering what was said last.",
             unable | {"loop"},
             "history_window",
             lambda spec, _: {"history_window": {"turns": 4}},
         ),
-        Lever(
+        EditOperator(
             "show solved tasks",
             "A model that copies well and plans badly does better with tasks before it that were solved.",
             unable | aimless | {"order"},
             "examples",
             _examples,
         ),
-        Lever(
+        EditOperator(
             "repair answers",
             "An answer that holds or nearly spells a command on offer means that command.",
             unable,
             "repair",
             _where_written({"repair": {}}),
         ),
-        Lever(
+        EditOperator(
             "answer under a grammar",
             "A model that may write nothing but a command on offer cannot be refused.",
             unable,
             "decide",
             lambda spec, _: {"decide": {"method": "grammar"}} if method_of(spec) == "generate" else None,
         ),
-        Lever(
+        EditOperator(
             "show the commands",
             "A model that has not read the commands on offer can only guess their wording.",
             unable,
             "show_candidates",
             lambda spec, _: {"show_candidates": {}} if method_of(spec) in WRITING and spec.id_of("show_candidates") is None else None,
         ),
-        Lever(
+        EditOperator(
             "explain refusals",
             "A model that reads why a command was refused, or what comes nearest to it, can do better at the next step.",
             unable,
             "explain_refusal",
             _where_written({"explain_refusal": {}}),
         ),
-        Lever(
+        EditOperator(
             "wait for what must come first",
             "In training successes these commands came only after others, so they are held back until those were done.",
             ending,
             "requires",
             _requires,
         ),
-        Lever(
+        EditOperator(
             "commands about the goal first",
             "A command that names what the goal names is more likely to serve it.",
             aimless | {"final_step_missing"},
             "goal_words",
             _goal_words,
         ),
-        Lever(
+        EditOperator(
             "ask which command fits the goal",
             "The goal makes the model expect some commands more than they are expected without it.",
             unable | aimless | {"loop"},
             "action_prior",
             _command_prior,
         ),
-        Lever(
+        EditOperator(
             "guard against stalls",
             "After several steps that showed nothing new, what was tried before will not show it either.",
             frozenset({"loop", "ceiling"}),
             "stall_guard",
             lambda spec, _: {"stall_guard": {}},
         ),
-        Lever(
+        EditOperator(
             "end with the goal",
             "When few steps are left, only what names the goal's things can still reach it.",
             frozenset({"ceiling", "unfinished", "final_step_missing"}),
             "step_budget",
             lambda spec, _: {"step_budget": {}},
         ),
-        Lever(
+        EditOperator(
             "take off a command's own likelihood",
             "A command that is a likely text as such is preferred whatever the goal is.",
             aimless | {"loop"},
             "decide",
             lambda spec, _: {"decide": {"correct": 1.0}} if method_of(spec) == "score" else None,
         ),
-        Lever(
+        EditOperator(
             "look up what was read",
             "What was cut from the history can be asked for instead of being found anew.",
             frozenset({"loop"}),
             "recall",
             _where_written({"recall": {}}, beside=("history_window", "history_budget")),
         ),
-        Lever(
+        EditOperator(
             "count the steps",
             "A model that knows how many steps are left can tell whether there is time for more before the end.",
             frozenset({"ceiling", "premature_end"}),
             "steps_left",
             _where_written({"steps_left": {}}),
         ),
-        Lever(
+        EditOperator(
             "vote among answers",
             "What most of several answers say is wrong less often than one answer.",
             aimless | unable,
             "decide",
             _where_written({"decide": {"method": "vote", "constrained": True}}),
         ),
-        Lever(
+        EditOperator(
             "read less",
             "An observation that is cut leaves room for an answer in the model's context.",
             frozenset({"error"}),

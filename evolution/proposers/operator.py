@@ -1,4 +1,4 @@
-"""What a lever is, and how its conditions read a harness. Knows no lever."""
+"""What an operator is, and how its conditions read a harness. Knows no operator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WRITING = ("generate", "grammar", "vote")
 
 
 @dataclass(frozen=True)
-class Lever:
+class EditOperator:
     """One thing that the rules can do."""
 
     name: str
