@@ -186,6 +186,8 @@ class _Episode:
         self.shown = Transcript("", "", ())
         self.trace: list[StepRecord] = []
         self.steps = self.tool_calls = 0
+        self.known: dict[str, None] = {}
+        """The commands that were possible so far, in the order in which they came."""
         self.changed: list[dict[str, Any]] = []
         self.notes: dict[str, dict[str, Any]] = {}
 
@@ -242,6 +244,7 @@ class _Episode:
             The admissible commands after it, and whether the episode is over.
         """
         left = self.max_steps - self.steps
+        self.known.update(dict.fromkeys(admissible))
         self.boundary = "step_start"
         self.asked_before = len(self.inquiry.questions)
         self.has_asked = self.has_asked or bool(self.asked_before)
@@ -261,6 +264,7 @@ class _Episode:
             return admissible, True
         is_tool = tool.answer is not None and self.tool_calls < self.max_steps
         first = decision.command if decision.first is None else decision.first
+        known = tuple(self.known)
         written = (*admissible, *event.tools)
         by, twin = self._decided_by(event, decision, tool.command if tool.approved else None, dropped)
         step = StepRecord(
@@ -276,8 +280,8 @@ class _Episode:
             usable=is_tool or matches(decision.command, admissible),
             decided_by=by,
             twin=twin,
-            readable=matches(first, written) if decision.is_free else None,
-            repaired=not is_read(decision, event) and matches(answer.command, written),
+            readable=matches(first, (*known, *event.tools)) if decision.is_free else None,
+            repaired=not is_read(decision, event, known) and matches(answer.command, written),
             cut=decision.is_cut,
             finish=decision.finish,
             thought=decision.thought,
@@ -298,7 +302,7 @@ class _Episode:
         twin = self.shadow.command(offer, dropped) if offer is not None else None
         is_asked = len(self.inquiry.questions) > self.asked_before
         asked = "now" if is_asked else "before" if self.has_asked else "never"
-        return decided_by(event, decision, sent, offer, asked, twin), twin
+        return decided_by(event, decision, tuple(self.known), sent, offer, asked, twin), twin
 
     def _show(self, messages: list[Message]) -> None:
         """Tell those who watch what the decision was made from."""

@@ -81,7 +81,8 @@ class StepRecord:
     twin: str | None = None
     """The command that the reference twin would have sent here; None without a model, and where the twin failed."""
     readable: bool | None = None
-    """Whether the first free reply was a command; None where the model did not write freely."""
+    """Whether the first free reply was a command, possible at this step or at an earlier one of the episode; None where the model did not
+    write freely."""
     repaired: bool = False
     """Whether a processor put a command in the place of an unreadable reply."""
     cut: bool | None = None

@@ -8,7 +8,7 @@ the model saw, answers of the model made the difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from homebody.agents.harness.grammar import matches
@@ -112,7 +112,15 @@ def differs(event: BeforeModel, offer: BeforeModel) -> bool:
     return (event.candidates, event.prior, event.tools, event.advised) != (offer.candidates, offer.prior, offer.tools, offer.advised)
 
 
-def decided_by(event: BeforeModel, decision: Decision, sent: str | None, offer: BeforeModel | None, asked: str, twin: str | None) -> str:
+def decided_by(
+    event: BeforeModel,
+    decision: Decision,
+    known: Sequence[str],
+    sent: str | None,
+    offer: BeforeModel | None,
+    asked: str,
+    twin: str | None,
+) -> str:
     """Return who decided at a step that a model played.
 
     - `fallback`: the model's reply could not be read.
@@ -124,12 +132,13 @@ def decided_by(event: BeforeModel, decision: Decision, sent: str | None, offer: 
     Args:
         event: what the harness left on offer, with the model's answers.
         decision: what the policy chose.
+        known: see `is_read`.
         sent: the command after all processors; None if it was held back.
         offer: what the same harness leaves on offer without the model; None if that shows nothing.
         asked: when processors asked the model: `now`, `before` (and not now) or `never`.
         twin: what the twin would have sent; None if that shows nothing.
     """
-    if not is_read(decision, event):
+    if not is_read(decision, event, known):
         return "fallback"
     if sent != decision.command:
         return "harness"
@@ -144,9 +153,16 @@ def decided_by(event: BeforeModel, decision: Decision, sent: str | None, offer: 
     return "reading" if is_shaped else "harness"
 
 
-def is_read(decision: Decision, event: BeforeModel) -> bool:
-    """Tell whether a command was read from the model's reply; where the model wrote nothing, there is nothing to be read."""
+def is_read(decision: Decision, event: BeforeModel, known: Sequence[str]) -> bool:
+    """Tell whether a command was read from the model's reply; where the model wrote nothing, there is nothing to be read.
+
+    Args:
+        decision: what the policy chose.
+        event: what the harness left on offer.
+        known: the commands that were possible so far in the episode. One that is not possible any more is read all the same: the
+            environment says what is wrong with it.
+    """
     if decision.is_free:
-        return matches(decision.command, (*event.admissible, *event.tools))
+        return matches(decision.command, known) or matches(decision.command, event.tools)
     # Under a grammar only what is cut short has to be completed.
     return not decision.is_asked or decision.response.endswith(decision.command)

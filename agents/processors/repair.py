@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from homebody.agents.harness.grammar import SLOT, matches
 from homebody.agents.harness.hooks import AfterModel, Changes
-from homebody.agents.processors.base import Processor, register
+from homebody.agents.processors.base import Processor, Services, register
 
 
 @register
@@ -16,7 +18,8 @@ class Repair(Processor):
 
     What was read from the answer counts, a thought before it does not. First the longest command that it holds as whole words,
     capitals aside; else the one most like it, if the likeness reaches `cutoff`; else it stays. Likeness is 2 * m / (a + b) for texts of
-    a and b characters with m in matching blocks (`difflib`).
+    a and b characters with m in matching blocks (`difflib`). A command that was possible before in the episode is no misspelling: it
+    stays, and the environment says what is wrong with it.
     """
 
     name = "repair"
@@ -38,8 +41,16 @@ class Repair(Processor):
         },
     }
 
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
+        self._known: dict[str, None] = {}
+
     def process(self, event: AfterModel) -> Changes | None:
-        """Replace the command, unless it is a command or none is near."""
+        """Replace the command, unless it is or was a command, or none is near."""
+        known = tuple(self._known)
+        self._known.update(dict.fromkeys(event.admissible))
+        if matches(event.command, known) and not matches(event.command, event.admissible):
+            return None
         offered = event.candidates if self.params["within"] == "candidates" else event.admissible
         if matches(event.command, (*offered, *event.tools)):
             return None

@@ -1,5 +1,7 @@
 """repair: what becomes of an answer that is no command on offer."""
 
+from dataclasses import replace
+
 import pytest
 
 from homebody.agents.harness.hooks import AfterModel
@@ -53,3 +55,13 @@ def test_possible_command_off_the_candidates_is_repaired_if_asked(make):
 
 def test_nothing_on_offer_leaves_the_answer(make):
     assert make("repair", {"cutoff": 0.0}).process(AfterModel("wait", "wait", ())) is None
+
+
+def test_a_command_that_is_not_possible_any_more_is_no_misspelling(make):
+    repair = make("repair", {"cutoff": 0.5})
+    assert repair.process(answered("walk to dock 1")) is None
+    there = AfterModel("walk to dock 1", "walk to dock 1", ("walk to dock 12", "wait"), ("walk to dock 12", "wait"))
+    assert repair.process(there) is None  # the environment says that one is there
+    assert repair.process(replace(there, command="walk to dock 2")) == {"command": "walk to dock 12"}  # never possible
+    repair.process(AfterModel("wait", "wait", ("note {text}", "wait"), ("note {text}", "wait")))
+    assert repair.process(replace(there, command="note a thing")) is None
