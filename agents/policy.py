@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from homebody.agents.answer import read_answer, tools_for
+from homebody.agents.answer import acts_by_tool, read_answer, tools_for
 from homebody.agents.echo import Reader
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.grammar import MOST_SLOT_CHARACTERS, SLOT, gbnf, matches
@@ -52,7 +52,7 @@ class Decision:
     is_free: bool = False
     """Whether its first reply was written without a grammar."""
     first: str | None = None
-    """The command read from the first free reply, where several were sampled; else None."""
+    """The command read from the first free reply, where the model wrote more than one; else None."""
     reply: Reply | None = None
     """What the model wrote; None where it wrote nothing."""
 
@@ -348,7 +348,9 @@ class ModelPolicy:
         if choice.method == "vote":
             return self._vote(event, messages)
         if choice.method in ("generate", "grammar"):
-            return self._write(event, messages, self._sampled(event.generation), held=choice.method == "grammar")
+            generation = self._sampled(event.generation)
+            written = self._write(event, messages, generation, held=choice.method == "grammar")
+            return self._again(written, event, messages, generation) if choice.retry and written.is_free else written
         # At weight 0 the model's scores decide nothing, so it is not asked.
         if choice.method == "score" and choice.weight and len(event.candidates) > 1:
             reply = self._thought(event, messages)
@@ -408,6 +410,15 @@ class ModelPolicy:
             command = next((form for form in event.candidates if form.startswith(written)), event.candidates[0])
         return Decision(reply.text, command, is_asked=True, reply=reply)
 
+    def _again(self, written: Decision, event: BeforeModel, messages: Sequence[Message], generation: Generation) -> Decision:
+        """Have a reply written again under the grammar where it names no command on offer, if the model can be held to one."""
+        if is_offered(written.command, event) or acts_by_tool(event) or not self.backend.has_grammar:
+            return written
+        again = self._write(event, messages, generation, held=True)
+        # What was cut is named, though the second reply was whole.
+        reply = replace(again.reply, finish=written.finish) if again.reply and written.finish and written.is_cut else again.reply
+        return replace(again, first=written.command, reply=reply)
+
     def _slot_room(self, form: str, event: BeforeModel) -> int:
         """Return the tokens that the free slot of a command may take."""
         if SLOT not in form:
@@ -435,7 +446,7 @@ class ModelPolicy:
         cut = next((answer.reply for answer in answers if answer.reply and answer.is_cut), None)
         reply = replace(given.reply, finish=cut.finish) if cut and given.reply else given.reply
         scores = tuple((command, round(float(value), 6)) for command, value in ranked[:5])
-        return replace(given, scores=scores, first=answers[0].command, reply=reply)
+        return replace(given, scores=scores, first=answers[0].command if answers[0].is_free else None, reply=reply)
 
     def _scores(self, event: BeforeModel, messages: Sequence[Message], reply: Reply | None) -> list[float]:
         """Return the model's score of each candidate, as `Choice` says."""

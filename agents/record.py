@@ -85,6 +85,8 @@ class StepRecord:
     write freely."""
     repaired: bool = False
     """Whether a processor put a command in the place of an unreadable reply."""
+    retried: bool = False
+    """Whether a free reply that named no command on offer was written again under the grammar."""
     cut: bool | None = None
     """Whether the reply ended because it had no more room; None where the model wrote nothing."""
     finish: str | None = None
@@ -267,6 +269,8 @@ class Decisions:
     """Share of the model's replies that ended because they had no more room; None where nothing was written."""
     repaired: int
     """Unreadable replies in whose place a processor put a command."""
+    retried: int
+    """Free replies that named no command on offer and were written again under the grammar."""
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready data, as results hold it."""
@@ -276,6 +280,7 @@ class Decisions:
             "unreadable": self.unreadable,
             "cut": self.cut,
             "repaired": self.repaired,
+            "retried": self.retried,
             "decided_by": dict(self.counts),
         }
 
@@ -284,7 +289,7 @@ def decisions(records: Iterable[EpisodeRecord]) -> Decisions:
     """Count who decided in some episodes; those that an error ended count as far as they came."""
     counts = dict.fromkeys(DECIDED_BY, 0)
     won = dict.fromkeys(DECIDED_BY, 0)
-    free = unreadable = written = cut = repaired = 0
+    free = unreadable = written = cut = repaired = retried = 0
     for record in records:
         for step in record.trace:
             if step.readable is not None:
@@ -294,11 +299,19 @@ def decisions(records: Iterable[EpisodeRecord]) -> Decisions:
                 written += 1
                 cut += step.cut
             repaired += step.repaired
+            retried += step.retried
             if not step.tool:
                 counts[step.decided_by] += 1
                 won[step.decided_by] += record.won
     return Decisions(
-        sum(counts.values()), counts, _model_share(counts), _model_share(won), _share(unreadable, free), _share(cut, written), repaired
+        sum(counts.values()),
+        counts,
+        _model_share(counts),
+        _model_share(won),
+        _share(unreadable, free),
+        _share(cut, written),
+        repaired,
+        retried,
     )
 
 

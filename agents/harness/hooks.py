@@ -69,6 +69,8 @@ class Choice:
     """Which of them `vote` takes: given `most` often, or `best` by prior."""
     constrained: bool = False
     """Whether those answers are written under the grammar of what is on offer."""
+    retry: bool = False
+    """Whether a reply of `generate` that names no command on offer is written again under that grammar."""
 
     def __post_init__(self) -> None:
         for field, allowed in (("method", METHODS), ("normalize", ("sum", "mean")), ("pick", ("most", "best"))):

@@ -79,6 +79,8 @@ class Backend(Protocol):
     """Tokens that a prompt and what follows it may have together."""
     usage: Usage
     """Running counters."""
+    has_grammar: bool
+    """Whether a reply can be held to a grammar."""
 
     def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
         """Return the model's reply.

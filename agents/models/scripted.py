@@ -46,6 +46,7 @@ class Scripted:
         name: shown in results.
         n_ctx: reported only.
         thinks: whether its chat template opens a thought.
+        has_grammar: whether it says that a reply can be held to a grammar; the script is followed either way.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class Scripted:
         name: str = "scripted",
         n_ctx: int = 4096,
         thinks: bool = False,
+        has_grammar: bool = False,
     ) -> None:
         self.name = name
+        self.has_grammar = has_grammar
         self.fingerprint: dict[str, str] = {"engine": "scripted", "model": name}
         self.n_ctx = n_ctx
         self.usage = Usage()

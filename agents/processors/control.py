@@ -86,6 +86,12 @@ class Decide(Processor):
         "temperature": {"type": "number", "minimum": 0.01, "maximum": 10, "default": 0.7, "description": "vote: of the sampling"},
         "pick": {"enum": ["most", "best"], "default": "most", "description": "vote: the most frequent answer, or that of highest prior"},
         "constrained": {"type": "boolean", "default": False, "description": "vote: whether the answers are written under the grammar"},
+        "retry": {
+            "type": "boolean",
+            "default": False,
+            "description": "generate: whether a reply that names no command on offer is written again, under the grammar where the model "
+            "can be held to one; never where the command is an argument of a call",
+        },
     }
 
     def process(self, event: BeforeModel) -> Changes:

@@ -405,7 +405,8 @@ def _play(row: _Row, lineage: Lineage, rollout: RolloutConfig, plan: Plan, worke
 
 KEPT = (
     "n", "errors", "success", "ci95", "pass_at_k", "steps_mean", "invalid_actions", "prompt_tokens", "cached_tokens", "generated_tokens",
-    "policy", "behaviour_hash", "trace_hash", "wall_s", "model_share", "model_share_won", "unreadable", "cut", "repaired", "decided_by",
+    "policy", "behaviour_hash", "trace_hash", "wall_s", "model_share", "model_share_won", "unreadable", "cut", "repaired", "retried",
+    "decided_by",
     "twins", "best_twin", "model_value", "model_value_why", "twins_s", *GRADES,
 )  # fmt: skip
 """What a row keeps of its evaluation."""

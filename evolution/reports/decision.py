@@ -30,7 +30,7 @@ def decision(step: StepRecord) -> str:
     marks = [step.decided_by]
     if step.margin is not None:
         marks.append(margin(step.margin))
-    marks += [name for name, is_so in (("repaired", step.repaired), ("cut", step.cut)) if is_so]
+    marks += [name for name, is_so in (("repaired", step.repaired), ("retried", step.retried), ("cut", step.cut)) if is_so]
     return ", ".join(marks)
 
 
@@ -103,7 +103,8 @@ def faults(records: Iterable[EpisodeRecord]) -> str:
     found = decisions(records)
     parts = [f"{100 * found.unreadable:.0f}% of its free replies unreadable"] if found.unreadable else []
     parts += [f"{100 * found.cut:.0f}% cut"] if found.cut else []
-    return ", ".join([*parts, f"{found.repaired} repaired"] if found.repaired else parts)
+    parts += [f"{number} {name}" for name, number in (("repaired", found.repaired), ("retried", found.retried)) if number]
+    return ", ".join(parts)
 
 
 def reply(step: StepRecord, most: int = REPLY_CHARS) -> str:

@@ -97,7 +97,7 @@ def latest(alike: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 _SHOWN = (
     "n", "errors", "success", "ci95", "steps_mean", "prompt_tokens", "generated_tokens", "policy", "behaviour_hash", "trace_hash",
-    "model_share", "model_share_won", "unreadable", "cut", "repaired", "decided_by", "twins", "best_twin", "model_value",
+    "model_share", "model_share_won", "unreadable", "cut", "repaired", "retried", "decided_by", "twins", "best_twin", "model_value",
     "model_value_why",
 )  # fmt: skip
 GRADES = ("reward_mean", "success_strict", "ci95_strict")

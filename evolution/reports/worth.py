@@ -145,8 +145,7 @@ def shares(item: Mapping[str, Any]) -> str:
         return ""
     said = [f"model share {percent(item['model_share'])} (of won {percent(item['model_share_won'])})"]
     said += [f"{name} {percent(item[name])}" for name in ("unreadable", "cut") if item[name] is not None]
-    if item["repaired"]:
-        said.append(f"repaired {item['repaired']}")
+    said += [f"{name} {item[name]}" for name in ("repaired", "retried") if item.get(name)]
     return ", ".join([*said, f"errors {item['errors']}"])
 
 

@@ -136,7 +136,7 @@ SAME_STEP = {
     "step": 9, "admissible": 9, "offered": 9, "method": "rank", "response": "x", "accepted": False, "usable": False, "decided_by": "model",
     "twin": "x", "readable": True, "repaired": True, "cut": True, "scores": (("x", 1.0),), "questions": (Question("x", ()),),
     "focus": {"phase": "act", "wanted": "x"}, "dropped_turns": 9, "tool": True, "variant": "x", "adapted": {}, "changed": ({},),
-    "notes": {"x": {}}, "thought": "x", "finish": "length",
+    "notes": {"x": {}}, "thought": "x", "finish": "length", "retried": True,
 }  # fmt: skip
 OTHER = {"task_id": "x", "won": False, "opening": "x", "trace": ()}
 OTHER_STEP = {"command": "x", "observation": "x", "reward": 9.0}
@@ -168,11 +168,12 @@ def record(*steps, won=False, **fields):
 def test_shares_by_hand():
     won = record(step("model"), step("agreed"), step("reading"), step("harness"), won=True)
     lost = record(step("model"), *[step("harness")] * 3, step("fallback", readable=False), step("fallback", readable=False, repaired=True))
+    won = dataclasses.replace(won, trace=(dataclasses.replace(won.trace[0], retried=True), *won.trace[1:]))
     found = decisions([won, lost])
     assert found.counts == {"model": 2, "agreed": 1, "reading": 1, "harness": 4, "fallback": 2}
     assert (found.steps, found.model_share, found.model_share_won, found.repaired) == (10, 0.4, 0.75, 1)
     assert found.to_json() == {
-        "model_share": 0.4, "model_share_won": 0.75, "unreadable": 1.0, "cut": None, "repaired": 1,
+        "model_share": 0.4, "model_share_won": 0.75, "unreadable": 1.0, "cut": None, "repaired": 1, "retried": 1,
         "decided_by": {"model": 2, "agreed": 1, "reading": 1, "harness": 4, "fallback": 2},
     }  # fmt: skip
     assert (won.model_share, lost.model_share) == (0.75, 1 / 6)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from homebody.agents.answer import read_answer
+from homebody.agents.answer import read_answer, read_command
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.grammar import filling, gbnf
 from homebody.agents.harness.hooks import Choice, Reading
@@ -669,3 +669,35 @@ def test_prompt_fits_with_the_longest_command_that_is_scored(spare, expected, ya
 )
 def test_command_is_read_from_an_answer(response, command):
     assert read_answer(Reply(response), Reading()) == command
+
+
+# --- a reply written again
+
+
+RETRY = Choice("generate", retry=True)
+
+
+@pytest.mark.parametrize(
+    ("first", "command"),
+    [("sing", "lift crate 1"), ("", "lift crate 1"), ("lift crate 2", "lift crate 1"), ("wait", "wait"), ("`wait`.", "wait")],
+)
+def test_a_reply_that_names_no_command_on_offer_is_written_again_under_the_grammar(first, command, yard):
+    backend = Noting([first, "lift crate 1"], has_grammar=True)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, choice=RETRY), CHAT)
+    assert decision.command == command
+    again = command != "wait"
+    assert [asked.grammar for asked in backend.asked] == [None, gbnf(MENU)][: 1 + again]
+    assert (decision.is_free, decision.first) == ((False, read_command(first)) if again else (True, None))
+
+
+def test_nothing_is_written_again_unless_asked_or_where_no_grammar_holds(yard):
+    for choice, has_grammar, tool in ((Choice("generate"), True, ""), (RETRY, False, ""), (RETRY, True, "tool")):
+        backend = Noting(["sing"], has_grammar=has_grammar)
+        event = yard.ask(MENU, choice=choice, reading=Reading(tool or "first"))
+        assert began(ModelPolicy(backend)).decide(event, CHAT).command == "sing"
+
+
+def test_what_was_cut_is_named_though_the_second_reply_is_whole(yard):
+    backend = Noting([Reply("I think of", finish="length"), Reply("wait")], has_grammar=True)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, choice=RETRY), CHAT)
+    assert (decision.command, decision.is_cut) == ("wait", True)

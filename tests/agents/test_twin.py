@@ -202,6 +202,27 @@ def test_of_a_vote_the_first_free_reply_says_whether_it_was_readable(play, lean)
     assert (step.command, step.decided_by, step.readable) == ("Hm", "fallback", False)
 
 
+def test_a_command_that_is_possible_no_more_is_read(play):
+    record = play(["walk to vat 1", "walk to vat 1", "walk to vat 2"], "repair", max_steps=3)
+    assert [step.command for step in record.trace][:2] == ["walk to vat 1", "walk to vat 1"]
+    assert [step.readable for step in record.trace] == [True, True, False]  # there was never a second vat
+    assert [step.repaired for step in record.trace][:2] == [False, False]
+    assert [step.accepted for step in record.trace][:2] == [True, False]
+    assert by(record)[1] == "model"
+
+
+def test_of_a_reply_that_was_written_again_the_first_says_whether_it_was_readable(play):
+    decide = ("decide", {"method": "generate", "retry": True})
+    for first, readable in (("walk to vat 7", False), ("", False)):
+        (step,) = play(Scripted([first, "walk to vat 1"], has_grammar=True), decide).trace
+        assert (step.command, step.readable, step.retried) == ("walk to vat 1", readable, True)
+        assert step.decided_by in BY_MODEL
+    (step,) = play(Scripted(["walk to vat 1"], has_grammar=True), decide).trace
+    assert (step.readable, step.retried) == (True, False)
+    record = play(Scripted(["walk to vat 1", "walk to vat 1", "wait"], has_grammar=True), decide, max_steps=2)
+    assert [(step.command, step.readable, step.retried) for step in record.trace] == [("walk to vat 1", True, False), ("wait", True, True)]
+
+
 def test_a_reply_that_had_no_more_room_is_cut(play):
     long = " ".join(["walk"] * 40)
     assert [step.cut for step in play([long, "wait"], max_steps=2).trace] == [True, False]

@@ -91,6 +91,7 @@ class LlamaCpp:
         if gpu_layers < -1:
             raise BadRequestError("gpu_layers", gpu_layers, "a number of layers, or -1 for all")
         self.name = name
+        self.has_grammar = True
         self.usage = Usage()
         self.on_text: OnText | None = None
         """Called with what each `chat` wrote, token by token; None, as it is at first, saves the time."""

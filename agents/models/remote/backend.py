@@ -114,6 +114,7 @@ class OpenAICompatible:
         self._tokens = lru_cache(maxsize=TOKENIZED)(self._tokenize)
         try:
             self._server = server = ask(self._client)
+            self.has_grammar = server.provider.grammar is not None
             self._template = ChatTemplate(server.template, bos=server.bos, eos=server.eos, model=name) if server.template else None
             self._scorer = Scorer(self._client, self._server.provider, self._score_complete, lambda text: self._tokens(text, False))
             template = self._template

@@ -30,7 +30,7 @@ STAGE = RolloutConfig(ENV, "random", 6, {"rooms": ["bathroom"]})
 KEYS = {
     "env", "split", "n", "success", "ci95", "steps_mean", "invalid_actions", "prompt_tokens", "cached_tokens", "generated_tokens",
     "decisions", "wall_s", "behaviour_hash", "policy", "trace_hash", "by_type", "episodes", "model_share", "model_share_won",
-    "unreadable", "cut", "repaired", "errors", "decided_by",
+    "unreadable", "cut", "repaired", "retried", "errors", "decided_by",
 }  # fmt: skip
 EPISODE_KEYS = {"task_id", "type", "won", "steps", "seed", "trace_hash", "play_hash", "model_share", "error"}
 
@@ -73,7 +73,7 @@ def test_the_figures_by_hand(episode: Callable[..., EpisodeRecord]) -> None:
     assert intervals == {"a": pytest.approx([0.0, 0.79345], abs=1e-5), "b": pytest.approx([0.20766, 0.93851], abs=1e-5)}
     assert result == {
         "n": 4, "errors": 1, "success": 0.5,
-        "model_share": None, "model_share_won": None, "unreadable": None, "cut": None, "repaired": 0,
+        "model_share": None, "model_share_won": None, "unreadable": None, "cut": None, "repaired": 0, "retried": 0,
         "decided_by": {"model": 0, "agreed": 0, "reading": 0, "harness": 0, "fallback": 0},
         "steps_mean": 6.0, "invalid_actions": 3, "prompt_tokens": 20, "cached_tokens": 8, "generated_tokens": 4,
         "decisions": 32, "adaptations": {"episodes": 1, "total": 2}, "behaviour_hash": "h",

@@ -24,6 +24,7 @@ def step(**fields: Any) -> StepRecord:
         ({"decided_by": "reading", "scores": (("go", 1.0), ("wait", 1.5))}, "reading, sampled, 0.50 below the next"),
         ({"scores": (("go", 1.0),)}, "harness"),
         ({"decided_by": "fallback", "repaired": True, "cut": True}, "fallback, repaired, cut"),
+        ({"decided_by": "model", "retried": True}, "model, retried"),
         ({"decided_by": "model", "cut": False}, "model"),
     ],
 )
