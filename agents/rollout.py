@@ -1,42 +1,33 @@
-"""Many episodes: one after another, on worker processes, or in flight on threads, with the same records each way.
+"""Many episodes: one after another here, or by an `Executor`, with the same records each way.
 
-Each worker process holds one environment and one policy with one thread; the weights are mapped, so workers share them. Threads are
-for a model on a server: while it answers one episode, the others go on. Results come back in the order of the jobs, and do not depend
-on the number of workers or threads.
+An executor is a pool of worker processes (`homebody.agents.pool`), or threads of this process for a
+model on a server: while it answers one episode, the others go on. Records come back in the order of
+the jobs, and do not depend on who plays them.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.connection
-import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium
 
 from homebody.agents.episode import ModelCall, run_episode
-from homebody.agents.errors import BadRequestError, FailedError
+from homebody.agents.errors import BadRequestError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.mask import ALONE
 from homebody.agents.models.backend import Backend, Shared
 from homebody.agents.policy import MODEL_FREE, ModelPolicy, Policy
+from homebody.agents.pool import Pool, WorkerDiedError, uninterrupted
 from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.agents.threads import Halt, Threads
 from homebody.agents.twin import REFERENCE
 from homebody.envs import TaskSpec, make
-
-
-class WorkerDiedError(FailedError):
-    """A worker process ended without an answer."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +78,14 @@ class RolloutConfig:
             return MODEL_FREE[self.policy]()
         return ModelPolicy(self.load_model(self.policy, copies=copies))
 
+    def take_seat(self) -> Seat:
+        """Return an environment and a policy of its own: what a worker plays with.
+
+        Raises:
+            AgentError, EnvError: as `make_policy` and `make_env` do.
+        """
+        return Seat(self, self.make_policy())
+
     def load_model(self, name: str, key_name: str = "", copies: int = 1) -> Backend:
         """Load a model, this one or another, with the settings of this run.
 
@@ -129,78 +128,67 @@ class Job:
         return ALONE[self.policy]() if self.policy is not None else otherwise
 
 
-_worker: tuple[gymnasium.Env[str, str], Policy, int] | None = None
+class Seat:
+    """What plays one episode at a time: an environment and a policy.
 
-
-def _start_worker(stage: RolloutConfig, end: Connection) -> None:
-    global _worker
-    threading.Thread(target=_end_with_parent, args=(end,), daemon=True).start()
-    for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    _worker = (stage.make_env(), stage.make_policy(), stage.max_steps)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Hold signals that ask to stop back while worker processes start: they inherit that, so only the main process answers them."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_with_parent(end: Connection) -> None:
-    """End this worker when the main process says so or is gone, however it went: the pool's own workers would wait for jobs for ever.
-
-    Nothing is lost by that, whatever the worker is doing: all that is kept is kept by the main process.
+    Args:
+        stage: where to play; the environment is made here.
+        policy: who plays where the job names nobody else.
     """
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    multiprocessing.connection.wait([parent.sentinel, end])
-    os._exit(1)
 
-
-def _play(job: Job) -> EpisodeRecord:
-    assert _worker is not None
-    env, policy, max_steps = _worker
-    return run_episode(
-        env, job.spec, job.choose_policy(policy), job.task, job.seed, attempt=job.attempt, max_steps=max_steps, twin=job.twin
-    )
-
-
-class _Seat:
-    """What plays in one thread."""
-
-    def __init__(self, stage: RolloutConfig, backend: Shared) -> None:
+    def __init__(self, stage: RolloutConfig, policy: Policy) -> None:
         self._max_steps = stage.max_steps
         with _making:
             self._env = stage.make_env()
-        self._policy = ModelPolicy(backend.share())
+        self.policy = policy
 
-    def play(self, job: Job, halt: threading.Event) -> EpisodeRecord:
-        """Play a job."""
+    def play(
+        self,
+        job: Job,
+        halt: threading.Event | None = None,
+        *,
+        on_step: Callable[[StepRecord], None] | None = None,
+        on_decision: Callable[[ModelCall], None] | None = None,
+        on_start: Callable[[str, str], None] | None = None,
+    ) -> EpisodeRecord:
+        """Return the record of a job; see `run_episode`.
 
-        def go_on(_: StepRecord) -> None:
-            if halt.is_set():
+        Raises:
+            Halt: `halt` was set meanwhile.
+        """
+
+        def go_on(step: StepRecord) -> None:
+            if halt is not None and halt.is_set():
                 raise Halt
+            if on_step is not None:
+                on_step(step)
 
         return run_episode(
-            self._env, job.spec, job.choose_policy(self._policy), job.task, job.seed, attempt=job.attempt, max_steps=self._max_steps,
-            twin=job.twin, on_step=go_on,
+            self._env, job.spec, job.choose_policy(self.policy), job.task, job.seed, attempt=job.attempt, max_steps=self._max_steps,
+            twin=job.twin, on_start=on_start, on_step=go_on, on_decision=on_decision,
         )  # fmt: skip
 
     def close(self) -> None:
-        """Close the environment, and the share of the model."""
-        self._policy.backend.close()
+        """Close the environment, and the model."""
+        if isinstance(self.policy, ModelPolicy):
+            self.policy.backend.close()
         self._env.close()
 
 
 _making = threading.Lock()
 """Held while an environment is made: what reads its data then, once for all, need not be ready for several threads."""
+
+
+class Executor(Protocol):
+    """Plays episodes elsewhere than in the thread that asks for them."""
+
+    def submit(self, job: Job, halt: threading.Event) -> Future[EpisodeRecord]:
+        """Return the future of a job's record. Once `halt` is set, it need not be played."""
+        ...
+
+    def close(self, at_once: bool = False) -> None:
+        """End it; at once, or when what is in play is done."""
+        ...
 
 
 class Rollouts:
@@ -221,50 +209,47 @@ class Rollouts:
         self.stage = stage
         self.policy = stage.make_policy(1 if workers == 1 else 1 + workers)
         """The policy of this process: plays when there is one worker, and names the fingerprint."""
-        self._threads = self._start_threads() if stage.concurrency > 1 and isinstance(self.policy, ModelPolicy) else None
-        self._env = stage.make_env() if workers == 1 else None
-        self._pool: ProcessPoolExecutor | None = None
-        if workers > 1:
-            context = multiprocessing.get_context("spawn")
-            end, self._workers_end = context.Pipe(duplex=False)
-            with _uninterrupted():  # It starts the process that cleans up after the pool.
-                self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stage, end))
+        self._executor = self._start(workers)
+        self._seat = Seat(stage, self.policy) if workers == 1 else None
 
     def __enter__(self) -> Rollouts:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._pool is not None and error is not None:
-            self._workers_end.close()  # Episodes that nobody will ask for are not played to their end.
-        self.close()
+        self._close(at_once=error is not None)  # Episodes that nobody will ask for are not played to their end.
 
-    def _start_threads(self) -> Threads[Job, EpisodeRecord]:
-        assert isinstance(self.policy, ModelPolicy)
+    def _start(self, workers: int) -> Executor | None:
+        if workers > 1:
+            return Pool(self.stage, workers)
+        if self.stage.concurrency == 1 or not isinstance(self.policy, ModelPolicy):
+            return None
         backend = self.policy.backend
         if not isinstance(backend, Shared):
             backend.close()
             allowed = "1 with a model in this process; --workers plays several episodes at a time"
             raise BadRequestError("--concurrency", self.stage.concurrency, allowed)
-        return Threads(self.stage.concurrency, lambda: _Seat(self.stage, backend))
+        return Threads(self.stage.concurrency, lambda: Seat(self.stage, ModelPolicy(backend.share())))
 
     def close(self) -> None:
         """End the workers and free the model."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._workers_end.close()
+        self._close()
+
+    def _close(self, at_once: bool = False) -> None:
+        if isinstance(self._executor, Pool):
+            self._executor.close(at_once)
         if isinstance(self.policy, ModelPolicy):
             self.policy.backend.close()  # Threads that wait for an answer wait no longer.
-        if self._threads is not None:
-            self._threads.close()
-        if self._env is not None:
-            self._env.close()
+        if isinstance(self._executor, Threads):
+            self._executor.close()
+        if self._seat is not None:
+            self._seat.close()
 
     def play(
         self,
         jobs: Sequence[Job],
         on_step: Callable[[StepRecord], None] | None = None,
         on_decision: Callable[[ModelCall], None] | None = None,
-        on_rest: Callable[[int, EpisodeRecord], None] | None = None,
+        on_ahead: Callable[[int, EpisodeRecord], None] | None = None,
         on_start: Callable[[str, str], None] | None = None,
     ) -> Iterator[EpisodeRecord]:
         """Play the jobs; yield their records in the order of the jobs, each as soon as it and those before it are done.
@@ -273,46 +258,40 @@ class Rollouts:
             jobs: what to play.
             on_step: called with each step's trace entry; only where one episode is played at a time.
             on_decision: called with what each decision was made from; likewise.
-            on_rest: called with number and record of each job that was finished ahead of its turn when an exception ends the play.
+            on_ahead: called with number and record of each job that is finished ahead of its turn, as soon as it is.
             on_start: called with goal and opening observation of each episode; as on_step.
 
         Raises:
             WorkerDiedError: a worker process was killed or crashed.
         """
-        is_alone = self._threads is None or all(job.policy is not None for job in jobs)  # Twins wait for nobody.
-        if self._pool is None and is_alone:
-            assert self._env is not None
+        is_alone = self._seat is not None and all(job.policy is not None for job in jobs)  # Twins wait for nobody.
+        if self._executor is None or is_alone:
+            assert self._seat is not None
             for job in jobs:
-                yield run_episode(
-                    self._env, job.spec, job.choose_policy(self.policy), job.task, job.seed, attempt=job.attempt,
-                    max_steps=self.stage.max_steps, twin=job.twin, on_start=on_start, on_step=on_step, on_decision=on_decision,
-                )  # fmt: skip
+                yield self._seat.play(job, on_step=on_step, on_decision=on_decision, on_start=on_start)
             return
-        futures: list[Future[EpisodeRecord]] = []
-        done = 0
         halt = threading.Event()
+        numbers: dict[Future[EpisodeRecord], int] = {}
+        ahead: dict[int, EpisodeRecord] = {}
+        turn = 0
         try:
-            with _uninterrupted():  # Threads inherit that, too: a signal finds the main one.
-                futures += [self._submit(job, halt) for job in jobs]
-            for future in futures:
-                record = future.result()
-                done += 1
-                yield record
+            with uninterrupted():  # Threads inherit that, too: a signal finds the main one.
+                for number, job in enumerate(jobs):
+                    numbers[self._executor.submit(job, halt)] = number
+            for future in as_completed(numbers):
+                ahead[numbers[future]] = record = future.result()
+                if on_ahead is not None and numbers[future] != turn:
+                    on_ahead(numbers[future], record)
+                while turn in ahead:
+                    record = ahead.pop(turn)
+                    turn += 1
+                    yield record
         except BaseException as error:
             halt.set()
-            for number, rest in enumerate(futures[done:], done):
-                is_played = not rest.cancel() and rest.done() and rest.exception() is None
-                if is_played and on_rest is not None and not isinstance(error, GeneratorExit):
-                    on_rest(number, rest.result())
+            for future, number in numbers.items():
+                is_played = not future.cancel() and future.done() and future.exception() is None
+                if is_played and number >= turn and number not in ahead and on_ahead is not None and not isinstance(error, GeneratorExit):
+                    on_ahead(number, future.result())
             if isinstance(error, BrokenProcessPool):
-                raise WorkerDiedError(
-                    "a worker process died (killed, or out of memory); what was done is stored: run again with --resume, "
-                    "or with --workers 1"
-                ) from None
+                raise WorkerDiedError from None
             raise
-
-    def _submit(self, job: Job, halt: threading.Event) -> Future[EpisodeRecord]:
-        if self._threads is not None:
-            return self._threads.submit(job, halt)
-        assert self._pool is not None
-        return self._pool.submit(_play, job)

@@ -28,7 +28,7 @@ class Halt(BaseException):
 class Seat(Protocol[J_in, R_out]):
     """What one thread works with."""
 
-    def play(self, job: J_in, halt: threading.Event) -> R_out:
+    def play(self, job: J_in, halt: threading.Event | None = None) -> R_out:
         """Return the result of a job; raises Halt soon after the event is set."""
         ...
 
@@ -60,8 +60,8 @@ class Threads(Generic[J, R]):
             self._threads[-1].start()
         return future
 
-    def close(self) -> None:
-        """End the threads; one that waits for something is left to it."""
+    def close(self, at_once: bool = False) -> None:
+        """End the threads, always within seconds; one that waits for something is left to it."""
         for _ in self._threads:
             self._work.put(None)
         for thread in self._threads:

@@ -33,6 +33,8 @@ CREATE TABLE events (id INTEGER PRIMARY KEY, time REAL NOT NULL, kind TEXT NOT N
 CREATE TABLE episodes (key TEXT PRIMARY KEY, behaviour_hash TEXT NOT NULL, data TEXT NOT NULL);
 CREATE INDEX events_by_kind ON events (kind, id);
 """
+AHEAD = "CREATE TABLE IF NOT EXISTS ahead (key TEXT PRIMARY KEY, data TEXT NOT NULL)"
+"""Episodes that were finished before others that were asked for earlier: they wait for their place among `episodes`."""
 
 
 def episode_key(
@@ -90,7 +92,10 @@ class Store:
         db = None
         try:
             db = self._open_to_read(path) if readonly else _open_to_write(path)
-            _check(db, path)
+            tables = _check(db, path)
+            if not readonly:
+                db.execute(AHEAD)
+            self._tables = ("episodes", "ahead") if not readonly or "ahead" in tables else ("episodes",)
         except BaseException as error:
             if db is not None:
                 db.close()
@@ -99,6 +104,8 @@ class Store:
                 raise _unusable(path, error) from None
             raise
         self._db = db
+        # Times of one process differ by what its own clock says, however the clock of the machine is set meanwhile.
+        self._opened = time.time() - time.monotonic()
 
     def __enter__(self) -> Store:
         return self
@@ -116,7 +123,9 @@ class Store:
     def append(self, kind: str, data: Any) -> None:
         """Add an event."""
         with self._db:
-            self._db.execute("INSERT INTO events (time, kind, data) VALUES (?, ?, ?)", (time.time(), kind, canonical(data)))
+            self._db.execute(
+                "INSERT INTO events (time, kind, data) VALUES (?, ?, ?)", (self._opened + time.monotonic(), kind, canonical(data))
+            )
 
     def append_once(self, kind: str, data: Mapping[str, Any], *fields: str) -> None:
         """Add an event, unless there is one of its kind with the same values in these fields."""
@@ -149,19 +158,40 @@ class Store:
         if record.error is not None:
             return
         with self._db:
-            self._db.execute(
-                "INSERT OR IGNORE INTO episodes (key, behaviour_hash, data) VALUES (?, ?, ?)",
-                (key, record.behaviour_hash, json.dumps(record.to_json())),
-            )
+            self._place(key, record.behaviour_hash, json.dumps(record.to_json()))
+
+    def add_ahead(self, key: str, record: EpisodeRecord) -> None:
+        """Keep an episode ahead of its turn.
+
+        It takes its place among the others when `add_episode` is called with it, or in another process
+        `episode`: so their order is that in which they were asked for, whoever was done first.
+        """
+        if record.error is None:
+            with self._db:
+                self._db.execute("INSERT OR IGNORE INTO ahead (key, data) VALUES (?, ?)", (key, json.dumps(record.to_json())))
+
+    def _place(self, key: str, behaviour_hash: str, data: str) -> None:
+        self._db.execute("INSERT OR IGNORE INTO episodes (key, behaviour_hash, data) VALUES (?, ?, ?)", (key, behaviour_hash, data))
+        self._db.execute("DELETE FROM ahead WHERE key = ?", (key,))
 
     def episode(self, key: str) -> EpisodeRecord | None:
         """Return the episode under a key, if it was played."""
-        row = self._db.execute("SELECT data FROM episodes WHERE key = ?", (key,)).fetchone()
-        return EpisodeRecord.from_json(self._parse(row[0])) if row else None
+        for table in self._tables:
+            row = self._db.execute(f"SELECT data FROM {table} WHERE key = ?", (key,)).fetchone()
+            if row:
+                record = EpisodeRecord.from_json(self._parse(row[0]))
+                if table == "ahead" and self._lock is not None:
+                    self.add_episode(key, record)
+                return record
+        return None
 
     def episodes(self) -> dict[str, dict[str, Any]]:
-        """Return what was kept of every episode, by key, as data: reports can be made of runs whose records had other fields."""
-        return {key: self._parse(data) for key, data in self._db.execute("SELECT key, data FROM episodes ORDER BY rowid")}
+        """Return what was kept of every episode, by key, as data: reports can be made of runs whose records had other fields.
+
+        They come in the order in which they were asked for; last those that wait for their turn.
+        """
+        rows = (row for table in self._tables for row in self._db.execute(f"SELECT key, data FROM {table} ORDER BY rowid"))
+        return {key: self._parse(data) for key, data in rows}
 
     def _parse(self, data: str) -> Any:
         try:
@@ -241,8 +271,8 @@ def _open_to_write(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _check(db: sqlite3.Connection, path: Path) -> None:
-    """Check that a database is a store that this version reads.
+def _check(db: sqlite3.Connection, path: Path) -> set[str]:
+    """Check that a database is a store that this version reads; return the names of its tables.
 
     Raises:
         RunError: it is none, or one of another version.
@@ -258,6 +288,7 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
             f"{path} is a run of another version of homebody (form {form}, this version reads {FORM}); "
             "read it with the version that made it, or choose another --run-dir"
         )
+    return tables
 
 
 def _unusable(path: Path, error: Exception) -> RunError:

@@ -33,9 +33,9 @@ def play_once(
 
     def keep(number: int, record: EpisodeRecord) -> None:
         if store:
-            store.add_episode(missing[number][0], record)
+            store.add_ahead(missing[number][0], record)
 
-    for (key, _), record in zip(missing, rollouts.play([job for _, job in missing], on_rest=keep), strict=True):
+    for (key, _), record in zip(missing, rollouts.play([job for _, job in missing], on_ahead=keep), strict=True):
         known[key] = record
         if store:
             store.add_episode(key, record)

@@ -218,9 +218,9 @@ class Player:
 
     def _twice(self, jobs: Sequence[Job], keys: Sequence[str]) -> Iterator[EpisodeRecord]:
         def keep(number: int, record: EpisodeRecord) -> None:
-            self.store.add_episode(keys[number], record)
+            self.store.add_ahead(keys[number], record)
 
-        for job, record in zip(jobs, self.rollouts.play(jobs, on_rest=keep), strict=True):
+        for job, record in zip(jobs, self.rollouts.play(jobs, on_ahead=keep), strict=True):
             yield record if record.error is None else next(self.rollouts.play([job]))
 
     def _check_budget(self, key: str) -> None:

@@ -12,7 +12,8 @@ from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models import names
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import ExpertPolicy, ModelPolicy, NoModelPolicy, RandomPolicy
-from homebody.agents.rollout import Job, RolloutConfig, Rollouts, WorkerDiedError
+from homebody.agents.pool import WorkerDiedError
+from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.envs import EnvError, tasks
 
 HOUSEHOLD = "homebody/Household-v0"
@@ -114,7 +115,7 @@ def test_failed_episode_does_not_stop_the_next(yard, harness):
 def test_the_end_frees_model_and_environment(yard, harness, scripted):
     with Rollouts(RolloutConfig("Yard-v0", "tiny")) as rollouts:
         assert rollouts.policy.name == "tiny"
-        env = rollouts._env.unwrapped
+        env = rollouts._seat._env.unwrapped
     assert env.closed
     with pytest.raises(BackendClosedError):
         scripted[1].score(["a"], ["b"])
@@ -171,7 +172,7 @@ def test_workers_end_with_their_main_process(tmp_path):
         "    jobs = [Job(HarnessSpec.load('generic'), task) for task in tasks('homebody/Household-v0', 'train', 500)]\n"
         "    with Rollouts(RolloutConfig('homebody/Household-v0', 'random'), workers=2) as rollouts:\n"
         "        for record in rollouts.play(jobs):\n"
-        "            print(*rollouts._pool._processes, flush=True)\n"
+        "            print(*rollouts._executor._pool._processes, flush=True)\n"
     )
     main = subprocess.Popen([sys.executable, "-P", str(script)], stdout=subprocess.PIPE, text=True)
     assert main.stdout is not None

@@ -162,7 +162,7 @@ def test_a_server_that_is_gone_ends_the_play_and_what_was_finished_is_told(serve
         assert not rollouts.policy.backend.thinks(Thinking())
         stub.chat = lose
         with pytest.raises(ModelLostError, match=r"the model does not answer any more: .* out of memory"):
-            list(rollouts.play(six, on_rest=lambda number, record: told.update({number: record.task_id})))
+            list(rollouts.play(six, on_ahead=lambda number, record: told.update({number: record.task_id})))
     assert told == {number: job.task.task_id for number, job in enumerate(six) if number}
 
 

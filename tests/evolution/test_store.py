@@ -270,7 +270,7 @@ def test_an_event_is_added_once_for_the_same_fields(tmp_path: Path) -> None:
 
 def test_working_time_leaves_out_what_lies_between_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("homebody.evolution.store.time.time", lambda: now[0])
+    monkeypatch.setattr("homebody.evolution.store.time.monotonic", lambda: now[0])
     with Store(tmp_path) as store:
         assert store.working_s() == 0
         events = [

@@ -241,7 +241,7 @@ def test_token_counters_of_kept_episodes_count(
 
         def __exit__(self, *_: object) -> None: ...
 
-        def play(self, jobs: Sequence[Job], on_rest: object = None) -> Iterator[EpisodeRecord]:
+        def play(self, jobs: Sequence[Job], on_ahead: object = None) -> Iterator[EpisodeRecord]:
             yield from (episode(task_id=job.task.task_id, usage={"prompt_tokens": 7, "generated_tokens": 3}) for job in jobs)
 
     monkeypatch.setattr(evaluate_module, "Rollouts", Scripted)
