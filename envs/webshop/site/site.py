@@ -7,6 +7,7 @@ attribute `data-n`, numbered in its order; all else (the shop's name, pictures, 
 from __future__ import annotations
 
 import sys
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -50,6 +51,8 @@ class Visit:
     receipt: Page | None = None
     rating: dict[str, Any] = field(default_factory=dict)
     """The reward and its parts, after a purchase."""
+    token: str = field(default_factory=lambda: secrets.token_hex(16))
+    """What a form must bring along to buy for this visit: only a reader of its pages knows it."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,9 @@ class Site:
 
     def _buy(self, path: str, visit: Visit, form: str) -> Answer:
         base = f"/{path.split('/')[1]}/"
-        receipt = bought(self.stock.shop, form) if path == f"{base}buy" else None
+        token, _, wish = form.removeprefix("token=").partition("&")
+        is_meant = path == f"{base}buy" and secrets.compare_digest(token.encode(), visit.token.encode())
+        receipt = bought(self.stock.shop, wish) if is_meant else None
         if receipt is None or receipt.product is None:
             return Answer(HTTPStatus.NOT_FOUND, text=_templates().get_template("missing.html").render(path=path[:200]))
         visit.receipt = receipt

@@ -212,7 +212,9 @@ def test_it_can_be_read_and_fits(opened: Callable[..., Any], served: str, site: 
     found = stock.shop.results("cotton shirt", 1)
     item = stock.shop.follow(found, f"click[{found.products[0].asin.lower()}]")
     chosen = stock.shop.follow(item, f"click[{next(iter(found.products[0].options.values()))[0]}]")
-    site.answer(f"{base}buy", f"asin={found.products[0].asin}&page=1&q=x")
+    visit = site.visit(base)
+    assert visit is not None
+    site.answer(f"{base}buy", f"token={visit.token}&asin={found.products[0].asin}&page=1&q=x")
     features = stock.shop.follow(item, "click[features]")
     tab = opened(f"{served}{base}", color_scheme=scheme, viewport={"width": width, "height": 800})
     for path in ("", address(found), address(chosen), address(features), "receipt", "none"):

@@ -181,7 +181,22 @@ def test_a_picked_button_leads_where_the_button_leads(site: Site, stock: Stock, 
 
 def buy(site: Site, base: str, page: Page) -> Any:
     assert page.product is not None
-    return site.answer(f"{base}buy", f"asin={page.product.asin}&{urlsplit(address(page)).query}")
+    return site.answer(f"{base}buy", f"token={token(site, base)}&asin={page.product.asin}&{urlsplit(address(page)).query}")
+
+
+def token(site: Site, base: str) -> str:
+    visit = site.visit(base)
+    assert visit is not None
+    return visit.token
+
+
+@pytest.mark.parametrize("known", ["", "token=&", "token=0123456789abcdef0123456789abcdef&", "token={other}&", "token=é&"])
+def test_only_who_has_read_a_page_of_the_visit_can_buy_for_it(site: Site, known: str) -> None:
+    base, other = site.enter(), site.enter()
+    form = f"asin={site.stock.shop.products[0].asin}&page=1&q=x"
+    assert site.answer(f"{base}buy", known.format(other=token(site, other)) + form).status == HTTPStatus.NOT_FOUND
+    assert f'name="token" value="{token(site, base)}"' in site.answer(f"{base}item/{site.stock.shop.products[0].asin}?q=x&page=1").text
+    assert site.answer(f"{base}buy", f"token={token(site, base)}&{form}").status == HTTPStatus.SEE_OTHER
 
 
 def test_a_purchase_is_rated_and_ends_at_a_receipt(site: Site, stock: Stock, tasks: list[str]) -> None:
@@ -220,7 +235,8 @@ def test_the_score_can_be_hidden(stock: Stock, tasks: list[str]) -> None:
 )  # fmt: skip
 def test_a_form_that_buys_nothing(site: Site, form: str) -> None:
     base = site.enter()
-    assert site.answer(f"{base}buy", form.replace("{asin}", site.stock.shop.products[0].asin)).status == HTTPStatus.NOT_FOUND
+    meant = f"token={token(site, base)}&" + form.replace("{asin}", site.stock.shop.products[0].asin)
+    assert site.answer(f"{base}buy", meant).status == HTTPStatus.NOT_FOUND
     assert site.answer(f"{base}other", "asin=x").status == HTTPStatus.NOT_FOUND
     assert site.answer(f"{base}receipt").status == HTTPStatus.NOT_FOUND
     visit = site.visit(base)
