@@ -58,6 +58,8 @@ def episode_key(
     return digest([*content, *marks])
 
 
+_SHARED_BYTES = 1 << 16
+"""More than the file that readers share takes at first."""
 NAME = "run.sqlite"
 """Of the file."""
 
@@ -163,8 +165,8 @@ class Store:
     def add_ahead(self, key: str, record: EpisodeRecord) -> None:
         """Keep an episode ahead of its turn.
 
-        It takes its place among the others when `add_episode` is called with it, or in another process
-        `episode`: so their order is that in which they were asked for, whoever was done first.
+        It takes its place among the others with `add_episode` or `settle`: so their order is that in
+        which they were asked for, whoever was done first.
         """
         if record.error is None:
             with self._db:
@@ -179,11 +181,15 @@ class Store:
         for table in self._tables:
             row = self._db.execute(f"SELECT data FROM {table} WHERE key = ?", (key,)).fetchone()
             if row:
-                record = EpisodeRecord.from_json(self._parse(row[0]))
-                if table == "ahead" and self._lock is not None:
-                    self.add_episode(key, record)
-                return record
+                return EpisodeRecord.from_json(self._parse(row[0]))
         return None
+
+    def settle(self, key: str) -> None:
+        """Give an episode that was kept ahead of its turn its place, now that the turn has come."""
+        row = self._db.execute("SELECT data FROM ahead WHERE key = ?", (key,)).fetchone()
+        if row:
+            with self._db:
+                self._place(key, self._parse(row[0])["behaviour_hash"], row[0])
 
     def episodes(self) -> dict[str, dict[str, Any]]:
         """Return what was kept of every episode, by key, as data: reports can be made of runs whose records had other fields.
@@ -291,7 +297,14 @@ def _check(db: sqlite3.Connection, path: Path) -> set[str]:
     return tables
 
 
+def _is_full(path: Path, code: int) -> bool:
+    """Tell whether an error of SQLite means a full disk: of the file that readers share it says no more than "disk I/O error"."""
+    if code == sqlite3.SQLITE_FULL:
+        return True
+    return code & 0xFF == sqlite3.SQLITE_IOERR and shutil.disk_usage(path.parent).free < _SHARED_BYTES
+
+
 def _unusable(path: Path, error: Exception) -> RunError:
-    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+    if _is_full(path, getattr(error, "sqlite_errorcode", 0)):
         return RunError(f"{path} cannot be written: its disk is full; make room and run the command again, evolve with --resume")
     return RunError(f"{path} cannot be used: {error}; move it away or choose another --run-dir")

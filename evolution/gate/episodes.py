@@ -31,17 +31,27 @@ def play_once(
         # Said before it is played: the log accounts for episodes of an evaluation that is stopped, too.
         store.append("evaluating", {"tasks": [job.task.task_id for _, job in missing], "keys": [key for key, _ in missing]})
 
+    n_missing = len(missing)
+
     def keep(number: int, record: EpisodeRecord) -> None:
         if store:
             store.add_ahead(missing[number][0], record)
 
-    for (key, _), record in zip(missing, rollouts.play([job for _, job in missing], on_ahead=keep), strict=True):
-        known[key] = record
+    found: dict[str, EpisodeRecord] = {}
+    played = rollouts.play([job for _, job in missing], on_ahead=keep)
+    for key in keys:
+        if key in known:
+            found[key] = known[key]
+            if store:
+                store.settle(key)
+            continue
+        found[key] = record = next(played)
         if store:
             store.add_episode(key, record)
         if on_record:
-            on_record(len(known), len(jobs), record)
-    return {key: known[key] for key in keys}
+            n_missing -= 1
+            on_record(len(jobs) - n_missing, len(jobs), record)
+    return found
 
 
 def _key(rollouts: Rollouts, job: Job) -> str:

@@ -171,6 +171,8 @@ class Player:
                 done += 1
                 told = {"done": done, "task": record.task_id, "won": record.outcome, "tokens": _tokens(record)}
                 self.tell("play", {**series, **told})
+            else:
+                self.store.settle(key)
             records.append(record)
             self.saved.asked += 1
             if record.error is not None:

@@ -1,5 +1,6 @@
 """Models on servers, against a server of our own that plays each kind of them, well and badly."""
 
+import contextlib
 import json
 import re
 import socket
@@ -867,13 +868,42 @@ def test_a_server_that_is_not_there_is_named():
     assert len(slept) == 3
 
 
-@pytest.mark.parametrize("answer", [Answer({}, wait_s=0.8), Answer(raw=b"{", promised=5)], ids=["silent", "slow"])
-def test_a_time_out_is_final(fake, client, answer, monkeypatch):
+ENDLESS = {
+    "head": (b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"),
+    "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "body": (b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"{"),
+    "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n{\r\n"),
+}
+"""What a server begins with, and what it then writes again and again."""
+
+
+@pytest.mark.parametrize("part", ENDLESS)
+def test_an_answer_that_trickles_for_ever_is_late(part):
+    begins, goes_on = ENDLESS[part]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def trickle():
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(begins)
+                while True:
+                    connection.sendall(goes_on)
+                    time.sleep(0.02)
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        client = HttpClient(Address.parse(f"http://127.0.0.1:{listener.getsockname()[1]}"), timeout_s=0.3)
+        started = time.monotonic()
+        with pytest.raises(RemoteDownError, match=r"no answer to /x within 0\.3 s"):
+            client.get("/x")
+        assert time.monotonic() - started < 5
+        client.close()
+        thread.join()
+
+
+def test_a_time_out_is_final(fake, client):
     one, slept = client
-    if answer.promised:
-        ticks = iter([0.0, 1.0])
-        monkeypatch.setattr(http_client_module.time, "monotonic", lambda: next(ticks, 1.0))
-    fake.override["/x"] = in_turn(answer)
+    fake.override["/x"] = in_turn(Answer({}, wait_s=0.8))
     with pytest.raises(RemoteDownError, match=r"no answer to /x within 0\.5 s"):
         one.post("/x", {})
     assert (len(fake.posted("/x")), slept) == (1, [])

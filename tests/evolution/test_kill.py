@@ -1,7 +1,11 @@
-"""A run that is killed again and again, at moments of nobody's choosing, ends as if nothing had happened."""
+"""A run that is killed again and again, at moments of nobody's choosing, ends as if nothing had happened.
+
+`HOMEBODY_KILLS=50 .venv/bin/pytest tests/evolution/test_kill.py` kills so often.
+"""
 
 import json
 import multiprocessing
+import os
 import random
 import signal
 import sqlite3
@@ -13,7 +17,7 @@ from homebody.evolution.config import EvolveConfig
 from homebody.evolution.loop import evolve
 from homebody.evolution.store import Store, holds
 
-KILLS = 20
+KILLS = int(os.environ.get("HOMEBODY_KILLS", "20"))
 
 
 def session(config: EvolveConfig, run_dir: Path, rows: int | None = None, delay_s: float = 0.0) -> bool:
@@ -58,7 +62,7 @@ def lasting(result: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in json.loads(json.dumps(result)).items() if key not in ("wall_s", "twins_s", "final_harness")}
 
 
-def test_twenty_kills_change_nothing(small: Callable[..., EvolveConfig], baseline: Any, tmp_path: Path) -> None:
+def test_kills_change_nothing(small: Callable[..., EvolveConfig], baseline: Any, tmp_path: Path) -> None:
     draw = random.Random(20)
     everything = written(baseline.run_dir)
     kills = run = 0

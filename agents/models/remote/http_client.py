@@ -13,6 +13,7 @@ request, and the same one again would only add to its load.
 from __future__ import annotations
 
 import email.utils
+import io
 import ipaddress
 import json
 import os
@@ -24,7 +25,8 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -231,16 +233,17 @@ class HttpClient:
         self._busy.add(connection)
         try:
             headers = self._headers | ({"Content-Type": "application/json"} if data else {})
+            if connection.sock is not None:
+                connection.sock.settimeout(self._timeout_s)
             connection.request(method, path, data or None, headers)
             response = connection.getresponse()
-            deadline = time.monotonic() + self._timeout_s
+            assert isinstance(response, _TimedResponse)
+            response.allow(self._timeout_s)
             raw = bytearray()
             while block := response.read1(_BLOCK):
                 raw += block
                 if len(raw) > _LARGEST_ANSWER:
                     raise self.wrong(f"its answer to {path} is longer than {_LARGEST_ANSWER >> 20} MiB")
-                if time.monotonic() > deadline:
-                    raise TimeoutError
             if response.length:  # What Content-Length promised and did not come.
                 raise IncompleteRead(b"", response.length)
             response.close()  # Read to its end one block at a time, it would keep the connection to itself.
@@ -262,7 +265,9 @@ class HttpClient:
 
     def _connect(self) -> HTTPConnection:
         kind = HTTPSConnection if self.address.scheme == "https" else HTTPConnection
-        return kind(self.address.host, self.address.port, timeout=self._timeout_s)
+        connection = kind(self.address.host, self.address.port, timeout=self._timeout_s)
+        connection.response_class = partial(_TimedResponse, timeout_s=self._timeout_s)  # type: ignore[assignment]
+        return connection
 
     def _pause(self, data: bytes, attempt: int, error: RemoteError) -> float:
         """Return the seconds to wait before an attempt, the first retry being attempt 1."""
@@ -304,6 +309,48 @@ class HttpClient:
         found = body.get("error", body) if isinstance(body, dict) else body
         details = found if isinstance(found, dict) else {"message": found}
         return self.clean(str(details.get("message") or details.get("detail") or "it gives no reason"))[:300]
+
+
+class _TimedResponse(HTTPResponse):
+    """An answer whose head has to be there within a time, however slowly its bytes come; then its body."""
+
+    def __init__(self, sock: socket.socket, *rest: Any, timeout_s: float, **settings: Any) -> None:
+        super().__init__(sock, *rest, **settings)
+        self._source = _TimedReader(self.fp.detach(), sock, timeout_s)
+        self.fp = io.BufferedReader(self._source)
+
+    def allow(self, seconds: float) -> None:
+        """Give what is left of the answer so many seconds from now."""
+        self._source.deadline = time.monotonic() + seconds
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads from a socket until a moment of `time.monotonic`; a socket's own timeout begins anew with each byte."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, seconds: float) -> None:
+        self._raw, self._sock = raw, sock
+        self.deadline = time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read some bytes.
+
+        Raises:
+            TimeoutError: the moment has come.
+        """
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._raw.close()
+        super().close()
 
 
 def find_error(answer: Any) -> Any:

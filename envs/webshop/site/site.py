@@ -6,8 +6,8 @@ attribute `data-n`, numbered in its order; all else (the shop's name, pictures, 
 
 from __future__ import annotations
 
-import sys
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
