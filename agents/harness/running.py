@@ -15,6 +15,7 @@ from homebody.agents.harness.hooks import FIELDS, HOOK_OF_EVENT, HOOKS, READ_ONL
 from homebody.agents.harness.patch import pointer
 from homebody.agents.harness.spec import HarnessError, HarnessSpec, canonical, digest
 from homebody.agents.processors.base import Processor, Services
+from homebody.agents.skills.names import naming_of
 from homebody.envs.text import JsonError, clean, one_line, parse_json
 
 E = TypeVar("E", bound=Event)
@@ -44,7 +45,7 @@ class Harness:
     """The processors of one episode, in order."""
 
     def __init__(self, spec: HarnessSpec, services: Services) -> None:
-        self._services = services
+        self._services = replace(services, naming=naming_of(spec.components))
         self._steps: list[StepEnd] = []
         self._changed: list[dict[str, Any]] = []
         self._notes: dict[str, dict[str, Any]] = {}
@@ -116,6 +117,7 @@ class Harness:
             Exception: a new processor cannot be made; the harness is as before.
         """
         old = {member.id: member for member in self._members}
+        self._services = replace(self._services, naming=naming_of(spec.components))
         members, fresh = list[_Member](), list[_Member]()
         for name, processor in spec.processors().items():
             component, kept = spec.components[name], old.get(name)

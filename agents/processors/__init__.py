@@ -18,7 +18,7 @@ from homebody.agents.processors import (
     tool,
 )
 from homebody.agents.processors.base import REGISTRY, Processor, UnknownProcessorError, defaults, find, known, params_schema, register
-from homebody.agents.skills import learned_plan, location_memory, page_values
+from homebody.agents.skills import learned_plan, location_memory, names, page_values
 
 __all__ = [
     "REGISTRY",
@@ -38,6 +38,7 @@ __all__ = [
     "location_memory",
     "memory",
     "model",
+    "names",
     "page_values",
     "params_schema",
     "prior",

@@ -16,6 +16,7 @@ from homebody.agents.errors import AgentError
 from homebody.agents.harness.hooks import DIMENSIONS, HOOKS, Outcome, StepEnd
 from homebody.agents.models.backend import Message
 from homebody.agents.models.generation import Generation, Reply
+from homebody.agents.skills.wording import NUMBERED, Naming
 from homebody.envs.core import did_you_mean
 from homebody.envs.module import UserModuleError, import_module
 
@@ -43,6 +44,8 @@ class Services:
     """Number of tokens of a text; without a model an estimate, four characters a token."""
     chat: Chat | None = None
     """The model's replies to chats of a processor's own, or None without a model."""
+    naming: Naming = NUMBERED
+    """How the environment names its instances, as the harness's component `names` says."""
 
 
 class UnknownProcessorError(AgentError):

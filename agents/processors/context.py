@@ -10,7 +10,7 @@ from homebody.agents.harness.hooks import BeforeModel, Changes, StepStart, TaskS
 from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import GUARDS, Processor, Services, register
 from homebody.agents.processors.question import THOUGHT, fill, lines, room, user, write
-from homebody.agents.skills import wording
+from homebody.agents.skills.wording import NUMBERED
 
 
 @register
@@ -186,7 +186,7 @@ def grouped(candidates: Sequence[str]) -> list[str]:
     """
     groups: dict[str, list[str]] = {}
     for command in candidates:
-        named = wording.entities(command)
+        named = NUMBERED.entities(command)
         verb = command.partition(named[0])[0].rstrip() if named else ""
         before, bracket, inside = command.partition("[")
         if bracket and inside.endswith("]"):

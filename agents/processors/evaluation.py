@@ -46,7 +46,7 @@ class Requires(Processor):
     def observe(self, step: StepEnd) -> None:
         """Remember the instances of an accepted command, by its form."""
         if step.accepted:
-            form, args = wording.template(step.command)
+            form, args = self.services.naming.template(step.command)
             self._done.setdefault(form, []).append(set(args))
 
     def process(self, event: BeforeModel) -> Changes | None:
@@ -56,7 +56,7 @@ class Requires(Processor):
         return keep_only(event, [all(self._allows(rule, command) for rule in rules) for command in event.candidates])
 
     def _allows(self, rule: Mapping[str, Any], command: str) -> bool:
-        form, args = wording.template(command)
+        form, args = self.services.naming.template(command)
         if form != rule["form"]:
             return True
         return all(any(not args or not done or done & set(args) for done in self._done.get(need, ())) for need in rule["needs"])
@@ -126,7 +126,8 @@ class Check(Processor):
 
     def _is_final(self, event: BeforeTool) -> bool:
         forms = self.params["forms"]
-        return event.steps_left <= self.params["last"] or wording.template(event.command)[0] in forms or matches(event.command, forms)
+        form, _ = self.services.naming.template(event.command)
+        return event.steps_left <= self.params["last"] or form in forms or matches(event.command, forms)
 
 
 @register

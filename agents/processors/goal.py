@@ -14,7 +14,7 @@ from homebody.agents.models.generation import Reply
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.examples import by_likeness
 from homebody.agents.processors.question import MOST_LINE, THOUGHT, room, write
-from homebody.agents.skills import wording
+from homebody.agents.skills.wording import Naming
 from homebody.envs.text import one_line
 
 PAIR = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
@@ -76,7 +76,7 @@ class ReadGoal(Processor):
 
     def _read(self, event: TaskStart) -> str:
         """Return the reading; empty where there is none."""
-        forms = _usable(self.params["forms"], self.params["names"], event)
+        forms = _usable(self.params["forms"], self.params["names"], event, self.services.naming)
         if any(_is_of(form, names, event.goal) for form, names in forms):
             return ""
         grammar = _grammar(forms) if forms else None
@@ -103,9 +103,9 @@ _Names = Mapping[str, Sequence[str]]
 """What may fill each blank of a form, by its number."""
 
 
-def _usable(forms: Sequence[str], names: Sequence[Sequence[str]], event: TaskStart) -> list[tuple[str, _Names]]:
+def _usable(forms: Sequence[str], names: Sequence[Sequence[str]], event: TaskStart, naming: Naming) -> list[tuple[str, _Names]]:
     """Return the forms whose blanks can be filled, each with what fills them."""
-    met = sorted({kind for text in (event.observation, *event.candidates) for kind in wording.kinds(text)})
+    met = sorted({kind for text in (event.observation, *event.candidates) for kind in naming.kinds(text)})
     found: list[tuple[str, _Names]] = []
     for form in dict.fromkeys(map(one_line, forms)):
         blanks = dict.fromkeys(_BLANK.findall(form))

@@ -10,7 +10,7 @@ from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.control import keep_only
 from homebody.agents.processors.examples import by_likeness
-from homebody.agents.skills import wording
+from homebody.agents.skills.wording import Naming
 from homebody.envs.text import one_line
 
 FORMS = {
@@ -28,9 +28,9 @@ REACHED = {
 }
 
 
-def shows(command: str, forms: Sequence[str]) -> bool:
+def shows(command: str, forms: Sequence[str], naming: Naming) -> bool:
     """Tell whether a command is of a form that reveals something; without forms each one is."""
-    return not forms or wording.template(command)[0] in forms
+    return not forms or naming.template(command)[0] in forms
 
 
 @register
@@ -50,7 +50,7 @@ class Visited(Processor):
 
     def observe(self, step: StepEnd) -> None:
         """Remember a look."""
-        if step.accepted and shows(step.command, self.params["forms"]):
+        if step.accepted and shows(step.command, self.params["forms"], self.services.naming):
             self._done.add(step.command)
 
     def process(self, event: BeforeModel) -> Changes | None:
@@ -106,7 +106,7 @@ class MemoryText(Processor):
         self._at[step.command] = self._steps
         if step.accepted:
             self._failed.pop(step.command, None)
-            if shows(step.command, self.params["forms"]):
+            if shows(step.command, self.params["forms"], self.services.naming):
                 self._seen[step.command] = self._line(step.command, step.observation)
         elif step.command.strip():
             self._failed[step.command] = self._line(step.command, step.why or step.observation)

@@ -14,7 +14,7 @@ from homebody.agents.models.backend import Message
 from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Score, Services, register
 from homebody.agents.processors.control import keep_only
 from homebody.agents.processors.question import fill, score, user, write
-from homebody.agents.skills import wording
+from homebody.agents.skills.wording import Naming
 
 
 @register
@@ -37,13 +37,13 @@ class LocationPrior(Processor):
         "given": {
             "type": "string",
             "pattern": r"\{thing\}.*\{place\}",
-            "default": "The best place to find a {thing} is in or on the {place}.",
+            "default": "A {thing} can be found at the {place}.",
             "description": "a sentence with {thing}, then {place}",
         },
         "base": {
             "type": "string",
             "pattern": r"\{place\}",
-            "default": "You look in or on the {place}.",
+            "default": "It can be found at the {place}.",
             "description": "a sentence with {place} alone",
         },
         "weight": {"type": "number", "exclusiveMinimum": 0, "default": 1.0, "description": "factor on the difference"},
@@ -70,8 +70,9 @@ class LocationPrior(Processor):
             return None
         if not self._places:
             # All the places of the episode at once: a log-probability depends in its last digits on what else is in the batch.
-            named = {entity[-1] for command in event.admissible if (entity := wording.entities(command))}
-            self._number = Counter(map(wording.kind, named))
+            naming = self.services.naming
+            named = {entity[-1] for command in event.admissible if (entity := naming.entities(command))}
+            self._number = Counter(map(naming.kind, named))
             self._places = tuple(sorted(self._number))
         wanted = event.focus.wanted
         if wanted not in self._prior:
@@ -80,7 +81,7 @@ class LocationPrior(Processor):
             ranked = sorted(self._prior[wanted].items(), key=lambda pair: (-pair[1], pair[0]))
             self.notes[wanted] = [[place, round(value, 6)] for place, value in ranked[:5]]
         prior = self._prior[wanted]
-        places = [wording.kind(entity[-1]) if (entity := wording.entities(command)) else "" for command in event.candidates]
+        places = [last_kind(command, self.services.naming) for command in event.candidates]
         worth = {place: self.params["weight"] * prior[place] - self.params["spread"] * math.log(self._number[place]) for place in prior}
         return {"prior": tuple(old + worth.get(place, 0.0) for old, place in zip(event.prior, places, strict=True))}
 
@@ -207,7 +208,7 @@ class Ask(Processor):
 
     def process(self, event: BeforeModel) -> Changes | None:
         """Ask if it is time, and add the worth of the answers to the prior."""
-        given = [_answer(command, self.params["about"]) for command in event.candidates]
+        given = [_answer(command, self.params["about"], self.services.naming) for command in event.candidates]
         best = sorted(range(len(given)), key=lambda i: (-event.prior[i], i))[: self.params["among"] or None]
         answers = list(dict.fromkeys(given[i] for i in sorted(best) if given[i]))
         is_fresh = len(answers) > 1 and self._is_time() and self._ask(event, answers)
@@ -259,12 +260,17 @@ class Ask(Processor):
         return values if self.params["normalize"] == "sum" else [v / len(a) for v, a in zip(values, answers, strict=True)]
 
 
-def _answer(command: str, about: str) -> str:
+def _answer(command: str, about: str, naming: Naming) -> str:
     """Return the answer that stands for a command; empty where its slot is open, or where it names no instance."""
     if about == "commands":
         return "" if SLOT in command else command
-    named = wording.entities(command)
-    return wording.kind(named[-1]) if named else ""
+    return last_kind(command, naming)
+
+
+def last_kind(command: str, naming: Naming) -> str:
+    """Return the kind of the last instance that a command names; empty where it names none."""
+    named = naming.entities(command)
+    return naming.kind(named[-1]) if named else ""
 
 
 def fill_in(ask: Score, sentence: str, blank: str, texts: Sequence[str]) -> dict[str, float]:

@@ -1,14 +1,38 @@
-"""A learned_plan: what successful training episodes had in common, as milestones with the goal's words as slots."""
+"""Learned plans: what successful training episodes had in common, as subgoals with the goal's words as slots."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from homebody.agents.harness.hooks import BeforeModel, Changes, Focus, StepEnd
-from homebody.agents.processors.base import Processor, Services, register
+from homebody.agents.processors.base import Services, register
 from homebody.agents.processors.control import favourite, keep_only
+from homebody.agents.processors.question import fill as fill_blanks
 from homebody.agents.skills import wording
+from homebody.agents.skills.skill import Advice, Skill, shortlist
+
+
+class Subgoal(TypedDict):
+    """One command of a plan, as far as it is the same in all successes."""
+
+    form: str
+    """The command with # for each instance."""
+    args: list[str]
+    """For each # its kind, an equals sign and a variable; see `STEP`."""
+
+
+class _Template(TypedDict):
+    goal: str
+    steps: list[Subgoal]
+
+
+class Plan(_Template, total=False):
+    """The subgoals of all goals of one template."""
+
+    skip: list[str]
+    """Slots that name places where nothing that the goal wants is ever found."""
+
 
 STEP = {
     "type": "object",
@@ -16,7 +40,7 @@ STEP = {
         "form": {"type": "string", "description": "the command with # for each instance, as `pull # at #`"},
         "args": {
             "type": "array",
-            "items": {"type": "string", "pattern": r"^(\*|\{\d+\}|[a-z][a-z_-]*)=[a-zA-Z]$"},
+            "items": {"type": "string", "pattern": r"^(\*|\{\d+\}|[^={}*]+)=[a-zA-Z]$"},
             "description": "for each #: the kind ({n} a slot of the goal, * any) and a variable; one variable is one instance",
         },
     },
@@ -40,18 +64,20 @@ FRAME = {
 
 
 @register
-class LearnedPlan(Processor):
-    """Offers only what leads to the next milestone of the goal. Helps an agent that does not take the right commands though it has them.
+class LearnedPlan(Skill):
+    """Points at what leads to the next subgoal of the goal. Helps an agent that does not take the right commands though it has them.
 
-    That is the command that reaches the milestone; else those that lead to it; else those that search for what it needs. While it searches
-    it leaves the choice of the place to others, with the focus set.
+    That is the command that reaches the subgoal; else those that lead to it; else those that search
+    for what it needs. In the mode `limit` they alone stay on offer. While it searches it leaves the
+    choice of the place to others, with the focus set.
     """
 
     name = "learned_plan"
-    hook = "before_model"
     dimension = "memory"
     group = "learned_plan"
+    texts = ("said",)
     schema = {
+        **Skill.modes,
         "frames": {"type": "array", "items": FRAME, "default": [], "description": "one for each form of goal met in training"},
         "explore": {
             "type": "array",
@@ -64,12 +90,18 @@ class LearnedPlan(Processor):
             "default": True,
             "description": "whether a look that the agent has begun is ended before it searches elsewhere",
         },
+        "said": {
+            "type": "string",
+            "default": "Goals like this one were reached in these steps: {steps}. What comes next is to {next}.",
+            "description": "advise: what the model reads, with {steps} and {next}",
+        },
     }
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)
         self._explore = set(params["explore"])
-        self._goal: tuple[tuple[str, ...], list[dict[str, Any]]] | None = None
+        self._naming = services.naming
+        self._goal: tuple[tuple[str, ...], list[Subgoal]] | None = None
         self._skip: set[str] = set()
         """Kinds of places that are searched last."""
         self._started = False
@@ -81,34 +113,39 @@ class LearnedPlan(Processor):
         self._done: set[str] = set()
         self._looked: set[str] = set()
         self._tried: set[str] = set()
-        """Instances that were reached for the present milestone and did not allow it."""
+        """Instances that were reached for the present subgoal and did not allow it."""
 
-    def process(self, event: BeforeModel) -> Changes | None:
-        """Narrow the candidates to what serves the next milestone, and say so in the focus."""
+    def advise(self, event: BeforeModel) -> Advice | None:
+        """Mark the candidates that serve the next subgoal, and say so in the focus."""
         if not self._started:
             self._start(event)
         if self._goal is None or self._next >= len(self._goal[1]):
             return None
         slots, steps = self._goal
-        milestone = steps[self._next]
-        acts = [self._bind(command, milestone, slots) is not None for command in event.candidates]
+        subgoal = steps[self._next]
+        acts = [self._bind(command, subgoal, slots) is not None for command in event.candidates]
         if any(acts):
-            return self._narrow(event, acts, Focus("act", slots[0] if slots else ""))
-        for kind, variable in self._needs(milestone, slots):
+            return self._advice(event, acts, Focus("act", slots[0] if slots else ""))
+        for kind, variable in self._needs(subgoal, slots):
             instance = self._bound.get(variable)
             targets = {entity for entity in self._known(kind, instance) if self._is_free(entity, kind, variable, slots)}
             reach = self._toward(event, targets)
             if any(reach):
-                return self._narrow(event, reach, Focus("reach", wording.kind(instance) if instance else kind))
+                return self._advice(event, reach, Focus("reach", self._naming.kind(instance) if instance else kind))
             if instance is None:
-                return self._narrow(event, self._search(event), Focus("search", kind))
+                return self._advice(event, self._search(event), Focus("search", kind))
         return None
 
+    def limit(self, event: BeforeModel, advice: Advice) -> Changes:
+        """Leave on offer what was marked, or all where nothing was."""
+        marked = {command for rank in advice.order for command in rank}
+        return keep_only(event, [command in marked for command in event.candidates]) or {}
+
     def observe(self, step: StepEnd) -> None:
-        """Advance past a milestone that was reached, and note where things were seen."""
+        """Advance past a subgoal that was reached, and note where things were seen."""
         if not step.accepted:
             return
-        form, args = wording.template(step.command)
+        form, args = self._naming.template(step.command)
         if self._goal is not None and self._next < len(self._goal[1]):
             slots, steps = self._goal
             bound = self._bind(step.command, steps[self._next], slots)
@@ -128,8 +165,9 @@ class LearnedPlan(Processor):
 
     def _start(self, event: BeforeModel) -> None:
         self._started = True
-        for known in self.params["frames"]:
-            slots = wording.match_frame(known["goal"], event.goal)
+        # Of several templates the one with most words of its own is meant.
+        for known in sorted(self.params["frames"], key=lambda known: -len(wording.own_words(known["goal"]))):
+            slots = self._naming.match(known["goal"], event.goal)
             if slots is not None:
                 self._goal = (slots, known["steps"])
                 self._skip = {slots[int(slot[1:-1])] for slot in known.get("skip", ()) if int(slot[1:-1]) < len(slots)}
@@ -138,7 +176,7 @@ class LearnedPlan(Processor):
 
     def _note_places(self, admissible: tuple[str, ...]) -> None:
         for command in admissible:
-            form, args = wording.template(command)
+            form, args = self._naming.template(command)
             if form in self._explore:
                 self._places.update(args)
 
@@ -146,19 +184,19 @@ class LearnedPlan(Processor):
         if not self._here:
             return
         for text in (observation, *admissible):
-            for entity in wording.entities(text):
+            for entity in self._naming.entities(text):
                 if entity not in self._bound.values():
                     self._seen_at[entity] = self._here
 
-    def _bind(self, command: str, milestone: dict[str, Any], slots: tuple[str, ...]) -> dict[str, str] | None:
-        """Return the variables that `command` binds if it reaches the milestone, else None."""
-        form, args = wording.template(command)
-        if form != milestone["form"] or len(args) != len(milestone["args"]):
+    def _bind(self, command: str, subgoal: Subgoal, slots: tuple[str, ...]) -> dict[str, str] | None:
+        """Return the variables that `command` binds if it reaches the subgoal, else None."""
+        form, args = self._naming.template(command)
+        if form != subgoal["form"] or len(args) != len(subgoal["args"]):
             return None
         found: dict[str, str] = {}
-        for rule, entity in zip(milestone["args"], args, strict=True):
+        for rule, entity in zip(subgoal["args"], args, strict=True):
             kind, variable = fill(rule, slots)
-            if kind not in ("*", wording.kind(entity)):
+            if kind not in ("*", self._naming.kind(entity)):
                 return None
             if self._bound.get(variable, entity) != entity or not self._is_free(entity, kind, variable, slots):
                 return None
@@ -173,10 +211,10 @@ class LearnedPlan(Processor):
         others = {fill(rule, slots) for step in self._goal[1] for rule in step["args"]}
         return not any(k == kind and v != variable and self._bound.get(v) == entity for k, v in others)
 
-    def _needs(self, milestone: dict[str, Any], slots: tuple[str, ...]) -> list[tuple[str, str]]:
+    def _needs(self, subgoal: Subgoal, slots: tuple[str, ...]) -> list[tuple[str, str]]:
         """List the (kind, variable) pairs that stand in the way: unbound things first, then places to be at."""
-        kinds_of_places = {wording.kind(place) for place in self._places}
-        rules = [fill(rule, slots) for rule in milestone["args"]]
+        kinds_of_places = {self._naming.kind(place) for place in self._places}
+        rules = [fill(rule, slots) for rule in subgoal["args"]]
         things = [(k, v) for k, v in rules if k != "*" and k not in kinds_of_places and v not in self._bound]
         places = [(k, v) for k, v in rules if k in kinds_of_places or (v in self._bound and self._bound[v] in self._places)]
         return things + places
@@ -184,7 +222,7 @@ class LearnedPlan(Processor):
     def _known(self, kind: str, instance: str | None) -> set[str]:
         if instance is not None:
             return {instance}
-        return {entity for entity in (*self._places, *self._seen_at) if wording.kind(entity) == kind}
+        return {entity for entity in (*self._places, *self._seen_at) if self._naming.kind(entity) == kind}
 
     def _toward(self, event: BeforeModel, targets: set[str]) -> list[bool]:
         """Mark the commands that lead to one of the targets; those that act on the place where the agent stands come first."""
@@ -205,17 +243,34 @@ class LearnedPlan(Processor):
             ]
             if any(on_spot):
                 return on_spot
-        likely = [place != "" and wording.kind(place) not in self._skip for place in exploring]
+        likely = [place != "" and self._naming.kind(place) not in self._skip for place in exploring]
         return likely if any(likely) else [place != "" for place in exploring]
 
     def _explored_place(self, command: str) -> str:
-        form, args = wording.template(command)
+        form, args = self._naming.template(command)
         return args[-1] if form in self._explore and args else ""
 
-    def _narrow(self, event: BeforeModel, keep: list[bool], focus: Focus) -> Changes:
-        kept = keep_only(event, keep) or {}
-        advised = favourite(kept.get("candidates", event.candidates), kept.get("prior", event.prior)) if any(keep) else ""
-        return {"focus": focus, "advised": advised, **kept}
+    def _advice(self, event: BeforeModel, keep: list[bool], focus: Focus) -> Advice:
+        if not any(keep):
+            return Advice(self._text(), focus=focus)
+        marked = [pair for pair, kept in zip(zip(event.candidates, event.prior, strict=True), keep, strict=True) if kept]
+        first = favourite([command for command, _ in marked], [prior for _, prior in marked])
+        rank = (first, *(command for command, _ in marked if command != first))
+        return Advice(self._text(), (rank,), shortlist(event.candidates, event.prior, rank), focus)
+
+    def _text(self) -> str:
+        assert self._goal is not None
+        slots, steps = self._goal
+        said = [self._told(step, slots) for step in steps]
+        return fill_blanks(self.params["said"], {"steps": "; ".join(said), "next": said[self._next]})
+
+    def _told(self, subgoal: Subgoal, slots: tuple[str, ...]) -> str:
+        """Return a subgoal in words: instances that are known, else kinds."""
+        told = subgoal["form"]
+        for rule in subgoal["args"]:
+            kind, variable = fill(rule, slots)
+            told = told.replace("#", self._bound.get(variable, "something" if kind == "*" else kind), 1)
+        return told
 
 
 def fill(rule: str, slots: tuple[str, ...]) -> tuple[str, str]:

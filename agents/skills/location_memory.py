@@ -6,16 +6,32 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from homebody.agents.harness.hooks import BeforeModel, Changes
-from homebody.agents.processors.base import GUARDS, Processor, Services, register
-from homebody.agents.processors.control import favourite
-from homebody.agents.skills import wording
+from homebody.agents.processors.base import GUARDS, Services, register
+from homebody.agents.processors.prior import last_kind
+from homebody.agents.processors.question import fill
+from homebody.agents.skills.skill import Advice, Skill, shortlist
+
+TOLD = 3
+"""Kinds of places that the text names, at most."""
+
+
+class LocationTable(TypedDict):
+    """What training counted, as the parameters of the same names describe it."""
+
+    hits: Mapping[str, Mapping[str, int]]
+    looks: Mapping[str, int]
+    present: Mapping[str, Mapping[str, int]]
+    usual: Mapping[str, float]
+    crowding: float
+    cost: Mapping[str, float]
+    finishing: list[str]
 
 
 @register
-class LocationMemory(Processor):
+class LocationMemory(Skill):
     """Ranks the places to search by how often training found the wanted kind there. Helps where knowing the usual places saves steps.
 
     A place's prior is the log of its rate divided by the steps that a look costs. The rate of a kind of place is (hits + k *
@@ -29,11 +45,17 @@ class LocationMemory(Processor):
     """
 
     name = "location_memory"
-    hook = "before_model"
     dimension = "memory"
     group = "location_memory"
     after = (*GUARDS, "action_prior", "location_prior")
+    texts = ("said",)
     schema = {
+        **Skill.modes,
+        "said": {
+            "type": "string",
+            "default": "Where {thing} was found most often: {places}.",
+            "description": "advise: what the model reads, with {thing} and {places}",
+        },
         "hits": {
             "type": "object",
             "additionalProperties": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
@@ -78,18 +100,20 @@ class LocationMemory(Processor):
         super().__init__(params, services)
         self._places: Counter[str] = Counter()
         """Places of each kind that the commands of the first step named."""
+        self._prior: tuple[float, ...] = ()
 
-    def process(self, event: BeforeModel) -> Changes | None:
-        """Replace the prior by the log of rate / cost."""
+    def advise(self, event: BeforeModel) -> Advice | None:
+        """Rank the candidates by the log of rate / cost."""
+        naming = self.services.naming
         if not self._places:
-            named = {entity[-1] for command in event.admissible if (entity := wording.entities(command))}
-            self._places = Counter(map(wording.kind, named))
+            named = {entity[-1] for command in event.admissible if (entity := naming.entities(command))}
+            self._places = Counter(map(naming.kind, named))
         if event.focus is None or event.focus.phase != "search":
             return None
         wanted = event.focus.wanted
         hits = self.params["hits"].get(wanted, {})
         looks = self.params["present"].get(wanted) or self.params["looks"]
-        places = [wording.kind(entity[-1]) if (entity := wording.entities(command)) else "" for command in event.candidates]
+        places = [last_kind(command, naming) for command in event.candidates]
         known = sorted({place for place in places if place in looks})
         if not known:
             return None
@@ -103,10 +127,20 @@ class LocationMemory(Processor):
             rate = (hits.get(place, 0) + k * expected) / (looks.get(place, 0) + k)
             rate = max(rate * self._sparseness(place), sys.float_info.min)
             # Such a command ends a look whose first step is already paid for.
-            finishing = wording.template(command)[0] in self.params["finishing"]
+            finishing = naming.template(command)[0] in self.params["finishing"]
             cost = 1.0 if finishing else self.params["cost"].get(place, 1.0)
             prior.append(math.log(rate / cost))
-        return {"prior": tuple(prior), "advised": favourite(event.candidates, prior)}
+        self._prior = tuple(prior)
+        ranked = sorted(range(len(prior)), key=lambda i: (-prior[i], i))
+        order = tuple(event.candidates[i] for i in ranked)
+        said = list(dict.fromkeys(places[i] for i in ranked if hits.get(places[i])))[:TOLD]
+        text = fill(self.params["said"], {"thing": wanted, "places": ", ".join(said)}) if said else ""
+        kept = shortlist(event.candidates, prior, order[:1])
+        return Advice(text, tuple((command,) for command in order), kept)
+
+    def limit(self, event: BeforeModel, advice: Advice) -> Changes:
+        """Replace the prior."""
+        return {"prior": self._prior}
 
     def _sparseness(self, place: str) -> float:
         usual = self.params["usual"].get(place)

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from homebody.agents.harness.grammar import SLOT, filling
 from homebody.agents.harness.hooks import BeforeModel, Changes, StepEnd
 from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Services, register
 from homebody.agents.processors.prior import fill_in
+from homebody.agents.processors.question import fill
 from homebody.agents.skills import page_reading
-from homebody.agents.skills.page_reading import Choice, Page
+from homebody.agents.skills.page_reading import Choice, Marks, Page
+from homebody.agents.skills.skill import Advice, Skill, shortlist
+
+
+class PageTable(TypedDict):
+    """What training in an environment of pages taught, as the parameters of `OpenAndCompare` of the same names describe it."""
+
+    final: str
+    back: str
+    fixed: list[str]
+    separator: str
+    heading_mark: str
+    part_mark: str
+    shares: dict[str, float]
+    weights: dict[str, float]
+    enough: float
+
 
 COMMANDS = {"type": "array", "items": {"type": "string"}}
 FIXED = {**COMMANDS, "default": [], "description": "commands that most pages share; the others are a page's own choices"}
@@ -85,21 +102,31 @@ class ResultPrior(Processor):
 
 
 @register
-class OpenAndCompare(Processor):
+class OpenAndCompare(Skill):
     """Opens choices of a list, compares their pages with the goal and ends with the best. Helps where a choice's worth shows only inside.
 
-    It leaves one candidate: the free slot's; in a list the next choice, those of higher prior first and then in the order of the
-    page; on an opened page the way back as long as fewer than `look` were opened and the steps suffice, else what the goal names there and
-    then the final command, or the way to the best page. A page's worth is the logistic function of the weighted sum of what
-    `homebody.agents.skills.page_reading.features` measures; without weights the first one opened is the best.
+    It points at one candidate, which alone stays on offer in the mode `limit`: the free slot's; in a
+    list the next choice, those of higher prior first and then in the order of the page; on an opened
+    page the way back as long as fewer than `look` were opened and the steps suffice, else what the
+    goal names there and then the final command, or the way to the best page. A page's worth is the
+    logistic function of the weighted sum of what `homebody.agents.skills.page_reading.features`
+    measures; without weights the first one opened is the best.
     """
 
     name = "open_and_compare"
-    hook = "before_model"
     dimension = "control"
     group = "open_and_compare"
     after = (*GUARDS, *PRIORS, "fill_slot")
+    texts = ("said",)
     schema = {
+        **Skill.modes,
+        "said": {
+            "type": "string",
+            "default": "How well what was opened so far fits the goal, from 0 to 1: {worth}.",
+            "description": "advise: what the model reads, with {worth}",
+        },
+        "heading_mark": {"type": "string", "default": "", "description": "what stands in goals between a row's heading and a choice"},
+        "part_mark": {"type": "string", "default": "", "description": "what stands between the parts of a goal"},
         "final": {
             "type": "string",
             "default": "",
@@ -135,6 +162,7 @@ class OpenAndCompare(Processor):
         super().__init__(params, services)
         self._final: str = params["final"]
         self._back: str = params["back"]
+        self._marks = Marks(params["heading_mark"], params["part_mark"])
         self._listed: tuple[Choice, ...] = ()
         self._rarity: dict[str, float] = {}
         self._queue: list[str] = []
@@ -152,12 +180,18 @@ class OpenAndCompare(Processor):
             else:
                 self._done.add(step.command)
 
-    def process(self, event: BeforeModel) -> Changes | None:
-        """Leave the one command that comes next."""
+    def advise(self, event: BeforeModel) -> Advice | None:
+        """Point at the command that comes next."""
         command = self._next(event) if self._final else None
         if command is None or command not in event.candidates:
             return None
-        return {"candidates": (command,), "prior": (0.0,), "advised": command}
+        worth = "; ".join(f"{name} {value:.2f}" for name, value in self._worth.items() if self.params["weights"])
+        text = fill(self.params["said"], {"worth": worth}) if worth else ""
+        return Advice(text, ((command,),), shortlist(event.candidates, event.prior, (command,)))
+
+    def limit(self, event: BeforeModel, advice: Advice) -> Changes:
+        """Leave the one command that comes next."""
+        return {"candidates": (advice.command,), "prior": (0.0,)}
 
     def _next(self, event: BeforeModel) -> str | None:
         if self._final in event.admissible:
@@ -218,12 +252,12 @@ class OpenAndCompare(Processor):
         if not weights:
             return 0.0
         place = self._queue.index(self._opened) if self._opened in self._queue else 0
-        measured = page_reading.features(page, place, goal, self.params["shares"], self._rarity)
+        measured = page_reading.features(page, place, goal, self.params["shares"], self._rarity, self._marks)
         return logistic(weights.get("prior", 0.0) + sum(weights.get(name, 0.0) * value for name, value in measured.items()))
 
     def _named(self, page: Page, goal: str) -> list[str]:
         """Return the commands of the choices that the goal names, one of each row."""
-        chosen = (page_reading.best_choice(row, goal) for row in page.groups.values())
+        chosen = (page_reading.best_choice(row, goal, self._marks) for row in page.groups.values())
         return list(dict.fromkeys(choice.command for choice in chosen if choice is not None))
 
     def _read(self, event: BeforeModel) -> Page:

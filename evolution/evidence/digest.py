@@ -14,6 +14,7 @@ from typing import Any
 from homebody.agents.policy import MODEL_FREE
 from homebody.agents.record import DECIDED_BY, NO_ROOM, EpisodeRecord, StepRecord
 from homebody.agents.skills import wording
+from homebody.agents.skills.wording import NUMBERED, Naming
 
 CATEGORIES = {
     "won": "the goal was reached",
@@ -68,15 +69,16 @@ class Digest:
         return asdict(self)
 
 
-def digest_episode(record: EpisodeRecord, history: Sequence[str] = (), max_steps: int | None = None) -> Digest:
+def digest_episode(record: EpisodeRecord, history: Sequence[str] = (), max_steps: int | None = None, naming: Naming = NUMBERED) -> Digest:
     """Digest one episode.
 
     Args:
         record: the episode.
         history: categories of the same task in the rounds before, oldest first.
         max_steps: the step limit of the episode; where it is not known, no end counts as premature.
+        naming: how instances are named.
     """
-    category, component, evidence = _diagnose(record, max_steps)
+    category, component, evidence = _diagnose(record, max_steps, naming)
     shown = set(evidence) if record.policy not in MODEL_FREE else set()
     decided = Counter(step.decided_by for step in record.moves if step.step in shown)
     return Digest(
@@ -92,7 +94,7 @@ def digest_episode(record: EpisodeRecord, history: Sequence[str] = (), max_steps
     )
 
 
-def _diagnose(record: EpisodeRecord, max_steps: int | None) -> tuple[str, str, list[int]]:
+def _diagnose(record: EpisodeRecord, max_steps: int | None, naming: Naming) -> tuple[str, str, list[int]]:
     """Return the category, the dimension that it points at, and the steps that show it."""
     if record.error is not None:
         return "error", "environment", []
@@ -117,7 +119,7 @@ def _diagnose(record: EpisodeRecord, max_steps: int | None) -> tuple[str, str, l
     early = _early(steps, idle)
     if 4 * len(idle) >= len(steps):
         return ("order", "memory", early) if 2 * len(early) >= len(idle) else ("refused", "control", sorted(idle))
-    acts, left = _acts(record.reading or record.goal, steps, [record.opening, *(step.observation for step in steps)])
+    acts, left = _acts(record.reading or record.goal, steps, [record.opening, *(step.observation for step in steps)], naming)
     if focus := steps[-1].focus:
         searching = [step.step for step in steps if step.focus and step.focus["phase"] == "search"]
         if focus["phase"] == "search":
@@ -166,7 +168,7 @@ def _early(steps: Sequence[StepRecord], idle: set[int]) -> list[int]:
     return early
 
 
-def _acts(goal: str, steps: Sequence[StepRecord], texts: Sequence[str]) -> tuple[list[int], int]:
+def _acts(goal: str, steps: Sequence[StepRecord], texts: Sequence[str], naming: Naming) -> tuple[list[int], int]:
     """Return the steps that acted on a thing of the goal, and how many things of the goal no step acted on.
 
     A command acts if it names a kind in the goal, and another instance besides. Where no command names instances, one acts that has a word
@@ -176,12 +178,15 @@ def _acts(goal: str, steps: Sequence[StepRecord], texts: Sequence[str]) -> tuple
         goal: the goal sentence.
         steps: of the trace.
         texts: where the names of kinds are found: whatever the environment said.
+        naming: how instances are named.
     """
-    wanted = set(wording.words(goal))
+    words = set(wording.words(goal))
     accepted = [step for step in steps if step.accepted]
-    if not any(wording.entities(step.command) for step in steps):
-        named = [step for step in accepted if 0 < len(wanted.intersection(wording.words(step.command)[1:])) <= len(wanted) / 2]
+    if not any(naming.entities(step.command) for step in steps):
+        named = [step for step in accepted if 0 < len(words.intersection(wording.words(step.command)[1:])) <= len(words) / 2]
         return [step.step for step in named], int(named != [] and named[-1] is accepted[-1])
-    acts = [step for step in accepted if len(args := wording.entities(step.command)) > 1 and wording.kind(args[0]) in wanted]
-    things = wanted & {kind for text in texts for kind in wording.kinds(text)}
-    return [step.step for step in acts], len(things - {kind for step in acts for kind in wording.kinds(step.command)})
+    shown = {kind for text in texts for kind in naming.kinds(text)}
+    wanted = set(wording.goal_template(goal, shown | {kind for step in steps for kind in naming.kinds(step.command)})[1])
+    acts = [step for step in accepted if len(args := naming.entities(step.command)) > 1 and naming.kind(args[0]) in wanted]
+    things = wanted & shown
+    return [step.step for step in acts], len(things - {kind for step in acts for kind in naming.kinds(step.command)})

@@ -1,6 +1,6 @@
 """Model-free play of training tasks: cheap experience, because the simulators are fast.
 
-Knows commands and observations only as text. A free slot is filled with the goal, as in an episode. Play goes on beyond an environment's
+Reads commands and observations as text. A free slot is filled with the goal, as in an episode. Play goes on beyond an environment's
 step limit, and ends where the environment does. Every step is counted, and the count is reported with every figure that rests on it.
 """
 
@@ -18,6 +18,7 @@ import gymnasium
 import numpy as np
 
 from homebody.agents.skills import wording
+from homebody.agents.skills.wording import NUMBERED, Naming
 from homebody.envs import TaskSpec
 
 
@@ -41,6 +42,21 @@ class Walk:
     """The admissible commands at the start."""
     moments: tuple[Moment, ...]
     won: bool
+    text: str = ""
+    """The observation at the start."""
+    slot_lines: tuple[str, ...] = ()
+    """The commands at the start whose free slot may hold several lines."""
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """All commands that were on offer, in order, without repeats."""
+        offered = (self.opening, *(moment.admissible for moment in self.moments))
+        return tuple(dict.fromkeys(command for commands in offered for command in commands))
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All that the environment said, the goal first."""
+        return (self.goal, self.text, *(moment.observation for moment in self.moments))
 
 
 @dataclass
@@ -54,14 +70,23 @@ class Explorer:
 
     env: gymnasium.Env[str, str]
     seed: int = 0
+    naming: Naming = NUMBERED
+    """How instances are named, as far as it is known."""
     steps: int = field(default=0, init=False)
     """Steps taken so far, replays included."""
     _forms: Counter[str] = field(default_factory=Counter, init=False)
     """How often commands of each form were taken."""
     _goal: str = field(default="", init=False)
     """Of the task at hand."""
+    _text: str = field(default="", init=False)
+    """Its first observation."""
+    _slot_lines: tuple[str, ...] = field(default=(), init=False)
 
-    def wander(self, task: TaskSpec, number: int, length: int) -> Walk:
+    def open(self, task: TaskSpec) -> Walk:
+        """Begin a task and take no step."""
+        return self.play(task, lambda goal, observation, admissible: None, 0)
+
+    def random_walk(self, task: TaskSpec, number: int, length: int) -> Walk:
         """Play at random, in favour of commands new in this episode, of forms that are seldom taken, and of words that stand in the goal.
 
         Args:
@@ -71,34 +96,34 @@ class Explorer:
         """
         rng = np.random.Generator(np.random.PCG64([self.seed, number, int(task.hash[:12], 16)]))
         goal, admissible = self._reset(task)
-        goal_words = frozenset(wording.words(goal))
+        goal_words = f" {' '.join(wording.words(goal))} "
         opening, done, moments, won, over = admissible, set[str](), list[Moment](), False, False
         while len(moments) < length and admissible and not over:
             sums = list(accumulate(self._interest(command, goal_words, done) for command in admissible))
             command = admissible[bisect(sums, float(rng.random()) * sums[-1])]
-            self._forms[wording.template(command)[0]] += 1
+            self._forms[self.naming.template(command)[0]] += 1
             observation, admissible, won, over = self._step(command)
             done.add(command)
             moments.append(Moment(command, observation, admissible))
-        return Walk(task, goal, opening, tuple(moments), won)
+        return Walk(task, goal, opening, tuple(moments), won, self._text, self._slot_lines)
 
-    def tour(self, task: TaskSpec, forms: Sequence[str], length: int) -> Walk:
-        """Look at everything once: take the commands of the given forms, in random order, what is begun first."""
+    def coverage_walk(self, task: TaskSpec, forms: Sequence[str], length: int) -> Walk:
+        """Observe everything once: take the commands of the given forms, in random order, what is begun first."""
         rng = np.random.Generator(np.random.PCG64([self.seed, int(task.hash[:12], 16)]))
         goal, admissible = self._reset(task)
         opening, done, moments, won, over = admissible, set[str](), list[Moment](), False, False
         here: tuple[str, ...] = ()
         while len(moments) < length and not over:
-            fresh = [c for c in admissible if c not in done and wording.template(c)[0] in forms]
+            fresh = [c for c in admissible if c not in done and self.naming.template(c)[0] in forms]
             if not fresh:
                 break
-            begun = [c for c in fresh if here and wording.entities(c) == here]
+            begun = [c for c in fresh if here and self.naming.entities(c) == here]
             command = begun[0] if begun else fresh[int(rng.integers(len(fresh)))]
             observation, admissible, won, over = self._step(command)
-            here = wording.entities(command)
+            here = self.naming.entities(command)
             done.add(command)
             moments.append(Moment(command, observation, admissible))
-        return Walk(task, goal, opening, tuple(moments), won)
+        return Walk(task, goal, opening, tuple(moments), won, self._text, self._slot_lines)
 
     def play(self, task: TaskSpec, choose: Callable[[str, str, tuple[str, ...]], str | None], length: int) -> Walk:
         """Play as someone chooses.
@@ -117,7 +142,7 @@ class Explorer:
                 break
             observation, admissible, won, over = self._step(command)
             moments.append(Moment(command, observation, admissible))
-        return Walk(task, goal, opening, tuple(moments), won)
+        return Walk(task, goal, opening, tuple(moments), won, self._text, self._slot_lines)
 
     def shorten(self, task: TaskSpec, commands: Sequence[str]) -> list[str] | None:
         """Leave out commands as long as the rest still wins.
@@ -161,8 +186,9 @@ class Explorer:
         return None
 
     def _reset(self, task: TaskSpec) -> tuple[str, tuple[str, ...]]:
-        _, info = self.env.reset(seed=0, options={"task": task.task_id})
+        self._text, info = self.env.reset(seed=0, options={"task": task.task_id})
         self._goal = str(info["goal"])
+        self._slot_lines = tuple(info.get("slot_lines", ()))
         return self._goal, self._admissible(info)
 
     def _step(self, command: str) -> tuple[str, tuple[str, ...], bool, bool]:
@@ -174,6 +200,7 @@ class Explorer:
     def _admissible(self, info: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(command.replace("{text}", self._goal) for command in info["admissible_commands"])
 
-    def _interest(self, command: str, goal_words: frozenset[str], done: set[str]) -> float:
-        seldom = 1 / math.sqrt(1 + self._forms[wording.template(command)[0]])
-        return seldom * (1 + 6 * len(wording.kinds(command) & goal_words)) * (1 if command in done else 5)
+    def _interest(self, command: str, goal_words: str, done: set[str]) -> float:
+        seldom = 1 / math.sqrt(1 + self._forms[self.naming.template(command)[0]])
+        named = sum(f" {kind} " in goal_words for kind in self.naming.kinds(command))
+        return seldom * (1 + 6 * named) * (1 if command in done else 5)

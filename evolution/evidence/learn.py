@@ -1,87 +1,174 @@
-"""What training traces teach: which commands reveal things, where things usually are, and the milestones of success.
+"""What training traces teach: how things are named, which commands reveal them, where they usually are, and the subgoals of success.
 
-All of it becomes data in a harness. Nothing here knows a domain: names are found by their wording, and what they mean is counted.
+Each skill has a learner. A learner looks at how a training task begins and says whether its skill applies; one that does not apply takes no
+step. What it learns is data for the components of a harness.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Protocol, TypedDict
 
 import gymnasium
 
 from homebody.agents.skills import wording
+from homebody.agents.skills.learned_plan import Plan
+from homebody.agents.skills.location_memory import LocationTable
+from homebody.agents.skills.names import name_settings
+from homebody.agents.skills.page_reading import COMMON
+from homebody.agents.skills.page_values import PageTable
+from homebody.agents.skills.wording import NUMBERED, Naming
 from homebody.envs import CheckedEnv, TaskSpec
-from homebody.evolution.evidence import looks, study
+from homebody.evolution.evidence import locations, page_values
 from homebody.evolution.evidence.explore import Explorer, Walk
-from homebody.evolution.evidence.looks import Counts
-from homebody.evolution.evidence.milestone import Plan, suggest, try_out
+from homebody.evolution.evidence.locations import LocationCounts
+from homebody.evolution.evidence.names import learn_naming, numbered
+from homebody.evolution.evidence.plans import RolloutTest, Success, candidate_plans
 
+LEAST_BUDGET = 3
+"""Environment steps with which anything can be learned."""
 WALK_LENGTH = 50
+PROBED = 4
+"""Tasks that are walked through once where the names of instances do not show at the start."""
 EXAMPLES = 2
-"""Examples that are kept for each form of goal."""
+"""Examples that are kept for each goal template."""
 REVEALING = 0.2
 """A form of command explores if its first use reveals at least this share of what the most revealing form does."""
+
+Settings = Mapping[str, Mapping[str, Any]]
+"""Parameters by processor."""
+
+
+class ExampleStep(TypedDict):
+    """One step of an example."""
+
+    command: str
+    observation: str
+
+
+class Example(TypedDict):
+    """A short success: see `homebody.agents.processors.examples`."""
+
+    goal: str
+    steps: list[ExampleStep]
+
+
+@dataclass(frozen=True)
+class Skill:
+    """A skill that applies: what a harness needs for it."""
+
+    use: str
+    """Its processor, of `homebody.agents.skills`."""
+    settings: Settings
+    """Parameters of it, and of the processors that it needs beside it."""
 
 
 @dataclass(frozen=True)
 class Lessons:
-    """What was learned; every part is JSON and goes into a harness as it is."""
+    """Training statistics: what was learned; every part is JSON and goes into a harness as it is."""
 
     explore: tuple[str, ...] = ()
     """Forms of commands that reveal or give access to things, most revealing first."""
-    frames: tuple[dict[str, Any], ...] = ()
-    """The learned_plan: see `homebody.agents.skills.learned_plan`."""
+    frames: tuple[Plan, ...] = ()
+    """The learned plans: see `homebody.agents.skills.learned_plan`."""
     support: Mapping[str, float] = field(default_factory=dict)
-    """Share of trials on training tasks that each frame won, by its goal."""
+    """Share of rollouts on training tasks that each plan won, by its goal template."""
     hits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """Looks at a kind of place that showed a kind of thing: hits[thing][place]."""
+    """Observations of a kind of place that showed a kind of thing: hits[thing][place]."""
     looks: Mapping[str, int] = field(default_factory=dict)
-    """Looks at a kind of place."""
+    """Observations of a kind of place."""
     present: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """Looks at a kind of place in scenes that held a kind of thing: present[thing][place]."""
+    """Observations of a kind of place in scenes that held a kind of thing: present[thing][place]."""
     usual: Mapping[str, float] = field(default_factory=dict)
     """Mean number of places of a kind in the scenes that have any."""
     crowding: float = 0.0
-    """How much the number of places of a kind counts; see `homebody.evolution.evidence.looks.best_crowding`."""
+    """How much the number of places of a kind counts; see `homebody.evolution.evidence.locations.best_crowding`."""
     cost: Mapping[str, float] = field(default_factory=dict)
-    """Mean number of commands of a look at a kind of place, at least 1."""
+    """Mean number of commands of an observation of a kind of place, at least 1."""
     finishing: tuple[str, ...] = ()
-    """Forms of commands that mostly finish a look which another command began."""
-    bank: tuple[dict[str, Any], ...] = ()
-    """Short successes: see `homebody.agents.processors.examples`."""
-    pages: Mapping[str, Any] = field(default_factory=dict)
-    """What an environment of pages taught: parameters of `homebody.agents.skills.page_values.OpenAndCompare`, without
-    `choose` and `look`."""
+    """Forms of commands that mostly finish an observation which another command began."""
+    bank: tuple[Example, ...] = ()
+    """Short successes."""
+    pages: PageTable | None = None
+    """What an environment of pages taught; None elsewhere, and where no task was won."""
+    naming: Naming = NUMBERED
+    """How instances are named."""
+    unfit: Mapping[str, str] = field(default_factory=dict)
+    """Why a skill does not apply to these tasks, by its learner."""
     steps: int = 0
     """Environment steps that exploration took."""
     tasks: tuple[str, ...] = ()
     """Ids of the training tasks that were played."""
 
     @property
-    def memory(self) -> dict[str, Any]:
+    def memory(self) -> LocationTable:
         """The parameters of `homebody.agents.skills.location_memory.LocationMemory`."""
-        names = ("hits", "looks", "present", "usual", "crowding", "cost")
-        return {name: getattr(self, name) for name in names} | {"finishing": list(self.finishing)}
+        return LocationTable(
+            hits=self.hits,
+            looks=self.looks,
+            present=self.present,
+            usual=self.usual,
+            crowding=self.crowding,
+            cost=self.cost,
+            finishing=list(self.finishing),
+        )
+
+    @property
+    def names(self) -> Settings:
+        """What a harness needs in order to tell instances apart; nothing where they are words with numbers."""
+        return name_settings(self.naming)
+
+    @property
+    def skills(self) -> Mapping[str, Skill]:
+        """The skills that apply, by processor."""
+        found: dict[str, Settings] = {}
+        if self.frames:
+            plans = {"frames": list(self.frames), "explore": list(self.explore)}
+            found["learned_plan"] = {"visited": {"forms": list(self.explore)}, **self.names, "learned_plan": plans}
+        if self.looks:
+            found["location_memory"] = {"visited": {"forms": list(self.explore)}, **self.names, "location_memory": dict(self.memory)}
+        if self.pages:
+            later = ("weights", "enough")
+            found["open_and_compare"] = {"open_and_compare": {key: value for key, value in self.pages.items() if key not in later}}
+            found["fill_slot"] = {"fill_slot": {"drop": [word for word, share in self.pages["shares"].items() if share >= COMMON]}}
+        return {use: Skill(use, settings) for use, settings in found.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready data."""
-        return {key: getattr(self, key) for key in self.__dataclass_fields__}
+        return {key: getattr(self, key) for key in self.__dataclass_fields__} | {"naming": asdict(self.naming)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Lessons:
         """Read what `to_json` wrote."""
         fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
-        return cls(**fields)
+        naming = content["naming"]
+        return cls(**{**fields, "naming": Naming(naming["mark"], tuple(naming["forms"]), tuple(naming["names"]))})
+
+
+class Learner(Protocol):
+    """Learns one kind of skill from training tasks."""
+
+    name: str
+
+    def unfit(self, opening: Walk) -> str:
+        """Return why its skill does not apply to tasks that begin so; empty where it does."""
+        ...
+
+    def learn(self, explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> Lessons:
+        """Learn.
+
+        Args:
+            explorer: plays, and counts the steps.
+            tasks: training tasks, at least one.
+            budget: about how many environment steps to take.
+        """
+        ...
 
 
 def learn(env: gymnasium.Env[str, str], tasks: Sequence[TaskSpec], budget: int, seed: int = 0) -> Lessons:
-    """Explore training tasks and learn from what happened.
-
-    In an environment of pages, `homebody.evolution.evidence.study` does it. Elsewhere about a third of the budget goes to wandering and
-    to the shortening of what succeeded, a sixth to looking around, and half to trying out what the successes suggest.
+    """Explore training tasks and learn from what happened, by the first learner whose skill applies.
 
     Args:
         env: the environment.
@@ -89,45 +176,104 @@ def learn(env: gymnasium.Env[str, str], tasks: Sequence[TaskSpec], budget: int, 
         budget: about how many environment steps to take.
         seed: of the exploration.
     """
+    if budget < LEAST_BUDGET:
+        return Lessons()
     # Gymnasium's own wrappers cost time; what other people's environments return is to be checked at every step.
     explorer = Explorer(env if isinstance(env, CheckedEnv) else env.unwrapped, seed)
-    if budget >= 3 and study.is_paged(explorer, tasks[0]):
-        found, names = study.study(explorer, tasks, budget)
+    opening = explorer.open(tasks[0])
+    reasons: dict[str, str] = {}
+    for learner in LEARNERS:
+        reason = learner.unfit(opening)
+        if not reason:
+            return replace(learner.learn(explorer, tasks, budget), unfit=reasons)
+        reasons[learner.name] = reason
+    return Lessons(unfit=reasons)
+
+
+class PageValueLearner:
+    """Learns how successes end in an environment of pages, and what a good page looks like."""
+
+    name = "page values"
+
+    def unfit(self, opening: Walk) -> str:
+        """Tell that not all commands are calls."""
+        return "" if page_values.is_paged(opening) else "not all commands at the start are calls with an argument"
+
+    def learn(self, explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> Lessons:
+        """Walk at random, then play choices to the end."""
+        found, names = page_values.learn_page_values(explorer, tasks, budget)
         return Lessons(pages=found, steps=explorer.steps, tasks=tuple(names))
-    walks: list[Walk] = []
-    wins: list[tuple[Walk, list[str]]] = []
-    repeats = max(1, budget // (3 * len(tasks) * WALK_LENGTH))
-    # One task at a time, whatever is done with it, since loading a task may cost more than playing it.
-    for task in tasks:
-        for number in range(repeats):
-            if explorer.steps < budget // 3:
-                walks.append(explorer.wander(task, number, WALK_LENGTH))
-                if walks[-1].won and (plan := explorer.shorten(task, [moment.command for moment in walks[-1].moments])):
-                    wins.append((walks[-1], plan))
-    explore = exploring_forms(walks)
-    tours = [explorer.tour(task, explore, 2 * WALK_LENGTH) for task in tasks if explorer.steps < budget // 2]
-    kinds = frozenset(wording.kind(entity) for walk in (*walks, *tours) for entity in entities_of(walk))
-    toured = [looks.read(tour, explore) for tour in tours]
-    scenes = [scene for scene, _ in toured]
-    counts = looks.count(scenes)
-    ideas = suggest([Plan.of(walk.goal, plan, kinds, explore) for walk, plan in wins])
-    goals = {walk.task.task_id: wording.frame(walk.goal, kinds)[0] for walk in walks}
-    playable = [task for task in tasks if task.task_id in goals]
-    lessons = Lessons(
-        explore=explore,
-        **{name: getattr(counts, name) for name in Counts.__dataclass_fields__},
-        crowding=looks.best_crowding(scenes),
-        finishing=looks.finishing_forms(order for _, order in toured),
-    )
-    frames, support, steps = try_out(env, playable, goals, ideas, acting_forms(walks, explore), explore, lessons.memory, budget // 2)
-    frames = looks.with_skips(frames, looks.barren_slots(scenes, counts, kinds))
-    bank = solved(explorer, wins, kinds)
-    played = {walk.task.task_id for walk in (*walks, *tours)}
-    return replace(lessons, frames=frames, support=support, bank=bank, steps=explorer.steps + steps, tasks=tuple(sorted(played)))
 
 
-def solved(explorer: Explorer, wins: Sequence[tuple[Walk, list[str]]], kinds: frozenset[str]) -> tuple[dict[str, Any], ...]:
-    """Return the shortest wins as examples with what was answered: `EXAMPLES` for each form of goal, each with other words in it.
+class PlanLearner:
+    """Learns plans and where things are, in an environment whose commands name instances or nothing at all."""
+
+    name = "plans and locations"
+
+    def unfit(self, opening: Walk) -> str:
+        """Tell that texts have to be written."""
+        return "commands want texts of several lines, which no plan can hold" if opening.slot_lines else ""
+
+    def learn(self, explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> Lessons:
+        """Take random walks and shorten what succeeded, observe everything once, and test by rollouts what the successes suggest.
+
+        About a third of the budget goes to the first, a sixth to the second and half to the third.
+        """
+        explorer.naming = naming = _naming(explorer, tasks, budget)
+        walks: list[Walk] = []
+        wins: list[tuple[Walk, list[str]]] = []
+        repeats = max(1, budget // (3 * len(tasks) * WALK_LENGTH))
+        # One task at a time, whatever is done with it, since loading a task may cost more than playing it.
+        for task in tasks:
+            for number in range(repeats):
+                if explorer.steps < budget // 3:
+                    walks.append(explorer.random_walk(task, number, WALK_LENGTH))
+                    if walks[-1].won and (plan := explorer.shorten(task, [moment.command for moment in walks[-1].moments])):
+                        wins.append((walks[-1], plan))
+        explore = exploring_forms(walks, naming)
+        covered = [explorer.coverage_walk(task, explore, 2 * WALK_LENGTH) for task in tasks if explorer.steps < budget // 2]
+        kinds = frozenset(naming.kind(entity) for walk in (*walks, *covered) for entity in entities_of(walk, naming))
+        read = [locations.read(walk, explore, naming) for walk in covered]
+        scenes = [scene for scene, _ in read]
+        counts = locations.count(scenes)
+        candidates = candidate_plans([Success.of(walk.goal, plan, kinds, explore, naming) for walk, plan in wins], naming)
+        goals = {walk.task.task_id: wording.goal_template(walk.goal, kinds)[0] for walk in walks}
+        playable = [task for task in tasks if task.task_id in goals]
+        lessons = Lessons(
+            explore=explore,
+            **{name: getattr(counts, name) for name in LocationCounts.__dataclass_fields__},
+            crowding=locations.best_crowding(scenes),
+            finishing=locations.finishing_forms(order for _, order in read),
+            naming=naming,
+        )
+        test = RolloutTest(explorer.env, playable, goals, explore, lessons.memory, naming, budget // 2)
+        tested = test.run(candidates, acting_forms(walks, explore, naming))
+        plans = locations.with_skips(tested.plans, locations.barren_slots(scenes, counts, kinds))
+        bank = solved(explorer, wins, kinds)
+        played = {walk.task.task_id for walk in (*walks, *covered)}
+        steps = explorer.steps + tested.steps
+        return replace(lessons, frames=plans, support=tested.support, bank=bank, steps=steps, tasks=tuple(sorted(played)))
+
+
+LEARNERS: Sequence[Learner] = (PageValueLearner(), PlanLearner())
+"""In the order in which they are asked."""
+
+
+def _naming(explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> Naming:
+    """Return how instances are named: as the first commands show, else as a few random walks do."""
+    found = numbered(explorer.open(tasks[0]).opening)
+    if found is not None:
+        return found
+    probes: list[Walk] = []
+    for task in tasks[:PROBED]:
+        if explorer.steps < budget // 9:
+            probes.append(explorer.random_walk(task, len(tasks), WALK_LENGTH))
+    commands = (command for walk in probes for command in walk.commands)
+    return learn_naming(commands, (text for walk in probes for text in walk.texts))
+
+
+def solved(explorer: Explorer, wins: Sequence[tuple[Walk, list[str]]], kinds: frozenset[str]) -> tuple[Example, ...]:
+    """Return the shortest wins as examples with what was answered: `EXAMPLES` for each goal template, each with other words in it.
 
     Args:
         explorer: replays them.
@@ -136,29 +282,29 @@ def solved(explorer: Explorer, wins: Sequence[tuple[Walk, list[str]]], kinds: fr
     """
     forms: dict[str, dict[str, tuple[Walk, list[str]]]] = defaultdict(dict)
     for walk, plan in sorted(wins, key=lambda win: (len(win[1]), win[0].goal, win[0].task.task_id)):
-        same = forms[wording.frame(walk.goal, kinds)[0]]
+        same = forms[wording.goal_template(walk.goal, kinds)[0]]
         if len(same) < EXAMPLES and walk.goal not in same:
             same[walk.goal] = (walk, plan)
-    bank: list[dict[str, Any]] = []
+    bank: list[Example] = []
     for _, chosen in sorted(forms.items()):
         for goal, (walk, plan) in chosen.items():
             answers = explorer.replay(walk.task, plan)
-            steps = [{"command": command, "observation": answer} for command, answer in zip(plan, answers, strict=True)]
-            bank.append({"goal": goal, "steps": steps})
+            steps = [ExampleStep(command=command, observation=answer) for command, answer in zip(plan, answers, strict=True)]
+            bank.append(Example(goal=goal, steps=steps))
     return tuple(bank)
 
 
-def entities_of(walk: Walk) -> set[str]:
+def entities_of(walk: Walk, naming: Naming = NUMBERED) -> set[str]:
     """Return all instance names that a walk met."""
-    met = {entity for command in walk.opening for entity in wording.entities(command)}
+    met = {entity for command in walk.opening for entity in naming.entities(command)}
     for moment in walk.moments:
-        met.update(wording.entities(moment.observation))
+        met.update(naming.entities(moment.observation))
         for command in moment.admissible:
-            met.update(wording.entities(command))
+            met.update(naming.entities(command))
     return met
 
 
-def exploring_forms(walks: Iterable[Walk]) -> tuple[str, ...]:
+def exploring_forms(walks: Iterable[Walk], naming: Naming = NUMBERED) -> tuple[str, ...]:
     """Return the forms of commands with one argument that bring new names to light, most revealing first.
 
     A command counts at its first use in a walk; what it reveals are the names in its answer, and in the commands that become
@@ -166,12 +312,12 @@ def exploring_forms(walks: Iterable[Walk]) -> tuple[str, ...]:
     """
     revealed: dict[str, list[int]] = defaultdict(list)
     for walk in walks:
-        met = {entity for command in walk.opening for entity in wording.entities(command)}
+        met = {entity for command in walk.opening for entity in naming.entities(command)}
         done: set[str] = set()
         for moment in walk.moments:
-            now = set(wording.entities(moment.observation))
-            now.update(entity for command in moment.admissible for entity in wording.entities(command))
-            form, args = wording.template(moment.command)
+            now = set(naming.entities(moment.observation))
+            now.update(entity for command in moment.admissible for entity in naming.entities(command))
+            form, args = naming.template(moment.command)
             if moment.command not in done and len(args) == 1:
                 revealed[form].append(len(now - met))
             done.add(moment.command)
@@ -181,14 +327,14 @@ def exploring_forms(walks: Iterable[Walk]) -> tuple[str, ...]:
     return tuple(sorted((form for form, mean in means.items() if top and mean >= REVEALING * top), key=lambda form: (-means[form], form)))
 
 
-def acting_forms(walks: Iterable[Walk], explore: Sequence[str]) -> dict[str, list[frozenset[str]]]:
+def acting_forms(walks: Iterable[Walk], explore: Sequence[str], naming: Naming = NUMBERED) -> dict[str, list[frozenset[str]]]:
     """Return the forms of commands with arguments that do not explore, with the kinds seen at each argument."""
     kinds: dict[str, list[set[str]]] = {}
     for walk in walks:
         for moment in walk.moments:
-            form, args = wording.template(moment.command)
+            form, args = naming.template(moment.command)
             if args and form not in explore:
                 seen = kinds.setdefault(form, [set() for _ in args])
                 for position, entity in enumerate(args):
-                    seen[position].add(wording.kind(entity))
+                    seen[position].add(naming.kind(entity))
     return {form: [frozenset(some) for some in seen] for form, seen in sorted(kinds.items())}

@@ -11,8 +11,8 @@ from homebody.agents.processors.base import Services
 
 MENU = ("wait", "walk to dock 1", "walk to dock 2", "walk to shed 1")
 ADMISSIBLE = (*MENU, "walk to vat 1")
-GIVEN = "The best place to find a crate is in or on the"
-BASE = "You look in or on the"
+GIVEN = "A crate can be found at the"
+BASE = "It can be found at the"
 SCORES = {
     (GIVEN, " dock."): -2.0,
     (GIVEN, " shed."): -5.0,

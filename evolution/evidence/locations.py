@@ -1,7 +1,6 @@
-"""Where things stood, counted over tours of training tasks, and what these counts say of a place that was never seen.
+"""Where things stood, counted over coverage walks of training tasks, and what these counts say of a place that was never seen.
 
-A tour is a walk that looks at everything once. Nothing here knows a domain: a place is what an exploring command names, and a thing is
-what the answer names.
+A coverage walk observes everything once. A place is what an exploring command names, and a thing is what the answer names.
 """
 
 from __future__ import annotations
@@ -10,15 +9,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from homebody.agents.skills import wording
+from homebody.agents.skills.learned_plan import Plan
+from homebody.agents.skills.wording import NUMBERED, Naming
 from homebody.evolution.evidence.explore import Walk
 
 CROWDING = (0.0, 0.5, 1.0)
-"""The values of `crowding` among which the tours decide."""
+"""The values of `crowding` among which the coverage walks decide."""
 FOLDS = 4
-"""Parts into which the tours are split for that."""
+"""Parts into which the walks are split for that."""
 PSEUDO = 2.0
 """Looks that the mean rate is worth while they do; the default of `homebody.agents.skills.location_memory.LocationMemory`."""
 SURE = 3.0
@@ -26,8 +26,8 @@ SURE = 3.0
 
 
 @dataclass(frozen=True)
-class Look:
-    """A complete look at one place: no exploring command on it was left to do."""
+class Observation:
+    """A complete observation of one place: no exploring command on it was left to do."""
 
     place: str
     """The kind of the place."""
@@ -39,10 +39,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Scene:
-    """What one tour found."""
+    """What one coverage walk found."""
 
     goal: str
-    looks: tuple[Look, ...]
+    looks: tuple[Observation, ...]
 
     @cached_property
     def number(self) -> Counter[str]:
@@ -54,9 +54,14 @@ class Scene:
         """Kinds of things that stood anywhere."""
         return frozenset(thing for look in self.looks for thing in look.things)
 
+    @cached_property
+    def wanted(self) -> tuple[str, ...]:
+        """Kinds of things that stood somewhere and that the goal names, sorted."""
+        return tuple(sorted(wording.goal_template(self.goal, self.things)[1]))
+
 
 @dataclass(frozen=True)
-class Counts:
+class LocationCounts:
     """Sums over scenes, under the names of the parameters of `homebody.agents.skills.location_memory.LocationMemory`."""
 
     hits: Mapping[str, Mapping[str, int]]
@@ -71,21 +76,21 @@ class Counts:
         return self.hits.get(wanted, {}).get(place, 0) / looks if looks else 0.0
 
 
-def read(walk: Walk, explore: Sequence[str]) -> tuple[Scene, dict[str, list[int]]]:
-    """Read a tour: its looks, and for each exploring form how many commands on the same place had gone before each use."""
+def read(walk: Walk, explore: Sequence[str], naming: Naming = NUMBERED) -> tuple[Scene, dict[str, list[int]]]:
+    """Read a coverage walk: its observations, and for each exploring form how many commands on the same place had gone before each use."""
     done: set[str] = set()
     spent: Counter[str] = Counter()
     order: dict[str, list[int]] = defaultdict(list)
-    looks: list[Look] = []
+    looks: list[Observation] = []
     for moment in walk.moments:
-        form, (place, *_) = wording.template(moment.command)
+        form, (place, *_) = naming.template(moment.command)
         done.add(moment.command)
         order[form].append(spent[place])
         spent[place] += 1
-        if any(c not in done and wording.template(c)[0] in explore and wording.entities(c) == (place,) for c in moment.admissible):
+        if any(c not in done and naming.template(c)[0] in explore and naming.entities(c) == (place,) for c in moment.admissible):
             continue
-        things = frozenset(wording.kind(entity) for entity in wording.entities(moment.observation) if entity != place)
-        looks.append(Look(wording.kind(place), spent[place], things))
+        things = frozenset(naming.kind(entity) for entity in naming.entities(moment.observation) if entity != place)
+        looks.append(Observation(naming.kind(place), spent[place], things))
     return Scene(walk.goal, tuple(looks)), order
 
 
@@ -98,7 +103,7 @@ def finishing_forms(orders: Iterable[Mapping[str, Sequence[int]]]) -> tuple[str,
     return tuple(sorted(form for form, values in before.items() if 2 * sum(map(bool, values)) > len(values)))
 
 
-def count(scenes: Iterable[Scene]) -> Counts:
+def count(scenes: Iterable[Scene]) -> LocationCounts:
     """Sum up what stood where."""
     hits: dict[str, Counter[str]] = defaultdict(Counter)
     present: dict[str, Counter[str]] = defaultdict(Counter)
@@ -114,7 +119,7 @@ def count(scenes: Iterable[Scene]) -> Counts:
             commands[look.place] += look.cost
             for thing in look.things:
                 hits[thing][look.place] += 1
-    return Counts(
+    return LocationCounts(
         {thing: dict(sorted(hits[thing].items())) for thing in sorted(hits)},
         dict(sorted(looks.items())),
         {thing: dict(sorted(present[thing].items())) for thing in sorted(present)},
@@ -137,13 +142,13 @@ def best_crowding(scenes: Sequence[Scene]) -> float:
     for part in parts:
         counts = count(scene for other in parts if other is not part for scene in other)
         for scene in part:
-            for thing in sorted(scene.things.intersection(wording.words(scene.goal))):
+            for thing in scene.wanted:
                 for crowding in CROWDING:
                     costs[crowding] += search_cost(scene, thing, counts, crowding)
     return min(CROWDING, key=lambda crowding: (round(costs[crowding], 6), crowding))
 
 
-def search_cost(scene: Scene, wanted: str, counts: Counts, crowding: float) -> float:
+def search_cost(scene: Scene, wanted: str, counts: LocationCounts, crowding: float) -> float:
     """Return the mean number of commands until the wanted kind is found, places of one kind being searched in random order."""
     hits, looks = counts.hits.get(wanted, {}), counts.present.get(wanted) or counts.looks
     mean = sum(hits.get(place, 0) for place in scene.number) / max(1, sum(looks.get(place, 0) for place in scene.number))
@@ -164,11 +169,11 @@ def search_cost(scene: Scene, wanted: str, counts: Counts, crowding: float) -> f
     return spent
 
 
-def barren_slots(scenes: Iterable[Scene], counts: Counts, kinds: frozenset[str]) -> dict[str, list[str]]:
+def barren_slots(scenes: Iterable[Scene], counts: LocationCounts, kinds: frozenset[str]) -> dict[str, list[str]]:
     """Find the slots of goals that name places where none of the goal's things ever stood, though elsewhere they do stand there.
 
     Args:
-        scenes: the tours' scenes.
+        scenes: the coverage walks' scenes.
         counts: over the same scenes.
         kinds: every word that names a kind of instance.
 
@@ -178,21 +183,21 @@ def barren_slots(scenes: Iterable[Scene], counts: Counts, kinds: frozenset[str])
     found: Counter[tuple[str, str]] = Counter()
     expected: dict[tuple[str, str], float] = defaultdict(float)
     for scene in scenes:
-        frame, slots = wording.frame(scene.goal, kinds)
+        template, slots = wording.goal_template(scene.goal, kinds)
         things = scene.things.intersection(slots)
         for number, place in enumerate(slots):
             for look in scene.looks:
                 if look.place == place:
-                    key = (frame, f"{{{number}}}")
+                    key = (template, f"{{{number}}}")
                     found[key] += len(things & look.things)
                     expected[key] += sum(counts.rate(thing, place) for thing in sorted(things))
     barren: dict[str, list[str]] = defaultdict(list)
-    for (frame, slot), hits in sorted(expected.items()):
-        if hits >= SURE and not found[frame, slot]:
-            barren[frame].append(slot)
+    for (template, slot), hits in sorted(expected.items()):
+        if hits >= SURE and not found[template, slot]:
+            barren[template].append(slot)
     return dict(barren)
 
 
-def with_skips(frames: Iterable[Mapping[str, Any]], barren: Mapping[str, list[str]]) -> tuple[dict[str, Any], ...]:
-    """Add to a learned_plan's frames the slots that `barren_slots` found for their goals."""
-    return tuple({**frame, **({"skip": barren[frame["goal"]]} if frame["goal"] in barren else {})} for frame in frames)
+def with_skips(plans: Iterable[Plan], barren: Mapping[str, list[str]]) -> tuple[Plan, ...]:
+    """Add to plans the slots that `barren_slots` found for their goals."""
+    return tuple(Plan(**plan, skip=barren[plan["goal"]]) if plan["goal"] in barren else plan for plan in plans)

@@ -1,21 +1,25 @@
-"""What training in an environment of pages teaches: which commands all pages share, how successes end, what tells a good page from a bad.
+"""The page-value learner: what training in an environment of pages teaches.
+
+That is which commands all pages share, how successes end, and what tells a good page from a bad one.
 
 All of it becomes data of `homebody.agents.skills.page_values`. Pages are told apart by the commands that they offer; their text is read by
-`homebody.agents.skills.page_reading`, which knows no more than that choices stand between pieces of text.
+`homebody.agents.skills.page_reading`: choices stand between pieces of text.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homebody.agents.harness.grammar import SLOT
 from homebody.agents.skills import page_reading
+from homebody.agents.skills.page_reading import Marks
+from homebody.agents.skills.page_values import PageTable
 from homebody.envs import TaskSpec
 from homebody.evolution.evidence.explore import Explorer, Walk
 
@@ -25,7 +29,7 @@ SHARED = 0.5
 LISTED = 0.01
 """Share of the goals that have to have a word for it to be listed."""
 WINS = 40
-"""Wins of wandering after which enough is known of how successes end."""
+"""Wins of random walks after which enough is known of how successes end."""
 LOOK = 10
 """Choices of each list that are played to the end."""
 
@@ -39,14 +43,14 @@ class Sample:
     won: bool
 
 
-def is_paged(explorer: Explorer, task: TaskSpec) -> bool:
-    """Tell whether a task begins with commands that have their argument in brackets."""
-    opening = explorer.play(task, lambda goal, observation, admissible: None, 0).opening
-    return bool(opening) and all(page_reading.argument(command) for command in opening)
+def is_paged(opening: Walk) -> bool:
+    """Tell whether a task begins with commands that are calls, all with the same marks around their argument."""
+    marks = page_reading.brackets(opening.opening)
+    return marks is not None and all(page_reading.argument(command, marks) for command in opening.opening)
 
 
-def study(explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> tuple[dict[str, Any], list[str]]:
-    """Wander, and play choices to the end.
+def learn_page_values(explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> tuple[PageTable | None, list[str]]:
+    """Walk at random, and play choices to the end.
 
     Args:
         explorer: plays.
@@ -54,35 +58,51 @@ def study(explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> tuple[d
         budget: about how many environment steps to take.
 
     Returns:
-        What was learned: parameters of `open_and_compare` but for `choose` and `look`; empty where no task was won. And the ids of the
-        tasks that were played.
+        What was learned, None where no task was won; and the ids of the tasks that were played.
     """
-    walks, wins = _wander(explorer, tasks, budget // 3)
+    walks, wins = _walk(explorer, tasks, budget // 3)
     played = [walk.task.task_id for walk in walks]
     fixed = fixed_commands(walks)
     finals = Counter(plan[-1] for plan in wins if plan[-1] in fixed)
     if not finals:
-        return {}, sorted(set(played))
+        return None, sorted(set(played))
     final = min(finals, key=lambda command: (-finals[command], command))
-    lessons: dict[str, Any] = {
-        "final": final,
-        "back": back_command(walks, fixed, final),
-        "fixed": sorted(fixed),
-        "separator": separator(walks),
-        "shares": word_shares(walks),
-    }
+    text_mark = separator(walks)
+    known = Known(final, frozenset(fixed), text_mark, goal_marks(walks, fixed, text_mark), document_frequencies(walks))
     samples: list[list[Sample]] = []
     for task in tasks:
         if explorer.steps < budget:
-            samples.append(_play_list(explorer, task, lessons))
+            samples.append(_play_list(explorer, task, known))
             played.append(task.task_id)
     weights = fit([sample for some in samples for sample in some])
-    lessons["weights"] = {name: round(float(value), 4) for name, value in zip(("prior", *page_reading.FEATURES), weights, strict=True)}
-    lessons["enough"] = enough(samples, weights)
-    return lessons, sorted(set(played))
+    table = PageTable(
+        final=final,
+        back=back_command(walks, fixed, final),
+        fixed=sorted(fixed),
+        separator=text_mark,
+        heading_mark=known.marks.heading,
+        part_mark=known.marks.part,
+        shares=known.shares,
+        weights={name: round(float(value), 4) for name, value in zip(("prior", *page_reading.FEATURES), weights, strict=True)},
+        enough=threshold(samples, weights),
+    )
+    return table, sorted(set(played))
 
 
-def _wander(explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> tuple[list[Walk], list[list[str]]]:
+@dataclass(frozen=True)
+class Known:
+    """What is known of pages before choices are played to the end."""
+
+    final: str
+    """The command that ends an episode."""
+    fixed: frozenset[str]
+    separator: str
+    marks: Marks
+    shares: dict[str, float]
+    """Document frequency of the words of goals."""
+
+
+def _walk(explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> tuple[list[Walk], list[list[str]]]:
     """Walk at random, in favour of what is new in the walk and of arguments that stand in the goal; return walks and shortened wins."""
     walks: list[Walk] = []
     wins: list[list[str]] = []
@@ -93,10 +113,17 @@ def _wander(explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> tuple
         number += 1
         done: Counter[str] = Counter()
 
-        def choose(goal: str, observation: str, admissible: tuple[str, ...], rng: Any = rng, done: Counter[str] = done) -> str | None:
+        def choose(
+            goal: str,
+            observation: str,
+            admissible: tuple[str, ...],
+            rng: np.random.Generator = rng,
+            done: Counter[str] = done,
+        ) -> str | None:
             if not admissible:
                 return None
-            weights = [_interest(command, goal, done) for command in admissible]
+            marks = page_reading.brackets(admissible)
+            weights = [_interest(page_reading.argument(command, marks).lower() in goal.lower(), done[command]) for command in admissible]
             command = admissible[int(rng.choice(len(admissible), p=np.array(weights) / sum(weights)))]
             done[command] += 1
             return command
@@ -108,9 +135,8 @@ def _wander(explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> tuple
     return walks, wins
 
 
-def _interest(command: str, goal: str, done: Counter[str]) -> float:
-    named = page_reading.argument(command).lower() in goal.lower()
-    return (6.0 if named else 1.0) * (1.0 if done[command] else 5.0)
+def _interest(is_named: bool, times: int) -> float:
+    return (6.0 if is_named else 1.0) * (1.0 if times else 5.0)
 
 
 def fixed_commands(walks: Iterable[Walk]) -> frozenset[str]:
@@ -146,8 +172,9 @@ def separator(walks: Iterable[Walk]) -> str:
     for walk in walks:
         for moment in walk.moments:
             lower = moment.observation.lower()
+            marks = page_reading.brackets(moment.admissible)
             for command in moment.admissible:
-                name = page_reading.argument(command).lower()
+                name = page_reading.argument(command, marks).lower()
                 start = lower.find(name)
                 if start >= 0:
                     following[moment.observation[start + len(name) :][:12]] += 1
@@ -164,7 +191,28 @@ def separator(walks: Iterable[Walk]) -> str:
     return best
 
 
-def word_shares(walks: Iterable[Walk]) -> dict[str, float]:
+def goal_marks(walks: Sequence[Walk], fixed: frozenset[str], separator: str) -> Marks:
+    """Return what stands in goals between the heading of a row of choices and one of them, and what else between parts of goals."""
+    between: Counter[str] = Counter()
+    for walk in walks:
+        goal = walk.goal.lower()
+        for moment in walk.moments:
+            page = page_reading.read(moment.observation, moment.admissible, fixed, separator, walk.goal)
+            for heading, row in page.groups.items():
+                for choice in row:
+                    named = rf"(?<!\w){re.escape(heading.lower())}(\W{{1,3}}){re.escape(choice.argument.lower())}(?!\w)"
+                    between.update(match[1] for match in re.finditer(named, goal) if heading and match[1].strip())
+    heading_mark = _most(between)
+    goals = sorted({walk.goal for walk in walks})
+    parts = Counter(mark for goal in goals for mark in re.findall(r"(?<=\w)[^\w\s]+\s+(?=\w)", goal) if mark != heading_mark)
+    return Marks(heading_mark, _most(parts))
+
+
+def _most(counts: Counter[str]) -> str:
+    return min(counts, key=lambda text: (-counts[text], text), default="")
+
+
+def document_frequencies(walks: Iterable[Walk]) -> dict[str, float]:
     """Return the share of goals that have a word, for the words of at least one in a hundred goals, sorted."""
     goals = sorted({walk.goal for walk in walks})
     numbers = Counter(word for goal in goals for word in page_reading.page_words(goal))
@@ -172,11 +220,11 @@ def word_shares(walks: Iterable[Walk]) -> dict[str, float]:
     return {word: share for word, share in shares.items() if share >= LISTED}
 
 
-def _play_list(explorer: Explorer, task: TaskSpec, lessons: dict[str, Any]) -> list[Sample]:
+def _play_list(explorer: Explorer, task: TaskSpec, known: Known) -> list[Sample]:
     """Open the first choices of the list that the goal leads to, each in an episode of its own, choose what the goal names, and end."""
     samples: list[Sample] = []
     for place in range(LOOK):
-        end = _Ending(lessons, place)
+        end = _Ending(known, place)
         walk = explorer.play(task, end.choose, WALK_LENGTH)
         if not end.features:
             break
@@ -184,23 +232,25 @@ def _play_list(explorer: Explorer, task: TaskSpec, lessons: dict[str, Any]) -> l
     return samples
 
 
+@dataclass
 class _Ending:
     """Plays one choice of the first list to the end."""
 
-    def __init__(self, lessons: dict[str, Any], place: int) -> None:
-        self.lessons, self.place = lessons, place
-        self.features: dict[str, float] = {}
-        self._rarity: dict[str, float] = {}
-        self._left: list[str] = []
+    known: Known
+    place: int
+    features: dict[str, float] = field(default_factory=dict)
+    _rarity: Mapping[str, float] = field(default_factory=dict)
+    _left: list[str] = field(default_factory=list)
 
     def choose(self, goal: str, observation: str, admissible: tuple[str, ...]) -> str | None:
         """Return the next command."""
-        page = page_reading.read(observation, admissible, self.lessons["fixed"], self.lessons["separator"], goal)
-        if self.lessons["final"] in admissible:
+        known = self.known
+        page = page_reading.read(observation, admissible, known.fixed, known.separator, goal)
+        if known.final in admissible:
             if not self.features:
-                self.features = page_reading.features(page, self.place, goal, self.lessons["shares"], self._rarity)
-                chosen = [page_reading.best_choice(row, goal) for row in page.groups.values()]
-                self._left = [*dict.fromkeys(choice.command for choice in chosen if choice), self.lessons["final"]]
+                self.features = page_reading.features(page, self.place, goal, known.shares, self._rarity, known.marks)
+                chosen = [page_reading.best_choice(row, goal, known.marks) for row in page.groups.values()]
+                self._left = [*dict.fromkeys(choice.command for choice in chosen if choice), known.final]
             return self._left.pop(0)
         slots = [command for command in admissible if goal in command]
         if slots:
@@ -233,7 +283,7 @@ def fit(samples: Sequence[Sample], ridge: float = 1.0) -> NDArray[np.float64]:
     return weights
 
 
-def enough(samples: Sequence[Sequence[Sample]], weights: NDArray[np.float64]) -> float:
+def threshold(samples: Sequence[Sequence[Sample]], weights: NDArray[np.float64]) -> float:
     """Return the lowest worth, in twentieths, with which one can end at once and win no fewer of these tasks than by opening all."""
 
     def wins(limit: float) -> int:
