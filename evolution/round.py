@@ -224,7 +224,8 @@ class Rounds:
         return mode
 
     def _digest(self, records: Sequence[EpisodeRecord]) -> list[Digest]:
-        digests = [digest_episode(record, self._courses.get(record.task_id, ()), self.player.config.max_steps) for record in records]
+        most, naming = self.player.config.max_steps, self.lessons.naming
+        digests = [digest_episode(record, self._courses.get(record.task_id, ()), most, naming) for record in records]
         self._courses = {digest.task_id: (*digest.history, digest.category) for digest in digests}
         return digests
 

@@ -149,7 +149,7 @@ def _other(arg: str, thing: str) -> str:
 
 
 @dataclass(frozen=True)
-class Tested:
+class RolloutOutcome:
     """What the rollouts found."""
 
     plans: tuple[Plan, ...]
@@ -183,7 +183,7 @@ class RolloutTest:
     budget: int
     steps: int = field(default=0, init=False)
 
-    def run(self, candidates: Sequence[Steps], forms: Mapping[str, Sequence[frozenset[str]]]) -> Tested:
+    def run(self, candidates: Sequence[Steps], forms: Mapping[str, Sequence[frozenset[str]]]) -> RolloutOutcome:
         """Test candidates, and mutations of them for goals that none of them serves.
 
         Args:
@@ -201,7 +201,7 @@ class RolloutTest:
                 found[template] = self._best(template, further)
         plans = {template: steps for template, (share, steps) in found.items() if share >= KEPT}
         support = {template: found[template][0] for template in plans}
-        return Tested(tuple(Plan(goal=template, steps=steps) for template, steps in plans.items()), support, self.steps)
+        return RolloutOutcome(tuple(Plan(goal=template, steps=steps) for template, steps in plans.items()), support, self.steps)
 
     def _best(self, template: str, candidates: Sequence[tuple[Steps, bool]]) -> tuple[float, Steps]:
         """Return the share of rollouts that the best candidate won, and the candidate.

@@ -231,19 +231,17 @@ def _sentences() -> list[dict[str, str]]:
 
 
 def _playbook(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-    if not lessons.frames:
-        return None
-    return {**_ranked_search(lessons), "learned_plan": {"frames": list(lessons.frames), "explore": list(lessons.explore)}}
+    skill = lessons.skills.get("learned_plan")
+    return None if skill is None else {**_ranked_search(lessons), **skill.settings}
 
 
 def _visited(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-    return {"visited": {"forms": list(lessons.explore)}} if lessons.explore else None
+    return {"visited": {"forms": list(lessons.explore)}, **lessons.names} if lessons.explore else None
 
 
 def _seen_where(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-    if not lessons.looks:
-        return None
-    return {**_ranked_search(lessons), "location_memory": lessons.memory}
+    skill = lessons.skills.get("location_memory")
+    return None if skill is None else {**_ranked_search(lessons), **skill.settings}
 
 
 def _where_prior(sentence: Mapping[str, str], another: bool) -> Build:
@@ -259,7 +257,7 @@ def _where_prior(sentence: Mapping[str, str], another: bool) -> Build:
 
 def _ranked_search(lessons: Lessons) -> dict[str, Mapping[str, Any]]:
     """What finds the way by what the harness knows: a ranking, and places that were looked at gone from the candidates."""
-    return {"decide": {"method": "rank"}, "visited": {"forms": list(lessons.explore)}}
+    return {"decide": {"method": "rank"}, "visited": {"forms": list(lessons.explore)}, **lessons.names}
 
 
 def _scale(use: str, param: str, factor: float) -> Build:
@@ -301,7 +299,7 @@ def _requires(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
         for before, step in zip(frame["steps"], frame["steps"][1:], strict=False)
         if before["form"] != step["form"]
     ]
-    return {"requires": {"rules": rules}} if rules and spec.id_of("learned_plan") is None else None
+    return {"requires": {"rules": rules}, **lessons.names} if rules and spec.id_of("learned_plan") is None else None
 
 
 def _goal_words(spec: HarnessSpec, lessons: Lessons) -> Settings | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.skills.page_reading import COMMON
+from homebody.agents.skills.page_values import PageTable
 from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.proposers.operator import WRITING, Build, EditOperator, Settings, method_of, param_of
 
@@ -57,7 +57,7 @@ def page_operators(answers: frozenset[str]) -> list[EditOperator]:
             "On training tasks a page of this worth was right often enough, and the steps that are saved are not missing at the end.",
             answers,
             "open_and_compare",
-            _compare("enough", lambda lessons: lessons.pages["enough"]),
+            _compare("enough", lambda table: table["enough"]),
         ),
         EditOperator(
             "ask which choice fits",
@@ -70,10 +70,10 @@ def page_operators(answers: frozenset[str]) -> list[EditOperator]:
 
 
 def _follow(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-    if not lessons.pages or spec.id_of("open_and_compare") is not None:
+    skill = lessons.skills.get("open_and_compare")
+    if skill is None or spec.id_of("open_and_compare") is not None:
         return None
-    known = {name: lessons.pages[name] for name in ("final", "back", "fixed", "separator", "shares")}
-    return {"decide": {"method": "rank"}, "open_and_compare": known}
+    return {"decide": {"method": "rank"}, **skill.settings}
 
 
 def _choose(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
@@ -84,12 +84,13 @@ def _choose(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
     return {**settings, "open_and_compare": {**settings["open_and_compare"], "choose": True}}
 
 
-def _compare(param: str, value: Callable[[Lessons], Any]) -> Build:
+def _compare(param: str, value: Callable[[PageTable], Any]) -> Build:
     """Set a parameter of `open_and_compare` where that is in the harness and training in an environment of pages taught something."""
 
     def build(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-        there = lessons.pages and spec.id_of("open_and_compare") is not None
-        return {"open_and_compare": {param: value(lessons)}} if there else None
+        if lessons.pages is None or spec.id_of("open_and_compare") is None:
+            return None
+        return {"open_and_compare": {param: value(lessons.pages)}}
 
     return build
 
@@ -104,12 +105,11 @@ def _look_further(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
 
 def _fill_slot(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
     """A model that writes fills the slot itself."""
-    if not lessons.pages or method_of(spec) in WRITING:
-        return None
-    return {"fill_slot": {"drop": [word for word, share in lessons.pages["shares"].items() if share >= COMMON]}}
+    skill = lessons.skills.get("fill_slot")
+    return None if skill is None or method_of(spec) in WRITING else skill.settings
 
 
 def _choice_prior(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
     if not lessons.pages or spec.id_of("open_and_compare") is None:
         return None
-    return {"result_prior": {name: lessons.pages[name] for name in ("fixed", "separator")}}
+    return {"result_prior": {"fixed": lessons.pages["fixed"], "separator": lessons.pages["separator"]}}

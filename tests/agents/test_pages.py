@@ -7,8 +7,10 @@ import pytest
 from homebody.agents.episode import run_episode
 from homebody.agents.policy import NoModelPolicy
 from homebody.agents.skills import page_reading
-from homebody.agents.skills.page_reading import Choice, Page, features, rarities, read
+from homebody.agents.skills.page_reading import Choice, Marks, Page, features, rarities, read
 from homebody.agents.skills.page_values import logistic
+
+MARKS = Marks(": ", ", ")
 
 # --- reading
 
@@ -32,9 +34,27 @@ def test_rows_of_choices_have_headings():
     assert page.pieces == ("Colour", "Width", "A title")
 
 
-@pytest.mark.parametrize(("command", "inside"), [("pick[a]b]", "a]b"), ("ask[]", ""), ("walk to dock 1", ""), ("Pick[a]", ""), ("", "")])
+@pytest.mark.parametrize(("command", "inside"), [("pick[a]b]", "a]b"), ("ask[]", ""), ("walk to dock 1", ""), ("pick(a)", ""), ("", "")])
 def test_argument_is_what_stands_in_the_brackets(command, inside):
-    assert page_reading.argument(command) == inside
+    assert page_reading.argument(command, ("[", "]")) == inside
+
+
+@pytest.mark.parametrize(
+    ("commands", "marks"),
+    [
+        (("pick[a]", "ask[b c]", "wait"), ("[", "]")),
+        (("pick<a>", 'say("b")', "pick<b>"), ("<", ">")),  # those of most
+        (("press the key", "wait", "open box 3: now"), None),
+        ((), None),
+    ],
+)
+def test_brackets_are_read_off_the_commands(commands, marks):
+    assert page_reading.brackets(commands) == marks
+
+
+def test_a_page_of_calls_with_other_brackets():
+    page = read("Start / B2 / Bread / Take", ("pick(b2)", "pick(start)", "pick(take)"), {"pick(start)", "pick(take)"}, " / ", "Do it")
+    assert [(choice.command, choice.argument) for choice in page.choices] == [("pick(b2)", "B2")]
 
 
 def row(heading, *names):
@@ -53,7 +73,7 @@ def row(heading, *names):
     ],
 )
 def test_best_choice_is_what_the_goal_names(names, goal, chosen):
-    found = page_reading.best_choice(row("Cover", *names), goal)
+    found = page_reading.best_choice(row("Cover", *names), goal, MARKS)
     assert (found and found.argument) == chosen
 
 
@@ -76,7 +96,7 @@ GOAL = "lend me wolves with cover: red, and width: 9, and weight lower than 250 
 
 def test_features_of_a_page():
     shares = {"lend": 1.0, "me": 1.0, "with": 0.9, "and": 0.9, "lower": 0.8, "than": 0.8, "gram": 0.8, "weight": 0.5, "cover": 0.1}
-    found = features(PAGE, 3, GOAL, shares, {})
+    found = features(PAGE, 3, GOAL, shares, {}, MARKS)
     assert tuple(found) == page_reading.FEATURES
     # Without rarities all listed words weigh log(1 / 0.1), "wolves", "width", "red", "9" and "250" as the rarest: 4 of 6 are on the page.
     assert found == pytest.approx(
@@ -94,14 +114,23 @@ def test_features_of_a_page():
 
 def test_bounds_are_broken_by_larger_numbers_and_not_by_numbers_of_something_else():
     heavy = Page((), ("Weight: 1,200.50 grams", "Edition 3000"))
-    assert features(heavy, 0, GOAL, {}, {})["bounds"] == -1.0
-    assert features(Page((), ("Edition 3000", "7")), 0, GOAL, {}, {})["bounds"] == 0.0
+    assert features(heavy, 0, GOAL, {}, {}, MARKS)["bounds"] == -1.0
+    assert features(Page((), ("Edition 3000", "7")), 0, GOAL, {}, {}, MARKS)["bounds"] == 0.0
 
 
 def test_features_of_an_empty_page_and_goal():
-    assert features(Page((), ()), 40, "", {}, {}) == {
+    assert features(Page((), ()), 40, "", {}, {}, MARKS) == {
         "place": 1 / 41, "depth": 1.0, "words": 1.0, "rows": 1.0, "names": 1.0, "bounds": 0.0, "own": 1.0,
     }  # fmt: skip
+
+
+def test_marks_of_goals_are_data():
+    goal = "lend me wolves; cover - red; width - 9; weight lower than 250 grams"
+    assert features(PAGE, 3, goal, {}, {}, Marks(" - ", "; "))["names"] == 1 / 2
+    # Without a mark of headings no goal names any; without one of parts the goal is one part.
+    assert features(PAGE, 3, goal, {}, {}, Marks())["names"] == 1.0
+    light = Page((), ("Weight: 260 grams",))
+    assert features(light, 0, "width 300; weight lower than 250 grams; and 900", {}, {}, Marks("", "; "))["bounds"] == -1.0
 
 
 # --- fill_slot
@@ -156,7 +185,7 @@ def test_choice_prior_needs_a_model_and_a_list(make, stacks):
 
 
 def play(stacks, harness, task_id, *before, max_steps=20, **params):
-    known = {"final": "pick[take]", "back": "pick[to the list]", "fixed": stacks.FIXED, "separator": " | "}
+    known = {"final": "pick[take]", "back": "pick[to the list]", "fixed": stacks.FIXED, "separator": " | ", "heading_mark": ": "}
     env = stacks.Library()
     record = run_episode(
         env, harness(*before, ("open_and_compare", known | params)), NoModelPolicy(), stacks.task(task_id), max_steps=max_steps

@@ -75,9 +75,9 @@ def test_a_command_that_only_another_needed_goes_too() -> None:
     assert Explorer(Script([tuple("abcd"), tuple("acd"), tuple("ad")])).shorten(TASK, list("abcd")) == ["a", "d"]
 
 
-def test_wandering_is_the_same_each_time_and_differs_by_number_seed_and_task(quarry: Any) -> None:
+def test_a_random_walk_is_the_same_each_time_and_differs_by_number_seed_and_task(quarry: Any) -> None:
     def walk(seed: int, number: int, task: TaskSpec) -> Walk:
-        return Explorer(quarry(), seed).wander(task, number, 12)
+        return Explorer(quarry(), seed).random_walk(task, number, 12)
 
     first = walk(0, 0, TASK)
     assert walk(0, 0, TASK) == first
@@ -87,7 +87,7 @@ def test_wandering_is_the_same_each_time_and_differs_by_number_seed_and_task(qua
 
 def test_a_walk_takes_admissible_commands_and_records_what_they_led_to(quarry: Any) -> None:
     explorer = Explorer(quarry())
-    walk = explorer.wander(TASK, 0, 12)
+    walk = explorer.random_walk(TASK, 0, 12)
     assert (walk.task, walk.goal) == (TASK, "bring a gem to a crate")
     assert walk.opening == ("go to crate 1", "go to shaft 1", "go to shaft 2", "go to shaft 3")
     offered = [walk.opening, *(moment.admissible for moment in walk.moments)]
@@ -102,7 +102,7 @@ def test_a_walk_takes_admissible_commands_and_records_what_they_led_to(quarry: A
 
 
 def test_a_walk_ends_with_the_win(quarry: Any) -> None:
-    walks = [Explorer(quarry()).wander(TASK, number, 200) for number in range(10)]
+    walks = [Explorer(quarry()).random_walk(TASK, number, 200) for number in range(10)]
     won = [walk for walk in walks if walk.won]
     assert len(won) >= 5
     assert all(commands(walk)[-1] == "drop gem 1 at crate 1" and len(walk.moments) < 200 for walk in won)
@@ -118,7 +118,7 @@ def test_every_step_is_counted_replays_included() -> None:
 def first_choices(offered: list[str], goal: str, walks: int) -> dict[str, int]:
     found = dict.fromkeys(offered, 0)
     for number in range(walks):
-        found[commands(Explorer(Script([], offered, goal)).wander(TASK, number, 1))[0]] += 1
+        found[commands(Explorer(Script([], offered, goal)).random_walk(TASK, number, 1))[0]] += 1
     return found
 
 
@@ -130,37 +130,37 @@ def test_words_of_the_goal_draw() -> None:
 
 def test_what_was_not_done_yet_draws_and_so_do_forms_that_are_seldom_taken() -> None:
     # After "pull red 1": the same again has weight 1, "pull red 2" 5; both have the form that was taken once.
-    seconds = [commands(Explorer(Script([], ["pull red 1", "pull red 2"])).wander(TASK, number, 2)) for number in range(800)]
+    seconds = [commands(Explorer(Script([], ["pull red 1", "pull red 2"])).random_walk(TASK, number, 2)) for number in range(800)]
     changed = sum(one != two for one, two in seconds)
     assert 620 <= changed <= 713  # five in six are 667, give or take 4.3 standard deviations of 10.5
     # One explorer, many walks: the rarer form is taken as often as the other although it has one command of four.
     explorer = Explorer(Script([], ["pull red 1", "pull red 2", "pull red 3", "turn red 1"]))
-    turned = sum(commands(explorer.wander(TASK, number, 1))[0] == "turn red 1" for number in range(800))
+    turned = sum(commands(explorer.random_walk(TASK, number, 1))[0] == "turn red 1" for number in range(800))
     assert 235 <= turned <= 305  # with weights 3/sqrt(p) : 1/sqrt(t) the shares settle at p : t = 3^(2/3) : 1, which gives 32.5% or 260
 
 
-def test_a_tour_looks_at_everything_once_and_ends_what_is_begun_first(quarry: Any) -> None:
+def test_a_coverage_walk_observes_everything_once_and_ends_what_is_begun_first(quarry: Any) -> None:
     orders = set()
     for number in range(6):
-        walk = Explorer(quarry()).tour(TaskSpec(f"train/bring-{number}", "bring", "train"), FORMS, 100)
+        walk = Explorer(quarry()).coverage_walk(TaskSpec(f"train/bring-{number}", "bring", "train"), FORMS, 100)
         taken = commands(walk)
         orders.add(tuple(taken))
         assert sorted(taken) == ["go to crate 1", "go to shaft 1", "go to shaft 2", "go to shaft 3", "open crate 1"]
         assert ("go to crate 1", "open crate 1") in pairwise(taken)
         assert not walk.won
     assert len(orders) > 1  # the order is drawn
-    assert Explorer(quarry()).tour(TASK, FORMS, 100) == Explorer(quarry()).tour(TASK, FORMS, 100)
+    assert Explorer(quarry()).coverage_walk(TASK, FORMS, 100) == Explorer(quarry()).coverage_walk(TASK, FORMS, 100)
 
 
-def test_a_tour_keeps_to_its_length_and_its_forms(quarry: Any) -> None:
+def test_a_coverage_walk_keeps_to_its_length_and_its_forms(quarry: Any) -> None:
     explorer = Explorer(quarry())
-    assert len(explorer.tour(TASK, FORMS, 3).moments) == 3
-    assert explorer.tour(TASK, (), 100).moments == ()
+    assert len(explorer.coverage_walk(TASK, FORMS, 3).moments) == 3
+    assert explorer.coverage_walk(TASK, (), 100).moments == ()
     assert explorer.steps == 3
 
 
-def test_a_tour_that_happens_to_win_ends() -> None:
-    walk = Explorer(Script([("look at pit 1",)], ["look at pit 1", "look at pit 1 again"])).tour(TASK, ("look at #",), 9)
+def test_a_coverage_walk_that_happens_to_win_ends() -> None:
+    walk = Explorer(Script([("look at pit 1",)], ["look at pit 1", "look at pit 1 again"])).coverage_walk(TASK, ("look at #",), 9)
     assert (commands(walk), walk.won) == (["look at pit 1"], True)
 
 
@@ -181,16 +181,16 @@ class Ending(Script):
 
 
 def test_play_ends_where_the_environment_ends_the_episode() -> None:
-    walk = Explorer(Ending([], ["b"])).wander(TASK, 0, 9)
+    walk = Explorer(Ending([], ["b"])).random_walk(TASK, 0, 9)
     assert (commands(walk), walk.won) == (["b"], False)
-    assert commands(Explorer(Ending([], ["b pit 1", "b pit 2"])).tour(TASK, ("b #",), 9)) in (["b pit 1"], ["b pit 2"])
+    assert commands(Explorer(Ending([], ["b pit 1", "b pit 2"])).coverage_walk(TASK, ("b #",), 9)) in (["b pit 1"], ["b pit 2"])
     assert Explorer(Ending([("a", "b", "c")])).shorten(TASK, list("abc")) is None
 
 
 def test_play_ends_where_nothing_is_on_offer() -> None:
-    assert Explorer(Script([])).wander(TASK, 0, 9).moments == ()
+    assert Explorer(Script([])).random_walk(TASK, 0, 9).moments == ()
 
 
 def test_a_free_slot_is_filled_with_the_goal() -> None:
-    walk = Explorer(Script([], ["ask[{text}]"], "Ring it.")).wander(TASK, 0, 2)
+    walk = Explorer(Script([], ["ask[{text}]"], "Ring it.")).random_walk(TASK, 0, 2)
     assert (walk.opening, commands(walk)) == (("ask[Ring it.]",), ["ask[Ring it.]"] * 2)

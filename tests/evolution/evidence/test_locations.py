@@ -6,8 +6,8 @@ import pytest
 
 from homebody.envs import TaskSpec
 from homebody.evolution.evidence.explore import Moment, Walk
-from homebody.evolution.evidence.looks import (
-    Look,
+from homebody.evolution.evidence.locations import (
+    Observation,
     Scene,
     barren_slots,
     best_crowding,
@@ -39,16 +39,16 @@ ANOTHER = walk(
 
 def scene(goal: str, **places: list[str]) -> Scene:
     """A scene whose places have such things, each a look at one command: `shelf_1=["cup"]` is a place of kind `shelf`."""
-    looks = tuple(Look(name.partition("_")[0], 1, frozenset(things)) for name, things in places.items())
+    looks = tuple(Observation(name.partition("_")[0], 1, frozenset(things)) for name, things in places.items())
     return Scene(goal, looks)
 
 
 def test_a_tour_is_read_as_looks() -> None:
     first, order = read(TOUR, FORMS)
     assert first.looks == (
-        Look("pit", 1, frozenset({"rope", "bell"})),
-        Look("chest", 2, frozenset({"bell"})),
-        Look("pit", 1, frozenset()),
+        Observation("pit", 1, frozenset({"rope", "bell"})),
+        Observation("chest", 2, frozenset({"bell"})),
+        Observation("pit", 1, frozenset()),
     )
     assert (first.number, first.things) == ({"pit": 2, "chest": 1}, {"rope", "bell"})
     assert order == {"go to #": [0, 0, 0], "open #": [1]}
@@ -73,7 +73,7 @@ def test_nothing_seen_is_nothing_counted() -> None:
 
 
 def test_a_place_is_no_thing_that_stands_in_itself_but_another_of_its_kind_is() -> None:
-    assert read(walk(("go to box 1", "In box 1: box 2.", ())), ("go to #",))[0].looks == (Look("box", 1, frozenset({"box"})),)
+    assert read(walk(("go to box 1", "In box 1: box 2.", ())), ("go to #",))[0].looks == (Observation("box", 1, frozenset({"box"})),)
 
 
 def test_a_form_that_ends_looks_half_of_the_time_only_does_not_mostly_end_them() -> None:

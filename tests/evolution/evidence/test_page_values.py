@@ -13,10 +13,10 @@ from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.policy import NoModelPolicy
 from homebody.agents.skills import page_reading
 from homebody.envs import TaskSpec
-from homebody.evolution.evidence import study
+from homebody.evolution.evidence import page_values
 from homebody.evolution.evidence.explore import Explorer, Moment, Walk
 from homebody.evolution.evidence.learn import Lessons, learn
-from homebody.evolution.evidence.study import Sample
+from homebody.evolution.evidence.page_values import Sample
 from homebody.evolution.proposers.edit import set_processors
 from homebody.evolution.proposers.operator import EditOperator
 from homebody.evolution.proposers.operators import operators
@@ -50,16 +50,18 @@ def walk(task: str, goal: str, opening: tuple[str, ...], *moments: tuple[str, st
 
 
 def test_fixed_commands_the_end_and_the_way_back_are_found(learned: Lessons) -> None:
-    found = dict(learned.pages)
+    assert learned.pages is not None
+    found = learned.pages
     assert found["final"] == "pick[take]"
     assert found["back"] == "pick[to the list]"
     assert found["separator"] == " | "
+    assert (found["heading_mark"], found["part_mark"]) == (": ", ", ")
     assert {"ask[{text}]", "pick[take]", "pick[to the list]", "pick[start over]", "pick[contents]"} <= set(found["fixed"])
     assert not {"pick[leather]", "pick[paper]", "pick[red leather]"} & set(found["fixed"])
     assert {"lend", "me", "weight", "lower", "than", "gram"} <= {word for word, share in found["shares"].items() if share == 1.0}
     assert set(found["weights"]) == {"prior", *page_reading.FEATURES}
     assert 0 < found["enough"] <= 1
-    assert 0 < learned.steps <= 3000 + study.LOOK * study.WALK_LENGTH
+    assert 0 < learned.steps <= 3000 + page_values.LOOK * page_values.WALK_LENGTH
     assert set(learned.tasks) == {task.task_id for task in TASKS}
     assert Lessons.from_json(learned.to_json()).pages == found
 
@@ -106,16 +108,16 @@ def edited(spec: HarnessSpec, operator: EditOperator, lessons: Lessons) -> Harne
 
 
 def test_paged_is_what_begins_with_brackets(quarry: Any) -> None:
-    assert study.is_paged(Explorer(STACKS.Library()), TASKS[0])
+    assert page_values.is_paged(Explorer(STACKS.Library()).open(TASKS[0]))
     explorer = Explorer(quarry())
-    assert not study.is_paged(explorer, TaskSpec("train/bring-0", "bring", "train"))
+    assert not page_values.is_paged(explorer.open(TaskSpec("train/bring-0", "bring", "train")))
     assert explorer.steps == 0
 
 
 def test_without_a_win_nothing_is_learned() -> None:
     explorer = Explorer(STACKS.Library())
-    found, played = study.study(explorer, TASKS[:1], 6)
-    assert found == {}
+    found, played = page_values.learn_page_values(explorer, TASKS[:1], 6)
+    assert found is None
     assert played == [TASKS[0].task_id]
 
 
@@ -126,7 +128,7 @@ def test_fixed_is_what_half_of_the_tasks_offer() -> None:
         walk("2", "blue one", ("ask[blue one]",), ("ask[blue one]", "", ("pick[b]", "pick[end]"))),
         walk("3", "old one", ("ask[old one]",), ("ask[old one]", "", ("pick[c]",))),
     ]
-    assert study.fixed_commands(walks) == {"ask[{text}]", "pick[b]", "pick[end]"}
+    assert page_values.fixed_commands(walks) == {"ask[{text}]", "pick[b]", "pick[end]"}
 
 
 def test_way_back_leads_to_choices_that_were_there_before() -> None:
@@ -136,22 +138,27 @@ def test_way_back_leads_to_choices_that_were_there_before() -> None:
         walk("1", "one", ("ask[one]",), ("ask[one]", "", listed), ("pick[a]", "", opened), ("pick[back]", "", listed)),
         walk("2", "one", ("ask[one]",), ("ask[one]", "", listed), ("pick[a]", "", opened), ("pick[other]", "", ("pick[c]", "pick[d]"))),
     ]
-    assert study.back_command(walks, fixed, "pick[end]") == "pick[back]"
-    assert study.back_command(walks[1:], fixed, "pick[end]") == ""
+    assert page_values.back_command(walks, fixed, "pick[end]") == "pick[back]"
+    assert page_values.back_command(walks[1:], fixed, "pick[end]") == ""
 
 
 def test_separator_is_what_follows_most_arguments() -> None:
     commands = ("pick[a1]", "pick[b2]", "pick[end]")
     shown = walk("1", "one", (), ("ask[one]", "A1 / one / B2 / two / end", commands), ("ask[one]", "B2 / 3 / A1 / 4 / End", commands))
-    assert study.separator([shown]) == " / "
-    assert study.separator([walk("1", "one", (), ("ask[one]", "nothing", ()))]) == "\n"
+    assert page_values.separator([shown]) == " / "
+    assert page_values.separator([walk("1", "one", (), ("ask[one]", "nothing", ()))]) == "\n"
 
 
 def test_shares_are_of_different_goals_and_leave_out_rare_words() -> None:
     goals = ["find red books", "find red books", *(f"find n{number}" for number in range(150))]
-    shares = study.word_shares([walk("1", goal, ()) for goal in goals])
+    shares = page_values.document_frequencies([walk("1", goal, ()) for goal in goals])
     assert shares == {"find": 1.0}
-    assert study.word_shares([walk("1", goal, ()) for goal in goals[:3]]) == {"book": 0.5, "find": 1.0, "n0": 0.5, "red": 0.5}
+    assert page_values.document_frequencies([walk("1", goal, ()) for goal in goals[:3]]) == {
+        "book": 0.5,
+        "find": 1.0,
+        "n0": 0.5,
+        "red": 0.5,
+    }
 
 
 def sample(won: bool, **values: float) -> Sample:
@@ -163,7 +170,7 @@ def test_fit_finds_what_tells_wins_from_losses() -> None:
     rows = rng.random((2000, 2))
     chances = 1 / (1 + np.exp(-(-2.0 + 4.0 * rows[:, 0])))
     samples = [sample(bool(rng.random() < p), words=a, own=b) for (a, b), p in zip(rows, chances, strict=True)]
-    weights = dict(zip(("prior", *page_reading.FEATURES), study.fit(samples), strict=True))
+    weights = dict(zip(("prior", *page_reading.FEATURES), page_values.fit(samples), strict=True))
     assert weights["prior"] == pytest.approx(-2.0, abs=0.4)
     assert weights["words"] == pytest.approx(4.0, abs=0.6)
     assert weights["own"] == pytest.approx(0.0, abs=0.5)
@@ -174,5 +181,5 @@ def test_enough_is_the_lowest_worth_that_loses_no_win() -> None:
     weights = np.array([0.0, *(10.0 if name == "words" else 0.0 for name in page_reading.FEATURES)])
     # Worth 0.62 and lost, then 0.95 and won: to end at 0.6 would lose it, at 0.65 not.
     lists = [[sample(False, words=0.05), sample(True, words=0.3)], [sample(True, words=0.3)], []]
-    assert study.enough(lists, weights) == 0.65
-    assert study.enough([[sample(True, words=0.3)]], weights) == 0.05
+    assert page_values.threshold(lists, weights) == 0.65
+    assert page_values.threshold([[sample(True, words=0.3)]], weights) == 0.05
