@@ -2,8 +2,8 @@
 
 Where commands name instances by a word and a number, the mark between the two is all there is to learn. Elsewhere names are what commands
 have in each other's place: a phrase that the environment's texts use, too, and that stands in some command where another such phrase
-stands in another. Which of those phrases are names is decided by description length: a name has to save more than it costs, where
-commands are written as a form and its names.
+stands in another. Which of those phrases are names is decided by description length: a name that takes more words than it saves in
+the forms of commands is none.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _exchangeable(commands: Iterable[tuple[str, ...]], phrases: set[tuple[str, .
 
 
 def _needed(names: set[tuple[str, ...]], commands: Sequence[tuple[str, ...]]) -> set[tuple[str, ...]]:
-    """Leave out names as long as the commands can be written shorter without them, the longest first."""
+    """Leave out names as long as names and forms take fewer words without them, the longest first."""
     kept = set(names)
     length = _length(kept, commands)
     for name in sorted(names, key=lambda name: (-len(name), name)):
@@ -106,10 +106,9 @@ def _needed(names: set[tuple[str, ...]], commands: Sequence[tuple[str, ...]]) ->
 
 
 def _length(names: set[tuple[str, ...]], commands: Sequence[tuple[str, ...]]) -> int:
-    """Return the words that it takes to write down the names, the forms, and each command as a form and its names."""
+    """Return the words that it takes to write down the names that the commands have, and the forms that are left of the commands."""
     forms: set[tuple[str, ...]] = set()
     used: set[tuple[str, ...]] = set()
-    total = 0
     for words in commands:
         spans = _spans(words, names)
         form = list(words)
@@ -117,8 +116,7 @@ def _length(names: set[tuple[str, ...]], commands: Sequence[tuple[str, ...]]) ->
             used.add(words[start:end])
             form[start:end] = ["#"]
         forms.add(tuple(form))
-        total += 1 + len(spans)
-    return total + sum(map(len, forms)) + sum(map(len, used))
+    return sum(map(len, forms)) + sum(map(len, used))
 
 
 def _spans(words: tuple[str, ...], names: set[tuple[str, ...]]) -> list[Span]:
