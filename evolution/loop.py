@@ -24,6 +24,7 @@ from homebody.envs import tasks as list_tasks
 from homebody.envs.file import write_file
 from homebody.evolution.config import BUDGETS, HOW, ConfigError, EvolveConfig
 from homebody.evolution.evidence.learn import Lessons, learn
+from homebody.evolution.gate.candidate_evaluation import CandidateEvaluation
 from homebody.evolution.gate.player import EndOfRunError, Player, Progress
 from homebody.evolution.gate.proposal import Proposals
 from homebody.evolution.proposers import find_proposer
@@ -198,7 +199,7 @@ def _run(rounds: Rounds, spec: HarnessSpec, config: EvolveConfig) -> str:
             spec = rounds.play(spec)
         except EndOfRunError as end:
             return end.why
-        candidates = rounds.reports[-1]["candidates"]
+        candidates = rounds.reports[-1].candidates
         if not candidates:
             return "no proposals"
         # What is new has its turn, however often the gate refused what came before: the operators that answer the failures are few.
@@ -208,9 +209,9 @@ def _run(rounds: Rounds, spec: HarnessSpec, config: EvolveConfig) -> str:
     return "rounds"
 
 
-def _was_played(candidate: Mapping[str, Any]) -> bool:
-    """Tell whether a candidate of a round's report was a new behaviour that came to its smoke run."""
-    return any(check == "smoke run" for check, _ in candidate["checks"])
+def _was_played(candidate: CandidateEvaluation) -> bool:
+    """Tell whether a candidate was a new behaviour that came to its smoke run."""
+    return any(check == "smoke run" for check, _ in candidate.verdict.checks)
 
 
 def _finish(rounds: Rounds, seed_spec: HarnessSpec, stopped: str) -> dict[str, Any]:
@@ -220,16 +221,18 @@ def _finish(rounds: Rounds, seed_spec: HarnessSpec, stopped: str) -> dict[str, A
     final = _named(rounds, seed_spec, kept) if kept else seed_spec
     path = player.store.run_dir / "final.json"
     write_file(path, final.dumps())
+    last = outcomes[kept - 1] if kept else rounds.outcome(seed_spec)
+    masked = rounds.unmask(rounds.shipped[kept - 1]) if kept else None
     result = {
         "seed_hash": seed_spec.behaviour_hash,
         "final_hash": final.behaviour_hash,
         "final_harness": str(path),
         "objective": player.config.objective,
-        "rounds": rounds.reports,
-        "shipped": outcomes,
+        "rounds": [report.to_json() for report in rounds.reports],
+        "shipped": [outcome.to_json() if outcome else None for outcome in outcomes],
         "kept": kept,
-        "final": outcomes[kept - 1] if kept else rounds.outcome(seed_spec),
-        "masked": rounds.unmask(rounds.shipped[kept - 1]) if kept else None,
+        "final": last.to_json() if last else None,
+        "masked": masked.to_json() if masked else None,
         "policy": player.rollouts.policy.name,
         "stopped": stopped,
         "gate": rounds.mode,
@@ -251,7 +254,7 @@ def _named(rounds: Rounds, seed_spec: HarnessSpec, kept: int) -> HarnessSpec:
     config, model, lessons = rounds.player.config, rounds.player.rollouts.policy, rounds.lessons
     what = "for success alone" if config.objective == "success" else "for what the model adds"
     described = f"Evolved from {seed_spec.name} on {config.env_id} with {model.name}, {config.max_steps} steps a task, {what}."
-    shipped = [edit["manifest"]["operator"] for item in rounds.reports for edit in item["candidates"] if edit["id"] == item["shipped"]]
+    shipped = [report.operator for report in rounds.reports if report.shipped]
     origin: Mapping[str, Any] = {
         "objective": config.objective,
         "seed_harness": seed_spec.name,
@@ -260,8 +263,8 @@ def _named(rounds: Rounds, seed_spec: HarnessSpec, kept: int) -> HarnessSpec:
         "model": dict(model.fingerprint),
         "proposer": config.proposer,
         "edits": shipped[:kept],
-        "train_tasks": sum(rounds.reports[-1]["train"][name] for name in ("n", "errors")),
-        "validation_tasks": sum(rounds.reports[-1]["validation"][name] for name in ("n", "errors")),
+        "train_tasks": rounds.reports[-1].train.played,
+        "validation_tasks": rounds.reports[-1].result.validation.played,
         "max_steps": config.max_steps,
         "explored_tasks": len(lessons.tasks),
         "exploration_steps": lessons.steps,

@@ -2,31 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.mask import MASKED
-from homebody.agents.record import EpisodeRecord
+from homebody.agents.record import Decisions, EpisodeRecord
 from homebody.envs import TaskSpec
 from homebody.evolution.config import ConfigError
 from homebody.evolution.evidence.digest import Digest, digest_episode
 from homebody.evolution.evidence.landscape import survey
 from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.gate.candidate_evaluation import CandidateEvaluation, Gate
+from homebody.evolution.gate.checked import CheckedCandidate
 from homebody.evolution.gate.player import EndOfRunError, EpisodesFailedError, Player
 from homebody.evolution.gate.proposal import Proposals
 from homebody.evolution.gate.rule import Verdict, choose_mode, differing
-from homebody.evolution.gate.stats import success_rate
-from homebody.evolution.gate.trial import Gate, Trial
-from homebody.evolution.gate.twins import beside, is_worth, no_value, unmask, who_decided
-from homebody.evolution.proposers import Candidate, Evidence
+from homebody.evolution.gate.stats import Success, success_rate
+from homebody.evolution.gate.twins import MaskTest, TwinResult, beside, no_value, unmask, who_decided
+from homebody.evolution.proposers import Evidence
 
 FEW = 5
 """Failing tasks, fewer than which neither tell what to mend nor let a gain show: a set of tasks with so few is enlarged."""
 ANSWERS = ("ship", "reject", "stop")
-Approve = Callable[[Candidate, Verdict], str]
+Approve = Callable[[CheckedCandidate, Verdict], str]
 """A person at the gate: asked before a candidate that passed is shipped, answers with one of `ANSWERS`. `stop` ends the run there; it is
 asked again when the run is resumed."""
+
+
+@dataclass(frozen=True)
+class ValidationResult:
+    """What a harness does on validation tasks."""
+
+    validation: Success
+    decisions: Decisions
+    """Who decided."""
+    twins: TwinResult
+    """What the model is worth there."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready data, as results hold it."""
+        return {"validation": self.validation.to_json(), **self.decisions.to_json(), **self.twins.to_json()}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a harness of a run does on the validation tasks that it played, at last."""
+
+    behaviour_hash: str
+    result: ValidationResult
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready data, as results hold it."""
+        return {"behaviour_hash": self.behaviour_hash, **self.result.to_json()}
+
+
+@dataclass(frozen=True)
+class Retired:
+    """A variant that the harness lost."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RoundReport:
+    """What a round did."""
+
+    round: int
+    """From 1."""
+    behaviour_hash: str
+    """Of the harness that it began with."""
+    train: Success
+    result: ValidationResult
+    """Of the harness that it began with."""
+    failures: Mapping[str, int]
+    """Failing training tasks by category. Errors are no defeats: `train` counts them."""
+    candidates: tuple[CandidateEvaluation, ...]
+    """In the order in which they were judged."""
+    shipped: str | None
+    """Id of the candidate that was shipped."""
+    variants: tuple[str, ...]
+    """Names of the variants of the harness that it ended with."""
+    retired: tuple[Retired, ...]
+
+    @property
+    def operator(self) -> str:
+        """The edit operator that was shipped; empty where none was."""
+        return next((one.candidate.manifest.operator for one in self.candidates if one.candidate.id == self.shipped), "")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready data, as the store and the result of a run hold it."""
+        return {
+            "round": self.round,
+            "behaviour_hash": self.behaviour_hash,
+            "train": self.train.to_json(),
+            **self.result.to_json(),
+            "failures": dict(self.failures),
+            "candidates": [one.to_json() for one in self.candidates],
+            "shipped": self.shipped,
+            "variants": list(self.variants),
+            "retired": [{"name": one.name, "reason": one.reason} for one in self.retired],
+        }
 
 
 class Rounds:
@@ -59,7 +137,7 @@ class Rounds:
         self.lessons, self.approve = lessons, approve
         self.mode = ""
         """The gate's mode; chosen in the first round."""
-        self.reports: list[dict[str, Any]] = []
+        self.reports: list[RoundReport] = []
         self.shipped: list[HarnessSpec] = []
         """The harness after each edit that was shipped."""
         self._tried = {seed_spec.behaviour_hash, seed_spec.without_variants().behaviour_hash}
@@ -75,16 +153,16 @@ class Rounds:
         """
         number, config, store = len(self.reports) + 1, self.player.config, self.player.store
         self.player.tell("round", {"round": number, "behaviour_hash": spec.behaviour_hash})
-        if self.reports and not self.reports[-1]["shipped"] and self.reports[-1]["validation"]["success"]:
+        if self.reports and not self.reports[-1].shipped and self.reports[-1].result.validation.success:
             self._enlarge()
         training = self._play_enough(spec, self.train, self._all_train, config.train_tasks, number, "training")
         before = self._play_enough(spec, self.validation, self._all_validation, config.validation_tasks, number, "validation")
         self.train, self.validation = self._all_train[: len(training)], self._all_validation[: len(before)]
         self.mode = self.mode or self._choose_mode(spec, before)
-        worth = self.measure(spec, before)
-        self.player.tell("worth", {"round": number, **worth})
+        result = self.measure(spec, before)
+        self.player.tell("worth", {"round": number, **result.to_json()})
         digests = self._digest(training)
-        landscape = survey(digests, self.reports)
+        landscape = survey(digests, [report.to_json() for report in self.reports])
         store.append_once("digests", {"round": number, "digests": [item.to_json() for item in digests]}, "round")
         store.append_once("landscape", {"round": number, **landscape.to_json()}, "round")
         evidence = Evidence(
@@ -94,63 +172,53 @@ class Rounds:
         gate = Gate(self.player, spec, self.train, self.validation, training, before, self._tried, self.mode, twins)
         for candidate, critique in self.proposals.gather(spec.without_variants(), evidence):
             if critique.accepted or candidate.problem:
-                trial = gate.judge(candidate)
+                judged = gate.judge(candidate)
                 if config.isolation == "variants":
-                    gate.fork(trial)
+                    gate.fork(judged)
             else:
                 gate.reject(candidate, critique.objections)
-        for trial in gate.trials:
-            if trial.edited is not None and not trial.verdict.accepted and not trial.verdict.lost:
-                self._unclear |= {trial.edited.behaviour_hash, trial.edited.without_variants().behaviour_hash}
-        best = self._choose(number, gate.trials)
+        for one in gate.evaluations:
+            if one.edited is not None and not one.verdict.accepted and not one.verdict.lost:
+                self._unclear |= {one.edited.behaviour_hash, one.edited.without_variants().behaviour_hash}
+        best = self._choose(number, gate.evaluations)
         shipped, retired = self._ship(spec, best) if best else (spec, [])
-        report = {
-            "round": number,
-            "behaviour_hash": spec.behaviour_hash,
-            "train": success_rate(record.outcome for record in training),
-            **worth,
-            # Errors are no defeats: `train` counts them.
-            "failures": {category: len(tasks) for category, tasks in landscape.failures.items() if category != "error"},
-            "candidates": [
-                {**trial.to_json(), **({"patch": spec.diff(shipped)} if retired and trial is best else {})} for trial in gate.trials
-            ],
-            "shipped": best.candidate.id if best else None,
-            "variants": [variant["name"] for variant in shipped.variants],
-            "retired": retired,
-        }
+        report = RoundReport(
+            round=number,
+            behaviour_hash=spec.behaviour_hash,
+            train=success_rate(record.outcome for record in training),
+            result=result,
+            failures={category: len(tasks) for category, tasks in landscape.failures.items() if category != "error"},
+            candidates=tuple(replace(one, patch=spec.diff(shipped)) if retired and one is best else one for one in gate.evaluations),
+            shipped=best.candidate.id if best else None,
+            variants=tuple(variant["name"] for variant in shipped.variants),
+            retired=tuple(retired),
+        )
         self.reports.append(report)
         self.shipped += [shipped] if best else []
-        store.append_once("round", report, "round")
+        store.append_once("round", report.to_json(), "round")
         return shipped
 
-    def measure(self, spec: HarnessSpec, records: Sequence[EpisodeRecord]) -> dict[str, Any]:
+    def measure(self, spec: HarnessSpec, records: Sequence[EpisodeRecord]) -> ValidationResult:
         """Return how well a harness does on validation tasks, who decided, and what the model is worth there.
 
         Args:
             spec: the harness.
             records: its episodes, one a task.
-
-        Returns:
-            `validation` (success), and what `who_decided` and `beside` of `homebody.evolution.gate.twins` return.
         """
         policy = self.player.rollouts.policy
-        figures = {"validation": success_rate(record.outcome for record in records), **who_decided(records)}
+        success, decisions = success_rate(record.outcome for record in records), who_decided(records)
         if not policy.has_model:
-            return {**figures, **no_value(f"{policy.name} is no model").to_json()}
+            return ValidationResult(success, decisions, TwinResult(no_value(f"{policy.name} is no model")))
         played = {record.task_id for record in records}
         twins = self.player.play_twins(spec, [task for task in self._all_validation if task.task_id in played])
-        return {**figures, **beside(records, policy, twins, twins)}
+        return ValidationResult(success, decisions, beside(records, policy, twins, twins))
 
-    def outcome(self, spec: HarnessSpec) -> dict[str, Any] | None:
-        """Return what a harness of this run does on the validation tasks that it played, at last; None where it played none.
-
-        Returns:
-            `behaviour_hash`, and what `measure` returns.
-        """
+    def outcome(self, spec: HarnessSpec) -> Outcome | None:
+        """Return what a harness of this run does on the validation tasks that it played, at last; None where it played none."""
         records = self.player.known(spec, self.validation)
-        return {"behaviour_hash": spec.behaviour_hash, **self.measure(spec, records)} if records else None
+        return Outcome(spec.behaviour_hash, self.measure(spec, records)) if records else None
 
-    def unmask(self, spec: HarnessSpec) -> dict[str, Any] | None:
+    def unmask(self, spec: HarnessSpec) -> MaskTest | None:
         """Return whether a harness plays worse where it sees no model, see `homebody.evolution.gate.twins.unmask`; None without a model."""
         records = self.player.known(spec, self.validation)
         if not self.player.rollouts.policy.has_model or not records:
@@ -159,7 +227,7 @@ class Rounds:
         tasks = [task for task in self.validation if task.task_id in played]
         return unmask(self.player.play_twins(spec, tasks), self.player.play_twins(spec, tasks, tuple(MASKED)))
 
-    def choose(self) -> tuple[int, list[dict[str, Any] | None]]:
+    def choose(self) -> tuple[int, list[Outcome | None]]:
         """Choose the final harness.
 
         Where the objective is the model, it is the last shipped one whose `model_value` on validation tasks is above 0 with 90% confidence,
@@ -171,7 +239,7 @@ class Rounds:
         outcomes = [self.outcome(spec) for spec in self.shipped]
         if self.player.config.objective == "success":
             return len(outcomes), outcomes
-        return max((n for n, found in enumerate(outcomes, 1) if found is not None and is_worth(found)), default=0), outcomes
+        return max((n for n, found in enumerate(outcomes, 1) if found and found.result.twins.value.is_positive), default=0), outcomes
 
     def _enlarge(self) -> None:
         """Double both sets, after a round that shipped nothing: more failures to read, and tasks enough for a smaller gain to show.
@@ -229,16 +297,16 @@ class Rounds:
         self._courses = {digest.task_id: (*digest.history, digest.category) for digest in digests}
         return digests
 
-    def _choose(self, number: int, trials: Sequence[Trial]) -> Trial | None:
-        """Return the trial to be shipped: the one that gains most, and of equals the first, since later ones had to beat it."""
-        passed = sorted((trial for trial in trials if trial.verdict.accepted), key=lambda trial: -trial.verdict.net)
-        return next((trial for trial in passed if self.approve is None or self._is_approved(number, trial)), None)
+    def _choose(self, number: int, evaluations: Sequence[CandidateEvaluation]) -> CandidateEvaluation | None:
+        """Return the candidate to be shipped: the one that gains most, and of equals the first, since later ones had to beat it."""
+        passed = sorted((one for one in evaluations if one.verdict.accepted), key=lambda one: -one.verdict.net)
+        return next((one for one in passed if self.approve is None or self._is_approved(number, one)), None)
 
-    def _is_approved(self, number: int, trial: Trial) -> bool:
+    def _is_approved(self, number: int, one: CandidateEvaluation) -> bool:
         assert self.approve is not None
-        name, store = trial.candidate.id, self.player.store
+        name, store = one.candidate.id, self.player.store
         known = [item["answer"] for item in store.events("approval") if (item["round"], item["id"]) == (number, name)]
-        answer = known[0] if known else self.approve(trial.candidate, trial.verdict)
+        answer = known[0] if known else self.approve(one.candidate, one.verdict)
         if answer == "stop":
             raise EndOfRunError("approval")
         if answer not in ANSWERS:
@@ -246,13 +314,13 @@ class Rounds:
         store.append_once("approval", {"round": number, "id": name, "answer": answer}, "round", "id")
         return bool(answer == "ship")
 
-    def _ship(self, spec: HarnessSpec, best: Trial) -> tuple[HarnessSpec, list[dict[str, str]]]:
+    def _ship(self, spec: HarnessSpec, best: CandidateEvaluation) -> tuple[HarnessSpec, list[Retired]]:
         """Return the harness to go on with and the variants that are retired: those lost in the edit, or no better than what it brought."""
         name, edited = best.candidate.id, best.edited
         assert edited is not None
         left = {variant["name"] for variant in edited.variants}
         retired = [
-            {"name": variant["name"], "reason": f"{name} changed or did itself what it changes"}
+            Retired(variant["name"], f"{name} changed or did itself what it changes")
             for variant in spec.variants
             if variant["name"] not in left
         ]
@@ -268,6 +336,6 @@ class Rounds:
                     kept.append(variant)
                 else:
                     reason = f"it solves {won} of its {len(own)} training tasks, and the harness itself {alone}"
-                    retired.append({"name": variant["name"], "reason": reason})
-        self.player.tell("ship", {"id": name, "operator": best.candidate.manifest["operator"], "reason": best.verdict.reason})
+                    retired.append(Retired(variant["name"], reason))
+        self.player.tell("ship", {"id": name, "operator": best.candidate.manifest.operator, "reason": best.verdict.reason})
         return edited.with_variants(kept) if len(kept) < len(edited.variants) else edited, retired

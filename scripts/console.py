@@ -373,7 +373,9 @@ class Console:
         )
         self._beside_twins(result)
         saved = result["savings"]
-        self.out.print(f"cache and racing: {saved['played']} episodes played of {saved['everything']} that playing everything anew takes")
+        self.out.print(
+            f"cache and early stopping: {saved['played']} episodes played of {saved['everything']} that playing everything anew takes"
+        )
         self.out.print(f"{objective(result)} {escape(choice(result))}")
         self.out.print(f"final harness: {escape(result['final_harness'])}  [dim]behaviour {result['final_hash'][:12]}[/]")
 

@@ -424,4 +424,4 @@ def _outcomes(row: _Row, result: Mapping[str, Any]) -> dict[str, Any]:
         won[episode["task_id"]] = won.get(episode["task_id"], False) or episode["won"]
     if row.key != "best-of-n":
         return {"attempts": row.attempts, "won": first, "won_any": won}
-    return {"attempts": row.attempts, "won": won, **success_rate(won.values()), "errors": result["errors"]}
+    return {"attempts": row.attempts, "won": won, **success_rate(won.values()).to_json(), "errors": result["errors"]}

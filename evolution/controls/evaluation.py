@@ -71,7 +71,7 @@ def evaluate(
         result = _result(stage, spec, split, played, rollouts.policy, attempts)
         after = play_twins(rollouts, spec, chosen, seed, store=store, on_record=on_record) if twins else None
         if before and after:
-            result |= beside(list(played.values())[::attempts], rollouts.policy, before, after)
+            result |= beside(list(played.values())[::attempts], rollouts.policy, before, after).to_json()
             result["twins_s"] = round(before.seconds + after.seconds, 2)
         result["wall_s"] = round(time.monotonic() - started, 2)
         if store:
@@ -133,10 +133,10 @@ def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, 
     first = records[::attempts]
     played = [record for record in first if record.error is None]
     result: dict[str, Any] = {
-        **success_rate(record.outcome for record in first),
+        **success_rate(record.outcome for record in first).to_json(),
         "errors": sum(record.error is not None for record in records),
         **_grades(played),
-        **who_decided(first),
+        **who_decided(first).to_json(),
         "steps_mean": sum(record.steps for record in played) / len(played) if played else None,
         "invalid_actions": sum(record.invalid_actions for record in records),
         "prompt_tokens": _total(records, "prompt_tokens"),
@@ -152,7 +152,7 @@ def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, 
         "by_type": _by_type(first),
         "episodes": [
             {key: getattr(record, key) for key in _EPISODE}
-            | {"model_share": who_decided([record])["model_share"]}
+            | {"model_share": who_decided([record]).model_share}
             | ({"reward": record.reward, "strict": record.strict} if record.strict is not None else {})
             for record in records
         ],
@@ -184,7 +184,7 @@ def _by_type(records: Sequence[EpisodeRecord]) -> dict[str, dict[str, Any]]:
     for record in records:
         types.setdefault(record.type, []).append(record)
     return {
-        name: {**success_rate(record.outcome for record in here), **_grades([record for record in here if record.error is None])}
+        name: {**success_rate(record.outcome for record in here).to_json(), **_grades([record for record in here if record.error is None])}
         for name, here in sorted(types.items())
     }
 

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from homebody.agents.harness.patch import PatchError, apply
-from homebody.agents.harness.spec import HOLD_PATCHES, HarnessError, HarnessSpec
-from homebody.evolution.gate.manifest import ManifestError, check_manifest
-from homebody.evolution.proposers.candidate import Candidate, Evidence
+from homebody.agents.harness.patch import apply
+from homebody.agents.harness.spec import HOLD_PATCHES, HarnessSpec
+from homebody.evolution.gate.checked import CheckedCandidate
+from homebody.evolution.gate.manifest import Manifest
+from homebody.evolution.proposers.candidate import Evidence
 
 SPENT = 2
 """Times that an operator may fail at the gate's rollouts before the critic asks for another one."""
@@ -42,13 +43,13 @@ class Critique:
         return asdict(self)
 
 
-def review(spec: HarnessSpec, candidates: Sequence[Candidate], evidence: Evidence) -> list[Critique]:
+def review(spec: HarnessSpec, candidates: Sequence[CheckedCandidate], evidence: Evidence) -> list[Critique]:
     """Review the candidates of a round.
 
     A control claims nothing, so nothing is held against it: the gate has the last word on it.
 
     Args:
-        spec: the present harness.
+        spec: the present harness, without variants.
         candidates: the candidates, in the order of their proposer.
         evidence: what they were proposed from.
 
@@ -59,9 +60,9 @@ def review(spec: HarnessSpec, candidates: Sequence[Candidate], evidence: Evidenc
     behaviours: dict[str, str] = {}
     operators: dict[str, str] = {}
     for candidate in candidates:
-        edited, found = _alone(spec, candidate, evidence)
-        if edited is not None and not found:
-            behaviour, operator = edited.behaviour_hash, candidate.manifest["operator"]
+        found = _alone(spec, candidate, evidence)
+        if candidate.edited is not None and not candidate.manifest.control and not found:
+            behaviour, operator = candidate.edited.behaviour_hash, candidate.manifest.operator
             if behaviour in behaviours:
                 found = [f"leads to the same behaviour as {behaviours[behaviour]}"]
             elif operator in operators:
@@ -76,50 +77,45 @@ def review(spec: HarnessSpec, candidates: Sequence[Candidate], evidence: Evidenc
     ]
 
 
-def _alone(spec: HarnessSpec, candidate: Candidate, evidence: Evidence) -> tuple[HarnessSpec | None, list[str]]:
-    """Look at a candidate by itself: the edited harness, where there is more to be said of it, and the objections."""
+def _alone(spec: HarnessSpec, candidate: CheckedCandidate, evidence: Evidence) -> list[str]:
+    """Return the objections to a candidate by itself."""
     if candidate.problem:
-        return None, [candidate.problem]
-    if candidate.manifest.get("control") is True:
-        return None, []
-    try:
-        check_manifest(candidate.manifest)
-    except ManifestError as error:
-        return None, [f"manifest: {problem}" for problem in error.problems]
-    try:
-        edited = spec.patch(candidate.patch).check()
-    except (PatchError, HarnessError) as error:
-        return None, [f"build: {error}"]
-    claims = [
+        return [candidate.problem]
+    if candidate.manifest.control:
+        return []
+    if candidate.fault is not None:
+        return [f"{candidate.fault.check}: {problem}" for problem in candidate.fault.problems]
+    assert candidate.edited is not None
+    return [
         *_grounds(candidate.manifest, evidence),
         *_decided(candidate, evidence),
-        *_interaction(spec, edited, candidate.manifest, evidence),
+        *_interaction(spec, candidate.edited, candidate.manifest, evidence),
+        *_spent(candidate.manifest.operator, evidence),
     ]
-    return edited, [*claims, *_spent(candidate.manifest["operator"], evidence)]
 
 
-def _grounds(manifest: Mapping[str, Any], evidence: Evidence) -> Iterator[str]:
+def _grounds(manifest: Manifest, evidence: Evidence) -> Iterator[str]:
     """Check what the manifest says of training tasks against their digests."""
     category = {digest.task_id: digest.category for digest in evidence.digests}
-    impact = manifest["predicted_impact"]
-    if not any(manifest["evidence"].values()):
+    impact = manifest.predicted_impact
+    if not any(manifest.evidence.values()):
         yield "rests on no evidence: name the failing training tasks that it answers, by category"
-    for name, tasks in manifest["evidence"].items():
+    for name, tasks in manifest.evidence.items():
         if wrong := [task for task in tasks if category.get(task) != name or name == "won"]:
             yield f"evidence {name}: not what the digests say of {_few(wrong)}"
-    if not impact["will_unlock"] and not impact["will_stabilize"]:
+    if not impact.will_unlock and not impact.will_stabilize:
         yield "predicts nothing: name the training tasks that it is to unlock or to stabilize"
-    if wrong := [task for task in impact["will_unlock"] if category.get(task, "won") == "won"]:
+    if wrong := [task for task in impact.will_unlock if category.get(task, "won") == "won"]:
         yield f"will_unlock: no failing training task of this round is {_few(wrong)}"
-    if wrong := [task for task in impact["at_risk"] if category.get(task) != "won"]:
+    if wrong := [task for task in impact.at_risk if category.get(task) != "won"]:
         yield f"at_risk: no solved training task of this round is {_few(wrong)}"
-    if wrong := [task for task in impact["will_stabilize"] if task not in category]:
+    if wrong := [task for task in impact.will_stabilize if task not in category]:
         yield f"will_stabilize: no training task of this round is {_few(wrong)}"
 
 
-def _decided(candidate: Candidate, evidence: Evidence) -> Iterator[str]:
+def _decided(candidate: CheckedCandidate, evidence: Evidence) -> Iterator[str]:
     """Check that the model decided something where an edit changes no more than what it is shown."""
-    answered = {task for tasks in candidate.manifest["evidence"].values() for task in tasks}
+    answered = {task for tasks in candidate.manifest.evidence.values() for task in tasks}
     steps: Counter[str] = Counter()
     for digest in evidence.digests:
         steps.update(digest.decided_by if digest.task_id in answered else {})
@@ -127,9 +123,9 @@ def _decided(candidate: Candidate, evidence: Evidence) -> Iterator[str]:
         yield f"changes what the model is shown, and the harness alone decided all {steps['harness']} steps that show the failures"
 
 
-def _interaction(spec: HarnessSpec, edited: HarnessSpec, manifest: Mapping[str, Any], evidence: Evidence) -> Iterator[str]:
+def _interaction(spec: HarnessSpec, edited: HarnessSpec, manifest: Manifest, evidence: Evidence) -> Iterator[str]:
     """Check an edit against what stands in the harness and what was tried in it."""
-    behaviour, signature = edited.behaviour_hash, manifest["attribution_signature"]
+    behaviour, signature = edited.behaviour_hash, manifest.attribution_signature
     if behaviour == spec.behaviour_hash:
         yield "is already there: the harness behaves as before"
         return
@@ -162,10 +158,10 @@ def _spent(operator: str, evidence: Evidence) -> Iterator[str]:
         yield f"the operator {operator!r} was played {len(tries)} times and flipped nothing: try another one"
 
 
-def _worth(candidate: Candidate, evidence: Evidence) -> float:
+def _worth(candidate: CheckedCandidate, evidence: Evidence) -> float:
     """Return how many tasks an edit is to unlock, less what its operator fell short of before."""
-    predicted = len(candidate.manifest.get("predicted_impact", {}).get("will_unlock", ()))
-    rate = evidence.landscape.hit_rates.get(candidate.manifest.get("operator", ""))
+    predicted = len(candidate.manifest.predicted_impact.will_unlock)
+    rate = evidence.landscape.hit_rates.get(candidate.manifest.operator)
     return predicted * (rate["flipped"] / rate["predicted"] if rate and rate["predicted"] else 1.0)
 
 

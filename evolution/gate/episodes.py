@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from homebody.agents.mask import ALONE
 from homebody.agents.record import EpisodeRecord
@@ -10,7 +10,7 @@ from homebody.agents.rollout import Job, Rollouts
 from homebody.evolution.store import Store, episode_key
 
 OnRecord = Callable[[int, int, EpisodeRecord], None]
-"""Told after each episode that is played: number done, number of all, the record."""
+"""Called after each episode that is played: number done, number of all, the record."""
 
 
 def play_once(
@@ -22,40 +22,67 @@ def play_once(
         rollouts: who plays.
         jobs: what to play, no two of them alike.
         store: where episodes are kept; None plays all of them and keeps none.
-        on_record: told after each episode that was not in the store.
+        on_record: called after each episode that was not in the store.
     """
-    keys = [_key(rollouts, job) for job in jobs]
-    known = {key: record for key in keys if store and (record := store.episode(key))}
-    missing = [(key, job) for key, job in zip(keys, jobs, strict=True) if key not in known]
+    asked = {job_key(rollouts, job): job for job in jobs}
+    known = {key: record for key in asked if store and (record := store.episode(key))}
+    missing = [key for key in asked if key not in known]
     if store and missing:
         # Said before it is played: the log accounts for episodes of an evaluation that is stopped, too.
-        store.append("evaluating", {"tasks": [job.task.task_id for _, job in missing], "keys": [key for key, _ in missing]})
-
-    n_missing = len(missing)
-
-    def keep(number: int, record: EpisodeRecord) -> None:
-        if store:
-            store.add_ahead(missing[number][0], record)
-
+        store.append("evaluating", {"tasks": [asked[key].task.task_id for key in missing], "keys": missing})
     found: dict[str, EpisodeRecord] = {}
-    played = rollouts.play([job for _, job in missing], on_ahead=keep)
-    for key in keys:
-        if key in known:
-            found[key] = known[key]
-            if store:
-                store.settle(key)
-            continue
-        found[key] = record = next(played)
-        if store:
-            store.add_episode(key, record)
-        if on_record:
-            n_missing -= 1
-            on_record(len(jobs) - n_missing, len(jobs), record)
+    done = len(known)
+    for key, record in zip(asked, take_or_play(rollouts, asked, known, store), strict=True):
+        found[key] = record
+        if key not in known:
+            done += 1
+            if on_record:
+                on_record(done, len(jobs), record)
     return found
 
 
-def _key(rollouts: Rollouts, job: Job) -> str:
-    stage = rollouts.stage
+def take_or_play(
+    rollouts: Rollouts, jobs: Mapping[str, Job], known: Mapping[str, EpisodeRecord], store: Store | None, *, tries: int = 1
+) -> Iterator[EpisodeRecord]:
+    """Yield the episodes of some jobs in their order: each from the store, or played and kept there.
+
+    Args:
+        rollouts: who plays.
+        jobs: what is asked for, by the key of the episode.
+        known: those episodes that the store has, by key.
+        store: where episodes are kept, those that are finished ahead of their turn too; None keeps none.
+        tries: how often an episode is played at most, as long as an error ends it; the last one counts.
+    """
+    missing = [key for key in jobs if key not in known]
+
+    def keep(number: int, record: EpisodeRecord) -> None:
+        if store:
+            store.add_ahead(missing[number], record)
+
+    played = rollouts.play([jobs[key] for key in missing], on_ahead=keep)
+    for key, job in jobs.items():
+        if key in known:
+            if store:
+                store.settle(key)
+            yield known[key]
+            continue
+        record = next(played)
+        for _ in range(tries - 1):
+            if record.error is not None:
+                record = next(rollouts.play([job]))
+        if store:
+            store.add_episode(key, record)
+        yield record
+
+
+def job_key(rollouts: Rollouts, job: Job, repeat: int = 0) -> str:
+    """Return the key of the episode of a job, see `homebody.evolution.store.episode_key`."""
+    config = rollouts.stage
     fingerprint = rollouts.policy.fingerprint if job.policy is None else ALONE[job.policy]().fingerprint
-    args = (job.spec.behaviour_hash, job.task, fingerprint, stage.max_steps, job.seed, job.attempt)
-    return episode_key(*args, env_args=stage.env_args, twin=job.twin)
+    args = (job.spec.behaviour_hash, job.task, fingerprint, config.max_steps, job.seed, job.attempt)
+    return episode_key(*args, env_args=config.env_args, repeat=repeat, twin=job.twin)
+
+
+def describe_error(error: Mapping[str, str]) -> str:
+    """Return what ended an episode or failed in it, in a clause: kind, boundary and message."""
+    return f"{error['kind']} at {error['boundary']}: {error['message']}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -30,8 +31,58 @@ class ManifestError(AgentError):
         self.problems = problems
 
 
-def check_manifest(manifest: Mapping[str, Any]) -> None:
-    """Check a manifest against its schema.
+@dataclass(frozen=True)
+class Impact:
+    """What an edit predicts of training tasks."""
+
+    will_unlock: tuple[str, ...] = ()
+    """Failing tasks that it is to solve."""
+    will_stabilize: tuple[str, ...] = ()
+    """Tasks that are solved at times, and are to be solved always."""
+    at_risk: tuple[str, ...] = ()
+    """Solved tasks that it may lose."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a candidate edit claims."""
+
+    candidate_id: str
+    bucket: str
+    """The dimension of the harness that it touches."""
+    operator: str
+    """What is done, in a few words; equal words mean the same remedy."""
+    hypothesis: str
+    """Why this edit answers the evidence, in one sentence."""
+    evidence: Mapping[str, tuple[str, ...]]
+    """Failing training tasks by failure category."""
+    predicted_impact: Impact
+    attribution_signature: str
+    """Id of the component whose activations show the edit at work; empty where an edit removes one."""
+    control: bool = False
+    """Whether it claims nothing and is there to be compared with."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready data, as assets/schemas/manifest.json has it."""
+        impact = self.predicted_impact
+        return {
+            "candidate_id": self.candidate_id,
+            "bucket": self.bucket,
+            "operator": self.operator,
+            "hypothesis": self.hypothesis,
+            "evidence": {category: list(tasks) for category, tasks in self.evidence.items()},
+            "predicted_impact": {
+                "will_unlock": list(impact.will_unlock),
+                "will_stabilize": list(impact.will_stabilize),
+                "at_risk": list(impact.at_risk),
+            },
+            "attribution_signature": self.attribution_signature,
+            **({"control": True} if self.control else {}),
+        }
+
+
+def check_manifest(manifest: Mapping[str, Any]) -> Manifest:
+    """Return a manifest that keeps to its schema.
 
     Raises:
         ManifestError: it breaks it.
@@ -44,6 +95,9 @@ def check_manifest(manifest: Mapping[str, Any]) -> None:
     if errors:
         name = value.get("candidate_id") if isinstance(value, dict) else None
         raise ManifestError(name, tuple(line for error in errors for line in _lines(error)))
+    tasks = {category: tuple(names) for category, names in value["evidence"].items()}
+    impact = Impact(**{name: tuple(names) for name, names in value["predicted_impact"].items()})
+    return Manifest(**{**value, "evidence": tasks, "predicted_impact": impact})
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,8 @@
 """How often the gate errs: its own rule on simulated runs, in which the truth is known.
 
 A task is solved or not; a play shows that, or by chance the opposite. `flips` is the chance that two plays of a task differ, which is what
-an A/A run sees. An edit solves a share of the unsolved tasks and loses a share of the solved ones. The gate's code (`compare`, `hopeless`,
-racing included) judges as it does in a run; only the episodes are drawn.
+an A/A run sees. An edit solves a share of the unsolved tasks and loses a share of the solved ones. The gate's own
+code (`compare`, `stop_early`) judges as it does in a run; only the episodes are drawn.
 
 Where the objective is the model, four twins play beside it, who come again to the letter. Each solves its tasks independently of the others
 and of the model: the hardest case for a comparison of pairs.
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from homebody.agents.policy import TWINS
 from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.evolution.config import MODES
-from homebody.evolution.gate.rule import RACE, choose_mode, compare, hopeless
+from homebody.evolution.gate.rule import TASKS_BETWEEN_LOOKS, choose_mode, compare, stop_early
 from homebody.evolution.gate.stats import paired_bound, wilson
 from homebody.evolution.gate.twins import Beside, Twins
 
@@ -100,9 +100,9 @@ def edit(truth: Outcomes, effect: Effect, rng: np.random.Generator) -> Outcomes:
 
 
 def judge(before: list[EpisodeRecord], after: list[EpisodeRecord], mode: str) -> bool:
-    """Tell whether the gate would ship, with racing as in a run."""
-    for done in range(RACE, len(before), RACE):
-        if hopeless(before, after[:done], 0, mode):
+    """Tell whether the gate would ship, with early stopping as in a run."""
+    for done in range(TASKS_BETWEEN_LOOKS, len(before), TASKS_BETWEEN_LOOKS):
+        if stop_early(before, after[:done], 0, mode):
             return False
     return compare(before, after, "", mode).accepted
 
@@ -169,7 +169,7 @@ def accept_rates_beside(runs: int = 400, tasks: int = 40, success: float = 0.5, 
                 before, after = _records(play(truth, flips, rng)), _records(play(edited, flips, rng))
                 again = _records(play(truth, flips, rng)[:NOISE_TASKS])
                 beside = Beside(_twins(alone), _twins(without))
-                # Racing would change no verdict.
+                # Early stopping would change no verdict.
                 ships = {mode: compare(before, after, "", mode, beside).accepted for mode in MODES}
                 ships["auto"] = ships[choose_mode(before[:NOISE_TASKS], again)]
                 for mode, shipped in ships.items():

@@ -7,7 +7,7 @@ before or after a kill, does not.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,8 +18,9 @@ from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, Rollouts
 from homebody.envs import TaskSpec
 from homebody.evolution.config import EvolveConfig
+from homebody.evolution.gate.episodes import describe_error, job_key, take_or_play
 from homebody.evolution.gate.twins import Twins, play_twins
-from homebody.evolution.store import Store, episode_key
+from homebody.evolution.store import Store
 
 Progress = Callable[[str, Mapping[str, Any]], None]
 """Called with what happens: `explore`, `round`, `play`, `series`, `worth`, `candidate`, `verdict`, `ship`.
@@ -42,9 +43,8 @@ class EpisodesFailedError(FailedError):
 
     def __init__(self, what: str, errors: Mapping[str, Mapping[str, str]], remedy: str) -> None:
         task, first = next(iter(errors.items()))
-        said = f"{first['kind']} at {first['boundary']}: {first['message']}"
         many = f"all {len(errors)} episodes" if len(errors) > 1 else "the episode"
-        super().__init__(f"{what}: errors ended {many}; the first, {task}: {said}; {remedy}")
+        super().__init__(f"{what}: errors ended {many}; the first, {task}: {describe_error(first)}; {remedy}")
 
 
 class EndOfRunError(AgentError):
@@ -65,7 +65,7 @@ class Saved:
 
     asked: int = 0
     """Asked for, as often as they were."""
-    raced: int = 0
+    stopped_early: int = 0
     """Of validation runs that were broken off, because their candidate could no longer be shipped."""
     refused: int = 0
     """Of candidates that fell before their rollouts."""
@@ -115,10 +115,10 @@ class Player:
         """Return how many episodes it would have taken to play everything, every candidate on every task and every round anew.
 
         Returns:
-            `everything` = `played` + `cached` (asked for again) + `raced` + `refused` (see `Saved`).
+            `everything` = `played` + `cached` (asked for again) + `stopped_early` + `refused` (see `Saved`).
         """
         saved, played = self.saved, len(self.keys)
-        found = {"played": played, "cached": saved.asked - played, "raced": saved.raced, "refused": saved.refused}
+        found = {"played": played, "cached": saved.asked - played, "stopped_early": saved.stopped_early, "refused": saved.refused}
         return {"everything": sum(found.values()), **found}
 
     def add_usage(self, usage: Mapping[str, float]) -> None:
@@ -150,39 +150,36 @@ class Player:
             TaskError: a task cannot be loaded.
             ModelLostError: the model does not answer any more.
         """
-        keys = [self._key(spec, task, repeat) for task in tasks]
+        jobs = {job_key(self.rollouts, job, repeat): job for job in (Job(spec, task, self.config.seed) for task in tasks)}
         limit = self.config.budget_episodes
-        if limit is not None and len(self.keys | set(keys)) > limit:
+        if limit is not None and len(self.keys | jobs.keys()) > limit:
             raise EndOfRunError("episodes")
-        known = {key: self.store.episode(key) for key in keys}
-        missing = [task for key, task in zip(keys, tasks, strict=True) if known[key] is None]
-        done, total = done + len(tasks) - len(missing), total or len(tasks)
+        known = {key: record for key in jobs if (record := self.store.episode(key)) is not None}
+        done, total = done + len(known), total or len(tasks)
         series = {"what": f"{who}: {part}", "who": who, "part": part, "total": total}
         self.tell("play", {**series, "done": done})
-        new = [key for key in keys if known[key] is None]
-        played = self._twice([Job(spec, task, self.config.seed) for task in missing], new)
-        records = []
-        for key in keys:
+        episodes = take_or_play(self.rollouts, jobs, known, self.store, tries=2)
+        records: dict[str, EpisodeRecord] = {}
+        for key in jobs:
             self._check_budget(key)
-            record = known[key]
-            if record is None:
+            if key not in known:
                 self._check_time()
-                record = self._keep(key, next(played))
+            records[key] = record = next(episodes)
+            if key not in known:
+                if record.error and record.error["boundary"] == "reset":
+                    raise TaskError(f"task {record.task_id} cannot be loaded: {record.error['kind']}: {record.error['message']}")
                 done += 1
                 told = {"done": done, "task": record.task_id, "won": record.outcome, "tokens": _tokens(record)}
                 self.tell("play", {**series, **told})
-            else:
-                self.store.settle(key)
-            records.append(record)
             self.saved.asked += 1
             if record.error is not None:
                 self.errors.add(key)
             if key not in self.keys:
                 self.keys.add(key)
                 self.add_usage(record.usage)
-        episodes = {record.task_id: [key, record.outcome] for key, record in zip(keys, records, strict=True)}
-        self.tell("series", {**series, "behaviour_hash": spec.behaviour_hash, "episodes": episodes})
-        return records
+        outcomes = {record.task_id: [key, record.outcome] for key, record in records.items()}
+        self.tell("series", {**series, "behaviour_hash": spec.behaviour_hash, "episodes": outcomes})
+        return list(records.values())
 
     def play_twins(self, spec: HarnessSpec, tasks: Sequence[TaskSpec], names: Iterable[str] = tuple(TWINS)) -> Twins:
         """Return the twins of a harness on these tasks. They cost no tokens and count for no budget.
@@ -215,15 +212,8 @@ class Player:
 
     def known(self, spec: HarnessSpec, tasks: Sequence[TaskSpec]) -> list[EpisodeRecord]:
         """Return those episodes of these tasks that were played."""
-        found = (self.store.episode(self._key(spec, task, 0)) for task in tasks)
+        found = (self.store.episode(job_key(self.rollouts, Job(spec, task, self.config.seed))) for task in tasks)
         return [record for record in found if record is not None]
-
-    def _twice(self, jobs: Sequence[Job], keys: Sequence[str]) -> Iterator[EpisodeRecord]:
-        def keep(number: int, record: EpisodeRecord) -> None:
-            self.store.add_ahead(keys[number], record)
-
-        for job, record in zip(jobs, self.rollouts.play(jobs, on_ahead=keep), strict=True):
-            yield record if record.error is None else next(self.rollouts.play([job]))
 
     def _check_budget(self, key: str) -> None:
         limit = self.config.budget_tokens
@@ -234,17 +224,6 @@ class Player:
         limit = self.config.budget_minutes
         if limit is not None and self.wall_s >= 60 * limit:
             raise EndOfRunError("minutes")
-
-    def _keep(self, key: str, record: EpisodeRecord) -> EpisodeRecord:
-        if record.error and record.error["boundary"] == "reset":
-            raise TaskError(f"task {record.task_id} cannot be loaded: {record.error['kind']}: {record.error['message']}")
-        self.store.add_episode(key, record)
-        return record
-
-    def _key(self, spec: HarnessSpec, task: TaskSpec, repeat: int) -> str:
-        fingerprint, stage = self.rollouts.policy.fingerprint, self.rollouts.stage
-        args = (spec.behaviour_hash, task, fingerprint, stage.max_steps, self.config.seed)
-        return episode_key(*args, env_args=stage.env_args, repeat=repeat)
 
 
 def _outline(record: EpisodeRecord) -> EpisodeRecord:

@@ -12,11 +12,12 @@ from homebody.agents.errors import ModelLostError, RemoteError
 from homebody.agents.harness.patch import PatchError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Backend
+from homebody.evolution.gate.checked import CheckedCandidate, check_candidate
 from homebody.evolution.gate.critic import Critique, review
 from homebody.evolution.gate.player import Player
 from homebody.evolution.proposers import Candidate, Evidence, Proposer
 
-Reviewed = tuple[Candidate, Critique]
+Reviewed = tuple[CheckedCandidate, Critique]
 
 
 class Proposals:
@@ -43,7 +44,7 @@ class Proposals:
             ModelLostError: the proposer asks a server that does not answer.
         """
         first = self._ask(spec, evidence, 0)
-        reviewed = self._review(spec, first, evidence, 0)
+        reviewed = self._review(spec, [check_candidate(spec, candidate) for candidate in first], evidence, 0)
         refused = [item for item in reviewed if not item[1].accepted]
         if refused:
             kept = [candidate for candidate, critique in reviewed if critique.accepted]
@@ -57,7 +58,8 @@ class Proposals:
             known = [candidate.patch for candidate in first]
             fresh = [candidate for candidate in fresh if candidate.patch not in known or candidate.problem][: self.k - len(kept)]
             if fresh:
-                reviewed = [*self._review(spec, [*kept, *fresh], evidence, 1), *refused]
+                checked = [check_candidate(spec, candidate) for candidate in fresh]
+                reviewed = [*self._review(spec, [*kept, *checked], evidence, 1), *refused]
         return sorted(reviewed, key=lambda item: (not item[1].accepted, item[1].rank if item[1].accepted else 0))
 
     def _ask(self, spec: HarnessSpec, evidence: Evidence, revision: int) -> list[Candidate]:
@@ -75,7 +77,7 @@ class Proposals:
         self.player.add_usage(known[0]["usage"])
         return [Candidate(**item) for item in known[0]["candidates"]]
 
-    def _review(self, spec: HarnessSpec, candidates: Sequence[Candidate], evidence: Evidence, revision: int) -> list[Reviewed]:
+    def _review(self, spec: HarnessSpec, candidates: Sequence[CheckedCandidate], evidence: Evidence, revision: int) -> list[Reviewed]:
         critiques = review(spec, candidates, evidence)
         content = {"revision": revision, "critiques": [critique.to_json() for critique in critiques]}
         self.player.store.append_once("critique", {"round": evidence.round, **content}, "round", "revision")

@@ -19,10 +19,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from homebody.agents.record import EpisodeRecord
+from homebody.evolution.gate.episodes import describe_error
 from homebody.evolution.gate.stats import sign_test
 from homebody.evolution.gate.twins import Beside
 
-RACE = 4
+TASKS_BETWEEN_LOOKS = 4
 """Validation tasks that are played between two looks at whether a candidate can still win its round."""
 LEVEL = 0.1
 """Largest p-value at which wins outweigh losses: six wins carry one loss (p = 0.063), five do not (p = 0.11); without a loss four are
@@ -158,9 +159,7 @@ def new_errors(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord]) 
     errors = [record.error for record in after if record.error is not None]
     if len(errors) <= was:
         return ""
-    first = errors[0]
-    said = f"{first['kind']} at {first['boundary']}: {first['message']}"
-    return f"errors ended {len(errors)} of {len(after)} episodes, {was} before the edit; the first: {said}"
+    return f"errors ended {len(errors)} of {len(after)} episodes, {was} before the edit; the first: {describe_error(errors[0])}"
 
 
 def _regression(won: int, lost: int, mode: str) -> str:
@@ -173,7 +172,9 @@ def _regression(won: int, lost: int, mode: str) -> str:
     return f"{'regression not outweighed' if lost else 'no more than chance'}: {tally}, p = {p:.3f}"
 
 
-def hopeless(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], to_beat: int, mode: str, beside: Beside | None = None) -> str:
+def stop_early(
+    before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord], to_beat: int, mode: str, beside: Beside | None = None
+) -> str:
     """Tell, in the midst of the validation run, whether a candidate can no longer be shipped, whatever the rest brings.
 
     Args:

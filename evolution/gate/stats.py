@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,25 +27,39 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def success_rate(outcomes: Iterable[bool | None]) -> dict[str, Any]:
-    """Return the success of some episodes. Success is over the episodes that were played to their end; errors are counted apart.
+@dataclass(frozen=True)
+class Success:
+    """The success of some episodes: over those that were played to their end; errors are counted apart."""
+
+    n: int
+    """Episodes that were played to their end."""
+    errors: int
+    """Episodes that an error ended."""
+    success: float | None
+    """The share of `n` that was won, in [0, 1]; None where `n` is 0."""
+    ci95: tuple[float, float] | None
+    """Its Wilson interval; None where `n` is 0."""
+
+    @property
+    def played(self) -> int:
+        """Episodes, those that an error ended included."""
+        return self.n + self.errors
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready data, as results hold it."""
+        return {"n": self.n, "errors": self.errors, "success": self.success, "ci95": list(self.ci95) if self.ci95 else None}
+
+
+def success_rate(outcomes: Iterable[bool | None]) -> Success:
+    """Return the success of some episodes.
 
     Args:
         outcomes: whether each was won; None for one that an error ended.
-
-    Returns:
-        `n`: episodes that were played to their end; `errors`: those that an error ended; `success`: the share of `n` that was won, and
-        `ci95`: its Wilson interval. Both are None where `n` is 0.
     """
     found = list(outcomes)
     played = [won for won in found if won is not None]
     n, won = len(played), sum(played)
-    return {
-        "n": n,
-        "errors": len(found) - n,
-        "success": won / n if n else None,
-        "ci95": list(wilson(won, n)) if n else None,
-    }
+    return Success(n, len(found) - n, won / n if n else None, wilson(won, n) if n else None)
 
 
 def sign_test(wins: int, losses: int) -> float:

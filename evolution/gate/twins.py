@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.policy import MODEL_FREE, TWINS, Policy
-from homebody.agents.record import BY_MODEL, EpisodeRecord, decisions
+from homebody.agents.record import BY_MODEL, Decisions, EpisodeRecord, decisions
 from homebody.agents.rollout import Job, Rollouts
 from homebody.envs import TaskSpec
-from homebody.evolution.gate.episodes import OnRecord, play_once
+from homebody.evolution.gate.episodes import OnRecord, describe_error, play_once
 from homebody.evolution.gate.stats import paired_bound, paired_gain, sign_test, success_rate
 from homebody.evolution.store import Store
 
@@ -35,7 +35,7 @@ class Twins:
     @property
     def success(self) -> dict[str, float | None]:
         """Success of each twin, in [0, 1]; None where errors ended all of its episodes."""
-        return {name: success_rate(record.outcome for record in episodes.values())["success"] for name, episodes in self.episodes.items()}
+        return {name: success_rate(record.outcome for record in episodes.values()).success for name, episodes in self.episodes.items()}
 
     @cached_property
     def best(self) -> str:
@@ -77,11 +77,11 @@ class Twins:
             if beside is not None and beside.error is not None:
                 continue
             if record.error is not None:
-                return f"twin {name} failed at task {record.task_id}: {_said(record.error)}"
+                return f"twin {name} failed at task {record.task_id}: {describe_error(record.error)}"
             known = {(failure["boundary"], failure["kind"]) for failure in beside.failures} if beside else set()
             for failure in record.failures if beside else ():
                 if (failure["boundary"], failure["kind"]) not in known:
-                    return f"a processor failed for twin {name} alone, at task {record.task_id}: {_said(failure)}"
+                    return f"a processor failed for twin {name} alone, at task {record.task_id}: {describe_error(failure)}"
         return ""
 
     @cached_property
@@ -127,6 +127,11 @@ class ModelValue:
     """Why there is no measure, in a clause; empty where there is one."""
     undecided: int = 0
     """Wins beyond the twin's in which the model decided no step: they count as the twin's defeat does."""
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether it is above 0 with 90% confidence."""
+        return self.lower90 is not None and self.lower90 > 0
 
     def to_json(self) -> dict[str, Any]:
         """Return what results hold: `model_value`, None without a measure, and then `model_value_why`."""
@@ -186,30 +191,56 @@ def model_value(model: Sequence[EpisodeRecord], twins: Twins, best: str) -> Mode
     return ModelValue(len(pairs), points, (low, high), paired_bound(before, after), undecided=undecided)
 
 
-def unmask(twins: Twins, masked: Twins) -> dict[str, Any]:
-    """Compare the best twin of a harness with the best of those in a model's clothes, which are on the same tasks.
+@dataclass(frozen=True)
+class MaskTest:
+    """The best of the twins in a model's clothes beside the best twin of the same harness, on the same tasks."""
 
-    Returns:
-        `best` and `success` of the latter; `won` and `lost`, tasks that it alone or the twin alone solves; and `p`, the chance of as many
-        wins or more where clothes make no difference. A small one says that the harness plays worse where it sees no model.
-    """
+    best: str
+    success: float | None
+    won: int
+    """Tasks that it alone solves."""
+    lost: int
+    """Tasks that the twin alone solves."""
+    p: float
+    """Chance of as many wins or more where clothes make no difference. A small one says that the harness plays worse where it sees no
+    model."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready data, as results hold it."""
+        return asdict(self)
+
+
+def unmask(twins: Twins, masked: Twins) -> MaskTest:
+    """Compare the best twin of a harness with the best of those in a model's clothes, which are on the same tasks."""
     plain, dressed = twins.won(twins.best), masked.won(masked.best)
     pairs = [(plain[task], won) for task, won in dressed.items() if task in plain]
     won, lost = (sum(pair == flip for pair in pairs) for flip in ((False, True), (True, False)))
-    return {"best": masked.best, "success": masked.success[masked.best], "won": won, "lost": lost, "p": sign_test(won, lost)}
+    return MaskTest(masked.best, masked.success[masked.best], won, lost, sign_test(won, lost))
 
 
-def beside(model: Sequence[EpisodeRecord], policy: Policy, chosen_on: Twins, twins: Twins) -> dict[str, Any]:
-    """Return what results say of a model beside its twins.
+@dataclass(frozen=True)
+class TwinResult:
+    """What results say of a model beside its twins."""
+
+    value: ModelValue
+    success: Mapping[str, float | None] | None = None
+    """Success of each twin; None where no twin was played."""
+    best: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return `twins` and `best_twin` where twins were played, and what `ModelValue.to_json` returns."""
+        twins = {} if self.success is None else {"twins": dict(self.success), "best_twin": self.best}
+        return {**twins, **self.value.to_json()}
+
+
+def beside(model: Sequence[EpisodeRecord], policy: Policy, chosen_on: Twins, twins: Twins) -> TwinResult:
+    """Return a model's value beside its twins.
 
     Args:
         model: its episodes, first attempts, one a task.
         policy: who played them.
         chosen_on: the twins on validation tasks.
         twins: the twins on the tasks of the episodes; the same where these are validation tasks.
-
-    Returns:
-        `twins` (success by name), `best_twin`, and what `ModelValue.to_json` returns.
     """
     if not policy.has_model:
         value = no_value(f"{policy.name} is no model")
@@ -217,19 +248,13 @@ def beside(model: Sequence[EpisodeRecord], policy: Policy, chosen_on: Twins, twi
         value = no_value(f"on validation, {fault}")
     else:
         value = model_value(model, twins, chosen_on.best)
-    return {"twins": twins.success, "best_twin": chosen_on.best, **value.to_json()}
+    return TwinResult(value, twins.success, chosen_on.best)
 
 
-def is_worth(result: Mapping[str, Any]) -> bool:
-    """Tell whether a model's value is above 0 with 90% confidence, by a result that holds what `beside` returns."""
-    value = result["model_value"]
-    return bool(value is not None and value["lower90"] > 0)
-
-
-def who_decided(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
+def who_decided(records: Sequence[EpisodeRecord]) -> Decisions:
     """Return who decided in the episodes of one policy; shares are None without a model."""
-    shares = {"model_share": None, "model_share_won": None} if records[0].policy in MODEL_FREE else {}
-    return decisions(records).to_json() | shares
+    found = decisions(records)
+    return replace(found, model_share=None, model_share_won=None) if records[0].policy in MODEL_FREE else found
 
 
 def no_value(why: str, n: int = 0) -> ModelValue:
@@ -240,7 +265,3 @@ def no_value(why: str, n: int = 0) -> ModelValue:
 def _is_decided(record: EpisodeRecord) -> bool:
     """Tell whether the model decided any step of an episode."""
     return any(step.decided_by in BY_MODEL for step in record.moves)
-
-
-def _said(error: Mapping[str, str]) -> str:
-    return f"{error['kind']} at {error['boundary']}: {error['message']}"

@@ -192,17 +192,17 @@ def cost(history: History) -> dict[str, Any]:
     """Return what the evolution cost, its evaluations apart.
 
     Returns:
-        `episodes` (played), `from_store` (asked for again, so not played again), `raced` (not played because the candidate could no
+        `episodes` (played), `from_store` (asked for again, so not played again), `stopped_early` (not played because the candidate could no
         longer win), `steps`, `prompt_tokens`, `cached_tokens`, `generated_tokens`, `model_s`, `wall_s`, `exploration_steps`.
     """
     keys = [key for series in history.series.values() for key in series.keys.values()]
     records = [history.records[key] for key in dict.fromkeys(keys) if key in history.records]
-    raced = [edit for edit in candidates(history) if edit["compared"] and edit["verdict"] == "rejected"]
+    stopped = [edit for edit in candidates(history) if edit["compared"] and edit["verdict"] == "rejected"]
     lessons = history.run["lessons"]
     return {
         "episodes": len(set(keys)),
         "from_store": len(keys) - len(set(keys)),
-        "raced": sum(edit["of"] - edit["compared"] for edit in raced),
+        "stopped_early": sum(edit["of"] - edit["compared"] for edit in stopped),
         "steps": sum(record["steps"] for record in records),
         **{name: int(_usage(records, name)) for name in ("prompt_tokens", "cached_tokens", "generated_tokens")},
         "model_s": _usage(records, "seconds"),

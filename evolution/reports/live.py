@@ -130,7 +130,8 @@ class Live:
             if key is None:  # the same once more, to see whether it comes again
                 return
             found = success_rate(won.values())
-            self.rounds[self.round][key] = {name: found[name] for name in ("n", "errors", "ci95")} | {"won": sum(map(bool, won.values()))}
+            figures = {name: value for name, value in found.to_json().items() if name != "success"}
+            self.rounds[self.round][key] = figures | {"won": sum(map(bool, won.values()))}
         elif part == "validation":
             before = self._won.get(f"round {self.round}: validation", {})
             pairs = [(before[task], after) for task, after in won.items() if task in before]
@@ -188,7 +189,7 @@ class Live:
         return max([at_first, *(int(item[part]["n"]) + int(item[part]["errors"]) for item in self.rounds.values() if item[part])])
 
     def _is_fork(self, candidate: Mapping[str, Any]) -> bool:
-        """Tell whether a candidate is the variant of one that was judged before it, as `gate.trial` names them."""
+        """Tell whether a candidate is the variant of one that was judged before it, as `gate.checked` names them."""
         name: str = candidate["id"]
         return self.start.get("isolation") == "variants" and name.endswith("v") and name[:-1] in self.candidates
 

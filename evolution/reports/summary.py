@@ -230,7 +230,7 @@ def _account(run: Mapping[str, Any]) -> list[str]:
             f"{end['wall_s'] / 60:.1f} minutes; {ended(end['stopped'])}."
         )
     if saved := end.get("savings"):
-        parts = ", ".join(f"{number} {how}" for how, number in saved.items() if how not in ("everything", "played"))
+        parts = ", ".join(f"{number} {how.replace('_', ' ')}" for how, number in saved.items() if how not in ("everything", "played"))
         said.append(f"Saved: {saved['played']} episodes played of {saved['everything']} that playing everything anew takes ({parts}).")
     lines = ["## Gate and cost", "", *(f"- {line}" for line in said), ""] if said else []
     if run.get("hit_rates"):

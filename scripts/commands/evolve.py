@@ -17,8 +17,8 @@ from homebody.scripts.options import PATH, env_kwargs, harness_option, json_out,
 from homebody.scripts.terminal import echo
 
 if TYPE_CHECKING:
+    from homebody.evolution.gate.checked import CheckedCandidate
     from homebody.evolution.gate.rule import Verdict
-    from homebody.evolution.proposers import Candidate
 
 
 @click.command(short_help="Let a harness improve itself.")
@@ -142,21 +142,21 @@ def has_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def ask(candidate: Candidate, verdict: Verdict) -> str:
+def ask(candidate: CheckedCandidate, verdict: Verdict) -> str:
     """Show an edit that passed the gate and ask what to do with it; returns `ship`, `reject` or `stop`."""
     manifest = candidate.manifest
-    impact = manifest["predicted_impact"]
+    impact = manifest.predicted_impact
     patch = json.dumps(candidate.patch, ensure_ascii=False)
-    evidence = "; ".join(f"{category}: {len(tasks)} tasks" for category, tasks in manifest["evidence"].items())
+    evidence = "; ".join(f"{category}: {len(tasks)} tasks" for category, tasks in manifest.evidence.items())
     echo(f"\n{candidate.id} passed the gate: {verdict.reason}")
     for name, said in (
-        ("operator", f"{manifest['operator']} ({candidate.dimension})"),
-        ("hypothesis", manifest["hypothesis"]),
+        ("operator", f"{manifest.operator} ({candidate.dimension})"),
+        ("hypothesis", manifest.hypothesis),
         ("evidence", evidence or "none"),
-        ("predicted", f"unlocks {len(impact['will_unlock'])} training tasks, puts {len(impact['at_risk'])} at risk"),
+        ("predicted", f"unlocks {len(impact.will_unlock)} training tasks, puts {len(impact.at_risk)} at risk"),
         ("won", ", ".join(verdict.won)),
         ("lost", ", ".join(verdict.lost) or "none"),
-        ("at work", f"{verdict.activations} times, by {manifest['attribution_signature'] or 'nothing: it removes a processor'}"),
+        ("at work", f"{verdict.activations} times, by {manifest.attribution_signature or 'nothing: it removes a processor'}"),
         ("patch", patch if len(patch) <= 500 else f"{patch[:500]}... ({len(patch)} characters)"),
     ):
         echo(f"  {name:<11} {said}")

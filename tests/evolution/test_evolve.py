@@ -319,7 +319,7 @@ def test_noop_ends_with_the_seed_harness(small: Config, tmp_path: Path) -> None:
     # Nothing is explored for a control that has no use for it, and the same episodes are played once.
     assert (result["exploration_steps"], result["episodes"]) == (0, 4 + 6 + 4)
     # Without the store: three rounds of 4 + 6, the A/A run, and for each of nine candidates a smoke run and six validation tasks.
-    assert result["savings"] == {"everything": 30 + 4 + 63, "played": 14, "cached": 20, "raced": 0, "refused": 63}
+    assert result["savings"] == {"everything": 30 + 4 + 63, "played": 14, "cached": 20, "stopped_early": 0, "refused": 63}
     assert result["stopped"] == "nothing new"
 
 

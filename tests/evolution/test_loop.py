@@ -345,7 +345,7 @@ def test_what_was_saved_and_what_was_spent(loop: Loop) -> None:
     assert result["savings"] == {
         "played": 10 + 9 + 5 + 1 + 1 + 9,
         "cached": 9 + 10,
-        "raced": 4,
+        "stopped_early": 4,
         "refused": 8 + 9,
         "everything": asked + 4 + 8 + 9,
     }

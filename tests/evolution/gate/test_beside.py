@@ -8,7 +8,7 @@ import pytest
 from homebody.agents.policy import TWINS
 from homebody.agents.record import EpisodeRecord
 from homebody.evolution.config import MODES
-from homebody.evolution.gate.rule import compare, hopeless
+from homebody.evolution.gate.rule import compare, stop_early
 from homebody.evolution.gate.twins import Beside, Twins
 
 Episode = Callable[..., EpisodeRecord]
@@ -121,20 +121,20 @@ def test_without_a_measure_nothing_is_shipped(model: Make, twins: Make, side: in
     beside = Beside(*pair)
     why = "no measure of the model: twin random failed at task 2: E at decide: m"
     assert compare(model("----"), model("++++"), "", "outweigh", beside).reason == why
-    assert hopeless(model("----"), [], 0, "outweigh", beside) == f"dropped after 0 of 4 tasks: {why}"
+    assert stop_early(model("----"), [], 0, "outweigh", beside) == f"dropped after 0 of 4 tasks: {why}"
 
 
 def test_there_is_no_hope_where_the_twin_gains_more_than_the_model_can(model: Make, twins: Make) -> None:
     # Three of eight tasks are left to be won, and the twin wins four more.
     before, beside = model("+++++---"), Beside(twins(8), twins(8, echo="++++----"))
-    assert hopeless(before, [], 0, "outweigh", beside) == (
+    assert stop_early(before, [], 0, "outweigh", beside) == (
         "dropped after 0 of 8 tasks: it can gain 3 tasks at most, and its best twin gains 4 without the model"
     )
-    assert hopeless(before, [], 0, "outweigh") == ""
+    assert stop_early(before, [], 0, "outweigh") == ""
     three = Beside(twins(8), twins(8, echo="+++-----"))
-    assert hopeless(before, [], 0, "outweigh", three) == ""
-    assert hopeless(before, model("++++"), 0, "outweigh", three) == ""
-    assert "it can gain 2 tasks at most, and its best twin gains 3" in hopeless(before, model("+++-"), 0, "outweigh", three)
+    assert stop_early(before, [], 0, "outweigh", three) == ""
+    assert stop_early(before, model("++++"), 0, "outweigh", three) == ""
+    assert "it can gain 2 tasks at most, and its best twin gains 3" in stop_early(before, model("+++-"), 0, "outweigh", three)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -147,5 +147,5 @@ def test_what_is_dropped_would_have_been_refused(model: Make, twins: Make, mode:
             for before in ("----", "+---", "++-+"):
                 for after in marks:
                     if compare(model(before), model(after), "", mode, beside).accepted:
-                        dropped = [hopeless(model(before), model(after)[:n], 0, mode, beside) for n in range(4)]
+                        dropped = [stop_early(model(before), model(after)[:n], 0, mode, beside) for n in range(4)]
                         assert dropped == [""] * 4

@@ -11,7 +11,9 @@ from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.evolution.evidence.digest import Digest
 from homebody.evolution.evidence.landscape import survey
 from homebody.evolution.evidence.learn import Lessons
-from homebody.evolution.gate.critic import SPENT, Critique, review
+from homebody.evolution.gate.checked import check_candidate
+from homebody.evolution.gate.critic import SPENT, Critique
+from homebody.evolution.gate.critic import review as review_checked
 from homebody.evolution.proposers import Candidate, Evidence
 
 SPEC = HarnessSpec.from_json(
@@ -41,6 +43,10 @@ def candidate(name: str = "c1", patch: Patch = GUARD, signature: str = "stall_gu
         "predicted_impact": {"will_unlock": ["t1"], "will_stabilize": ["t3"], "at_risk": ["t3"]}, "attribution_signature": signature,
     }  # fmt: skip
     return Candidate(name, "control", patch, manifest | changes, problem)
+
+
+def review(spec: HarnessSpec, candidates: Sequence[Candidate], known: Evidence) -> list[Critique]:
+    return review_checked(spec, [check_candidate(spec, one) for one in candidates], known)
 
 
 def objections(one: Candidate, known: Evidence | None = None) -> tuple[str, ...]:

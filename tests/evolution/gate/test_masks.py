@@ -65,15 +65,15 @@ def test_what_sleeps_where_it_sees_no_model_wakes_for_a_mask(quarry: Any, way: s
     assert max(share or 0.0 for share in twins.success.values()) == 0.0
     found = unmask(twins, masked)
     # Some replies cannot be read, and those tasks are lost where `press` alone was on offer.
-    assert found["lost"] == 0
-    assert found["won"] >= 9
-    assert found["p"] == pytest.approx(0.5 ** found["won"])
+    assert found.lost == 0
+    assert found.won >= 9
+    assert found.p == pytest.approx(0.5**found.won)
 
 
 @pytest.mark.parametrize("patch", [[], [PRIOR]], ids=["as it is", "with a prior of the model's"])
 def test_an_honest_harness_does_no_better_for_a_mask(quarry: Any, patch: list[dict[str, Any]]) -> None:
     found = unmask(*both(HarnessSpec.load("generic").patch(patch), quarry))
-    assert found["p"] > 0.05
+    assert found.p > 0.05
 
 
 def test_a_mask_decides_as_its_twin_answers_with_noise_and_now_and_then_says_nothing_that_can_be_read(quarry: Any) -> None:

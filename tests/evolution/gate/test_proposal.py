@@ -13,6 +13,7 @@ from homebody.agents.models.backend import Usage
 from homebody.evolution.evidence.landscape import Landscape
 from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.gate import proposal as proposal_module
+from homebody.evolution.gate.checked import CheckedCandidate
 from homebody.evolution.gate.critic import Critique
 from homebody.evolution.gate.proposal import Proposals
 from homebody.evolution.proposers import Candidate, Evidence, set_processors
@@ -57,14 +58,14 @@ class Scene:
         self.backend.usage.prompt_tokens += 100
         return self.answers.pop(0)
 
-    def review(self, spec: HarnessSpec, candidates: Sequence[Candidate], evidence: Evidence) -> list[Critique]:
+    def review(self, spec: HarnessSpec, candidates: Sequence[CheckedCandidate], evidence: Evidence) -> list[Critique]:
         # The later a candidate, the higher it is ranked.
-        found = [self.objected.get(item.manifest["operator"], ()) for item in candidates]
+        found = [self.objected.get(item.manifest.operator, ()) for item in candidates]
         return [Critique(item.id, not said, said, len(found) - n) for n, (item, said) in enumerate(zip(candidates, found, strict=True))]
 
     def gather(self, k: int = 2) -> list[tuple[str, str, bool]]:
         reviewed = Proposals(self.player, self.propose, k, self.backend).gather(SPEC, EVIDENCE)  # type: ignore[arg-type]  # a stand-in
-        return [(item.id, item.manifest["operator"], critique.accepted) for item, critique in reviewed]
+        return [(item.id, item.manifest.operator, critique.accepted) for item, critique in reviewed]
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_ids_in_manifests_follow(scene: Scene) -> None:
     scene.answers = [[candidate("r2c1", 1)], [candidate("r2c1", 2)]]
     scene.objected = {"1": ("no",)}
     reviewed = Proposals(scene.player, scene.propose, 1, None).gather(SPEC, EVIDENCE)  # type: ignore[arg-type]  # a stand-in
-    assert [(item.id, item.manifest["candidate_id"]) for item, _ in reviewed] == [("r2c2", "r2c2"), ("r2c1", "r2c1")]
+    assert [(item.id, item.manifest.candidate_id) for item, _ in reviewed] == [("r2c2", "r2c2"), ("r2c1", "r2c1")]
 
 
 def test_a_resumed_run_does_not_ask_again_and_counts_the_same_tokens(scene: Scene) -> None:

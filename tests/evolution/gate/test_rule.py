@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from homebody.agents.record import EpisodeRecord
 from homebody.evolution.config import MODES
-from homebody.evolution.gate.rule import Verdict, choose_mode, compare, differing, hopeless, refuse
+from homebody.evolution.gate.rule import Verdict, choose_mode, compare, differing, refuse, stop_early
 
 Episode = Callable[..., EpisodeRecord]
 
@@ -110,7 +110,7 @@ def test_an_edit_that_fell_early() -> None:
 )
 def test_hope_by_hand(episode: Episode, before: str, after: str, to_beat: int, mode: str, reason: str) -> None:
     told = f"dropped after 4 of {len(before)} tasks: {reason}" if reason else ""
-    assert hopeless(played(episode, before), played(episode, after), to_beat, mode) == told
+    assert stop_early(played(episode, before), played(episode, after), to_beat, mode) == told
 
 
 OUTCOMES = st.text("+-", min_size=1, max_size=24)
@@ -128,7 +128,7 @@ def test_no_candidate_that_could_still_be_shipped_is_dropped(
     cut = data.draw(st.integers(0, len(before)))
     old, new = played(episode, before), played(episode, after)
     if can_be_shipped(compare(old, new, "", mode), to_beat):
-        assert hopeless(old, new[:cut], to_beat, mode) == ""
+        assert stop_early(old, new[:cut], to_beat, mode) == ""
 
 
 @given(st.integers(0, 6), OUTCOMES, st.sampled_from(MODES), st.data())
@@ -138,7 +138,7 @@ def test_a_candidate_is_dropped_as_soon_as_winning_all_the_rest_is_not_enough(
     cut = data.draw(st.integers(0, len(before)))
     begun = data.draw(st.text("+-", min_size=cut, max_size=cut))
     old, best = played(episode, before), played(episode, begun + "+" * (len(before) - cut))
-    assert bool(hopeless(old, played(episode, begun), to_beat, mode)) != can_be_shipped(compare(old, best, "", mode), to_beat)
+    assert bool(stop_early(old, played(episode, begun), to_beat, mode)) != can_be_shipped(compare(old, best, "", mode), to_beat)
 
 
 def with_commands(episode: Episode, *commands: str, won: bool = False) -> EpisodeRecord:

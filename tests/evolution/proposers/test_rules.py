@@ -9,6 +9,7 @@ from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.processors import REGISTRY
 from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.gate.checked import CheckedCandidate, check_candidate
 from homebody.evolution.gate.critic import review
 from homebody.evolution.gate.manifest import check_manifest
 from homebody.evolution.proposers import Candidate, Evidence, set_processors
@@ -21,6 +22,10 @@ FRAMES = ({"goal": "press it", "steps": [{"form": "press", "args": []}]},)
 
 def names(candidates: list[Candidate]) -> list[str]:
     return [candidate.manifest["operator"] for candidate in candidates]
+
+
+def checked(spec: HarnessSpec, candidates: list[Candidate]) -> list[CheckedCandidate]:
+    return [check_candidate(spec, candidate) for candidate in candidates]
 
 
 def params(spec: HarnessSpec, use: str) -> Any:
@@ -281,7 +286,7 @@ def test_whatever_the_harness_candidates_apply_and_the_critic_lets_them_pass(
     spec, given_evidence = draw(number), evidence(*failing)
     candidates = propose(spec, given_evidence, 40)
     assert candidates == propose(spec, given_evidence, 40)
-    for candidate, critique in zip(candidates, review(spec, candidates, given_evidence), strict=True):
+    for candidate, critique in zip(candidates, review(spec, checked(spec, candidates), given_evidence), strict=True):
         assert spec.patch(candidate.patch).behaviour_hash != spec.behaviour_hash
         assert critique.objections == ()
 
@@ -324,4 +329,4 @@ def test_what_a_twin_took_over_comes_again_with_a_question_to_the_model(
         assert (first.dimension, first.manifest["attribution_signature"]) == ("model", "location_prior")
         assert second.manifest["operator"].startswith("learned_plan, and ")
         check_manifest(first.manifest)
-        assert review(seed, [first], given)[0].accepted
+        assert review(seed, checked(seed, [first]), given)[0].accepted

@@ -77,7 +77,7 @@ def test_the_cost(history: History) -> None:
     spent = cost(history)
     # 2 + 3 of the seed, 2 + 3 of the better harness (its smoke run is a training task), 2 of the other one; round 2 asks for four of
     # the better harness's again: its validation and the task of the smoke run.
-    assert (spent["episodes"], spent["from_store"], spent["raced"]) == (12, 4, 1)
+    assert (spent["episodes"], spent["from_store"], spent["stopped_early"]) == (12, 4, 1)
     assert (spent["steps"], spent["exploration_steps"]) == (36, 500)
     assert (spent["prompt_tokens"], spent["cached_tokens"], spent["generated_tokens"], spent["model_s"]) == (120, 48, 12, 6.0)
     assert spent["wall_s"] >= 0

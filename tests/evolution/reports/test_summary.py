@@ -239,7 +239,7 @@ def test_no_name_can_break_the_table(baseline: Any) -> None:
 END_OF_RUN = {
     **END, "episodes": 30, "tokens": 700, "prompt_tokens": 690, "cached_tokens": 500, "generated_tokens": 10, "exploration_steps": 99,
     "wall_s": 90.0, "stopped": "patience", "gate": "literal",
-    "savings": {"everything": 100, "played": 30, "cached": 50, "raced": 15, "refused": 5},
+    "savings": {"everything": 100, "played": 30, "cached": 50, "stopped_early": 15, "refused": 5},
 }  # fmt: skip
 
 
@@ -258,7 +258,7 @@ def test_what_a_run_cost_and_saved_is_said(tmp_path: Path) -> None:
         "- Noise: of 4 validation tasks played twice with the same harness, 1 changed their outcome; the gate's mode is statistical.",
         "- Cost: 30 episodes, 700 tokens (10 generated, 500 of the prompts from cache), 99 exploration steps, 1.5 minutes; "
         "it ended by patience.",
-        "- Saved: 30 episodes played of 100 that playing everything anew takes (50 cached, 15 raced, 5 refused).",
+        "- Saved: 30 episodes played of 100 that playing everything anew takes (50 cached, 15 stopped early, 5 refused).",
         "",
         "| operator | predicted training tasks solved |",
         "|---|---|",
