@@ -258,7 +258,7 @@ def test_what_a_run_cost_and_saved_is_said(tmp_path: Path) -> None:
         "- Noise: of 4 validation tasks played twice with the same harness, 1 changed their outcome; the gate's mode is statistical.",
         "- Cost: 30 episodes, 700 tokens (10 generated, 500 of the prompts from cache), 99 exploration steps, 1.5 minutes; "
         "it ended by patience.",
-        "- Saved: 30 episodes played of 100 that playing everything anew takes (50 cached, 15 stopped early, 5 refused).",
+        "- Saved: 30 episodes played of 100 that playing everything anew takes (50 cached, 5 refused, 15 stopped early).",
         "",
         "| operator | predicted training tasks solved |",
         "|---|---|",
