@@ -166,7 +166,16 @@ class Rounds:
         store.append_once("digests", {"round": number, "digests": [item.to_json() for item in digests]}, "round")
         store.append_once("landscape", {"round": number, **landscape.to_json()}, "round")
         evidence = Evidence(
-            number, digests, landscape, self.lessons, frozenset(self._tried), config.seed, self.proposals.backend, episodes=training
+            number,
+            digests,
+            landscape,
+            self.lessons,
+            frozenset(self._tried),
+            config.seed,
+            self.proposals.backend,
+            episodes=training,
+            objective=config.objective or "success",
+            has_model=self.player.rollouts.policy.has_model,
         )
         twins = self.player.play_twins(spec, self.validation) if config.objective == "model" else None
         gate = Gate(self.player, spec, self.train, self.validation, training, before, self._tried, self.mode, twins)

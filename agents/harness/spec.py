@@ -255,6 +255,13 @@ class HarnessSpec:
         """
         return min((name for name, item in self.components.items() if item["use"] == use), default=None)
 
+    def param(self, use: str, name: str) -> Any:
+        """Return a parameter of the component that uses a processor, its default where the component does not say; None without one."""
+        found = self.id_of(use)
+        if found is None:
+            return None
+        return self.components[found]["params"].get(name, find(use).schema[name].get("default"))
+
     def patch(self, patch: Patch) -> HarnessSpec:
         """Apply a JSON Patch; this spec stays as it is. Of the result's code none is run, see `check`.
 

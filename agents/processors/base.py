@@ -16,6 +16,7 @@ from homebody.agents.errors import AgentError
 from homebody.agents.harness.hooks import DIMENSIONS, HOOKS, Outcome, StepEnd
 from homebody.agents.models.backend import Message
 from homebody.agents.models.generation import Generation, Reply
+from homebody.agents.processors.operator import EditOperator
 from homebody.agents.skills.wording import NUMBERED, Naming
 from homebody.envs.core import did_you_mean
 from homebody.envs.module import UserModuleError, import_module
@@ -85,6 +86,8 @@ class Processor(ABC):
     """JSON Schema of each parameter, by name; `default` makes a parameter optional."""
     texts: ClassVar[tuple[str, ...]] = ()
     """Parameters that are prose for a model: a proposer may write them anew, but keeps {blanks}."""
+    operators: ClassVar[tuple[EditOperator, ...]] = ()
+    """What evolution can do to a harness through this processor."""
     is_recorder: ClassVar[bool] = False
     """Whether it only writes notes, and so is no remedy for any failure."""
 
@@ -190,6 +193,8 @@ def _fault(found: type[Processor]) -> str:
         names = getattr(found, field)
         if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
             return f"its {field} is {names!r}; give a tuple of names"
+    if not isinstance(found.operators, tuple) or not all(isinstance(one, EditOperator) for one in found.operators):
+        return f"its operators are {found.operators!r}; give a tuple of EditOperator"
     for field in ("version", "max_failures"):
         if type(getattr(found, field)) is not int or getattr(found, field) < 1:
             return f"its {field} is {getattr(found, field)!r}; give a whole number from 1"

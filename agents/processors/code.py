@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homebody.agents.errors import AgentError, BadRequestError
 from homebody.agents.harness.hooks import (
@@ -26,14 +26,42 @@ from homebody.agents.harness.hooks import (
     Reading,
     Turn,
 )
+from homebody.agents.models.backend import CUT
 from homebody.agents.models.generation import Generation, Thinking
 from homebody.agents.processors.base import Processor, Services, register
+from homebody.agents.processors.operator import AIMLESS, EditOperator, added, method_of
 from homebody.agents.processors.sample import SAMPLES
 from homebody.envs import interpreter
+
+if TYPE_CHECKING:
+    from homebody.agents.harness.spec import HarnessSpec
 
 
 class CodeError(AgentError):
     """The text of a code processor failed, or answered with something that is no outcome."""
+
+
+POINT_AT = """def process(event):
+    commands = [set(command.lower().split()) for command in event["candidates"]]
+    named = []
+    for word in event["goal"].lower().replace(",", " ").replace(".", " ").split():
+        share = sum(word in words for words in commands)
+        if 0 < 2 * share <= len(commands):
+            named += [place for place, words in enumerate(commands) if word in words and place not in named]
+    if not named:
+        return None
+    lines = [event["candidates"][place] for place in sorted(named)[:8]]
+    cut = "" if event["params"]["values"]["cut"] in event["content"] else event["params"]["values"]["cut"]
+    return {"content": event["content"] + cut + "\\n\\nThese name what the goal names:\\n" + "\\n".join(lines)}
+"""
+"""Points at the commands that hold a word of the goal, one that at most half of the commands hold, for this step only."""
+
+
+def point_at(spec: HarnessSpec) -> list[dict[str, Any]] | None:
+    """Return the patch that adds `POINT_AT` behind the list of commands."""
+    listed = spec.id_of("show_candidates")
+    component = {"use": "code", "hook": "before_model", "dimension": "context", "params": {"values": {"cut": CUT}}, "source": POINT_AT}
+    return added(spec, "point_at", component | ({"after": [listed]} if listed else {}))
 
 
 @register
@@ -58,6 +86,15 @@ class Code(Processor):
         },
         "values": {"type": "object", "default": {}, "description": "what the text reads as event['params']['values']"},
     }
+
+    operators = (
+        EditOperator(
+            "point at what the goal names",
+            "A model that is shown which commands name what the goal names need not compare them all.",
+            AIMLESS | {"final_step_missing"},
+            lambda spec, found: point_at(spec) if method_of(spec) != "rank" else None,
+        ),
+    )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)

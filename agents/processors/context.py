@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homebody.agents.harness.grammar import SLOT
 from homebody.agents.harness.hooks import BeforeModel, Changes, StepStart, TaskStart, Turn
 from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import GUARDS, Processor, Services, register
+from homebody.agents.processors.operator import (
+    AIMLESS,
+    ENDING,
+    LONG,
+    LOOP,
+    SEARCHING,
+    UNABLE,
+    WRITING,
+    EditOperator,
+    added_to_prompt,
+    method_of,
+    scaled,
+)
+from homebody.agents.processors.prompt_rules import answer_rules, form_rules, refusal_rules, repeat_rules, step_rules
 from homebody.agents.processors.question import THOUGHT, fill, lines, room, user, write
 from homebody.agents.skills.wording import NUMBERED
+
+if TYPE_CHECKING:
+    from homebody.agents.harness.spec import HarnessSpec
 
 
 @register
@@ -22,6 +39,39 @@ class SystemPrompt(Processor):
     dimension = "context"
     schema = {"text": {"type": "string", "description": "the prompt, as the model reads it"}}
     texts = ("text",)
+
+    operators = (
+        EditOperator(
+            "explain what was refused",
+            "A model that has read which commands were refused, and what the answer was, does not give them again.",
+            frozenset({"refused", "order", "unusable_answers"}),
+            lambda spec, found: added_to_prompt(spec, refusal_rules(found)),
+        ),
+        EditOperator(
+            "name the forms of commands",
+            "A model that has read how commands are worded can only then word one.",
+            UNABLE,
+            lambda spec, found: added_to_prompt(spec, form_rules(found)),
+        ),
+        EditOperator(
+            "tell how goals were reached",
+            "Goals alike are reached in steps alike, and a model follows steps that it has read.",
+            AIMLESS | ENDING | SEARCHING,
+            lambda spec, found: added_to_prompt(spec, step_rules(found)),
+        ),
+        EditOperator(
+            "say how an answer looks",
+            "A model that is told the form of its answer in one line says less besides.",
+            frozenset({"unusable_answers", "cut_off"}),
+            lambda spec, found: added_to_prompt(spec, answer_rules(spec)),
+        ),
+        EditOperator(
+            "warn of what was repeated",
+            "A model repeats what once failed unless it is told that the answer will be the same.",
+            LOOP,
+            lambda spec, found: added_to_prompt(spec, repeat_rules(found)),
+        ),
+    )
 
     def process(self, event: TaskStart) -> Changes:
         """Put the text before whatever other processors have set."""
@@ -55,6 +105,21 @@ class ShowCandidates(Processor):
         },
     }
 
+    operators = (
+        EditOperator(
+            "show the commands",
+            "A model that has not read the commands on offer can only guess their wording.",
+            UNABLE,
+            lambda spec, found: {"show_candidates": {}} if method_of(spec) in WRITING and spec.id_of("show_candidates") is None else None,
+        ),
+        EditOperator(
+            "show the commands in groups",
+            "A list that says each beginning once is shorter, and a small model reads a short list better.",
+            LONG | LOOP | AIMLESS,
+            lambda spec, found: {"show_candidates": {"layout": "groups"}} if spec.param("show_candidates", "layout") == "lines" else None,
+        ),
+    )
+
     def process(self, event: BeforeModel) -> Changes:
         """Append the candidates after the cut, so that the history keeps the observation alone."""
         separator = self.params["separator"]
@@ -70,6 +135,16 @@ class ShowCandidates(Processor):
         return {"content": f"{durable}{CUT}{ephemeral}\n\n" + "\n".join(lines)}
 
 
+SHORT_HISTORY = 4
+"""Turns of a short history."""
+
+
+def _instead(spec: HarnessSpec, use: str) -> dict[str, None]:
+    """Return the settings that take out whatever else shortens the history: a harness takes one of them."""
+    others = ("history_window", "history_budget", "summary")
+    return {other: None for other in others if other != use and spec.id_of(other) is not None}
+
+
 @register
 class HistoryWindow(Processor):
     """Keeps the last turns of the history only. Helps when a long history drowns a small model or overflows its context."""
@@ -79,6 +154,21 @@ class HistoryWindow(Processor):
     dimension = "context"
     group = "history"
     schema = {"turns": {"type": "integer", "minimum": 0, "maximum": 1000, "default": 20, "description": "how many turns stay"}}
+
+    operators = (
+        EditOperator(
+            "short history",
+            "A small model copies from a long history instead of answering what was said last.",
+            UNABLE | LOOP | LONG,
+            lambda spec, found: {**_instead(spec, "history_window"), "history_window": {"turns": SHORT_HISTORY}},
+        ),
+        EditOperator(
+            "longer history",
+            "What was cut from the history is done and looked for again.",
+            LOOP | SEARCHING | ENDING,
+            scaled("history_window", "turns", 2, 1, 100),
+        ),
+    )
 
     def process(self, event: StepStart) -> Changes | None:
         """Drop the oldest turns."""
@@ -103,6 +193,15 @@ class HistoryBudget(Processor):
     schema = {
         "tokens": {"type": "integer", "minimum": 0, "maximum": 1000000, "default": 500, "description": "tokens of the turns that stay"}
     }
+
+    operators = (
+        EditOperator(
+            "history by tokens",
+            "Where answers differ much in length, a number of turns says little about the room that they take.",
+            LONG,
+            lambda spec, found: {**_instead(spec, "history_budget"), "history_budget": {}},
+        ),
+    )
 
     def process(self, event: StepStart) -> Changes | None:
         """Drop the oldest turns."""
@@ -142,6 +241,16 @@ class Summary(Processor):
         "room": room(128),
         "thought": THOUGHT,
     }
+
+    operators = (
+        EditOperator(
+            "sum up the history",
+            "What happened long ago still counts, and a few lines of it take little room.",
+            LONG | LOOP | SEARCHING,
+            lambda spec, found: {**_instead(spec, "summary"), "summary": {}} if method_of(spec) != "rank" else None,
+            calls_episode=3,
+        ),
+    )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)

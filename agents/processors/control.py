@@ -9,6 +9,19 @@ from typing import Any
 
 from homebody.agents.harness.hooks import METHODS, MOST_SAMPLES, AfterTool, BeforeModel, Changes, Choice, StepEnd, TaskStart
 from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Services, register
+from homebody.agents.processors.operator import (
+    AIMLESS,
+    ENDING,
+    LONG,
+    LOOP,
+    UNABLE,
+    WRITING,
+    EditOperator,
+    always,
+    method_of,
+    where_asked,
+    where_written,
+)
 from homebody.agents.processors.question import THOUGHT, fill, lines, room, told, user, write
 from homebody.agents.skills import wording
 
@@ -94,6 +107,45 @@ class Decide(Processor):
         },
     }
 
+    operators = (
+        EditOperator(
+            "answer under a grammar",
+            "A model that may write nothing but a command on offer cannot be refused.",
+            UNABLE,
+            lambda spec, found: {"decide": {"method": "grammar"}} if method_of(spec) == "generate" else None,
+            signal="unusable",
+        ),
+        EditOperator(
+            "choose by score",
+            "A model that cannot write a command letter by letter may still prefer the right one of those on offer.",
+            UNABLE | LOOP,
+            lambda spec, found: {"decide": {"method": "score"}} if method_of(spec) in WRITING else None,
+            calls_step=1,
+            signal="repeated",
+        ),
+        EditOperator(
+            "take off a command's own likelihood",
+            "A command that is a likely text as such is preferred whatever the goal is.",
+            AIMLESS | LOOP,
+            lambda spec, found: {"decide": {"correct": 1.0}} if method_of(spec) == "score" else None,
+            calls_step=1,
+        ),
+        EditOperator(
+            "score whole commands",
+            "A long command that is likely as a whole loses against short ones when its score is divided by its length.",
+            AIMLESS | LOOP,
+            lambda spec, found: {"decide": {"normalize": "sum"}} if method_of(spec) == "score" else None,
+        ),
+        EditOperator(
+            "vote among answers",
+            "What most of several answers say is wrong less often than one answer.",
+            AIMLESS | UNABLE,
+            where_written({"decide": {"method": "vote", "constrained": True}}),
+            calls_step=4,
+            signal="stalled",
+        ),
+    )
+
     def process(self, event: BeforeModel) -> Changes:
         """Set the method."""
         # 1 and 1.0 are one setting, so they make one trace.
@@ -114,6 +166,16 @@ class LoopGuard(Processor):
     schema = {
         "repeats": {"type": "integer", "minimum": 1, "maximum": 20, "default": 2, "description": "equal answers that are let through"}
     }
+
+    operators = (
+        EditOperator(
+            "guard against loops",
+            "A command that was answered in the same words before will be again.",
+            UNABLE | LOOP,
+            always({"loop_guard": {}}),
+            without_model=True,
+        ),
+    )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)
@@ -148,6 +210,16 @@ class StallGuard(Processor):
         "steps": {"type": "integer", "minimum": 1, "maximum": 100, "default": 3, "description": "steps in a row that may show nothing new"}
     }
 
+    operators = (
+        EditOperator(
+            "guard against stalls",
+            "After several steps that showed nothing new, what was tried before will not show it either.",
+            LOOP | {"ceiling"},
+            always({"stall_guard": {}}),
+            without_model=True,
+        ),
+    )
+
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)
         self._read: set[str] = set()
@@ -180,12 +252,26 @@ class StepBudget(Processor):
         "steps": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 5, "description": "steps left, at most, when it begins"}
     }
 
+    operators = (
+        EditOperator(
+            "end with the goal",
+            "When few steps are left, only what names the goal's things can still reach it.",
+            frozenset({"ceiling", "unfinished", "final_step_missing"}),
+            always({"step_budget": {}}),
+            without_model=True,
+        ),
+    )
+
     def process(self, event: BeforeModel) -> Changes | None:
         """Drop what shares no word with the goal, unless nothing would be left."""
         if event.steps_left > self.params["steps"]:
             return None
         goal = content_words(event.goal)
         return keep_only(event, [bool(goal & content_words(command)) for command in event.candidates])
+
+
+LEAST_LIST = 8
+"""Commands that an operator leaves on offer, at least: fewer would choose in the model's place."""
 
 
 @register
@@ -202,6 +288,17 @@ class Shortlist(Processor):
     group = "shortlist"
     after = (*GUARDS, *PRIORS, "fill_slot", "open_and_compare")
     schema = {"most": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 8, "description": "commands that stay"}}
+
+    operators = (
+        EditOperator(
+            "shorten the list",
+            "A model that loses its way among many commands chooses better from the eight that the harness prefers.",
+            UNABLE | LONG | AIMLESS,
+            lambda spec, found: (
+                {"shortlist": {"most": LEAST_LIST}} if method_of(spec) != "rank" and any(spec.id_of(use) for use in PRIORS) else None
+            ),
+        ),
+    )
 
     def process(self, event: BeforeModel) -> Changes | None:
         """Keep the best, the first of equals, in the order of the candidates."""
@@ -236,6 +333,16 @@ class Plan(Processor):
         "tokens": room(128),
         "thought": THOUGHT,
     }
+
+    operators = (
+        EditOperator(
+            "write a plan first",
+            "A model that has said in order what is to be done keeps to it step by step.",
+            AIMLESS | ENDING | LOOP,
+            where_asked({"plan": {}}),
+            calls_episode=1,
+        ),
+    )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)
@@ -285,6 +392,16 @@ class Reflect(Processor):
         "tokens": room(48),
         "thought": THOUGHT,
     }
+
+    operators = (
+        EditOperator(
+            "say what went wrong",
+            "A model that has put into words why a step failed does not take it again.",
+            LOOP | {"refused", "order"},
+            where_asked({"reflect": {}}),
+            calls_episode=5,
+        ),
+    )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)

@@ -6,6 +6,7 @@ import difflib
 
 from homebody.agents.harness.hooks import AfterTool, Changes
 from homebody.agents.processors.base import Processor, register
+from homebody.agents.processors.operator import LONG, UNABLE, EditOperator, scaled, where_written
 
 
 @register
@@ -26,6 +27,21 @@ class TrimObservation(Processor):
             "description": "characters that stay, at most",
         },
     }
+
+    operators = (
+        EditOperator(
+            "read less",
+            "An observation that is cut leaves room for an answer in the model's context.",
+            LONG,
+            lambda spec, found: {"trim_observation": {}} if spec.id_of("trim_observation") is None else None,
+        ),
+        EditOperator(
+            "read half of it",
+            "Where cut observations still fill the context, shorter ones leave room.",
+            LONG,
+            scaled("trim_observation", "characters", 0.5, 100, 100000),
+        ),
+    )
 
     def process(self, event: AfterTool) -> Changes | None:
         """Keep the beginning."""
@@ -55,6 +71,15 @@ class ExplainRefusal(Processor):
         },
         "header": {"type": "string", "default": "Not possible now. Nearest:", "description": "what stands before them"},
     }
+
+    operators = (
+        EditOperator(
+            "explain refusals",
+            "A model that reads why a command was refused, or what comes nearest to it, can do better at the next step.",
+            UNABLE,
+            where_written({"explain_refusal": {}}),
+        ),
+    )
 
     def process(self, event: AfterTool) -> Changes | None:
         """Append one line."""

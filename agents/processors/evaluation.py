@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homebody.agents.harness.grammar import matches
 from homebody.agents.harness.hooks import BeforeModel, BeforeTool, Changes, StepEnd
 from homebody.agents.processors.base import GUARDS, Processor, Services, register
 from homebody.agents.processors.control import content_words, keep_only
+from homebody.agents.processors.operator import AIMLESS, ENDING, WRITING, EditOperator, Findings, Settings, method_of
 from homebody.agents.processors.question import fill, score, user
 from homebody.agents.skills import wording
+
+if TYPE_CHECKING:
+    from homebody.agents.harness.spec import HarnessSpec
+
 
 RULE = {
     "type": "object",
@@ -22,6 +27,17 @@ RULE = {
     "required": ["form", "needs"],
     "additionalProperties": False,
 }
+
+
+def required(spec: HarnessSpec, found: Findings) -> Settings | None:
+    """Return the rules by which each milestone of a learned plan waits for the one before it, for goals with the plan's own words."""
+    rules = [
+        {"form": step["form"], "needs": [before["form"]], "goal": [word for word in frame["goal"].split() if not word.startswith("{")]}
+        for frame in found.frames
+        for before, step in zip(frame["steps"], frame["steps"][1:], strict=False)
+        if before["form"] != step["form"]
+    ]
+    return {"requires": {"rules": rules}, **found.names} if rules and spec.id_of("learned_plan") is None else None
 
 
 @register
@@ -38,6 +54,16 @@ class Requires(Processor):
     group = "requires"
     after = ("learned_plan", "visited")
     schema = {"rules": {"type": "array", "items": RULE, "default": [], "description": "what must come before what"}}
+
+    operators = (
+        EditOperator(
+            "wait for what must come first",
+            "In training successes these commands came only after others, so they are held back until those were done.",
+            ENDING,
+            lambda spec, found: required(spec, found),
+            without_model=True,
+        ),
+    )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)
@@ -105,6 +131,16 @@ class Check(Processor):
         },
     }
 
+    operators = (
+        EditOperator(
+            "ask whether it is done",
+            "A model that is asked before a final command whether the goal is reached sends fewer too early.",
+            frozenset({"premature_end"}),
+            lambda spec, found: {"check": {"forms": list(found.endings)}} if found.endings and method_of(spec) != "rank" else None,
+            calls_episode=1,
+        ),
+    )
+
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)
         self._asked: set[str] = set()
@@ -145,6 +181,16 @@ class GoalWords(Processor):
     schema = {
         "weight": {"type": "number", "minimum": 0.001, "maximum": 1000, "default": 1.0, "description": "log-score of one shared word"}
     }
+
+    operators = (
+        EditOperator(
+            "commands about the goal first",
+            "A command that names what the goal names is more likely to serve it.",
+            AIMLESS | {"final_step_missing"},
+            lambda spec, found: {"goal_words": {}, **({"shortlist": {}} if method_of(spec) in WRITING else {})},
+            without_model=True,
+        ),
+    )
 
     def process(self, event: BeforeModel) -> Changes | None:
         """Add to the prior."""

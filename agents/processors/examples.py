@@ -5,12 +5,26 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homebody.agents.harness.hooks import Changes, TaskStart
 from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import Processor, register
 from homebody.agents.processors.control import content_words
+from homebody.agents.processors.operator import (
+    AIMLESS,
+    ENDING,
+    LONG,
+    SEARCHING,
+    UNABLE,
+    EditOperator,
+    Settings,
+    method_of,
+)
+
+if TYPE_CHECKING:
+    from homebody.agents.harness.spec import HarnessSpec
+
 
 SUCCESS = {
     "type": "object",
@@ -41,6 +55,32 @@ SUCCESS = {
 }
 
 
+MOST_EXAMPLES = 8
+"""Examples that an operator shows, at most."""
+
+
+def shown_bank(spec: HarnessSpec, bank: Sequence[Mapping[str, Any]]) -> Settings | None:
+    """Return the settings that show these successes, with the mark before a command that the harness reads; None where none is seen."""
+    if not bank or method_of(spec) == "rank":
+        return None
+    mark = spec.param("answer", "mark") if spec.param("answer", "read") == "after" else None
+    marked = {"command_mark": mark} if mark and spec.id_of("examples") is None else {}
+    return {"examples": {"bank": list(bank), **marked}}
+
+
+def commands_alone(bank: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return successes without answers and thoughts."""
+    return [{"goal": success["goal"], "steps": [{"command": step["command"]} for step in success["steps"]]} for success in bank]
+
+
+def resized(spec: HarnessSpec, factor: float) -> Settings | None:
+    """Return the settings that show so many times the examples, with room for them; None without examples, and at the bounds."""
+    most, tokens = spec.param("examples", "most"), spec.param("examples", "tokens")
+    if most is None or not 1 <= int(most * factor) <= MOST_EXAMPLES:
+        return None
+    return {"examples": {"most": int(most * factor), "tokens": int(tokens * factor)}}
+
+
 @register
 class Examples(Processor):
     """Shows the stored examples whose goals are most like this one. Helps a model that copies well and plans badly.
@@ -66,6 +106,39 @@ class Examples(Processor):
         "thought_mark": {"type": "string", "maxLength": 80, "default": "Thought:", "description": "what stands before a thought"},
         "command_mark": {"type": "string", "maxLength": 80, "default": ">", "description": "what stands before a command"},
     }
+
+    operators = (
+        EditOperator(
+            "show solved tasks",
+            "A model that copies well and plans badly does better with tasks before it that were solved.",
+            UNABLE | AIMLESS | ENDING | SEARCHING,
+            lambda spec, found: shown_bank(spec, found.bank),
+        ),
+        EditOperator(
+            "show its own solved tasks",
+            "A model copies its own words more surely than another's, thoughts included.",
+            UNABLE | AIMLESS | ENDING,
+            lambda spec, found: shown_bank(spec, found.own),
+        ),
+        EditOperator(
+            "show solved tasks as commands alone",
+            "Examples without answers are short, so more of them fit, and what is to be copied stands out.",
+            AIMLESS | ENDING | LONG,
+            lambda spec, found: shown_bank(spec, commands_alone(found.bank or found.own)),
+        ),
+        EditOperator(
+            "show more examples",
+            "More examples show what they have in common, and one of them is nearer to the goal.",
+            AIMLESS | ENDING | UNABLE,
+            lambda spec, found: resized(spec, 2),
+        ),
+        EditOperator(
+            "show fewer examples",
+            "A small model mixes examples up, and one takes less room than several.",
+            LONG | {"cut_off", "unusable_answers"},
+            lambda spec, found: resized(spec, 0.5),
+        ),
+    )
 
     def process(self, event: TaskStart) -> Changes | None:
         """Append the examples to the system prompt."""

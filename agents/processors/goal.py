@@ -13,6 +13,7 @@ from homebody.agents.models.backend import Message
 from homebody.agents.models.generation import Reply
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.examples import by_likeness
+from homebody.agents.processors.operator import AIMLESS, ENDING, LOOP, SEARCHING, UNABLE, EditOperator, Findings, Settings, scaled
 from homebody.agents.processors.question import MOST_LINE, THOUGHT, room, write
 from homebody.agents.skills.wording import Naming
 from homebody.envs.text import one_line
@@ -20,6 +21,30 @@ from homebody.envs.text import one_line
 PAIR = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
 NAMES = {"type": "array", "items": {"type": "string"}}
 _BLANK = re.compile(r"\{([0-9]+)\}")
+
+
+SHOWN_READINGS = 6
+"""Examples that an operator begins with: those of training most like the goal."""
+
+
+def learned_reading(found: Findings) -> Settings | None:
+    """Return the settings by which a goal is read as one of the plain forms that training taught, and its plan followed."""
+    if found.readings is None:
+        return None
+    known = found.readings
+    pairs, names = [list(pair) for pair in known.pairs], [list(some) for some in known.names]
+    return {
+        "read_goal": {"examples": pairs, "most": SHOWN_READINGS, "forms": list(known.forms), "names": names},
+        "learned_plan": {"frames": list(known.frames), "explore": list(found.explore)},
+        **({"visited": {"forms": list(found.explore)}} if found.explore else {}),
+        **found.names,
+    }
+
+
+def free_reading(found: Findings) -> Settings:
+    """Return the settings by which a goal is said again freely, as goals of training were where there are any."""
+    pairs = [list(pair) for pair in found.readings.pairs] if found.readings else []
+    return {"read_goal": {"examples": pairs, "most": SHOWN_READINGS} if pairs else {}}
 
 
 @register
@@ -60,6 +85,35 @@ class ReadGoal(Processor):
         "tokens": room(48),
         "thought": THOUGHT,
     }
+
+    operators = (
+        EditOperator(
+            "read the goal, and follow what was learned",
+            "A goal in words that training never showed is read by the model, and what won there for its meaning leads.",
+            AIMLESS | ENDING | SEARCHING | UNABLE | LOOP,
+            lambda spec, found: learned_reading(found),
+            calls_episode=1,
+        ),
+        EditOperator(
+            "say the goal in plain words",
+            "A goal that the model has said again in the words of commands is easier to follow step by step.",
+            AIMLESS | ENDING | SEARCHING,
+            lambda spec, found: free_reading(found),
+            calls_episode=1,
+        ),
+        EditOperator(
+            "read the goal with more examples",
+            "Among more goals of training there is one that says the same in like words.",
+            AIMLESS | ENDING | SEARCHING,
+            lambda spec, found: scaled("read_goal", "most", 2, 1, 24)(spec, found),
+        ),
+        EditOperator(
+            "read the goal with fewer examples",
+            "Of few examples a small model copies the nearest.",
+            AIMLESS | ENDING | SEARCHING,
+            lambda spec, found: scaled("read_goal", "most", 0.5, 1, 50)(spec, found),
+        ),
+    )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)

@@ -10,6 +10,7 @@ from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.control import keep_only
 from homebody.agents.processors.examples import by_likeness
+from homebody.agents.processors.operator import AIMLESS, ENDING, LOOP, SEARCHING, EditOperator, Findings, method_of, scaled
 from homebody.agents.skills.wording import Naming
 from homebody.envs.text import one_line
 
@@ -33,6 +34,12 @@ def shows(command: str, forms: Sequence[str], naming: Naming) -> bool:
     return not forms or naming.template(command)[0] in forms
 
 
+def reached(found: Findings) -> list[dict[str, Any]]:
+    """Return the goals reached in training, each with its commands, as `memory_text` has them."""
+    successes = found.bank or found.own
+    return [{"goal": success["goal"], "commands": [step["command"] for step in success["steps"]]} for success in successes]
+
+
 @register
 class Visited(Processor):
     """Takes commands off the candidates that have already shown what they show. Helps an agent that looks at the same places again."""
@@ -43,6 +50,16 @@ class Visited(Processor):
     group = "visited"
     after = ("learned_plan",)
     schema = {"forms": FORMS}
+
+    operators = (
+        EditOperator(
+            "do not look twice",
+            "A place that was looked at has shown what it holds, so a second look is a step lost.",
+            SEARCHING | LOOP,
+            lambda spec, found: {"visited": {"forms": list(found.explore)}, **found.names} if found.explore else None,
+            without_model=True,
+        ),
+    )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)
@@ -90,6 +107,31 @@ class MemoryText(Processor):
         "seen": {"type": "string", "default": "Seen so far:", "description": "the line above what was seen"},
         "failed": {"type": "string", "default": "What did not work:", "description": "the line above what failed"},
     }
+
+    operators = (
+        EditOperator(
+            "remember as text",
+            "A model that reads in short lines what it saw and what failed need not find it in the history.",
+            LOOP | SEARCHING | AIMLESS | {"refused", "order"},
+            lambda spec, found: {"memory_text": {"forms": list(found.explore)}} if method_of(spec) != "rank" else None,
+        ),
+        EditOperator(
+            "remember how like goals were reached",
+            "Commands that reached a goal like this one say what to do next.",
+            AIMLESS | ENDING | SEARCHING,
+            lambda spec, found: (
+                {"memory_text": {"bank": reached(found), "forms": list(found.explore)}}
+                if method_of(spec) != "rank" and reached(found)
+                else None
+            ),
+        ),
+        EditOperator(
+            "remember more",
+            "What does not fit the memory is looked for again.",
+            LOOP | SEARCHING,
+            scaled("memory_text", "tokens", 2, 1, 1200),
+        ),
+    )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)

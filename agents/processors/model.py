@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homebody.agents.harness.hooks import READS, BeforeModel, Changes, Reading
 from homebody.agents.models.generation import AT_BUDGET, MODES, RESERVED, VARIABLE, Thinking
 from homebody.agents.processors.base import Processor, register
+from homebody.agents.processors.operator import AIMLESS, ENDING, LOOP, EditOperator, Settings, method_of, scaled, where_written
+
+if TYPE_CHECKING:
+    from homebody.agents.harness.spec import HarnessSpec
+
+
+THOUGHT_FIRST: Settings = {
+    "answer": {"read": "after", "mark": "Action:", "tokens": 128, "shown": "last"},
+    "show_candidates": {"footer": "Write one sentence on what comes next. Then write Action: and one of the commands."},
+}
+"""A sentence of thought, then the command behind a mark."""
+
+
+def _reads(spec: HarnessSpec) -> str:
+    return str(spec.param("answer", "read") or "first")
+
+
+def _plain_list(spec: HarnessSpec) -> dict[str, dict[str, str]]:
+    """Return the settings of a list of commands that asks for nothing but one of them."""
+    return {"show_candidates": {"footer": "Write one of the commands and nothing else."}} if spec.id_of("show_candidates") else {}
 
 
 @register
@@ -51,6 +71,34 @@ class Answer(Processor):
         },
     }
 
+    operators = (
+        EditOperator(
+            "more room for an answer",
+            "An answer that is cut before its command says none.",
+            frozenset({"cut_off"}),
+            scaled("answer", "tokens", 2, 1, 2048),
+        ),
+        EditOperator(
+            "read the last line",
+            "A model that explains itself first gives its command last.",
+            frozenset({"unusable_answers", "refused"}),
+            lambda spec, found: {"answer": {"read": "last"}} if method_of(spec) == "generate" and _reads(spec) == "first" else None,
+        ),
+        EditOperator(
+            "one thought before the command",
+            "A model that says in a sentence what comes next chooses the command that fits it.",
+            AIMLESS | ENDING | LOOP,
+            lambda spec, found: THOUGHT_FIRST if method_of(spec) in ("generate", "grammar") and _reads(spec) in ("first", "last") else None,
+            signal="stalled",
+        ),
+        EditOperator(
+            "command without a thought",
+            "A small model that writes a thought first loses its way in it, or its room.",
+            frozenset({"cut_off", "unusable_answers"}) | LOOP,
+            lambda spec, found: {"answer": {"read": "first", "tokens": 32}, **_plain_list(spec)} if _reads(spec) == "after" else None,
+        ),
+    )
+
     def process(self, event: BeforeModel) -> Changes:
         """Set room, stop strings and reading."""
         given = self.params
@@ -88,6 +136,21 @@ class Sampling(Processor):
         },
         "seed": {"type": "integer", "minimum": 0, "maximum": 2147483647, "default": 0, "description": "added to the seed of the episode"},
     }
+
+    operators = (
+        EditOperator(
+            "sample as its maker says",
+            "Many a model was tuned to be sampled, and repeats itself where the likeliest token is always taken.",
+            LOOP,
+            where_written({"generation": {"temperature": 0.7, "maker": True}}),
+        ),
+        EditOperator(
+            "penalize repeated words",
+            "A model that falls into its own last words is pushed out of them by a penalty on them.",
+            LOOP | {"unusable_answers"},
+            where_written({"generation": {"repetition_penalty": 1.1}}),
+        ),
+    )
 
     def process(self, event: BeforeModel) -> Changes:
         """Set the sampling."""
@@ -138,6 +201,30 @@ class Think(Processor):
             "description": "what begins and ends a thought, in the place of the marks that are found",
         },
     }
+
+    operators = (
+        EditOperator(
+            "think before answering",
+            "A model that was trained to think uses more of what it knows when it may.",
+            AIMLESS | ENDING | LOOP,
+            lambda spec, found: {"think": {"mode": "on", "budget": 256}} if spec.param("think", "mode") == "off" else None,
+            calls_step=3,  # a thought is as long as several answers
+            signal="stalled",
+        ),
+        EditOperator(
+            "answer without thinking",
+            "A thought that does not come to its end leaves no answer.",
+            frozenset({"cut_off"}),
+            lambda spec, found: {"think": {"mode": "off"}} if spec.param("think", "mode") in ("template", "on") else None,
+        ),
+        EditOperator(
+            "think longer",
+            "A thought that is closed by force has not come to what it was for.",
+            frozenset({"cut_off"}) | AIMLESS,
+            lambda spec, found: None if spec.param("think", "mode") == "off" else scaled("think", "budget", 2, 1, 4096)(spec, found),
+            calls_step=3,
+        ),
+    )
 
     def process(self, event: BeforeModel) -> Changes:
         """Set mode and budget, and what the chat shows."""

@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from importlib import resources
+from typing import TYPE_CHECKING, Any
 
 from homebody.agents.harness.grammar import SLOT, gbnf
 from homebody.agents.harness.hooks import BeforeModel, Changes, StepEnd
 from homebody.agents.models.backend import Message
 from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Score, Services, register
 from homebody.agents.processors.control import keep_only
+from homebody.agents.processors.operator import (
+    AIMLESS,
+    ENDING,
+    LOOP,
+    SEARCHING,
+    UNABLE,
+    EditOperator,
+    Findings,
+    Settings,
+    method_of,
+    scaled,
+)
 from homebody.agents.processors.question import fill, score, user, write
 from homebody.agents.skills.wording import Naming
+
+if TYPE_CHECKING:
+    from homebody.agents.harness.spec import HarnessSpec
+
+
+WHICH_NEXT = "Goal: {goal}\n{observation}\n\nThese are possible now:\n{answers}\n\nWhich one serves the goal next?"
+WHERE_TO_LOOK = "Goal: {goal}\n\n{answers}\n\nWhich of these is worth a look first?"
+GOAL_LAST = "{observation}\n\n{answers}\n\nWhich of these serves this goal best: {goal}"
+
+
+def sentence(spec: HarnessSpec, found: Findings, number: int) -> Settings:
+    """Return the settings that ask for places by the sentence of this number in assets/prompts/where.json."""
+    known: list[dict[str, Any]] = json.loads((resources.files("homebody.assets") / "prompts" / "where.json").read_text("utf-8"))
+    return {
+        "decide": {"method": "rank"},
+        "visited": {"forms": list(found.explore)},
+        **found.names,
+        "location_prior": json.loads(text)[number],
+    }
 
 
 @register
@@ -55,6 +88,35 @@ class LocationPrior(Processor):
             "description": "how much a kind's prior is shared out among its places: the log of their number, times this, is taken off",
         },
     }
+
+    operators = (
+        EditOperator(
+            "ask where things are",
+            "What the model has read of the world makes it expect things in some places more than in others.",
+            SEARCHING,
+            lambda spec, found: sentence(spec, found, 0),
+            calls_episode=2,
+        ),
+        EditOperator(
+            "ask where things are, in other words",
+            "Another sentence brings up other things that the model has read.",
+            SEARCHING,
+            lambda spec, found: sentence(spec, found, 1) if spec.id_of("location_prior") else None,
+            calls_episode=2,
+        ),
+        EditOperator(
+            "trust the model more",
+            "The model's differences between places are right and too small.",
+            SEARCHING,
+            scaled("location_prior", "weight", 2.0, 0.001, 1000),
+        ),
+        EditOperator(
+            "trust the model less",
+            "The model's differences between places are too large to be weighed against other knowledge.",
+            SEARCHING,
+            scaled("location_prior", "weight", 0.5, 0.001, 1000),
+        ),
+    )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)
@@ -121,6 +183,16 @@ class ActionPrior(Processor):
         },
         "weight": {"type": "number", "minimum": 0.001, "maximum": 1000, "default": 1.0, "description": "factor on the difference"},
     }
+
+    operators = (
+        EditOperator(
+            "ask which command fits the goal",
+            "The goal makes the model expect some commands more than they are expected without it.",
+            UNABLE | AIMLESS | LOOP,
+            lambda spec, found: None if spec.id_of("learned_plan") else {"decide": {"method": "rank"}, "action_prior": {}},
+            calls_step=1,
+        ),
+    )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)
@@ -189,6 +261,52 @@ class Ask(Processor):
             "description": "steps from question to question, or stale",
         },
     }
+
+    operators = (
+        EditOperator(
+            "ask which comes next",
+            "A short question about the commands alone is answered better than a long chat, and eight stay on offer.",
+            AIMLESS | LOOP | UNABLE,
+            lambda spec, found: {"ask": {"about": "commands", "text": WHICH_NEXT, "keep": 8}} if spec.id_of("ask") is None else None,
+            calls_step=1,
+            signal="stalled",
+        ),
+        EditOperator(
+            "ask where to look",
+            "Of the kinds of things that commands name, a model knows which are worth a look for this goal.",
+            SEARCHING,
+            lambda spec, found: (
+                {"ask": {"about": "kinds", "text": WHERE_TO_LOOK, "correct": 1.0, "every": 3, "keep": 0}}
+                if spec.id_of("ask") is None and method_of(spec) in ("score", "rank")
+                else None
+            ),
+            calls_step=0.3,
+        ),
+        EditOperator(
+            "ask which of two",
+            "Where the harness prefers two commands, a question about those alone decides between them.",
+            AIMLESS | ENDING,
+            lambda spec, found: (
+                {"ask": {"about": "commands", "among": 2, "by": "grammar", "keep": 0}}
+                if method_of(spec) == "rank" and any(spec.id_of(use) for use in PRIORS)
+                else None
+            ),
+            calls_step=1,
+        ),
+        EditOperator(
+            "ask in other words",
+            "A question that names the goal last is answered about the goal.",
+            AIMLESS | SEARCHING,
+            lambda spec, found: {"ask": {"text": GOAL_LAST}} if spec.id_of("ask") and spec.param("ask", "text") != GOAL_LAST else None,
+        ),
+        EditOperator(
+            "take off an answer's own likelihood",
+            "An answer that is likely to any question is no answer to this one.",
+            AIMLESS | SEARCHING | LOOP,
+            lambda spec, found: {"ask": {"correct": 1.0}} if spec.param("ask", "by") == "score" else None,
+            calls_step=1,
+        ),
+    )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)

@@ -10,6 +10,7 @@ from typing import Any
 from homebody.agents.harness.grammar import SLOT, matches
 from homebody.agents.harness.hooks import AfterModel, Changes
 from homebody.agents.processors.base import Processor, Services, register
+from homebody.agents.processors.operator import UNABLE, EditOperator, where_written
 
 
 @register
@@ -40,6 +41,15 @@ class Repair(Processor):
             "description": "candidates: a possible command that is not on offer is repaired too",
         },
     }
+
+    operators = (
+        EditOperator(
+            "repair answers",
+            "An answer that holds or nearly spells a command on offer means that command.",
+            UNABLE,
+            where_written({"repair": {}}),
+        ),
+    )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)

@@ -9,6 +9,7 @@ from typing import Any
 from homebody.agents.harness.hooks import HOOK_OF_EVENT, AfterTool, BeforeModel, Changes, TaskStart
 from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import GUARDS, Processor, register
+from homebody.agents.processors.operator import AIMLESS, LOOP, EditOperator, added, method_of
 from homebody.agents.processors.sample import SAMPLES
 from homebody.agents.sandbox import renderer
 
@@ -20,6 +21,14 @@ VARIABLES = {
     "after_tool": ("content", "command", "accepted", "why"),
 }
 """What a template may name, by hook; `content` is the text so far."""
+
+
+GOAL_AGAIN = {
+    "use": "template",
+    "hook": "before_model",
+    "dimension": "context",
+    "params": {"text": "Goal: {{ goal }}\nSteps left: {{ steps_left }}"},
+}
 
 
 @register
@@ -46,6 +55,15 @@ class Template(Processor):
         "text": {"type": "string", "maxLength": 8000, "description": "Jinja source"},
         "instead": {"type": "boolean", "default": False, "description": "whether the text takes the place of the text so far"},
     }
+
+    operators = (
+        EditOperator(
+            "say the goal again at each step",
+            "In a long chat a small model answers what stands near the end, so the goal and the time left stand there.",
+            AIMLESS | LOOP,
+            lambda spec, found: added(spec, "goal_again", GOAL_AGAIN) if method_of(spec) != "rank" else None,
+        ),
+    )
 
     @classmethod
     def check_entry(cls, entry: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from homebody.agents.harness.grammar import filling, matches
 from homebody.agents.harness.hooks import BeforeTool, Changes, StepEnd
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.control import content_words
+from homebody.agents.processors.operator import LOOP, EditOperator, where_written
 
 MOST_CALLS = {"type": "integer", "minimum": 1, "maximum": 100, "default": 5, "description": "calls in an episode, at most"}
 
@@ -61,6 +62,16 @@ class Notes(Tool):
     group = "notes"
     schema = {"calls": MOST_CALLS}
 
+    operators = (
+        EditOperator(
+            "take notes",
+            "What a model has written down for itself it need not find again in a history that is cut.",
+            LOOP | {"searching"},
+            where_written({"notes": {}}, beside=("history_window", "history_budget")),
+            calls_episode=2,
+        ),
+    )
+
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)
         self._notes: list[str] = []
@@ -88,6 +99,16 @@ class Recall(Tool):
         "calls": MOST_CALLS,
         "most": {"type": "integer", "minimum": 1, "maximum": 20, "default": 2, "description": "steps quoted in one answer, at most"},
     }
+
+    operators = (
+        EditOperator(
+            "look up what was read",
+            "What was cut from the history can be asked for instead of being found anew.",
+            LOOP,
+            where_written({"recall": {}}, beside=("history_window", "history_budget")),
+            calls_episode=2,
+        ),
+    )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)
@@ -121,6 +142,16 @@ class StepsLeft(Tool):
     group = "steps_left"
     schema = {"calls": MOST_CALLS}
     forms = ("count steps",)
+
+    operators = (
+        EditOperator(
+            "count the steps",
+            "A model that knows how many steps are left can tell whether there is time for more before the end.",
+            frozenset({"ceiling", "premature_end"}),
+            where_written({"steps_left": {}}),
+            calls_episode=2,
+        ),
+    )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)

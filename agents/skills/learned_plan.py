@@ -9,7 +9,7 @@ from homebody.agents.harness.hooks import BeforeModel, Changes, Focus, StepEnd
 from homebody.agents.processors.base import Services, register
 from homebody.agents.processors.control import favourite, keep_only
 from homebody.agents.processors.question import fill as fill_blanks
-from homebody.agents.skills import wording
+from homebody.agents.skills import operator, wording
 from homebody.agents.skills.skill import Advice, Skill, shortlist
 
 
@@ -96,6 +96,8 @@ class LearnedPlan(Skill):
             "description": "advise: what the model reads, with {steps} and {next}",
         },
     }
+
+    operators = operator.PLAN
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)

@@ -12,6 +12,7 @@ from homebody.agents.harness.hooks import BeforeModel, Changes
 from homebody.agents.processors.base import GUARDS, Services, register
 from homebody.agents.processors.prior import last_kind
 from homebody.agents.processors.question import fill
+from homebody.agents.skills import operator
 from homebody.agents.skills.skill import Advice, Skill, shortlist
 
 TOLD = 3
@@ -95,6 +96,8 @@ class LocationMemory(Skill):
         },
         "pseudo": {"type": "number", "exclusiveMinimum": 0, "default": 2.0, "description": "k, the weight of the prior in looks"},
     }
+
+    operators = operator.MEMORY
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)

@@ -11,7 +11,7 @@ from homebody.agents.harness.hooks import BeforeModel, Changes, StepEnd
 from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Services, register
 from homebody.agents.processors.prior import fill_in
 from homebody.agents.processors.question import fill
-from homebody.agents.skills import page_reading
+from homebody.agents.skills import operator, page_reading
 from homebody.agents.skills.page_reading import Choice, Marks, Page
 from homebody.agents.skills.skill import Advice, Skill, shortlist
 
@@ -49,6 +49,8 @@ class FillSlot(Processor):
     after = (*GUARDS, "goal_words")
     schema = {"drop": {**COMMANDS, "default": [], "description": "words of the goal that are left out, in lower case"}}
 
+    operators = operator.FILL_SLOT
+
     def process(self, event: BeforeModel) -> Changes | None:
         """Write the words that are left into every filled slot, unless none is left."""
         drop = set(self.params["drop"])
@@ -77,6 +79,8 @@ class ResultPrior(Processor):
         "separator": SEPARATOR,
         "weight": {"type": "number", "minimum": 0.001, "maximum": 1000, "default": 1.0, "description": "factor on the difference"},
     }
+
+    operators = operator.RESULT_PRIOR
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)
@@ -157,6 +161,8 @@ class OpenAndCompare(Skill):
             "description": "worth of a page with which the search for a better one ends",
         },
     }
+
+    operators = operator.OPEN_AND_COMPARE
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)

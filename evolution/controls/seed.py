@@ -13,6 +13,7 @@ from typing import Any
 
 from homebody.agents.harness.seed import seed_documents
 from homebody.agents.harness.spec import HarnessSpec, harness_names
+from homebody.agents.processors.operator import method_of
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.envs import TaskSpec
 from homebody.envs.file import write_file
@@ -20,7 +21,6 @@ from homebody.evolution.controls.evaluation import summarize
 from homebody.evolution.gate.episodes import OnRecord, play_once
 from homebody.evolution.gate.player import EpisodesFailedError
 from homebody.evolution.proposers.edit import set_processors
-from homebody.evolution.proposers.operator import method_of
 from homebody.evolution.store import Store, holds
 
 CONSTRAINED = ("grammar", "score")

@@ -2,7 +2,7 @@
 
 An edit sets a processor of the library, takes one away, adds a sentence or two to the system prompt, or adds a processor of its own code,
 which runs in the sandbox. Everything in it is bounded. What training taught (milestones, counts) is never written by a model: it comes
-from the lessons, as `operators` sets it.
+from the findings, as the processor's own operators set it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,10 @@ from homebody.agents.harness.order import dimension_of, hook_of
 from homebody.agents.harness.patch import Patch, PatchError, pointer
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.agents.processors import REGISTRY, find, known
+from homebody.agents.processors.operator import Findings
 from homebody.envs.interpreter import one_line
 from homebody.envs.text import JsonError, parse_json
-from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.proposers.edit import new_id, set_processors, take_out, target
-from homebody.evolution.proposers.operator import Settings, param_of
-from homebody.evolution.proposers.operators import operators
 
 WHY_CHARACTERS = 160
 LEAST_PROMPT, PROMPT_CHARACTERS = 20, 300
@@ -36,6 +34,8 @@ MOST_LINES = 12
 """Lines of code, at most, below `def process(event):`."""
 NARROW = 20
 """Width of a range of numbers, at most, that a model chooses from instead of writing a number."""
+Offered = Mapping[str, Mapping[str, Any]]
+"""What is set with a processor: parameters by processor."""
 OWN_EDITS = ("system_prompt", "template", "code")
 """Processors that an edit of its own kind writes to, or that are too free for parameters."""
 
@@ -57,14 +57,13 @@ class Edit:
     patch: Patch
 
 
-def on_offer(spec: HarnessSpec, lessons: Lessons) -> dict[str, Settings]:
+def on_offer(spec: HarnessSpec, findings: Findings) -> dict[str, Offered]:
     """Return the processors that an edit may set, each with what is set besides the parameters that the edit gives.
 
     Those are the library's, and the user's own that are in the harness. A processor that needs what
-    training taught is on offer only where the lessons hold it and an operator says how it is set.
+    training taught is on offer only where an operator of its own sets it from the findings.
     """
-    found: dict[str, Settings] = {}
-    rows = operators()
+    found: dict[str, Offered] = {}
     own = {item["use"] for item in spec.components.values() if known(item["use"]) is None}
     for use in sorted((set(REGISTRY) | own) - {*OWN_EDITS}):
         processor = find(use)
@@ -75,10 +74,10 @@ def on_offer(spec: HarnessSpec, lessons: Lessons) -> dict[str, Settings]:
         if not taught or use in own:
             found[use] = {}
             continue
-        settings = (operator.build(spec, lessons) for operator in rows if operator.use == use)
-        first = next((setting for setting in settings if setting is not None), None)
+        edits = (operator.build(spec, findings) for operator in processor.operators)
+        first = next((edit for edit in edits if isinstance(edit, Mapping) and edit.get(use)), None)
         if first is not None:
-            found[use] = first
+            found[use] = {name: params for name, params in first.items() if params is not None}
     return found
 
 
@@ -106,7 +105,7 @@ def answer_schema(spec: HarnessSpec, offered: Collection[str], categories: Colle
     )
 
 
-def read_answer(text: str, schema: Mapping[str, Any], spec: HarnessSpec, offered: Mapping[str, Settings], tried: Collection[str]) -> Edit:
+def read_answer(text: str, schema: Mapping[str, Any], spec: HarnessSpec, offered: Mapping[str, Offered], tried: Collection[str]) -> Edit:
     """Make an edit of what a model wrote.
 
     Args:
@@ -139,7 +138,7 @@ def read_answer(text: str, schema: Mapping[str, Any], spec: HarnessSpec, offered
     return Edit(answer["answers"], one_line(answer["why"]), operator, dimension, signature, patch)
 
 
-def _patch(edit: Mapping[str, Any], spec: HarnessSpec, offered: Mapping[str, Settings]) -> tuple[str, str, str, Patch]:
+def _patch(edit: Mapping[str, Any], spec: HarnessSpec, offered: Mapping[str, Offered]) -> tuple[str, str, str, Patch]:
     """Return operator, id of the component at work, dimension and patch of an edit by the schema."""
     if "set" in edit:
         use = edit["set"]
@@ -150,7 +149,7 @@ def _patch(edit: Mapping[str, Any], spec: HarnessSpec, offered: Mapping[str, Set
         item = spec.components[name]
         return f"remove {name}", "", dimension_of(item, find(item["use"])), take_out(spec, name)
     if "prompt" in edit:
-        said = param_of(spec, "system_prompt", "text") or ""
+        said = spec.param("system_prompt", "text") or ""
         added = set_processors(spec, {"system_prompt": {"text": f"{said}\n{edit['prompt']}".strip()}})
         return f"prompt: {one_line(edit['prompt'][:80])}", target(spec, "system_prompt"), "context", added
     source = "\n".join(["def process(event):", *(f"    {line}" for line in edit["code"])]) + "\n"

@@ -67,6 +67,10 @@ class Evidence:
     """In that request: the first answer."""
     episodes: Sequence[EpisodeRecord] = ()
     """The training episodes behind the digests, in the same order, or none: for those who read traces."""
+    objective: str = "model"
+    """What a gain has to be: `model` or `success`; see `homebody.evolution.config.EvolveConfig.objective`."""
+    has_model: bool = True
+    """Whether a model plays."""
 
 
 class Proposer(Protocol):

@@ -9,9 +9,15 @@ from typing import Any
 from homebody.agents.harness.patch import Patch, is_same, pointer
 from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.processors import find, known
+from homebody.agents.processors.operator import Edit, Settings
 
 
-def set_processors(spec: HarnessSpec, settings: Mapping[str, Mapping[str, Any]]) -> Patch:
+def as_patch(spec: HarnessSpec, edit: Edit) -> Patch:
+    """Return what an edit operator does as a patch."""
+    return edit if isinstance(edit, list) else set_processors(spec, edit)
+
+
+def set_processors(spec: HarnessSpec, settings: Settings) -> Patch:
     """Return the patch that gives processors these parameters; those that are not there come in.
 
     Where several components use a processor, the patch is of the one whose id `target` returns. What
@@ -19,12 +25,14 @@ def set_processors(spec: HarnessSpec, settings: Mapping[str, Mapping[str, Any]])
 
     Args:
         spec: the harness.
-        settings: parameters by processor, a name or `module:Class`.
+        settings: parameters by processor, a name or `module:Class`; None takes the processor out.
     """
     patch: Patch = []
     for use, params in settings.items():
         name = target(spec, use)
-        if name in spec.components:
+        if params is None:
+            patch += take_out(spec, name) if name in spec.components else []
+        elif name in spec.components:
             patch += set_params(spec, name, params)
         else:
             version = find(use).version if known(use) is None else 1

@@ -18,6 +18,7 @@ from homebody.agents.models.backend import Backend, Message
 from homebody.agents.models.generation import Generation, Thinking
 from homebody.evolution.proposers.answer import AnswerError, answer_schema, on_offer, read_answer, shown
 from homebody.evolution.proposers.candidate import Candidate, Evidence, ProposerError, make_manifest
+from homebody.evolution.proposers.findings import gather
 from homebody.evolution.proposers.question import LEVELS, question
 
 ANSWER_TOKENS = 400
@@ -58,7 +59,7 @@ def _ask(
 ) -> Candidate:
     """Ask for one edit; `tried` grows by the behaviour that it leads to."""
     barred = {candidate.manifest["attribution_signature"] for candidate in earlier if not candidate.problem}
-    offered = on_offer(spec, evidence.lessons)
+    offered = on_offer(spec, gather(spec, evidence))
     schema = answer_schema(spec, list(offered), list(evidence.landscape.failures), barred)
     refused = [_refusal(candidate, evidence.objections.get(candidate.id, ())) for candidate in earlier]
     messages = _fitting(backend, [question(spec, evidence, list(offered), refused, level) for level in range(LEVELS)])

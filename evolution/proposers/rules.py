@@ -1,9 +1,12 @@
-"""The proposer without a model: it looks up which operators answer the failures that the digests show.
+"""The proposer without a model: it looks up which edit operators answer the failures that the digests show.
 
-Operators that answer more failures come first. One that was tried and flipped none of the tasks that it was to unlock goes to the end.
-After a round that shipped nothing, the last place of the round goes to a dimension of the harness that no edit has touched yet, if an
-operator there has any evidence for it: the guard against trying ever finer versions of what did not help. A round of one candidate has no
-place to spare for that: its operators come in their order, and the run goes on until each had its turn.
+Their order is evidence. Operators that cost few model calls come before those that cost many; of like cost the first is the one that is
+expected to mend most tasks: the failing ones that it answers, times the share of those predicted that it mended before in this run. Of
+equals one whose edit is written from what training showed comes before one that sets what a library holds, and the more specific before
+the less. One that was tried and mended nothing goes to the end. Where the objective is the model, operators
+that leave it nothing to decide come after all others. After a round that shipped nothing, the last place of the round goes to a
+dimension of the harness that no edit has touched yet, if an operator there answers a failure: the guard against trying ever finer
+versions of what did not help. A round of one candidate has no place to spare for that.
 
 An edit that was refused because its best twin gains more than the model is good machinery that leaves the model no part. It comes
 again, before all others, together with an operator that asks the model.
@@ -13,90 +16,142 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
+from homebody.agents.harness.order import dimension_of
 from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.agents.processors import find
+from homebody.agents.processors.operator import EditOperator, Findings, Settings, method_of
 from homebody.evolution.evidence.landscape import Landscape
-from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.proposers.candidate import Candidate, Evidence, make_manifest
-from homebody.evolution.proposers.edit import set_processors, target
-from homebody.evolution.proposers.operator import Build, EditOperator, Settings
+from homebody.evolution.proposers.edit import as_patch, target
+from homebody.evolution.proposers.findings import gather
 from homebody.evolution.proposers.operators import operators
 
 OFTEN = 2
 """Rejections at the gate, without one acceptance, after which an operator counts as failed though its flips were not measured."""
+CHEAP, DEAR = 1.25, 2.5
+"""Model calls of an edited harness, in those of the present one: up to the first an operator is cheap, beyond the second it is dear."""
+STEPS = 10.0
+"""Steps of an episode where none were played."""
 
-
-ASKING = "model"
-"""The dimension of processors that ask the model, and of the one that says how it decides."""
+Use = tuple[str, EditOperator]
+"""An operator, and the processor that declares it."""
 
 
 @dataclass(frozen=True)
 class _Option:
     operator: EditOperator
     patch: Patch
+    dimension: str
     signature: str
     """Id of the component at work."""
 
-    @property
-    def dimension(self) -> str:
-        return find(self.operator.use).dimension
-
 
 def propose(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
-    """Propose the operators that answer most of the failures; where the critic objects to one, the next takes its place."""
-    options = list(_options(spec, evidence))
+    """Propose the operators with most evidence for them; where the critic objects to one, the next takes its place."""
+    rest, landscape = _options(spec, evidence), evidence.landscape
+    options = list(islice(rest, k))
+    if 1 < k == len(options) and _idle(landscape, evidence.round) and not evidence.objections:
+        options[-1] = next((option for option in chain(options[-1:], rest) if option.dimension in landscape.untried), options[-1])
+    return [_candidate(option, evidence, number) for number, option in enumerate(options, 1)]
+
+
+def ranked(spec: HarnessSpec, evidence: Evidence, found: Findings) -> list[Use]:
+    """Return the operators that answer a failure, those with most evidence for them first."""
+    objected = {candidate.manifest["operator"] for candidate in evidence.proposed if candidate.id in evidence.objections}
+    every = [use for use in operators(spec) if evidence.has_model or use[1].without_model]
+    table = [use for use in every if answered(use[1], evidence.landscape)]
+    table.sort(key=lambda use: _place(use[1], spec, evidence, found))
+    pairs = [use for use in _pairs(every, evidence.landscape) if answered(use[1], evidence.landscape)]
+    return [use for use in (*pairs, *table) if use[1].name not in objected]
+
+
+def answered(operator: EditOperator, landscape: Landscape) -> int:
+    """Return how many failing tasks an operator answers."""
+    return sum(len(tasks) for category, tasks in landscape.failures.items() if category in operator.answers)
+
+
+def expected(operator: EditOperator, landscape: Landscape) -> float:
+    """Return how many failing tasks an operator may mend, as far as this run has shown: half of them where it was not tried."""
+    rate = landscape.hit_rates.get(operator.name, {"flipped": 0, "predicted": 0})
+    unmeasured = sum(edit["operator"] == operator.name and edit["flipped"] is None for edit in landscape.tried)
+    share = (rate["flipped"] + 1) / (rate["predicted"] + 2)
+    return float(answered(operator, landscape) * share * 0.5**unmeasured)
+
+
+def cost_tier(operator: EditOperator, spec: HarnessSpec, evidence: Evidence) -> int:
+    """Return 0 for an operator that adds few model calls or none, 1 for one that adds some, 2 for one that multiplies them."""
+    played = [digest.steps for digest in evidence.digests if digest.steps]
+    steps = sum(played) / len(played) if played else STEPS
+    method = method_of(spec)
+    calls = max(1.0, steps * {"rank": 0, "vote": spec.param("decide", "samples")}.get(method, 1))
+    after = (calls + operator.calls_episode + operator.calls_step * steps) / calls
+    return 0 if after <= CHEAP else 1 if after <= DEAR else 2
+
+
+def _place(operator: EditOperator, spec: HarnessSpec, evidence: Evidence, found: Findings) -> tuple[Any, ...]:
+    takes_over = operator.dictates and evidence.objective == "model"
     landscape = evidence.landscape
-    if k > 1 and _idle(landscape, evidence.round) and not evidence.objections:
-        fresh = next((option for option in options[k - 1 :] if option.dimension in landscape.untried), None)
-        if fresh is not None:
-            options.remove(fresh)
-            options.insert(k - 1, fresh)
-    return [_candidate(option, evidence, number) for number, option in enumerate(options[:k], 1)]
+    has_failed = _has_failed(operator.name, landscape)
+    # Names last: the order of operators with the same evidence must be some order.
+    is_grounded = operator.build(spec, found) != operator.build(spec, Findings())
+    evident = (-expected(operator, landscape), not is_grounded, len(operator.answers), operator.name)
+    return (takes_over, has_failed, cost_tier(operator, spec, evidence), *evident)
 
 
 def _options(spec: HarnessSpec, evidence: Evidence) -> Iterator[_Option]:
     """Yield the operators that apply and lead to a behaviour that was not tried, best first."""
-    failures = evidence.landscape.failures
-
-    def answered(operator: EditOperator) -> int:
-        return sum(len(tasks) for category, tasks in failures.items() if category in operator.answers)
-
-    objected = {candidate.manifest["operator"] for candidate in evidence.proposed if candidate.id in evidence.objections}
-    table = [operator for operator in operators() if operator.name not in objected and answered(operator)]
-    # Stable: of operators that answer as many failures, the table's order holds.
-    table.sort(key=lambda operator: (_has_failed(operator.name, evidence.landscape), -answered(operator)))
+    found = gather(spec, evidence)
     seen = {spec.behaviour_hash, *evidence.tried}
-    for operator in (
-        *(operator for operator in _pairs(evidence.landscape) if operator.name not in objected and answered(operator)),
-        *table,
-    ):
-        settings = operator.build(spec, evidence.lessons)
-        if settings is None:
+    for use, operator in ranked(spec, evidence, found):
+        edit = operator.build(spec, found)
+        if edit is None:
             continue
-        patch = set_processors(spec, settings)
+        patch = as_patch(spec, edit)
         try:
             edited = spec.patch(patch)
             edited.processors()
         except (HarnessError, PatchError):  # a rule or a class of the user's does the same, for example
             continue
-        # Where the component at work stays as it is, its activations would not show the edit.
-        name = target(spec, operator.use)
-        if edited.behaviour_hash not in seen and edited.components[name] != spec.components.get(name):
+        name = _at_work(spec, edited, use)
+        if edited.behaviour_hash not in seen and name:
             seen.add(edited.behaviour_hash)
-            yield _Option(operator, patch, name)
+            item = edited.components.get(name) or {"use": use, "params": {}}
+            yield _Option(operator, patch, dimension_of(item, find(use)) or "control", name)
 
 
-def _pairs(landscape: Landscape) -> Iterator[EditOperator]:
+def _at_work(spec: HarnessSpec, edited: HarnessSpec, use: str) -> str:
+    """Return the id of the component of a processor that an edit adds or changes, in its rules too.
+
+    It is empty where there is none: activations would not show the edit at work.
+    """
+    changed = [name for name, item in edited.components.items() if item["use"] == use and item != spec.components.get(name)]
+    if changed:
+        return min(changed)
+    return target(spec, use) if edited.adaptations != spec.adaptations else ""
+
+
+def _pairs(every: list[Use], landscape: Landscape) -> Iterator[Use]:
     """Yield what a twin took over, each with every operator that asks the model."""
     taken = dict.fromkeys(edit["operator"] for edit in landscape.tried if _is_taken_over(edit))
-    for first in (operator for operator in operators() if operator.name in taken):
-        for second in operators():
-            if second.use not in ("decide", first.use) and find(second.use).dimension == ASKING:
+    for use, first in (use for use in every if use[1].name in taken):
+        for asking, second in every:
+            if second.asks and asking not in ("decide", use):
                 why = f"Its twin gained more than the model, which now has a part in it. {second.why}"
-                yield EditOperator(f"{first.name}, and {second.name}", why, first.answers, second.use, _both(first, second))
+                yield (
+                    asking,
+                    EditOperator(
+                        f"{first.name}, and {second.name}",
+                        why,
+                        first.answers,
+                        lambda spec, found, one=first, other=second: _both(one, other, spec, found),  # type: ignore[misc]
+                        second.calls_episode,
+                        second.calls_step,
+                    ),
+                )
 
 
 def _is_taken_over(edit: Mapping[str, Any]) -> bool:
@@ -105,12 +160,13 @@ def _is_taken_over(edit: Mapping[str, Any]) -> bool:
     return edit["verdict"] == "rejected" and twin_gain is not None and twin_gain > max(0.0, gain or 0.0)
 
 
-def _both(first: EditOperator, second: EditOperator) -> Build:
-    def build(spec: HarnessSpec, lessons: Lessons) -> Settings | None:
-        one, other = first.build(spec, lessons), second.build(spec, lessons)
-        return None if one is None or other is None else {**one, **other}
-
-    return build
+def _both(first: EditOperator, second: EditOperator, spec: HarnessSpec, found: Findings) -> Settings | None:
+    one = first.build(spec, found)
+    if one is None or isinstance(one, list):
+        return None
+    edited = spec.patch(as_patch(spec, one))
+    other = second.build(edited, found)
+    return None if other is None or isinstance(other, list) else {**one, **other}
 
 
 def _has_failed(operator: str, landscape: Landscape) -> bool:

@@ -41,7 +41,7 @@ def test_a_person_sees_the_manifest_and_ships(homebody: Command, tmp_path: Path,
     assert answer.code == 0
     assert "r1c1 passed the gate: 3 tasks won, 0 lost" in answer.out
     card = dict(line.strip().split(maxsplit=1) for line in answer.out.splitlines() if line.startswith("  ") and line.strip()[0].isalpha())
-    assert card["operator"] == "learned_plan (memory)"
+    assert card["operator"] == "follow the learned plan (memory)"
     assert card["lost"] == "none"
     assert {"hypothesis", "evidence", "predicted", "won", "patch"} <= set(card)
     assert "'perhaps' is not one of 'ship', 'reject', 'stop'" in answer.out

@@ -14,6 +14,7 @@ from homebody.agents.models.backend import Prompt, Tool
 from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.kind import ModelKind
 from homebody.agents.models.scripted import Scripted
+from homebody.agents.processors.operator import method_of
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs import tasks as list_tasks
 from homebody.evolution.config import EvolveConfig
@@ -22,7 +23,6 @@ from homebody.evolution.controls.benchmark import benchmarks
 from homebody.evolution.controls.seed import FILE, choose_seed, seed_styles
 from homebody.evolution.gate.player import EpisodesFailedError
 from homebody.evolution.loop import evolve
-from homebody.evolution.proposers.operator import method_of
 from homebody.evolution.store import Store
 
 PRESS = {"types": ["press"], "numbers": 3}

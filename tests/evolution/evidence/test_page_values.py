@@ -11,14 +11,16 @@ import pytest
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.policy import NoModelPolicy
+from homebody.agents.processors import REGISTRY
+from homebody.agents.processors.operator import EditOperator, Findings
 from homebody.agents.skills import page_reading
 from homebody.envs import TaskSpec
 from homebody.evolution.evidence import page_values
 from homebody.evolution.evidence.explore import Explorer, Moment, Walk
 from homebody.evolution.evidence.learn import Lessons, learn
 from homebody.evolution.evidence.page_values import Sample
-from homebody.evolution.proposers.edit import set_processors
-from homebody.evolution.proposers.operator import EditOperator
+from homebody.evolution.proposers.edit import as_patch
+from homebody.evolution.proposers.findings import learned as from_lessons
 from homebody.evolution.proposers.operators import operators
 
 TASK = TaskSpec("train/a", "a", "train")
@@ -71,8 +73,8 @@ def test_learning_comes_out_the_same_again(learned: Lessons) -> None:
 
 
 def test_operators_climb_on_what_was_learned(learned: Lessons) -> None:
-    table = {operator.name: operator for operator in operators()}
     spec = HarnessSpec.from_json({"format": 2, "name": "seed", "components": {}})
+    table = {operator.name: operator for _, operator in operators(spec)}
     wins = []
     for name in ("end as successes end", "choose what the goal names", "open more choices", "leave out what all goals share"):
         spec = edited(spec, table[name], learned)
@@ -83,25 +85,26 @@ def test_operators_climb_on_what_was_learned(learned: Lessons) -> None:
 
 
 def test_operators_for_pages_apply_where_they_have_something_to_act_on(learned: Lessons) -> None:
-    table = {operator.name: operator for operator in operators()}
     seed = HarnessSpec.from_json({"format": 2, "name": "seed", "components": {}})
-    names = [operator.name for operator in operators() if operator.use in ("open_and_compare", "fill_slot", "result_prior")]
+    table = {operator.name: operator for _, operator in operators(seed)}
+    names = [operator.name for use in ("open_and_compare", "fill_slot", "result_prior") for operator in REGISTRY[use].operators]
     assert names[0] == "end as successes end"
-    assert [name for name in names if table[name].build(seed, Lessons()) is not None] == []
-    assert [name for name in names if table[name].build(seed, learned) is not None] == names[:2]
+    nothing, findings = Findings(), Findings(**from_lessons(learned))
+    assert [name for name in names if table[name].build(seed, nothing) is not None] == []
+    assert [name for name in names if table[name].build(seed, findings) is not None] == names[:2]
     spec = edited(seed, table[names[0]], learned)
     assert edited(spec, table[names[1]], learned).behaviour_hash == edited(seed, table[names[1]], learned).behaviour_hash
-    assert [name for name in names if table[name].build(spec, learned) is not None] == names[1:]
+    assert [name for name in names if table[name].build(spec, findings) is not None] == names[1:]
     for looks in (3, 7, 10):
         spec = edited(spec, table["open more choices"], learned)
         assert spec.components["open_and_compare"]["params"]["look"] == looks
-    assert table["open more choices"].build(spec, learned) is None
+    assert table["open more choices"].build(spec, findings) is None
 
 
 def edited(spec: HarnessSpec, operator: EditOperator, lessons: Lessons) -> HarnessSpec:
-    settings = operator.build(spec, lessons)
-    assert settings is not None
-    return spec.patch(set_processors(spec, settings))
+    edit = operator.build(spec, Findings(**from_lessons(lessons)))
+    assert edit is not None
+    return spec.patch(as_patch(spec, edit))
 
 
 # --- its parts

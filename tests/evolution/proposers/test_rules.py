@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,14 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homebody.agents.harness.spec import HarnessSpec, component
-from homebody.agents.processors import REGISTRY
 from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.gate.checked import CheckedCandidate, check_candidate
 from homebody.evolution.gate.critic import review
 from homebody.evolution.gate.manifest import check_manifest
 from homebody.evolution.proposers import Candidate, Evidence, set_processors
-from homebody.evolution.proposers.operators import operators
+from homebody.evolution.proposers.operators import SEEN, operators
 from homebody.evolution.proposers.rules import propose
 
 Make = Callable[..., Evidence]
@@ -37,49 +37,56 @@ def harness(*components: dict[str, Any]) -> HarnessSpec:
     return HarnessSpec.from_json({"format": 2, "name": "made", "components": {item["use"]: item for item in components}})
 
 
-@pytest.mark.parametrize(
-    ("categories", "expected"),
-    [
-        (("searching",), ["do not look twice", "ask where things are (1)", "remember where things were"]),
-        # Three loops and one unusable answer, two searches: what answers five failures, then four.
-        (("loop", "searching", "loop", "won", "unusable_answers", "loop", "searching"),
-         ["do not look twice", "learned_plan", "choose by score"]),
-        (("unusable_answers",), ["learned_plan", "choose by score", "guard against loops", "short history", "repair answers"]),
-        (("ceiling", "goal_untouched"), ["learned_plan", "commands about the goal first", "ask which command fits the goal"]),
-        (("unfinished",), ["end with the goal"]),
-        (("error",), ["read less"]),
-        (("won", "won"), []),
-        ((), []),
-    ],
-)  # fmt: skip
-def test_operators_are_ranked_by_the_failures_that_they_answer(
-    seed: HarnessSpec, evidence: Make, categories: tuple[str, ...], expected: list[str]
-) -> None:
-    assert names(propose(seed, evidence(*categories), 40))[: len(expected)] == expected
-    assert names(propose(seed, evidence(*categories), 2)) == expected[:2]
+def first_of(seed: HarnessSpec, evidence: Make, *categories: str, objective: str = "model", **more: Any) -> list[str]:
+    return names(propose(seed, replace(evidence(*categories, **more), objective=objective), 60))
 
 
-def test_what_shipped_harnesses_were_made_of_comes_first_as_before(seed: HarnessSpec, evidence: Make) -> None:
-    """The path that found the shipped harnesses: learned_plan, then a question to the model, then the memory of places."""
-    spec, tried, shipped = seed, {seed.behaviour_hash}, []
-    for number, (category, wanted) in enumerate(
-        [("unusable_answers", "learned_plan"), ("searching", "ask where things are (1)"), ("searching", "remember where things were")], 1
-    ):
-        candidates = {c.manifest["operator"]: c for c in propose(spec, evidence(category, tried=tuple(tried), number=number), 2)}
-        tried |= {spec.patch(c.patch).behaviour_hash for c in candidates.values()}
-        spec = spec.patch(candidates[wanted].patch)
-        shipped.append(wanted)
-    order = ["learned_plan", "visited", "location_prior", "location_memory", "show_candidates"]
-    assert [name for name in spec.in_order() if name in order] == order
+def test_operators_that_answer_more_failures_come_first(seed: HarnessSpec, evidence: Make) -> None:
+    # Three loops and a search: what answers both (4), what answers loops alone (3), what answers searches alone (1), in like cost.
+    found = first_of(seed, evidence, "loop", "searching", "loop", "won", "loop")
+    places = [found.index(name) for name in ("do not look twice", "guard against loops", "ask where things are")]
+    assert places == sorted(places)
+    assert first_of(seed, evidence, "won", "won") == first_of(seed, evidence) == []
+    assert first_of(seed, evidence, "unfinished") == ["end with the goal"]
+
+
+def test_what_costs_many_model_calls_comes_when_the_cheaper_ones_are_spent(seed: HarnessSpec, evidence: Make) -> None:
+    found = first_of(seed, evidence, "unusable_answers")
+    # One call a step as before; two; five.
+    assert found.index("repair answers") < found.index("ask which comes next") < found.index("vote among answers")
+    spent = [seed.patch(c.patch).behaviour_hash for c in propose(seed, evidence("unusable_answers"), 60)[:-2]]
+    assert first_of(seed, evidence, "unusable_answers", tried=tuple(spent)) == found[-2:]
+
+
+def test_what_leaves_the_model_nothing_to_decide_comes_last_where_the_model_counts(seed: HarnessSpec, evidence: Make) -> None:
+    for category, dictating in (("searching", "remember where things were"), ("unusable_answers", "follow the learned plan")):
+        assert first_of(seed, evidence, category)[-1] == dictating
+        assert first_of(seed, evidence, category, objective="success")[-1] != dictating
+
+
+def test_what_training_taught_comes_before_what_the_library_holds(seed: HarnessSpec, evidence: Make, episode: Any) -> None:
+    lost = [{"command": "jump", "observation": "You cannot jump here.", "accepted": False}] * 4
+    records = [episode(task_id="train/a-0", trace=lost)]
+    found = first_of(seed, evidence, "refused", episodes=records)
+    assert found.index("explain what was refused") < found.index("explain refusals")
+
+
+def test_a_policy_without_a_model_is_offered_what_changes_its_candidates(seed: HarnessSpec, evidence: Make) -> None:
+    given = replace(evidence("loop", "searching", "goal_untouched"), objective="success", has_model=False)
+    found = names(propose(seed, given, 60))
+    assert {"do not look twice", "guard against loops", "remember where things were", "follow the learned plan"} <= set(found)
+    assert not {"short history", "write a plan first", "say how an answer looks", "ask where things are", "choose by score"} & set(found)
 
 
 def test_the_manifest_of_a_candidate_is_complete(seed: HarnessSpec, evidence: Make) -> None:
-    _, second = propose(seed, evidence("searching", "won", "loop", "searching", "won", number=4), 2)
-    assert (second.id, second.dimension, second.problem) == ("r4c2", "model", "")
+    found = propose(seed, evidence("searching", "won", "unfinished", "searching", "won", number=4), 60)
+    (second,) = [c for c in found if c.manifest["operator"] == "ask where things are"]
+    number = found.index(second) + 1
+    assert (second.id, second.dimension, second.problem) == (f"r4c{number}", "model", "")
     assert second.manifest == {
-        "candidate_id": "r4c2",
+        "candidate_id": f"r4c{number}",
         "bucket": "model",
-        "operator": "ask where things are (1)",
+        "operator": "ask where things are",
         "hypothesis": "What the model has read of the world makes it expect things in some places more than in others.",
         "evidence": {"searching": ["train/a-0", "train/a-3"]},
         "predicted_impact": {"will_unlock": ["train/a-0", "train/a-3"], "will_stabilize": [], "at_risk": ["train/a-1", "train/a-4"]},
@@ -106,8 +113,8 @@ def test_a_task_that_was_lost_again_and_is_won_now_is_to_be_stabilised(seed: Har
 
 def test_every_patch_sets_what_training_taught(seed: HarnessSpec, evidence: Make) -> None:
     given = evidence("searching", "loop")
-    candidates = {c.manifest["operator"]: seed.patch(c.patch) for c in propose(seed, given, 40)}
-    learned_plan = candidates["learned_plan"]
+    candidates = {c.manifest["operator"]: seed.patch(c.patch) for c in propose(seed, given, 60)}
+    learned_plan = candidates["follow the learned plan"]
     assert params(learned_plan, "learned_plan") == {"frames": list(FRAMES), "explore": ["open #", "go to #"]}
     assert params(learned_plan, "decide") == {"method": "rank"}
     assert params(learned_plan, "visited") == {"forms": ["open #", "go to #"]}
@@ -116,7 +123,7 @@ def test_every_patch_sets_what_training_taught(seed: HarnessSpec, evidence: Make
     remembering = candidates["remember where things were"]
     assert params(remembering, "location_memory") == given.lessons.memory
     assert params(remembering, "decide") == {"method": "rank"}
-    assert params(candidates["ask where things are (1)"], "location_prior")["given"].count("{thing}") == 1
+    assert params(candidates["ask where things are"], "location_prior")["given"].count("{thing}") == 1
     assert params(candidates["short history"], "history_window") == {"turns": 4}
 
 
@@ -129,20 +136,20 @@ def test_nothing_is_proposed_twice(seed: HarnessSpec, evidence: Make) -> None:
             assert behaviour not in seen
             seen.add(behaviour)
             proposed.append(candidate.manifest["operator"])
-    assert sorted(proposed) == sorted(names(propose(seed, evidence("searching", "loop"), 40)))
+    assert sorted(proposed) == sorted(names(propose(seed, evidence("searching", "loop"), 60)))
 
 
 def test_without_lessons_nothing_is_proposed_that_needs_them(seed: HarnessSpec, evidence: Make) -> None:
-    found = names(propose(seed, evidence("searching", "loop", "ceiling", "order", lessons=Lessons()), 40))
+    found = names(propose(seed, evidence("searching", "loop", "ceiling", "order", lessons=Lessons()), 60))
     assert "choose by score" in found
-    assert not {"learned_plan", "do not look twice", "remember where things were", "wait for what must come first"} & set(found)
+    assert not {"follow the learned plan", "do not look twice", "remember where things were", "wait for what must come first"} & set(found)
 
 
 def test_weights_are_scaled_where_there_are_some(seed: HarnessSpec, evidence: Make) -> None:
     lessons = evidence().lessons
     ranking: dict[str, dict[str, Any]] = {"decide": {"method": "rank"}, "visited": {"forms": list(lessons.explore)}}
     spec = seed.patch(set_processors(seed, {**ranking, "location_memory": {**lessons.memory, "pseudo": 8.0}, "location_prior": {}}))
-    scaled = {c.manifest["operator"]: spec.patch(c.patch) for c in propose(spec, evidence("searching"), 40)}
+    scaled = {c.manifest["operator"]: spec.patch(c.patch) for c in propose(spec, evidence("searching"), 60)}
     # pseudo was 8, times 4 and a quarter; the weight is its default, 1.
     assert params(scaled["trust the prior more"], "location_memory")["pseudo"] == 32.0
     assert params(scaled["trust the prior less"], "location_memory")["pseudo"] == 2.0
@@ -191,7 +198,7 @@ def test_operators_apply_where_they_have_something_to_act_on(
     evidence: Make, operator: str, failure: str, base: list[dict[str, Any]], lessons: Lessons, expected: dict[str, Any] | None
 ) -> None:
     spec = harness(*base)
-    found = {c.manifest["operator"]: c for c in propose(spec, evidence(failure, lessons=lessons), 40)}
+    found = {c.manifest["operator"]: c for c in propose(spec, evidence(failure, lessons=lessons), 60)}
     if expected is None:
         assert operator not in found
         return
@@ -200,40 +207,41 @@ def test_operators_apply_where_they_have_something_to_act_on(
     assert len(edited.components) == len({item["use"] for item in [*base]} | set(expected))
 
 
-def test_every_operator_has_a_name_of_its_own_answers_known_failures_and_works_through_a_processor() -> None:
-    table = operators()
+def test_every_operator_has_a_name_of_its_own_answers_known_failures_and_says_why_in_a_sentence(seed: HarnessSpec) -> None:
+    table = [operator for _, operator in operators(seed)]
     assert len({operator.name for operator in table}) == len(table)
-    assert {operator.use for operator in table} <= set(REGISTRY)
     assert all(operator.answers and operator.answers <= set(CATEGORIES) - {"won"} for operator in table)
-    assert all(
-        len(operator.why) <= 400 and operator.why.endswith(".") and operator.why.count(". ") == 0 for operator in table
-    )  # one sentence
+    assert all(len(operator.why) <= 400 and operator.why.endswith(".") and operator.why.count(". ") == 0 for operator in table)
+    assert all(operator.signal in SEEN for operator in table if operator.signal)
 
 
-def test_a_operator_that_flipped_nothing_goes_to_the_end(seed: HarnessSpec, evidence: Make, round_report: Callable[..., Any]) -> None:
-    before = names(propose(seed, evidence("unusable_answers"), 40))
-    failed = [round_report(1, ("learned_plan", "memory"), flipped=[])]
-    assert names(propose(seed, evidence("unusable_answers", rounds=failed, number=3), 40)) == [*before[1:], "learned_plan"]
-    worked = [round_report(1, ("learned_plan", "memory"), flipped=["train/a-0"])]
-    assert names(propose(seed, evidence("unusable_answers", rounds=worked, number=3), 40)) == before
-    once = [round_report(1, ("learned_plan", "memory"))]  # rejected once, its flips not measured: it may have met a better one
-    assert names(propose(seed, evidence("unusable_answers", rounds=once, number=3), 40)) == before
-    twice = [*once, round_report(2, ("learned_plan", "memory"))]
-    assert names(propose(seed, evidence("unusable_answers", rounds=twice, number=4), 40))[-1] == "learned_plan"
+def test_an_operator_that_flipped_nothing_goes_to_the_end_and_one_that_did_to_the_front(
+    seed: HarnessSpec, evidence: Make, round_report: Callable[..., Any]
+) -> None:
+    before = first_of(seed, evidence, "unusable_answers")
+    assert before[0] != "short history"
+    failed = [round_report(1, (before[0], "context"), flipped=[])]
+    assert first_of(seed, evidence, "unusable_answers", rounds=failed, number=3)[-2:] == [before[0], "follow the learned plan"]
+    worked = [round_report(1, ("short history", "context"), flipped=["train/a-0"])]
+    assert first_of(seed, evidence, "unusable_answers", rounds=worked, number=3)[0] == "short history"
+    once = [round_report(1, (before[0], "context"))]  # rejected, its flips not measured: it may have met a better one
+    later = first_of(seed, evidence, "unusable_answers", rounds=once, number=3).index(before[0])
+    assert 0 < later < len(before) - 2
+    twice = [*once, round_report(2, (before[0], "context"))]
+    assert first_of(seed, evidence, "unusable_answers", rounds=twice, number=4)[-2] == before[0]
 
 
 def test_after_a_round_without_a_ship_a_dimension_that_nobody_touched_gets_a_turn(
     seed: HarnessSpec, evidence: Make, round_report: Callable[..., Any]
 ) -> None:
-    table = names(propose(seed, evidence("unusable_answers"), 40))
-    assert table[:3] == ["learned_plan", "choose by score", "guard against loops"]  # memory, control, control
-    idle = [round_report(1, ("something", "memory"), ("something else", "control"))]
+    table = propose(seed, evidence("unusable_answers"), 60)
+    touched = {table[0].dimension, table[1].dimension}
+    idle = [round_report(1, *(("something", dimension) for dimension in sorted(touched)))]
     first, second = propose(seed, evidence("unusable_answers", rounds=idle, number=2), 2)
-    assert first.manifest["operator"] == "learned_plan"
-    assert second.dimension in set(evidence(rounds=idle).landscape.untried)
-    assert second.manifest["operator"] == "short history"  # context: the first operator of the table in another dimension
-    shipping = [round_report(1, ("something", "memory"), ("something else", "control"), shipped="r1c1")]
-    assert names(propose(seed, evidence("unusable_answers", rounds=shipping, number=2), 2)) == table[:2]
+    assert first.manifest["operator"] == names(table)[0]
+    assert second.manifest["operator"] == next(c.manifest["operator"] for c in table if c.dimension not in touched)
+    shipping = [round_report(1, *(("something", dimension) for dimension in sorted(touched)), shipped="r1c1")]
+    assert names(propose(seed, evidence("unusable_answers", rounds=shipping, number=2), 2)) == names(table)[:2]
 
 
 def test_where_a_round_has_one_place_the_operators_come_in_their_order(
@@ -241,29 +249,25 @@ def test_where_a_round_has_one_place_the_operators_come_in_their_order(
 ) -> None:
     """Once operators of other dimensions took the only place of each round after a rejection, and the run ended before the memory."""
     failing = ("searching", "searching", "searching", "searching", "loop", "ceiling")
-    found = propose(seed, evidence(*failing), 40)
-    (learned_plan,) = [c for c in found if c.manifest["operator"] == "learned_plan"]
-    spec = seed.patch(learned_plan.patch)
-    tried, proposed = [seed.behaviour_hash, spec.behaviour_hash], list[str]()
-    rounds = [round_report(1, ("learned_plan", "memory"), shipped="r1c1")]
-    table = names(propose(spec, evidence(*failing, tried=tried, rounds=rounds, number=2), 40))
-    while candidates := propose(spec, evidence(*failing, tried=tried, rounds=rounds, number=len(rounds) + 1), 1):
+    tried, proposed, rounds = [seed.behaviour_hash], list[str](), list[Any]()
+    table = names(propose(seed, evidence(*failing), 60))
+    while candidates := propose(seed, evidence(*failing, tried=tried, rounds=rounds, number=len(rounds) + 1), 1):
         (candidate,) = candidates
         proposed.append(candidate.manifest["operator"])
-        tried.append(spec.patch(candidate.patch).behaviour_hash)
+        tried.append(seed.patch(candidate.patch).behaviour_hash)
         rounds.append(round_report(len(rounds) + 1, (proposed[-1], candidate.dimension)))  # it shipped nothing
-    assert proposed[:2] == ["ask where things are (1)", "remember where things were"]
     assert proposed == table
 
 
 def test_after_an_objection_the_next_operators_come(seed: HarnessSpec, evidence: Make) -> None:
+    table = first_of(seed, evidence, "unusable_answers")
     first = propose(seed, evidence("unusable_answers"), 2)
     leads_to = [seed.patch(c.patch).behaviour_hash for c in first]
     again = evidence("unusable_answers", objections={"r1c2": ["spent"]}, proposed=first, tried=leads_to)
-    assert names(propose(seed, again, 2)) == ["guard against loops", "short history"]
+    assert names(propose(seed, again, 2)) == table[2:4]
     # An objected operator is not used again even where it would lead elsewhere now.
     alone = evidence("unusable_answers", objections={"r1c2": ["spent"]}, proposed=first)
-    assert "choose by score" not in names(propose(seed, alone, 40))
+    assert table[1] not in names(propose(seed, alone, 60))
 
 
 def test_operator_that_a_rule_of_the_harness_stands_against_is_passed_over(evidence: Make) -> None:
@@ -273,30 +277,32 @@ def test_operator_that_a_rule_of_the_harness_stands_against_is_passed_over(evide
         "patch": [{"op": "add", "path": "/components/loop_guard", "value": component("loop_guard")}],
     }
     base = HarnessSpec.from_json({"format": 2, "name": "ruled", "components": {"decide": component("decide")}, "adaptations": [rule]})
-    found = names(propose(base, evidence("unusable_answers"), 40))
+    found = names(propose(base, evidence("unusable_answers"), 60))
     assert "guard against loops" not in found
-    assert found[:3] == ["learned_plan", "choose by score", "short history"]
+    assert "short history" in found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(number=st.integers(0, 10**6), failing=st.lists(st.sampled_from(sorted(CATEGORIES)), max_size=5))
 def test_whatever_the_harness_candidates_apply_and_the_critic_lets_them_pass(
     draw: Callable[[int], HarnessSpec], evidence: Make, number: int, failing: list[str]
 ) -> None:
     spec, given_evidence = draw(number), evidence(*failing)
-    candidates = propose(spec, given_evidence, 40)
-    assert candidates == propose(spec, given_evidence, 40)
+    candidates = propose(spec, given_evidence, 60)
+    assert candidates == propose(spec, given_evidence, 60)
     for candidate, critique in zip(candidates, review(spec, checked(spec, candidates), given_evidence), strict=True):
         assert spec.patch(candidate.patch).behaviour_hash != spec.behaviour_hash
         assert critique.objections == ()
 
 
 def test_another_sentence_takes_the_place_of_the_first(seed: HarnessSpec, evidence: Make) -> None:
-    (first,) = [c for c in propose(seed, evidence("searching"), 40) if c.manifest["operator"].startswith("ask where things are")]
-    asking = seed.patch(first.patch)
-    (second,) = [c for c in propose(asking, evidence("searching"), 40) if c.manifest["operator"].startswith("ask where things are")]
-    assert (first.manifest["operator"], second.manifest["operator"]) == ("ask where things are (1)", "ask where things are (2)")
-    assert params(asking, "location_prior")["given"] != params(asking.patch(second.patch), "location_prior")["given"]
+    found = {c.manifest["operator"]: c for c in propose(seed, evidence("searching"), 60)}
+    assert "ask where things are, in other words" not in found
+    asking = seed.patch(found["ask where things are"].patch)
+    again = {c.manifest["operator"]: c for c in propose(asking, evidence("searching"), 60)}
+    assert "ask where things are" not in again
+    other = asking.patch(again["ask where things are, in other words"].patch)
+    assert params(asking, "location_prior")["given"] != params(other, "location_prior")["given"]
 
 
 @pytest.mark.parametrize(
@@ -314,19 +320,21 @@ def test_another_sentence_takes_the_place_of_the_first(seed: HarnessSpec, eviden
 def test_what_a_twin_took_over_comes_again_with_a_question_to_the_model(
     seed: HarnessSpec, evidence: Make, round_report: Any, gain: float | None, twin_gain: float | None, verdict: str, comes_again: bool
 ) -> None:
-    (plan,) = propose(seed, evidence("unusable_answers"), 1)
-    assert plan.manifest["operator"] == "learned_plan"
-    before = round_report(1, ("learned_plan", "memory"))
+    *_, plan = propose(seed, evidence("unusable_answers"), 60)
+    assert plan.manifest["operator"] == "follow the learned plan"
+    before = round_report(1, ("follow the learned plan", "memory"))
     before["candidates"][0] |= {"gain": gain, "twin_gain": twin_gain, "verdict": verdict}
     behaviour = seed.patch(plan.patch).behaviour_hash
     given = evidence("unusable_answers", tried=[behaviour], number=2, rounds=[before])
-    first, second, *_ = propose(seed, given, 9)
-    assert (first.manifest["operator"] == "learned_plan, and ask where things are (1)") == comes_again
+    found = {c.manifest["operator"]: c for c in propose(seed, given, 60)}
+    pairs = [name for name in found if name.startswith("follow the learned plan, and ")]
+    assert bool(pairs) == comes_again
     if comes_again:
-        edited = seed.patch(first.patch)
+        assert list(found)[: len(pairs)] == pairs  # before all others
+        asked = found["follow the learned plan, and ask where things are"]
+        edited = seed.patch(asked.patch)
         assert params(edited, "learned_plan") == params(seed.patch(plan.patch), "learned_plan")
         assert params(edited, "location_prior") is not None
-        assert (first.dimension, first.manifest["attribution_signature"]) == ("model", "location_prior")
-        assert second.manifest["operator"].startswith("learned_plan, and ")
-        check_manifest(first.manifest)
-        assert review(seed, checked(seed, [first]), given)[0].accepted
+        assert (asked.dimension, asked.manifest["attribution_signature"]) == ("model", "location_prior")
+        check_manifest(asked.manifest)
+        assert review(seed, checked(seed, [asked]), given)[0].accepted

@@ -35,7 +35,7 @@ def copy(quarry_run: Path, tmp_path: Path) -> Path:
 def test_seed_and_shipped_edits_make_the_final_harness(quarry_run: Path) -> None:
     lineage = read_lineage(quarry_run)
     assert lineage.seed.behaviour_hash == HarnessSpec.load("generic-act").behaviour_hash == lineage.end["seed_hash"]
-    assert [edit.operator for edit in lineage.edits] == ["learned_plan"]
+    assert [edit.operator for edit in lineage.edits] == ["follow the learned plan"]
     assert lineage.edits[0].before == lineage.seed
     assert lineage.replayed.behaviour_hash == lineage.end["final_hash"] == lineage.final.behaviour_hash
     assert lineage.final.name == "generic-act-evolved"

@@ -1,0 +1,187 @@
+"""The edit operators of skills: what evolution can do with learned plans, memories of places and values of pages.
+
+Most of them dictate: what was learned decides, and the model has no part in it. Under the objective `model` they come after those that
+help the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from homebody.agents.processors.operator import (
+    AIMLESS,
+    ENDING,
+    LOOP,
+    SEARCHING,
+    UNABLE,
+    WRITING,
+    Build,
+    EditOperator,
+    Findings,
+    Settings,
+    method_of,
+    scaled,
+)
+
+if TYPE_CHECKING:
+    from homebody.agents.harness.spec import HarnessSpec
+
+MOST_LOOKS = 10
+"""Most choices of a list that are opened."""
+ANY = UNABLE | AIMLESS | ENDING | LOOP
+"""Little but the end tells why a failure failed where pages are opened, so all of its operators answer the same failures."""
+
+
+def _ranked_search(found: Findings) -> dict[str, Any]:
+    """What finds the way by what the harness knows: a ranking, and places that were looked at gone from the candidates."""
+    return {"decide": {"method": "rank"}, "visited": {"forms": list(found.explore)}, **found.names}
+
+
+def _plan(spec: HarnessSpec, found: Findings) -> Settings | None:
+    settings = found.skills.get("learned_plan")
+    return {**_ranked_search(found), **settings} if settings else None
+
+
+def _memory(spec: HarnessSpec, found: Findings) -> Settings | None:
+    settings = found.skills.get("location_memory")
+    return {**_ranked_search(found), **settings} if settings else None
+
+
+PLAN = (
+    EditOperator(
+        "follow the learned plan",
+        "Successes on training tasks reach the same milestones in the same order, so only what leads to the next one is offered.",
+        ANY,
+        _plan,
+        dictates=True,
+        without_model=True,
+    ),
+    EditOperator(
+        "leave a look unfinished",
+        "To end every look that was begun costs steps that another place would repay better.",
+        SEARCHING,
+        lambda spec, found: {"learned_plan": {"finish_looks": False}} if spec.param("learned_plan", "finish_looks") else None,
+        without_model=True,
+    ),
+)
+MEMORY = (
+    EditOperator(
+        "remember where things were",
+        "Things lie where their like lay in training, so those places are searched first.",
+        SEARCHING,
+        _memory,
+        dictates=True,
+        without_model=True,
+    ),
+    EditOperator(
+        "trust the prior more",
+        "Few looks in training say less of a place than what is expected of it.",
+        SEARCHING,
+        scaled("location_memory", "pseudo", 4.0, 0.001, 1000),
+        without_model=True,
+    ),
+    EditOperator(
+        "trust the prior less",
+        "What training showed says more of a place than what is expected of it.",
+        SEARCHING,
+        scaled("location_memory", "pseudo", 0.25, 0.001, 1000),
+        without_model=True,
+    ),
+)
+
+
+def _follow(spec: HarnessSpec, found: Findings) -> dict[str, Any] | None:
+    settings = found.skills.get("open_and_compare")
+    return {"decide": {"method": "rank"}, **settings} if settings and spec.id_of("open_and_compare") is None else None
+
+
+def _choose(spec: HarnessSpec, found: Findings) -> Settings | None:
+    """Where no page is right without its choices, following successes solves nothing by itself: then both come at once."""
+    if not found.pages:
+        return None
+    settings = _follow(spec, found) or {"open_and_compare": {}}
+    return {**settings, "open_and_compare": {**settings["open_and_compare"], "choose": True}}
+
+
+def _compare(param: str, value: Callable[[Findings], Any]) -> Build:
+    """Set a parameter of `open_and_compare` where that is in the harness and training in an environment of pages taught something."""
+
+    def build(spec: HarnessSpec, found: Findings) -> Settings | None:
+        there = found.pages and spec.id_of("open_and_compare") is not None
+        return {"open_and_compare": {param: value(found)}} if there else None
+
+    return build
+
+
+def _look_further(spec: HarnessSpec, found: Findings) -> Settings | None:
+    """Open twice as many and one, and weigh them as training showed."""
+    look = spec.param("open_and_compare", "look")
+    if not found.pages or look is None or look >= MOST_LOOKS:
+        return None
+    return {"open_and_compare": {"look": min(2 * look + 1, MOST_LOOKS), "weights": found.pages["weights"]}}
+
+
+def _fill_slot(spec: HarnessSpec, found: Findings) -> Settings | None:
+    """A model that writes fills the slot itself."""
+    return None if method_of(spec) in WRITING else found.skills.get("fill_slot")
+
+
+def _choice_prior(spec: HarnessSpec, found: Findings) -> Settings | None:
+    if not found.pages or spec.id_of("open_and_compare") is None:
+        return None
+    return {"result_prior": {name: found.pages[name] for name in ("fixed", "separator")}}
+
+
+OPEN_AND_COMPARE = (
+    EditOperator(
+        "end as successes end",
+        "Successes on training tasks fill the slot, open a choice and give the same last command.",
+        ANY,
+        _follow,
+        dictates=True,
+        without_model=True,
+    ),
+    EditOperator(
+        "choose what the goal names",
+        "A page that is ended with before the choices that the goal names were made is not what the goal asks for.",
+        ANY,
+        _choose,
+        dictates=True,
+        without_model=True,
+    ),
+    EditOperator(
+        "open more choices",
+        "What a choice is worth shows on its page, and what was measured on training pages tells the right ones from the others.",
+        ANY,
+        _look_further,
+        dictates=True,
+        without_model=True,
+    ),
+    EditOperator(
+        "end with what is good enough",
+        "On training tasks a page of this worth was right often enough, and the steps that are saved are not missing at the end.",
+        ANY,
+        _compare("enough", lambda found: found.pages["enough"]),
+        dictates=True,
+        without_model=True,
+    ),
+)
+FILL_SLOT = (
+    EditOperator(
+        "leave out what all goals share",
+        "Words that most goals have do not tell what this one asks for.",
+        ANY,
+        _fill_slot,
+        without_model=True,
+    ),
+)
+RESULT_PRIOR = (
+    EditOperator(
+        "ask which choice fits",
+        "The goal makes the model expect the text beside some choices more than beside others.",
+        ANY,
+        _choice_prior,
+        calls_step=1,
+    ),
+)

@@ -1,0 +1,157 @@
+"""What goals of training tasks meant, read off how they were won: pairs of a goal as said and in plain words, for a model to read by.
+
+Goals that were won by commands of the same forms in the same order mean the same kind of thing. An argument is named by the goal if its
+kind stands in its own goals clearly more often than in those of other tasks; else it is what happened to be at hand. Nothing here knows
+how goals are worded or what the commands mean.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from homebody.agents.processors.control import content_words
+from homebody.agents.processors.operator import Readings
+from homebody.agents.skills.wording import NUMBERED, Naming
+
+LEAST = 3
+"""Successes of one sequence of forms, at least, from which is read what they have in common."""
+NAMED = 0.1
+"""Share of goals that must name an argument's kind, at least."""
+MOST_PAIRS = 300
+VARIABLES = "abcdefghijklmnopqrstuvwxyz"
+_PLAIN = re.compile(r"\{\d+\}|[a-z0-9]+(?:[-_][a-z0-9]+)*")
+_KIND = re.compile(r"[a-z][a-z_-]*")
+
+Place = tuple[int, int]
+"""An argument: number of the step and place in its command."""
+Steps = tuple[tuple[str, tuple[str, ...]], ...]
+"""Commands as forms with their arguments."""
+
+
+def readings(bank: Sequence[Mapping[str, Any]], explore: Sequence[str], naming: Naming = NUMBERED) -> Readings | None:
+    """Read what goals meant off successes.
+
+    Args:
+        bank: successes, as `homebody.agents.processors.examples` has them, of commands that were all needed.
+        explore: forms of commands that reveal things; they say nothing of what a goal means.
+        naming: how instances are named.
+
+    Returns:
+        The readings; None where all goals mean one and the same thing, or too few were won.
+    """
+    groups: dict[tuple[str, ...], list[tuple[str, Steps]]] = {}
+    for success in bank:
+        steps = tuple(step for step in (naming.template(one["command"]) for one in success["steps"]) if step[0] not in explore)
+        if steps:
+            groups.setdefault(tuple(form for form, _ in steps), []).append((str(success["goal"]), steps))
+    made = [_meaning(group, naming) for _, group in sorted(groups.items()) if len(group) >= LEAST]
+    made = [meaning for meaning in made if len(meaning.variables) <= len(VARIABLES)]
+    if sum(map(len, (meaning.group for meaning in made))) < LEAST or len({plain for m in made for _, plain in m.pairs()}) < 2:
+        return None
+    pairs = [pair for meaning in made for pair in meaning.pairs()]
+    most = max((len(meaning.blanks) for meaning in made), default=0)
+    names = [sorted(set(chain.from_iterable(meaning.kinds_of(blank) for meaning in made))) for blank in range(most)]
+    step = max(1, -(-len(pairs) // MOST_PAIRS))
+    forms = tuple(dict.fromkeys(meaning.form for meaning in made))
+    return Readings(tuple(pairs[::step]), forms, tuple(map(tuple, names)), tuple(meaning.frame() for meaning in made))
+
+
+class _Meaning:
+    """What the successes of one sequence of forms have in common.
+
+    Args:
+        group: the successes, each a goal and its steps.
+        roles: by argument, its kind where that is always the same, `{n}` where the goal names it, `*` else.
+        variables: by argument, the letter of the instance that it is.
+        blanks: for each blank the first argument that fills it.
+        naming: how instances are named.
+    """
+
+    def __init__(
+        self,
+        group: Sequence[tuple[str, Steps]],
+        roles: Mapping[Place, str],
+        variables: Mapping[Place, int],
+        blanks: Sequence[Place],
+        naming: Naming,
+    ) -> None:
+        self.group, self.roles, self.variables, self.blanks, self.naming = group, roles, variables, blanks, naming
+        said = [self._said(number) for number in range(len(group[0][1]))]
+        # A step that took what was at hand, from wherever it was, says nothing that the others do not say.
+        telling = [text for number, text in enumerate(said) if not any(roles[place] == "*" for place in roles if place[0] == number)]
+        self.form = " then ".join(telling if set(_blanks(telling)) == set(_blanks(said)) and telling else said)
+
+    def _said(self, number: int) -> str:
+        form = self.group[0][1][number][0]
+        parts = form.split("#")
+        named = ["any" if (role := self.roles[number, place]) == "*" else role for place in range(len(parts) - 1)]
+        return "".join(chain.from_iterable(zip(parts, [*named, ""], strict=True))).strip()
+
+    def kinds_of(self, blank: int) -> list[str]:
+        """Return what filled a blank in training, one kind a success."""
+        if blank >= len(self.blanks):
+            return []
+        step, place = self.blanks[blank]
+        return [self.naming.kind(steps[step][1][place]) for _, steps in self.group]
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return each goal as said and in plain words."""
+        filled = [self.kinds_of(blank) for blank in range(len(self.blanks))]
+        return [
+            (goal, re.sub(r"\{(\d+)\}", lambda found, n=number: filled[int(found[1])][n], self.form))  # type: ignore[misc]
+            for number, (goal, _) in enumerate(self.group)
+        ]
+
+    def frame(self) -> dict[str, Any]:
+        """Return the plan that won, by the plain form."""
+        steps = [
+            {
+                "form": form,
+                "args": [f"{self.roles[number, place]}={VARIABLES[self.variables[number, place]]}" for place in range(len(args))],
+            }
+            for number, (form, args) in enumerate(self.group[0][1])
+        ]
+        return {"goal": " ".join(_PLAIN.findall(self.form.lower())), "steps": steps}
+
+
+def _meaning(group: Sequence[tuple[str, Steps]], naming: Naming) -> _Meaning:
+    places = [(number, place) for number, (_, args) in enumerate(group[0][1]) for place in range(len(args))]
+    named = {at: [steps[at[0]][1][at[1]] for _, steps in group] for at in places}
+    # Arguments that are one instance in every success are one variable.
+    order: dict[tuple[str, ...], int] = {}
+    variables = {at: order.setdefault(tuple(named[at]), len(order)) for at in places}
+    kinds = {at: [naming.kind(entity) for entity in named[at]] for at in places}
+    goals = [content_words(goal) for goal, _ in group]
+    roles: dict[Place, str] = {}
+    blanks: list[Place] = []
+    slots: dict[tuple[str, ...], str] = {}
+    for at in places:
+        key = tuple(kinds[at])
+        if len(set(key)) == 1:
+            roles[at] = key[0] if _KIND.fullmatch(key[0]) else "*"
+        elif key in slots:
+            roles[at] = slots[key]
+        elif _is_named(goals, key):
+            roles[at] = slots[key] = f"{{{len(blanks)}}}"
+            blanks.append(at)
+        else:
+            roles[at] = "*"
+    return _Meaning(group, roles, variables, blanks, naming)
+
+
+def _is_named(goals: Sequence[frozenset[str]], kinds: Sequence[str]) -> bool:
+    """Tell whether goals name their own kind clearly more often than those of other tasks."""
+    wanted = [content_words(kind) for kind in kinds]
+    own = sum(bool(words) and words <= goal for words, goal in zip(wanted, goals, strict=True)) / len(goals)
+    others = [
+        bool(words) and words <= goal for number, goal in enumerate(goals) for words, kind in zip(wanted, kinds, strict=True)
+        if kind != kinds[number]
+    ]  # fmt: skip
+    return own >= NAMED and own >= 2 * sum(others) / max(1, len(others))
+
+
+def _blanks(texts: Sequence[str]) -> list[str]:
+    return re.findall(r"\{\d+\}", " ".join(texts))
