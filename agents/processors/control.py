@@ -116,6 +116,13 @@ class Decide(Processor):
             signal="unusable",
         ),
         EditOperator(
+            "write again under a grammar",
+            "A free answer says what the model wants, and one that is no command is mended by asking for one that is.",
+            UNABLE,
+            lambda spec, found: {"decide": {"retry": True}} if method_of(spec) == "generate" else None,
+            calls_step=0.2,
+        ),
+        EditOperator(
             "choose by score",
             "A model that cannot write a command letter by letter may still prefer the right one of those on offer.",
             UNABLE | LOOP,
