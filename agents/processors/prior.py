@@ -46,7 +46,7 @@ def sentence(spec: HarnessSpec, found: Findings, number: int) -> Settings:
         "decide": {"method": "rank"},
         "visited": {"forms": list(found.explore)},
         **found.names,
-        "location_prior": json.loads(text)[number],
+        "location_prior": known[number],
     }
 
 
