@@ -11,18 +11,23 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.spec import canonical, digest
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.twin import REFERENCE
-from homebody.envs import TaskSpec
+from homebody.envs import EnvError, TaskSpec
 from homebody.envs.file import UserPath, expand_path, make_folder, replacing
+from homebody.envs.text import clean
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 FORM = 1
 """Of the store, events and episodes included: counted up when an older one cannot be read any more."""
@@ -248,6 +253,34 @@ class Store:
         if self._copy is not None:
             self._copy.cleanup()
             self._copy = None
+
+
+@contextmanager
+def reading(run_dir: UserPath) -> Iterator[None]:
+    """Name the run where what it holds is not as homebody writes it: it may come from anywhere.
+
+    Raises:
+        RunError: the block failed as code does that meets other data than it was written for.
+    """
+    try:
+        yield
+    except (AgentError, EnvError):
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError, sqlite3.DatabaseError) as error:
+        path = expand_path(run_dir) / NAME
+        problem = f"{type(error).__name__}: {clean(str(error))[:200]}"
+        raise RunError(f"{path} is not as homebody writes it ({problem}); give a run that this version of homebody made") from error
+
+
+def reads_run(read: F) -> F:
+    """Make a function whose first argument is a run directory read it within `reading`."""
+
+    @wraps(read)
+    def named(run_dir: UserPath, *rest: Any, **settings: Any) -> Any:
+        with reading(run_dir):
+            return read(run_dir, *rest, **settings)
+
+    return cast(F, named)
 
 
 def holds(run_dir: UserPath, kind: str) -> bool:

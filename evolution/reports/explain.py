@@ -18,12 +18,13 @@ from homebody.evolution.evidence.digest import CATEGORIES, PART
 from homebody.evolution.reports.history import History, candidates, read_history
 from homebody.evolution.reports.summary import cell, round_lines
 from homebody.evolution.reports.worth import gains
-from homebody.evolution.store import RunError
+from homebody.evolution.store import RunError, reads_run
 
 LONG = 64
 """Characters of a task's name that are shown in Markdown."""
 
 
+@reads_run
 def explain(run_dir: str | Path, number: int, candidate: str | None = None) -> dict[str, Any]:
     """Explain a round, or one of its candidates.
 

@@ -14,7 +14,7 @@ from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.envs.file import UserPath, expand_path
 from homebody.evolution.config import EvolveConfig
-from homebody.evolution.store import RunError, Store
+from homebody.evolution.store import RunError, Store, reads_run
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class Lineage:
         return spec
 
 
+@reads_run
 def read_lineage(run_dir: UserPath, data_dir: UserPath | None = None) -> Lineage:
     """Read a run that has ended.
 

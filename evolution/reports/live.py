@@ -12,7 +12,7 @@ from typing import Any
 
 from homebody.evolution.gate.stats import success_rate
 from homebody.evolution.reports import worth
-from homebody.evolution.store import Store
+from homebody.evolution.store import Store, reads_run
 
 PARTS = ("train", "validation")
 RECENT = 50
@@ -202,6 +202,7 @@ def _worth(report: Mapping[str, Any]) -> dict[str, str] | None:
     return {"share": worth.percent(item["model_share"]), "twin": worth.best_twin(item), "value": worth.value(item)}
 
 
+@reads_run
 def read_live(run_dir: str | Path) -> dict[str, Any] | None:
     """Read the state of a run, ended or not; None where the directory holds only evaluations.
 

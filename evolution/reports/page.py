@@ -23,6 +23,7 @@ from homebody.evolution.reports.history import History, cost, held_out, operator
 from homebody.evolution.reports.summary import EVOLVED, SEED, ended, grades, interval, objective, plays_twins, steps
 from homebody.evolution.reports.transcript import by_worth, groups, transcript
 from homebody.evolution.reports.worth import SHARE_HEADS, beside, best_twin, choice, gains, percent, share_cells, value
+from homebody.evolution.store import reads_run
 
 TRANSCRIPT_BYTES = 2_000_000
 """Room for transcripts on a page; what does not fit is counted there."""
@@ -36,6 +37,7 @@ ALTERNATIVES = {
 """What each figure shows, for those who do not see it."""
 
 
+@reads_run
 def build_page(run_dir: str | Path, transcript_bytes: int = TRANSCRIPT_BYTES) -> str:
     """Make the page of a run.
 

@@ -11,7 +11,7 @@ from homebody.evolution.reports import worth
 from homebody.evolution.reports.attribution import compare_rows
 from homebody.evolution.reports.gain import NO_GAIN, null_gain
 from homebody.evolution.reports.worth import percent
-from homebody.evolution.store import Store
+from homebody.evolution.store import Store, reads_run
 
 SEED, EVOLVED = "seed harness", "evolved harness"
 ROWS = (
@@ -35,6 +35,7 @@ ENDINGS = {
 """Why a run ends, as its result says it (`stopped`) and as people read it."""
 
 
+@reads_run
 def read_run(run_dir: str | Path) -> dict[str, Any]:
     """Read a run.
 

@@ -260,6 +260,37 @@ def bench_gate(runs: int, tasks: int, seed: int, json_path: str | None) -> None:
     write_json(json_path, found)
 
 
+@bench.command("soak", short_help="Mixed episodes for a time: leaks of memory, files and processes.")
+@click.option("--minutes", type=click.FloatRange(0.01, 10_000), default=20.0, show_default=True, metavar="M", help="How long.")
+@click.option(
+    "--memory", "memory_mib", type=click.IntRange(64, 1 << 20), default=2048, show_default=True, metavar="MIB", help="Most memory."
+)
+@json_out
+def bench_soak(minutes: float, memory_mib: int, json_path: str | None) -> None:
+    """Play mixed episodes, without a real model, and look after each round at what this process and its workers hold.
+
+    A leak is memory that grows by more than 5% after a warm-up of a quarter of the time or is above the bound, or more open files or
+    processes at the end. Exit code 1 where there is one.
+
+    \b
+    Example:
+      homebody bench soak --minutes 20 --memory 1500 --json soak.json
+    """
+    from homebody.scripts.bench import soak
+    from homebody.scripts.bench.result import machine
+
+    check_target(json_path)
+    with Console().progress("soaking") as advance:
+        found = soak.soak(minutes, memory_mib, lambda done, total, what: advance(int(done), max(1, int(total)), what))
+    for result in found["results"]:
+        click.echo(_line(result))
+    write_json(json_path, {"machine": machine(), **found})
+    if found["leaks"]:
+        error_line(f"leaks: {'; '.join(found['leaks'])}")
+        raise SystemExit(1)
+    click.echo("no leaks")
+
+
 def _line(result: dict[str, Any]) -> str:
     line = f"{result['name']:>27}  {_number(result['value'])} {result['unit']}"
     if result["peer"]:

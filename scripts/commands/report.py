@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -79,10 +80,23 @@ def report(
             hindrance = error.problem
     if folder is not None:
         make_folder(folder)
-    console.markdown(markdown(run))
-    write_json(json_path, run)
-    from homebody.evolution.reports.figure import draw_run, figures, save
+    from homebody.evolution.store import reading
+
+    with reading(run_dir):
+        console.markdown(markdown(run))
+        write_json(json_path, run)
+        _draw(run, png, folder)
+    if hindrance:
+        console.line(f"\nno HTML page: {hindrance}; give --html FILE with a place for it")
+        return
     from homebody.evolution.reports.page import build_page
+
+    write_file(page, build_page(run_dir))
+    console.line(f"\nHTML page: {page}")
+
+
+def _draw(run: dict[str, Any], png: str | None, folder: str | None) -> None:
+    from homebody.evolution.reports.figure import draw_run, figures, save
 
     if png is not None:
         draw_run(run, png)
@@ -90,11 +104,6 @@ def report(
         for name, figure in figures(run).items():
             for ending in (".png", ".svg"):
                 save(figure, Path(folder) / f"{name}{ending}")
-    if hindrance:
-        console.line(f"\nno HTML page: {hindrance}; give --html FILE with a place for it")
-        return
-    write_file(page, build_page(run_dir))
-    console.line(f"\nHTML page: {page}")
 
 
 def _explain(run_dir: str, number: int, candidate: str | None, json_path: str | None) -> None:

@@ -16,7 +16,7 @@ from homebody.agents.episode import ModelCall
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs.text import UnreadableError, read_json
-from homebody.evolution.store import Store
+from homebody.evolution.store import Store, reads_run
 from homebody.scripts.options import DEFAULT_ENV, env_kwargs
 from homebody.scripts.view.reel import Reel
 
@@ -76,6 +76,7 @@ def read_file(path: str) -> Stored:
     return Stored(record, title, str(content.get("env", DEFAULT_ENV)), dict(content.get("env_kwargs", {})), sights)
 
 
+@reads_run
 def read_run(run_dir: str) -> list[Stored]:
     """Read the episodes of a run, in the order in which they were kept.
 

@@ -142,7 +142,7 @@ class Site:
     def _buy(self, path: str, visit: Visit, form: str) -> Answer:
         base = f"/{path.split('/')[1]}/"
         token, _, wish = form.removeprefix("token=").partition("&")
-        is_meant = path == f"{base}buy" and secrets.compare_digest(token.encode(), visit.token.encode())
+        is_meant = path == f"{base}buy" and secrets.compare_digest(token.encode("utf-8", "replace"), visit.token.encode())
         receipt = bought(self.stock.shop, wish) if is_meant else None
         if receipt is None or receipt.product is None:
             return Answer(HTTPStatus.NOT_FOUND, text=_templates().get_template("missing.html").render(path=path[:200]))
