@@ -96,7 +96,7 @@ def ended(text: str, reason: object, generation: Generation, calls: CallReader) 
 def find_reason(answer: Any) -> object:
     """Return why a server says that its text ended; None where it does not say."""
     choices = answer.get("choices") if isinstance(answer, dict) else None
-    return choices[0].get("finish_reason") if choices and isinstance(choices[0], dict) else None
+    return choices[0].get("finish_reason") if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
 
 
 def find_overflow(error: RemoteRefusedError) -> tuple[int, int] | None:

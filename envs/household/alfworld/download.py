@@ -5,10 +5,13 @@ An archive is unpacked beside its place and renamed, so a folder of games is the
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import lzma
 import os
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -108,6 +111,12 @@ def fetch_games(data_dir: Path, *, url: str = URL, sha256: str = "", progress: P
     return games
 
 
+_DAMAGED: Final = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, struct.error, ValueError, RuntimeError, OverflowError
+)  # fmt: skip
+"""What the standard library raises over an archive that is none, or not whole."""
+
+
 def _unpack(archive: Path, games: Path) -> None:
     """Unpack the folder of games; it gets its name when it is whole."""
     beside = games.with_name(f".{GAMES_FOLDER}.part")
@@ -121,10 +130,14 @@ def _unpack(archive: Path, games: Path) -> None:
                 with file.open(member) as source, target.open("wb") as out:
                     shutil.copyfileobj(source, out, _BLOCK)
         beside.replace(games)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise ArchiveError(archive, f"is damaged or no zip file ({error})") from None
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
         raise ArchiveError(archive, "has a file and a folder of one name") from None
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL):  # These two come of places and streams that the archive names wrongly.
+            raise
+        raise ArchiveError(archive, f"is damaged or no zip file ({error})") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
