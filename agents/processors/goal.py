@@ -37,6 +37,7 @@ def learned_reading(found: Findings) -> Settings | None:
         "read_goal": {"examples": pairs, "most": SHOWN_READINGS, "forms": list(known.forms), "names": names},
         "learned_plan": {"frames": list(known.frames), "explore": list(found.explore)},
         **({"visited": {"forms": list(found.explore)}} if found.explore else {}),
+        **found.skills.get("location_memory", {}),
         **found.names,
     }
 

@@ -14,6 +14,7 @@ from homebody.agents.skills.wording import NUMBERED, Naming
 
 if TYPE_CHECKING:
     from homebody.agents.harness.spec import HarnessSpec
+    from homebody.agents.skills.learned_plan import Plan
 
 UNABLE = frozenset({"cut_off", "unusable_answers", "refused"})
 """Failure categories of a model that cannot give commands; `homebody.evolution.evidence.digest.CATEGORIES` says what each means."""
@@ -58,8 +59,8 @@ class Readings:
     forms: tuple[str, ...]
     """Plain forms with blanks {0}, {1}."""
     names: tuple[tuple[str, ...], ...]
-    """For each blank what filled it in training."""
-    frames: tuple[dict[str, Any], ...]
+    """For each blank what may fill it; nothing for the kinds of instances that an agent meets first."""
+    frames: tuple[Plan, ...]
     """For each form the plan that won, as `learned_plan` has it."""
 
 

@@ -23,9 +23,11 @@ from homebody.agents.skills.wording import NUMBERED, Naming
 from homebody.envs import CheckedEnv, TaskSpec
 from homebody.evolution.evidence import locations, page_values
 from homebody.evolution.evidence.explore import Explorer, Walk
+from homebody.evolution.evidence.guided_exploration import GuidedExploration
 from homebody.evolution.evidence.locations import LocationCounts
 from homebody.evolution.evidence.names import learn_naming, numbered
-from homebody.evolution.evidence.plans import RolloutTest, Success, candidate_plans
+from homebody.evolution.evidence.plans import RolloutOutcome, RolloutTest, Success, candidate_plans
+from homebody.evolution.evidence.readings import readings
 
 LEAST_BUDGET = 3
 """Environment steps with which anything can be learned."""
@@ -91,6 +93,10 @@ class Lessons:
     """Forms of commands that mostly finish an observation which another command began."""
     bank: tuple[Example, ...] = ()
     """Short successes."""
+    kinds: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+    """Kinds seen at each argument, sorted, by form of the commands that do not explore."""
+    first: tuple[str, ...] = ()
+    """Kinds of the instances that tasks begin with, sorted."""
     pages: PageTable | None = None
     """What an environment of pages taught; None elsewhere, and where no task was won."""
     naming: Naming = NUMBERED
@@ -239,24 +245,39 @@ class PlanLearner:
         candidates = candidate_plans([Success.of(walk.goal, plan, kinds, explore, naming) for walk, plan in wins], naming)
         goals = {walk.task.task_id: wording.goal_template(walk.goal, kinds)[0] for walk in walks}
         playable = [task for task in tasks if task.task_id in goals]
+        acting = acting_forms(walks, explore, naming)
         lessons = Lessons(
             explore=explore,
             **{name: getattr(counts, name) for name in LocationCounts.__dataclass_fields__},
             crowding=locations.best_crowding(scenes),
             finishing=locations.finishing_forms(order for _, order in read),
+            bank=solved(explorer, wins, kinds),
+            kinds={form: [sorted(some) for some in seen] for form, seen in acting.items()},
+            first=tuple(sorted({kind for walk in walks for command in walk.opening for kind in naming.kinds(command)})),
             naming=naming,
         )
-        test = RolloutTest(explorer.env, playable, goals, explore, lessons.memory, naming, budget // 2)
-        tested = test.run(candidates, acting_forms(walks, explore, naming))
+        meant = readings(lessons) if _are_worded_anew(goals) else None
+        if meant is not None:
+            settings = {"visited": {"forms": list(explore)}, "location_memory": lessons.memory, **lessons.names}
+            guided = GuidedExploration(explorer, acting, settings, explore, budget // 2)
+            wins += guided.run(playable, meant.frames)
+            lessons = replace(lessons, bank=solved(explorer, wins, kinds))
+            tested = RolloutOutcome((), {}, 0)
+        else:
+            tested = RolloutTest(explorer.env, playable, goals, explore, lessons.memory, naming, budget // 2).run(candidates, acting)
         plans = locations.with_skips(tested.plans, locations.barren_slots(scenes, counts, kinds))
-        bank = solved(explorer, wins, kinds)
         played = {walk.task.task_id for walk in (*walks, *covered)}
         steps = explorer.steps + tested.steps
-        return replace(lessons, frames=plans, support=tested.support, bank=bank, steps=steps, tasks=tuple(sorted(played)))
+        return replace(lessons, frames=plans, support=tested.support, steps=steps, tasks=tuple(sorted(played)))
 
 
 LEARNERS: Sequence[Learner] = (PageValueLearner(), PlanLearner())
 """In the order in which they are asked."""
+
+
+def _are_worded_anew(goals: Mapping[str, str]) -> bool:
+    """Tell whether most goals have a template of their own, so that no plan can be tested on several tasks of one template."""
+    return 2 * len(set(goals.values())) > len(goals) > 1
 
 
 def _naming(explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> Naming:

@@ -13,8 +13,8 @@ from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.agents.skills.wording import Naming
 from homebody.envs.text import one_line
 from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.evidence.readings import readings
 from homebody.evolution.proposers.candidate import Evidence
-from homebody.evolution.proposers.readings import readings
 
 MOST_OWN = 12
 """Successes of the model that are kept, the shortest."""
@@ -50,7 +50,7 @@ def gather(spec: HarnessSpec, evidence: Evidence) -> Findings:
         bank=bank,
         own=own,
         endings=tuple(dict.fromkeys(endings)),
-        readings=readings((*bank, *own), lessons.explore, lessons.naming),
+        readings=readings(lessons, own),
         triggers=triggers(won, lost),
         **learned(lessons),
     )

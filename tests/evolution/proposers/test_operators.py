@@ -12,11 +12,11 @@ from homebody.agents.processors import REGISTRY
 from homebody.agents.processors.operator import EditOperator, Findings, Refusal, always
 from homebody.agents.record import EpisodeRecord
 from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.evidence.readings import readings
 from homebody.evolution.proposers import Evidence
 from homebody.evolution.proposers.edit import as_patch
 from homebody.evolution.proposers.findings import gather, triggers, when
 from homebody.evolution.proposers.operators import operators
-from homebody.evolution.proposers.readings import readings
 from homebody.evolution.proposers.rules import propose
 
 Episode = Callable[..., EpisodeRecord]
@@ -196,7 +196,7 @@ HARBOUR = [
 
 
 def test_goals_said_in_other_words_are_read_off_how_they_were_won() -> None:
-    found = readings(HARBOUR, ("walk to #",))
+    found = readings(Lessons(explore=("walk to #",), kinds={"drop # on #": [["barrel"], ["dock"]]}), HARBOUR)
     assert found is not None
     assert found.forms == ("drop {0} on {1}", "tar {0} with brush")
     assert found.pairs[:2] == (
@@ -209,16 +209,30 @@ def test_goals_said_in_other_words_are_read_off_how_they_were_won() -> None:
     assert found.frames[1]["steps"][1] == {"form": "tar # with #", "args": ["{0}=a", "brush=c"]}
 
 
+def test_what_random_walks_saw_may_fill_a_blank_and_what_is_met_first_need_not_be_listed() -> None:
+    kinds = {"lift # off #": [["barrel", "crate", "keg", "sack"], ["pit"]], "drop # on #": [["barrel", "crate", "keg", "sack"], ["pit"]]}
+    found = readings(Lessons(explore=("walk to #",), kinds=kinds, first=("dock", "pit", "shed", "yard")), HARBOUR)
+    assert found is not None
+    assert found.names == (("barrel", "crate", "keg", "sack"), ())
+
+
+def test_the_same_commands_in_another_order_are_one_meaning() -> None:
+    bank = [*HARBOUR, *(won(f"{word} tar", "tar sack 1 with brush 1", "lift sack 1 off vat 1") for word in ("More", "Some", "Less"))]
+    found = readings(Lessons(explore=("walk to #",)), bank)
+    assert found is not None
+    assert len(found.forms) == 2
+
+
 def test_worlds_without_numbers_are_read_by_which_commands_won() -> None:
     bank = [won(f"{word} it, please", "open the big door", "step through") for word in ("Leave", "Exit", "Quit")]
     bank += [won(f"{word} the gong", "strike the bronze gong") for word in ("Sound", "Beat", "Hit")]
-    found = readings(bank, ())
+    found = readings(Lessons(), bank)
     assert found is not None
     assert set(found.forms) == {"open the big door then step through", "strike the bronze gong"}
     assert ("Beat the gong", "strike the bronze gong") in found.pairs
-    assert readings(bank[:3], ()) is None  # all goals mean one and the same
-    assert readings(bank[1:5], ()) is None  # too few of either
-    assert readings([], ()) is None
+    assert readings(Lessons(), bank[:3]) is None  # all goals mean one and the same
+    assert readings(Lessons(), bank[1:5]) is None  # too few of either
+    assert readings(Lessons()) is None
 
 
 def test_the_operator_lets_the_reading_of_the_model_decide_the_plan(evidence: Make) -> None:

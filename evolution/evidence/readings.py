@@ -10,11 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homebody.agents.processors.control import content_words
 from homebody.agents.processors.operator import Readings
-from homebody.agents.skills.wording import NUMBERED, Naming
+from homebody.agents.skills.learned_plan import Plan, Subgoal
+from homebody.agents.skills.wording import Naming
+
+if TYPE_CHECKING:
+    from homebody.evolution.evidence.learn import Lessons
 
 LEAST = 3
 """Successes of one sequence of forms, at least, from which is read what they have in common."""
@@ -25,38 +29,51 @@ VARIABLES = "abcdefghijklmnopqrstuvwxyz"
 _PLAIN = re.compile(r"\{\d+\}|[a-z0-9]+(?:[-_][a-z0-9]+)*")
 _KIND = re.compile(r"[a-z][a-z_-]*")
 
+
 Place = tuple[int, int]
 """An argument: number of the step and place in its command."""
 Steps = tuple[tuple[str, tuple[str, ...]], ...]
 """Commands as forms with their arguments."""
 
 
-def readings(bank: Sequence[Mapping[str, Any]], explore: Sequence[str], naming: Naming = NUMBERED) -> Readings | None:
+def readings(lessons: Lessons, more: Sequence[Mapping[str, Any]] = ()) -> Readings | None:
     """Read what goals meant off successes.
 
+    Forms of commands that reveal things say nothing of what a goal means.
+
     Args:
-        bank: successes, as `homebody.agents.processors.examples` has them, of commands that were all needed.
-        explore: forms of commands that reveal things; they say nothing of what a goal means.
-        naming: how instances are named.
+        lessons: what was learned, with the successes of exploration.
+        more: further successes, of commands that were all needed.
 
     Returns:
         The readings; None where all goals mean one and the same thing, or too few were won.
     """
     groups: dict[tuple[str, ...], list[tuple[str, Steps]]] = {}
-    for success in bank:
-        steps = tuple(step for step in (naming.template(one["command"]) for one in success["steps"]) if step[0] not in explore)
+    naming = lessons.naming
+    for success in (*lessons.bank, *more):
+        steps = tuple(step for step in (naming.template(one["command"]) for one in success["steps"]) if step[0] not in lessons.explore)
         if steps:
             groups.setdefault(tuple(form for form, _ in steps), []).append((str(success["goal"]), steps))
-    made = [_meaning(group, naming) for _, group in sorted(groups.items()) if len(group) >= LEAST]
+    # The same commands in another order are the same meaning: the order that won most often stands for it.
+    usual: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for forms in sorted(groups, key=lambda forms: (-len(groups[forms]), forms)):
+        usual.setdefault(tuple(sorted(forms)), forms)
+    made = [_meaning(groups[forms], naming) for forms in sorted(usual.values()) if len(groups[forms]) >= LEAST]
     made = [meaning for meaning in made if len(meaning.variables) <= len(VARIABLES)]
     if sum(map(len, (meaning.group for meaning in made))) < LEAST or len({plain for m in made for _, plain in m.pairs()}) < 2:
         return None
     pairs = [pair for meaning in made for pair in meaning.pairs()]
     most = max((len(meaning.blanks) for meaning in made), default=0)
-    names = [sorted(set(chain.from_iterable(meaning.kinds_of(blank) for meaning in made))) for blank in range(most)]
+    names = [_fillers(made, blank, lessons) for blank in range(most)]
     step = max(1, -(-len(pairs) // MOST_PAIRS))
     forms = tuple(dict.fromkeys(meaning.form for meaning in made))
-    return Readings(tuple(pairs[::step]), forms, tuple(map(tuple, names)), tuple(meaning.frame() for meaning in made))
+    return Readings(tuple(pairs[::step]), forms, tuple(names), tuple(meaning.frame() for meaning in made))
+
+
+def _fillers(made: Sequence[_Meaning], blank: int, lessons: Lessons) -> tuple[str, ...]:
+    """Return the kinds that may fill a blank, with those that random walks saw there; nothing where all of them are met first."""
+    found = {kind for meaning in made for kind in (*meaning.kinds_of(blank), *meaning.seen_at(blank, lessons.kinds))}
+    return () if found <= set(lessons.first) else tuple(sorted(found))
 
 
 class _Meaning:
@@ -64,21 +81,22 @@ class _Meaning:
 
     Args:
         group: the successes, each a goal and its steps.
+        naming: how instances are named.
         roles: by argument, its kind where that is always the same, `{n}` where the goal names it, `*` else.
         variables: by argument, the letter of the instance that it is.
         blanks: for each blank the first argument that fills it.
-        naming: how instances are named.
     """
 
     def __init__(
         self,
         group: Sequence[tuple[str, Steps]],
+        naming: Naming,
         roles: Mapping[Place, str],
         variables: Mapping[Place, int],
         blanks: Sequence[Place],
-        naming: Naming,
     ) -> None:
-        self.group, self.roles, self.variables, self.blanks, self.naming = group, roles, variables, blanks, naming
+        self._naming = naming
+        self.group, self.roles, self.variables, self.blanks = group, roles, variables, blanks
         said = [self._said(number) for number in range(len(group[0][1]))]
         # A step that took what was at hand, from wherever it was, says nothing that the others do not say.
         telling = [text for number, text in enumerate(said) if not any(roles[place] == "*" for place in roles if place[0] == number)]
@@ -95,7 +113,17 @@ class _Meaning:
         if blank >= len(self.blanks):
             return []
         step, place = self.blanks[blank]
-        return [self.naming.kind(steps[step][1][place]) for _, steps in self.group]
+        return [self._naming.kind(steps[step][1][place]) for _, steps in self.group]
+
+    def seen_at(self, blank: int, kinds: Mapping[str, Sequence[Sequence[str]]]) -> frozenset[str]:
+        """Return the kinds that random walks saw at every argument of a blank."""
+        steps = self.group[0][1]
+        seen = [
+            frozenset(kinds[steps[number][0]][place])
+            for (number, place), role in self.roles.items()
+            if role == f"{{{blank}}}" and steps[number][0] in kinds
+        ]
+        return frozenset.intersection(*seen) if seen else frozenset()
 
     def pairs(self) -> list[tuple[str, str]]:
         """Return each goal as said and in plain words."""
@@ -105,16 +133,14 @@ class _Meaning:
             for number, (goal, _) in enumerate(self.group)
         ]
 
-    def frame(self) -> dict[str, Any]:
+    def frame(self) -> Plan:
         """Return the plan that won, by the plain form."""
+        named = {at: f"{role}={VARIABLES[self.variables[at]]}" for at, role in self.roles.items()}
         steps = [
-            {
-                "form": form,
-                "args": [f"{self.roles[number, place]}={VARIABLES[self.variables[number, place]]}" for place in range(len(args))],
-            }
+            Subgoal(form=form, args=[named[number, place] for place in range(len(args))])
             for number, (form, args) in enumerate(self.group[0][1])
         ]
-        return {"goal": " ".join(_PLAIN.findall(self.form.lower())), "steps": steps}
+        return Plan(goal=" ".join(_PLAIN.findall(self.form.lower())), steps=steps)
 
 
 def _meaning(group: Sequence[tuple[str, Steps]], naming: Naming) -> _Meaning:
@@ -139,7 +165,7 @@ def _meaning(group: Sequence[tuple[str, Steps]], naming: Naming) -> _Meaning:
             blanks.append(at)
         else:
             roles[at] = "*"
-    return _Meaning(group, roles, variables, blanks, naming)
+    return _Meaning(group, naming, roles, variables, blanks)
 
 
 def _is_named(goals: Sequence[frozenset[str]], kinds: Sequence[str]) -> bool:
