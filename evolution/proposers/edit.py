@@ -8,7 +8,7 @@ from typing import Any
 
 from homebody.agents.harness.patch import Patch, is_same, pointer
 from homebody.agents.harness.spec import HarnessSpec, component
-from homebody.agents.processors import find, known
+from homebody.agents.processors import defaults, find, known
 from homebody.agents.processors.operator import Edit, Settings
 
 
@@ -49,6 +49,15 @@ def set_params(spec: HarnessSpec, name: str, params: Mapping[str, Any]) -> Patch
         for key, value in params.items()
         if key not in known or not is_same(known[key], value)
     ]
+
+
+def texts_of(spec: HarnessSpec) -> dict[str, str]:
+    """Return the texts that may be rewritten and are not empty, by `id.parameter`: those that the class of a processor calls `texts`."""
+    found: dict[str, str] = {}
+    for name, processor in spec.processors().items():
+        params = defaults(processor) | spec.components[name]["params"]
+        found |= {f"{name}.{param}": str(params[param]) for param in processor.texts if params.get(param)}
+    return found
 
 
 def take_out(spec: HarnessSpec, name: str) -> Patch:

@@ -20,12 +20,13 @@ from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Backend
 from homebody.agents.models.generation import Generation, Thinking
-from homebody.agents.processors import defaults, find
+from homebody.agents.processors import find
 from homebody.agents.record import StepRecord
 from homebody.envs.interpreter import one_line
 from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.proposers.candidate import Candidate, Evidence, ProposerError, make_manifest
-from homebody.evolution.proposers.edit import set_params
+from homebody.evolution.proposers.edit import set_params, texts_of
+from homebody.evolution.proposers.question import told_step
 
 try:
     from gepa.proposer.reflective_mutation.reflection_lm import StatelessReflectionLM
@@ -65,7 +66,7 @@ def propose(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
     """
     if evidence.backend is None:
         raise ProposerError("the proposer gepa asks a model, and there is none; name one with --proposer-model")
-    texts = _texts(spec)
+    texts = texts_of(spec)
     if not texts or not evidence.landscape.failures:
         return []
     select = RoundRobinReflectionComponentSelector()
@@ -80,15 +81,6 @@ def propose(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
         _rewrite(evidence.backend, spec, evidence, f"r{evidence.round}c{number}", component, texts)
         for number, component in enumerate(components, 1 + len(evidence.proposed))
     ]
-
-
-def _texts(spec: HarnessSpec) -> dict[str, str]:
-    """Return the texts that may be rewritten and are not empty, by `id.parameter`."""
-    found: dict[str, str] = {}
-    for name, processor in spec.processors().items():
-        params = defaults(processor) | spec.components[name]["params"]
-        found |= {f"{name}.{param}": str(params[param]) for param in processor.texts if params.get(param)}
-    return found
 
 
 def _rewrite(backend: Backend, spec: HarnessSpec, evidence: Evidence, name: str, component: str, texts: Mapping[str, str]) -> Candidate:
@@ -157,7 +149,7 @@ def _failed_tasks(evidence: Evidence) -> list[dict[str, str]]:
 
 
 def _steps(trace: Sequence[StepRecord]) -> str:
-    return "\n".join(f"> {one_line(step.command[:80])}\n{one_line(step.observation[:120])}" for step in trace[-MOST_STEPS:])
+    return "\n".join(told_step(step, 80, 120) for step in trace[-MOST_STEPS:])
 
 
 def _answer(backend: Backend, prompt: Any, seed: int) -> str:

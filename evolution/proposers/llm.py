@@ -16,14 +16,13 @@ from homebody.agents.errors import BadSchemaError, RemoteCannotError, RemoteRefu
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Backend, Message
 from homebody.agents.models.generation import Generation, Thinking
-from homebody.evolution.proposers.answer import AnswerError, answer_schema, on_offer, read_answer, shown
+from homebody.evolution.proposers.answer import AnswerError, answer_schema, make_offer, read_answer, shown
 from homebody.evolution.proposers.candidate import Candidate, Evidence, ProposerError, make_manifest
-from homebody.evolution.proposers.findings import gather
 from homebody.evolution.proposers.question import LEVELS, question
 
 ANSWER_TOKENS = 400
 """Most tokens of an answer: what the schema lets a model write at most, in tokens of three characters."""
-PROMPT_TOKENS = 1536
+PROMPT_TOKENS = 2048
 """Most tokens of a question; a smaller context leaves it less."""
 
 REFUSAL_CHARACTERS = 160
@@ -59,13 +58,13 @@ def _ask(
 ) -> Candidate:
     """Ask for one edit; `tried` grows by the behaviour that it leads to."""
     barred = {candidate.manifest["attribution_signature"] for candidate in earlier if not candidate.problem}
-    offered = on_offer(spec, gather(spec, evidence))
-    schema = answer_schema(spec, list(offered), list(evidence.landscape.failures), barred)
+    offer = make_offer(spec, evidence)
+    schema = answer_schema(spec, offer, list(evidence.landscape.failures), barred)
     refused = [_refusal(candidate, evidence.objections.get(candidate.id, ())) for candidate in earlier]
-    messages = _fitting(backend, [question(spec, evidence, list(offered), refused, level) for level in range(LEVELS)])
+    messages = _fitting(backend, [question(spec, evidence, offer, refused, level) for level in range(LEVELS)])
     answer = _generate(backend, messages, schema, evidence.seed)
     try:
-        edit = read_answer(answer, schema, spec, offered, tried)
+        edit = read_answer(answer, schema, spec, offer, tried)
     except AnswerError as error:
         manifest = make_manifest(name, "control", "no edit", "What the model wrote is no edit.", evidence, (), "")
         return Candidate(name, "control", [], manifest, problem=f"{error}; it wrote {shown(answer)}")

@@ -1,57 +1,73 @@
 """What a model is asked: the landscape, the present harness and what is on offer, in a text that fits a small context.
 
-The question has levels of brevity. The first says all, with a failed episode and what each processor is for; the last gives names alone.
+The question has levels of brevity. The first says all, with two failed episodes, what the model wrote in them, and what each processor is
+for; the last gives names alone. Of processors only those are told that are in the harness or have an operator against one of the failures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import CUT, Message
 from homebody.agents.processors import find
+from homebody.agents.record import StepRecord
 from homebody.envs.interpreter import one_line
 from homebody.evolution.evidence.digest import CATEGORIES
-from homebody.evolution.proposers.answer import bounds
+from homebody.evolution.proposers.answer import Offer, bounds
 from homebody.evolution.proposers.candidate import Evidence
 
 LEVELS = 4
-"""0 says all; 1 leaves out the failed episode; 2 also what processors are for; 3 also parameters and what was tried."""
+"""0 says all; 1 leaves out the second failed episode and what processors are for; 2 also their parameters, the solved tasks and what
+operators are for; 3 also the other failed episode, what was tried, the processors and the forms of an edit."""
 TRIED = 6
 """Edits of earlier rounds that are told, the latest ones."""
 STEPS = 4
-"""Last steps of the failed episode that are quoted."""
+"""Last steps of a failed episode that are quoted."""
+MOST_TOLD = 16
+"""Processors that are told, at most; the others may be set all the same."""
 ROLE = (
     "You improve the harness of an agent. A harness is a set of processors around a language model that does tasks by writing commands. "
     "You answer with one JSON object and nothing else."
 )
 FORMS = (
     "Write one edit that answers one of the failures: a JSON object with answers (the failure's name), why (a sentence of your own) and "
-    'edit, which is {"set": a processor, "params": an object}, {"remove": one of the harness}, {"prompt": advice that is added to '
-    'the system prompt}, or {"hook": a hook, "code": the lines of a Python function body of event}.'
+    'edit, which is {"apply": an edit that is ready}, {"set": a processor, "params": an object}, {"remove": one of the harness}, '
+    '{"prompt": advice that is added to the system prompt}, {"rewrite": a text of the harness, "text": a better one with the same blanks}, '
+    '{"example": the number of a solved task, "thoughts": one for each of its commands}, '
+    'or {"hook": a hook, "code": the lines of a Python function body of event}.'
 )
 
+SHORT_FORM = "Write one edit that answers one of the failures: a JSON object with answers (the failure's name), why (a sentence) and edit."
+"""Where there is no room for more: a grammar keeps the model to the forms."""
 
-def question(spec: HarnessSpec, evidence: Evidence, offered: Sequence[str], refused: Sequence[str], level: int) -> list[Message]:
+
+def question(spec: HarnessSpec, evidence: Evidence, offer: Offer, refused: Sequence[str], level: int) -> list[Message]:
     """Write the chat that asks for one edit.
 
     Args:
         spec: the present harness.
         evidence: what is known of its failures.
-        offered: processors that may be set.
+        offer: what may be chosen from.
         refused: what was proposed in this round already and is not wanted again, in words; it stands behind all the rest, so that the
             questions of a round share their beginning.
         level: of brevity, 0 to `LEVELS` - 1.
     """
     parts = [_failures(evidence)]
-    if level < 1:
-        parts += _failed_episode(evidence)
+    parts += islice(_failed_episodes(evidence), (2, 1, 1, 0)[level])
     parts.append("The harness now:\n" + "\n".join(f"- {_component(name, spec.components[name])}" for name in spec.in_order()))
     if level < 3 and evidence.landscape.tried:
         parts.append("Tried before:\n" + "\n".join(_tried(edit) for edit in evidence.landscape.tried[-TRIED:]))
-    parts.append("Processors that you may set:\n" + "\n".join(_offer(use, level) for use in offered))
-    parts.append(FORMS)
+    if offer.options:
+        ready = [f"- {name}" + ("" if level > 1 else f": {option.operator.why}") for name, option in offer.options.items()]
+        parts.append("Edits that are ready:\n" + "\n".join(ready))
+    if offer.solved and level < 2:
+        parts.append("Solved tasks:\n" + "\n".join(f"- {number}: {_solved(success)}" for number, success in offer.solved.items()))
+    if level < 3:
+        parts.append("Processors that you may set:\n" + "\n".join(_offer(use, level) for use in _relevant(spec, evidence, offer)))
+    parts.append(FORMS if level < 3 else SHORT_FORM)
     last = f"{CUT}\n\nNot again:\n" + "\n".join(f"- {line}" for line in refused) if refused else ""
     return [{"role": "system", "content": ROLE}, {"role": "user", "content": "\n\n".join(parts) + last}]
 
@@ -65,14 +81,34 @@ def _failures(evidence: Evidence) -> str:
     return "\n".join(lines)
 
 
-def _failed_episode(evidence: Evidence) -> Iterator[str]:
-    """Yield the end of the first episode that failed for the most frequent reason, where traces are given."""
-    first = next(iter(evidence.landscape.failures.values()))[0]
-    for record in evidence.episodes:
-        if record.task_id == first:
-            steps = [f"> {_cut(step.command, 80)}\n{_cut(step.observation, 160)}" for step in record.trace[-STEPS:]]
-            yield "\n".join([f"The end of one that failed, with the goal: {_cut(record.goal, 160)}", *steps])
-            return
+def _failed_episodes(evidence: Evidence) -> Iterator[str]:
+    """Yield the ends of episodes, the first that failed for each reason, the most frequent first, where traces are given."""
+    records = {record.task_id: record for record in evidence.episodes}
+    for category, tasks in evidence.landscape.failures.items():
+        for record in islice((records[task] for task in tasks if task in records), 1):
+            steps = [told_step(step, 80, 160) for step in record.trace[-STEPS:]]
+            yield "\n".join([f"The end of one that failed ({category}), with the goal: {_cut(record.goal, 160)}", *steps])
+
+
+def told_step(step: StepRecord, command: int, observation: int) -> str:
+    """Return a step in so many characters: what the model wrote, where that is more than the command; the command, the answer."""
+    wrote = step.response.strip()
+    lines = [f"It wrote: {_cut(wrote, observation)}"] if wrote and wrote != step.command else []
+    return "\n".join(
+        [*lines, f"> {_cut(step.command, command)}{'' if step.accepted else ' (refused)'}", _cut(step.observation, observation)]
+    )
+
+
+def _solved(success: Mapping[str, Any]) -> str:
+    return f"{_cut(success['goal'], 100)}: {_cut('; '.join(step['command'] for step in success['steps']), 240)}"
+
+
+def _relevant(spec: HarnessSpec, evidence: Evidence, offer: Offer) -> list[str]:
+    """Return the processors to be told: those in the harness, then those with an operator against a failure."""
+    there = {item["use"] for item in spec.components.values()}
+    failed = set(evidence.landscape.failures)
+    useful = [use for use in offer.processors if use not in there and any(failed & one.answers for one in find(use).operators)]
+    return [*(use for use in offer.processors if use in there), *useful][:MOST_TOLD]
 
 
 def _component(name: str, item: Mapping[str, Any]) -> str:
@@ -85,10 +121,10 @@ def _tried(edit: Mapping[str, Any]) -> str:
 
 
 def _offer(use: str, level: int) -> str:
-    if level > 2:
+    if level > 1:
         return f"- {use}"
     values = ", ".join(f"{name}: {_values(rule)}" for name, rule in find(use).schema.items() if rule.get("type") not in ("array", "object"))
-    purpose = "" if level > 1 else " " + (find(use).__doc__ or "").partition("\n")[0]
+    purpose = "" if level > 0 else " " + (find(use).__doc__ or "").partition("\n")[0]
     return f"- {use}({values}){purpose}"
 
 

@@ -42,7 +42,9 @@ Use = tuple[str, EditOperator]
 
 
 @dataclass(frozen=True)
-class _Option:
+class Option:
+    """An operator that applies to a harness."""
+
     operator: EditOperator
     patch: Patch
     dimension: str
@@ -52,11 +54,11 @@ class _Option:
 
 def propose(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
     """Propose the operators with most evidence for them; where the critic objects to one, the next takes its place."""
-    rest, landscape = _options(spec, evidence), evidence.landscape
-    options = list(islice(rest, k))
-    if 1 < k == len(options) and _idle(landscape, evidence.round) and not evidence.objections:
-        options[-1] = next((option for option in chain(options[-1:], rest) if option.dimension in landscape.untried), options[-1])
-    return [_candidate(option, evidence, number) for number, option in enumerate(options, 1)]
+    rest, landscape = options(spec, evidence), evidence.landscape
+    chosen = list(islice(rest, k))
+    if 1 < k == len(chosen) and _idle(landscape, evidence.round) and not evidence.objections:
+        chosen[-1] = next((option for option in chain(chosen[-1:], rest) if option.dimension in landscape.untried), chosen[-1])
+    return [_candidate(option, evidence, number) for number, option in enumerate(chosen, 1)]
 
 
 def ranked(spec: HarnessSpec, evidence: Evidence, found: Findings) -> list[Use]:
@@ -102,7 +104,7 @@ def _place(operator: EditOperator, spec: HarnessSpec, evidence: Evidence, found:
     return (takes_over, has_failed, cost_tier(operator, spec, evidence), *evident)
 
 
-def _options(spec: HarnessSpec, evidence: Evidence) -> Iterator[_Option]:
+def options(spec: HarnessSpec, evidence: Evidence) -> Iterator[Option]:
     """Yield the operators that apply and lead to a behaviour that was not tried, best first."""
     found = gather(spec, evidence)
     seen = {spec.behaviour_hash, *evidence.tried}
@@ -120,7 +122,7 @@ def _options(spec: HarnessSpec, evidence: Evidence) -> Iterator[_Option]:
         if edited.behaviour_hash not in seen and name:
             seen.add(edited.behaviour_hash)
             item = edited.components.get(name) or {"use": use, "params": {}}
-            yield _Option(operator, patch, dimension_of(item, find(use)) or "control", name)
+            yield Option(operator, patch, dimension_of(item, find(use)) or "control", name)
 
 
 def _at_work(spec: HarnessSpec, edited: HarnessSpec, use: str) -> str:
@@ -184,7 +186,7 @@ def _idle(landscape: Landscape, number: int) -> bool:
     return bool(last) and "shipped" not in last
 
 
-def _candidate(option: _Option, evidence: Evidence, number: int) -> Candidate:
+def _candidate(option: Option, evidence: Evidence, number: int) -> Candidate:
     name, operator = f"r{evidence.round}c{number}", option.operator
     manifest = make_manifest(name, option.dimension, operator.name, operator.why, evidence, operator.answers, option.signature)
     return Candidate(name, option.dimension, option.patch, manifest)

@@ -14,11 +14,12 @@ from homebody.agents.models.backend import Backend, Prompt, Tool
 from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.processors import REGISTRY
+from homebody.agents.processors.operator import Findings
 from homebody.agents.record import EpisodeRecord
-from homebody.evolution.evidence.learn import Lessons
 from homebody.evolution.gate.manifest import check_manifest
 from homebody.evolution.proposers import Candidate, Evidence, ProposerError, find_proposer
-from homebody.evolution.proposers.answer import MOST_LINES, PROMPT_CHARACTERS, answer_schema, on_offer
+from homebody.evolution.proposers.answer import MOST_LINES, PROMPT_CHARACTERS, answer_schema, make_offer, on_offer
+from homebody.evolution.proposers.findings import gather
 from homebody.evolution.proposers.llm import ANSWER_TOKENS, propose
 
 Make = Callable[..., Evidence]
@@ -46,6 +47,9 @@ ADVICE = {"prompt": "Never give a command twice in a row."}
         ({"set": "learned_plan", "params": {"finish_looks": False}}, "set learned_plan", "learned_plan", "memory",
          {"learned_plan": {"frames": [{"goal": "press it", "steps": [{"form": "press", "args": []}]}], "explore": ["open #", "go to #"],
                        "finish_looks": False}, "decide": {"method": "rank"}, "visited": {"forms": ["open #", "go to #"]}}),
+        ({"apply": "guard against stalls"}, "guard against stalls", "stall_guard", "control", {"stall_guard": {}}),
+        ({"rewrite": "show_candidates.header", "text": "Choose:"}, "rewrite show_candidates.header", "show_candidates", "context",
+         {"show_candidates": {"header": "Choose:", "footer": "Answer with one command from this list, exactly as it is written."}}),
         ({"remove": "show_candidates"}, "remove show_candidates", "", "context", {"show_candidates": None}),
         ({"hook": "before_model", "code": ["if event['steps_left'] > 3:", "    return None", "return {'content': 'Hurry.'}"]},
          "code at before_model: if event['steps_left'] > 3:     return None return {'content", "code", "control", {"code": {}}),
@@ -78,6 +82,35 @@ def test_advice_is_added_to_the_system_prompt_and_makes_one_where_there_is_none(
     assert candidate.manifest["attribution_signature"] == "system_prompt"
 
 
+def test_a_solved_task_is_shown_with_thoughts_of_the_models_own(
+    seed: HarnessSpec, evidence: Make, episode: Callable[..., EpisodeRecord]
+) -> None:
+    steps = [{"command": "open it", "observation": "It opens."}, {"command": "take it", "observation": "Taken."}]
+    records = [episode(True, task_id="train/a-2", goal="get the ring", trace=steps)]
+    (candidate,) = ask(seed, evidence, answer({"example": "1", "thoughts": ["It is shut.", "Now\nit is open.", "Done."]}), episodes=records)
+    assert (candidate.problem, candidate.manifest["operator"]) == ("", "example with thoughts: get the ring")
+    (shown,) = seed.patch(candidate.patch).components["examples"]["params"]["bank"]
+    assert [step["thought"] for step in shown["steps"]] == ["It is shut.", "Now it is open."]
+    assert [step["command"] for step in shown["steps"]] == ["open it", "take it"]  # of training, whatever the model writes
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("Goal {goal}, seen {steps}: sum up.", ""), ("Sum it up.", "rewrite summary.text: the text lost {goal}, {steps}; keep every blank")],
+)
+def test_a_text_that_is_written_anew_keeps_its_blanks(evidence: Make, text: str, problem: str) -> None:
+    base = HarnessSpec.from_json({"format": 2, "name": "b", "components": {"summary": component("summary")}})
+    (candidate,) = ask(base, evidence, answer({"rewrite": "summary.text", "text": text}))
+    assert candidate.problem.partition("; it wrote")[0] == problem
+
+
+def test_a_system_prompt_grows_no_further_than_a_small_context_holds(evidence: Make) -> None:
+    text = {"text": "x" * 1790}
+    base = HarnessSpec.from_json({"format": 2, "name": "b", "components": {"system_prompt": component("system_prompt", text)}})
+    (candidate,) = ask(base, evidence, answer(ADVICE))
+    assert candidate.problem.startswith("the system prompt has 1790 characters and no room for more")
+
+
 def test_what_stands_around_the_object_is_ignored(seed: HarnessSpec, evidence: Make) -> None:
     (candidate,) = ask(seed, evidence, f"Sure! Here it is:\n```json\n{answer(GUARD)}\n```")
     assert candidate.problem == ""
@@ -101,6 +134,9 @@ def test_what_stands_around_the_object_is_ignored(seed: HarnessSpec, evidence: M
         (answer({"set": "code", "params": {}}), "at /edit"),
         (answer({"remove": "learned_plan"}), "at /edit"),  # not there
         (answer({"prompt": "Act."}), "at /edit"),
+        (answer({"apply": "win at once"}), "at /edit"),
+        (answer({"rewrite": "system_prompt.colour", "text": "Red."}), "at /edit"),
+        (answer({"example": "1", "thoughts": ["So."]}), "at /edit"),  # no task was solved
         (answer({"prompt": "x" * (PROMPT_CHARACTERS + 1)}), "at /edit"),
         (answer({"hook": "step_end", "code": ["return None"]}), "at /edit"),
         (answer({"hook": "before_model", "code": ["pass"] * (MOST_LINES + 1)}), "at /edit"),
@@ -165,7 +201,7 @@ def test_an_objection_is_told_and_one_new_edit_is_asked_for(seed: HarnessSpec, e
 def test_the_question_tells_the_landscape(
     seed: HarnessSpec, evidence: Make, round_report: Callable[..., Any], episode: Callable[..., EpisodeRecord]
 ) -> None:
-    steps = [{"command": f"press {n}", "observation": f"Nothing\x1f {n}."} for n in range(9)]
+    steps = [{"command": f"press {n}", "observation": f"Nothing\x1f {n}.", "response": "I press.", "accepted": n != 7} for n in range(9)]
     records = [episode(task_id="train/a-1", goal="open it", trace=[]), episode(task_id="train/a-0", goal="press it " * 50, trace=steps)]
     backend = Scripted([answer(GUARD)])
     rounds = [round_report(1, ("an operator", "memory"), shipped="r1c1")]
@@ -174,8 +210,9 @@ def test_the_question_tells_the_landscape(
     prompt = backend.calls[0].prompt
     assert "Of 3 training tasks 1 were solved." in prompt
     assert "- loop (1): at least a third of the steps repeated a command with the same answer" in prompt
-    assert "with the goal: press it press it" in prompt
-    assert "> press 5\nNothing  5.\n" in prompt  # the last four steps
+    assert "The end of one that failed (loop), with the goal: press it press it" in prompt
+    assert "It wrote: I press.\n> press 5\nNothing  5.\n" in prompt  # the last four steps
+    assert "> press 7 (refused)\nNothing  7." in prompt
     assert "> press 4" not in prompt
     assert "- history_window turns=20" in prompt
     assert "- an operator: shipped" in prompt
@@ -237,10 +274,10 @@ def test_a_server_that_is_down_stops_the_run_with_its_own_message(seed: HarnessS
 
 
 def test_a_processor_that_needs_lessons_is_on_offer_only_with_them(seed: HarnessSpec, evidence: Make) -> None:
-    taught = on_offer(seed, evidence().lessons)
+    taught, nothing = on_offer(seed, gather(seed, evidence())), on_offer(seed, Findings())
     assert {"learned_plan", "visited", "location_memory"} <= set(taught)
-    assert set(taught) - set(on_offer(seed, Lessons())) >= {"learned_plan", "visited", "location_memory"}
-    assert {"answer", "generation", "think"} <= set(on_offer(seed, Lessons()))
+    assert set(taught) - set(nothing) >= {"learned_plan", "visited", "location_memory"}
+    assert {"answer", "generation", "think"} <= set(nothing)
     assert not {"code", "system_prompt", "template", "trace_detail", "shaped_reward", "training_marks"} & set(taught)
     assert set(taught) <= set(REGISTRY)
 
@@ -303,7 +340,7 @@ def test_whatever_a_model_writes_is_a_valid_edit_or_a_reason(
 def test_the_schema_is_one_and_small_enough_for_a_grammar(seed: HarnessSpec, evidence: Make) -> None:
     from homebody.agents.models.llama.sampling import schema_grammar
 
-    schema = answer_schema(seed, list(on_offer(seed, evidence().lessons)), ["loop"])
+    schema = answer_schema(seed, make_offer(seed, evidence("loop")), ["loop"])
     sets = {
         form["properties"]["set"]["const"]: form["properties"]["params"]["properties"]
         for form in schema["properties"]["edit"]["anyOf"]
