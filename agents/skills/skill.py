@@ -87,7 +87,7 @@ class Skill(Processor):
             for command, prior in zip(event.candidates, event.prior, strict=True)
             if not advice.shortlist or command in advice.shortlist
         ]
-        kept.sort(key=lambda pair: -ranks.get(pair[0], 0))
+        kept.sort(key=lambda pair: (-ranks.get(pair[0], 0), -pair[1]))
         return {**changes, "candidates": tuple(c for c, _ in kept), "prior": tuple(p for _, p in kept)}
 
 
