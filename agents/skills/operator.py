@@ -1,7 +1,7 @@
 """The edit operators of skills: what evolution can do with learned plans, memories of places and values of pages.
 
 Most of them dictate: what was learned decides, and the model has no part in it. Under the objective `model` they come after those that
-help the model.
+help the model, as those do by which a skill says what it knows and a model chooses.
 """
 
 from __future__ import annotations
@@ -48,7 +48,25 @@ def _memory(spec: HarnessSpec, found: Findings) -> Settings | None:
     return {**_ranked_search(found), **settings} if settings else None
 
 
+def _told(use: str, **more: Any) -> Build:
+    """Let a skill advise a model that reads a prompt: without one there is nobody to be told."""
+
+    def build(spec: HarnessSpec, found: Findings) -> Settings | None:
+        settings = found.skills.get(use)
+        if settings is None or method_of(spec) == "rank":
+            return None
+        return {**found.names, use: {**settings[use], **more, "mode": "advise"}}
+
+    return build
+
+
 PLAN = (
+    EditOperator(
+        "say what the learned plan wants next",
+        "A model that reads which steps reached goals like this one, and finds what serves the next one first, can still choose otherwise.",
+        ANY,
+        _told("learned_plan"),
+    ),
     EditOperator(
         "follow the learned plan",
         "Successes on training tasks reach the same milestones in the same order, so only what leads to the next one is offered.",
@@ -66,6 +84,12 @@ PLAN = (
     ),
 )
 MEMORY = (
+    EditOperator(
+        "say where things were",
+        "A model that reads where the like of a thing lay in training can weigh it against what it sees.",
+        SEARCHING,
+        _told("location_memory"),
+    ),
     EditOperator(
         "remember where things were",
         "Things lie where their like lay in training, so those places are searched first.",
@@ -134,6 +158,12 @@ def _choice_prior(spec: HarnessSpec, found: Findings) -> Settings | None:
 
 
 OPEN_AND_COMPARE = (
+    EditOperator(
+        "say what is worth opening",
+        "A model that finds first what successes on training pages went on with can still choose otherwise.",
+        ANY,
+        _told("open_and_compare", choose=True),
+    ),
     EditOperator(
         "end as successes end",
         "Successes on training tasks fill the slot, open a choice and give the same last command.",

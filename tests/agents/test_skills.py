@@ -8,6 +8,7 @@ from homebody.agents.models.backend import CUT
 from homebody.agents.policy import ExecutorPolicy, NoModelPolicy
 from homebody.agents.skills.skill import LEAST_SHORTLIST, shortlist
 
+
 @pytest.mark.parametrize(
     ("count", "advised", "kept"),
     [
@@ -48,7 +49,11 @@ def test_a_plan_names_the_instances_that_it_knows(make, yard):
 def test_locations_that_advise_leave_the_prior_of_the_others_and_name_the_usual_places(make, yard):
     memory = make("location_memory", {"hits": {"crate": {"dock": 3}}, "looks": {"dock": 4, "shed": 9}, "mode": "advise"})
     changes = memory.process(yard.ask(("walk to shed 1", "walk to dock 2"), focus=("search", "crate")))
-    assert (changes["candidates"], changes["prior"], changes["advised"]) == (("walk to dock 2", "walk to shed 1"), (2.0, 1.0), "walk to dock 2")
+    assert (changes["candidates"], changes["prior"], changes["advised"]) == (
+        ("walk to dock 2", "walk to shed 1"),
+        (2.0, 1.0),
+        "walk to dock 2",
+    )
     assert changes["content"].endswith("Where crate was found most often: dock.")
 
 

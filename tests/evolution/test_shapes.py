@@ -193,10 +193,12 @@ def played(env: Any, some: Sequence[TaskSpec], spec: HarnessSpec, policy: Any, m
     return records
 
 
-def proposed(records: Sequence[EpisodeRecord], lessons: Lessons, spec: HarnessSpec, k: int = 6) -> list[HarnessSpec]:
+def proposed(
+    records: Sequence[EpisodeRecord], lessons: Lessons, spec: HarnessSpec, k: int = 6, *, has_model: bool = True
+) -> list[HarnessSpec]:
     """What the rules make of a harness after these episodes."""
     digests = [digest_episode(record, max_steps=20, naming=lessons.naming) for record in records]
-    evidence = Evidence(1, digests, survey(digests, []), lessons, frozenset(), 0, episodes=records)
+    evidence = Evidence(1, digests, survey(digests, []), lessons, frozenset(), 0, episodes=records, has_model=has_model)
     return [spec.patch(candidate.patch).check() for candidate in propose(spec, evidence, k)]
 
 
@@ -227,7 +229,7 @@ def test_the_rules_lead_to_tasks_with_names_that_training_did_not_have(world: An
     env, train, test, _, lessons = world
     seed = HarnessSpec.load("generic-act")
     records = played(env, train, seed, RandomPolicy())
-    edited = [spec for spec in proposed(records, lessons, seed, 20) if spec.id_of("learned_plan")]
+    edited = [spec for spec in proposed(records, lessons, seed, 20, has_model=False) if spec.id_of("learned_plan")]
     assert edited
     for policy in (NoModelPolicy(), ExecutorPolicy()):
         before = sum(record.won for record in played(env, test, seed, policy, 12))

@@ -64,6 +64,18 @@ def test_what_leaves_the_model_nothing_to_decide_comes_last_where_the_model_coun
         assert first_of(seed, evidence, category, objective="success")[-1] != dictating
 
 
+def test_a_skill_is_told_to_a_model_before_it_decides_itself(seed: HarnessSpec, evidence: Make) -> None:
+    found = {c.manifest["operator"]: c for c in propose(seed, evidence("searching", "unusable_answers"), 60)}
+    for told, dictating, use in (
+        ("say what the learned plan wants next", "follow the learned plan", "learned_plan"),
+        ("say where things were", "remember where things were", "location_memory"),
+    ):
+        assert list(found).index(told) < list(found).index(dictating)
+        one, other = (seed.patch(found[name].patch) for name in (told, dictating))
+        assert params(one, use) == {**(params(other, use) or {}), "mode": "advise"}
+        assert params(one, "decide") == params(seed, "decide")
+
+
 def test_what_training_taught_comes_before_what_the_library_holds(seed: HarnessSpec, evidence: Make, episode: Any) -> None:
     lost = [{"command": "jump", "observation": "You cannot jump here.", "accepted": False}] * 4
     records = [episode(task_id="train/a-0", trace=lost)]
