@@ -23,7 +23,7 @@ KNOWN: dict[str, list[Any]] = {
     "template.text": ["{{ content }}", "{% if content %}Now:{% endif %}", "Act."],
 }
 """Values of parameters that must meet more than their schema says."""
-PATTERNS = {r"^(\*|\{\d+\}|[a-z][a-z_-]*)=[a-zA-Z]$": ["*=a", "{0}=b", "dock=c", "{1}=d"], r"^\{\d+\}$": ["{0}", "{1}"]}
+PATTERNS = {r"^(\*|\{\d+\}|[^={}*]+)=[a-zA-Z]$": ["*=a", "{0}=b", "dock=c", "{1}=d"], r"^\{\d+\}$": ["{0}", "{1}"]}
 """Texts that match a pattern; elsewhere the default, lengthened."""
 SOURCES = [
     "def process(event):\n    return None",
