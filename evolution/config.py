@@ -12,7 +12,7 @@ from homebody.agents.models.names import is_remote
 from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.proposers.registry import find_proposer
 
-MODES = ("literal", "outweigh", "statistical")
+MODES = ("no-regression", "sign-test", "noise-aware")
 """How the gate judges paired rollouts, see `gate.rule`."""
 GATES = ("auto", *MODES)
 ISOLATIONS = ("none", "variants")
@@ -27,6 +27,39 @@ HOW = ("concurrency", "timeout_s", "proposer_timeout_s")
 
 class ConfigError(AgentError):
     """A setting of an evolution that cannot be used."""
+
+
+@dataclass(frozen=True)
+class RoundCost:
+    """The most episodes of a round: every candidate is played to the end, and one is shipped. What was played before costs nothing."""
+
+    train: int
+    """Training tasks."""
+    validation: int
+    """Validation tasks."""
+    candidates: int
+    variants: bool = False
+    """Whether edits may become variants."""
+
+    @property
+    def fork(self) -> int:
+        """Of an edit that is no gain: it may be played on the training tasks, and come back as a variant."""
+        return self.train + 1 + self.validation if self.variants else 0
+
+    @property
+    def candidate(self) -> int:
+        """Of a candidate: its smoke run, the validation tasks, and its fork."""
+        return 1 + self.validation + self.fork
+
+    @property
+    def ship(self) -> int:
+        """Of an edit that is shipped: the training tasks with all variants, and without each on its own."""
+        return 2 * self.train if self.variants else 0
+
+    @property
+    def total(self) -> int:
+        """Of the round."""
+        return self.train + self.validation + self.candidates * self.candidate + self.ship
 
 
 @dataclass(frozen=True)
@@ -62,7 +95,7 @@ class EvolveConfig:
     exploration_steps: int = 200_000
     """Environment steps of model-free exploration of training tasks; 0 turns it off."""
     gate: str = "auto"
-    """One of `MODES`, or `auto`: an A/A run chooses between `outweigh` and `statistical`."""
+    """One of `MODES`, or `auto`: an A/A run chooses between `sign-test` and `noise-aware`."""
     noise_tasks: int = 4
     """Validation tasks that the A/A run plays a second time; played only for the gate `auto`."""
     objective: str | None = None

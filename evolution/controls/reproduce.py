@@ -16,9 +16,9 @@ from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.envs.core import did_you_mean
 from homebody.envs.file import expand_path
-from homebody.evolution.config import EvolveConfig
-from homebody.evolution.controls.baselines import BASELINES, SLOW
+from homebody.evolution.config import EvolveConfig, RoundCost
 from homebody.evolution.controls.benchmark import Benchmark, BenchmarkError, benchmarks
+from homebody.evolution.controls.rows import BASELINES, SLOW
 from homebody.evolution.controls.seed import seed_styles
 from homebody.evolution.gate.player import EpisodesFailedError
 
@@ -166,7 +166,7 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
     style_tasks = min(size.style_tasks, validation)
     styles = len(seed_styles(one.harness, combination.model)) * style_tasks - min(style_tasks, size.validation_tasks)
     least = styles + min(size.train_tasks, train) + min(size.validation_tasks, validation) + noise + size.attempts * seed_tasks
-    evolved = noise + size.rounds * (train + validation + size.candidates * (1 + validation))
+    evolved = noise + size.rounds * RoundCost(train, validation, size.candidates).total
     # The random edits and the best of many attempts have as many episodes as the evolution; each shipped edit has two rows, the last one
     # its ablation alone.
     others = sum(row not in ("seed", "final", "noop", "ablation", "incremental", *SLOW) for row in size.only)

@@ -185,7 +185,7 @@ def final_rates(rounds: int = 6, candidates: int = 2, runs: int = 400, seed: int
     """Simulate whole runs to their final harness, where the objective is the model.
 
     The seed solves `TWIN_SUCCESS` of the tasks with the model, too. Each edit solves a share of the unsolved tasks with the model, and 1 of
-    10 with a twin. Where runs do not come again, the gate is `statistical`.
+    10 with a twin. Where runs do not come again, the gate is `noise-aware`.
 
     Returns:
         A row for each number of tasks in `SAMPLES`, chance of a flip, and gain: `tasks`, `flips`, `gain` and `twin_gain` (of each edit,
@@ -208,7 +208,7 @@ def _is_kept(rounds: int, candidates: int, tasks: int, flips: float, parts: Part
     """Tell whether a run whose every edit is of this kind ends with another harness than its seed."""
     truth, alone = rng.random(tasks) < TWIN_SUCCESS, rng.random((len(TWINS), tasks)) < TWIN_SUCCESS
     before, twins = _records(play(truth, flips, rng)), _twins(alone)
-    mode = "statistical" if flips else "outweigh"
+    mode = "noise-aware" if flips else "sign-test"
     for _ in range(rounds):
         for _ in range(candidates):
             edited, without = edit(truth, parts.model, rng), edit(alone, parts.twin, rng)

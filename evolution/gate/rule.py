@@ -1,13 +1,13 @@
 """The gate's rule for paired rollouts: what an edit must show on the validation tasks to be shipped. Code, not judgement.
 
-HarnessX's seesaw lets no solved task regress. On a validation *sample* that literal rule refuses an edit with twenty wins and one loss, and
+HarnessX's seesaw lets no solved task regress. On a validation *sample* that rule refuses an edit with twenty wins and one loss, and
 where runs differ by chance it refuses nearly everything, no change at all included (`homebody bench gate` measures all of this). So there
 are three modes, and an A/A run chooses between the last two:
 
-- `literal`: a win, and no loss.
-- `outweigh`: a win without a loss, or wins that outweigh the losses beyond chance (exact sign test). For runs that repeat to the letter:
+- `no-regression`: a win, and no loss.
+- `sign-test`: a win without a loss, or wins that outweigh the losses beyond chance (exact sign test). For runs that repeat to the letter:
   there a win is no accident of the run, and the test only asks whether the losses are more than a bad draw of tasks.
-- `statistical`: wins that outweigh the losses beyond chance, whether there are losses or not. For runs that differ from time to time.
+- `noise-aware`: wins that outweigh the losses beyond chance, whether there are losses or not. For runs that differ from time to time.
 
 Where the objective is the model, an edit must besides gain at least as many of these tasks with the model as its best twin gains without
 it: what takes the model's part in a harness over is no gain of the model's. Only wins that `Twins.counted` counts are wins then.
@@ -63,7 +63,7 @@ def refuse(check: str, why: str) -> Verdict:
 
 
 def choose_mode(first: Sequence[EpisodeRecord], again: Sequence[EpisodeRecord]) -> str:
-    """Return the mode that an A/A run speaks for: `outweigh` if every episode came again command for command, else `statistical`.
+    """Return the mode that an A/A run speaks for: `sign-test` if every episode came again command for command, else `noise-aware`.
 
     Commands are compared, not outcomes: where runs differ at all nearly every episode differs in some command, while few change their
     outcome, so four tasks tell.
@@ -72,7 +72,7 @@ def choose_mode(first: Sequence[EpisodeRecord], again: Sequence[EpisodeRecord]) 
         first: episodes of a harness.
         again: episodes of the same harness on the same tasks, played anew.
     """
-    return "outweigh" if differing(first, again) == 0 else "statistical"
+    return "sign-test" if differing(first, again) == 0 else "noise-aware"
 
 
 def differing(first: Sequence[EpisodeRecord], again: Sequence[EpisodeRecord]) -> int:
@@ -128,7 +128,7 @@ def compare(
         checks.append((name, reason or "passed"))
         if reason:
             return replace(found, reason=reason, checks=tuple(checks))
-    tested = mode == "statistical" or lost
+    tested = mode == "noise-aware" or lost
     said = tally + (f", p = {sign_test(len(won), len(lost)):.2g}" if tested else "")
     return replace(found, accepted=True, reason=said + (f", best twin {alone:+d}" if beside is not None else ""), checks=tuple(checks))
 
@@ -165,9 +165,9 @@ def new_errors(before: Sequence[EpisodeRecord], after: Sequence[EpisodeRecord]) 
 def _regression(won: int, lost: int, mode: str) -> str:
     """Return why this many losses, or wins that are too few to be no accident, are not let through; nothing where they are."""
     p, tally = sign_test(won, lost), f"{won} tasks won, {lost} lost"
-    if mode == "literal":
+    if mode == "no-regression":
         return f"regression: {tally}" if lost else ""
-    if p <= LEVEL or (mode == "outweigh" and not lost):
+    if p <= LEVEL or (mode == "sign-test" and not lost):
         return ""
     return f"{'regression not outweighed' if lost else 'no more than chance'}: {tally}, p = {p:.3f}"
 
@@ -201,8 +201,8 @@ def stop_early(
         return f"{so_far}: it can gain {most - lost} tasks at most, and {to_beat} are to be beaten"
     if beside is not None and most - lost < (alone := beside.gain([old.task_id for old in before if old.outcome is not None])):
         return f"{so_far}: it can gain {most - lost} tasks at most, and its best twin gains {alone} without the model"
-    if mode == "literal" and lost:
+    if mode == "no-regression" and lost:
         return f"{so_far}: {lost} lost, and none may be"
-    if (mode == "statistical" or lost) and (p := sign_test(most, lost)) > LEVEL:
+    if (mode == "noise-aware" or lost) and (p := sign_test(most, lost)) > LEVEL:
         return f"{so_far}: {lost} lost, and the {most} that it can win at most do not outweigh that, p = {p:.3f}"
     return ""

@@ -16,6 +16,7 @@ from homebody.agents.harness.patch import PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.evolution.evidence.digest import CATEGORIES, PART
 from homebody.evolution.reports.history import History, candidates, read_history
+from homebody.evolution.reports.lineage import replay
 from homebody.evolution.reports.summary import cell, round_lines
 from homebody.evolution.reports.worth import gains
 from homebody.evolution.store import RunError, reads_run
@@ -89,14 +90,11 @@ def _harnesses(history: History) -> dict[int, HarnessSpec]:
         return found
     try:
         # A run that kept no document of its seed names it.
-        spec = HarnessSpec.from_json(history.seed) if history.seed else HarnessSpec.load(named)
-        for item in history.run["rounds"]:
+        seed = HarnessSpec.from_json(history.seed) if history.seed else HarnessSpec.load(named)
+        for item, spec in replay(seed, history.run["rounds"]):
             if spec.behaviour_hash != item["behaviour_hash"]:
                 break
             found[item["round"]] = spec
-            for edit in item["candidates"]:
-                if edit["id"] == item["shipped"]:
-                    spec = spec.patch(edit["patch"])
     except (HarnessError, PatchError):  # a seed that is gone or has changed, or a processor that has
         pass
     return found

@@ -5,7 +5,7 @@ Knows nothing of how an edit was found or judged. The one place that replays shi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -104,22 +104,40 @@ def read_lineage(run_dir: UserPath, data_dir: UserPath | None = None) -> Lineage
     return Lineage(expand_path(run_dir), config, ends[-1], seed, tuple(edits[: ends[-1].get("kept")]), made)
 
 
+def replay(seed: HarnessSpec, rounds: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], HarnessSpec]]:
+    """Yield the reports of a run's rounds, each with the harness that the round began with: the seed with what was shipped before.
+
+    Args:
+        seed: the seed harness.
+        rounds: reports of all rounds, as the store has them.
+
+    Raises:
+        PatchError, HarnessError: a shipped edit does not apply in this order.
+    """
+    spec = seed
+    for item in rounds:
+        yield item, spec
+        for candidate in item["candidates"]:
+            if candidate["id"] == item["shipped"]:
+                spec = spec.patch(candidate["patch"])
+
+
 def _replay(run_dir: UserPath, seed: HarnessSpec, rounds: list[dict[str, Any]]) -> tuple[list[Edit], dict[str, HarnessSpec]]:
     edits: list[Edit] = []
-    spec, made = seed, {seed.behaviour_hash: seed}
-    for item in rounds:
-        before = spec
-        for candidate in item["candidates"]:
-            shipped = candidate["id"] == item["shipped"]
-            try:
-                edited = before.patch(candidate["patch"])
-            except PatchError as error:
-                if shipped:
-                    raise RunError(f"{run_dir}: shipped edit {candidate['id']} does not apply in the log's order: {error}") from None
-                continue
-            made[edited.behaviour_hash] = edited
-            if shipped:
-                operator = candidate["manifest"]["operator"]
-                edits.append(Edit(candidate["id"], item["round"], operator, candidate["dimension"], candidate["patch"], before, edited))
-                spec = edited
+    made = {seed.behaviour_hash: seed}
+    shipped = ""
+    try:
+        for item, before in replay(seed, rounds):
+            shipped = item["shipped"] or ""
+            for candidate in item["candidates"]:
+                try:
+                    edited = before.patch(candidate["patch"])
+                except PatchError:
+                    continue
+                made[edited.behaviour_hash] = edited
+                if candidate["id"] == shipped:
+                    operator = candidate["manifest"]["operator"]
+                    edits.append(Edit(candidate["id"], item["round"], operator, candidate["dimension"], candidate["patch"], before, edited))
+    except PatchError as error:
+        raise RunError(f"{run_dir}: shipped edit {shipped} does not apply in the log's order: {error}") from None
     return edits, made

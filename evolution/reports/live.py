@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from homebody.evolution.config import RoundCost
 from homebody.evolution.gate.stats import success_rate
 from homebody.evolution.reports import worth
 from homebody.evolution.store import Store, reads_run
@@ -154,32 +155,27 @@ class Live:
         if self.phase == "finished":
             return 0
         train, validation = map(self._size, PARTS)
-        variants = self.start.get("isolation") == "variants"
-        # An edit that is no gain may be played on the training tasks, and come back as a variant; one that is shipped is played on them
-        # with all variants, and without each on its own.
-        fork = train + 1 + validation if variants else 0
-        ship = 2 * train if variants else 0
-        trial = 1 + validation + fork
+        cost = RoundCost(train, validation, self.start["candidates"], self.start.get("isolation") == "variants")
         noise = min(self.start["noise_tasks"], validation) if self.start.get("gate") == "auto" and self.round <= 1 else 0
-        later = (self.start["rounds"] - max(self.round, 1)) * (train + validation + self.start["candidates"] * trial + ship)
+        later = (self.start["rounds"] - max(self.round, 1)) * cost.total
         judged = sum(item["round"] == self.round and not self._is_fork(item) for item in self.candidates.values())
-        trials = max(0, self.start["candidates"] - judged) * trial + ship
+        rest_of_round = max(0, cost.candidates - judged) * cost.candidate + cost.ship
         if not self.current:
-            return int(later + train + validation + noise + trials)
+            return int(later + train + validation + noise + rest_of_round)
         who, part, rest = self.current["who"], self.current["part"], self.current["total"] - self.current["done"]
         if who not in self.candidates:
             follows = {"training": validation + noise, "validation": noise}.get(part, 0)
-            return int(later + rest + follows + trials)
+            return int(later + rest + follows + rest_of_round)
         candidate = self.candidates[who]
         if part not in ("smoke run", "validation"):
             if candidate["verdict"] == "accepted":  # it is being shipped, and no other is tried
                 return int(later + rest + (train if part == "training" else max(0, train - self.current["total"])))
-            return int(later + rest + 1 + validation + trials)
-        forkable = 0 if self._is_fork(candidate) else fork
+            return int(later + rest + 1 + validation + rest_of_round)
+        forkable = 0 if self._is_fork(candidate) else cost.fork
         if candidate["verdict"]:  # what was dropped is not played to the end
             may_fork = candidate["verdict"] == "rejected" and candidate["losses"]
-            return int(later + (forkable if may_fork else 0) + trials)
-        return int(later + rest + (validation if part == "smoke run" else 0) + forkable + trials)
+            return int(later + (forkable if may_fork else 0) + rest_of_round)
+        return int(later + rest + (validation if part == "smoke run" else 0) + forkable + rest_of_round)
 
     def _size(self, part: str, most: bool = False) -> int:
         """Return how many training or validation tasks a round plays at present, or at most if there are as many."""

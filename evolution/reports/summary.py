@@ -119,11 +119,12 @@ def _gains(rows: list[dict[str, Any]], here: list[dict[str, Any]], end: Mapping[
     if gain is None:
         return []
     why = "" if model in MODEL_FREE else null_gain(seed[-1], final[-1])
-    low, high = gain["ci95"]
-    closed = f", {percent(gain['headroom_closed'])} of the headroom" if gain["headroom_closed"] is not None else ""
-    figures = f"{100 * gain['points']:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}){closed}"
+    low, high = gain.ci95
+    closed = f", {percent(gain.headroom_closed)} of the headroom" if gain.headroom_closed is not None else ""
+    figures = f"{100 * gain.points:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}){closed}"
     told = {"headline": worth.gained(seed[-1], final[-1]), "told": f"{NO_GAIN}: {why}" if why else figures}
-    return [{"row": "gain", "gain": gain.pop("points"), **gain, **told}]
+    shown = {"n": gain.n, "ci95": list(gain.ci95), "headroom_closed": gain.headroom_closed}
+    return [{"row": "gain", "gain": gain.points, **shown, **told}]
 
 
 def markdown(run: Mapping[str, Any]) -> str:

@@ -51,8 +51,9 @@ def controls(
       homebody controls runs/first --tasks 60 --workers 2
       homebody controls runs/first --tasks 60 --attempts 2 --only seed,final
     """
-    from homebody.evolution.controls.baselines import BASELINES, Plan, play_controls
+    from homebody.evolution.controls.baselines import play_controls
     from homebody.evolution.controls.markdown import controls_markdown
+    from homebody.evolution.controls.rows import BASELINES, Plan
 
     check_target(json_path, run_dir)
     chosen = tuple(name.strip() for name in only.split(",")) if only is not None else tuple(BASELINES)
@@ -65,7 +66,7 @@ def controls(
             concurrency=concurrency,
             timeout_s=timeout_s,
             data_dir=data_dir,
-            told=lambda row, done, total, what: advance(done, total, f"{row}: {what}"),
+            on_episode=lambda row, done, total, what: advance(done, total, f"{row}: {what}"),
         )
     with json_written(json_path, result):
         console.markdown(controls_markdown(result))

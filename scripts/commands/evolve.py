@@ -48,8 +48,8 @@ if TYPE_CHECKING:
               "and after a round that shipped nothing, once any is solved; 1: never.")  # fmt: skip
 @click.option("--exploration-steps", type=click.IntRange(min=0), default=200_000, show_default=True, metavar="N",
               help="Model-free steps on training tasks; 0: none.")  # fmt: skip
-@click.option("--gate", type=click.Choice(["auto", "literal", "outweigh", "statistical"]), default="auto", show_default=True,
-              help="What losses it lets through; auto: outweigh where runs repeat to the letter, else statistical.")  # fmt: skip
+@click.option("--gate", type=click.Choice(["auto", "no-regression", "sign-test", "noise-aware"]), default="auto", show_default=True,
+              help="What losses it lets through; auto: sign-test where runs repeat exactly, else noise-aware.")  # fmt: skip
 @click.option("--isolation", type=click.Choice(["none", "variants"]), default="none", show_default=True,
               help="variants: an edit that helps some goals and hurts others is kept for the former.")  # fmt: skip
 @click.option("--budget-episodes", type=click.IntRange(min=1), metavar="N", help="Most model episodes; without it no limit.")

@@ -271,7 +271,7 @@ def test_a_run_directory_in_use(baseline: Any) -> None:
         ({"noise_tasks": 0}, ConfigError, "noise_tasks is 0"),
         ({"budget_tokens": 0}, ConfigError, "budget_tokens is 0; it must be above 0, or None for no limit"),
         ({"budget_minutes": float("nan")}, ConfigError, "budget_minutes is nan"),
-        ({"gate": "strict"}, ConfigError, "gate is 'strict'; it must be one of auto, literal, outweigh, statistical"),
+        ({"gate": "strict"}, ConfigError, "gate is 'strict'; it must be one of auto, no-regression, sign-test, noise-aware"),
         ({"isolation": "both"}, ConfigError, "isolation is 'both'; it must be one of none, variants"),
         ({"proposer": "rule"}, ProposerError, "no proposer is called 'rule'"),
         ({"proposer": "llm"}, ConfigError, "proposer llm asks a model, and no-model is none; name one with --proposer-model"),

@@ -111,7 +111,7 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
         monkeypatch.setitem(PROPOSERS, "scripted", Entry("scripted_proposer:propose"))  # type: ignore[attr-defined]
         values: dict[str, Any] = {
             "env_id": "Quarry-v0", "env_kwargs": {"numbers": size}, "model": "nobody", "harness": "generic-act", "proposer": "scripted",
-            "train_tasks": 2, "validation_tasks": size, "growth": 1, "rounds": 9, "gate": "outweigh",
+            "train_tasks": 2, "validation_tasks": size, "growth": 1, "rounds": 9, "gate": "sign-test",
         }  # fmt: skip
         options = {key: changes.pop(key) for key in ("approve", "resume", "progress") if key in changes}
         result = evolve(EvolveConfig(**(values | changes)), tmp_path, **options)
@@ -307,9 +307,9 @@ def test_an_a_a_run_without_a_difference_lets_outweighed_losses_through(loop: Lo
     outcomes = {20: ("+-------", 9), 1: ("-++++++-", 9)}
     result = loop(outcomes, [[1]], gate="auto", noise_tasks=3)
     assert verdicts(result) == ["6 tasks won, 1 lost, p = 0.062"]
-    assert (result["gate"], result["stopped"]) == ("outweigh", "no proposals")
+    assert (result["gate"], result["stopped"]) == ("sign-test", "no proposals")
     with Store(tmp_path, readonly=True) as store:
-        assert store.events("noise") == [{"n": 3, "flips": 0, "differing": 0, "mode": "outweigh"}]
+        assert store.events("noise") == [{"n": 3, "flips": 0, "differing": 0, "mode": "sign-test"}]
     # The three episodes of the A/A run are played besides; the seed's other validation tasks once.
     assert [task for number, task in result["played"] if number == 20].count("validation/bring-2") == 2
     assert [task for number, task in result["played"] if number == 20].count("validation/bring-3") == 1
@@ -318,15 +318,15 @@ def test_an_a_a_run_without_a_difference_lets_outweighed_losses_through(loop: Lo
 def test_an_a_a_run_that_differs_asks_for_more_than_chance(loop: Loop, tmp_path: Path) -> None:
     outcomes = {20: ("--------", 9), 1: ("+++-----", 9), 2: ("++++----", 9)}
     result = loop(outcomes, [[1, 2]], gate="auto", flaky="1")
-    assert result["gate"] == "statistical"
+    assert result["gate"] == "noise-aware"
     assert verdicts(result) == ["no more than chance: 3 tasks won, 0 lost, p = 0.125", "4 tasks won, 0 lost, p = 0.062"]
     with Store(tmp_path, readonly=True) as store:
-        assert store.events("noise") == [{"n": 4, "flips": 1, "differing": 1, "mode": "statistical"}]
+        assert store.events("noise") == [{"n": 4, "flips": 1, "differing": 1, "mode": "noise-aware"}]
 
 
 def test_a_literal_gate_lets_no_loss_through_and_needs_no_a_a_run(loop: Loop, tmp_path: Path) -> None:
     outcomes = {20: ("+-------", 9), 1: ("-+++++++", 9), 2: ("+------+", 9)}
-    result = loop(outcomes, [[1, 2]], gate="literal")
+    result = loop(outcomes, [[1, 2]], gate="no-regression")
     assert verdicts(result) == ["dropped after 4 of 8 tasks: 1 lost, and none may be", "1 tasks won, 0 lost"]
     with Store(tmp_path, readonly=True) as store:
         assert store.events("noise") == []
@@ -467,7 +467,7 @@ def test_what_is_no_edit_or_has_no_manifest_is_refused_and_reported(loop: Loop) 
 
 def test_after_a_round_that_shipped_nothing_more_tasks_may_tell(loop: Loop) -> None:
     outcomes = {20: ("-+----------", 9), 1: ("-+----++----", 9), 2: ("+-----++++++", 9)}
-    result = loop(outcomes, [[1, 2], [2, 1], []], train_tasks=5, validation_tasks=6, growth=2, gate="literal")
+    result = loop(outcomes, [[1, 2], [2, 1], []], train_tasks=5, validation_tasks=6, growth=2, gate="no-regression")
     assert verdicts(result, 1) == ["no gain: 0 tasks won, 0 lost", "dropped after 4 of 6 tasks: 1 lost, and none may be"]
     # What lost a task on the smaller set need not be played on a larger one.
     assert verdicts(result, 2) == ["novelty: this behaviour was tried before", "2 tasks won, 0 lost"]

@@ -33,7 +33,8 @@ READS = {
 @pytest.fixture(scope="module")
 def played(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small run whose controls were played."""
-    from homebody.evolution.controls.baselines import Plan, play_controls
+    from homebody.evolution.controls.baselines import play_controls
+    from homebody.evolution.controls.rows import Plan
 
     run_dir = Path(shutil.copytree(finished_run, tmp_path_factory.mktemp("played") / "run"))
     play_controls(run_dir, Plan("test", 1, only=("final", "noop")))

@@ -89,20 +89,25 @@ def test_context_and_threads_are_kept_and_a_resumed_run_has_the_same(homebody: C
 
 
 def test_gate_and_budgets_reach_the_run(homebody: Command, tmp_path: Path, loaded: Callable[[Path], Any]) -> None:
-    options = ("--gate", "literal", "--isolation", "variants", "--budget-tokens", 10, "--budget-minutes", 0.000001)
+    options = ("--gate", "no-regression", "--isolation", "variants", "--budget-tokens", 10, "--budget-minutes", 0.000001)
     answer = homebody(*SHIPS, *options, "--run-dir", tmp_path, "--json", tmp_path / "result.json")
     assert answer.code == 0
     result = loaded(tmp_path / "result.json")
     assert (result["stopped"], result["episodes"], result["rounds"]) == ("minutes", 0, [])
     with Store(tmp_path, readonly=True) as store:
         (start,) = store.events("start")
-    assert (start["gate"], start["isolation"], start["budget_tokens"], start["budget_minutes"]) == ("literal", "variants", 10, 0.000001)
+    assert (start["gate"], start["isolation"], start["budget_tokens"], start["budget_minutes"]) == (
+        "no-regression",
+        "variants",
+        10,
+        0.000001,
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--gate", "lax"), "'lax' is not one of 'auto', 'literal', 'outweigh', 'statistical'"),
+        (("--gate", "lax"), "'lax' is not one of 'auto', 'no-regression', 'sign-test', 'noise-aware'"),
         (("--isolation", "all"), "'all' is not one of 'none', 'variants'"),
         (("--budget-minutes", 0), "0.0 is not in the range x>0"),
         (("--budget-tokens", 0), "0 is not in the range x>=1"),

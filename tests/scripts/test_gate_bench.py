@@ -27,7 +27,7 @@ def test_it_prints_a_row_for_each_truth_and_writes_the_figures(homebody: Command
     assert len(told) == 2 + 18 + 2 + 24 + 2 + 8 + 4
     assert told[-4].startswith("no change at all, 103 tasks, 15 rounds, flips 8%: the best round minus round 0 is +")
     assert "a seesaw to the letter refuses" in told[-2]
-    assert "shipped in a run: literal " in told[-1]
+    assert "shipped in a run: no-regression " in told[-1]
 
 
 def test_a_file_that_cannot_be_written_is_told_first(homebody: Command, tmp_path: Path) -> None:

@@ -17,10 +17,14 @@ from homebody.agents.models.scripted import Scripted
 from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls import baselines as module
-from homebody.evolution.controls.baselines import BASELINES, ControlError, Plan, play_controls
+from homebody.evolution.controls import cost
+from homebody.evolution.controls.baselines import play_controls, without_memories
+from homebody.evolution.controls.cost import MOST_ATTEMPTS, equal_attempts, mean_of_seed, needed_s
 from homebody.evolution.controls.evaluation import evaluate
 from homebody.evolution.controls.markdown import controls_markdown
+from homebody.evolution.controls.rows import BASELINES, ControlError, Plan
 from homebody.evolution.loop import evolve
+from homebody.evolution.reports.lineage import read_lineage
 from homebody.evolution.store import Store
 
 
@@ -29,7 +33,7 @@ def played(quarry_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     """All rows of a run, and what was told."""
     run_dir = Path(shutil.copytree(quarry_run, tmp_path_factory.mktemp("controls") / "run"))
     told: list[tuple[str, int, int, str]] = []
-    result = play_controls(run_dir, Plan(attempts=2, seed_tasks=6), told=lambda *what: told.append(what))
+    result = play_controls(run_dir, Plan(attempts=2, seed_tasks=6), on_episode=lambda *what: told.append(what))
     return run_dir, result, told
 
 
@@ -114,7 +118,7 @@ def test_nothing_is_played_twice(played: Any) -> None:
     run_dir, result, told = played
     assert {what[0] for what in told} >= {"final", "random-edits"}
     again: list[Any] = []
-    assert play_controls(run_dir, Plan(attempts=2, seed_tasks=6), told=lambda *what: again.append(what)) == result
+    assert play_controls(run_dir, Plan(attempts=2, seed_tasks=6), on_episode=lambda *what: again.append(what)) == result
     assert again == []
     with Store(run_dir, readonly=True) as store:
         assert len(store.events("controls")) == 1
@@ -139,30 +143,30 @@ def test_attempts_can_be_equal_in_tokens(quarry_run: Path, tmp_path: Path, monke
     run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
     (row,) = play_controls(run_dir, Plan(only=("best-of-n",), equal="tokens", tasks=2))["rows"]
     assert row["attempts"] == 2  # no model, no tokens: the least that is a choice
-    monkeypatch.setattr(module, "_mean_of_seed", lambda lineage, *counters: 10.0)
-    lineage = module.read_lineage(run_dir)
+    monkeypatch.setattr(cost, "mean_of_seed", lambda lineage, *counters: 10.0)
+    lineage = read_lineage(run_dir)
     object.__setattr__(lineage, "end", {**lineage.end, "tokens": 61})
-    assert module._equal_attempts(lineage, Plan(equal="tokens", tasks=2)) == (
+    assert equal_attempts(lineage, Plan(equal="tokens", tasks=2)) == (
         4,
         "at least as many",
     )  # 61 tokens of 10 an episode, on 2 tasks: 3.05
     object.__setattr__(lineage, "end", {**lineage.end, "tokens": 10**9})
-    assert module._equal_attempts(lineage, Plan(equal="tokens", tasks=2)) == (module.MOST_ATTEMPTS, "fewer")
+    assert equal_attempts(lineage, Plan(equal="tokens", tasks=2)) == (MOST_ATTEMPTS, "fewer")
 
 
 def test_means_are_of_the_seed(quarry_run: Path) -> None:
-    assert module._mean_of_seed(module.read_lineage(quarry_run), "prompt_tokens", "generated_tokens") == 0.0
+    assert mean_of_seed(read_lineage(quarry_run), "prompt_tokens", "generated_tokens") == 0.0
 
 
 def test_a_row_that_would_end_too_late_at_the_pace_of_the_seed_is_not_begun_unless_it_is_there(
     quarry_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
-    lineage, chosen = module.read_lineage(run_dir), ("seed", "final", "noop", "best-of-n", "random-edits", "ablation")
+    lineage, chosen = read_lineage(run_dir), ("seed", "final", "noop", "best-of-n", "random-edits", "ablation")
     plan = Plan(tasks=4, seed_tasks=2, only=chosen, minutes=1.0)
-    monkeypatch.setattr(module, "_mean_of_seed", lambda lineage, *counters: 40.0 if "seconds" in counters else 10.0)
+    monkeypatch.setattr(cost, "mean_of_seed", lambda lineage, *counters: 40.0 if "seconds" in counters else 10.0)
     episodes = lineage.end["episodes"]
-    needed = {key: module._needed_s(key, lineage, plan, 2) for key in ("final", "ablation r1c1", "best-of-n", "random-edits")}
+    needed = {key: needed_s(key, lineage, plan, 2) for key in ("final", "ablation r1c1", "best-of-n", "random-edits")}
     # Best-of-N: as many episodes as the evolution had, at least, on two tasks.
     most = 2 * -(-episodes // 2)
     assert needed == {"final": 0.0, "ablation r1c1": 4 * 20.0, "best-of-n": most * 20.0, "random-edits": (episodes + 2) * 20.0}
@@ -229,12 +233,12 @@ def test_errors_of_some_episodes_are_counted_and_played_again(
 
 def test_learned_memories_are_left_out_and_the_harnesses_in_between_played(baseline: Any, tmp_path: Path) -> None:
     run_dir = Path(shutil.copytree(baseline.run_dir, tmp_path / "run"))
-    lineage = module.read_lineage(run_dir)
+    lineage = read_lineage(run_dir)
     assert lineage.replayed.id_of("location_memory")
     result = play_controls(run_dir, Plan(only=("no-memory", "no-memory-random", "incremental", "scripted", "expert"), tasks=2))
     assert {"no-memory", "no-memory-random", "incremental r1c1", "scripted", "expert"} <= set(rows(result))
     assert rows(result)["expert"]["success"] <= 1.0
-    assert module._forget(lineage.replayed).id_of("location_memory") is None
+    assert without_memories(lineage.replayed).id_of("location_memory") is None
 
 
 def test_a_run_that_shipped_nothing_has_no_ablation(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from homebody.agents.harness.spec import harness_names
 from homebody.envs import BROWSER_IDS, ENV_IDS, SPLITS
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls import reproduce
-from homebody.evolution.controls.baselines import Plan, play_controls
+from homebody.evolution.controls.baselines import play_controls
 from homebody.evolution.controls.benchmark import Benchmark, BenchmarkError, benchmarks
 from homebody.evolution.controls.reproduce import FULL, QUICK, Combination, Size, estimate, plan
+from homebody.evolution.controls.rows import Plan
 from homebody.evolution.controls.seed import choose_seed, seed_styles
 from homebody.evolution.loop import evolve
 from homebody.evolution.store import Store

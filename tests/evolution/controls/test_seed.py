@@ -152,7 +152,7 @@ def test_the_evolution_finds_the_episodes_of_its_seed(quarry: Any, tmp_path: Pat
     quarry.played.clear()
     config = EvolveConfig(
         "Quarry-v0", fixed, str(tmp_path / FILE), env_kwargs=PRESS, rounds=1, candidates=1, train_tasks=2, validation_tasks=3,
-        max_steps=3, growth=1, noise_tasks=1, exploration_steps=0, gate="literal", proposer="noop",
+        max_steps=3, growth=1, noise_tasks=1, exploration_steps=0, gate="no-regression", proposer="noop",
     )  # fmt: skip
     evolve(config, tmp_path)
     with Store(tmp_path, readonly=True) as store:

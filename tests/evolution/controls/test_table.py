@@ -9,11 +9,12 @@ import pytest
 
 from homebody.agents.models import names
 from homebody.evolution.config import EvolveConfig
-from homebody.evolution.controls.baselines import Plan, play_controls
+from homebody.evolution.controls.baselines import play_controls
 from homebody.evolution.controls.benchmark import Benchmark
 from homebody.evolution.controls.markdown import results_markdown, told_rows
 from homebody.evolution.controls.page import build_results_page
 from homebody.evolution.controls.reproduce import Combination
+from homebody.evolution.controls.rows import Plan
 from homebody.evolution.controls.seed import FILE, choose_seed, seed_styles
 from homebody.evolution.controls.table import family, gather, table_row
 from homebody.evolution.loop import evolve

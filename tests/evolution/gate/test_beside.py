@@ -70,7 +70,7 @@ def test_an_edit_gains_at_least_what_its_best_twin_gains(
     model: Make, twins: Make, before: str, after: str, was: str, now: str, refused: str
 ) -> None:
     beside = Beside(twins(8, echo=was), twins(8, echo=now))
-    verdict = compare(model(before), model(after), "", "outweigh", beside)
+    verdict = compare(model(before), model(after), "", "sign-test", beside)
     assert (verdict.accepted, verdict.checks[-1][0]) == (not refused, "twin")
     assert verdict.gain == pytest.approx((after.count("+") - before.count("+")) / 8)
     assert verdict.twin_gain == pytest.approx((now.count("+") - was.count("+")) / 8)
@@ -79,7 +79,7 @@ def test_an_edit_gains_at_least_what_its_best_twin_gains(
     else:
         assert verdict.reason.endswith(f", best twin {now.count('+') - was.count('+'):+d}")
     # Without twins the same edit is a gain, whoever decides.
-    alone = compare(model(before), model(after), "", "outweigh")
+    alone = compare(model(before), model(after), "", "sign-test")
     assert (alone.accepted, alone.twin_gain, alone.gain) == (True, None, verdict.gain)
 
 
@@ -87,8 +87,8 @@ def test_each_harness_has_the_best_twin_of_its_own(model: Make, twins: Make) -> 
     # The best twin goes from random, 3 of 8, to executor, 5: two tasks, whatever executor did before.
     beside = Beside(twins(8, random="+++-----", executor="--------"), twins(8, random="--------", executor="+++++---"))
     assert beside.gain([str(n) for n in range(8)]) == 2
-    assert compare(model("--------"), model("++------"), "", "outweigh", beside).accepted
-    assert not compare(model("--------"), model("+-------"), "", "outweigh", beside).accepted
+    assert compare(model("--------"), model("++------"), "", "sign-test", beside).accepted
+    assert not compare(model("--------"), model("+-------"), "", "sign-test", beside).accepted
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -100,17 +100,17 @@ def test_what_gains_nothing_is_refused_whatever_its_twin_loses(model: Make, twin
 
 def test_a_win_that_the_model_did_not_decide_is_no_win_of_an_edit(model: Make, twins: Make) -> None:
     beside = Beside(twins(6), twins(6, echo="+-----"))
-    verdict = compare(model("------"), model("wwww--"), "", "outweigh", beside)
+    verdict = compare(model("------"), model("wwww--"), "", "sign-test", beside)
     # One of the four the twin wins, too: that one counts.
     assert (verdict.won, verdict.gain, verdict.twin_gain, verdict.accepted) == (("0",), pytest.approx(1 / 6), pytest.approx(1 / 6), True)
-    assert compare(model("------"), model("-www--"), "", "outweigh", beside).reason == "no gain: 0 tasks won, 0 lost"
-    assert compare(model("------"), model("-www--"), "", "outweigh").accepted
+    assert compare(model("------"), model("-www--"), "", "sign-test", beside).reason == "no gain: 0 tasks won, 0 lost"
+    assert compare(model("------"), model("-www--"), "", "sign-test").accepted
 
 
 def test_tasks_that_an_error_ended_are_compared_for_neither(model: Make, twins: Make) -> None:
     # Without task 0 the model gains one task and its twin none.
     beside = Beside(twins(4), twins(4, echo="+---"))
-    verdict = compare(model("!---"), model("!+--"), "", "outweigh", beside)
+    verdict = compare(model("!---"), model("!+--"), "", "sign-test", beside)
     assert (verdict.accepted, verdict.gain, verdict.twin_gain) == (True, pytest.approx(1 / 3), 0.0)
 
 
@@ -120,21 +120,21 @@ def test_without_a_measure_nothing_is_shipped(model: Make, twins: Make, side: in
     pair[side] = twins(4, random="--!-")
     beside = Beside(*pair)
     why = "no measure of the model: twin random failed at task 2: E at decide: m"
-    assert compare(model("----"), model("++++"), "", "outweigh", beside).reason == why
-    assert stop_early(model("----"), [], 0, "outweigh", beside) == f"dropped after 0 of 4 tasks: {why}"
+    assert compare(model("----"), model("++++"), "", "sign-test", beside).reason == why
+    assert stop_early(model("----"), [], 0, "sign-test", beside) == f"dropped after 0 of 4 tasks: {why}"
 
 
 def test_there_is_no_hope_where_the_twin_gains_more_than_the_model_can(model: Make, twins: Make) -> None:
     # Three of eight tasks are left to be won, and the twin wins four more.
     before, beside = model("+++++---"), Beside(twins(8), twins(8, echo="++++----"))
-    assert stop_early(before, [], 0, "outweigh", beside) == (
+    assert stop_early(before, [], 0, "sign-test", beside) == (
         "dropped after 0 of 8 tasks: it can gain 3 tasks at most, and its best twin gains 4 without the model"
     )
-    assert stop_early(before, [], 0, "outweigh") == ""
+    assert stop_early(before, [], 0, "sign-test") == ""
     three = Beside(twins(8), twins(8, echo="+++-----"))
-    assert stop_early(before, [], 0, "outweigh", three) == ""
-    assert stop_early(before, model("++++"), 0, "outweigh", three) == ""
-    assert "it can gain 2 tasks at most, and its best twin gains 3" in stop_early(before, model("+++-"), 0, "outweigh", three)
+    assert stop_early(before, [], 0, "sign-test", three) == ""
+    assert stop_early(before, model("++++"), 0, "sign-test", three) == ""
+    assert "it can gain 2 tasks at most, and its best twin gains 3" in stop_early(before, model("+++-"), 0, "sign-test", three)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -48,7 +48,7 @@ def rates() -> dict[tuple[float, str, str], float]:
     return {(row["flips"], row["effect"], row["mode"]): row["accepted"] for row in accept_rates(runs=400)}
 
 
-@pytest.mark.parametrize("mode", ["literal", "outweigh", "statistical", "auto"])
+@pytest.mark.parametrize("mode", ["no-regression", "sign-test", "noise-aware", "auto"])
 def test_without_noise_what_changes_nothing_or_harms_is_never_shipped(rates: dict[tuple[float, str, str], float], mode: str) -> None:
     assert rates[0.0, "no change", mode] == rates[0.0, "harm", mode] == 0
 
@@ -56,24 +56,24 @@ def test_without_noise_what_changes_nothing_or_harms_is_never_shipped(rates: dic
 def test_without_noise_a_small_gain_is_shipped_whenever_it_shows(rates: dict[tuple[float, str, str], float]) -> None:
     # A task is unsolved with chance 1/2 and then won with 1/10: of 40 tasks one at least is won with chance 1 - 0.95^40 = 87.1%.
     by_hand = 1 - 0.95**40
-    for mode in ("literal", "outweigh", "auto"):
+    for mode in ("no-regression", "sign-test", "auto"):
         assert rates[0.0, "small gain", mode] == pytest.approx(by_hand, abs=0.06)
     # Four wins at least, with chance 14.2% (binomial).
     four = 1 - sum(math.comb(40, n) * 0.05**n * 0.95 ** (40 - n) for n in range(4))
-    assert rates[0.0, "small gain", "statistical"] == pytest.approx(four, abs=0.06)
+    assert rates[0.0, "small gain", "noise-aware"] == pytest.approx(four, abs=0.06)
 
 
 def test_a_good_edit_with_losses_is_refused_to_the_letter_and_shipped_by_the_default(rates: dict[tuple[float, str, str], float]) -> None:
     # No loss at all has chance 0.975^40 = 36.3%.
-    assert rates[0.0, "gain with losses", "literal"] == pytest.approx(0.975**40, abs=0.08)
+    assert rates[0.0, "gain with losses", "no-regression"] == pytest.approx(0.975**40, abs=0.08)
     assert rates[0.0, "gain with losses", "auto"] > 0.9
 
 
 @pytest.mark.parametrize("flips", [0.02, 0.08])
 def test_with_noise_the_test_keeps_to_its_level_and_the_letter_does_not(rates: dict[tuple[float, str, str], float], flips: float) -> None:
-    assert rates[flips, "no change", "statistical"] <= 0.1
-    assert rates[flips, "harm", "statistical"] <= 0.1
-    assert rates[flips, "no change", "literal"] > 0.1
+    assert rates[flips, "no change", "noise-aware"] <= 0.1
+    assert rates[flips, "harm", "noise-aware"] <= 0.1
+    assert rates[flips, "no change", "no-regression"] > 0.1
 
 
 def test_rows_are_complete_and_repeat() -> None:
@@ -99,9 +99,9 @@ def test_a_seesaw_to_the_letter_refuses_an_unchanged_harness() -> None:
 
 
 def test_edits_without_effect_in_a_run() -> None:
-    assert neutral_run(rounds=3, flips=0.0, runs=5)["shipped"] == {"literal": 0, "outweigh": 0, "statistical": 0}
+    assert neutral_run(rounds=3, flips=0.0, runs=5)["shipped"] == {"no-regression": 0, "sign-test": 0, "noise-aware": 0}
     shipped = neutral_run(runs=50)["shipped"]
-    assert 0 < shipped["statistical"] < shipped["literal"]
+    assert 0 < shipped["noise-aware"] < shipped["no-regression"]
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def beside() -> dict[tuple[float, str, str], float]:
 
 
 @pytest.mark.parametrize("flips", FLIPS)
-@pytest.mark.parametrize("mode", ["literal", "outweigh", "statistical", "auto"])
+@pytest.mark.parametrize("mode", ["no-regression", "sign-test", "noise-aware", "auto"])
 def test_what_gives_the_twin_more_is_not_shipped(beside: dict[tuple[float, str, str], float], flips: float, mode: str) -> None:
     # The best twin gains some 21 and 42 points, the model 0 and 15: as far apart as that, 40 tasks show it.
     assert beside[flips, "the twin's alone", mode] <= 0.01
@@ -119,11 +119,11 @@ def test_what_gives_the_twin_more_is_not_shipped(beside: dict[tuple[float, str, 
 
 def test_beside_twins_that_gain_nothing_the_rule_is_the_one_without(beside: dict[tuple[float, str, str], float]) -> None:
     # A task is unsolved with chance 1/2 and then won with 3/10: of 40 tasks one at least, and four at least (binomial).
-    assert beside[0.0, "the model's alone", "outweigh"] == pytest.approx(1 - 0.85**40, abs=0.02)
+    assert beside[0.0, "the model's alone", "sign-test"] == pytest.approx(1 - 0.85**40, abs=0.02)
     four = 1 - sum(math.comb(40, n) * 0.15**n * 0.85 ** (40 - n) for n in range(4))
-    assert beside[0.0, "the model's alone", "statistical"] == pytest.approx(four, abs=0.07)
+    assert beside[0.0, "the model's alone", "noise-aware"] == pytest.approx(four, abs=0.07)
     for effect in ("no change", "harm to the model"):
-        assert beside[0.0, effect, "outweigh"] == 0
+        assert beside[0.0, effect, "sign-test"] == 0
 
 
 def test_what_gives_both_as_much_is_a_matter_of_the_draw(beside: dict[tuple[float, str, str], float]) -> None:

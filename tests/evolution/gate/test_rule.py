@@ -22,29 +22,29 @@ TABLE = [
     ("--++", "--++", dict.fromkeys(MODES, "no gain: 0 tasks won, 0 lost")),
     ("--++", "+-+-", dict.fromkeys(MODES, "no gain: 1 tasks won, 1 lost")),
     ("--++", "----", dict.fromkeys(MODES, "no gain: 0 tasks won, 2 lost")),
-    ("--++", "+-++", {"statistical": "no more than chance: 1 tasks won, 0 lost, p = 0.500"}),
-    ("---++", "+++++", {"statistical": "no more than chance: 3 tasks won, 0 lost, p = 0.125"}),
+    ("--++", "+-++", {"noise-aware": "no more than chance: 1 tasks won, 0 lost, p = 0.500"}),
+    ("---++", "+++++", {"noise-aware": "no more than chance: 3 tasks won, 0 lost, p = 0.125"}),
     ("----", "++++", {}),
     (
         "---+",
         "+++-",
         {
-            "literal": "regression: 3 tasks won, 1 lost",
-            "outweigh": "regression not outweighed: 3 tasks won, 1 lost, p = 0.312",
-            "statistical": "regression not outweighed: 3 tasks won, 1 lost, p = 0.312",
+            "no-regression": "regression: 3 tasks won, 1 lost",
+            "sign-test": "regression not outweighed: 3 tasks won, 1 lost, p = 0.312",
+            "noise-aware": "regression not outweighed: 3 tasks won, 1 lost, p = 0.312",
         },
     ),
     (
         "-----+",
         "+++++-",
         {
-            "literal": "regression: 5 tasks won, 1 lost",
-            "outweigh": "regression not outweighed: 5 tasks won, 1 lost, p = 0.109",
-            "statistical": "regression not outweighed: 5 tasks won, 1 lost, p = 0.109",
+            "no-regression": "regression: 5 tasks won, 1 lost",
+            "sign-test": "regression not outweighed: 5 tasks won, 1 lost, p = 0.109",
+            "noise-aware": "regression not outweighed: 5 tasks won, 1 lost, p = 0.109",
         },
     ),
-    ("------+", "++++++-", {"literal": "regression: 6 tasks won, 1 lost"}),
-    ("-" * 20 + "+", "+" * 20 + "-", {"literal": "regression: 20 tasks won, 1 lost"}),
+    ("------+", "++++++-", {"no-regression": "regression: 6 tasks won, 1 lost"}),
+    ("-" * 20 + "+", "+" * 20 + "-", {"no-regression": "regression: 20 tasks won, 1 lost"}),
 ]
 
 
@@ -63,29 +63,29 @@ def test_the_truth_table_of_the_gate(episode: Episode, mode: str, before: str, a
 
 
 def test_what_an_accepted_edit_is_told(episode: Episode) -> None:
-    six = compare(played(episode, "------+"), played(episode, "++++++-"), "", "outweigh")
+    six = compare(played(episode, "------+"), played(episode, "++++++-"), "", "sign-test")
     assert six.reason == "6 tasks won, 1 lost, p = 0.062"
     assert six.checks == (("rollouts", "6 tasks won, 1 lost"), ("activation", "passed"), ("gain", "passed"), ("seesaw", "passed"))
-    assert compare(played(episode, "-"), played(episode, "+"), "", "outweigh").reason == "1 tasks won, 0 lost"
-    assert compare(played(episode, "----"), played(episode, "++++"), "", "statistical").reason == "4 tasks won, 0 lost, p = 0.062"
+    assert compare(played(episode, "-"), played(episode, "+"), "", "sign-test").reason == "1 tasks won, 0 lost"
+    assert compare(played(episode, "----"), played(episode, "++++"), "", "noise-aware").reason == "4 tasks won, 0 lost, p = 0.062"
 
 
 def test_an_edit_that_was_never_at_work_is_refused_whatever_it_won(episode: Episode) -> None:
     after = played(episode, "+++", {"playbook_two": 2, "decide": 1})
-    verdict = compare(played(episode, "---"), after, "learned_plan", "outweigh")
+    verdict = compare(played(episode, "---"), after, "learned_plan", "sign-test")
     assert (verdict.accepted, verdict.reason, verdict.activations) == (
         False,
         "never at work: learned_plan changed nothing in 3 episodes",
         0,
     )
     assert [name for name, _ in verdict.checks] == ["rollouts", "activation"]
-    one = compare(played(episode, "---"), [*after[:2], episode(True, activations={"learned_plan": 5})], "learned_plan", "outweigh")
+    one = compare(played(episode, "---"), [*after[:2], episode(True, activations={"learned_plan": 5})], "learned_plan", "sign-test")
     assert (one.accepted, one.activations) == (True, 5)
 
 
 def test_pairs_must_be_complete(episode: Episode) -> None:
     with pytest.raises(ValueError, match="shorter"):
-        compare(played(episode, "---"), played(episode, "--"), "", "outweigh")
+        compare(played(episode, "---"), played(episode, "--"), "", "sign-test")
 
 
 def test_an_edit_that_fell_early() -> None:
@@ -95,17 +95,17 @@ def test_an_edit_that_fell_early() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "to_beat", "mode", "reason"),
     [
-        ("--------", "----", 0, "outweigh", ""),  # four are left to win
-        ("++++++++", "++++", 0, "outweigh", "it can gain 0 tasks at most, and 0 are to be beaten"),
-        ("----++++", "+++-", 3, "outweigh", "it can gain 3 tasks at most, and 3 are to be beaten"),
-        ("----++++", "+++-", 2, "outweigh", ""),
-        ("+++++---", "+++-", 0, "outweigh", "1 lost, and the 3 that it can win at most do not outweigh that, p = 0.312"),
-        ("+++++---", "+++-", 0, "literal", "1 lost, and none may be"),
-        ("+-------", "-+++", 0, "outweigh", ""),  # seven wins would carry the loss
-        ("-+++++++", "-+++", 0, "outweigh", "it can gain 0 tasks at most, and 0 are to be beaten"),
-        ("+---++++", "++--", 0, "outweigh", ""),  # one win is enough where none is lost
-        ("+---++++", "++--", 0, "statistical", "0 lost, and the 1 that it can win at most do not outweigh that, p = 0.500"),
-        ("----", "----", 0, "outweigh", "it can gain 0 tasks at most, and 0 are to be beaten"),
+        ("--------", "----", 0, "sign-test", ""),  # four are left to win
+        ("++++++++", "++++", 0, "sign-test", "it can gain 0 tasks at most, and 0 are to be beaten"),
+        ("----++++", "+++-", 3, "sign-test", "it can gain 3 tasks at most, and 3 are to be beaten"),
+        ("----++++", "+++-", 2, "sign-test", ""),
+        ("+++++---", "+++-", 0, "sign-test", "1 lost, and the 3 that it can win at most do not outweigh that, p = 0.312"),
+        ("+++++---", "+++-", 0, "no-regression", "1 lost, and none may be"),
+        ("+-------", "-+++", 0, "sign-test", ""),  # seven wins would carry the loss
+        ("-+++++++", "-+++", 0, "sign-test", "it can gain 0 tasks at most, and 0 are to be beaten"),
+        ("+---++++", "++--", 0, "sign-test", ""),  # one win is enough where none is lost
+        ("+---++++", "++--", 0, "noise-aware", "0 lost, and the 1 that it can win at most do not outweigh that, p = 0.500"),
+        ("----", "----", 0, "sign-test", "it can gain 0 tasks at most, and 0 are to be beaten"),
     ],
 )
 def test_hope_by_hand(episode: Episode, before: str, after: str, to_beat: int, mode: str, reason: str) -> None:
@@ -147,8 +147,8 @@ def with_commands(episode: Episode, *commands: str, won: bool = False) -> Episod
 
 def test_the_mode_that_an_a_a_run_speaks_for(episode: Episode) -> None:
     first = [with_commands(episode, "look", "wait"), with_commands(episode, "look", won=True)]
-    assert choose_mode(first, list(first)) == "outweigh"
+    assert choose_mode(first, list(first)) == "sign-test"
     other = [with_commands(episode, "look", "look"), first[1]]  # no outcome flips, and yet the run did not repeat
-    assert (differing(first, other), choose_mode(first, other)) == (1, "statistical")
+    assert (differing(first, other), choose_mode(first, other)) == (1, "noise-aware")
     flipped = [first[0], with_commands(episode, "look", won=False)]
-    assert (differing(first, flipped), choose_mode(first, flipped)) == (1, "statistical")
+    assert (differing(first, flipped), choose_mode(first, flipped)) == (1, "noise-aware")

@@ -1,23 +1,24 @@
 """Gain and attribution from outcomes by task; expected values counted by hand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from homebody.evolution.reports.attribution import compare_rows, summarize_rows, with_gains
+from homebody.evolution.reports.attribution import PlayedRow, compare_rows, summarize_rows
 
 
-def row(name: str, outcomes: str, left_out: Sequence[str] = (), any_of: str = "") -> dict[str, Any]:
+def row(name: str, outcomes: str, left_out: Sequence[str] = (), any_of: str = "") -> PlayedRow:
     """Make a row; `+` is a task that was won at the first attempt."""
     won = {f"t{number}": mark == "+" for number, mark in enumerate(outcomes)}
     best = {f"t{number}": mark == "+" for number, mark in enumerate(any_of or outcomes)}
-    return {"row": name, "label": name, "won": won, "won_any": best, "attempts": 2 if any_of else 1, "left_out": list(left_out)}
+    return PlayedRow(name, name, won, 2 if any_of else 1, best, {}, tuple(left_out) or None)
 
 
-def summed(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summed(rows: Sequence[PlayedRow]) -> dict[str, Any]:
     """Summarize the rows of a run each of whose edits was left out once."""
-    return summarize_rows(rows, [item["left_out"][0] for item in rows if item["left_out"]])
+    return summarize_rows(rows, [item.left_out[0] for item in rows if item.left_out])
 
 
 def test_an_edit_that_was_not_left_out_keeps_its_share_of_the_gain() -> None:
@@ -30,17 +31,17 @@ def test_an_edit_that_was_not_left_out_keeps_its_share_of_the_gain() -> None:
 
 
 def test_gain_is_of_the_tasks_that_both_rows_have() -> None:
-    gain = compare_rows(row("seed", "+-")["won"], row("final", "++--")["won"])
+    gain = compare_rows(row("seed", "+-").won, row("final", "++--").won)
     assert gain is not None
-    assert (gain["n"], gain["points"], gain["headroom_closed"]) == (2, 0.5, 1.0)
-    assert gain["ci95"] == [0.0, 1.0]
+    assert (gain.n, gain.points, gain.headroom_closed) == (2, 0.5, 1.0)
+    assert gain.ci95 == (0.0, 1.0)
     assert compare_rows({}, {"t0": True}) is None
 
 
 def test_there_is_no_headroom_above_everything() -> None:
     gain = compare_rows({"a": True}, {"a": True})
     assert gain is not None
-    assert gain["headroom_closed"] is None
+    assert gain.headroom_closed is None
 
 
 def test_nothing_is_said_without_the_rows_that_it_needs() -> None:
@@ -101,14 +102,15 @@ def test_gain_at_k_is_of_the_best_attempt() -> None:
     assert (found["gain_at_k"]["k"], found["gain_at_k"]["points"]) == (2, 0.75)
 
 
-def test_stages_of_other_tasks_add_nothing() -> None:
+def test_rows_of_other_tasks_add_nothing() -> None:
     rows = [row("seed", "--"), row("final", "++"), row("ablation a", "--", ["a"]), row("ablation b", "--", ["b"])]
-    stage = {**row("incremental a", ""), "won": {"other": True}}
-    assert summed([*rows, stage])["attribution"]["added"] is None
+    between = replace(row("incremental a", ""), won={"other": True})
+    assert summed([*rows, between])["attribution"]["added"] is None
 
 
 def test_every_row_but_the_seed_has_its_gain() -> None:
-    seed, final, other = with_gains([row("seed", "--"), row("final", "+-"), {**row("x", ""), "won": {}}])
+    rows = [row("seed", "--"), row("final", "+-"), row("x", "")]
+    seed, final, other = (one.in_table(rows[0]) for one in rows)
     assert "gain" not in seed
     assert final["gain"]["points"] == 0.5
     assert other["gain"] is None

@@ -77,7 +77,7 @@ def words_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(names, "load", lambda name, **settings: Words())
     config = EvolveConfig(
         "Quarry-v0", "words", "generic-act", proposer="noop", rounds=1, train_tasks=3, validation_tasks=2, growth=1, max_steps=3,
-        gate="outweigh",
+        gate="sign-test",
     )  # fmt: skip
     evolve(config, tmp_path / "run")
     return tmp_path / "run"

@@ -136,7 +136,7 @@ def test_a_card_tells_an_edit_from_evidence_to_verdict(baseline: Any) -> None:
     assert "+ learned_plan (memory, at before_model)" in card
     assert "(steps " in card
     flat = " ".join(re.sub("<[^>]*>", " ", text).split())
-    assert "4 validation tasks that were played twice with the same harness, 0 changed their outcome; the gate's mode is outweigh." in flat
+    assert "4 validation tasks that were played twice with the same harness, 0 changed their outcome; the gate's mode is sign-test." in flat
     assert f"episodes that playing everything anew takes {baseline.result['savings']['everything']}" in flat
     assert "It ended because all its rounds were played." in flat
 

@@ -238,7 +238,7 @@ def test_no_name_can_break_the_table(baseline: Any) -> None:
 
 END_OF_RUN = {
     **END, "episodes": 30, "tokens": 700, "prompt_tokens": 690, "cached_tokens": 500, "generated_tokens": 10, "exploration_steps": 99,
-    "wall_s": 90.0, "stopped": "patience", "gate": "literal",
+    "wall_s": 90.0, "stopped": "patience", "gate": "no-regression",
     "savings": {"everything": 100, "played": 30, "cached": 50, "stopped_early": 15, "refused": 5},
 }  # fmt: skip
 
@@ -246,7 +246,7 @@ END_OF_RUN = {
 def test_what_a_run_cost_and_saved_is_said(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.append("start", START)
-        store.append("noise", {"n": 4, "flips": 1, "differing": 2, "mode": "statistical"})
+        store.append("noise", {"n": 4, "flips": 1, "differing": 2, "mode": "noise-aware"})
         store.append("landscape", {"round": 1, "hit_rates": {}})
         store.append("landscape", {"round": 2, "hit_rates": {"a | b": {"flipped": 2, "predicted": 5}}})
         store.append("end", END_OF_RUN)
@@ -255,7 +255,7 @@ def test_what_a_run_cost_and_saved_is_said(tmp_path: Path) -> None:
     assert markdown(run).splitlines()[2:] == [
         "## Gate and cost",
         "",
-        "- Noise: of 4 validation tasks played twice with the same harness, 1 changed their outcome; the gate's mode is statistical.",
+        "- Noise: of 4 validation tasks played twice with the same harness, 1 changed their outcome; the gate's mode is noise-aware.",
         "- Cost: 30 episodes, 700 tokens (10 generated, 500 of the prompts from cache), 99 exploration steps, 1.5 minutes; "
         "it ended by patience.",
         "- Saved: 30 episodes played of 100 that playing everything anew takes (50 cached, 5 refused, 15 stopped early).",
@@ -266,7 +266,7 @@ def test_what_a_run_cost_and_saved_is_said(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(("gate", "said"), [("literal", "literal"), ("", "never chosen")])
+@pytest.mark.parametrize(("gate", "said"), [("no-regression", "no-regression"), ("", "never chosen")])
 def test_a_gate_that_was_set_is_said(tmp_path: Path, gate: str, said: str) -> None:
     with Store(tmp_path) as store:
         store.append("start", START)
