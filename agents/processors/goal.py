@@ -94,6 +94,7 @@ class ReadGoal(Processor):
             AIMLESS | ENDING | SEARCHING | UNABLE | LOOP,
             lambda spec, found: learned_reading(found),
             calls_episode=1,
+            proof=lambda found: found.readings.won if found.readings else 0.0,
         ),
         EditOperator(
             "say the goal in plain words",

@@ -62,6 +62,8 @@ class Readings:
     """For each blank what may fill it; nothing for the kinds of instances that an agent meets first."""
     frames: tuple[Plan, ...]
     """For each form the plan that won, as `learned_plan` has it."""
+    won: float = 0.0
+    """Share of the training tasks of exploration that these plans won, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ class EditOperator:
     """Whether what it brings decides by itself: a ranking or a learned plan that leaves the model nothing to choose."""
     without_model: bool = False
     """Whether it changes what a policy without a model does: candidates, their prior, or how one is chosen by them."""
+    proof: Callable[[Findings], float] = lambda found: 0.0
+    """Returns the share of training tasks that what it brings has won in exploration, 0 to 1; 0 where exploration says nothing of it."""
     signal: str = ""
     """Signal of a trace at which the edit can be made in the midst of an episode too; empty where it has to be there from the start."""
 

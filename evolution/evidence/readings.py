@@ -67,7 +67,8 @@ def readings(lessons: Lessons, more: Sequence[Mapping[str, Any]] = ()) -> Readin
     names = [_fillers(made, blank, lessons) for blank in range(most)]
     step = max(1, -(-len(pairs) // MOST_PAIRS))
     forms = tuple(dict.fromkeys(meaning.form for meaning in made))
-    return Readings(tuple(pairs[::step]), forms, tuple(names), tuple(meaning.frame() for meaning in made))
+    won = min(1.0, len(pairs) / max(1, len(lessons.tasks)))
+    return Readings(tuple(pairs[::step]), forms, tuple(names), tuple(meaning.frame() for meaning in made), won)
 
 
 def _fillers(made: Sequence[_Meaning], blank: int, lessons: Lessons) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """The proposer without a model: it looks up which edit operators answer the failures that the digests show.
 
 Their order is evidence. Operators that cost few model calls come before those that cost many; of like cost the first is the one that is
-expected to mend most tasks: the failing ones that it answers, times the share of those predicted that it mended before in this run. Of
+expected to mend most tasks: the failing ones that it answers, times the share of those predicted that it mended before in this run, or
+where it was not tried the share of training tasks that what it brings has won in exploration. Of
 equals one whose edit is written from what training showed comes before one that sets what a library holds, and the more specific before
 the less. One that was tried and mended nothing goes to the end. Where the objective is the model, operators
 that leave it nothing to decide come after all others. After a round that shipped nothing, the last place of the round goes to a
@@ -76,11 +77,14 @@ def answered(operator: EditOperator, landscape: Landscape) -> int:
     return sum(len(tasks) for category, tasks in landscape.failures.items() if category in operator.answers)
 
 
-def expected(operator: EditOperator, landscape: Landscape) -> float:
-    """Return how many failing tasks an operator may mend, as far as this run has shown: half of them where it was not tried."""
+def expected(operator: EditOperator, landscape: Landscape, found: Findings) -> float:
+    """Return how many failing tasks an operator may mend, as far as this run has shown.
+
+    Where it was not tried that is half of them, and of the other half the share that exploration proved.
+    """
     rate = landscape.hit_rates.get(operator.name, {"flipped": 0, "predicted": 0})
     unmeasured = sum(edit["operator"] == operator.name and edit["flipped"] is None for edit in landscape.tried)
-    share = (rate["flipped"] + 1) / (rate["predicted"] + 2)
+    share = (rate["flipped"] + 1 + operator.proof(found)) / (rate["predicted"] + 2)
     return float(answered(operator, landscape) * share * 0.5**unmeasured)
 
 
@@ -100,7 +104,7 @@ def _place(operator: EditOperator, spec: HarnessSpec, evidence: Evidence, found:
     has_failed = _has_failed(operator.name, landscape)
     # Names last: the order of operators with the same evidence must be some order.
     is_grounded = operator.build(spec, found) != operator.build(spec, Findings())
-    evident = (-expected(operator, landscape), not is_grounded, len(operator.answers), operator.name)
+    evident = (-expected(operator, landscape, found), not is_grounded, len(operator.answers), operator.name)
     return (takes_over, has_failed, cost_tier(operator, spec, evidence), *evident)
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,18 @@ def test_the_operator_lets_the_reading_of_the_model_decide_the_plan(evidence: Ma
     assert focused[-1].command.startswith("drop crate 1 on dock")
     alone = run_episode(yard.Yard(), spec, NoModelPolicy(), task, max_steps=30)
     assert (alone.reading, any(step.focus for step in alone.trace)) == (None, False)
+
+
+def test_what_exploration_has_won_with_comes_before_what_is_only_hoped_for(evidence: Make) -> None:
+    proved = Lessons(explore=("walk to #", "unlock #"), bank=tuple(HARBOUR), tasks=tuple(f"train/{n}" for n in range(14)))
+    found = gather(BARE, evidence("loop", "ceiling", lessons=proved))
+    assert found.readings is not None
+    assert found.readings.won == 0.5  # seven of fourteen
+    failed = ("loop", "refused", "searching", "ceiling", "order")
+    given = evidence(*failed, lessons=proved)
+    given = replace(given, digests=[replace(digest, steps=15) for digest in given.digests])  # to which one question adds little
+    (first,) = propose(BARE, given, 1)
+    assert first.manifest["operator"] == "read the goal, and follow what was learned"
 
 
 # --- rules in the midst of an episode, code, and a user's own
