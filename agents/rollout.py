@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import gymnasium
 
+from homebody.agents.cluster import Cluster
 from homebody.agents.episode import ModelCall, run_episode
 from homebody.agents.errors import BadRequestError
 from homebody.agents.harness.spec import HarnessSpec
@@ -198,19 +199,21 @@ class Rollouts:
         stage: where to play. A model on a server plays as many episodes at a time as its `concurrency` says; a policy without a model
             plays one at a time.
         workers: number of processes; 1 plays in this process.
+        cluster: the address of a Ray cluster on which so many actors play instead; see `homebody.agents.cluster`.
 
     Raises:
+        ClusterError: there is no such cluster, or no Ray.
         BadRequestError: several episodes are to be in flight, and the model is in this process, or there are several processes.
     """
 
-    def __init__(self, stage: RolloutConfig, workers: int = 1) -> None:
+    def __init__(self, stage: RolloutConfig, workers: int = 1, cluster: str | None = None) -> None:
         if stage.concurrency > 1 and workers > 1:
             raise BadRequestError("--workers", workers, f"1 with --concurrency {stage.concurrency}, whose episodes one process plays")
         self.stage = stage
         self.policy = stage.make_policy(1 if workers == 1 else 1 + workers)
         """The policy of this process: plays when there is one worker, and names the fingerprint."""
-        self._executor = self._start(workers)
-        self._seat = Seat(stage, self.policy) if workers == 1 else None
+        self._executor = self._start(workers, cluster)
+        self._seat = Seat(stage, self.policy) if workers == 1 and cluster is None else None
 
     def __enter__(self) -> Rollouts:
         return self
@@ -218,7 +221,9 @@ class Rollouts:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._close(at_once=error is not None)  # Episodes that nobody will ask for are not played to their end.
 
-    def _start(self, workers: int) -> Executor | None:
+    def _start(self, workers: int, cluster: str | None) -> Executor | None:
+        if cluster is not None:
+            return Cluster(self.stage, cluster, workers)
         if workers > 1:
             return Pool(self.stage, workers)
         if self.stage.concurrency == 1 or not isinstance(self.policy, ModelPolicy):
@@ -235,7 +240,7 @@ class Rollouts:
         self._close()
 
     def _close(self, at_once: bool = False) -> None:
-        if isinstance(self._executor, Pool):
+        if isinstance(self._executor, Pool | Cluster):
             self._executor.close(at_once)
         if isinstance(self.policy, ModelPolicy):
             self.policy.backend.close()  # Threads that wait for an answer wait no longer.

@@ -41,6 +41,7 @@ def evolve(
     run_dir: str | Path,
     *,
     workers: int = 1,
+    cluster: str | None = None,
     resume: bool = False,
     progress: Progress | None = None,
     approve: Approve | None = None,
@@ -51,6 +52,7 @@ def evolve(
         config: what to run.
         run_dir: where to keep it.
         workers: number of worker processes; the result does not depend on it, but for the time and the tokens served from a cache.
+        cluster: address of a Ray cluster whose actors play instead.
         resume: go on with the run in `run_dir`. Budgets may be larger than before, or none.
         progress: told what happens.
         approve: a person at the gate, see `round.Approve`; the answers are kept, so a resumed run does not ask again.
@@ -79,7 +81,7 @@ def evolve(
     validation = list_tasks(config.env_id, "validation", None, **config.env_kwargs)
     with ExitStack() as stack:
         # The models first: where there is no such model, no run directory is made.
-        rollouts = stack.enter_context(Rollouts(config.rollout, workers))
+        rollouts = stack.enter_context(Rollouts(config.rollout, workers, cluster))
         config = _with_objective(config, rollouts)
         backend = _backend(config, rollouts, stack)
         store = stack.enter_context(Store(run_dir))

@@ -88,6 +88,9 @@ where = options(
 )
 json_out = click.option("--json", "json_path", type=PATH, metavar="FILE", help="Write the result to FILE as JSON.")
 workers = click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N", help="Worker processes.")
+cluster = click.option(
+    "--cluster", metavar="ADDR", help="Play on a Ray cluster: HOST:PORT of its head node, or auto; --workers is then the number of actors."
+)
 seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Seed of whatever is random.")
 model_settings = options(
     click.option(

@@ -34,6 +34,7 @@ def evaluate(
     attempts: int = 1,
     seed: int = 0,
     workers: int = 1,
+    cluster: str | None = None,
     run_dir: str | Path | None = None,
     twins: bool = False,
     on_record: OnRecord | None = None,
@@ -48,6 +49,7 @@ def evaluate(
         attempts: tries at each task; the first is greedy, the others sample.
         seed: of the episodes.
         workers: number of worker processes; the result does not depend on it.
+        cluster: address of a Ray cluster whose actors play instead; nor on that.
         run_dir: keeps episodes and result there, and plays only what is not there yet.
         twins: play the four twins too: on validation tasks, to choose the best of them, which the model's steps are then compared with;
             and on the same tasks as the model.
@@ -61,7 +63,7 @@ def evaluate(
     chosen = list_tasks(stage.env_id, split, tasks, **stage.env_kwargs)
     held = _validation_tasks(stage) if twins else []
     # The policy first: where there is no such model, no run directory is made.
-    with Rollouts(stage, workers) as rollouts, Store(run_dir) if run_dir is not None else nullcontext(None) as store:
+    with Rollouts(stage, workers, cluster) as rollouts, Store(run_dir) if run_dir is not None else nullcontext(None) as store:
         if store:
             _check_env_args(store, stage)
         before = play_twins(rollouts, spec, held, seed, store=store, on_record=on_record) if twins else None

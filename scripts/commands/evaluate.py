@@ -12,6 +12,7 @@ import click
 from homebody.scripts.console import Console, check_target, json_written
 from homebody.scripts.options import (
     PATH,
+    cluster,
     end_with,
     env_kwargs,
     harness_option,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 @click.option("--twins", is_flag=True,
               help="Play the harness's four twins too, which ask no model: what the model is worth beside the best of them.")  # fmt: skip
 @workers
+@cluster
 @click.option("--run-dir", type=PATH, metavar="DIR", help="Keep episodes and result in this run; nothing is played twice.")
 @seed
 @model_settings
@@ -49,7 +51,8 @@ if TYPE_CHECKING:
 @json_out
 def evaluate(
     env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, split: str, harness: str, no_adaptation: bool,
-    without: tuple[str, ...], policy: str, n_tasks: int | None, attempts: int, twins: bool, workers: int, run_dir: str | None,
+    without: tuple[str, ...], policy: str, n_tasks: int | None, attempts: int, twins: bool, workers: int,
+    cluster: str | None, run_dir: str | None,
     seed: int, n_ctx: int | None, n_threads: int, gpu_layers: int, concurrency: int, timeout_s: float | None,
     json_path: str | None,
 ) -> None:  # fmt: skip
@@ -90,6 +93,7 @@ def evaluate(
             attempts=attempts,
             seed=seed,
             workers=workers,
+            cluster=cluster,
             run_dir=run_dir,
             twins=twins,
             on_record=lambda done, total, record: advance(done, total, _note(record, policy)),

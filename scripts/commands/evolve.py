@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 import click
 
 from homebody.scripts.console import Console, check_target, json_written
-from homebody.scripts.options import PATH, env_kwargs, harness_option, json_out, model_settings, seed, server_settings, where, workers
+from homebody.scripts.options import (
+    PATH,
+    cluster,
+    env_kwargs,
+    harness_option,
+    json_out,
+    model_settings,
+    seed,
+    server_settings,
+    where,
+    workers,
+)
 from homebody.scripts.terminal import echo
 
 if TYPE_CHECKING:
@@ -59,6 +70,7 @@ if TYPE_CHECKING:
 )
 @click.option("--approve", is_flag=True, help="Ask before an edit is shipped: ship, reject or stop.")
 @workers
+@cluster
 @seed
 @model_settings
 @server_settings
@@ -69,7 +81,7 @@ def evolve(
     objective: str | None, rounds: int, proposer: str, proposer_model: str | None, proposer_n_ctx: int | None,
     proposer_timeout_s: float | None, candidates: int, train_tasks: int, validation_tasks: int, growth: int,
     exploration_steps: int, gate: str, isolation: str, budget_episodes: int | None, budget_tokens: int | None,
-    budget_minutes: float | None, approve: bool, workers: int, seed: int, n_ctx: int | None, n_threads: int,
+    budget_minutes: float | None, approve: bool, workers: int, cluster: str | None, seed: int, n_ctx: int | None, n_threads: int,
     gpu_layers: int, concurrency: int, timeout_s: float | None, resume: bool, json_path: str | None,
 ) -> None:  # fmt: skip
     """Evolve a harness on training tasks; a gate on validation tasks decides which edits stay. Test tasks are not read.
@@ -132,7 +144,7 @@ def evolve(
     console.prepare(model, *([proposer_model] if proposer_model else []), n_threads=n_threads, gpu_layers=gpu_layers)
     with console.evolution(config, plain=approve) as progress:
         person = ask if approve else None
-        result = evolve_harness(config, run_dir, workers=workers, resume=resume, progress=progress, approve=person)
+        result = evolve_harness(config, run_dir, workers=workers, cluster=cluster, resume=resume, progress=progress, approve=person)
     with json_written(json_path, result):
         console.evolution_end(result)
 
