@@ -88,9 +88,13 @@ def test_operators_for_pages_apply_where_they_have_something_to_act_on(learned: 
     seed = HarnessSpec.from_json({"format": 2, "name": "seed", "components": {}})
     table = {operator.name: operator for _, operator in operators(seed)}
     names = [operator.name for use in ("open_and_compare", "fill_slot", "result_prior") for operator in REGISTRY[use].operators]
-    assert names[0] == "end as successes end"
     nothing, findings = Findings(), Findings(**from_lessons(learned))
     assert [name for name in names if table[name].build(seed, nothing) is not None] == []
+    # The advice to a model applies where one reads a prompt, so not where commands are ranked.
+    told = names.pop(0)
+    assert (told, names[0]) == ("say what is worth opening", "end as successes end")
+    assert table[told].build(seed, findings) is not None
+    assert table[told].build(edited(seed, table[names[0]], learned), findings) is None
     assert [name for name in names if table[name].build(seed, findings) is not None] == names[:2]
     spec = edited(seed, table[names[0]], learned)
     assert edited(spec, table[names[1]], learned).behaviour_hash == edited(seed, table[names[1]], learned).behaviour_hash
