@@ -89,6 +89,8 @@ class Findings:
     """Forms of commands that reveal or give access to things, most revealing first."""
     frames: Sequence[Mapping[str, Any]] = ()
     """Learned plans by goal template; see `homebody.agents.skills.learned_plan`."""
+    support: Mapping[str, float] = field(default_factory=dict)
+    """Share of rollouts on training tasks that each plan won, by its goal template."""
     skills: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     """Skills that apply, by processor: what a harness needs for each, as parameters by processor."""
     pages: Mapping[str, Any] = field(default_factory=dict)

@@ -74,6 +74,7 @@ PLAN = (
         _plan,
         dictates=True,
         without_model=True,
+        proof=lambda found: sum(found.support.values()) / len(found.support) if found.support else 0.0,
     ),
     EditOperator(
         "leave a look unfinished",

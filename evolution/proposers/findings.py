@@ -59,7 +59,7 @@ def gather(spec: HarnessSpec, evidence: Evidence) -> Findings:
 def learned(lessons: Lessons) -> dict[str, Any]:
     """Return what skills learned, as `Findings` has it."""
     skills = {use: skill.settings for use, skill in lessons.skills.items()}
-    same = {name: getattr(lessons, name) for name in ("explore", "frames", "naming", "names")}
+    same = {name: getattr(lessons, name) for name in ("explore", "frames", "support", "naming", "names")}
     return {**same, "skills": skills, "pages": lessons.pages or {}}
 
 

@@ -60,7 +60,7 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
         size = len(outcomes[20][0])
 
         class Scripted:
-            def __init__(self, stage: Any, workers: int) -> None:
+            def __init__(self, stage: Any, workers: int, cluster: str | None) -> None:
                 self.stage = stage
                 self.policy = SimpleNamespace(name="nobody", fingerprint={"policy": "nobody"}, has_model=twins is not None)
 

@@ -30,7 +30,7 @@ COMMANDS = [
     ("models", "verify"), ("household", "export"), ("household", "readings"),
     ("webshop", "serve"), ("webshop", "catalogue"), ("webshop", "manifest"),
     ("data", "alfworld"), ("bench", "household"), ("bench", "llm"), ("bench", "harness"), ("bench", "server"), ("bench", "render"),
-    ("bench", "webshop"), ("bench", "repair"), ("bench", "miniwob"), ("bench", "gate"),
+    ("bench", "webshop"), ("bench", "repair"), ("bench", "miniwob"), ("bench", "gate"), ("bench", "soak"),
 ]  # fmt: skip
 
 

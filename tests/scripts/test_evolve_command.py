@@ -224,11 +224,12 @@ def test_the_objective_model_wants_a_model(homebody: Command, tmp_path: Path) ->
 
 
 def test_an_edit_that_needs_no_model_is_refused_and_the_seed_stays(homebody: Command, tmp_path: Path, talker: list[Talker]) -> None:
-    answer = homebody(*SHIPS, "--model", "talker", "--run-dir", tmp_path / "run", "--json", tmp_path / "result.json")
+    answer = homebody(*SHIPS, "--candidates", 20, "--model", "talker", "--run-dir", tmp_path / "run", "--json", tmp_path / "result.json")
     said = "Objective model: an edit must gain, and with the model at least as much as its best twin gains without. No edit was shipped"
     assert said in " ".join(answer.out.split())
     result = result_of(tmp_path)
-    (edit,) = result["rounds"][0]["candidates"]
+    edit = next(edit for edit in result["rounds"][0]["candidates"] if edit["twin_gain"])
+    assert "learned plan" in edit["manifest"]["operator"]
     assert (result["objective"], result["kept"], result["shipped"]) == ("model", 0, [])
     assert result["final_hash"] == result["seed_hash"]
     # The learned plan solves tasks for the twins, and a model that chats none of its own.

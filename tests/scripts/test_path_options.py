@@ -115,7 +115,15 @@ def test_every_option_that_is_written_to_is_tried() -> None:
         ),
         *(
             f"{words} --json"
-            for words in ("bench webshop", "bench server", "bench repair", "bench miniwob", "bench gate", "household readings")
+            for words in (
+                "bench webshop",
+                "bench server",
+                "bench repair",
+                "bench miniwob",
+                "bench gate",
+                "bench soak",
+                "household readings",
+            )
         ),
     }
     names = ("--json", "--out", "--record", "--html", "--png", "--undo")
