@@ -24,7 +24,7 @@ def test_what_the_policy_was_shown_is_noted(make, yard):
         "tools": ["read notes"],
         "choice": {
             "method": "rank", "normalize": "sum", "correct": 0.0, "weight": 1.0,
-            "samples": 5, "temperature": 0.7, "pick": "most", "constrained": False,
+            "samples": 5, "temperature": 0.7, "pick": "most", "constrained": False, "retry": False,
         },
     }  # fmt: skip
     json.dumps(detail.notes)

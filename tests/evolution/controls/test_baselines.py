@@ -258,7 +258,7 @@ def test_an_ablation_that_cannot_be_told_apart_is_left_out(quarry_run: Path, tmp
 
     monkeypatch.setattr(module, "leave_one_out", none)
     result = play_controls(run_dir, Plan(only=("ablation",), tasks=2))
-    assert result["skipped"] == {"ablation r1c1": "without r1c1 learned_plan: it moved"}
+    assert result["skipped"] == {"ablation r1c1": "without r1c1 follow the learned plan: it moved"}
 
 
 def test_an_environment_that_reads_goals_has_a_matcher(

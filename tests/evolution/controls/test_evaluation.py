@@ -232,7 +232,7 @@ def test_token_counters_of_kept_episodes_count(
     spec: HarnessSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, episode: Callable[..., EpisodeRecord]
 ) -> None:
     class Scripted:
-        def __init__(self, stage: RolloutConfig, workers: int) -> None:
+        def __init__(self, stage: RolloutConfig, workers: int, cluster: str | None) -> None:
             self.policy = SimpleNamespace(name="nobody", fingerprint={"policy": "nobody"}, has_model=True)
             self.stage = stage
 

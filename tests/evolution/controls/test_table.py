@@ -23,13 +23,14 @@ from homebody.evolution.store import RunError, Store
 TOY = Benchmark("quarry", "Quarry-v0", {"types": ["bring", "wash"]}, "generic", 8, 4, False, "a quarry")
 
 
-def reproduce(model: str, run_dir: Path, benchmark: Benchmark = TOY, objective: str | None = None) -> Combination:
+def reproduce(model: str, run_dir: Path, benchmark: Benchmark = TOY, objective: str | None = None, candidates: int = 2) -> Combination:
     """Do in this process what `homebody reproduce` does in three."""
     one = Combination(model, benchmark, run_dir, benchmark.env_kwargs(None))
     choose_seed(run_dir, seed_styles(benchmark.harness), one.rollout, one.tasks("validation", 2), 1)
     config = EvolveConfig(
-        benchmark.env, model, str(run_dir / FILE), env_kwargs=one.env_kwargs, max_steps=benchmark.max_steps, rounds=3, candidates=2,
+        benchmark.env, model, str(run_dir / FILE), env_kwargs=one.env_kwargs, max_steps=benchmark.max_steps, rounds=3,
         train_tasks=6, validation_tasks=8, growth=1, exploration_steps=6000, objective=objective,
+        candidates=candidates,
     )  # fmt: skip
     evolve(config, run_dir)
     play_controls(run_dir, Plan(tasks=12, seed_tasks=6, attempts=2, only=("seed", "final")))
@@ -48,7 +49,7 @@ def test_for_what_a_model_adds_the_harness_of_one_that_repeats_a_sentence_stays_
     load_fixed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(names, "load", load_fixed)
-    found = gather([reproduce("fixed", tmp_path / "run")], True)
+    found = gather([reproduce("fixed", tmp_path / "run", candidates=20)], True)  # what dictates comes last
     (row,) = found["rows"]
     assert (row["objective"], row["seed"], row["evolved"], row["gain"]) == ("model", 0.0, 0.0, None)
     (one,) = found["combinations"]
