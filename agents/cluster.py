@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import queue
+import socket
 import sys
 import threading
 from collections import deque
@@ -28,6 +29,10 @@ MOST_LOSSES = 5
 """Times that one job is given to another actor, because the one that had it is gone."""
 _LOOK_S = 0.5
 """Seconds after which this process looks for new jobs while it waits for records."""
+
+
+_ANSWER_S = 10.0
+"""Seconds within which a head node has to take a connection."""
 
 
 class ClusterError(AgentError):
@@ -62,6 +67,7 @@ class Cluster:
         except ImportError:
             raise ClusterError('--cluster needs Ray, which is not installed; run: pip install "homebody[ray]"') from None
         self._ray = ray
+        _check_listens(address)
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns of a change of its own else.
         try:
             ray.init(address=address, namespace="homebody", log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
@@ -169,6 +175,23 @@ class Cluster:
                 task.end(NodesLostError(task.job.task.task_id, error))
             else:
                 waiting.appendleft(task)
+
+
+def _check_listens(address: str) -> None:
+    """Check that somebody listens at a HOST:PORT: Ray would try for minutes.
+
+    Raises:
+        ClusterError: nobody does.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        return  # `auto`, or what Ray itself refuses at once
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"--cluster is {address!r}, where no Ray cluster answers ({error}); give HOST:PORT of a head node, or auto"
+        ) from None
 
 
 class _Task:

@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -56,10 +58,17 @@ def test_records_are_those_of_this_process_also_where_a_node_is_killed(tmp_path:
     assert found["killed"] == found["here"]
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "[::1]:1", "no-such-host.invalid:6379", "127.0.0.1:99999"])
+def test_an_address_where_nobody_listens_is_named_and_ray_is_not_asked(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))  # one that cannot be asked for anything
+    with pytest.raises(ClusterError, match=rf"--cluster is '{re.escape(address)}', where no Ray cluster answers"):
+        Rollouts(RolloutConfig("homebody/Household-v0", "random"), 1, address)
+
+
 @needs_ray
 def test_an_address_where_no_cluster_is_is_named() -> None:
-    with pytest.raises(ClusterError, match=r"--cluster is '127\.0\.0\.1:1', where no Ray cluster answers"):
-        Rollouts(RolloutConfig("homebody/Household-v0", "random"), 1, "127.0.0.1:1")
+    with pytest.raises(ClusterError, match=r"--cluster is 'nonsense', where no Ray cluster answers"):
+        Rollouts(RolloutConfig("homebody/Household-v0", "random"), 1, "nonsense")
 
 
 def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
