@@ -264,7 +264,8 @@ class Decisions:
     model_share_won: float | None
     """The same over the episodes that were won."""
     unreadable: float | None
-    """Share of the first, unrepaired, unconstrained replies that are no command; None where replies are constrained."""
+    """Share of the first, unrepaired, unconstrained replies that are no command, as `StepRecord.readable` has it; None where replies are
+    constrained."""
     cut: float | None
     """Share of the model's replies that ended because they had no more room; None where nothing was written."""
     repaired: int

@@ -18,9 +18,10 @@ from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.policy import NoModelPolicy
 from homebody.agents.skills import wording
 from homebody.agents.skills.learned_plan import Plan
+from homebody.agents.skills.location_memory import LocationTable
 from homebody.envs import TaskSpec
 from homebody.evolution.evidence.explore import Explorer, Walk
-from homebody.evolution.evidence.plans import Steps, mutations
+from homebody.evolution.evidence.plans import Steps, mutations, rollout_harness
 
 CHOICES = 3
 """Kinds that are tried for a blank, those most like the goal's words."""
@@ -71,14 +72,14 @@ class GuidedExploration:
     Args:
         explorer: plays, and counts the steps.
         forms: of the commands that act.
-        settings: parameters of the components of a rollout's harness beside the plan, by processor.
+        memory: parameters of `location_memory`, by which the rollouts search.
         explore: forms of commands that explore.
         budget: environment steps after which no further task is tried.
     """
 
     explorer: Explorer
     forms: Forms
-    settings: Mapping[str, Mapping[str, object]]
+    memory: LocationTable | None
     explore: Sequence[str]
     budget: int
 
@@ -89,9 +90,8 @@ class GuidedExploration:
             tasks: training tasks.
             plans: what has won before, with blanks {0}, {1} in the goal and the steps.
         """
-        tried = [_Tried(plan, self._harness(plan), wins=1, rollouts=1) for plan in plans]
-        mutated = [Plan(goal=plan["goal"], steps=steps) for plan in plans for steps in mutations(plan["steps"], self.forms)]
-        tried += [_Tried(plan, self._harness(plan)) for plan in mutated]
+        tried = [self._begin(plan, wins=1) for plan in plans]
+        tried += [self._begin(Plan(goal=plan["goal"], steps=steps)) for plan in plans for steps in mutations(plan["steps"], self.forms)]
         found = []
         start = self.explorer.steps
         for task in tasks:
@@ -100,6 +100,9 @@ class GuidedExploration:
             if (won := self._try(task, tried)) is not None:
                 found.append(won)
         return found
+
+    def _begin(self, plan: Plan, wins: int = 0) -> _Tried:
+        return _Tried(plan, rollout_harness(plan, self.explore, self.memory, self.explorer.naming), rollouts=wins, wins=wins)
 
     def _try(self, task: TaskSpec, tried: Sequence[_Tried]) -> tuple[Walk, list[str]] | None:
         opening = self.explorer.open(task)
@@ -148,11 +151,6 @@ class GuidedExploration:
             if arg.startswith(blank) and step["form"] in self.forms
         ]
         return frozenset.intersection(*seen) if seen else frozenset()
-
-    def _harness(self, plan: Plan) -> HarnessSpec:
-        settings: dict[str, object] = {"learned_plan": {"frames": [plan], "explore": list(self.explore)}, **self.settings}
-        components = {use: {"use": use, "params": params} for use, params in settings.items()}
-        return HarnessSpec.from_json({"format": 2, "name": "guided", "components": components})
 
 
 @lru_cache(maxsize=65536)

@@ -258,8 +258,7 @@ class PlanLearner:
         )
         meant = readings(lessons) if _are_worded_anew(goals) else None
         if meant is not None:
-            settings = {"visited": {"forms": list(explore)}, "location_memory": lessons.memory, **lessons.names}
-            guided = GuidedExploration(explorer, acting, settings, explore, budget // 2)
+            guided = GuidedExploration(explorer, acting, lessons.memory, explore, budget // 2)
             wins += guided.run(playable, meant.frames)
             lessons = replace(lessons, bank=solved(explorer, wins, kinds))
             tested = RolloutOutcome((), {}, 0)

@@ -218,7 +218,7 @@ class RolloutTest:
                 break
             if slots != len({arg[:3] for step in steps for arg in step["args"] if arg.startswith("{")}):
                 continue
-            harness = self._harness(template, steps)
+            harness = rollout_harness(Plan(goal=template, steps=steps), self.explore, self.memory, self.names)
             records = [run_episode(self.env, harness, NoModelPolicy(), task) for task in sample]
             self.steps += sum(record.steps for record in records)
             # Where the last step has no focus, the plan was over and a draw among all commands has won.
@@ -226,12 +226,21 @@ class RolloutTest:
             best = min(best, (-len(won) / len(sample), sum(won) / max(1, len(won)), steps), key=lambda item: item[:2])
         return -best[0], best[2]
 
-    def _harness(self, template: str, steps: Steps) -> HarnessSpec:
-        settings: dict[str, object] = {
-            "learned_plan": {"frames": [{"goal": template, "steps": steps}], "explore": list(self.explore)},
-            "visited": {"forms": list(self.explore)},
-            **({"location_memory": self.memory} if self.memory else {}),
-            **name_settings(self.names),
-        }
-        components = {use: {"use": use, "params": params} for use, params in settings.items()}
-        return HarnessSpec.from_json({"format": 2, "name": "rollout-test", "components": components})
+
+def rollout_harness(plan: Plan, explore: Sequence[str], memory: LocationTable | None, names: Naming) -> HarnessSpec:
+    """Return a harness that follows one plan, for play without a model.
+
+    Args:
+        plan: the plan.
+        explore: forms of commands that explore.
+        memory: parameters of `location_memory`, by which it searches.
+        names: how instances are named.
+    """
+    settings: dict[str, object] = {
+        "learned_plan": {"frames": [plan], "explore": list(explore)},
+        "visited": {"forms": list(explore)},
+        **({"location_memory": memory} if memory else {}),
+        **name_settings(names),
+    }
+    components = {use: {"use": use, "params": params} for use, params in settings.items()}
+    return HarnessSpec.from_json({"format": 2, "name": "rollout-test", "components": components})

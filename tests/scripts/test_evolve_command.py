@@ -228,8 +228,9 @@ def test_an_edit_that_needs_no_model_is_refused_and_the_seed_stays(homebody: Com
     said = "Objective model: an edit must gain, and with the model at least as much as its best twin gains without. No edit was shipped"
     assert said in " ".join(answer.out.split())
     result = result_of(tmp_path)
-    edit = next(edit for edit in result["rounds"][0]["candidates"] if edit["twin_gain"])
-    assert "learned plan" in edit["manifest"]["operator"]
+    tried = {edit["manifest"]["operator"]: edit for edit in result["rounds"][0]["candidates"]}
+    assert {edit["verdict"] for edit in tried.values()} == {"rejected"}
+    edit = tried["say what the learned plan wants next"]
     assert (result["objective"], result["kept"], result["shipped"]) == ("model", 0, [])
     assert result["final_hash"] == result["seed_hash"]
     # The learned plan solves tasks for the twins, and a model that chats none of its own.

@@ -51,7 +51,7 @@ def explored(goals: str, n: int, budget: int = 20_000) -> tuple[Explorer, list[t
     env = gymnasium.make(HOUSE, goals=goals, rooms=["bathroom"])
     listed = tasks(HOUSE, "train", n, goals=goals, rooms=["bathroom"])
     explorer = Explorer(env.unwrapped)
-    guided = GuidedExploration(explorer, FORMS, {"visited": {"forms": list(EXPLORE)}}, EXPLORE, budget)
+    guided = GuidedExploration(explorer, FORMS, None, EXPLORE, budget)
     return explorer, [(walk.task.task_id, plan) for walk, plan in guided.run(listed, [MOVE])], listed
 
 
