@@ -355,7 +355,9 @@ def test_errors_of_a_page_are_kept_and_play_goes_on(own_page: tuple[MiniWobEnv, 
 def test_there_is_no_network(own_page: tuple[MiniWobEnv, list[str]]) -> None:
     env, asked = own_page
     env.step("click button Net")
-    assert env.step("wait")[0].splitlines()[1] == "no network"
+    said = [env.step("wait")[0].splitlines()[1] for _ in range(4)]  # a browser on a busy machine takes its time to refuse
+    assert set(said) <= {"asking", "no network"}
+    assert said[-1] == "no network"
     # It does not leave the page either.
     assert env.step("click button Go")[0].startswith("Try all.\nno network")
     assert begin(env, "own-page/train-1").startswith("Try all.\n-")
