@@ -140,7 +140,10 @@ def _processors() -> Iterator[str]:
             hook = f"`{cls.hook}`" if cls.hook else "any hook" if cls.hooks == HOOKS else " or ".join(f"`{hook}`" for hook in cls.hooks)
             yield f"### `{name}`"
             yield f"{_text(inspect.getdoc(cls) or '')}\n\nHook: {hook}."
-            rows = [(f"`{key}`", _default(rule["default"]) if "default" in rule else "required", _meaning(rule)) for key, rule in cls.schema.items()]
+            rows = [
+                (f"`{key}`", _default(rule["default"]) if "default" in rule else "required", _meaning(rule))
+                for key, rule in cls.schema.items()
+            ]
             if rows:
                 yield _table(rows)
 
