@@ -153,7 +153,7 @@ def light(page: str) -> list[list[str]]:
 def current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty current folder, whose modules are forgotten afterwards."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     before = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - before:
@@ -191,6 +191,8 @@ def programs() -> list[Any]:
 
 @pytest.mark.parametrize("code", programs())
 def test_examples_in_python_run(code: str, current: Path) -> None:
+    for name, kind, text in files("docs/extending.md"):
+        (current / f"{name}.{kind}").write_text(text, "utf-8")
     scope: dict[str, Any] = {}
     exec(code, scope)
     if "env" in scope:
@@ -198,6 +200,8 @@ def test_examples_in_python_run(code: str, current: Path) -> None:
     if "record" in scope:
         assert scope["record"].error is None
         assert scope["record"].steps
+    elif "NoRepeat" in scope:
+        assert [operator.name for operator in scope["NoRepeat"].operators] == ["take back more"]
     else:
         assert scope["terminated"] is True
 

@@ -1,4 +1,4 @@
-"""The example of CONTRIBUTING.md: a processor of one's own, from its file through every command that plays a harness."""
+"""The example of docs/extending.md: a processor of one's own, from its file through every command that plays a harness."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from homebody.evolution.proposers import Evidence, set_processors
 from homebody.evolution.proposers.controls import random
 from homebody.evolution.proposers.llm import propose
 
-TEXT = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text("utf-8").partition("## Add a processor")[2]
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "extending.md").read_text("utf-8").partition("## A processor")[2]
 CLASS, PATCH = (re.findall(rf"```{kind}\n(.*?)```", TEXT, re.DOTALL)[0] for kind in ("python", "json"))
 NO_MODEL = ("--policy", "no-model", "--split", "validation", "--max-steps", 4)
 
