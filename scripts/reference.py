@@ -12,7 +12,7 @@ import inspect
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +181,7 @@ def _default(value: object) -> str:
     return f"`{text if len(text) <= LONG else text[: LONG - 4] + ' ...'}`"
 
 
-def _table(rows: list[tuple[str, ...]], head: tuple[str, ...] = ("parameter", "default", "what it says")) -> str:
+def _table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...] = ("parameter", "default", "what it says")) -> str:
     """Return a table in Markdown."""
     lines = [head, ("---",) * len(head), *(tuple(_cell(cell) for cell in row) for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
