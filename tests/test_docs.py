@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(path.relative_to(ROOT).as_posix() for folder in (ROOT, DOCS, DOCS / "reference") for path in folder.glob("*.md"))
 WRITTEN = [page for page in PAGES if page != "CHANGELOG.md" and "reference/" not in page]
-MARKS = {"model", "minutes", "hours", "window", "serves", "data", "net", "server", "browser", "run"}
+MARKS = {"model", "minutes", "hours", "window", "serves", "data", "net", "server", "browser", "cluster", "run"}
 """What a command may cost; docs/getting-started.md explains each."""
 
 
@@ -199,7 +199,7 @@ def test_examples_in_python_run(code: str, current: Path) -> None:
         scope["env"].close()
     if "record" in scope:
         assert scope["record"].error is None
-        assert scope["record"].steps
+        assert scope["record"].trace
     elif "NoRepeat" in scope:
         assert [operator.name for operator in scope["NoRepeat"].operators] == ["take back more"]
     else:
