@@ -18,6 +18,8 @@ from typing import Any
 
 import click
 
+from homebody.envs.file import write_file
+
 FOLDERS = ("envs", "agents", "evolution", "assets", "scripts")
 WIDTH = 100
 """Characters a line of the commands' help."""
@@ -200,7 +202,7 @@ def main() -> None:
     """Write the pages."""
     root = Path(__file__).resolve().parents[1]
     for name, text in pages(root).items():
-        (root / "docs" / "reference" / name).write_text(text, "utf-8")
+        write_file(root / "docs" / "reference" / name, text)
         click.echo(f"docs/reference/{name}")
 
 

@@ -230,6 +230,7 @@ READERS = {
     "scripts/bench/peer_household.py": "runs without homebody",
     "scripts/bench/peer_llm.py": "runs without homebody",
     "scripts/bench/result.py": "figures of the system",
+    "scripts/reference.py": "our own sources",
     "scripts/bench/soak.py": "figures of the system",
     "scripts/commands/sandbox.py": "a file that attacks are to leave alone",
 }

@@ -109,3 +109,16 @@ def test_console_script_is_installed() -> None:
     config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert config["project"]["scripts"] == {"homebody": "homebody.scripts.cli:main"}
     assert os.access(Path(sys.executable).parent / "homebody", os.X_OK)
+
+
+def pins(file: str) -> dict[str, str]:
+    """Return the version of each distribution that a list of pins names."""
+    lines = [line.partition(";")[0].strip() for line in (ROOT / file).read_text(encoding="utf-8").splitlines() if "==" in line]
+    return {name.lower().replace("_", "-"): pinned for name, _, pinned in (line.partition("==") for line in lines)}
+
+
+def test_both_lists_of_pins_ask_for_the_same_versions() -> None:
+    """pip refuses to install scripts/peers.txt under constraints.txt where the two disagree."""
+    ours, peers = pins("constraints.txt"), pins("scripts/peers.txt")
+    assert len(ours.keys() & peers.keys()) > 5
+    assert {name: (pinned, ours[name]) for name, pinned in peers.items() if ours.get(name, pinned) != pinned} == {}
