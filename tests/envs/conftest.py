@@ -236,3 +236,15 @@ def alfworld() -> Path:
     if not DATA.is_dir():
         pytest.skip("the real ALFWorld games are not beside this repository (../shared/data/alfworld)")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def parity() -> ModuleType:
+    """The recording of the real engine, and how it is made."""
+    path = Path(__file__).with_name("parity_household.py")
+    spec = importlib.util.spec_from_file_location("parity_household", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
