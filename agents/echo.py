@@ -125,7 +125,7 @@ class _Mention:
 class _Row:
     """Commands with nothing but marks and numbers between them."""
 
-    frame: str
+    context: str
     """What stands around them in their line, without numbers and spaces."""
     commands: tuple[str, ...]
     is_new: bool
@@ -166,9 +166,9 @@ class _Forms:
         rows = self._rows(unicodedata.normalize("NFKC", "\n".join(lines)), is_new)
         alike: dict[str, list[str]] = {}
         for row in rows:
-            alike.setdefault(row.frame, []).extend(row.commands)
-        picked = {frame: self._pick(commands) for frame, commands in alike.items()}
-        last = {row.is_new: picked[row.frame] for row in rows if picked[row.frame] in row.commands}
+            alike.setdefault(row.context, []).extend(row.commands)
+        picked = {context: self._pick(commands) for context, commands in alike.items()}
+        last = {row.is_new: picked[row.context] for row in rows if picked[row.context] in row.commands}
         return Advice(last.get(True, ""), last.get(False, ""))
 
     def _pick(self, commands: Sequence[str]) -> str:
@@ -197,9 +197,9 @@ class _Forms:
             for run, before, after in zip(runs, edges, nexts, strict=False):
                 # A command in other letters than those around it stands out.
                 mark = "\0" if run[0].is_literal else "\1"
-                frame = f"{text[before : run[0].start]}{mark}{text[run[-1].end : after]}"
+                context = f"{text[before : run[0].start]}{mark}{text[run[-1].end : after]}"
                 first, last = (text.count("\n", 0, at) for at in (run[0].start, run[-1].end))
-                rows.append(_Row(_BLANK.sub("", frame), tuple(mention.command for mention in run), any(is_new[first : last + 1])))
+                rows.append(_Row(_BLANK.sub("", context), tuple(mention.command for mention in run), any(is_new[first : last + 1])))
         return rows
 
     def _without_candidates(self, text: str) -> list[_Mention]:
@@ -231,8 +231,8 @@ class _Forms:
                 start, end = spans[at][0], spans[at + size - 1][1]
                 forms = self._by_words[tuple(spelt[at : at + size])]
                 # Of commands in the same words the one that stands there letter by letter.
-                literal = next((form for form in forms if text.startswith(form, start)), "")
-                found.append(_Mention(start, start + len(literal) if literal else end, literal or forms[0], bool(literal)))
+                spelt_as = next((form for form in forms if text.startswith(form, start)), "")
+                found.append(_Mention(start, start + len(spelt_as) if spelt_as else end, spelt_as or forms[0], bool(spelt_as)))
             at += size or 1
         for form, pattern in self._slots:
             for match in pattern.finditer(text):
@@ -253,6 +253,6 @@ def _is_even(text: str, listed: Sequence[_Mention]) -> bool:
         return True
     before = text[text.rfind("\n", 0, listed[0].start) + 1 : listed[0].start]
     after = text[listed[-1].end :].partition("\n")[0]
-    is_framed = all(_BLANK.sub("", found) in ("", _BLANK.sub("", usual)) for found, usual in ((before, tail), (after, head)))
+    is_enclosed = all(_BLANK.sub("", found) in ("", _BLANK.sub("", usual)) for found, usual in ((before, tail), (after, head)))
     # Two commands with words between their lines may be anything.
-    return is_framed and (len(listed) > 2 or not _LETTER.search(gaps[0]))
+    return is_enclosed and (len(listed) > 2 or not _LETTER.search(gaps[0]))

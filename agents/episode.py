@@ -287,7 +287,7 @@ class _Episode:
             finish=decision.finish,
             thought=decision.thought,
             scores=decision.scores,
-            focus=asdict(event.focus) if event.focus else None,
+            subgoal=asdict(event.subgoal) if event.subgoal else None,
             dropped_turns=dropped,
             tool=is_tool,
             variant=self.variant,

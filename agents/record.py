@@ -97,7 +97,7 @@ class StepRecord:
     """At most five commands with their scores, the chosen one first; empty where nothing was scored."""
     questions: tuple[Question, ...] = ()
     """What processors asked the model since the step before, those at the start of the task included."""
-    focus: Mapping[str, str] | None = None
+    subgoal: Mapping[str, str] | None = None
     """What the agent is after, as far as the harness knows: `phase` and `wanted`."""
     dropped_turns: int = 0
     """Turns of the history that the prompt had no room for."""

@@ -23,7 +23,7 @@ from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.envs.file import write_file
 from homebody.evolution.config import BUDGETS, HOW, ConfigError, EvolveConfig
-from homebody.evolution.evidence.learn import Lessons, learn
+from homebody.evolution.evidence.learn import TrainingStatistics, learn
 from homebody.evolution.gate.candidate_evaluation import CandidateEvaluation
 from homebody.evolution.gate.player import EndOfRunError, Player, Progress
 from homebody.evolution.gate.proposal import Proposals
@@ -91,9 +91,9 @@ def evolve(
         store.append_once("harness", {"document": seed_spec.document})
         player = Player(config, store, rollouts, progress or (lambda kind, data: None))
         store.append("progress", ["begin", {}])
-        lessons = _learn(player, train[:EXPLORED_TASKS])
+        statistics = _learn(player, train[:EXPLORED_TASKS])
         proposals = Proposals(player, find_proposer(config.proposer), config.candidates, backend)
-        rounds = Rounds(player, proposals, train, validation, lessons, seed_spec, approve)
+        rounds = Rounds(player, proposals, train, validation, statistics, seed_spec, approve)
         try:
             stopped = _run(rounds, seed_spec, config)
         except FailedError as error:
@@ -177,20 +177,20 @@ def _most(budget: float | None) -> float:
     return math.inf if budget is None else budget
 
 
-def _learn(player: Player, tasks: Sequence[TaskSpec]) -> Lessons:
-    """Return what exploration teaches, from the store if it was done before; for proposers that use no lessons nothing is explored."""
+def _learn(player: Player, tasks: Sequence[TaskSpec]) -> TrainingStatistics:
+    """Return what exploration teaches, from the store if it was done before; for proposers that use no statistics nothing is explored."""
     config, store = player.config, player.store
-    known = store.events("lessons")
+    known = store.events("statistics")
     if known:
-        return Lessons.from_json(known[0])
+        return TrainingStatistics.from_json(known[0])
     if not find_entry(config.proposer).learns or not config.exploration_steps:
-        return Lessons()
+        return TrainingStatistics()
     player.tell("explore", {"steps": config.exploration_steps, "tasks": len(tasks)})
     env = player.rollouts.stage.make_env()
-    lessons = learn(env, tasks, config.exploration_steps, config.seed)
+    statistics = learn(env, tasks, config.exploration_steps, config.seed)
     env.close()
-    store.append("lessons", lessons.to_json())
-    return lessons
+    store.append("statistics", statistics.to_json())
+    return statistics
 
 
 def _run(rounds: Rounds, spec: HarnessSpec, config: EvolveConfig) -> str:
@@ -218,7 +218,7 @@ def _was_played(candidate: CandidateEvaluation) -> bool:
 
 def _finish(rounds: Rounds, seed_spec: HarnessSpec, stopped: str) -> dict[str, Any]:
     """Choose the final harness, write it, and return the result."""
-    player, lessons = rounds.player, rounds.lessons
+    player, statistics = rounds.player, rounds.statistics
     kept, outcomes = rounds.choose()
     final = _named(rounds, seed_spec, kept) if kept else seed_spec
     path = player.store.run_dir / "final.json"
@@ -241,7 +241,7 @@ def _finish(rounds: Rounds, seed_spec: HarnessSpec, stopped: str) -> dict[str, A
         "episodes": len(player.keys),
         "errors": len(player.errors),
         "savings": player.savings(),
-        "exploration_steps": lessons.steps,
+        "exploration_steps": statistics.steps,
         "tokens": player.tokens,
         **player.usage,
         "twins_s": round(player.twins_s, 1),
@@ -253,7 +253,7 @@ def _finish(rounds: Rounds, seed_spec: HarnessSpec, stopped: str) -> dict[str, A
 
 def _named(rounds: Rounds, seed_spec: HarnessSpec, kept: int) -> HarnessSpec:
     """Give the harness after so many shipped edits its name and say where it comes from; its behaviour stays."""
-    config, model, lessons = rounds.player.config, rounds.player.rollouts.policy, rounds.lessons
+    config, model, statistics = rounds.player.config, rounds.player.rollouts.policy, rounds.statistics
     what = "for success alone" if config.objective == "success" else "for what the model adds"
     described = f"Evolved from {seed_spec.name} on {config.env_id} with {model.name}, {config.max_steps} steps a task, {what}."
     shipped = [report.operator for report in rounds.reports if report.shipped]
@@ -268,8 +268,8 @@ def _named(rounds: Rounds, seed_spec: HarnessSpec, kept: int) -> HarnessSpec:
         "train_tasks": rounds.reports[-1].train.played,
         "validation_tasks": rounds.reports[-1].result.validation.played,
         "max_steps": config.max_steps,
-        "explored_tasks": len(lessons.tasks),
-        "exploration_steps": lessons.steps,
+        "explored_tasks": len(statistics.tasks),
+        "exploration_steps": statistics.steps,
         "gate": rounds.mode,
         "isolation": config.isolation,
         "episodes": len(rounds.player.keys),

@@ -13,7 +13,7 @@ from homebody.envs import TaskSpec
 from homebody.evolution.config import ConfigError
 from homebody.evolution.evidence.digest import Digest, digest_episode
 from homebody.evolution.evidence.landscape import survey
-from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.evidence.learn import TrainingStatistics
 from homebody.evolution.gate.candidate_evaluation import CandidateEvaluation, Gate
 from homebody.evolution.gate.checked import CheckedCandidate
 from homebody.evolution.gate.player import EndOfRunError, EpisodesFailedError, Player
@@ -115,7 +115,7 @@ class Rounds:
         proposals: who proposes.
         train: all training tasks; the first of them are played, as many as the settings say.
         validation: all validation tasks, likewise.
-        lessons: what exploration taught.
+        statistics: what exploration taught.
         seed_spec: the seed harness.
         approve: the person at the gate, if there is one.
     """
@@ -126,7 +126,7 @@ class Rounds:
         proposals: Proposals,
         train: Sequence[TaskSpec],
         validation: Sequence[TaskSpec],
-        lessons: Lessons,
+        statistics: TrainingStatistics,
         seed_spec: HarnessSpec,
         approve: Approve | None,
     ) -> None:
@@ -134,7 +134,7 @@ class Rounds:
         self._all_train, self._all_validation = train, validation
         self.train, self.validation = train[: player.config.train_tasks], validation[: player.config.validation_tasks]
         """Training tasks whose traces are read, and validation tasks of the gate, in the present round."""
-        self.lessons, self.approve = lessons, approve
+        self.statistics, self.approve = statistics, approve
         self.mode = ""
         """The gate's mode; chosen in the first round."""
         self.reports: list[RoundReport] = []
@@ -169,7 +169,7 @@ class Rounds:
             number,
             digests,
             landscape,
-            self.lessons,
+            self.statistics,
             frozenset(self._tried),
             config.seed,
             self.proposals.backend,
@@ -301,7 +301,7 @@ class Rounds:
         return mode
 
     def _digest(self, records: Sequence[EpisodeRecord]) -> list[Digest]:
-        most, naming = self.player.config.max_steps, self.lessons.naming
+        most, naming = self.player.config.max_steps, self.statistics.naming
         digests = [digest_episode(record, self._courses.get(record.task_id, ()), most, naming) for record in records]
         self._courses = {digest.task_id: (*digest.history, digest.category) for digest in digests}
         return digests

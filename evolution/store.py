@@ -29,7 +29,7 @@ from homebody.envs.text import clean
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FORM = 1
+FORM = 2
 """Of the store, events and episodes included: counted up when an older one cannot be read any more."""
 SCHEMA = f"""
 PRAGMA journal_mode=WAL;

@@ -115,8 +115,8 @@ class Console:
         """Print a step: what was chosen and who decided, what was on offer, what the model was asked, and what happened."""
         from homebody.evolution.reports import decision as words
 
-        focus = entry.focus
-        aim = f" · {focus['phase']} {focus['wanted']}" if focus else ""
+        subgoal = entry.subgoal
+        aim = f" · {subgoal['phase']} {subgoal['wanted']}" if subgoal else ""
         mark = "[bold blue]?[/]" if entry.tool else "[bold green]>[/]" if entry.accepted else "[bold red]✗[/]"
         self._step_head(entry, mark, words.decision(entry) if words.is_by_model([entry]) else "")
         self._text(f"{entry.offered} of {entry.admissible} commands on offer, {entry.method}{aim}", "dim")

@@ -31,15 +31,15 @@ Told = Callable[[int, int, str], None]
 def reading_harness() -> HarnessSpec:
     """Return a harness that does nothing but ask the model what the goal means.
 
-    The model answers under a grammar of the plain forms. What it may name is what `matcher` may: any movable thing, a lamp, and the
-    kinds of places that the first observation lists.
+    The model answers under a grammar of the plain goal templates. What it may name is what `matcher` may: any movable thing, a
+    lamp, and the kinds of places that the first observation lists.
     """
     things = sorted(kind.lower() for kind, flags in object_flags().items() if "pickupable" in flags)
     source = HouseSource(goals="said")
     problems = [source.load(task.task_id) for task in source.tasks("train", EXAMPLES)]
     params = {
         "examples": [[problem.task, say_plainly(problem.goal)] for problem in problems],
-        "forms": [form.format("{0}", "{2}" if kind == GoalKind.LIGHT else "{1}").rstrip(".") for kind, form in PLAIN.items()],
+        "templates": [template.format("{0}", "{2}" if kind == GoalKind.LIGHT else "{1}").rstrip(".") for kind, template in PLAIN.items()],
         "names": [things, [], sorted(lamp.lower() for lamp in LAMPS)],
     }
     return HarnessSpec.from_json({"format": 2, "name": "reading", "components": {"read": {"use": "read_goal", "params": params}}})

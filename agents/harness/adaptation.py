@@ -100,7 +100,7 @@ def _steps_left(when: Mapping[str, Any], steps: Steps, since: int, opening: str,
 
 
 def _phase_steps(when: Mapping[str, Any], steps: Steps, since: int, opening: str, steps_left: int) -> bool:
-    phases = [step.focus["phase"] for step in steps[since:] if step.focus]
+    phases = [step.subgoal["phase"] for step in steps[since:] if step.subgoal]
     return phases.count(when["phase"]) >= int(when["at_least"])
 
 

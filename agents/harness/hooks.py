@@ -40,7 +40,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Focus:
+class CurrentSubgoal:
     """What the agent is after at this step, as far as the harness knows."""
 
     phase: str
@@ -166,7 +166,7 @@ class BeforeModel:
     """The model (or whoever decides) is about to be asked."""
 
     CHANGES: ClassVar[frozenset[str]] = frozenset(
-        {"content", "candidates", "prior", "tools", "focus", "choice", "generation", "reading", "thoughts", "advised"}
+        {"content", "candidates", "prior", "tools", "subgoal", "choice", "generation", "reading", "thoughts", "advised"}
     )
     goal: str
     observation: str
@@ -180,7 +180,7 @@ class BeforeModel:
     unless it may hold several lines."""
     prior: tuple[float, ...]
     """What the harness knows of each candidate, as a log-score; shape (len(candidates),)."""
-    focus: Focus | None = None
+    subgoal: CurrentSubgoal | None = None
     choice: Choice = Choice()
     generation: Generation = ONE_LINE
     reading: Reading = Reading()
@@ -321,7 +321,7 @@ FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "content": ("a text", _text),
     "candidates": ("a tuple of texts", _tuple_of(str)),
     "prior": ("a tuple of finite numbers", _numbers),
-    "focus": ("a Focus or None", lambda value: value is None or isinstance(value, Focus)),
+    "subgoal": ("a CurrentSubgoal or None", lambda value: value is None or isinstance(value, CurrentSubgoal)),
     "choice": ("a Choice", lambda value: isinstance(value, Choice)),
     "generation": ("a Generation", lambda value: isinstance(value, Generation)),
     "reading": ("a Reading", lambda value: isinstance(value, Reading)),

@@ -18,8 +18,8 @@ from homebody.agents.harness.hooks import (
     READ_ONLY,
     Changes,
     Choice,
+    CurrentSubgoal,
     Event,
-    Focus,
     Intercept,
     Interrupt,
     Outcome,
@@ -229,7 +229,7 @@ def _short(value: Any) -> str:
 
 _SAMPLE_RECORDS: dict[Callable[..., Any], Any] = {
     Turn: Turn("", ""),
-    Focus: Focus("", ""),
+    CurrentSubgoal: CurrentSubgoal("", ""),
     Choice: Choice(),
     Reading: Reading(),
     Thinking: Thinking(),
@@ -243,7 +243,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "tools": _list,
     # A bool is no number here, and an integer may be too large for a float.
     "prior": lambda value: tuple(float(item) if type(item) in (int, float) else item for item in _list(value)),
-    "focus": lambda value: None if value is None else _record(Focus, value),
+    "subgoal": lambda value: None if value is None else _record(CurrentSubgoal, value),
     "choice": lambda value: _record(Choice, value),
     "reading": lambda value: _record(Reading, value),
     "generation": _generation,
@@ -253,7 +253,7 @@ _JSON_WORDS = {
     "candidates": "a list of texts",
     "tools": "a list of texts",
     "prior": "a list of finite numbers",
-    "focus": "{phase, wanted} or None",
+    "subgoal": "{phase, wanted} or None",
     "choice": "an object as in the event",
     "reading": "an object as in the event",
     "generation": "an object as in the event",

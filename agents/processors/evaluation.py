@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 RULE = {
     "type": "object",
     "properties": {
-        "form": {"type": "string", "description": "the command that has to wait, with # for each instance"},
-        "needs": {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "forms that must be accepted before it"},
+        "action": {"type": "string", "description": "the command that has to wait, with # for each instance"},
+        "needs": {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "actions that must be accepted before it"},
         "goal": {"type": "array", "items": {"type": "string"}, "description": "the rule holds where the goal has all these words"},
     },
-    "required": ["form", "needs"],
+    "required": ["action", "needs"],
     "additionalProperties": False,
 }
 
 
 def required(spec: HarnessSpec, found: Findings) -> Settings | None:
-    """Return the rules by which each milestone of a learned plan waits for the one before it, for goals with the plan's own words."""
+    """Return the rules by which each subgoal of a learned plan waits for the one before it, for goals with the plan's own words."""
     rules = [
-        {"form": step["form"], "needs": [before["form"]], "goal": [word for word in frame["goal"].split() if not word.startswith("{")]}
-        for frame in found.frames
-        for before, step in zip(frame["steps"], frame["steps"][1:], strict=False)
-        if before["form"] != step["form"]
+        {"action": step["action"], "needs": [before["action"]], "goal": [word for word in plan["goal"].split() if not word.startswith("{")]}
+        for plan in found.plans
+        for before, step in zip(plan["steps"], plan["steps"][1:], strict=False)
+        if before["action"] != step["action"]
     ]
     return {"requires": {"rules": rules}, **found.names} if rules and spec.id_of("learned_plan") is None else None
 
@@ -70,10 +70,10 @@ class Requires(Processor):
         self._done: dict[str, list[set[str]]] = {}
 
     def observe(self, step: StepEnd) -> None:
-        """Remember the instances of an accepted command, by its form."""
+        """Remember the instances of an accepted command, by its action."""
         if step.accepted:
-            form, args = self.services.naming.template(step.command)
-            self._done.setdefault(form, []).append(set(args))
+            action, args = self.services.naming.template(step.command)
+            self._done.setdefault(action, []).append(set(args))
 
     def process(self, event: BeforeModel) -> Changes | None:
         """Drop what has to wait, unless nothing else is left."""
@@ -82,8 +82,8 @@ class Requires(Processor):
         return keep_only(event, [all(self._allows(rule, command) for rule in rules) for command in event.candidates])
 
     def _allows(self, rule: Mapping[str, Any], command: str) -> bool:
-        form, args = self.services.naming.template(command)
-        if form != rule["form"]:
+        action, args = self.services.naming.template(command)
+        if action != rule["action"]:
             return True
         return all(any(not args or not done or done & set(args) for done in self._done.get(need, ())) for need in rule["needs"])
 
@@ -92,7 +92,7 @@ class Requires(Processor):
 class Check(Processor):
     """Asks the model before a final step whether it is time for it. Helps a model that ends too early.
 
-    A command of `forms`, and each of the last steps, is asked about once, by the scores of a yes and a no. On a no the harness answers
+    A command of `actions`, and each of the last steps, is asked about once, by the scores of a yes and a no. On a no the harness answers
     the command itself, at no cost of a step, and the model decides again; when it comes back to the command that is sent.
     """
 
@@ -102,7 +102,7 @@ class Check(Processor):
     group = "check"
     texts = ("text", "answer")
     schema = {
-        "forms": {
+        "actions": {
             "type": "array",
             "items": {"type": "string"},
             "default": [],
@@ -136,7 +136,7 @@ class Check(Processor):
             "ask whether it is done",
             "A model that is asked before a final command whether the goal is reached sends fewer too early.",
             frozenset({"premature_end"}),
-            lambda spec, found: {"check": {"forms": list(found.endings)}} if found.endings and method_of(spec) != "rank" else None,
+            lambda spec, found: {"check": {"actions": list(found.endings)}} if found.endings and method_of(spec) != "rank" else None,
             calls_episode=1,
         ),
     )
@@ -161,9 +161,9 @@ class Check(Processor):
         return None if odds >= self.params["least"] else {"answer": self.params["answer"]}
 
     def _is_final(self, event: BeforeTool) -> bool:
-        forms = self.params["forms"]
-        form, _ = self.services.naming.template(event.command)
-        return event.steps_left <= self.params["last"] or form in forms or matches(event.command, forms)
+        actions = self.params["actions"]
+        action, _ = self.services.naming.template(event.command)
+        return event.steps_left <= self.params["last"] or action in actions or matches(event.command, actions)
 
 
 @register

@@ -28,15 +28,15 @@ SHOWN_READINGS = 6
 
 
 def learned_reading(found: Findings) -> Settings | None:
-    """Return the settings by which a goal is read as one of the plain forms that training taught, and its plan followed."""
+    """Return the settings by which a goal is read as one of the plain goal templates that training taught, and its plan followed."""
     if found.readings is None:
         return None
     known = found.readings
     pairs, names = [list(pair) for pair in known.pairs], [list(some) for some in known.names]
     return {
-        "read_goal": {"examples": pairs, "most": SHOWN_READINGS, "forms": list(known.forms), "names": names},
-        "learned_plan": {"frames": list(known.frames), "explore": list(found.explore)},
-        **({"visited": {"forms": list(found.explore)}} if found.explore else {}),
+        "read_goal": {"examples": pairs, "most": SHOWN_READINGS, "templates": list(known.templates), "names": names},
+        "learned_plan": {"plans": list(known.plans), "explore": list(found.explore)},
+        **({"visited": {"actions": list(found.explore)}} if found.explore else {}),
         **found.skills.get("location_memory", {}),
         **found.names,
     }
@@ -52,8 +52,8 @@ def free_reading(found: Findings) -> Settings:
 class ReadGoal(Processor):
     """Has the model say the goal again in plain words. Helps where people say goals in words that plans and prompts do not know.
 
-    It is asked once, in a chat of its own with examples. Where `forms` are given the reading is one of them, with each
-    blank {0}, {1}, ... filled from `names`; a goal that is one already is not asked about. Without forms the last line of the
+    It is asked once, in a chat of its own with examples. Where `templates` are given the reading is one of them, with each
+    blank {0}, {1}, ... filled from `names`; a goal that is one already is not asked about. Without templates the last line of the
     answer is the reading. All that follows in the episode has the reading as its goal, and the model is shown both.
     """
 
@@ -71,11 +71,11 @@ class ReadGoal(Processor):
         },
         "examples": {"type": "array", "items": PAIR, "default": [], "description": "goals from training: as said, and in plain words"},
         "most": {"type": "integer", "minimum": 0, "maximum": 50, "default": 6, "description": "examples shown, those most like the goal"},
-        "forms": {
+        "templates": {
             "type": "array",
             "items": {"type": "string"},
             "default": [],
-            "description": "plain forms with blanks {0}, {1}; none: free",
+            "description": "plain goal templates with blanks {0}, {1}; none: free",
         },
         "names": {
             "type": "array",
@@ -132,19 +132,19 @@ class ReadGoal(Processor):
 
     def _read(self, event: TaskStart) -> str:
         """Return the reading; empty where there is none."""
-        forms = _usable(self.params["forms"], self.params["names"], event, self.services.naming)
-        if any(_is_of(form, names, event.goal) for form, names in forms):
+        templates = _usable(self.params["templates"], self.params["names"], event, self.services.naming)
+        if any(_is_of(template, names, event.goal) for template, names in templates):
             return ""
-        grammar = _grammar(forms) if forms else None
-        longest = max((_longest(form, names) for form, names in forms), default=0)
+        grammar = _grammar(templates) if templates else None
+        longest = max((_longest(template, names) for template, names in templates), default=0)
         tokens = max(self.params["tokens"], longest + 1)
         reply = write(self.services, self._messages(event.goal), tokens, self.params["thought"], grammar)
         if reply is None:
             return ""
-        if not forms:
+        if not templates:
             return _last_line(reply)
         found = one_line(reply.text)
-        return found if any(_is_of(form, names, found) for form, names in forms) else ""
+        return found if any(_is_of(template, names, found) for template, names in templates) else ""
 
     def _messages(self, goal: str) -> list[Message]:
         bank = [{"goal": said, "plain": plain} for said, plain in self.params["examples"]]
@@ -156,29 +156,29 @@ class ReadGoal(Processor):
 
 
 _Names = Mapping[str, Sequence[str]]
-"""What may fill each blank of a form, by its number."""
+"""What may fill each blank of a template, by its number."""
 
 
-def _usable(forms: Sequence[str], names: Sequence[Sequence[str]], event: TaskStart, naming: Naming) -> list[tuple[str, _Names]]:
-    """Return the forms whose blanks can be filled, each with what fills them."""
+def _usable(templates: Sequence[str], names: Sequence[Sequence[str]], event: TaskStart, naming: Naming) -> list[tuple[str, _Names]]:
+    """Return the templates whose blanks can be filled, each with what fills them."""
     met = sorted({kind for text in (event.observation, *event.candidates) for kind in naming.kinds(text)})
     found: list[tuple[str, _Names]] = []
-    for form in dict.fromkeys(map(one_line, forms)):
-        blanks = dict.fromkeys(_BLANK.findall(form))
+    for template in dict.fromkeys(map(one_line, templates)):
+        blanks = dict.fromkeys(_BLANK.findall(template))
         given = {blank: names[int(blank)] if int(blank) < len(names) and names[int(blank)] else met for blank in blanks}
         # A name with a blank of its own could never be filled to the end.
         fillings = {
             blank: [name for name in dict.fromkeys(map(one_line, given[blank])) if name and not _BLANK.search(name)] for blank in given
         }
-        if form and all(fillings.values()):
-            found.append((form, fillings))
+        if template and all(fillings.values()):
+            found.append((template, fillings))
     return found
 
 
-def _is_of(form: str, names: _Names, text: str) -> bool:
-    """Tell whether a text is a form with its blanks filled, capitals and a full stop aside; the same blank is filled alike."""
+def _is_of(template: str, names: _Names, text: str) -> bool:
+    """Tell whether a text is a template with its blanks filled, capitals and a full stop aside; the same blank is filled alike."""
     pattern, met = "", set[str]()
-    for number, part in enumerate(_BLANK.split(form.rstrip(" ."))):
+    for number, part in enumerate(_BLANK.split(template.rstrip(" ."))):
         if number % 2 == 0:
             pattern += re.escape(part)
         else:
@@ -187,12 +187,12 @@ def _is_of(form: str, names: _Names, text: str) -> bool:
     return re.fullmatch(pattern, text.rstrip(" ."), re.IGNORECASE) is not None
 
 
-def _grammar(forms: Sequence[tuple[str, _Names]]) -> str:
-    """Return the grammar of some forms."""
+def _grammar(templates: Sequence[tuple[str, _Names]]) -> str:
+    """Return the grammar of some templates."""
     rules: dict[str, str] = {}
     roots: list[str] = []
-    for form, names in forms:
-        for one in _once(form, names):
+    for template, names in templates:
+        for one in _once(template, names):
             parts = []
             for number, part in enumerate(_BLANK.split(one)):
                 if number % 2:
@@ -204,18 +204,18 @@ def _grammar(forms: Sequence[tuple[str, _Names]]) -> str:
     return "\n".join([f"root ::= {' | '.join(roots)}", *(f"{name} ::= {rule}" for rule, name in rules.items())])
 
 
-def _once(form: str, names: _Names) -> list[str]:
-    """Return a form with each blank once: one that stands there more often is filled with each of its names."""
-    blanks = _BLANK.findall(form)
+def _once(template: str, names: _Names) -> list[str]:
+    """Return a template with each blank once: one that stands there more often is filled with each of its names."""
+    blanks = _BLANK.findall(template)
     twice = next((blank for blank in blanks if blanks.count(blank) > 1), None)
     if twice is None:
-        return [form]
-    return [one for name in names[twice] for one in _once(form.replace(f"{{{twice}}}", name), names)]
+        return [template]
+    return [one for name in names[twice] for one in _once(template.replace(f"{{{twice}}}", name), names)]
 
 
-def _longest(form: str, names: _Names) -> int:
-    """Return the most bytes of a filled form: no answer of a grammar has more tokens."""
-    return len(form.encode()) + sum(max(len(name.encode()) for name in names[blank]) for blank in _BLANK.findall(form))
+def _longest(template: str, names: _Names) -> int:
+    """Return the most bytes of a filled template: no answer of a grammar has more tokens."""
+    return len(template.encode()) + sum(max(len(name.encode()) for name in names[blank]) for blank in _BLANK.findall(template))
 
 
 def _last_line(reply: Reply) -> str:

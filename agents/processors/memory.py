@@ -14,11 +14,11 @@ from homebody.agents.processors.operator import AIMLESS, ENDING, LOOP, SEARCHING
 from homebody.agents.skills.wording import Naming
 from homebody.envs.text import one_line
 
-FORMS = {
+ACTIONS = {
     "type": "array",
     "items": {"type": "string"},
     "default": [],
-    "description": "forms of the commands that reveal something, with # for an instance; none given: every command counts",
+    "description": "action schemas of the commands that reveal something, with # for an instance; none given: every command counts",
 }
 
 REACHED = {
@@ -29,9 +29,9 @@ REACHED = {
 }
 
 
-def shows(command: str, forms: Sequence[str], naming: Naming) -> bool:
-    """Tell whether a command is of a form that reveals something; without forms each one is."""
-    return not forms or naming.template(command)[0] in forms
+def shows(command: str, actions: Sequence[str], naming: Naming) -> bool:
+    """Tell whether a command is of an action schema that reveals something; without actions each one is."""
+    return not actions or naming.template(command)[0] in actions
 
 
 def reached(found: Findings) -> list[dict[str, Any]]:
@@ -49,14 +49,14 @@ class Visited(Processor):
     dimension = "memory"
     group = "visited"
     after = ("learned_plan",)
-    schema = {"forms": FORMS}
+    schema = {"actions": ACTIONS}
 
     operators = (
         EditOperator(
             "do not look twice",
             "A place that was looked at has shown what it holds, so a second look is a step lost.",
             SEARCHING | LOOP,
-            lambda spec, found: {"visited": {"forms": list(found.explore)}, **found.names} if found.explore else None,
+            lambda spec, found: {"visited": {"actions": list(found.explore)}, **found.names} if found.explore else None,
             without_model=True,
         ),
     )
@@ -67,12 +67,12 @@ class Visited(Processor):
 
     def observe(self, step: StepEnd) -> None:
         """Remember a look."""
-        if step.accepted and shows(step.command, self.params["forms"], self.services.naming):
+        if step.accepted and shows(step.command, self.params["actions"], self.services.naming):
             self._done.add(step.command)
 
     def process(self, event: BeforeModel) -> Changes | None:
         """Drop what was looked at, unless nothing else is left or the agent goes to a place that it knows."""
-        if event.focus is not None and event.focus.phase != "search":
+        if event.subgoal is not None and event.subgoal.phase != "search":
             return None
         return keep_only(event, [command not in self._done for command in event.candidates])
 
@@ -102,7 +102,7 @@ class MemoryText(Processor):
         },
         "bank": {"type": "array", "items": REACHED, "default": [], "description": "goals reached in training, each with its commands"},
         "most": {"type": "integer", "minimum": 0, "maximum": 50, "default": 1, "description": "goals shown, those most like this one"},
-        "forms": FORMS,
+        "actions": ACTIONS,
         "like": {"type": "string", "default": "Goals like this one were reached so:", "description": "the line above the goals"},
         "seen": {"type": "string", "default": "Seen so far:", "description": "the line above what was seen"},
         "failed": {"type": "string", "default": "What did not work:", "description": "the line above what failed"},
@@ -113,14 +113,14 @@ class MemoryText(Processor):
             "remember as text",
             "A model that reads in short lines what it saw and what failed need not find it in the history.",
             LOOP | SEARCHING | AIMLESS | {"refused", "order"},
-            lambda spec, found: {"memory_text": {"forms": list(found.explore)}} if method_of(spec) != "rank" else None,
+            lambda spec, found: {"memory_text": {"actions": list(found.explore)}} if method_of(spec) != "rank" else None,
         ),
         EditOperator(
             "remember how like goals were reached",
             "Commands that reached a goal like this one say what to do next.",
             AIMLESS | ENDING | SEARCHING,
             lambda spec, found: (
-                {"memory_text": {"bank": reached(found), "forms": list(found.explore)}}
+                {"memory_text": {"bank": reached(found), "actions": list(found.explore)}}
                 if method_of(spec) != "rank" and reached(found)
                 else None
             ),
@@ -148,7 +148,7 @@ class MemoryText(Processor):
         self._at[step.command] = self._steps
         if step.accepted:
             self._failed.pop(step.command, None)
-            if shows(step.command, self.params["forms"], self.services.naming):
+            if shows(step.command, self.params["actions"], self.services.naming):
                 self._seen[step.command] = self._line(step.command, step.observation)
         elif step.command.strip():
             self._failed[step.command] = self._line(step.command, step.why or step.observation)

@@ -56,12 +56,12 @@ class Readings:
 
     pairs: tuple[tuple[str, str], ...]
     """Goals as said, and in plain words."""
-    forms: tuple[str, ...]
-    """Plain forms with blanks {0}, {1}."""
+    templates: tuple[str, ...]
+    """Plain goal templates with blanks {0}, {1}."""
     names: tuple[tuple[str, ...], ...]
     """For each blank what may fill it; nothing for the kinds of instances that an agent meets first."""
-    frames: tuple[Plan, ...]
-    """For each form the plan that won, as `learned_plan` has it."""
+    plans: tuple[Plan, ...]
+    """For each goal template the plan that won, as `learned_plan` has it."""
     won: float = 0.0
     """Share of the training tasks of exploration that these plans won, 0 to 1."""
 
@@ -74,20 +74,20 @@ class Findings:
     """Of failing episodes of the present harness, the most frequent first."""
     repeated: tuple[str, ...] = ()
     """Commands that were given again in vain there, the most frequent first."""
-    forms: Mapping[str, str] = field(default_factory=dict)
-    """Forms of accepted commands (`open #`), each with one such command, the most frequent first."""
+    actions: Mapping[str, str] = field(default_factory=dict)
+    """Action schemas of accepted commands (`open #`), each with one such command, the most frequent first."""
     bank: tuple[dict[str, Any], ...] = ()
     """Successes of exploration, as `examples` has them: commands, with answers and without thoughts."""
     own: tuple[dict[str, Any], ...] = ()
     """Successes of the model in the present harness, likewise, with its thoughts where it wrote some."""
     endings: tuple[str, ...] = ()
-    """Forms of the commands that ended training episodes, won ones first."""
+    """Action schemas of the commands that ended training episodes, won ones first."""
     readings: Readings | None = None
     triggers: Mapping[str, int] = field(default_factory=dict)
     """By signal of `homebody.agents.harness.adaptation.SIGNALS`: the least count that tells failing episodes from won ones."""
     explore: tuple[str, ...] = ()
-    """Forms of commands that reveal or give access to things, most revealing first."""
-    frames: Sequence[Mapping[str, Any]] = ()
+    """Action schemas that reveal or give access to things, most revealing first."""
+    plans: Sequence[Mapping[str, Any]] = ()
     """Learned plans by goal template; see `homebody.agents.skills.learned_plan`."""
     support: Mapping[str, float] = field(default_factory=dict)
     """Share of rollouts on training tasks that each plan won, by its goal template."""

@@ -44,7 +44,7 @@ def sentence(spec: HarnessSpec, found: Findings, number: int) -> Settings:
     known: list[dict[str, Any]] = json.loads((resources.files("homebody.assets") / "prompts" / "where.json").read_text("utf-8"))
     return {
         "decide": {"method": "rank"},
-        "visited": {"forms": list(found.explore)},
+        "visited": {"actions": list(found.explore)},
         **found.names,
         "location_prior": known[number],
     }
@@ -57,7 +57,7 @@ class LocationPrior(Processor):
     Adds log P(place | thing) - log P(place), both under the model. The first term is read from a sentence that names the thing, the second
     from one that does not: the difference is pointwise mutual information, so that a frequent word gains nothing from being frequent. What
     the model says of a kind of place is shared out among the places of that kind by `spread`: one of twenty is worth less of a visit than
-    the only one. Needs a model; acts only while the focus is `search`, which `learned_plan` sets.
+    the only one. Needs a model; acts only while the phase of the subgoal is `search`, which `learned_plan` sets.
     """
 
     name = "location_prior"
@@ -128,7 +128,7 @@ class LocationPrior(Processor):
 
     def process(self, event: BeforeModel) -> Changes | None:
         """Add the prior of each command's place to its prior."""
-        if self.services.score is None or event.focus is None or event.focus.phase != "search":
+        if self.services.score is None or event.subgoal is None or event.subgoal.phase != "search":
             return None
         if not self._places:
             # All the places of the episode at once: a log-probability depends in its last digits on what else is in the batch.
@@ -136,7 +136,7 @@ class LocationPrior(Processor):
             named = {entity[-1] for command in event.admissible if (entity := naming.entities(command))}
             self._number = Counter(map(naming.kind, named))
             self._places = tuple(sorted(self._number))
-        wanted = event.focus.wanted
+        wanted = event.subgoal.wanted
         if wanted not in self._prior:
             self._prior[wanted] = self._ask(wanted)
             # For those who read the episode: neither answer alone says where the search will go.

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 MOST_LINES = 4
 """Lines under a heading, at most."""
-MOST_FORMS = 8
+MOST_ACTIONS = 8
 MOST_SAID = 100
 """Characters of an answer, a goal or a command that a line quotes."""
 
 
 def refusal_rules(found: Findings) -> list[str]:
-    """Return a line for each command that was refused most, with the environment's own answer; commands of one form share a line."""
+    """Return a line for each command that was refused most, with the environment's own answer; commands of one action share a line."""
     lines: dict[tuple[str, str], str] = {}
     for refusal in found.refusals:
         said = _short(refusal.answer)
@@ -33,12 +33,12 @@ def refusal_rules(found: Findings) -> list[str]:
 
 
 def form_rules(found: Findings) -> list[str]:
-    """Return a line for each form of command that was accepted, by a command of that form."""
-    return _headed("Commands look like these:", [f"- {_short(command)}" for command in list(found.forms.values())[:MOST_FORMS]])
+    """Return a line for each action schema that was accepted, by a command of that action."""
+    return _headed("Commands look like these:", [f"- {_short(command)}" for command in list(found.actions.values())[:MOST_ACTIONS]])
 
 
 def step_rules(found: Findings) -> list[str]:
-    """Return how goals were reached: of each sequence of forms of commands one success, the most frequent sequences first."""
+    """Return how goals were reached: of each sequence of action schemas one success, the most frequent sequences first."""
     kinds: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for success in (*found.own, *found.bank):
         kinds.setdefault(tuple(found.naming.template(step["command"])[0] for step in success["steps"]), []).append(success)

@@ -17,7 +17,7 @@ WRITES = {"task_start": "system_prompt", "before_model": "content", "after_tool"
 """The text that a template adds to, by hook."""
 VARIABLES = {
     "task_start": ("content", "goal", "candidates", "observation"),
-    "before_model": ("content", "focus", "goal", "candidates", "observation", "steps_left", "tools"),
+    "before_model": ("content", "subgoal", "goal", "candidates", "observation", "steps_left", "tools"),
     "after_tool": ("content", "command", "accepted", "why"),
 }
 """What a template may name, by hook; `content` is the text so far."""
@@ -38,8 +38,8 @@ class Template(Processor):
     At `task_start` it adds to the system prompt, at `before_model` to the message of the step, for this
     step only, and at `after_tool` to the observation, as the history keeps it. The template (Jinja
     syntax) may name `content`, the text so far, and of the event: `goal`, `candidates` and
-    `observation` at the first two hooks; `steps_left`, `tools` (a list of commands) and `focus` (none,
-    or what the agent is after: `focus.phase`, `focus.wanted`) at `before_model`; `command`, `accepted`
+    `observation` at the first two hooks; `steps_left`, `tools` (a list of commands) and `subgoal` (none,
+    or what the agent is after: `subgoal.phase`, `subgoal.wanted`) at `before_model`; `command`, `accepted`
     and `why` at `after_tool`. An empty text changes nothing.
     """
 

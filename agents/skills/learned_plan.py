@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from homebody.agents.harness.hooks import BeforeModel, Changes, Focus, StepEnd
+from homebody.agents.harness.hooks import BeforeModel, Changes, CurrentSubgoal, StepEnd
 from homebody.agents.processors.base import Services, register
 from homebody.agents.processors.control import favourite, keep_only
 from homebody.agents.processors.question import fill as fill_blanks
@@ -16,7 +16,7 @@ from homebody.agents.skills.skill import Advice, Skill, shortlist
 class Subgoal(TypedDict):
     """One command of a plan, as far as it is the same in all successes."""
 
-    form: str
+    action: str
     """The command with # for each instance."""
     args: list[str]
     """For each # its kind, an equals sign and a variable; see `STEP`."""
@@ -37,17 +37,17 @@ class Plan(_Template, total=False):
 STEP = {
     "type": "object",
     "properties": {
-        "form": {"type": "string", "description": "the command with # for each instance, as `pull # at #`"},
+        "action": {"type": "string", "description": "the command with # for each instance, as `pull # at #`"},
         "args": {
             "type": "array",
             "items": {"type": "string", "pattern": r"^(\*|\{\d+\}|[^={}*]+)=[a-zA-Z]$"},
             "description": "for each #: the kind ({n} a slot of the goal, * any) and a variable; one variable is one instance",
         },
     },
-    "required": ["form", "args"],
+    "required": ["action", "args"],
     "additionalProperties": False,
 }
-FRAME = {
+PLAN = {
     "type": "object",
     "properties": {
         "goal": {"type": "string", "description": "the goal with {0}, {1}, ... for its slots"},
@@ -69,7 +69,7 @@ class LearnedPlan(Skill):
 
     That is the command that reaches the subgoal; else those that lead to it; else those that search
     for what it needs. In the mode `limit` they alone stay on offer. While it searches it leaves the
-    choice of the place to others, with the focus set.
+    choice of the place to others, with the subgoal set.
     """
 
     name = "learned_plan"
@@ -78,14 +78,14 @@ class LearnedPlan(Skill):
     texts = ("said",)
     schema = {
         **Skill.modes,
-        "frames": {"type": "array", "items": FRAME, "default": [], "description": "one for each form of goal met in training"},
+        "plans": {"type": "array", "items": PLAN, "default": [], "description": "one for each goal template met in training"},
         "explore": {
             "type": "array",
             "items": {"type": "string"},
             "default": [],
-            "description": "forms of the commands that reveal or give access to things",
+            "description": "action schemas of the commands that reveal or give access to things",
         },
-        "finish_looks": {
+        "finish_observations": {
             "type": "boolean",
             "default": True,
             "description": "whether a look that the agent has begun is ended before it searches elsewhere",
@@ -118,7 +118,7 @@ class LearnedPlan(Skill):
         """Instances that were reached for the present subgoal and did not allow it."""
 
     def advise(self, event: BeforeModel) -> Advice | None:
-        """Mark the candidates that serve the next subgoal, and say so in the focus."""
+        """Mark the candidates that serve the next subgoal, and say so in the subgoal."""
         if not self._started:
             self._start(event)
         if self._goal is None or self._next >= len(self._goal[1]):
@@ -127,15 +127,15 @@ class LearnedPlan(Skill):
         subgoal = steps[self._next]
         acts = [self._bind(command, subgoal, slots) is not None for command in event.candidates]
         if any(acts):
-            return self._advice(event, acts, Focus("act", slots[0] if slots else ""))
+            return self._advice(event, acts, CurrentSubgoal("act", slots[0] if slots else ""))
         for kind, variable in self._needs(subgoal, slots):
             instance = self._bound.get(variable)
             targets = {entity for entity in self._known(kind, instance) if self._is_free(entity, kind, variable, slots)}
             reach = self._toward(event, targets)
             if any(reach):
-                return self._advice(event, reach, Focus("reach", self._naming.kind(instance) if instance else kind))
+                return self._advice(event, reach, CurrentSubgoal("reach", self._naming.kind(instance) if instance else kind))
             if instance is None:
-                return self._advice(event, self._search(event), Focus("search", kind))
+                return self._advice(event, self._search(event), CurrentSubgoal("search", kind))
         return None
 
     def limit(self, event: BeforeModel, advice: Advice) -> Changes:
@@ -147,7 +147,7 @@ class LearnedPlan(Skill):
         """Advance past a subgoal that was reached, and note where things were seen."""
         if not step.accepted:
             return
-        form, args = self._naming.template(step.command)
+        action, args = self._naming.template(step.command)
         if self._goal is not None and self._next < len(self._goal[1]):
             slots, steps = self._goal
             bound = self._bind(step.command, steps[self._next], slots)
@@ -157,7 +157,7 @@ class LearnedPlan(Skill):
                 self._tried.clear()
                 for entity in args:
                     self._seen_at.pop(entity, None)
-        if form in self._explore and args:
+        if action in self._explore and args:
             self._here = args[-1]
             self._done.add(step.command)
             self._looked.add(self._here)
@@ -168,7 +168,7 @@ class LearnedPlan(Skill):
     def _start(self, event: BeforeModel) -> None:
         self._started = True
         # Of several templates the one with most words of its own is meant.
-        for known in sorted(self.params["frames"], key=lambda known: -len(wording.own_words(known["goal"]))):
+        for known in sorted(self.params["plans"], key=lambda known: -len(wording.own_words(known["goal"]))):
             slots = self._naming.match(known["goal"], event.goal)
             if slots is not None:
                 self._goal = (slots, known["steps"])
@@ -178,8 +178,8 @@ class LearnedPlan(Skill):
 
     def _note_places(self, admissible: tuple[str, ...]) -> None:
         for command in admissible:
-            form, args = self._naming.template(command)
-            if form in self._explore:
+            action, args = self._naming.template(command)
+            if action in self._explore:
                 self._places.update(args)
 
     def _note_things(self, observation: str, admissible: tuple[str, ...]) -> None:
@@ -192,8 +192,8 @@ class LearnedPlan(Skill):
 
     def _bind(self, command: str, subgoal: Subgoal, slots: tuple[str, ...]) -> dict[str, str] | None:
         """Return the variables that `command` binds if it reaches the subgoal, else None."""
-        form, args = self._naming.template(command)
-        if form != subgoal["form"] or len(args) != len(subgoal["args"]):
+        action, args = self._naming.template(command)
+        if action != subgoal["action"] or len(args) != len(subgoal["args"]):
             return None
         found: dict[str, str] = {}
         for rule, entity in zip(subgoal["args"], args, strict=True):
@@ -239,7 +239,7 @@ class LearnedPlan(Skill):
 
     def _search(self, event: BeforeModel) -> list[bool]:
         exploring = [self._explored_place(command) for command in event.candidates]
-        if self.params["finish_looks"]:
+        if self.params["finish_observations"]:
             on_spot = [
                 place == self._here != "" and command not in self._done for place, command in zip(exploring, event.candidates, strict=True)
             ]
@@ -249,16 +249,16 @@ class LearnedPlan(Skill):
         return likely if any(likely) else [place != "" for place in exploring]
 
     def _explored_place(self, command: str) -> str:
-        form, args = self._naming.template(command)
-        return args[-1] if form in self._explore and args else ""
+        action, args = self._naming.template(command)
+        return args[-1] if action in self._explore and args else ""
 
-    def _advice(self, event: BeforeModel, keep: list[bool], focus: Focus) -> Advice:
+    def _advice(self, event: BeforeModel, keep: list[bool], subgoal: CurrentSubgoal) -> Advice:
         if not any(keep):
-            return Advice(self._text(), focus=focus)
+            return Advice(self._text(), subgoal=subgoal)
         marked = [pair for pair, kept in zip(zip(event.candidates, event.prior, strict=True), keep, strict=True) if kept]
         first = favourite([command for command, _ in marked], [prior for _, prior in marked])
         rank = (first, *(command for command, _ in marked if command != first))
-        return Advice(self._text(), (rank,), shortlist(event.candidates, event.prior, rank), focus)
+        return Advice(self._text(), (rank,), shortlist(event.candidates, event.prior, rank), subgoal)
 
     def _text(self) -> str:
         assert self._goal is not None
@@ -268,7 +268,7 @@ class LearnedPlan(Skill):
 
     def _told(self, subgoal: Subgoal, slots: tuple[str, ...]) -> str:
         """Return a subgoal in words: instances that are known, else kinds."""
-        told = subgoal["form"]
+        told = subgoal["action"]
         for rule in subgoal["args"]:
             kind, variable = fill(rule, slots)
             told = told.replace("#", self._bound.get(variable, "something" if kind == "*" else kind), 1)

@@ -1,4 +1,4 @@
-"""Where things were in training: what a look at a kind of place showed, as a prior over places to search."""
+"""Where things were in training: what an observation at a kind of place showed, as a prior over places to search."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class LocationTable(TypedDict):
     """What training counted, as the parameters of the same names describe it."""
 
     hits: Mapping[str, Mapping[str, int]]
-    looks: Mapping[str, int]
-    present: Mapping[str, Mapping[str, int]]
-    usual: Mapping[str, float]
-    crowding: float
+    observations: Mapping[str, int]
+    scene_observations: Mapping[str, Mapping[str, int]]
+    mean_places: Mapping[str, float]
+    density_exponent: float
     cost: Mapping[str, float]
     finishing: list[str]
 
@@ -35,14 +35,14 @@ class LocationTable(TypedDict):
 class LocationMemory(Skill):
     """Ranks the places to search by how often training found the wanted kind there. Helps where knowing the usual places saves steps.
 
-    A place's prior is the log of its rate divided by the steps that a look costs. The rate of a kind of place is (hits + k *
-    prior) / (looks
-    + k). The prior is the mean rate over the places on offer, shaped by the prior that the candidates already have (from a model,
-    say): with no counts the prior decides, with many the counts do. Acts only while the focus is `search`, which `learned_plan` sets.
+    A place's prior is the log of its rate divided by the steps that an observation costs. The rate of a kind of place is
+    (hits + k * prior) / (observations + k). The prior is the mean rate over the places on offer, shaped by the prior that
+    the candidates already have (from a model, say): with no counts the prior decides, with many the counts do.
+    Acts only while the phase of the subgoal is `search`, which `learned_plan` sets.
 
     Two things make the rate that of the place at hand. Only scenes that held the wanted kind say where in such a scene it stands
-    (`present`). And what stands at one place of a kind is spread over its places: where they are more than usual, each holds it less
-    often, by (usual number / number here) to the power of `crowding`.
+    (`scene_observations`). And what stands at one place of a kind is spread over its places: where they are more than on
+    average, each holds it less often, by (mean number / number here) to the power of `density_exponent`.
     """
 
     name = "location_memory"
@@ -61,27 +61,33 @@ class LocationMemory(Skill):
             "type": "object",
             "additionalProperties": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
             "default": {},
-            "description": "hits[wanted][place]: looks at such a place that showed the wanted kind",
+            "description": "hits[wanted][place]: observations of such a place that showed the wanted kind",
         },
-        "looks": {
+        "observations": {
             "type": "object",
             "additionalProperties": {"type": "integer", "minimum": 1},
             "default": {},
-            "description": "looks[place]: looks at such a place in training",
+            "description": "observations[place]: observations of such a place in training",
         },
-        "present": {
+        "scene_observations": {
             "type": "object",
             "additionalProperties": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
             "default": {},
-            "description": "present[wanted][place]: looks at such a place in scenes that held the wanted kind; without them `looks` counts",
+            "description": "scene_observations[wanted][place]: those in scenes with the wanted kind; where empty, `observations` counts",
         },
-        "usual": {
+        "mean_places": {
             "type": "object",
             "additionalProperties": {"type": "number", "minimum": 0.001},
             "default": {},
-            "description": "usual[place]: mean number of such places in a training scene that has any",
+            "description": "mean_places[place]: mean number of such places in a training scene that has any",
         },
-        "crowding": {"type": "number", "minimum": 0, "maximum": 4, "default": 0.0, "description": "how much the number of places counts"},
+        "density_exponent": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 4,
+            "default": 0.0,
+            "description": "how much the number of places counts",
+        },
         "cost": {
             "type": "object",
             "additionalProperties": {"type": "number", "minimum": 1},
@@ -92,9 +98,9 @@ class LocationMemory(Skill):
             "type": "array",
             "items": {"type": "string"},
             "default": [],
-            "description": "forms of the commands that end a look which another command has begun",
+            "description": "action schemas of the commands that end an observation which another command has begun",
         },
-        "pseudo": {"type": "number", "exclusiveMinimum": 0, "default": 2.0, "description": "k, the weight of the prior in looks"},
+        "pseudo": {"type": "number", "exclusiveMinimum": 0, "default": 2.0, "description": "k, the weight of the prior in observations"},
     }
 
     operators = operator.MEMORY
@@ -111,25 +117,25 @@ class LocationMemory(Skill):
         if not self._places:
             named = {entity[-1] for command in event.admissible if (entity := naming.entities(command))}
             self._places = Counter(map(naming.kind, named))
-        if event.focus is None or event.focus.phase != "search":
+        if event.subgoal is None or event.subgoal.phase != "search":
             return None
-        wanted = event.focus.wanted
+        wanted = event.subgoal.wanted
         hits = self.params["hits"].get(wanted, {})
-        looks = self.params["present"].get(wanted) or self.params["looks"]
+        observations = self.params["scene_observations"].get(wanted) or self.params["observations"]
         places = [last_kind(command, naming) for command in event.candidates]
-        known = sorted({place for place in places if place in looks})
+        known = sorted({place for place in places if place in observations})
         if not known:
             return None
-        mean = sum(hits.get(place, 0) for place in known) / sum(looks[place] for place in known)
-        total = sum(looks.values())
+        mean = sum(hits.get(place, 0) for place in known) / sum(observations[place] for place in known)
+        total = sum(observations.values())
         before = shares(event.prior)
         k, prior = self.params["pseudo"], []
         for command, place, share in zip(event.candidates, places, before, strict=True):
             expected = max(mean, 0.5 / total) * share
             # A share can be too small for a number; the logarithm needs one.
-            rate = (hits.get(place, 0) + k * expected) / (looks.get(place, 0) + k)
+            rate = (hits.get(place, 0) + k * expected) / (observations.get(place, 0) + k)
             rate = max(rate * self._sparseness(place), sys.float_info.min)
-            # Such a command ends a look whose first step is already paid for.
+            # Such a command ends an observation whose first step is already paid for.
             finishing = naming.template(command)[0] in self.params["finishing"]
             cost = 1.0 if finishing else self.params["cost"].get(place, 1.0)
             prior.append(math.log(rate / cost))
@@ -146,8 +152,8 @@ class LocationMemory(Skill):
         return {"prior": self._prior}
 
     def _sparseness(self, place: str) -> float:
-        usual = self.params["usual"].get(place)
-        return (usual / self._places[place]) ** self.params["crowding"] if usual and self._places[place] else 1.0
+        mean = self.params["mean_places"].get(place)
+        return (mean / self._places[place]) ** self.params["density_exponent"] if mean and self._places[place] else 1.0
 
 
 def shares(prior: tuple[float, ...]) -> list[float]:

@@ -26,7 +26,7 @@ class Names(Processor):
     is_recorder = True
     schema = {
         "mark": {"type": "string", "default": " ", "description": "what stands between the word and the number of an instance"},
-        "forms": {**TEXTS, "description": "forms of commands, with # for each instance; none: instances are words with numbers"},
+        "actions": {**TEXTS, "description": "action schemas, with # for each instance; none: instances are words with numbers"},
         "names": {**TEXTS, "description": "names met in training, in lower case, which are found in texts"},
     }
 
@@ -37,11 +37,11 @@ class Names(Processor):
 def naming_of(components: Mapping[str, Mapping[str, Any]]) -> Naming:
     """Return how the components of a harness are to read names; without `names` among them, as words with numbers."""
     params: Mapping[str, Any] = next((item["params"] for item in components.values() if item["use"] == Names.name), {})
-    return Naming(params.get("mark", " "), tuple(params.get("forms", ())), tuple(params.get("names", ())))
+    return Naming(params.get("mark", " "), tuple(params.get("actions", ())), tuple(params.get("names", ())))
 
 
 def name_settings(naming: Naming) -> dict[str, dict[str, Any]]:
     """Return what a harness needs in order to read names so: the parameters of `names`, or nothing where it reads them so anyway."""
     if naming == NUMBERED:
         return {}
-    return {Names.name: {"mark": naming.mark, "forms": list(naming.forms), "names": list(naming.names)}}
+    return {Names.name: {"mark": naming.mark, "actions": list(naming.actions), "names": list(naming.names)}}

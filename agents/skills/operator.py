@@ -27,7 +27,7 @@ from homebody.agents.processors.operator import (
 if TYPE_CHECKING:
     from homebody.agents.harness.spec import HarnessSpec
 
-MOST_LOOKS = 10
+MOST_OPENED = 10
 """Most choices of a list that are opened."""
 ANY = UNABLE | AIMLESS | ENDING | LOOP
 """Little but the end tells why a failure failed where pages are opened, so all of its operators answer the same failures."""
@@ -35,7 +35,7 @@ ANY = UNABLE | AIMLESS | ENDING | LOOP
 
 def _ranked_search(found: Findings) -> dict[str, Any]:
     """What finds the way by what the harness knows: a ranking, and places that were looked at gone from the candidates."""
-    return {"decide": {"method": "rank"}, "visited": {"forms": list(found.explore)}, **found.names}
+    return {"decide": {"method": "rank"}, "visited": {"actions": list(found.explore)}, **found.names}
 
 
 def _plan(spec: HarnessSpec, found: Findings) -> Settings | None:
@@ -48,7 +48,7 @@ def _memory(spec: HarnessSpec, found: Findings) -> Settings | None:
     return {**_ranked_search(found), **settings} if settings else None
 
 
-def _told(use: str, **more: Any) -> Build:
+def _advise(use: str, **more: Any) -> Build:
     """Let a skill advise a model that reads a prompt: without one there is nobody to be told."""
 
     def build(spec: HarnessSpec, found: Findings) -> Settings | None:
@@ -65,11 +65,11 @@ PLAN = (
         "say what the learned plan wants next",
         "A model that reads which steps reached goals like this one, and finds what serves the next one first, can still choose otherwise.",
         ANY,
-        _told("learned_plan"),
+        _advise("learned_plan"),
     ),
     EditOperator(
         "follow the learned plan",
-        "Successes on training tasks reach the same milestones in the same order, so only what leads to the next one is offered.",
+        "Successes on training tasks reach the same subgoals in the same order, so only what leads to the next one is offered.",
         ANY,
         _plan,
         dictates=True,
@@ -77,10 +77,10 @@ PLAN = (
         proof=lambda found: sum(found.support.values()) / len(found.support) if found.support else 0.0,
     ),
     EditOperator(
-        "leave a look unfinished",
-        "To end every look that was begun costs steps that another place would repay better.",
+        "leave an observation unfinished",
+        "To end every observation that was begun costs steps that another place would repay better.",
         SEARCHING,
-        lambda spec, found: {"learned_plan": {"finish_looks": False}} if spec.param("learned_plan", "finish_looks") else None,
+        lambda spec, found: {"learned_plan": {"finish_observations": False}} if spec.param("learned_plan", "finish_observations") else None,
         without_model=True,
     ),
 )
@@ -89,7 +89,7 @@ MEMORY = (
         "say where things were",
         "A model that reads where the like of a thing lay in training can weigh it against what it sees.",
         SEARCHING,
-        _told("location_memory"),
+        _advise("location_memory"),
     ),
     EditOperator(
         "remember where things were",
@@ -101,7 +101,7 @@ MEMORY = (
     ),
     EditOperator(
         "trust the prior more",
-        "Few looks in training say less of a place than what is expected of it.",
+        "Few observations in training say less of a place than what is expected of it.",
         SEARCHING,
         scaled("location_memory", "pseudo", 4.0, 0.001, 1000),
         without_model=True,
@@ -139,12 +139,12 @@ def _compare(param: str, value: Callable[[Findings], Any]) -> Build:
     return build
 
 
-def _look_further(spec: HarnessSpec, found: Findings) -> Settings | None:
+def _open_more(spec: HarnessSpec, found: Findings) -> Settings | None:
     """Open twice as many and one, and weigh them as training showed."""
-    look = spec.param("open_and_compare", "look")
-    if not found.pages or look is None or look >= MOST_LOOKS:
+    opened = spec.param("open_and_compare", "most_opened")
+    if not found.pages or opened is None or opened >= MOST_OPENED:
         return None
-    return {"open_and_compare": {"look": min(2 * look + 1, MOST_LOOKS), "weights": found.pages["weights"]}}
+    return {"open_and_compare": {"most_opened": min(2 * opened + 1, MOST_OPENED), "weights": found.pages["weights"]}}
 
 
 def _fill_slot(spec: HarnessSpec, found: Findings) -> Settings | None:
@@ -152,7 +152,7 @@ def _fill_slot(spec: HarnessSpec, found: Findings) -> Settings | None:
     return None if method_of(spec) in WRITING else found.skills.get("fill_slot")
 
 
-def _choice_prior(spec: HarnessSpec, found: Findings) -> Settings | None:
+def _result_prior(spec: HarnessSpec, found: Findings) -> Settings | None:
     if not found.pages or spec.id_of("open_and_compare") is None:
         return None
     return {"result_prior": {name: found.pages[name] for name in ("fixed", "separator")}}
@@ -163,7 +163,7 @@ OPEN_AND_COMPARE = (
         "say what is worth opening",
         "A model that finds first what successes on training pages went on with can still choose otherwise.",
         ANY,
-        _told("open_and_compare", choose=True),
+        _advise("open_and_compare", choose=True),
     ),
     EditOperator(
         "end as successes end",
@@ -185,15 +185,15 @@ OPEN_AND_COMPARE = (
         "open more choices",
         "What a choice is worth shows on its page, and what was measured on training pages tells the right ones from the others.",
         ANY,
-        _look_further,
+        _open_more,
         dictates=True,
         without_model=True,
     ),
     EditOperator(
-        "end with what is good enough",
-        "On training tasks a page of this worth was right often enough, and the steps that are saved are not missing at the end.",
+        "end at a page above the threshold",
+        "To end with a page of this worth won no fewer training tasks than to open all, and it saves steps.",
         ANY,
-        _compare("enough", lambda found: found.pages["enough"]),
+        _compare("threshold", lambda found: found.pages["threshold"]),
         dictates=True,
         without_model=True,
     ),
@@ -212,7 +212,7 @@ RESULT_PRIOR = (
         "ask which choice fits",
         "The goal makes the model expect the text beside some choices more than beside others.",
         ANY,
-        _choice_prior,
+        _result_prior,
         calls_step=1,
     ),
 )

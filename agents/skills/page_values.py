@@ -25,9 +25,9 @@ class PageTable(TypedDict):
     separator: str
     heading_mark: str
     part_mark: str
-    shares: dict[str, float]
+    document_frequency: dict[str, float]
     weights: dict[str, float]
-    enough: float
+    threshold: float
 
 
 COMMANDS = {"type": "array", "items": {"type": "string"}}
@@ -111,7 +111,7 @@ class OpenAndCompare(Skill):
 
     It points at one candidate, which alone stays on offer in the mode `limit`: the free slot's; in a
     list the next choice, those of higher prior first and then in the order of the page; on an opened
-    page the way back as long as fewer than `look` were opened and the steps suffice, else what the
+    page the way back as long as fewer than `most_opened` were opened and the steps suffice, else what the
     goal names there and then the final command, or the way to the best page. A page's worth is the
     logistic function of the weighted sum of what `homebody.agents.skills.page_reading.features`
     measures; without weights the first one opened is the best.
@@ -139,21 +139,27 @@ class OpenAndCompare(Skill):
         "back": {"type": "string", "default": "", "description": "the command that leads from an opened page to the list"},
         "fixed": FIXED,
         "separator": SEPARATOR,
-        "shares": {
+        "document_frequency": {
             "type": "object",
             "additionalProperties": {"type": "number", "minimum": 0.0001, "maximum": 1},
             "default": {},
             "description": "share of the training goals that have a word; what is not listed is as rare as the rarest",
         },
         "choose": {"type": "boolean", "default": False, "description": "whether what the goal names on a page is chosen before the end"},
-        "look": {"type": "integer", "minimum": 1, "maximum": 20, "default": 1, "description": "choices of a list that are opened, at most"},
+        "most_opened": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 20,
+            "default": 1,
+            "description": "choices of a list that are opened, at most",
+        },
         "weights": {
             "type": "object",
             "additionalProperties": {"type": "number", "minimum": -1000, "maximum": 1000},
             "default": {},
             "description": f"weight of what is measured on an opened page: {', '.join(page_reading.FEATURES)}; and of `prior`, a constant",
         },
-        "enough": {
+        "threshold": {
             "type": "number",
             "minimum": 0,
             "maximum": 1,
@@ -242,7 +248,7 @@ class OpenAndCompare(Skill):
         """Tell whether another choice is to be opened, which takes `ahead` steps, and the best can still be returned to and ended with."""
         worth = self._worth.values()
         fresh = len(self._queue) > len(worth)
-        if not self._back or not fresh or len(worth) >= self.params["look"] or (worth and max(worth) >= self.params["enough"]):
+        if not self._back or not fresh or len(worth) >= self.params["most_opened"] or (worth and max(worth) >= self.params["threshold"]):
             return False
         return steps_left >= ahead + 2 + max(map(self._ending, self._worth), default=1)
 
@@ -258,7 +264,7 @@ class OpenAndCompare(Skill):
         if not weights:
             return 0.0
         place = self._queue.index(self._opened) if self._opened in self._queue else 0
-        measured = page_reading.features(page, place, goal, self.params["shares"], self._rarity, self._marks)
+        measured = page_reading.features(page, place, goal, self.params["document_frequency"], self._rarity, self._marks)
         return logistic(weights.get("prior", 0.0) + sum(weights.get(name, 0.0) * value for name, value in measured.items()))
 
     def _named(self, page: Page, goal: str) -> list[str]:

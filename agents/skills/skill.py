@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from homebody.agents.harness.hooks import BeforeModel, Changes, Focus
+from homebody.agents.harness.hooks import BeforeModel, Changes, CurrentSubgoal
 from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import Processor
 
@@ -37,7 +37,7 @@ class Advice:
     """Candidates in ranks, the most advised rank first; what is in no rank comes last."""
     shortlist: tuple[str, ...] = ()
     """Candidates that should stay on offer; empty: all."""
-    focus: Focus | None = None
+    subgoal: CurrentSubgoal | None = None
     """What the agent is after; None where the skill does not say."""
 
     @property
@@ -73,8 +73,8 @@ class Skill(Processor):
         if advice is None:
             return None
         changes = self.limit(event, advice) if self.params["mode"] == "limit" else self._tell(event, advice)
-        focus: Changes = {"focus": advice.focus} if advice.focus else {}
-        return {**focus, **changes, "advised": advice.command}
+        subgoal: Changes = {"subgoal": advice.subgoal} if advice.subgoal else {}
+        return {**subgoal, **changes, "advised": advice.command}
 
     def _tell(self, event: BeforeModel, advice: Advice) -> Changes:
         changes: Changes = {}

@@ -1,4 +1,4 @@
-"""What can be read off the wording of commands and observations: instances, forms of commands, goal templates.
+"""What can be read off the wording of commands and observations: instances, action schemas, goal templates.
 
 How an environment names its instances is data, a `Naming`. Evolution learns it from training tasks;
 `homebody.evolution.evidence.names` says how. A harness holds it as its component `names`.
@@ -21,27 +21,27 @@ class Naming:
 
     Either an instance is a word and a number ("lever 2"), and "lever" is its kind; or instances have
     names of their own ("brass key"), which are their kinds, too. Names of their own are found in a
-    command by its form and in a text by the list of those met in training.
+    command by its action and in a text by the list of those met in training.
     """
 
     mark: str = " "
     """What stands between the word and the number."""
-    forms: tuple[str, ...] = ()
-    """Forms of commands with # for each instance; none: instances are words with numbers."""
+    actions: tuple[str, ...] = ()
+    """Action schemas with # for each instance; none: instances are words with numbers."""
     names: tuple[str, ...] = ()
     """Names of their own, in lower case."""
 
     @property
     def is_numbered(self) -> bool:
         """Whether an instance is a word and a number."""
-        return not self.forms
+        return not self.actions
 
     def entities(self, text: str) -> tuple[str, ...]:
         """Return the instance names in a command or a text, in order of appearance, repeats kept."""
         return _entities(self, text)
 
     def template(self, command: str) -> tuple[str, tuple[str, ...]]:
-        """Split a command into its form and its arguments.
+        """Split a command into its action and its arguments.
 
         "pull lever 2" gives ("pull #", ("lever 2",)).
         """
@@ -74,8 +74,8 @@ NUMBERED = Naming()
 def _entities(naming: Naming, text: str) -> tuple[str, ...]:
     if naming.is_numbered:
         return tuple(match.group(0) for match in _numbered(naming.mark).finditer(text))
-    form, args = naming.template(text)
-    if form != text:
+    action, args = naming.template(text)
+    if action != text:
         return args
     listed = _listed(naming)
     return tuple(match.group(0).lower() for match in listed.finditer(text)) if listed else ()
@@ -85,9 +85,9 @@ def _entities(naming: Naming, text: str) -> tuple[str, ...]:
 def _template(naming: Naming, command: str) -> tuple[str, tuple[str, ...]]:
     if naming.is_numbered:
         return _numbered(naming.mark).sub("#", command), naming.entities(command)
-    for form, pattern in _patterns(naming):
+    for action, pattern in _patterns(naming):
         if match := pattern.fullmatch(command):
-            return form, tuple(arg.lower() for arg in match.groups())
+            return action, tuple(arg.lower() for arg in match.groups())
     return command, ()
 
 
@@ -110,9 +110,9 @@ def _listed(naming: Naming) -> re.Pattern[str] | None:
 
 @lru_cache(maxsize=64)
 def _patterns(naming: Naming) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Return the forms as patterns, those that say most first."""
-    ranked = sorted(naming.forms, key=lambda form: (-len(form.replace("#", "")), form))
-    return tuple((form, re.compile(re.escape(form).replace(r"\#", "(.+?)"))) for form in ranked)
+    """Return the actions as patterns, those that say most first."""
+    ranked = sorted(naming.actions, key=lambda action: (-len(action.replace("#", "")), action))
+    return tuple((action, re.compile(re.escape(action).replace(r"\#", "(.+?)"))) for action in ranked)
 
 
 @lru_cache(maxsize=4096)

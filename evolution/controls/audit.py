@@ -47,7 +47,7 @@ class _Log:
 
     lineage: Lineage
     start: Mapping[str, Any]
-    lessons: tuple[str, ...]
+    statistics: tuple[str, ...]
     """Ids of the tasks that exploration played."""
     series: list[Mapping[str, Any]]
     """What the evolution played, by purpose."""
@@ -107,7 +107,7 @@ def _read(run_dir: UserPath, data_dir: UserPath | None) -> _Log:
         rounds = store.timed("round")
         evaluations = store.timed("evaluation")
         announced = store.timed("evaluating")
-        lessons = (store.events("lessons") or [{"tasks": []}])[0]
+        statistics = (store.events("statistics") or [{"tasks": []}])[0]
         manifests = [edit["manifest"] for _, item in rounds for edit in item["candidates"]]
         began: dict[str, float] = {}
         ids = _ids(lineage)
@@ -119,7 +119,7 @@ def _read(run_dir: UserPath, data_dir: UserPath | None) -> _Log:
         return _Log(
             lineage=lineage,
             start=start,
-            lessons=tuple(lessons["tasks"]),
+            statistics=tuple(statistics["tasks"]),
             series=[data for kind, data in store.events("progress") if kind == "series"],
             twins=frozenset(record["task_id"] for item in store.events("twins") for record in item["episodes"]),
             shown=[store.events("digests"), store.events("landscape"), store.events("proposal"), store.events("critique"), manifests],
@@ -171,8 +171,8 @@ def _unseen(log: _Log) -> Outcome:
 
 def _exploration(log: _Log) -> Outcome:
     """Exploration played training tasks only."""
-    wrong = [f"exploration played {task}" for task in log.lessons if task not in log.ids["train"]]
-    return f"exploration played {len(log.lessons)} tasks, all of train" if log.lessons else "nothing was explored", wrong
+    wrong = [f"exploration played {task}" for task in log.statistics if task not in log.ids["train"]]
+    return f"exploration played {len(log.statistics)} tasks, all of train" if log.statistics else "nothing was explored", wrong
 
 
 def _policy(log: _Log) -> Outcome:

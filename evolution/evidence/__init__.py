@@ -1,1 +1,1 @@
-"""Evidence, all that a proposer may know: digests of failures, the landscape of what was tried, lessons of play without a model."""
+"""Evidence, all that a proposer may know: digests of failures, the landscape of what was tried, statistics of play without a model."""

@@ -120,9 +120,9 @@ def _diagnose(record: EpisodeRecord, max_steps: int | None, naming: Naming) -> t
     if 4 * len(idle) >= len(steps):
         return ("order", "memory", early) if 2 * len(early) >= len(idle) else ("refused", "control", sorted(idle))
     acts, left = _acts(record.reading or record.goal, steps, [record.opening, *(step.observation for step in steps)], naming)
-    if focus := steps[-1].focus:
-        searching = [step.step for step in steps if step.focus and step.focus["phase"] == "search"]
-        if focus["phase"] == "search":
+    if subgoal := steps[-1].subgoal:
+        searching = [step.step for step in steps if step.subgoal and step.subgoal["phase"] == "search"]
+        if subgoal["phase"] == "search":
             return "searching", "memory", searching
         return ("final_step_missing" if acts and left == 1 else "unfinished"), "memory", [steps[-1].step]
     if early:

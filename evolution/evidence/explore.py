@@ -74,8 +74,8 @@ class Explorer:
     """How instances are named, as far as it is known."""
     steps: int = field(default=0, init=False)
     """Steps taken so far, replays included."""
-    _forms: Counter[str] = field(default_factory=Counter, init=False)
-    """How often commands of each form were taken."""
+    _actions: Counter[str] = field(default_factory=Counter, init=False)
+    """How often commands of each action were taken."""
     _goal: str = field(default="", init=False)
     """Of the task at hand."""
     _text: str = field(default="", init=False)
@@ -87,7 +87,7 @@ class Explorer:
         return self.play(task, lambda goal, observation, admissible: None, 0)
 
     def random_walk(self, task: TaskSpec, number: int, length: int) -> Walk:
-        """Play at random, in favour of commands new in this episode, of forms that are seldom taken, and of words that stand in the goal.
+        """Play at random, in favour of commands new in this episode, of actions that are seldom taken, and of words that stand in the goal.
 
         Args:
             task: a training task.
@@ -101,20 +101,20 @@ class Explorer:
         while len(moments) < length and admissible and not over:
             sums = list(accumulate(self._interest(command, goal_words, done) for command in admissible))
             command = admissible[bisect(sums, float(rng.random()) * sums[-1])]
-            self._forms[self.naming.template(command)[0]] += 1
+            self._actions[self.naming.template(command)[0]] += 1
             observation, admissible, won, over = self._step(command)
             done.add(command)
             moments.append(Moment(command, observation, admissible))
         return Walk(task, goal, opening, tuple(moments), won, self._text, self._slot_lines)
 
-    def coverage_walk(self, task: TaskSpec, forms: Sequence[str], length: int) -> Walk:
-        """Observe everything once: take the commands of the given forms, in random order, what is begun first."""
+    def coverage_walk(self, task: TaskSpec, actions: Sequence[str], length: int) -> Walk:
+        """Observe everything once: take the commands of the given actions, in random order, what is begun first."""
         rng = np.random.Generator(np.random.PCG64([self.seed, int(task.hash[:12], 16)]))
         goal, admissible = self._reset(task)
         opening, done, moments, won, over = admissible, set[str](), list[Moment](), False, False
         here: tuple[str, ...] = ()
         while len(moments) < length and not over:
-            fresh = [c for c in admissible if c not in done and self.naming.template(c)[0] in forms]
+            fresh = [c for c in admissible if c not in done and self.naming.template(c)[0] in actions]
             if not fresh:
                 break
             begun = [c for c in fresh if here and self.naming.entities(c) == here]
@@ -201,6 +201,6 @@ class Explorer:
         return tuple(command.replace("{text}", self._goal) for command in info["admissible_commands"])
 
     def _interest(self, command: str, goal_words: str, done: set[str]) -> float:
-        seldom = 1 / math.sqrt(1 + self._forms[self.naming.template(command)[0]])
+        seldom = 1 / math.sqrt(1 + self._actions[self.naming.template(command)[0]])
         named = sum(f" {kind} " in goal_words for kind in self.naming.kinds(command))
         return seldom * (1 + 6 * named) * (1 if command in done else 5)

@@ -35,7 +35,7 @@ UNPROVED = 2
 """Fillings that are tried of a mutation that has not won yet."""
 
 Forms = Mapping[str, Sequence[frozenset[str]]]
-"""Forms of commands, with the kinds seen at each argument."""
+"""Action schemas, with the kinds seen at each argument."""
 
 
 class _Told(NoModelPolicy):
@@ -71,14 +71,14 @@ class GuidedExploration:
 
     Args:
         explorer: plays, and counts the steps.
-        forms: of the commands that act.
+        actions: of the commands that act.
         memory: parameters of `location_memory`, by which the rollouts search.
-        explore: forms of commands that explore.
+        explore: action schemas that explore.
         budget: environment steps after which no further task is tried.
     """
 
     explorer: Explorer
-    forms: Forms
+    actions: Forms
     memory: LocationTable | None
     explore: Sequence[str]
     budget: int
@@ -91,7 +91,7 @@ class GuidedExploration:
             plans: what has won before, with blanks {0}, {1} in the goal and the steps.
         """
         tried = [self._begin(plan, wins=1) for plan in plans]
-        tried += [self._begin(Plan(goal=plan["goal"], steps=steps)) for plan in plans for steps in mutations(plan["steps"], self.forms)]
+        tried += [self._begin(Plan(goal=plan["goal"], steps=steps)) for plan in plans for steps in mutations(plan["steps"], self.actions)]
         found = []
         start = self.explorer.steps
         for task in tasks:
@@ -115,8 +115,8 @@ class GuidedExploration:
                 left -= 1
                 record = run_episode(self.explorer.env, one.harness, _Told(reading), task, max_steps=STEPS)
                 self.explorer.steps += record.steps
-                # Where the last step has no focus, the plan was over and a draw among all commands has won.
-                is_won = record.won and bool(record.trace[-1].focus)
+                # Where the last step has no subgoal, the plan was over and a draw among all commands has won.
+                is_won = record.won and bool(record.trace[-1].subgoal)
                 one.rollouts += 1
                 one.wins += is_won
                 if is_won:
@@ -145,10 +145,10 @@ class GuidedExploration:
     def _kinds(self, steps: Steps, blank: str) -> frozenset[str]:
         """Return the kinds that were seen at every argument of a blank."""
         seen = [
-            self.forms[step["form"]][place]
+            self.actions[step["action"]][place]
             for step in steps
             for place, arg in enumerate(step["args"])
-            if arg.startswith(blank) and step["form"] in self.forms
+            if arg.startswith(blank) and step["action"] in self.actions
         ]
         return frozenset.intersection(*seen) if seen else frozenset()
 

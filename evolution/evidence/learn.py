@@ -37,7 +37,7 @@ PROBED = 4
 EXAMPLES = 2
 """Examples that are kept for each goal template."""
 REVEALING = 0.2
-"""A form of command explores if its first use reveals at least this share of what the most revealing form does."""
+"""A action schema explores if its first use reveals at least this share of what the most revealing action does."""
 
 Settings = Mapping[str, Mapping[str, Any]]
 """Parameters by processor."""
@@ -68,33 +68,33 @@ class Skill:
 
 
 @dataclass(frozen=True)
-class Lessons:
+class TrainingStatistics:
     """Training statistics: what was learned; every part is JSON and goes into a harness as it is."""
 
     explore: tuple[str, ...] = ()
-    """Forms of commands that reveal or give access to things, most revealing first."""
-    frames: tuple[Plan, ...] = ()
+    """Action schemas that reveal or give access to things, most revealing first."""
+    plans: tuple[Plan, ...] = ()
     """The learned plans: see `homebody.agents.skills.learned_plan`."""
     support: Mapping[str, float] = field(default_factory=dict)
     """Share of rollouts on training tasks that each plan won, by its goal template."""
     hits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Observations of a kind of place that showed a kind of thing: hits[thing][place]."""
-    looks: Mapping[str, int] = field(default_factory=dict)
+    observations: Mapping[str, int] = field(default_factory=dict)
     """Observations of a kind of place."""
-    present: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """Observations of a kind of place in scenes that held a kind of thing: present[thing][place]."""
-    usual: Mapping[str, float] = field(default_factory=dict)
+    scene_observations: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Observations of a kind of place in scenes that held a kind of thing: scene_observations[thing][place]."""
+    mean_places: Mapping[str, float] = field(default_factory=dict)
     """Mean number of places of a kind in the scenes that have any."""
-    crowding: float = 0.0
-    """How much the number of places of a kind counts; see `homebody.evolution.evidence.locations.best_crowding`."""
+    density_exponent: float = 0.0
+    """How much the number of places of a kind counts; see `homebody.evolution.evidence.locations.best_density_exponent`."""
     cost: Mapping[str, float] = field(default_factory=dict)
     """Mean number of commands of an observation of a kind of place, at least 1."""
     finishing: tuple[str, ...] = ()
-    """Forms of commands that mostly finish an observation which another command began."""
+    """Action schemas that mostly finish an observation which another command began."""
     bank: tuple[Example, ...] = ()
     """Short successes."""
     kinds: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
-    """Kinds seen at each argument, sorted, by form of the commands that do not explore."""
+    """Kinds seen at each argument, sorted, by action of the commands that do not explore."""
     first: tuple[str, ...] = ()
     """Kinds of the instances that tasks begin with, sorted."""
     pages: PageTable | None = None
@@ -113,10 +113,10 @@ class Lessons:
         """The parameters of `homebody.agents.skills.location_memory.LocationMemory`."""
         return LocationTable(
             hits=self.hits,
-            looks=self.looks,
-            present=self.present,
-            usual=self.usual,
-            crowding=self.crowding,
+            observations=self.observations,
+            scene_observations=self.scene_observations,
+            mean_places=self.mean_places,
+            density_exponent=self.density_exponent,
             cost=self.cost,
             finishing=list(self.finishing),
         )
@@ -130,15 +130,17 @@ class Lessons:
     def skills(self) -> Mapping[str, Skill]:
         """The skills that apply, by processor."""
         found: dict[str, Settings] = {}
-        if self.frames:
-            plans = {"frames": list(self.frames), "explore": list(self.explore)}
-            found["learned_plan"] = {"visited": {"forms": list(self.explore)}, **self.names, "learned_plan": plans}
-        if self.looks:
-            found["location_memory"] = {"visited": {"forms": list(self.explore)}, **self.names, "location_memory": dict(self.memory)}
+        if self.plans:
+            plans = {"plans": list(self.plans), "explore": list(self.explore)}
+            found["learned_plan"] = {"visited": {"actions": list(self.explore)}, **self.names, "learned_plan": plans}
+        if self.observations:
+            found["location_memory"] = {"visited": {"actions": list(self.explore)}, **self.names, "location_memory": dict(self.memory)}
         if self.pages:
-            later = ("weights", "enough")
+            later = ("weights", "threshold")
             found["open_and_compare"] = {"open_and_compare": {key: value for key, value in self.pages.items() if key not in later}}
-            found["fill_slot"] = {"fill_slot": {"drop": [word for word, share in self.pages["shares"].items() if share >= COMMON]}}
+            found["fill_slot"] = {
+                "fill_slot": {"drop": [word for word, share in self.pages["document_frequency"].items() if share >= COMMON]}
+            }
         return {use: Skill(use, settings) for use, settings in found.items()}
 
     def to_json(self) -> dict[str, Any]:
@@ -146,11 +148,11 @@ class Lessons:
         return {key: getattr(self, key) for key in self.__dataclass_fields__} | {"naming": asdict(self.naming)}
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Lessons:
+    def from_json(cls, content: Mapping[str, Any]) -> TrainingStatistics:
         """Read what `to_json` wrote."""
         fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
         naming = content["naming"]
-        return cls(**{**fields, "naming": Naming(naming["mark"], tuple(naming["forms"]), tuple(naming["names"]))})
+        return cls(**{**fields, "naming": Naming(naming["mark"], tuple(naming["actions"]), tuple(naming["names"]))})
 
 
 class Learner(Protocol):
@@ -162,7 +164,7 @@ class Learner(Protocol):
         """Return why its skill does not apply to tasks that begin so; empty where it does."""
         ...
 
-    def learn(self, explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> Lessons:
+    def learn(self, explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> TrainingStatistics:
         """Learn.
 
         Args:
@@ -173,7 +175,7 @@ class Learner(Protocol):
         ...
 
 
-def learn(env: gymnasium.Env[str, str], tasks: Sequence[TaskSpec], budget: int, seed: int = 0) -> Lessons:
+def learn(env: gymnasium.Env[str, str], tasks: Sequence[TaskSpec], budget: int, seed: int = 0) -> TrainingStatistics:
     """Explore training tasks and learn from what happened, by the first learner whose skill applies.
 
     Args:
@@ -183,7 +185,7 @@ def learn(env: gymnasium.Env[str, str], tasks: Sequence[TaskSpec], budget: int, 
         seed: of the exploration.
     """
     if budget < LEAST_BUDGET:
-        return Lessons()
+        return TrainingStatistics()
     # Gymnasium's own wrappers cost time; what other people's environments return is to be checked at every step.
     explorer = Explorer(env if isinstance(env, CheckedEnv) else env.unwrapped, seed)
     opening = explorer.open(tasks[0])
@@ -193,11 +195,11 @@ def learn(env: gymnasium.Env[str, str], tasks: Sequence[TaskSpec], budget: int, 
         if not reason:
             return replace(learner.learn(explorer, tasks, budget), unfit=reasons)
         reasons[learner.name] = reason
-    return Lessons(unfit=reasons)
+    return TrainingStatistics(unfit=reasons)
 
 
 class PageValueLearner:
-    """Learns how successes end in an environment of pages, and what a good page looks like."""
+    """Learns how successes end in an environment of pages, and which features good pages have."""
 
     name = "page values"
 
@@ -205,10 +207,10 @@ class PageValueLearner:
         """Tell that not all commands are calls."""
         return "" if page_values.is_paged(opening) else "not all commands at the start are calls with an argument"
 
-    def learn(self, explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> Lessons:
+    def learn(self, explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> TrainingStatistics:
         """Walk at random, then play choices to the end."""
         found, names = page_values.learn_page_values(explorer, tasks, budget)
-        return Lessons(pages=found, steps=explorer.steps, tasks=tuple(names))
+        return TrainingStatistics(pages=found, steps=explorer.steps, tasks=tuple(names))
 
 
 class PlanLearner:
@@ -220,7 +222,7 @@ class PlanLearner:
         """Tell that texts have to be written."""
         return "commands want texts of several lines, which no plan can hold" if opening.slot_lines else ""
 
-    def learn(self, explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> Lessons:
+    def learn(self, explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> TrainingStatistics:
         """Take random walks and shorten what succeeded, observe everything once, and test by rollouts what the successes suggest.
 
         About a third of the budget goes to the first, a sixth to the second and half to the third.
@@ -236,7 +238,7 @@ class PlanLearner:
                     walks.append(explorer.random_walk(task, number, WALK_LENGTH))
                     if walks[-1].won and (plan := explorer.shorten(task, [moment.command for moment in walks[-1].moments])):
                         wins.append((walks[-1], plan))
-        explore = exploring_forms(walks, naming)
+        explore = exploring_actions(walks, naming)
         covered = [explorer.coverage_walk(task, explore, 2 * WALK_LENGTH) for task in tasks if explorer.steps < budget // 2]
         kinds = frozenset(naming.kind(entity) for walk in (*walks, *covered) for entity in entities_of(walk, naming))
         read = [locations.read(walk, explore, naming) for walk in covered]
@@ -245,29 +247,29 @@ class PlanLearner:
         candidates = candidate_plans([Success.of(walk.goal, plan, kinds, explore, naming) for walk, plan in wins], naming)
         goals = {walk.task.task_id: wording.goal_template(walk.goal, kinds)[0] for walk in walks}
         playable = [task for task in tasks if task.task_id in goals]
-        acting = acting_forms(walks, explore, naming)
-        lessons = Lessons(
+        acting = changing_actions(walks, explore, naming)
+        statistics = TrainingStatistics(
             explore=explore,
             **{name: getattr(counts, name) for name in LocationCounts.__dataclass_fields__},
-            crowding=locations.best_crowding(scenes),
-            finishing=locations.finishing_forms(order for _, order in read),
+            density_exponent=locations.best_density_exponent(scenes),
+            finishing=locations.finishing_actions(order for _, order in read),
             bank=solved(explorer, wins, kinds),
-            kinds={form: [sorted(some) for some in seen] for form, seen in acting.items()},
+            kinds={action: [sorted(some) for some in seen] for action, seen in acting.items()},
             first=tuple(sorted({kind for walk in walks for command in walk.opening for kind in naming.kinds(command)})),
             naming=naming,
         )
-        meant = readings(lessons) if _are_worded_anew(goals) else None
+        meant = readings(statistics) if _are_worded_anew(goals) else None
         if meant is not None:
-            guided = GuidedExploration(explorer, acting, lessons.memory, explore, budget // 2)
-            wins += guided.run(playable, meant.frames)
-            lessons = replace(lessons, bank=solved(explorer, wins, kinds))
+            guided = GuidedExploration(explorer, acting, statistics.memory, explore, budget // 2)
+            wins += guided.run(playable, meant.plans)
+            statistics = replace(statistics, bank=solved(explorer, wins, kinds))
             tested = RolloutOutcome((), {}, 0)
         else:
-            tested = RolloutTest(explorer.env, playable, goals, explore, lessons.memory, naming, budget // 2).run(candidates, acting)
-        plans = locations.with_skips(tested.plans, locations.barren_slots(scenes, counts, kinds))
+            tested = RolloutTest(explorer.env, playable, goals, explore, statistics.memory, naming, budget // 2).run(candidates, acting)
+        plans = locations.with_skips(tested.plans, locations.slots_never_filled(scenes, counts, kinds))
         played = {walk.task.task_id for walk in (*walks, *covered)}
         steps = explorer.steps + tested.steps
-        return replace(lessons, frames=plans, support=tested.support, steps=steps, tasks=tuple(sorted(played)))
+        return replace(statistics, plans=plans, support=tested.support, steps=steps, tasks=tuple(sorted(played)))
 
 
 LEARNERS: Sequence[Learner] = (PageValueLearner(), PlanLearner())
@@ -300,13 +302,13 @@ def solved(explorer: Explorer, wins: Sequence[tuple[Walk, list[str]]], kinds: fr
         wins: walks that won, each with the commands that it needed.
         kinds: every word that names a kind of instance.
     """
-    forms: dict[str, dict[str, tuple[Walk, list[str]]]] = defaultdict(dict)
+    actions: dict[str, dict[str, tuple[Walk, list[str]]]] = defaultdict(dict)
     for walk, plan in sorted(wins, key=lambda win: (len(win[1]), win[0].goal, win[0].task.task_id)):
-        same = forms[wording.goal_template(walk.goal, kinds)[0]]
+        same = actions[wording.goal_template(walk.goal, kinds)[0]]
         if len(same) < EXAMPLES and walk.goal not in same:
             same[walk.goal] = (walk, plan)
     bank: list[Example] = []
-    for _, chosen in sorted(forms.items()):
+    for _, chosen in sorted(actions.items()):
         for goal, (walk, plan) in chosen.items():
             answers = explorer.replay(walk.task, plan)
             steps = [ExampleStep(command=command, observation=answer) for command, answer in zip(plan, answers, strict=True)]
@@ -324,8 +326,8 @@ def entities_of(walk: Walk, naming: Naming = NUMBERED) -> set[str]:
     return met
 
 
-def exploring_forms(walks: Iterable[Walk], naming: Naming = NUMBERED) -> tuple[str, ...]:
-    """Return the forms of commands with one argument that bring new names to light, most revealing first.
+def exploring_actions(walks: Iterable[Walk], naming: Naming = NUMBERED) -> tuple[str, ...]:
+    """Return the action schemas with one argument that bring new names to light, most revealing first.
 
     A command counts at its first use in a walk; what it reveals are the names in its answer, and in the commands that become
     admissible, that the walk had not met before.
@@ -337,24 +339,26 @@ def exploring_forms(walks: Iterable[Walk], naming: Naming = NUMBERED) -> tuple[s
         for moment in walk.moments:
             now = set(naming.entities(moment.observation))
             now.update(entity for command in moment.admissible for entity in naming.entities(command))
-            form, args = naming.template(moment.command)
+            action, args = naming.template(moment.command)
             if moment.command not in done and len(args) == 1:
-                revealed[form].append(len(now - met))
+                revealed[action].append(len(now - met))
             done.add(moment.command)
             met |= now
-    means = {form: sum(values) / len(values) for form, values in revealed.items()}
+    means = {action: sum(values) / len(values) for action, values in revealed.items()}
     top = max(means.values(), default=0.0)
-    return tuple(sorted((form for form, mean in means.items() if top and mean >= REVEALING * top), key=lambda form: (-means[form], form)))
+    return tuple(
+        sorted((action for action, mean in means.items() if top and mean >= REVEALING * top), key=lambda action: (-means[action], action))
+    )
 
 
-def acting_forms(walks: Iterable[Walk], explore: Sequence[str], naming: Naming = NUMBERED) -> dict[str, list[frozenset[str]]]:
-    """Return the forms of commands with arguments that do not explore, with the kinds seen at each argument."""
+def changing_actions(walks: Iterable[Walk], explore: Sequence[str], naming: Naming = NUMBERED) -> dict[str, list[frozenset[str]]]:
+    """Return the action schemas with arguments that do not explore, with the kinds seen at each argument."""
     kinds: dict[str, list[set[str]]] = {}
     for walk in walks:
         for moment in walk.moments:
-            form, args = naming.template(moment.command)
-            if args and form not in explore:
-                seen = kinds.setdefault(form, [set() for _ in args])
+            action, args = naming.template(moment.command)
+            if args and action not in explore:
+                seen = kinds.setdefault(action, [set() for _ in args])
                 for position, entity in enumerate(args):
                     seen[position].add(naming.kind(entity))
-    return {form: [frozenset(some) for some in seen] for form, seen in sorted(kinds.items())}
+    return {action: [frozenset(some) for some in seen] for action, seen in sorted(kinds.items())}

@@ -15,12 +15,12 @@ from homebody.agents.skills.learned_plan import Plan
 from homebody.agents.skills.wording import NUMBERED, Naming
 from homebody.evolution.evidence.explore import Walk
 
-CROWDING = (0.0, 0.5, 1.0)
-"""The values of `crowding` among which the coverage walks decide."""
+DENSITY_EXPONENTS = (0.0, 0.5, 1.0)
+"""The values of `density_exponent` among which the coverage walks decide."""
 FOLDS = 4
 """Parts into which the walks are split for that."""
 PSEUDO = 2.0
-"""Looks that the mean rate is worth while they do; the default of `homebody.agents.skills.location_memory.LocationMemory`."""
+"""Observations that the mean rate is worth while they do; the default of `homebody.agents.skills.location_memory.LocationMemory`."""
 SURE = 3.0
 """Hits to be expected, at least, before none at all makes a rule: by chance none has a probability of exp(-3), 5%."""
 
@@ -42,17 +42,17 @@ class Scene:
     """What one coverage walk found."""
 
     goal: str
-    looks: tuple[Observation, ...]
+    observations: tuple[Observation, ...]
 
     @cached_property
     def number(self) -> Counter[str]:
         """Places of each kind."""
-        return Counter(look.place for look in self.looks)
+        return Counter(observation.place for observation in self.observations)
 
     @cached_property
     def things(self) -> frozenset[str]:
         """Kinds of things that stood anywhere."""
-        return frozenset(thing for look in self.looks for thing in look.things)
+        return frozenset(thing for observation in self.observations for thing in observation.things)
 
     @cached_property
     def wanted(self) -> tuple[str, ...]:
@@ -65,71 +65,71 @@ class LocationCounts:
     """Sums over scenes, under the names of the parameters of `homebody.agents.skills.location_memory.LocationMemory`."""
 
     hits: Mapping[str, Mapping[str, int]]
-    looks: Mapping[str, int]
-    present: Mapping[str, Mapping[str, int]]
-    usual: Mapping[str, float]
+    observations: Mapping[str, int]
+    scene_observations: Mapping[str, Mapping[str, int]]
+    mean_places: Mapping[str, float]
     cost: Mapping[str, float]
 
     def rate(self, wanted: str, place: str) -> float:
-        """Return the share of looks at such a place that showed the wanted kind, in scenes that held it; 0 without any look."""
-        looks = self.present.get(wanted, {}).get(place, 0)
-        return self.hits.get(wanted, {}).get(place, 0) / looks if looks else 0.0
+        """Return the share of observations of such a place that showed the wanted kind, in scenes that held it; 0 without any."""
+        observations = self.scene_observations.get(wanted, {}).get(place, 0)
+        return self.hits.get(wanted, {}).get(place, 0) / observations if observations else 0.0
 
 
 def read(walk: Walk, explore: Sequence[str], naming: Naming = NUMBERED) -> tuple[Scene, dict[str, list[int]]]:
-    """Read a coverage walk: its observations, and for each exploring form how many commands on the same place had gone before each use."""
+    """Read a coverage walk: its observations, and for each exploring action how many commands on the place preceded each use."""
     done: set[str] = set()
     spent: Counter[str] = Counter()
     order: dict[str, list[int]] = defaultdict(list)
-    looks: list[Observation] = []
+    observations: list[Observation] = []
     for moment in walk.moments:
-        form, (place, *_) = naming.template(moment.command)
+        action, (place, *_) = naming.template(moment.command)
         done.add(moment.command)
-        order[form].append(spent[place])
+        order[action].append(spent[place])
         spent[place] += 1
         if any(c not in done and naming.template(c)[0] in explore and naming.entities(c) == (place,) for c in moment.admissible):
             continue
         things = frozenset(naming.kind(entity) for entity in naming.entities(moment.observation) if entity != place)
-        looks.append(Observation(naming.kind(place), spent[place], things))
-    return Scene(walk.goal, tuple(looks)), order
+        observations.append(Observation(naming.kind(place), spent[place], things))
+    return Scene(walk.goal, tuple(observations)), order
 
 
-def finishing_forms(orders: Iterable[Mapping[str, Sequence[int]]]) -> tuple[str, ...]:
-    """Return the forms of commands that mostly finish a look that another command began, sorted; see `read` for the orders."""
+def finishing_actions(orders: Iterable[Mapping[str, Sequence[int]]]) -> tuple[str, ...]:
+    """Return the action schemas that mostly finish a observation that another command began, sorted; see `read` for the orders."""
     before: dict[str, list[int]] = defaultdict(list)
     for order in orders:
-        for form, values in order.items():
-            before[form] += values
-    return tuple(sorted(form for form, values in before.items() if 2 * sum(map(bool, values)) > len(values)))
+        for action, values in order.items():
+            before[action] += values
+    return tuple(sorted(action for action, values in before.items() if 2 * sum(map(bool, values)) > len(values)))
 
 
 def count(scenes: Iterable[Scene]) -> LocationCounts:
     """Sum up what stood where."""
     hits: dict[str, Counter[str]] = defaultdict(Counter)
-    present: dict[str, Counter[str]] = defaultdict(Counter)
-    looks: Counter[str] = Counter()
+    scene_observations: dict[str, Counter[str]] = defaultdict(Counter)
+    observations: Counter[str] = Counter()
     commands: Counter[str] = Counter()
     having: Counter[str] = Counter()
     for scene in scenes:
-        looks.update(scene.number)
+        observations.update(scene.number)
         having.update(scene.number.keys())
         for thing in scene.things:
-            present[thing].update(scene.number)
-        for look in scene.looks:
-            commands[look.place] += look.cost
-            for thing in look.things:
-                hits[thing][look.place] += 1
+            scene_observations[thing].update(scene.number)
+        for observation in scene.observations:
+            commands[observation.place] += observation.cost
+            for thing in observation.things:
+                hits[thing][observation.place] += 1
     return LocationCounts(
         {thing: dict(sorted(hits[thing].items())) for thing in sorted(hits)},
-        dict(sorted(looks.items())),
-        {thing: dict(sorted(present[thing].items())) for thing in sorted(present)},
-        {place: round(looks[place] / having[place], 3) for place in sorted(looks)},
-        {place: round(commands[place] / looks[place], 3) for place in sorted(looks)},
+        dict(sorted(observations.items())),
+        {thing: dict(sorted(scene_observations[thing].items())) for thing in sorted(scene_observations)},
+        {place: round(observations[place] / having[place], 3) for place in sorted(observations)},
+        {place: round(commands[place] / observations[place], 3) for place in sorted(observations)},
     )
 
 
-def best_crowding(scenes: Sequence[Scene]) -> float:
-    """Return the value of `CROWDING` by which goals' things are found soonest in scenes that were left out of the counts.
+def best_density_exponent(scenes: Sequence[Scene]) -> float:
+    """Return the value of `DENSITY_EXPONENTS` by which goals' things are found soonest in scenes that were left out of the counts.
 
     Scenes with the same places are left out together: they may be one scene in several tasks. Of equals the smallest.
     """
@@ -138,38 +138,38 @@ def best_crowding(scenes: Sequence[Scene]) -> float:
     parts: list[list[Scene]] = [[] for _ in range(FOLDS)]
     for scene in scenes:
         parts[fold[tuple(sorted(scene.number.items()))]].append(scene)
-    costs = dict.fromkeys(CROWDING, 0.0)
+    costs = dict.fromkeys(DENSITY_EXPONENTS, 0.0)
     for part in parts:
         counts = count(scene for other in parts if other is not part for scene in other)
         for scene in part:
             for thing in scene.wanted:
-                for crowding in CROWDING:
-                    costs[crowding] += search_cost(scene, thing, counts, crowding)
-    return min(CROWDING, key=lambda crowding: (round(costs[crowding], 6), crowding))
+                for density_exponent in DENSITY_EXPONENTS:
+                    costs[density_exponent] += search_cost(scene, thing, counts, density_exponent)
+    return min(DENSITY_EXPONENTS, key=lambda value: (round(costs[value], 6), value))
 
 
-def search_cost(scene: Scene, wanted: str, counts: LocationCounts, crowding: float) -> float:
+def search_cost(scene: Scene, wanted: str, counts: LocationCounts, density_exponent: float) -> float:
     """Return the mean number of commands until the wanted kind is found, places of one kind being searched in random order."""
-    hits, looks = counts.hits.get(wanted, {}), counts.present.get(wanted) or counts.looks
-    mean = sum(hits.get(place, 0) for place in scene.number) / max(1, sum(looks.get(place, 0) for place in scene.number))
+    hits, observations = counts.hits.get(wanted, {}), counts.scene_observations.get(wanted) or counts.observations
+    mean = sum(hits.get(place, 0) for place in scene.number) / max(1, sum(observations.get(place, 0) for place in scene.number))
 
     def worth(place: str) -> float:
-        rate = (hits.get(place, 0) + PSEUDO * max(mean, 1e-6)) / (looks.get(place, 0) + PSEUDO)
-        sparse: float = (counts.usual.get(place, 1.0) / scene.number[place]) ** crowding
+        rate = (hits.get(place, 0) + PSEUDO * max(mean, 1e-6)) / (observations.get(place, 0) + PSEUDO)
+        sparse: float = (counts.mean_places.get(place, 1.0) / scene.number[place]) ** density_exponent
         return rate * sparse / counts.cost.get(place, 1.0)
 
     spent = 0.0
     for place in sorted(scene.number, key=lambda place: (-worth(place), place)):
-        here = [look for look in scene.looks if look.place == place]
-        each = sum(look.cost for look in here) / len(here)
-        found = sum(wanted in look.things for look in here)
+        here = [observation for observation in scene.observations if observation.place == place]
+        each = sum(observation.cost for observation in here) / len(here)
+        found = sum(wanted in observation.things for observation in here)
         if found:
             return spent + each * (len(here) + 1) / (found + 1)
         spent += each * len(here)
     return spent
 
 
-def barren_slots(scenes: Iterable[Scene], counts: LocationCounts, kinds: frozenset[str]) -> dict[str, list[str]]:
+def slots_never_filled(scenes: Iterable[Scene], counts: LocationCounts, kinds: frozenset[str]) -> dict[str, list[str]]:
     """Find the slots of goals that name places where none of the goal's things ever stood, though elsewhere they do stand there.
 
     Args:
@@ -178,7 +178,7 @@ def barren_slots(scenes: Iterable[Scene], counts: LocationCounts, kinds: frozens
         kinds: every word that names a kind of instance.
 
     Returns:
-        For each form of goal that has any, its slots as `{n}`.
+        For each goal template that has any, its slots as `{n}`.
     """
     found: Counter[tuple[str, str]] = Counter()
     expected: dict[tuple[str, str], float] = defaultdict(float)
@@ -186,18 +186,18 @@ def barren_slots(scenes: Iterable[Scene], counts: LocationCounts, kinds: frozens
         template, slots = wording.goal_template(scene.goal, kinds)
         things = scene.things.intersection(slots)
         for number, place in enumerate(slots):
-            for look in scene.looks:
-                if look.place == place:
+            for observation in scene.observations:
+                if observation.place == place:
                     key = (template, f"{{{number}}}")
-                    found[key] += len(things & look.things)
+                    found[key] += len(things & observation.things)
                     expected[key] += sum(counts.rate(thing, place) for thing in sorted(things))
-    barren: dict[str, list[str]] = defaultdict(list)
+    never: dict[str, list[str]] = defaultdict(list)
     for (template, slot), hits in sorted(expected.items()):
         if hits >= SURE and not found[template, slot]:
-            barren[template].append(slot)
-    return dict(barren)
+            never[template].append(slot)
+    return dict(never)
 
 
-def with_skips(plans: Iterable[Plan], barren: Mapping[str, list[str]]) -> tuple[Plan, ...]:
-    """Add to plans the slots that `barren_slots` found for their goals."""
-    return tuple(Plan(**plan, skip=barren[plan["goal"]]) if plan["goal"] in barren else plan for plan in plans)
+def with_skips(plans: Iterable[Plan], never: Mapping[str, list[str]]) -> tuple[Plan, ...]:
+    """Add to plans the slots that `slots_never_filled` found for their goals."""
+    return tuple(Plan(**plan, skip=never[plan["goal"]]) if plan["goal"] in never else plan for plan in plans)

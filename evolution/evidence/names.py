@@ -3,7 +3,7 @@
 Where commands name instances by a word and a number, the mark between the two is all there is to learn. Elsewhere names are what commands
 have in each other's place: a phrase that the environment's texts use, too, and that stands in some command where another such phrase
 stands in another. Which of those phrases are names is decided by description length: a name that takes more words than it saves in
-the forms of commands is none.
+the action schemas is none.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ def learn_naming(commands: Iterable[str], texts: Iterable[str]) -> Naming:
     tokens = {command: list(_TOKEN.finditer(command)) for command in offered}
     split = {command: tuple(match[0].lower() for match in found) for command, found in tokens.items()}
     names = _needed(_exchangeable(split.values(), _phrases(texts)), [words for words in split.values() if words])
-    forms: dict[str, None] = {}
+    actions: dict[str, None] = {}
     met: set[str] = set()
     for command, words in split.items():
         spans = _spans(words, names)
-        form = command
+        action = command
         for start, end in reversed(spans):
             first, last = tokens[command][start].start(), tokens[command][end - 1].end()
             met.add(command[first:last].lower())
-            form = f"{form[:first]}#{form[last:]}"
+            action = f"{action[:first]}#{action[last:]}"
         if spans:
-            forms[form] = None
-    return Naming(forms=tuple(sorted(forms)), names=tuple(sorted(met))) if forms else NUMBERED
+            actions[action] = None
+    return Naming(actions=tuple(sorted(actions)), names=tuple(sorted(met))) if actions else NUMBERED
 
 
 def _phrases(texts: Iterable[str]) -> set[tuple[str, ...]]:
@@ -94,7 +94,7 @@ def _exchangeable(commands: Iterable[tuple[str, ...]], phrases: set[tuple[str, .
 
 
 def _needed(names: set[tuple[str, ...]], commands: Sequence[tuple[str, ...]]) -> set[tuple[str, ...]]:
-    """Leave out names as long as names and forms take fewer words without them, the longest first."""
+    """Leave out names as long as names and actions take fewer words without them, the longest first."""
     kept = set(names)
     length = _length(kept, commands)
     for name in sorted(names, key=lambda name: (-len(name), name)):
@@ -106,17 +106,17 @@ def _needed(names: set[tuple[str, ...]], commands: Sequence[tuple[str, ...]]) ->
 
 
 def _length(names: set[tuple[str, ...]], commands: Sequence[tuple[str, ...]]) -> int:
-    """Return the words that it takes to write down the names that the commands have, and the forms that are left of the commands."""
-    forms: set[tuple[str, ...]] = set()
+    """Return the words that it takes to write down the names that the commands have, and the actions that are left of the commands."""
+    actions: set[tuple[str, ...]] = set()
     used: set[tuple[str, ...]] = set()
     for words in commands:
         spans = _spans(words, names)
-        form = list(words)
+        action = list(words)
         for start, end in reversed(spans):
             used.add(words[start:end])
-            form[start:end] = ["#"]
-        forms.add(tuple(form))
-    return sum(map(len, forms)) + sum(map(len, used))
+            action[start:end] = ["#"]
+        actions.add(tuple(action))
+    return sum(map(len, actions)) + sum(map(len, used))
 
 
 def _spans(words: tuple[str, ...], names: set[tuple[str, ...]]) -> list[Span]:

@@ -29,7 +29,7 @@ SHARED = 0.5
 LISTED = 0.01
 """Share of the goals that have to have a word for it to be listed."""
 WINS = 40
-"""Wins of random walks after which enough is known of how successes end."""
+"""Wins of random walks after which it is known of how successes end."""
 LOOK = 10
 """Choices of each list that are played to the end."""
 
@@ -82,9 +82,9 @@ def learn_page_values(explorer: Explorer, tasks: Sequence[TaskSpec], budget: int
         separator=text_mark,
         heading_mark=known.marks.heading,
         part_mark=known.marks.part,
-        shares=known.shares,
+        document_frequency=known.document_frequency,
         weights={name: round(float(value), 4) for name, value in zip(("prior", *page_reading.FEATURES), weights, strict=True)},
-        enough=threshold(samples, weights),
+        threshold=threshold(samples, weights),
     )
     return table, sorted(set(played))
 
@@ -98,7 +98,7 @@ class Known:
     fixed: frozenset[str]
     separator: str
     marks: Marks
-    shares: dict[str, float]
+    document_frequency: dict[str, float]
     """Document frequency of the words of goals."""
 
 
@@ -248,7 +248,7 @@ class _Ending:
         page = page_reading.read(observation, admissible, known.fixed, known.separator, goal)
         if known.final in admissible:
             if not self.features:
-                self.features = page_reading.features(page, self.place, goal, known.shares, self._rarity, known.marks)
+                self.features = page_reading.features(page, self.place, goal, known.document_frequency, self._rarity, known.marks)
                 chosen = [page_reading.best_choice(row, goal, known.marks) for row in page.groups.values()]
                 self._left = [*dict.fromkeys(choice.command for choice in chosen if choice), known.final]
             return self._left.pop(0)

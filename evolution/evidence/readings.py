@@ -1,6 +1,6 @@
 """What goals of training tasks meant, read off how they were won: pairs of a goal as said and in plain words, for a model to read by.
 
-Goals that were won by commands of the same forms in the same order mean the same kind of thing. An argument is named by the goal if its
+Goals that were won by commands of the same actions in the same order mean the same kind of thing. An argument is named by the goal if its
 kind stands in its own goals clearly more often than in those of other tasks; else it is what happened to be at hand. Nothing here knows
 how goals are worded or what the commands mean.
 """
@@ -18,10 +18,10 @@ from homebody.agents.skills.learned_plan import Plan, Subgoal
 from homebody.agents.skills.wording import Naming
 
 if TYPE_CHECKING:
-    from homebody.evolution.evidence.learn import Lessons
+    from homebody.evolution.evidence.learn import TrainingStatistics
 
 LEAST = 3
-"""Successes of one sequence of forms, at least, from which is read what they have in common."""
+"""Successes of one sequence of actions, at least, from which is read what they have in common."""
 NAMED = 0.1
 """Share of goals that must name an argument's kind, at least."""
 MOST_PAIRS = 300
@@ -33,52 +33,52 @@ _KIND = re.compile(r"[a-z][a-z_-]*")
 Place = tuple[int, int]
 """An argument: number of the step and place in its command."""
 Steps = tuple[tuple[str, tuple[str, ...]], ...]
-"""Commands as forms with their arguments."""
+"""Commands as actions with their arguments."""
 
 
-def readings(lessons: Lessons, more: Sequence[Mapping[str, Any]] = ()) -> Readings | None:
+def readings(statistics: TrainingStatistics, more: Sequence[Mapping[str, Any]] = ()) -> Readings | None:
     """Read what goals meant off successes.
 
     Forms of commands that reveal things say nothing of what a goal means.
 
     Args:
-        lessons: what was learned, with the successes of exploration.
+        statistics: what was learned, with the successes of exploration.
         more: further successes, of commands that were all needed.
 
     Returns:
         The readings; None where all goals mean one and the same thing, or too few were won.
     """
     groups: dict[tuple[str, ...], list[tuple[str, Steps]]] = {}
-    naming = lessons.naming
-    for success in (*lessons.bank, *more):
-        steps = tuple(step for step in (naming.template(one["command"]) for one in success["steps"]) if step[0] not in lessons.explore)
+    naming = statistics.naming
+    for success in (*statistics.bank, *more):
+        steps = tuple(step for step in (naming.template(one["command"]) for one in success["steps"]) if step[0] not in statistics.explore)
         if steps:
-            groups.setdefault(tuple(form for form, _ in steps), []).append((str(success["goal"]), steps))
+            groups.setdefault(tuple(action for action, _ in steps), []).append((str(success["goal"]), steps))
     # The same commands in another order are the same meaning: the order that won most often stands for it.
-    usual: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for forms in sorted(groups, key=lambda forms: (-len(groups[forms]), forms)):
-        usual.setdefault(tuple(sorted(forms)), forms)
-    made = [_meaning(groups[forms], naming) for forms in sorted(usual.values()) if len(groups[forms]) >= LEAST]
+    common: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for actions in sorted(groups, key=lambda actions: (-len(groups[actions]), actions)):
+        common.setdefault(tuple(sorted(actions)), actions)
+    made = [_meaning(groups[actions], naming) for actions in sorted(common.values()) if len(groups[actions]) >= LEAST]
     made = [meaning for meaning in made if len(meaning.variables) <= len(VARIABLES)]
     if sum(map(len, (meaning.group for meaning in made))) < LEAST or len({plain for m in made for _, plain in m.pairs()}) < 2:
         return None
     pairs = [pair for meaning in made for pair in meaning.pairs()]
     most = max((len(meaning.blanks) for meaning in made), default=0)
-    names = [_fillers(made, blank, lessons) for blank in range(most)]
+    names = [_fillers(made, blank, statistics) for blank in range(most)]
     step = max(1, -(-len(pairs) // MOST_PAIRS))
-    forms = tuple(dict.fromkeys(meaning.form for meaning in made))
-    won = min(1.0, len(pairs) / max(1, len(lessons.tasks)))
-    return Readings(tuple(pairs[::step]), forms, tuple(names), tuple(meaning.frame() for meaning in made), won)
+    templates = tuple(dict.fromkeys(meaning.template for meaning in made))
+    won = min(1.0, len(pairs) / max(1, len(statistics.tasks)))
+    return Readings(tuple(pairs[::step]), templates, tuple(names), tuple(meaning.plan() for meaning in made), won)
 
 
-def _fillers(made: Sequence[_Meaning], blank: int, lessons: Lessons) -> tuple[str, ...]:
+def _fillers(made: Sequence[_Meaning], blank: int, statistics: TrainingStatistics) -> tuple[str, ...]:
     """Return the kinds that may fill a blank, with those that random walks saw there; nothing where all of them are met first."""
-    found = {kind for meaning in made for kind in (*meaning.kinds_of(blank), *meaning.seen_at(blank, lessons.kinds))}
-    return () if found <= set(lessons.first) else tuple(sorted(found))
+    found = {kind for meaning in made for kind in (*meaning.kinds_of(blank), *meaning.seen_at(blank, statistics.kinds))}
+    return () if found <= set(statistics.first) else tuple(sorted(found))
 
 
 class _Meaning:
-    """What the successes of one sequence of forms have in common.
+    """What the successes of one sequence of actions have in common.
 
     Args:
         group: the successes, each a goal and its steps.
@@ -101,11 +101,11 @@ class _Meaning:
         said = [self._said(number) for number in range(len(group[0][1]))]
         # A step that took what was at hand, from wherever it was, says nothing that the others do not say.
         telling = [text for number, text in enumerate(said) if not any(roles[place] == "*" for place in roles if place[0] == number)]
-        self.form = " then ".join(telling if set(_blanks(telling)) == set(_blanks(said)) and telling else said)
+        self.template = " then ".join(telling if set(_blanks(telling)) == set(_blanks(said)) and telling else said)
 
     def _said(self, number: int) -> str:
-        form = self.group[0][1][number][0]
-        parts = form.split("#")
+        action = self.group[0][1][number][0]
+        parts = action.split("#")
         named = ["any" if (role := self.roles[number, place]) == "*" else role for place in range(len(parts) - 1)]
         return "".join(chain.from_iterable(zip(parts, [*named, ""], strict=True))).strip()
 
@@ -130,18 +130,18 @@ class _Meaning:
         """Return each goal as said and in plain words."""
         filled = [self.kinds_of(blank) for blank in range(len(self.blanks))]
         return [
-            (goal, re.sub(r"\{(\d+)\}", lambda found, n=number: filled[int(found[1])][n], self.form))  # type: ignore[misc]
+            (goal, re.sub(r"\{(\d+)\}", lambda found, n=number: filled[int(found[1])][n], self.template))  # type: ignore[misc]
             for number, (goal, _) in enumerate(self.group)
         ]
 
-    def frame(self) -> Plan:
-        """Return the plan that won, by the plain form."""
+    def plan(self) -> Plan:
+        """Return the plan that won, by the plain goal template."""
         named = {at: f"{role}={VARIABLES[self.variables[at]]}" for at, role in self.roles.items()}
         steps = [
-            Subgoal(form=form, args=[named[number, place] for place in range(len(args))])
-            for number, (form, args) in enumerate(self.group[0][1])
+            Subgoal(action=action, args=[named[number, place] for place in range(len(args))])
+            for number, (action, args) in enumerate(self.group[0][1])
         ]
-        return Plan(goal=" ".join(_PLAIN.findall(self.form.lower())), steps=steps)
+        return Plan(goal=" ".join(_PLAIN.findall(self.template.lower())), steps=steps)
 
 
 def _meaning(group: Sequence[tuple[str, Steps]], naming: Naming) -> _Meaning:

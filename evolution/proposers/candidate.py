@@ -15,7 +15,7 @@ from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Backend
 from homebody.agents.record import EpisodeRecord
 from homebody.evolution.evidence.digest import Digest
-from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.evidence.learn import TrainingStatistics
 
 if TYPE_CHECKING:
     from homebody.evolution.evidence.landscape import Landscape
@@ -53,7 +53,7 @@ class Evidence:
     """Of the present harness on training tasks."""
     landscape: Landscape
     """What fails and what was tried so far."""
-    lessons: Lessons
+    statistics: TrainingStatistics
     """What exploration of training tasks taught; empty without exploration."""
     tried: Collection[str]
     """Behaviour hashes that went through the gate before."""

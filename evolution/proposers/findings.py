@@ -12,7 +12,7 @@ from homebody.agents.processors.operator import Findings, Refusal
 from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.agents.skills.wording import Naming
 from homebody.envs.text import one_line
-from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.evidence.learn import TrainingStatistics
 from homebody.evolution.evidence.readings import readings
 from homebody.evolution.proposers.candidate import Evidence
 
@@ -38,29 +38,29 @@ def gather(spec: HarnessSpec, evidence: Evidence) -> Findings:
     """
     lost = [record for record in evidence.episodes if record.outcome is False]
     won = [record for record in evidence.episodes if record.outcome]
-    lessons, own = evidence.lessons, own_successes(spec, won)
-    bank = tuple(dict(success) for success in lessons.bank)
-    template = lessons.naming.template
+    statistics, own = evidence.statistics, own_successes(spec, won)
+    bank = tuple(dict(success) for success in statistics.bank)
+    template = statistics.naming.template
     endings = [template(success["steps"][-1]["command"])[0] for success in (*bank, *own)]
     endings += [template(record.moves[-1].command)[0] for record in _premature(evidence, lost) if record.moves]
     return Findings(
         refusals=_refusals(lost),
         repeated=_repeated(lost),
-        forms=_forms([*won, *lost], bank, lessons.naming),
+        actions=_actions([*won, *lost], bank, statistics.naming),
         bank=bank,
         own=own,
         endings=tuple(dict.fromkeys(endings)),
-        readings=readings(lessons, own),
+        readings=readings(statistics, own),
         triggers=triggers(won, lost),
-        **learned(lessons),
+        **learned(statistics),
     )
 
 
-def learned(lessons: Lessons) -> dict[str, Any]:
+def learned(statistics: TrainingStatistics) -> dict[str, Any]:
     """Return what skills learned, as `Findings` has it."""
-    skills = {use: skill.settings for use, skill in lessons.skills.items()}
-    same = {name: getattr(lessons, name) for name in ("explore", "frames", "support", "naming", "names")}
-    return {**same, "skills": skills, "pages": lessons.pages or {}}
+    skills = {use: skill.settings for use, skill in statistics.skills.items()}
+    same = {name: getattr(statistics, name) for name in ("explore", "plans", "support", "naming", "names")}
+    return {**same, "skills": skills, "pages": statistics.pages or {}}
 
 
 def when(signal: str, count: int) -> dict[str, Any]:
@@ -122,16 +122,16 @@ def _repeated(lost: Sequence[EpisodeRecord]) -> tuple[str, ...]:
     return tuple(command for command, count in sorted(again.items(), key=lambda item: (-item[1], item[0])) if count and command.strip())
 
 
-def _forms(records: Sequence[EpisodeRecord], bank: Sequence[Mapping[str, Any]], naming: Naming) -> dict[str, str]:
+def _actions(records: Sequence[EpisodeRecord], bank: Sequence[Mapping[str, Any]], naming: Naming) -> dict[str, str]:
     commands = [step.command for record in records for step in record.moves if step.accepted]
     commands += [step["command"] for success in bank for step in success["steps"]]
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     for command in commands:
-        form = naming.template(command)[0]
-        counts[form] += 1
-        first.setdefault(form, command)
-    return {form: first[form] for form, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))}
+        action = naming.template(command)[0]
+        counts[action] += 1
+        first.setdefault(action, command)
+    return {action: first[action] for action, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))}
 
 
 def _share(records: Sequence[EpisodeRecord], signal: str, count: int) -> float:

@@ -21,7 +21,7 @@ class Entry:
     where: str
     """`module:callable`; imported when it is used, as some need packages that are not always installed."""
     learns: bool = False
-    """Whether it reads the lessons of exploration."""
+    """Whether it reads the statistics of exploration."""
     asks: bool = False
     """Whether it needs a model."""
 
@@ -38,7 +38,7 @@ PROPOSERS: Mapping[str, Entry] = {
 
 
 def find_entry(name: str) -> Entry:
-    """Return a proposer's entry: of the table, or that of a user's `module:callable`, which may read the lessons.
+    """Return a proposer's entry: of the table, or that of a user's `module:callable`, which may read the statistics.
 
     Raises:
         ProposerError: it is neither.

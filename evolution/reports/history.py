@@ -198,7 +198,7 @@ def cost(history: History) -> dict[str, Any]:
     keys = [key for series in history.series.values() for key in series.keys.values()]
     records = [history.records[key] for key in dict.fromkeys(keys) if key in history.records]
     stopped = [edit for edit in candidates(history) if edit["compared"] and edit["verdict"] == "rejected"]
-    lessons = history.run["lessons"]
+    statistics = history.run["statistics"]
     return {
         "episodes": len(set(keys)),
         "from_store": len(keys) - len(set(keys)),
@@ -207,7 +207,7 @@ def cost(history: History) -> dict[str, Any]:
         **{name: int(_usage(records, name)) for name in ("prompt_tokens", "cached_tokens", "generated_tokens")},
         "model_s": _usage(records, "seconds"),
         "wall_s": history.seconds,
-        "exploration_steps": lessons["steps"] if lessons else 0,
+        "exploration_steps": statistics["steps"] if statistics else 0,
     }
 
 

@@ -40,7 +40,7 @@ def read_run(run_dir: str | Path) -> dict[str, Any]:
     """Read a run.
 
     Returns:
-        `start`, `lessons` (counts only), `rounds`, `end` (None while the run goes on), `failed` (the error that stopped a run which has
+        `start`, `statistics` (counts only), `rounds`, `end` (None while the run goes on), `failed` (the error that stopped a run which has
         not ended, or None), `evaluations`, and `table`: the final figures by split, the latest of each kind. Where the run has kept them
         `noise` (what the A/A run found) and `hit_rates` (by operator: training tasks that its edits were to unlock, `predicted`, and did,
         `flipped`).
@@ -50,14 +50,14 @@ def read_run(run_dir: str | Path) -> dict[str, Any]:
     """
     with Store(run_dir, readonly=True) as store:
         start = (store.events("start") or [None])[0]
-        lessons = (store.events("lessons") or [None])[0]
+        statistics = (store.events("statistics") or [None])[0]
         end = (store.events("end") or [None])[-1]
         evaluations = store.events("evaluation")
         landscape = (store.events("landscape") or [{}])[-1]
         noise = (store.events("noise") or [None])[0]
         return {
             "start": start,
-            "lessons": _outline(lessons),
+            "statistics": _outline(statistics),
             "rounds": store.events("round"),
             "end": end,
             "failed": None if end else (store.events("failed") or [{"message": None}])[-1]["message"],
@@ -130,10 +130,10 @@ def _gains(rows: list[dict[str, Any]], here: list[dict[str, Any]], end: Mapping[
 def markdown(run: Mapping[str, Any]) -> str:
     """Write a run as Markdown."""
     lines = ["# " + (f"{run['start']['env_id']}, {run['start']['model']}" if run["start"] else "Evaluations"), ""]
-    if run["lessons"]:
-        lesson = run["lessons"]
+    if run["statistics"]:
+        lesson = run["statistics"]
         lines += [
-            f"Exploration: {lesson['steps']} environment steps on {lesson['tasks']} training tasks, {lesson['frames']} forms of goal.",
+            f"Exploration: {lesson['steps']} environment steps on {lesson['tasks']} training tasks, {lesson['plans']} goal templates.",
             "",
         ]
     if run.get("failed"):
@@ -294,7 +294,12 @@ def steps(item: Mapping[str, Any]) -> str:
     return "-" if item["steps_mean"] is None else f"{item['steps_mean']:.1f}"
 
 
-def _outline(lessons: Mapping[str, Any] | None) -> dict[str, int] | None:
-    if lessons is None:
+def _outline(statistics: Mapping[str, Any] | None) -> dict[str, int] | None:
+    if statistics is None:
         return None
-    return {"steps": lessons["steps"], "tasks": len(lessons["tasks"]), "frames": len(lessons["frames"]), "places": len(lessons["looks"])}
+    return {
+        "steps": statistics["steps"],
+        "tasks": len(statistics["tasks"]),
+        "plans": len(statistics["plans"]),
+        "places": len(statistics["observations"]),
+    }

@@ -96,7 +96,7 @@ def household_readings(
 ) -> None:
     """Ask once what each goal means, and count the right readings; nothing is played.
 
-    A model is asked in a chat of its own, with six examples of training goals, and answers under a grammar of the plain forms: any
+    A model is asked in a chat of its own, with six examples of training goals, and answers under a grammar of the plain goal templates: any
     movable thing, any lamp, and the kinds of places that the first observation lists. The policy matcher reads the same goals with words,
     stems and letter trigrams of the training wordings alone, and the same list of places: it is the bar.
 

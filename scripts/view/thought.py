@@ -90,8 +90,8 @@ def knowledge(moment: Moment) -> list[str]:
     if entry is None:
         return []
     phases = {"act": "the next step is at hand", "reach": "knows where it is", "search": "searches"}
-    focus = entry.focus
-    lines = [f"After: {focus['wanted']} ({phases.get(focus['phase'], focus['phase'])})"] if focus else []
+    subgoal = entry.subgoal
+    lines = [f"After: {subgoal['wanted']} ({phases.get(subgoal['phase'], subgoal['phase'])})"] if subgoal else []
     for by, notes in entry.notes.items():
         if not is_detail(notes):
             lines += [f"{by}: {key} {_short(value)}" for key, value in notes.items() if not decision.is_ranking(value)]

@@ -28,8 +28,8 @@ def with_rules(*rules, **components):
 
 
 def step(command="wait", observation="You wait.", *, accepted=True, usable=True, phase=None, number=1):
-    focus = {"phase": phase, "wanted": "crate"} if phase else None
-    return StepRecord(number, 1, 1, "generate", command, command, accepted, observation, 0.0, usable, focus=focus)
+    subgoal = {"phase": phase, "wanted": "crate"} if phase else None
+    return StepRecord(number, 1, 1, "generate", command, command, accepted, observation, 0.0, usable, subgoal=subgoal)
 
 
 @pytest.fixture

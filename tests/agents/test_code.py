@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.harness.hooks import HOOKS, BeforeModel, Choice, Focus, Intercept, Interrupt, StepStart, TaskStart, Turn
+from homebody.agents.harness.hooks import HOOKS, BeforeModel, Choice, CurrentSubgoal, Intercept, Interrupt, StepStart, TaskStart, Turn
 from homebody.agents.harness.running import Harness
 from homebody.agents.processors.base import Services
 from homebody.agents.processors.code import Code, CodeError
@@ -39,13 +39,13 @@ def test_nothing_and_the_whole_event_are_no_change(hook: str, body: str) -> None
 
 def test_event_has_all_fields_and_the_entrys_params() -> None:
     made = code(
-        "print(sorted(event), event['params'], event['candidates'][0], event['focus']['wanted'], event['choice']['method'])",
+        "print(sorted(event), event['params'], event['candidates'][0], event['subgoal']['wanted'], event['choice']['method'])",
         values={"n": 2},
     )
     assert made.process(SAMPLES["before_model"]) is None
     fields = [
-        "admissible", "advised", "candidates", "choice", "content", "env_text", "focus", "generation", "goal", "observation", "params",
-        "prior", "reading", "slot_lines", "steps_left", "thoughts", "tools",
+        "admissible", "advised", "candidates", "choice", "content", "env_text", "generation", "goal", "observation", "params",
+        "prior", "reading", "slot_lines", "steps_left", "subgoal", "thoughts", "tools",
     ]  # fmt: skip
     assert made.notes == {"printed": f"{fields} {{'max_failures': 3, 'values': {{'n': 2}}}} look lever generate\n"}
 
@@ -54,14 +54,14 @@ def test_changes_come_back_in_the_types_of_the_event() -> None:
     changes = answer(
         "n = event['params']['values']['n']\n"
         "return {**event, 'candidates': event['candidates'][:n], 'prior': [1, 2.5], 'tools': ['note {text}'],\n"
-        "        'focus': {'phase': 'act', 'wanted': 'lever'}, 'choice': {**event['choice'], 'method': 'score', 'weight': 2}}",
+        "        'subgoal': {'phase': 'act', 'wanted': 'lever'}, 'choice': {**event['choice'], 'method': 'score', 'weight': 2}}",
         values={"n": 2},
     )
     assert changes == {
         "candidates": ("look", "pull lever 1"),
         "prior": (1.0, 2.5),
         "tools": ("note {text}",),
-        "focus": Focus("act", "lever"),
+        "subgoal": CurrentSubgoal("act", "lever"),
         "choice": Choice(method="score", weight=2),
     }
     assert [type(value) for value in changes["prior"]] == [float, float]
@@ -73,7 +73,7 @@ def test_history_comes_back_as_turns() -> None:
 
 
 def test_focus_can_be_taken_away() -> None:
-    assert answer("return {'focus': None}") == {"focus": None}
+    assert answer("return {'subgoal': None}") == {"subgoal": None}
 
 
 def test_intercept_and_interrupt() -> None:
@@ -95,8 +95,8 @@ BAD = {
     "candidates items": ("before_model", "return {'candidates': [1]}", "set candidates to [1]; it must be a list of texts"),
     "prior": ("before_model", "return {'prior': [True]}", "set prior to [True]; it must be a list of finite numbers"),
     "prior too large": ("before_model", "return {'prior': [10**400]}", "it must be a list of finite numbers"),
-    "focus": ("before_model", "return {'focus': {'phase': 'act'}}", "it must be {phase, wanted} or None"),
-    "focus type": ("before_model", "return {'focus': {'phase': 'act', 'wanted': 1}}", "it must be {phase, wanted} or None"),
+    "subgoal": ("before_model", "return {'subgoal': {'phase': 'act'}}", "it must be {phase, wanted} or None"),
+    "subgoal type": ("before_model", "return {'subgoal': {'phase': 'act', 'wanted': 1}}", "it must be {phase, wanted} or None"),
     "choice": (
         "before_model",
         "return {'choice': {'method': 'guess'}}",
@@ -129,7 +129,7 @@ def test_dry_run_finds_what_the_hook_does_not_allow() -> None:
     (problem,) = Code.check_entry(entry("return {'goal': 'x', 'content': 'y'}"))
     assert problem == (
         "/source: on a sample event: it changed goal at before_model, "
-        "which lets it change advised, candidates, choice, content, focus, generation, prior, reading, thoughts, tools"
+        "which lets it change advised, candidates, choice, content, generation, prior, reading, subgoal, thoughts, tools"
     )
     (problem,) = Code.check_entry(entry("return {'won': True}", "task_end"))
     assert problem == "/source: on a sample event: it changed won at task_end, which lets it change nothing"

@@ -207,7 +207,7 @@ def test_candidates_are_no_advice_in_any_layout(layout, separator, candidates, m
     ],
 )
 def test_a_list_of_the_harnesses_own_is_no_advice(added, read):
-    # The frames of `[1 step]` and `[0 steps]` differ by a letter: two alike are a list, and the third stands alone.
+    # The contexts of `[1 step]` and `[0 steps]` differ by a letter: two alike are a list, and the third stands alone.
     expected = Advice("lift crate 1") if "[1 step]" in added else Advice()
     assert read(added) == expected
 

@@ -777,7 +777,7 @@ def record(play, yard, add_processor):
     """A record with something in every field."""
     scores = Scripted(scores=lambda prompt, text: -float(len(text)))
     items = [
-        ("learned_plan", {"frames": [yard.ONE], "explore": yard.EXPLORE}),
+        ("learned_plan", {"plans": [yard.ONE], "explore": yard.EXPLORE}),
         ("decide", {"method": "score"}),
         add_processor("bold", "step_end", lambda event: {"command": "wait"}),
     ]
@@ -788,7 +788,7 @@ def test_record_reads_back_from_json(record):
     content = json.loads(json.dumps(record.to_json()))
     assert EpisodeRecord.from_json(content) == record
     assert content["trace_hash"] == record.trace_hash
-    assert record.trace[0].focus == {"phase": "search", "wanted": "crate"}
+    assert record.trace[0].subgoal == {"phase": "search", "wanted": "crate"}
     assert record.trace[0].scores
     assert record.error
     assert record.failures

@@ -47,7 +47,7 @@ STEPS = st.builds(
     cut=st.none() | st.booleans(),
     scores=SCORES,
     questions=st.lists(QUESTIONS, max_size=2).map(tuple),
-    focus=st.none() | st.fixed_dictionaries({"phase": TEXT, "wanted": TEXT}),
+    subgoal=st.none() | st.fixed_dictionaries({"phase": TEXT, "wanted": TEXT}),
     variant=st.none() | TEXT,
     adapted=st.none() | JSON,
     changed=st.lists(CHANGE, max_size=2).map(tuple),
@@ -135,7 +135,7 @@ SAME = {
 SAME_STEP = {
     "step": 9, "admissible": 9, "offered": 9, "method": "rank", "response": "x", "accepted": False, "usable": False, "decided_by": "model",
     "twin": "x", "readable": True, "repaired": True, "cut": True, "scores": (("x", 1.0),), "questions": (Question("x", ()),),
-    "focus": {"phase": "act", "wanted": "x"}, "dropped_turns": 9, "tool": True, "variant": "x", "adapted": {}, "changed": ({},),
+    "subgoal": {"phase": "act", "wanted": "x"}, "dropped_turns": 9, "tool": True, "variant": "x", "adapted": {}, "changed": ({},),
     "notes": {"x": {}}, "thought": "x", "finish": "length", "retried": True,
 }  # fmt: skip
 OTHER = {"task_id": "x", "won": False, "opening": "x", "trace": ()}

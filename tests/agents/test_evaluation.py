@@ -8,7 +8,7 @@ from homebody.agents.episode import run_episode
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import ModelPolicy
 
-TARRED = {"form": "drop # on #", "needs": ["tar # with #"], "goal": ["tarred"]}
+TARRED = {"action": "drop # on #", "needs": ["tar # with #"], "goal": ["tarred"]}
 MENU = ("drop crate 1 on dock 1", "tar crate 1 with vat 1", "wait")
 GOAL = "put a tarred crate on a dock"
 
@@ -35,7 +35,7 @@ def test_rule_holds_only_for_goals_with_its_words(make, yard):
 
 
 def test_every_need_of_every_rule_must_be_met(make, yard):
-    rules = [{"form": "wait", "needs": ["look", "walk to #"]}, {"form": "wait", "needs": ["sit"]}]
+    rules = [{"action": "wait", "needs": ["look", "walk to #"]}, {"action": "wait", "needs": ["sit"]}]
     guard, candidates = make("requires", {"rules": rules}), ("look", "wait")
     for command in ("look", "walk to dock 1"):
         guard.observe(yard.told(command))
@@ -45,7 +45,7 @@ def test_every_need_of_every_rule_must_be_met(make, yard):
 
 
 def test_need_without_instances_serves_every_instance(make, yard):
-    guard = make("requires", {"rules": [{"form": "drop # on #", "needs": ["look"]}]})
+    guard = make("requires", {"rules": [{"action": "drop # on #", "needs": ["look"]}]})
     guard.observe(yard.told("look"))
     assert offered(guard, yard) == MENU
 

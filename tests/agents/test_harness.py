@@ -14,7 +14,7 @@ from homebody.agents.harness.hooks import (
     AfterTool,
     BeforeTool,
     Choice,
-    Focus,
+    CurrentSubgoal,
     Intercept,
     Interrupt,
     StepEnd,
@@ -117,7 +117,7 @@ def test_all_forbidden_fields_are_named_with_the_allowed_ones(harness, add_proce
         ("before_model", {"candidates": ["wait"]}, "probe at before_model set candidates to ['wait']; it must be a tuple of texts"),
         ("before_model", {"prior": (float("nan"),)}, "probe at before_model set prior to (nan,); it must be a tuple of finite numbers"),
         ("before_model", {"prior": (True,)}, "probe at before_model set prior to (True,); it must be a tuple of finite numbers"),
-        ("before_model", {"focus": "search"}, "probe at before_model set focus to 'search'; it must be a Focus or None"),
+        ("before_model", {"subgoal": "search"}, "probe at before_model set subgoal to 'search'; it must be a CurrentSubgoal or None"),
         ("before_model", {"choice": "rank"}, "probe at before_model set choice to 'rank'; it must be a Choice"),
         ("before_model", {"tools": (1,)}, "probe at before_model set tools to (1,); it must be a tuple of texts"),
         ("after_model", {"command": None}, "probe at after_model set command to None; it must be a text"),
@@ -157,7 +157,7 @@ def test_long_values_are_cut_in_failures(harness, add_processor):
 def test_every_field_of_before_model_may_be_changed(yard, harness, add_processor):
     changes = {
         "content": "Now.", "candidates": ("wait",), "prior": (1,), "tools": ("note {text}",),
-        "focus": Focus("search", "crate"), "choice": Choice("rank")
+        "subgoal": CurrentSubgoal("search", "crate"), "choice": Choice("rank")
     }  # fmt: skip
     event = alive_with(harness, add_processor("probe", "before_model", lambda event: changes)).run(yard.ask(("rest", "wait")))
     assert {key: getattr(event, key) for key in changes} == changes

@@ -3,7 +3,7 @@
 import pytest
 
 from homebody.agents.episode import run_episode
-from homebody.agents.harness.hooks import Focus
+from homebody.agents.harness.hooks import CurrentSubgoal
 from homebody.agents.harness.running import Harness
 from homebody.agents.policy import ModelFreePolicy, best
 from homebody.agents.processors.base import Services
@@ -17,7 +17,7 @@ def book(make, yard):
     """Make a learned_plan that knows the three goals of the yard, and show it the first candidates."""
 
     def book(goal="put a crate on a dock", **params):
-        processor = make("learned_plan", {"frames": [yard.ONE, yard.TAR, yard.TWO], "explore": yard.EXPLORE} | params)
+        processor = make("learned_plan", {"plans": [yard.ONE, yard.TAR, yard.TWO], "explore": yard.EXPLORE} | params)
         processor.process(yard.ask(("wait", *yard.WALKS), goal=goal))
         return processor
 
@@ -39,7 +39,7 @@ def after(yard, here, *more):
 def test_search_offers_what_explores_and_says_what_is_wanted(book, yard):
     candidates = ("lift barrel 1 off dock 1", "wait", "walk to dock 2", "walk to shed 1")
     assert book().process(yard.ask(candidates, prior=(1.0, 2.0, 3.0, 4.0))) == {
-        "focus": Focus("search", "crate"),
+        "subgoal": CurrentSubgoal("search", "crate"),
         "candidates": ("walk to dock 2", "walk to shed 1"),
         "prior": (3.0, 4.0),
         "advised": "walk to shed 1",
@@ -50,20 +50,20 @@ def test_search_offers_what_explores_and_says_what_is_wanted(book, yard):
     ("finish", "expected"), [(True, ("unlock shed 1",)), (False, ("unlock shed 1", "walk to dock 1", "walk to dock 2"))]
 )
 def test_search_may_end_a_look_before_it_goes_on(finish, expected, book, yard):
-    learned_plan = book(finish_looks=finish)
+    learned_plan = book(finish_observations=finish)
     learned_plan.observe(yard.told("walk to shed 1", "It is locked.", after(yard, "shed 1", "unlock shed 1")))
     candidates = ("unlock shed 1", "wait", "walk to dock 1", "walk to dock 2")
     assert learned_plan.process(yard.ask(candidates))["candidates"] == expected
 
 
 def test_search_without_a_command_that_explores_leaves_the_candidates(make, yard):
-    learned_plan = make("learned_plan", {"frames": [yard.ONE]})
-    assert learned_plan.process(yard.ask(("wait", *yard.WALKS))) == {"focus": Focus("search", "crate"), "advised": ""}
+    learned_plan = make("learned_plan", {"plans": [yard.ONE]})
+    assert learned_plan.process(yard.ask(("wait", *yard.WALKS))) == {"subgoal": CurrentSubgoal("search", "crate"), "advised": ""}
 
 
 def test_search_leaves_out_places_where_the_wanted_never_stands(book, yard):
     candidates = ("wait", "walk to dock 1", "walk to dock 2", "walk to shed 1")
-    skipping = book(frames=[{**yard.ONE, "skip": ["{1}"]}])
+    skipping = book(plans=[{**yard.ONE, "skip": ["{1}"]}])
     assert skipping.process(yard.ask(candidates))["candidates"] == ("walk to shed 1",)
     # Where nothing else is left they are searched after all.
     assert skipping.process(yard.ask(candidates[:3]))["candidates"] == ("walk to dock 1", "walk to dock 2")
@@ -71,7 +71,7 @@ def test_search_leaves_out_places_where_the_wanted_never_stands(book, yard):
 
 def test_search_passes_over_a_slot_that_the_goal_has_not(book, yard):
     candidates = ("wait", "walk to dock 1", "walk to shed 1")
-    assert book(frames=[{**yard.ONE, "skip": ["{7}"]}]).process(yard.ask(candidates))["candidates"] == ("walk to dock 1", "walk to shed 1")
+    assert book(plans=[{**yard.ONE, "skip": ["{7}"]}]).process(yard.ask(candidates))["candidates"] == ("walk to dock 1", "walk to shed 1")
 
 
 # --- act
@@ -82,7 +82,7 @@ def test_act_offers_the_milestone_alone(book, yard):
     learned_plan.observe(yard.told("walk to dock 1", "You see barrel 1, crate 4.", after(yard, "dock 1")))
     candidates = after(yard, "dock 1", "lift barrel 1 off dock 1", "lift crate 4 off dock 1", "lift crate 5 off dock 1")
     assert learned_plan.process(yard.ask(candidates)) == {
-        "focus": Focus("act", "crate"),
+        "subgoal": CurrentSubgoal("act", "crate"),
         "candidates": ("lift crate 4 off dock 1", "lift crate 5 off dock 1"),
         "prior": (0.0, 0.0),
         "advised": "lift crate 4 off dock 1",
@@ -91,7 +91,7 @@ def test_act_offers_the_milestone_alone(book, yard):
 
 def test_candidates_of_milestones_only_stays_as_it_is(book, yard):
     only = "lift crate 4 off dock 1"
-    assert book().process(yard.ask((only,))) == {"focus": Focus("act", "crate"), "advised": only}
+    assert book().process(yard.ask((only,))) == {"subgoal": CurrentSubgoal("act", "crate"), "advised": only}
 
 
 def test_slots_take_the_goals_words(book, yard):
@@ -103,13 +103,13 @@ def test_slots_take_the_goals_words(book, yard):
 def test_milestone_that_was_refused_is_not_reached(book, yard):
     learned_plan = book()
     learned_plan.observe(yard.told("lift crate 1 off dock 1", accepted=False))
-    assert learned_plan.process(yard.ask(("lift crate 1 off dock 1", "wait")))["focus"] == Focus("act", "crate")
+    assert learned_plan.process(yard.ask(("lift crate 1 off dock 1", "wait")))["subgoal"] == CurrentSubgoal("act", "crate")
 
 
 def test_milestone_without_slots_is_met_by_its_form(make, yard):
-    learned_plan = make("learned_plan", {"frames": [{"goal": "rest", "steps": [{"form": "wait", "args": []}]}]})
+    learned_plan = make("learned_plan", {"plans": [{"goal": "rest", "steps": [{"action": "wait", "args": []}]}]})
     assert learned_plan.process(yard.ask(("sing", "wait"), goal="Rest.")) == {
-        "focus": Focus("act", ""),
+        "subgoal": CurrentSubgoal("act", ""),
         "candidates": ("wait",),
         "prior": (0.0,),
         "advised": "wait",
@@ -117,8 +117,8 @@ def test_milestone_without_slots_is_met_by_its_form(make, yard):
 
 
 def test_form_with_another_number_of_arguments_is_no_milestone(make, yard):
-    steps = [{"form": "lift # off #", "args": ["*=a"]}]
-    learned_plan = make("learned_plan", {"frames": [{"goal": "rest", "steps": steps}], "explore": yard.EXPLORE})
+    steps = [{"action": "lift # off #", "args": ["*=a"]}]
+    learned_plan = make("learned_plan", {"plans": [{"goal": "rest", "steps": steps}], "explore": yard.EXPLORE})
     assert learned_plan.process(yard.ask(("lift crate 1 off dock 1", "wait"), goal="rest")) is None
 
 
@@ -139,7 +139,7 @@ def test_reach_leads_to_the_places_of_the_wanted_kind(book, yard):
     learned_plan.observe(yard.told("walk to shed 1", "It is locked.", after(yard, "shed 1", "unlock shed 1")))
     learned_plan.observe(yard.told("lift crate 1 off shed 1", "", after(yard, "shed 1")))
     assert learned_plan.process(yard.ask(after(yard, "shed 1"))) == {
-        "focus": Focus("reach", "dock"),
+        "subgoal": CurrentSubgoal("reach", "dock"),
         "candidates": ("walk to dock 1", "walk to dock 2"),
         "prior": (0.0, 0.0),
         "advised": "walk to dock 1",
@@ -160,7 +160,7 @@ def test_reach_uses_what_the_place_itself_asks_for_then_tries_another(book, yard
     learned_plan.observe(yard.told("lift crate 1 off dock 1", "", after(yard, "dock 1")))
     learned_plan.observe(yard.told("walk to shed 1", "It is locked.", after(yard, "shed 1", "unlock shed 1")))
     assert learned_plan.process(yard.ask(after(yard, "shed 1", "unlock shed 1"), goal=goal)) == {
-        "focus": Focus("reach", "shed"),
+        "subgoal": CurrentSubgoal("reach", "shed"),
         "candidates": ("unlock shed 1",),
         "prior": (0.0,),
         "advised": "unlock shed 1",
@@ -170,7 +170,7 @@ def test_reach_uses_what_the_place_itself_asks_for_then_tries_another(book, yard
     learned_plan.observe(yard.told("walk to shed 2", "It is full.", after(yard, "shed 2")))
     # All of them were tried: back to a search among all places.
     assert learned_plan.process(yard.ask(after(yard, "shed 2"), goal=goal)) == {
-        "focus": Focus("search", "shed"),
+        "subgoal": CurrentSubgoal("search", "shed"),
         "candidates": walks(yard, "shed 2"),
         "prior": (0.0,) * 4,
         "advised": "walk to dock 1",
@@ -182,7 +182,7 @@ def test_reach_leads_to_a_kind_that_the_milestone_names_itself(book, yard):
     learned_plan = book(goal)
     learned_plan.observe(yard.told("lift crate 1 off shed 1", "", after(yard, "shed 1")))
     assert learned_plan.process(yard.ask(after(yard, "shed 1"), goal=goal)) == {
-        "focus": Focus("reach", "vat"),
+        "subgoal": CurrentSubgoal("reach", "vat"),
         "candidates": ("walk to vat 1",),
         "prior": (0.0,),
         "advised": "walk to vat 1",
@@ -196,7 +196,7 @@ def test_reach_remembers_where_a_thing_was_seen(book, yard):
     learned_plan.observe(yard.told("walk to dock 1", "You see nothing.", after(yard, "dock 1", "drop crate 1 on dock 1")))
     learned_plan.observe(yard.told("drop crate 1 on dock 1", "", after(yard, "dock 1", "lift crate 1 off dock 1")))
     assert learned_plan.process(yard.ask(after(yard, "dock 1", "lift crate 1 off dock 1"), goal=TWO_GOAL)) == {
-        "focus": Focus("reach", "crate"),
+        "subgoal": CurrentSubgoal("reach", "crate"),
         "candidates": ("walk to vat 1",),
         "prior": (0.0,),
         "advised": "walk to vat 1",
@@ -210,13 +210,13 @@ def test_a_thing_on_the_candidates_alone_counts_as_seen(book, yard):
     learned_plan.observe(yard.told("walk to dock 1", "", after(yard, "dock 1", "drop crate 1 on dock 1")))
     learned_plan.observe(yard.told("drop crate 1 on dock 1", "", after(yard, "dock 1")))
     changes = learned_plan.process(yard.ask(after(yard, "dock 1"), goal=TWO_GOAL))
-    assert (changes["focus"].phase, changes["candidates"]) == ("reach", ("walk to vat 1",))
+    assert (changes["subgoal"].phase, changes["candidates"]) == ("reach", ("walk to vat 1",))
 
 
 def test_a_thing_seen_from_nowhere_has_no_place(book, yard):
     learned_plan = book()
     learned_plan.observe(yard.told("wait", "Far away you see crate 1.", ("wait", *yard.WALKS)))
-    assert learned_plan.process(yard.ask(("wait", *yard.WALKS)))["focus"] == Focus("search", "crate")
+    assert learned_plan.process(yard.ask(("wait", *yard.WALKS)))["subgoal"] == CurrentSubgoal("search", "crate")
 
 
 def test_a_thing_in_the_observation_alone_counts_as_seen(book, yard):
@@ -226,16 +226,16 @@ def test_a_thing_in_the_observation_alone_counts_as_seen(book, yard):
     learned_plan.observe(yard.told("walk to dock 1", "You see nothing.", after(yard, "dock 1", "drop crate 1 on dock 1")))
     learned_plan.observe(yard.told("drop crate 1 on dock 1", "", after(yard, "dock 1")))
     changes = learned_plan.process(yard.ask(after(yard, "dock 1"), goal=TWO_GOAL))
-    assert (changes["focus"].phase, changes["candidates"]) == ("reach", ("walk to vat 1",))
+    assert (changes["subgoal"].phase, changes["candidates"]) == ("reach", ("walk to vat 1",))
 
 
 def test_a_thing_that_was_used_is_not_looked_for_where_it_was_or_is(make, yard):
     steps = [
-        {"form": "lift # off #", "args": ["*=a", "*=b"]},
-        {"form": "drop # on #", "args": ["*=a", "dock=c"]},
-        {"form": "lift # off #", "args": ["{0}=e", "*=f"]},
+        {"action": "lift # off #", "args": ["*=a", "*=b"]},
+        {"action": "drop # on #", "args": ["*=a", "dock=c"]},
+        {"action": "lift # off #", "args": ["{0}=e", "*=f"]},
     ]
-    learned_plan = make("learned_plan", {"frames": [{"goal": "move the {0}", "steps": steps}], "explore": yard.EXPLORE})
+    learned_plan = make("learned_plan", {"plans": [{"goal": "move the {0}", "steps": steps}], "explore": yard.EXPLORE})
     learned_plan.process(yard.ask(yard.WALKS, goal="move the crate"))
     learned_plan.observe(yard.told("walk to vat 1", "You see crate 1.", after(yard, "vat 1", "lift crate 1 off vat 1")))
     learned_plan.observe(yard.told("lift crate 1 off vat 1", "", after(yard, "vat 1")))
@@ -244,7 +244,7 @@ def test_a_thing_that_was_used_is_not_looked_for_where_it_was_or_is(make, yard):
     learned_plan.observe(yard.told("walk to dock 2", "", after(yard, "dock 2")))
     # Neither to the vat, where the first crate was, nor to the dock, where it is now.
     assert learned_plan.process(yard.ask(after(yard, "dock 2"), goal="move the crate")) == {
-        "focus": Focus("search", "crate"),
+        "subgoal": CurrentSubgoal("search", "crate"),
         "candidates": walks(yard, "dock 2"),
         "prior": (0.0,) * 4,
         "advised": "walk to dock 1",
@@ -252,10 +252,10 @@ def test_a_thing_that_was_used_is_not_looked_for_where_it_was_or_is(make, yard):
 
 
 def test_things_come_before_places(make, yard):
-    frames = [{"goal": "tar a {0}", "steps": [{"form": "tar # with #", "args": ["{0}=a", "vat=d"]}]}]
-    learned_plan = make("learned_plan", {"frames": frames, "explore": yard.EXPLORE})
+    plans = [{"goal": "tar a {0}", "steps": [{"action": "tar # with #", "args": ["{0}=a", "vat=d"]}]}]
+    learned_plan = make("learned_plan", {"plans": plans, "explore": yard.EXPLORE})
     assert learned_plan.process(yard.ask(yard.WALKS, goal="tar a crate")) == {
-        "focus": Focus("search", "crate"),
+        "subgoal": CurrentSubgoal("search", "crate"),
         "advised": "walk to dock 1",
     }
 
@@ -270,7 +270,7 @@ def test_one_variable_is_one_instance(book, yard):
     # Both crates go to the same dock.
     at_dock_1 = after(yard, "dock 1", "drop crate 2 on dock 1")
     assert learned_plan.process(yard.ask(at_dock_1, goal=TWO_GOAL)) == {
-        "focus": Focus("reach", "dock"),
+        "subgoal": CurrentSubgoal("reach", "dock"),
         "candidates": ("walk to dock 2",),
         "prior": (0.0,),
         "advised": "walk to dock 2",
@@ -292,11 +292,11 @@ def test_two_variables_of_a_kind_are_two_instances(book, yard):
 
 def test_two_variables_of_a_kind_of_place_are_two_places(make, yard):
     steps = [
-        {"form": "drop # on #", "args": ["{0}=a", "dock=c"]},
-        {"form": "lift # off #", "args": ["{0}=e", "*=f"]},
-        {"form": "drop # on #", "args": ["{0}=e", "dock=d"]},
+        {"action": "drop # on #", "args": ["{0}=a", "dock=c"]},
+        {"action": "lift # off #", "args": ["{0}=e", "*=f"]},
+        {"action": "drop # on #", "args": ["{0}=e", "dock=d"]},
     ]
-    learned_plan = make("learned_plan", {"frames": [{"goal": "spread the {0}", "steps": steps}], "explore": yard.EXPLORE})
+    learned_plan = make("learned_plan", {"plans": [{"goal": "spread the {0}", "steps": steps}], "explore": yard.EXPLORE})
     learned_plan.process(yard.ask(yard.WALKS, goal="spread the crate"))
     learned_plan.observe(yard.told("walk to dock 1", "", after(yard, "dock 1", "drop crate 1 on dock 1")))
     learned_plan.observe(yard.told("drop crate 1 on dock 1", "", after(yard, "dock 1")))
@@ -305,8 +305,8 @@ def test_two_variables_of_a_kind_of_place_are_two_places(make, yard):
 
 
 def test_any_kind_may_be_bound_and_come_back_to(make, yard):
-    steps = [{"form": "lift # off #", "args": ["{0}=a", "*=b"]}, {"form": "drop # on #", "args": ["{0}=a", "*=b"]}]
-    learned_plan = make("learned_plan", {"frames": [{"goal": "shake a {0}", "steps": steps}], "explore": yard.EXPLORE})
+    steps = [{"action": "lift # off #", "args": ["{0}=a", "*=b"]}, {"action": "drop # on #", "args": ["{0}=a", "*=b"]}]
+    learned_plan = make("learned_plan", {"plans": [{"goal": "shake a {0}", "steps": steps}], "explore": yard.EXPLORE})
     learned_plan.process(yard.ask(yard.WALKS, goal="shake a crate"))
     learned_plan.observe(yard.told("lift crate 1 off shed 2", "", after(yard, "shed 2")))
     learned_plan.observe(yard.told("walk to dock 1", "", after(yard, "dock 1", "drop crate 1 on dock 1")))
@@ -315,8 +315,8 @@ def test_any_kind_may_be_bound_and_come_back_to(make, yard):
 
 
 def test_milestone_of_which_nothing_is_known_leaves_all_open(make, yard):
-    steps = [{"form": "pull #", "args": ["*=a"]}]
-    learned_plan = make("learned_plan", {"frames": [{"goal": "rest", "steps": steps}], "explore": yard.EXPLORE})
+    steps = [{"action": "pull #", "args": ["*=a"]}]
+    learned_plan = make("learned_plan", {"plans": [{"goal": "rest", "steps": steps}], "explore": yard.EXPLORE})
     assert learned_plan.process(yard.ask(("wait", *yard.WALKS), goal="rest")) is None
 
 
@@ -328,7 +328,7 @@ def test_rules_are_read(rule, expected):
     assert fill(rule, ("crate", "dock")) == expected
 
 
-# --- frames
+# --- plans
 
 
 def test_unknown_goal_leaves_it_inert(book, yard):
@@ -339,17 +339,17 @@ def test_unknown_goal_leaves_it_inert(book, yard):
 
 
 def test_first_frame_that_matches_is_taken(make, yard):
-    frames = [
-        {"goal": "put a {0} on a {1}", "steps": [{"form": "wait", "args": []}]},
+    plans = [
+        {"goal": "put a {0} on a {1}", "steps": [{"action": "wait", "args": []}]},
         yard.ONE,
     ]
-    learned_plan = make("learned_plan", {"frames": frames})
+    learned_plan = make("learned_plan", {"plans": plans})
     assert learned_plan.process(yard.ask(("lift crate 1 off dock 1", "wait")))["candidates"] == ("wait",)
 
 
 def test_slot_that_the_goal_lacks_is_a_noted_failure(harness, yard):
-    frames = [{"goal": "put a {0} on a {1}", "steps": [{"form": "lift # off #", "args": ["{2}=a", "*=b"]}]}]
-    alive = Harness(harness(("learned_plan", {"frames": frames})), Services())
+    plans = [{"goal": "put a {0} on a {1}", "steps": [{"action": "lift # off #", "args": ["{2}=a", "*=b"]}]}]
+    alive = Harness(harness(("learned_plan", {"plans": plans})), Services())
     asked = yard.ask(("lift crate 1 off dock 1", "wait"))
     assert alive.run(asked) == asked
     assert [(failure["boundary"], failure["kind"]) for failure in alive.failures] == [("learned_plan at before_model", "IndexError")]
@@ -390,23 +390,23 @@ class First(ModelFreePolicy):
 )
 def test_playbook_solves_every_task_of_the_yard(task, commands, harness, yard):
     spec = harness(
-        ("learned_plan", {"frames": [yard.ONE, yard.TAR, yard.TWO], "explore": yard.EXPLORE}), ("visited", {"forms": yard.EXPLORE})
+        ("learned_plan", {"plans": [yard.ONE, yard.TAR, yard.TWO], "explore": yard.EXPLORE}), ("visited", {"actions": yard.EXPLORE})
     )
     record = run_episode(yard.Yard(), spec, First(), yard.task(task), max_steps=20)
     assert "; ".join(step.command for step in record.trace) == commands
     assert record.won
     assert record.failures == []
-    assert record.trace[0].focus == {"phase": "search", "wanted": "crate"}
-    assert record.trace[-1].focus == {"phase": "act", "wanted": "crate"}
+    assert record.trace[0].subgoal == {"phase": "search", "wanted": "crate"}
+    assert record.trace[-1].subgoal == {"phase": "act", "wanted": "crate"}
 
 
 def test_training_counts_shorten_the_search(harness, yard):
     spec = harness(
-        ("learned_plan", {"frames": [yard.ONE], "explore": yard.EXPLORE}),
-        ("visited", {"forms": yard.EXPLORE}),
-        ("location_memory", {"hits": {"crate": {"shed": 5}}, "looks": {"shed": 6, "dock": 6, "vat": 3}, "finishing": ["unlock #"]}),
+        ("learned_plan", {"plans": [yard.ONE], "explore": yard.EXPLORE}),
+        ("visited", {"actions": yard.EXPLORE}),
+        ("location_memory", {"hits": {"crate": {"shed": 5}}, "observations": {"shed": 6, "dock": 6, "vat": 3}, "finishing": ["unlock #"]}),
     )
     record = run_episode(yard.Yard(), spec, First(), yard.task("one"), max_steps=20)
-    searched = [step.command for step in record.trace if step.focus["phase"] == "search"]
+    searched = [step.command for step in record.trace if step.subgoal["phase"] == "search"]
     assert searched == ["walk to shed 1", "unlock shed 1", "walk to shed 2", "unlock shed 2"]
     assert record.won

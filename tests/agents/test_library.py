@@ -11,10 +11,10 @@ from homebody.agents.processors import REGISTRY, defaults
 PARAMS = {
     "system_prompt": {"text": "Be brief."},
     "examples": {"bank": [{"goal": "put a barrel on a dock", "steps": [{"command": "walk to shed 1", "observation": "It is locked."}]}]},
-    "read_goal": {"forms": ["put a {0} on a {1}"]},
+    "read_goal": {"templates": ["put a {0} on a {1}"]},
     "summary": {"tokens": 20},
     "check": {"last": 2},
-    "requires": {"rules": [{"form": "walk to #", "needs": ["wait"]}]},
+    "requires": {"rules": [{"action": "walk to #", "needs": ["wait"]}]},
 }
 LIBRARY = [
     "read_goal", "system_prompt", "examples", "plan", "summary",

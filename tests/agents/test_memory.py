@@ -22,7 +22,7 @@ SEARCH = ("search", "crate")
 
 
 def test_visited_drops_the_given_forms_once_done(make, yard):
-    visited = make("visited", {"forms": ["walk to #"]})
+    visited = make("visited", {"actions": ["walk to #"]})
     visited.observe(yard.told("walk to dock 1"))
     visited.observe(yard.told("wait"))
     assert visited.process(yard.ask(MENU, prior=(1.0, 2.0, 3.0, 4.0))) == {
@@ -48,7 +48,7 @@ def test_visited_forgets_refused_commands(make, yard):
 def test_visited_stands_back_when_the_way_is_known(phase, acts, make, yard):
     visited = make("visited")
     visited.observe(yard.told("wait"))
-    assert (visited.process(yard.ask(MENU, focus=(phase, "crate"))) is not None) == acts
+    assert (visited.process(yard.ask(MENU, subgoal=(phase, "crate"))) is not None) == acts
 
 
 def test_visited_never_empties_the_candidates(make, yard):
@@ -62,7 +62,7 @@ def test_visited_never_empties_the_candidates(make, yard):
 
 MEMORY = {
     "hits": {"crate": {"shed": 3, "dock": 1}},
-    "looks": {"dock": 4, "shed": 6, "vat": 10},
+    "observations": {"dock": 4, "shed": 6, "vat": 10},
     "cost": {"shed": 2.0},
     "finishing": ["unlock #"],
 }
@@ -74,7 +74,7 @@ def rates(prior):
 
 def test_seen_where_is_rate_by_cost(make, yard):
     candidates = ("unlock shed 2", "wait", "walk to dock 1", "walk to shed 1")
-    changes = make("location_memory", MEMORY).process(yard.ask(candidates, focus=SEARCH))
+    changes = make("location_memory", MEMORY).process(yard.ask(candidates, subgoal=SEARCH))
     # The mean rate of docks and sheds is (1 + 3) / (4 + 6) = 0.4, and k = 2: a shed has (3 + 0.8) / (6 + 2) = 0.475,
     # a dock (1 + 0.8) / (4 + 2) = 0.3, what is no place (0 + 0.8) / (0 + 2) = 0.4. A shed costs 2 unless the look is begun.
     assert changes.keys() == {"prior", "advised"}
@@ -84,20 +84,20 @@ def test_seen_where_is_rate_by_cost(make, yard):
 
 def test_seen_where_weighs_its_prior_by_pseudo(make, yard):
     candidates = ("walk to dock 1", "walk to shed 1")
-    changes = make("location_memory", MEMORY | {"pseudo": 6.0}).process(yard.ask(candidates, focus=SEARCH))
+    changes = make("location_memory", MEMORY | {"pseudo": 6.0}).process(yard.ask(candidates, subgoal=SEARCH))
     # (1 + 2.4) / (4 + 6) and (3 + 2.4) / (6 + 6) / 2
     assert rates(changes["prior"]) == [0.34, 0.225]
 
 
 def test_seen_where_shapes_its_prior_by_the_prior(make, yard):
     candidates = ("walk to dock 1", "walk to shed 1")
-    asked = yard.ask(candidates, focus=SEARCH, prior=(math.log(3.0), 0.0))
+    asked = yard.ask(candidates, subgoal=SEARCH, prior=(math.log(3.0), 0.0))
     # Shares 1.5 and 0.5: (1 + 2 * 0.6) / 6 = 11/30 and (3 + 2 * 0.2) / 8 / 2 = 0.2125
     assert rates(make("location_memory", MEMORY).process(asked)["prior"]) == [round(11 / 30, 9), 0.2125]
 
 
 def test_seen_where_ranks_by_a_prior_of_any_size(make, yard):
-    asked = yard.ask(("walk to dock 1", "walk to shed 1"), focus=("search", "barrel"), prior=(2000.0, -2000.0))
+    asked = yard.ask(("walk to dock 1", "walk to shed 1"), subgoal=("search", "barrel"), prior=(2000.0, -2000.0))
     first, second = make("location_memory", MEMORY).process(asked)["prior"]
     assert math.isfinite(second)
     assert first > second
@@ -105,31 +105,31 @@ def test_seen_where_ranks_by_a_prior_of_any_size(make, yard):
 
 def test_seen_where_gives_what_training_never_showed_a_small_prior(make, yard):
     candidates = ("walk to dock 1", "walk to shed 1")
-    changes = make("location_memory", MEMORY).process(yard.ask(candidates, focus=("search", "barrel")))
+    changes = make("location_memory", MEMORY).process(yard.ask(candidates, subgoal=("search", "barrel")))
     # No hits: half a hit in all 20 looks, 0.025. (0 + 0.05) / (4 + 2) and (0 + 0.05) / (6 + 2) / 2
     assert rates(changes["prior"]) == [round(0.05 / 6, 9), 0.003125]
 
 
 def test_seen_where_takes_the_last_instance_for_the_place(make, yard):
-    changes = make("location_memory", MEMORY).process(yard.ask(("bring shed 1 to dock 1", "walk to dock 1"), focus=SEARCH))
+    changes = make("location_memory", MEMORY).process(yard.ask(("bring shed 1 to dock 1", "walk to dock 1"), subgoal=SEARCH))
     first, second = changes["prior"]
     assert first == second
 
 
-@pytest.mark.parametrize("focus", [None, ("reach", "crate"), ("act", "crate")])
-def test_seen_where_acts_in_a_search_only(focus, make, yard):
-    assert make("location_memory", MEMORY).process(yard.ask(("walk to dock 1", "walk to shed 1"), focus=focus)) is None
+@pytest.mark.parametrize("subgoal", [None, ("reach", "crate"), ("act", "crate")])
+def test_seen_where_acts_in_a_search_only(subgoal, make, yard):
+    assert make("location_memory", MEMORY).process(yard.ask(("walk to dock 1", "walk to shed 1"), subgoal=subgoal)) is None
 
 
 def test_seen_where_is_inert_where_it_knows_no_place(make, yard):
-    assert make("location_memory", MEMORY).process(yard.ask(("wait", "walk to pier 1"), focus=SEARCH)) is None
-    assert make("location_memory").process(yard.ask(("walk to dock 1",), focus=SEARCH)) is None
+    assert make("location_memory", MEMORY).process(yard.ask(("wait", "walk to pier 1"), subgoal=SEARCH)) is None
+    assert make("location_memory").process(yard.ask(("walk to dock 1",), subgoal=SEARCH)) is None
 
 
 def test_seen_where_leaves_the_candidates_aligned_with_the_prior(harness, yard):
-    alive = Harness(harness(("visited", {"forms": ["walk to #"]}), ("location_memory", MEMORY)), Services())
+    alive = Harness(harness(("visited", {"actions": ["walk to #"]}), ("location_memory", MEMORY)), Services())
     alive.observe(yard.told("walk to dock 1"))
-    event = alive.run(yard.ask(MENU, focus=SEARCH))
+    event = alive.run(yard.ask(MENU, subgoal=SEARCH))
     assert event.candidates == ("unlock shed 1", "wait", "walk to dock 2")
     assert len(event.prior) == 3
     changed = [(change["by"], sorted(change["fields"])) for change in alive.collect()["changed"]]
@@ -146,29 +146,31 @@ def test_shares_have_a_mean_of_one(prior, expected):
 
 def test_seen_where_counts_looks_where_the_wanted_was_present(make, yard):
     candidates = ("walk to dock 1", "walk to shed 1")
-    present = {"present": {"crate": {"dock": 2, "shed": 6}}}
-    changes = make("location_memory", MEMORY | present).process(yard.ask(candidates, focus=SEARCH))
+    present = {"scene_observations": {"crate": {"dock": 2, "shed": 6}}}
+    changes = make("location_memory", MEMORY | present).process(yard.ask(candidates, subgoal=SEARCH))
     # The mean rate is 4 / 8 = 0.5: a dock has (1 + 1) / (2 + 2), a shed (3 + 1) / (6 + 2) / 2. A barrel was never present: all looks count.
     assert rates(changes["prior"]) == [0.5, 0.25]
-    barrel = yard.ask(candidates, focus=("search", "barrel"))
+    barrel = yard.ask(candidates, subgoal=("search", "barrel"))
     assert make("location_memory", MEMORY | present).process(barrel) == make("location_memory", MEMORY).process(barrel)
 
 
-@pytest.mark.parametrize(("crowding", "expected"), [(0.0, [0.3, 0.2375]), (1.0, [0.15, 0.475]), (0.5, [0.3 * 0.5**0.5, 0.2375 * 2**0.5])])
-def test_seen_where_shares_out_what_many_places_hold(crowding, expected, make, yard):
-    # Two docks here and one is usual; one shed here and two are usual. Without crowding as in `test_seen_where_is_rate_by_cost`.
+@pytest.mark.parametrize(
+    ("density_exponent", "expected"), [(0.0, [0.3, 0.2375]), (1.0, [0.15, 0.475]), (0.5, [0.3 * 0.5**0.5, 0.2375 * 2**0.5])]
+)
+def test_seen_where_shares_out_what_many_places_hold(density_exponent, expected, make, yard):
+    # Two docks here and one is usual; one shed here and two are usual. Without density_exponent as in `test_seen_where_is_rate_by_cost`.
     candidates = ("walk to dock 1", "walk to dock 2", "walk to shed 1")
-    usual = {"usual": {"dock": 1.0, "shed": 2.0}, "crowding": crowding}
-    prior = make("location_memory", MEMORY | usual).process(yard.ask(candidates, focus=SEARCH))["prior"]
+    usual = {"mean_places": {"dock": 1.0, "shed": 2.0}, "density_exponent": density_exponent}
+    prior = make("location_memory", MEMORY | usual).process(yard.ask(candidates, subgoal=SEARCH))["prior"]
     assert rates((prior[0], prior[2])) == [round(value, 9) for value in expected]
     assert prior[0] == prior[1]
 
 
 def test_seen_where_counts_places_once_at_the_start(make, yard):
-    memory = make("location_memory", MEMORY | {"usual": {"dock": 1.0}, "crowding": 1.0})
-    first = memory.process(yard.ask(("walk to dock 1", "walk to dock 2"), focus=SEARCH))["prior"]
+    memory = make("location_memory", MEMORY | {"mean_places": {"dock": 1.0}, "density_exponent": 1.0})
+    first = memory.process(yard.ask(("walk to dock 1", "walk to dock 2"), subgoal=SEARCH))["prior"]
     # The agent stands at dock 1, so no command leads there; there are two docks all the same.
-    later = memory.process(yard.ask(("walk to dock 2",), admissible=("walk to dock 2",), focus=SEARCH))["prior"]
+    later = memory.process(yard.ask(("walk to dock 2",), admissible=("walk to dock 2",), subgoal=SEARCH))["prior"]
     assert later[0] == pytest.approx(math.log((1 + 2 * 0.25) / (4 + 2) / 2))
     assert first[0] == pytest.approx(math.log((1 + 2 * 0.25) / (4 + 2) / 2))
 
@@ -220,7 +222,7 @@ def test_memory_keeps_the_newest_within_its_tokens_in_the_order_of_the_first(yar
 
 
 def test_memory_of_given_forms_and_lines_of_some_length(make, yard):
-    memory = make("memory_text", {"forms": ["walk to #"], "characters": 24})
+    memory = make("memory_text", {"actions": ["walk to #"], "characters": 24})
     assert text_of(memory, yard) is None
     memory.observe(yard.told("wait", "You wait."))
     assert text_of(memory, yard) is None

@@ -223,7 +223,7 @@ def test_best_that_is_open_is_not_opened_again(stacks, harness):
 
 
 def test_good_enough_ends_the_search(stacks, harness):
-    sent, _ = play(stacks, harness, "b1/cloth", look=5, weights={"prior": 5.0}, enough=0.9)
+    sent, _ = play(stacks, harness, "b1/cloth", look=5, weights={"prior": 5.0}, threshold=0.9)
     assert sent == ["pick[b1]", "pick[take]"]
 
 

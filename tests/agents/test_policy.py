@@ -212,7 +212,7 @@ def test_matcher_plays_the_harness_with_the_goal_as_the_environment_reads_it(har
         def read_goal(self):
             return self.goal
 
-    spec = harness(("learned_plan", {"frames": [yard.ONE], "explore": yard.EXPLORE}), ("loop_guard", {"repeats": 1}), "show_candidates")
+    spec = harness(("learned_plan", {"plans": [yard.ONE], "explore": yard.EXPLORE}), ("loop_guard", {"repeats": 1}), "show_candidates")
     steps = {}
     for policy, env in ((MatcherPolicy(), Reading()), (ExecutorPolicy(), Reading()), (ExecutorPolicy(), yard.Yard())):
         steps[policy.name, type(env).__name__] = run_episode(env, spec, policy, yard.task(), max_steps=12)

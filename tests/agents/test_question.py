@@ -18,10 +18,10 @@ from homebody.agents.processors.question import fill, lines
 
 MENU = ("wait", "walk to dock 1", "walk to shed 1", "walk to shed 2")
 ASKING = {
-    "read_goal": {"forms": ["put a {0} on a {1}", "tar a {0}"], "names": [["crate", "barrel"], ["dock", "vat"]]},
+    "read_goal": {"templates": ["put a {0} on a {1}", "tar a {0}"], "names": [["crate", "barrel"], ["dock", "vat"]]},
     "plan": {},
     "ask": {},
-    "check": {"forms": ["drop # on #"], "last": 1},
+    "check": {"actions": ["drop # on #"], "last": 1},
     "summary": {"tokens": 10, "keep": 1, "every": 2},
     "reflect": {"stale": 1},
 }
@@ -144,14 +144,14 @@ def test_a_reading_is_asked_under_a_grammar_with_the_examples_most_alike_last():
 
 def test_names_are_those_met_first_where_none_are_given():
     model = Model("walk to shed")
-    found = model.make("read_goal", forms=["walk to {0}"]).process(TaskStart("Off to the barn", "A yard with dock 1 and vat 2.", MENU))
+    found = model.make("read_goal", templates=["walk to {0}"]).process(TaskStart("Off to the barn", "A yard with dock 1 and vat 2.", MENU))
     assert found == {"goal": "walk to shed"}
     assert model.generations[0].grammar == 'root ::= "walk to " blank-0\nblank-0 ::= "dock" | "shed" | "vat"'
 
 
 def test_a_blank_that_stands_twice_is_filled_alike():
     model = Model("a crate by a barrel", "a vat by a vat")
-    params = {"forms": ["a {0} by a {0}"], "names": [["crate", "vat", "bad {0}", ""]]}
+    params = {"templates": ["a {0} by a {0}"], "names": [["crate", "vat", "bad {0}", ""]]}
     event = TaskStart(SAID, "A yard.", MENU)
     assert model.make("read_goal", **params).process(event) is None
     assert model.make("read_goal", **params).process(event) == {"goal": "a vat by a vat"}
@@ -175,9 +175,9 @@ def test_a_plain_goal_is_not_asked_about(goal):
         (Reply("", "hm", finish="budget"), None),
     ],
 )
-@pytest.mark.parametrize("forms", [[], ["", "bring {0}"]])  # there is no name for the blank
-def test_without_forms_the_last_line_is_the_reading(reply, reading, forms):
-    found = Model(reply).make("read_goal", forms=forms).process(TaskStart(SAID, "A yard.", ("wait",)))
+@pytest.mark.parametrize("templates", [[], ["", "bring {0}"]])  # there is no name for the blank
+def test_without_templates_the_last_line_is_the_reading(reply, reading, templates):
+    found = Model(reply).make("read_goal", templates=templates).process(TaskStart(SAID, "A yard.", ("wait",)))
     assert found == ({"goal": reading} if reading else None)
 
 
@@ -205,7 +205,7 @@ def test_a_goal_that_the_opening_does_not_tell_stands_before_it_with_its_reading
 
 
 def test_a_reading_makes_a_learned_plan_go(play, yard, said):
-    items = [("learned_plan", {"frames": [yard.ONE], "explore": yard.EXPLORE}), ("decide", {"method": "rank"})]
+    items = [("learned_plan", {"plans": [yard.ONE], "explore": yard.EXPLORE}), ("decide", {"method": "rank"})]
     alone = play(NoModelPolicy(), *items, env=said, max_steps=16)
     read = play(["put a crate on a dock"], ("read_goal", FORMS), *items, env=said, max_steps=16)
     assert (alone.won, read.won) == (False, True)
@@ -353,7 +353,7 @@ def final(command, steps_left=9):
 @pytest.mark.parametrize(("odds", "least", "passes"), [(0.5, 0.0, True), (0.0, 0.0, True), (-0.5, 0.0, False), (-0.5, -1.0, True)])
 def test_a_no_holds_a_final_command_back_once(odds, least, passes):
     model = Model(scores=lambda answer: odds if answer == "Yes" else 0.0)
-    made = model.make("check", forms=["drop # on #"], least=least, answer="Look again.")
+    made = model.make("check", actions=["drop # on #"], least=least, answer="Look again.")
     assert made.process(final("wait")) is None
     assert made.process(final("drop crate 1 on dock 2")) is None  # not possible now
     assert made.process(final("drop crate 1 on dock 1")) == (None if passes else {"answer": "Look again."})
@@ -374,7 +374,7 @@ def test_the_last_steps_are_final():
 
 def test_a_command_held_back_costs_no_step_and_is_sent_when_it_comes_again(play):
     backend = Scripted(["wait"] * 4, scores=lambda prompt, answer: -float(answer == "Yes"))
-    record = play(ModelPolicy(backend), ("check", {"forms": ["wait"], "answer": "Look again."}), max_steps=2)
+    record = play(ModelPolicy(backend), ("check", {"actions": ["wait"], "answer": "Look again."}), max_steps=2)
     assert [(step.command, step.observation, step.tool) for step in record.trace] == [
         ("wait", "Look again.", True), ("wait", "You wait.", False), ("wait", "You wait.", False),
     ]  # fmt: skip

@@ -214,10 +214,10 @@ def test_file_that_is_no_harness_is_named(tmp_path, content, message):
         (
             {
                 "components": ids(
-                    component("learned_plan", {"frames": [{"goal": "rest", "steps": [{"form": "lift #", "args": ["cr=ate=a"]}]}]})
+                    component("learned_plan", {"plans": [{"goal": "rest", "steps": [{"action": "lift #", "args": ["cr=ate=a"]}]}]})
                 )
             },
-            "harness: /components/a/params/frames/0/steps/0/args/0: 'cr=ate=a' does not match ",
+            "harness: /components/a/params/plans/0/steps/0/args/0: 'cr=ate=a' does not match ",
         ),
         (
             {"components": ids(component("location_memory", {"hits": {"crate": {"shed": 0.5}}}))},
@@ -680,22 +680,22 @@ def test_bad_patch_file_is_named(tmp_path, content, message):
 
 def test_difference_names_ids_and_whole_parameters():
     window = component("history_window", {"turns": 3})
-    plan = component("learned_plan", {"frames": [{"goal": "a", "steps": [{"form": "x", "args": []}]}], "explore": ["y"]})
+    plan = component("learned_plan", {"plans": [{"goal": "a", "steps": [{"action": "x", "args": []}]}], "explore": ["y"]})
     old = spec(window, plan, description="mine")
     new = spec(window | {"params": {"turns": 4}}, component("decide", after=["c"]), component("visited"), name="other")
     assert old.diff(new) == [
         {"op": "replace", "path": "/components/a/params/turns", "value": 4},
         {"op": "add", "path": "/components/b/after", "value": ["c"]},
         {"op": "remove", "path": "/components/b/params/explore"},
-        {"op": "remove", "path": "/components/b/params/frames"},
+        {"op": "remove", "path": "/components/b/params/plans"},
         {"op": "replace", "path": "/components/b/use", "value": "decide"},
         {"op": "add", "path": "/components/c", "value": component("visited")},
         {"op": "remove", "path": "/description"},
         {"op": "replace", "path": "/name", "value": "other"},
     ]
-    longer = spec(window, plan | {"params": {"frames": plan["params"]["frames"] * 2, "explore": ["y"]}}, description="mine")
+    longer = spec(window, plan | {"params": {"plans": plan["params"]["plans"] * 2, "explore": ["y"]}}, description="mine")
     (operation,) = old.diff(longer)
-    assert operation["path"] == "/components/b/params/frames"
+    assert operation["path"] == "/components/b/params/plans"
 
 
 @pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), ([0], [False]), ({"a": 0}, {"a": 0.0})])

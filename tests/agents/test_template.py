@@ -37,14 +37,17 @@ def test_text_goes_through_as_it_is(text: str) -> None:
 @pytest.mark.parametrize(
     ("template", "text"),
     [
-        ("{{ candidates }} {{ focus }}", "['wait', 'walk'] {'phase': 'search', 'kinds': ['crate']}"),
+        ("{{ candidates }} {{ subgoal }}", "['wait', 'walk'] {'phase': 'search', 'kinds': ['crate']}"),
         ("{{ candidates[0] }} {{ candidates[-1] }} {{ candidates[:1] }}", "wait walk ['wait']"),
-        ("{{ candidates|tojson }} {{ focus|tojson }}", '["wait", "walk"] {"phase": "search", "kinds": ["crate"]}'),
-        ("{{ candidates is sequence }} {{ focus is mapping }} {{ 'wait' in candidates }} {{ 'phase' in focus }}", "True True True True"),
-        ("{% for key, value in focus|items %}{{ key }}={{ value }};{% endfor %}", "phase=search;kinds=['crate'];"),
-        ("{% for key, value in focus.items() %}{{ key }}={{ value }};{% endfor %}", "phase=search;kinds=['crate'];"),
+        ("{{ candidates|tojson }} {{ subgoal|tojson }}", '["wait", "walk"] {"phase": "search", "kinds": ["crate"]}'),
         (
-            "{{ focus.keys() }} {{ focus.get('gone', 3) }} {{ candidates.index('walk') }} {{ candidates.count('wait') }}",
+            "{{ candidates is sequence }} {{ subgoal is mapping }} {{ 'wait' in candidates }} {{ 'phase' in subgoal }}",
+            "True True True True",
+        ),
+        ("{% for key, value in subgoal|items %}{{ key }}={{ value }};{% endfor %}", "phase=search;kinds=['crate'];"),
+        ("{% for key, value in subgoal.items() %}{{ key }}={{ value }};{% endfor %}", "phase=search;kinds=['crate'];"),
+        (
+            "{{ subgoal.keys() }} {{ subgoal.get('gone', 3) }} {{ candidates.index('walk') }} {{ candidates.count('wait') }}",
             "['phase', 'kinds'] 3 1 1",
         ),
         (
@@ -54,7 +57,7 @@ def test_text_goes_through_as_it_is(text: str) -> None:
     ],
 )
 def test_lists_and_objects_can_be_read_in_every_way(template: str, text: str) -> None:
-    assert render(template, {"candidates": ("wait", "walk"), "focus": {"phase": "search", "kinds": ["crate"]}}) == text
+    assert render(template, {"candidates": ("wait", "walk"), "subgoal": {"phase": "search", "kinds": ["crate"]}}) == text
 
 
 @pytest.mark.parametrize(
@@ -62,14 +65,14 @@ def test_lists_and_objects_can_be_read_in_every_way(template: str, text: str) ->
     [
         "{{ candidates.append('fly') }}",
         "{{ candidates.clear() }}",
-        "{{ focus.update({}) }}",
-        "{{ focus.items()[0].clear() }}",
-        "{{ focus.kinds.sort() }}",
+        "{{ subgoal.update({}) }}",
+        "{{ subgoal.items()[0].clear() }}",
+        "{{ subgoal.kinds.sort() }}",
     ],
 )
 def test_lists_and_objects_cannot_be_changed(template: str) -> None:
     with pytest.raises(PromptTemplateError, match=r"there is no '[a-z]+' here; there are") as caught:
-        render(template, {"candidates": ["wait"], "focus": {"kinds": ["crate"]}})
+        render(template, {"candidates": ["wait"], "subgoal": {"kinds": ["crate"]}})
     assert caught.value.kind == "AttributeError"
 
 
@@ -77,9 +80,9 @@ def test_lists_and_objects_cannot_be_changed(template: str) -> None:
     "source",
     [
         "candidates.index",
-        "focus.items",
-        "focus.keys().count",
-        "focus.items()[0].index",
+        "subgoal.items",
+        "subgoal.keys().count",
+        "subgoal.items()[0].index",
         "range",
         "namespace(a=1)",
         "candidates|map('upper')",
@@ -88,7 +91,7 @@ def test_lists_and_objects_cannot_be_changed(template: str) -> None:
 def test_no_address_of_the_worker_stands_in_a_text(source: str) -> None:
     text = render(
         f"{{{{ {source} }}}} {{{{ [{source}] }}}} {{% for x in candidates %}}{{{{ loop }}}}{{% endfor %}}",
-        {"candidates": ["a"], "focus": {"b": 1}},
+        {"candidates": ["a"], "subgoal": {"b": 1}},
     )
     assert "0x" not in text
 
@@ -212,11 +215,11 @@ def test_templates_follow_what_they_add_to(yard: Any) -> None:
 
 
 def test_empty_text_changes_nothing(yard: Any) -> None:
-    assert template("\n{% if focus %}Find {{ focus.wanted }}.{% endif %}\n").process(yard.ask(MENU)) is None
+    assert template("\n{% if subgoal %}Find {{ subgoal.wanted }}.{% endif %}\n").process(yard.ask(MENU)) is None
 
 
 def test_all_variables_can_be_used(yard: Any) -> None:
-    event = yard.ask(MENU, focus=("search", "lever"), tools=("recall {text}",), steps_left=7)
+    event = yard.ask(MENU, subgoal=("search", "lever"), tools=("recall {text}",), steps_left=7)
     source = "|".join(f"{{{{ {name} }}}}" for name in VARIABLES["before_model"])
     text = template(source).process(event)["content"].partition(CUT)[2].strip()
     assert text.split("|")[-1] == "['recall {text}']"
@@ -228,7 +231,7 @@ def test_all_variables_can_be_used(yard: Any) -> None:
 @pytest.mark.parametrize(
     ("source", "hook", "words"),
     [
-        ("{{ gaol }}", "before_model", "template: there is no variable 'gaol'; there are candidates, content, focus, goal, observation"),
+        ("{{ gaol }}", "before_model", "template: there is no variable 'gaol'; there are candidates, content, subgoal, goal, observation"),
         ("{{ steps_left }}", "task_start", "template: there is no variable 'steps_left'; there are candidates, content, goal, observation"),
         ("{{ goal }}", "after_tool", "template: there is no variable 'goal'; there are accepted, command, content, why"),
         ("{{ goal", "before_model", "template: SyntaxError in line 1"),

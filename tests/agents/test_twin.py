@@ -320,7 +320,7 @@ def test_an_interrupt_ends_the_episode_as_without_a_shadow(play, add_processor):
 
 
 def test_the_twin_remembers_what_happened(play, yard):
-    learned = ("learned_plan", {"frames": [yard.ONE], "explore": yard.EXPLORE})
+    learned = ("learned_plan", {"plans": [yard.ONE], "explore": yard.EXPLORE})
     record = play(["walk to shed 2", "unlock shed 2", "wait", "lift crate 1 off shed 2"], learned, max_steps=4)
     # Each time the plan's way from where the model has led it.
     assert twins(record)[1:] == ["unlock shed 2", "lift crate 1 off shed 2", "lift crate 1 off shed 2"]
@@ -329,7 +329,7 @@ def test_the_twin_remembers_what_happened(play, yard):
 
 @pytest.mark.parametrize("name", TWINS)
 def test_a_twin_beside_a_model_does_what_it_does_alone(name, play, yard):
-    items = [("learned_plan", {"frames": [yard.TWO], "explore": yard.EXPLORE}), ("show_candidates", {"footer": "In doubt wait."})]
+    items = [("learned_plan", {"plans": [yard.TWO], "explore": yard.EXPLORE}), ("show_candidates", {"footer": "In doubt wait."})]
     alone = play(TWINS[name](), *items, task="two", seed=3, max_steps=12)
     commands = [step.command for step in alone.trace]
     led = play(commands, *items, task="two", seed=3, max_steps=12, twin=name)
@@ -371,7 +371,7 @@ def test_the_twin_sees_tools(play, add_processor):
 
 
 def test_the_shadow_leaves_the_models_episode_as_it_is(play, yard, monkeypatch):
-    items = [("learned_plan", {"frames": [yard.ONE], "explore": yard.EXPLORE}), "loop_guard", "show_candidates"]
+    items = [("learned_plan", {"plans": [yard.ONE], "explore": yard.EXPLORE}), "loop_guard", "show_candidates"]
     replies = ["walk to shed 2", "unlock shed 2", "wait"]
     beside = play(list(replies), *items, max_steps=3)
     monkeypatch.setattr(ModelPolicy, "has_model", False)
@@ -386,7 +386,7 @@ def test_the_shadow_leaves_the_models_episode_as_it_is(play, yard, monkeypatch):
 
 def test_executor_lets_skills_act(yard, harness):
     spec = harness(
-        ("learned_plan", {"frames": [yard.ONE, yard.TAR, yard.TWO], "explore": yard.EXPLORE}), ("visited", {"forms": yard.EXPLORE})
+        ("learned_plan", {"plans": [yard.ONE, yard.TAR, yard.TWO], "explore": yard.EXPLORE}), ("visited", {"actions": yard.EXPLORE})
     )
     for task in ("one", "tar", "two"):
         record = run_episode(yard.Yard(), spec, ExecutorPolicy(), yard.task(task), max_steps=20)
@@ -445,7 +445,7 @@ from homebody.agents.episode import run_episode
 from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import ModelPolicy
-learned = component("learned_plan", {"frames": [yard.ONE], "explore": yard.EXPLORE})
+learned = component("learned_plan", {"plans": [yard.ONE], "explore": yard.EXPLORE})
 document = {"format": 2, "name": "t", "components": {"plan": learned, "list": component("show_candidates")}}
 replies = ["walk to shed 2", "Hm", "unlock shed 2", "wait"]
 record = run_episode(yard.Yard(), HarnessSpec.from_json(document), ModelPolicy(Scripted(replies)), yard.task(), 5, max_steps=4)

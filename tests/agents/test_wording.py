@@ -73,7 +73,7 @@ def test_a_goal_matches_its_own_template(goal, kinds):
     assert set(slots) == kinds & set(goal.split())
 
 
-OWN = Naming(forms=("take #", "put # in #", "go #"), names=("brass key", "key", "oak chest", "north"))
+OWN = Naming(actions=("take #", "put # in #", "go #"), names=("brass key", "key", "oak chest", "north"))
 
 
 def test_names_of_their_own_are_found_by_the_forms_of_commands_also_where_training_had_none():
@@ -85,7 +85,7 @@ def test_names_of_their_own_are_found_by_the_forms_of_commands_also_where_traini
 
 def test_names_of_their_own_are_found_in_texts_the_longest_first():
     assert OWN.entities("A Brass key lies here, no keyhole; another key is in the oak chest.") == ("brass key", "key", "oak chest")
-    assert Naming(forms=("take #",)).entities("A brass key lies here.") == ()
+    assert Naming(actions=("take #",)).entities("A brass key lies here.") == ()
     assert (OWN.kind("brass key"), OWN.kinds("take brass key")) == ("brass key", {"brass key"})
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import gymnasium
 from gymnasium.spaces import Text
 
-from homebody.agents.harness.hooks import BeforeModel, Focus, StepEnd
+from homebody.agents.harness.hooks import BeforeModel, CurrentSubgoal, StepEnd
 from homebody.envs import TaskSpec
 
 CHARS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:{}'\n"
@@ -29,18 +29,18 @@ WALKS = tuple(f"walk to {place}" for place in PLACES)
 EXPLORE = ["walk to #", "unlock #"]
 ONE = {
     "goal": "put a {0} on a {1}",
-    "steps": [{"form": "lift # off #", "args": ["{0}=a", "*=b"]}, {"form": "drop # on #", "args": ["{0}=a", "{1}=c"]}],
+    "steps": [{"action": "lift # off #", "args": ["{0}=a", "*=b"]}, {"action": "drop # on #", "args": ["{0}=a", "{1}=c"]}],
 }
 TAR = {
     "goal": "put a tarred {0} on a {1}",
-    "steps": [ONE["steps"][0], {"form": "tar # with #", "args": ["{0}=a", "vat=d"]}, ONE["steps"][1]],
+    "steps": [ONE["steps"][0], {"action": "tar # with #", "args": ["{0}=a", "vat=d"]}, ONE["steps"][1]],
 }
 TWO = {
     "goal": "put two {0} on a {1}",
     "steps": [
         *ONE["steps"],
-        {"form": "lift # off #", "args": ["{0}=e", "*=f"]},
-        {"form": "drop # on #", "args": ["{0}=e", "{1}=c"]},
+        {"action": "lift # off #", "args": ["{0}=e", "*=f"]},
+        {"action": "drop # on #", "args": ["{0}=e", "{1}=c"]},
     ],
 }
 
@@ -163,10 +163,10 @@ def task(task_id: str = "one") -> TaskSpec:
     return TaskSpec(task_id, f"type of {task_id}", "train")
 
 
-def ask(candidates: tuple[str, ...], *, goal: str = TASKS["one"][0], focus: tuple[str, str] | None = None, **fields: Any) -> BeforeModel:
-    """A `before_model` event, with no prior unless given; `focus` as (phase, wanted)."""
+def ask(candidates: tuple[str, ...], *, goal: str = TASKS["one"][0], subgoal: tuple[str, str] | None = None, **fields: Any) -> BeforeModel:
+    """A `before_model` event, with no prior unless given; `subgoal` as (phase, wanted)."""
     given = {"observation": "A yard.", "content": "A yard.", "admissible": candidates, "prior": (0.0,) * len(candidates)}
-    return BeforeModel(goal=goal, candidates=candidates, focus=Focus(*focus) if focus else None, **{**given, **fields})
+    return BeforeModel(goal=goal, candidates=candidates, subgoal=CurrentSubgoal(*subgoal) if subgoal else None, **{**given, **fields})
 
 
 def told(command: str, observation: str = "", admissible: tuple[str, ...] = (), *, accepted: bool = True) -> StepEnd:

@@ -220,7 +220,7 @@ def told_run(episode: Callable[..., EpisodeRecord]) -> Callable[..., Path]:
                 task = f"{split}/a-{number}"
                 key = digest([behaviour, task])
                 step = {
-                    "step": 1, "admissible": 9, "offered": 3, "method": "rank", "focus": None, "scores": [], "response": f"say {text}",
+                    "step": 1, "admissible": 9, "offered": 3, "method": "rank", "subgoal": None, "scores": [], "response": f"say {text}",
                     "usable": mark == "+", "command": "lift gem 1 from shaft 1", "dropped_turns": 0, "accepted": mark == "+",
                     "observation": text, "reward": 0.0,
                     "changed": [{"by": "visited", "hook": "before_model", "outcome": "change", "fields": {"candidates": []}}],
@@ -255,7 +255,7 @@ def told_run(episode: Callable[..., EpisodeRecord]) -> Callable[..., Path]:
             start = {"env_id": "Quarry-v0", "model": "m", "harness": name, "env_kwargs": {"deep": text}, "budget_episodes": None}
             store.append("start", {**start, "rounds": 2, "candidates": 3, "train_tasks": 2, "validation_tasks": 3})
             store.append("progress", ["begin", {}])
-            store.append("lessons", {"steps": 500, "tasks": ["train/a-0"], "frames": [], "looks": {}})
+            store.append("statistics", {"steps": 500, "tasks": ["train/a-0"], "plans": [], "observations": {}})
             store.append("progress", ["round", {"round": 1, "behaviour_hash": "seed"}])
             play("round 1: training", "train", "seed", "-+")
             play("round 1: validation", "validation", "seed", "--+")

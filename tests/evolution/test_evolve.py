@@ -21,7 +21,7 @@ from homebody.envs import EnvError, tasks
 from homebody.envs.household.env import ProceduralEnv
 from homebody.evolution import loop as evolve_module
 from homebody.evolution.config import ConfigError, EvolveConfig
-from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.evidence.learn import TrainingStatistics
 from homebody.evolution.gate.player import TaskError
 from homebody.evolution.loop import evolve
 from homebody.evolution.proposers import ProposerError
@@ -118,9 +118,9 @@ def test_no_test_task_is_read(baseline: Any) -> None:
 def test_exploration_is_given_training_tasks_only(small: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Any] = []
 
-    def learned(env: Any, some: Any, budget: int, seed: int) -> Lessons:
+    def learned(env: Any, some: Any, budget: int, seed: int) -> TrainingStatistics:
         given.append(([task.task_id for task in some], budget, seed))
-        return Lessons()
+        return TrainingStatistics()
 
     monkeypatch.setattr(evolve_module, "learn", learned)
     evolve(small(rounds=1, seed=5), tmp_path)
@@ -138,9 +138,9 @@ def test_the_proposer_and_the_final_harness_know_no_validation_task(baseline: An
     assert "train/" in manifests
     assert not any(task in manifests for task in validation)
     with Store(baseline.run_dir, readonly=True) as store:
-        (lessons,) = store.events("lessons")
-    assert lessons["tasks"]
-    assert all(task.startswith("train/") for task in lessons["tasks"])
+        (statistics,) = store.events("statistics")
+    assert statistics["tasks"]
+    assert all(task.startswith("train/") for task in statistics["tasks"])
 
 
 def test_progress_is_told(baseline: Any) -> None:
@@ -193,7 +193,7 @@ def test_a_killed_run_goes_on_to_the_same_end(baseline: Any, tmp_path: Path, mon
     assert played == len(stored(baseline.run_dir)) - len(kept)  # nothing is played twice
     with Store(tmp_path, readonly=True) as store:
         assert [item["round"] for item in store.events("round")] == [1, 2]
-        assert len(store.events("start")) == len(store.events("lessons")) == 1
+        assert len(store.events("start")) == len(store.events("statistics")) == 1
 
 
 def test_a_finished_run_that_is_resumed_plays_nothing(baseline: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,7 @@ def test_kills_change_nothing(small: Callable[..., EvolveConfig], baseline: Any,
                 cuts.append(len(now))
         with Store(run_dir, readonly=True) as store:
             assert lasting(store.events("end")[-1]) == lasting(baseline.result)
-            for kind in ("start", "harness", "lessons", "noise"):
+            for kind in ("start", "harness", "statistics", "noise"):
                 assert len(store.events(kind)) == 1
             for kind in ("round", "digests", "landscape"):
                 assert [item["round"] for item in store.events(kind)] == [1, 2]

@@ -21,7 +21,7 @@ from homebody.envs import EnvError, TaskSpec, tasks
 from homebody.envs.browser import check_browser
 from homebody.evolution.evidence.digest import digest_episode
 from homebody.evolution.evidence.landscape import survey
-from homebody.evolution.evidence.learn import Lessons, learn
+from homebody.evolution.evidence.learn import TrainingStatistics, learn
 from homebody.evolution.evidence.names import learn_naming
 from homebody.evolution.proposers import Evidence
 from homebody.evolution.proposers.rules import propose
@@ -194,11 +194,11 @@ def played(env: Any, some: Sequence[TaskSpec], spec: HarnessSpec, policy: Any, m
 
 
 def proposed(
-    records: Sequence[EpisodeRecord], lessons: Lessons, spec: HarnessSpec, k: int = 6, *, has_model: bool = True
+    records: Sequence[EpisodeRecord], statistics: TrainingStatistics, spec: HarnessSpec, k: int = 6, *, has_model: bool = True
 ) -> list[HarnessSpec]:
     """What the rules make of a harness after these episodes."""
-    digests = [digest_episode(record, max_steps=20, naming=lessons.naming) for record in records]
-    evidence = Evidence(1, digests, survey(digests, []), lessons, frozenset(), 0, episodes=records, has_model=has_model)
+    digests = [digest_episode(record, max_steps=20, naming=statistics.naming) for record in records]
+    evidence = Evidence(1, digests, survey(digests, []), statistics, frozenset(), 0, episodes=records, has_model=has_model)
     return [spec.patch(candidate.patch).check() for candidate in propose(spec, evidence, k)]
 
 
@@ -209,27 +209,27 @@ WORLDS = {
 
 
 @pytest.fixture(scope="module", params=WORLDS)
-def world(request: pytest.FixtureRequest) -> tuple[Any, list[TaskSpec], list[TaskSpec], set[str], Lessons]:
-    make, train, test, forms = WORLDS[request.param]
-    return make(), train, test, forms, learn(make(), train, 6000)
+def world(request: pytest.FixtureRequest) -> tuple[Any, list[TaskSpec], list[TaskSpec], set[str], TrainingStatistics]:
+    make, train, test, actions = WORLDS[request.param]
+    return make(), train, test, actions, learn(make(), train, 6000)
 
 
 def test_names_and_plans_are_learned_where_names_have_several_words(world: Any) -> None:
-    _, _, _, forms, lessons = world
-    assert forms <= set(lessons.naming.forms)
-    assert all(lessons.support[plan["goal"]] >= 0.8 for plan in lessons.frames)
-    (plan,) = lessons.frames
+    _, _, _, actions, statistics = world
+    assert actions <= set(statistics.naming.actions)
+    assert all(statistics.support[plan["goal"]] >= 0.8 for plan in statistics.plans)
+    (plan,) = statistics.plans
     take, put = plan["steps"]
-    assert (take["form"], take["args"][0][:3], put["args"]) == ("take # from #", "{0}", ["{0}=a", f"{{1}}={put['args'][1][-1]}"])
-    assert lessons.unfit == {"page values": "not all commands at the start are calls with an argument"}
-    assert set(lessons.skills) == {"learned_plan", "location_memory"}
+    assert (take["action"], take["args"][0][:3], put["args"]) == ("take # from #", "{0}", ["{0}=a", f"{{1}}={put['args'][1][-1]}"])
+    assert statistics.unfit == {"page values": "not all commands at the start are calls with an argument"}
+    assert set(statistics.skills) == {"learned_plan", "location_memory"}
 
 
 def test_the_rules_lead_to_tasks_with_names_that_training_did_not_have(world: Any) -> None:
-    env, train, test, _, lessons = world
+    env, train, test, _, statistics = world
     seed = HarnessSpec.load("generic-act")
     records = played(env, train, seed, RandomPolicy())
-    edited = [spec for spec in proposed(records, lessons, seed, 20, has_model=False) if spec.id_of("learned_plan")]
+    edited = [spec for spec in proposed(records, statistics, seed, 20, has_model=False) if spec.id_of("learned_plan")]
     assert edited
     for policy in (NoModelPolicy(), ExecutorPolicy()):
         before = sum(record.won for record in played(env, test, seed, policy, 12))
@@ -251,7 +251,7 @@ def test_a_digest_reads_names_of_several_words() -> None:
             return type(decision)(command, command)
 
     record = run_episode(env, HarnessSpec.load("generic-act"), Scripted(), task, max_steps=6)
-    naming = Naming(forms=("inspect #", "put # in #", "take # from #"), names=(*Attic.things, *Attic.places))
+    naming = Naming(actions=("inspect #", "put # in #", "take # from #"), names=(*Attic.things, *Attic.places))
     assert digest_episode(record, max_steps=6, naming=naming).category == "final_step_missing"
 
 
@@ -261,11 +261,11 @@ def test_a_digest_reads_names_of_several_words() -> None:
 def test_where_whole_texts_are_written_no_skill_applies_and_none_costs_a_step() -> None:
     env = gymnasium.make("homebody/Repair-v0", disable_env_checker=True)
     some = tasks("homebody/Repair-v0", "train", 3)
-    lessons = learn(env, some, 6000)
-    assert (lessons.steps, lessons.tasks, dict(lessons.skills)) == (0, (), {})
-    assert set(lessons.unfit) == {"page values", "plans and locations"}
+    statistics = learn(env, some, 6000)
+    assert (statistics.steps, statistics.tasks, dict(statistics.skills)) == (0, (), {})
+    assert set(statistics.unfit) == {"page values", "plans and locations"}
     seed = HarnessSpec.load("repair-react")
-    candidates = proposed(played(env, some, seed, RandomPolicy(), 5), lessons, seed)
+    candidates = proposed(played(env, some, seed, RandomPolicy(), 5), statistics, seed)
     assert candidates
     assert not any(spec.id_of(use) for spec in candidates for use in SKILLS)
 
@@ -277,10 +277,10 @@ def test_a_page_of_a_browser() -> None:
     except EnvError as error:
         pytest.skip(str(error))
     env = gymnasium.make("homebody/MiniWob-v0", disable_env_checker=True, pages=["click-button"])
-    lessons = learn(env, some, 40)
+    statistics = learn(env, some, 40)
     seed = HarnessSpec.load("generic-act")
-    assert 0 < lessons.steps <= 80
-    assert proposed(played(env, some, seed, RandomPolicy(), 4), lessons, seed)
+    assert 0 < statistics.steps <= 80
+    assert proposed(played(env, some, seed, RandomPolicy(), 4), statistics, seed)
     env.close()
 
 
@@ -290,10 +290,10 @@ LAMPS = ["a red lamp", "a blue lamp", "a brass key", "a green door", "the north"
 
 
 @pytest.mark.parametrize(
-    ("commands", "texts", "forms", "names"),
+    ("commands", "texts", "actions", "names"),
     [
         (
-            ["take red lamp", "take brass key", "open green door", "take blue lamp", "go north", "go south", "look"],
+            ["take red lamp", "take brass key", "open green door", "take blue lamp", "go north", "go south", "most_opened"],
             LAMPS,
             {"take #", "go #", "open green door"},
             {"red lamp", "brass key", "blue lamp", "north", "south"},
@@ -305,9 +305,9 @@ LAMPS = ["a red lamp", "a blue lamp", "a brass key", "a green door", "the north"
         ([], [], set(), set()),
     ],
 )
-def test_names_are_what_commands_exchange_and_texts_use(commands: list[str], texts: list[str], forms: set[str], names: set[str]) -> None:
+def test_names_are_what_commands_exchange_and_texts_use(commands: list[str], texts: list[str], actions: set[str], names: set[str]) -> None:
     found = learn_naming(commands, texts)
-    assert set(found.forms) == {form for form in forms if "#" in form}
+    assert set(found.actions) == {action for action in actions if "#" in action}
     assert set(found.names) == names
 
 
@@ -325,4 +325,4 @@ def test_numbers_are_names_with_the_mark_before_them(commands: list[str], naming
 
 def test_one_number_among_many_commands_is_no_naming() -> None:
     naming = learn_naming(["take old map", "take tin cup", "drop old map", "drop tin cup", "wait 3"], ["an old map and a tin cup"])
-    assert set(naming.forms) == {"drop #", "take #"}
+    assert set(naming.actions) == {"drop #", "take #"}

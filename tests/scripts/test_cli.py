@@ -264,7 +264,7 @@ def test_report_prints_and_writes(homebody: Command, loaded: Command, tmp_path: 
     assert answer.out.startswith("# homebody/Household-v0, no-model\n")
     assert (tmp_path / "chart.png").read_bytes()[:4] == b"\x89PNG"
     assert set(loaded(tmp_path / "report.json")) == {
-        "start", "lessons", "rounds", "end", "failed", "noise", "hit_rates", "evaluations", "table",
+        "start", "statistics", "rounds", "end", "failed", "noise", "hit_rates", "evaluations", "table",
     }  # fmt: skip
 
 
@@ -306,7 +306,7 @@ def test_models_list(homebody: Command, loaded: Command, tmp_path: Path) -> None
 
 def test_a_long_memory_is_cut_on_the_screen_and_whole_in_the_file(homebody: Command, loaded: Command, tmp_path: Path) -> None:
     forms = [f"form {number:04d} #" for number in range(500)]
-    spec = HarnessSpec.from_json({"format": 2, "name": "long", "components": {"seen": component("visited", {"forms": forms})}})
+    spec = HarnessSpec.from_json({"format": 2, "name": "long", "components": {"seen": component("visited", {"actions": forms})}})
     (tmp_path / "long.json").write_text(spec.dumps())
     answer = homebody("harness", "show", tmp_path / "long.json", "--json", tmp_path / "copy.json")
     assert f" ... ({len(json.dumps(forms))} characters)" in answer.out

@@ -22,7 +22,7 @@ ASKED = replace(
     decided_by="model",
     twin="walk to the dock 2",
     scores=(("walk to the shed 1", 4.21), ("walk to the dock 1", 3.13), ("walk to the dock 2", 3.13)),
-    focus={"phase": "search", "wanted": "crate"},
+    subgoal={"phase": "search", "wanted": "crate"},
     questions=(
         Question("In a yard, the best place to find a crate is in or on the", ((" dock.", -6.41), (" shed.", -6.52), (" vat.", -9.67))),
         Question("In a yard, you look in or on the", ((" dock.", -7.85), (" vat.", -9.46))),

@@ -79,7 +79,7 @@ def test_bars_of_votes_are_in_proportion() -> None:
 def test_knowledge_is_the_focus_and_the_notes() -> None:
     assert thought.knowledge(Moment("")) == []
     assert thought.knowledge(Moment("", entry())) == ["nothing that it says"]
-    noted = entry(focus={"phase": "search", "wanted": "crate"}, notes={"visited": {"places": [1, 2]}, "trace_detail": {"content": "x"}})
+    noted = entry(subgoal={"phase": "search", "wanted": "crate"}, notes={"visited": {"places": [1, 2]}, "trace_detail": {"content": "x"}})
     assert thought.knowledge(Moment("", noted)) == ["After: crate (searches)", "visited: places 1, 2"]
 
 
@@ -198,7 +198,7 @@ FULL = entry(
     accepted=False,
     scores=tuple((f"walk to the dock {n} beside the river and wait there", -float(n)) for n in range(5)),
     method="score",
-    focus={"phase": "reach", "wanted": "crate"},
+    subgoal={"phase": "reach", "wanted": "crate"},
     notes={f"{n}:notes": {"seen": [f"shed {k}" for k in range(20)]} for n in range(9)},
     changed=tuple(
         {

@@ -13,7 +13,7 @@ from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.scripted import Scripted
 from homebody.evolution.evidence.digest import Digest
 from homebody.evolution.evidence.landscape import survey
-from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.evidence.learn import TrainingStatistics
 from homebody.evolution.proposers import Evidence, set_processors
 from homebody.evolution.proposers.controls import random
 from homebody.evolution.proposers.llm import propose
@@ -77,7 +77,7 @@ def test_a_run_is_reported_where_the_module_is_not(homebody: Any, mine: Path) ->
 
 def evidence(backend: Any = None) -> Evidence:
     digests = [Digest("train/a-0", "a", False, 3, "loop", "", ())]
-    return Evidence(1, digests, survey(digests, []), Lessons(), frozenset(), 0, backend)
+    return Evidence(1, digests, survey(digests, []), TrainingStatistics(), frozenset(), 0, backend)
 
 
 def test_proposers_bring_it_in_and_set_it(mine: Path) -> None:

@@ -257,7 +257,7 @@ def test_a_file_with_a_mark_and_with_half_a_pair(record: EpisodeRecord, tmp_path
     "change",
     [
         {"command": None}, {"observation": ["You", "see"]}, {"response": 3}, {"scores": [["look"]]}, {"scores": [["look", "high"]]},
-        {"focus": {"phase": "act"}}, {"decided_by": "chance"}, {"decided_by": None}, {"twin": 3}, {"cut": "yes"}, {"readable": 1},
+        {"subgoal": {"phase": "act"}}, {"decided_by": "chance"}, {"decided_by": None}, {"twin": 3}, {"cut": "yes"}, {"readable": 1},
         {"questions": [{"prompt": "Where?"}]}, {"questions": [{"prompt": "Where?", "answers": [["here"]]}]},
         {"questions": [{"prompt": "Where?", "answers": []}]}, {"usable": None},
         {"notes": {"detail": 5}}, {"adapted": {"rule": "retry"}}, {"step": "1"},

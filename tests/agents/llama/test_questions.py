@@ -12,7 +12,7 @@ from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.agents.transcript import Transcript
 from homebody.envs import tasks
 
-FORMS = {"forms": ["put a {0} on the {1}", "look at a {0}"], "names": [["cup", "lamp"], ["shelf", "box"]]}
+FORMS = {"templates": ["put a {0} on the {1}", "look at a {0}"], "names": [["cup", "lamp"], ["shelf", "box"]]}
 ITEMS = (
     ("read_goal", FORMS),
     ("plan", {"tokens": 12}),

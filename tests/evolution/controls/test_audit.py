@@ -117,7 +117,7 @@ def claimed(run_dir: Path) -> None:
 
 
 def explored(run_dir: Path) -> None:
-    number, data = events(run_dir, "lessons")[0]
+    number, data = events(run_dir, "statistics")[0]
     rewrite(run_dir, number, {**data, "tasks": [*data["tasks"], "validation/bring-2"]})
 
 
@@ -183,7 +183,7 @@ def test_a_planted_violation_is_found(copy: Path, change: Callable[[Path], None]
 
 
 def test_many_culprits_are_counted(copy: Path) -> None:
-    number, data = events(copy, "lessons")[0]
+    number, data = events(copy, "statistics")[0]
     rewrite(copy, number, {**data, "tasks": [f"validation/bring-{n}" for n in range(5)]})
     assert wrong(copy)["exploration"].endswith("exploration played validation/bring-2 and 2 more")
 

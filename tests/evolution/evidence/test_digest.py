@@ -12,19 +12,19 @@ from homebody.evolution.evidence.digest import CATEGORIES, PART, PARTS, Digest, 
 SEARCH, ACT = {"phase": "search", "wanted": "gem"}, {"phase": "act", "wanted": "gem"}
 
 
-def trace(*steps: str, focus: Any = None) -> list[dict[str, Any]]:
+def trace(*steps: str, subgoal: Any = None) -> list[dict[str, Any]]:
     """Make a trace of `command>answer`; a command that begins with `!` was not admissible, one that begins with `?` was held
     back, one that begins with `~` was cut off before it was one."""
     return [
         {"step": number, "command": text.partition(">")[0].lstrip("!?~"), "observation": text.partition(">")[2],
          "usable": text[0] not in "!~", "accepted": text[0] not in "!?~", "cut": text[0] == "~",
-         "focus": focus[number - 1] if focus else None}
+         "subgoal": subgoal[number - 1] if subgoal else None}
         for number, text in enumerate(steps, 1)
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("steps", "focus", "category", "component", "evidence"),
+    ("steps", "subgoal", "category", "component", "evidence"),
     [
         # Two of four refused is half; one of three is not, but more than a quarter; one of five is neither.
         (("!a>no", "go to pit 1>x", "!b>no", "go to pit 2>y"), None, "unusable_answers", "control", (1, 3)),
@@ -76,9 +76,9 @@ def trace(*steps: str, focus: Any = None) -> list[dict[str, Any]]:
     ],
 )
 def test_categories_by_hand(
-    episode: Callable[..., EpisodeRecord], steps: tuple[str, ...], focus: Any, category: str, component: str, evidence: tuple[int, ...]
+    episode: Callable[..., EpisodeRecord], steps: tuple[str, ...], subgoal: Any, category: str, component: str, evidence: tuple[int, ...]
 ) -> None:
-    record = episode(trace=trace(*steps, focus=focus), steps=len(steps), task_id="train/a-9", type="b", policy="no-model")
+    record = episode(trace=trace(*steps, subgoal=subgoal), steps=len(steps), task_id="train/a-9", type="b", policy="no-model")
     assert digest_episode(record) == Digest("train/a-9", "b", False, len(steps), category, component, evidence)
 
 

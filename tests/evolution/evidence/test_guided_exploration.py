@@ -9,13 +9,13 @@ from homebody.agents.skills.learned_plan import Plan, Subgoal
 from homebody.envs import TaskSpec, tasks
 from homebody.evolution.evidence.explore import Explorer
 from homebody.evolution.evidence.guided_exploration import GuidedExploration, likeness
-from homebody.evolution.evidence.learn import Lessons, learn
+from homebody.evolution.evidence.learn import TrainingStatistics, learn
 from homebody.evolution.evidence.readings import readings
 
 HOUSE = "homebody/Household-v0"
 MOVE = Plan(
     goal="move {0} to {1}",
-    steps=[Subgoal(form="take # from #", args=["{0}=a", "*=b"]), Subgoal(form="move # to #", args=["{0}=a", "{1}=c"])],
+    steps=[Subgoal(action="take # from #", args=["{0}=a", "*=b"]), Subgoal(action="move # to #", args=["{0}=a", "{1}=c"])],
 )
 THINGS = frozenset({"bowl", "candle", "cloth", "creditcard", "mug", "remotecontrol", "soapbar", "soapbottle", "spatula", "toiletpaper"})
 PLACES = frozenset({"bathtubbasin", "cabinet", "countertop", "garbagecan", "shelf", "sinkbasin", "toilet"})
@@ -81,10 +81,10 @@ def test_the_same_exploration_gives_the_same_lessons() -> None:
 def test_goals_in_ever_new_words_are_learned_from_wins_alone() -> None:
     env = gymnasium.make(HOUSE, goals="said", rooms=["bathroom"])
     listed = tasks(HOUSE, "train", 60, goals="said", rooms=["bathroom"])
-    lessons = learn(env, listed, 30_000)
-    assert not lessons.frames  # no two goals have one template
-    assert Lessons.from_json(lessons.to_json()) == lessons
-    found = readings(lessons)
+    statistics = learn(env, listed, 30_000)
+    assert not statistics.plans  # no two goals have one template
+    assert TrainingStatistics.from_json(statistics.to_json()) == statistics
+    found = readings(statistics)
     assert found is not None
     assert len(found.pairs) >= 20
-    assert {"move {0} to {1}", "clean {0} with sinkbasin then move {0} to {1}"} <= set(found.forms)
+    assert {"move {0} to {1}", "clean {0} with sinkbasin then move {0} to {1}"} <= set(found.templates)

@@ -6,7 +6,7 @@ from gymnasium.spaces import Text
 
 from homebody.envs import TaskSpec, tasks
 from homebody.evolution.evidence.explore import Explorer, Moment, Walk
-from homebody.evolution.evidence.learn import Lessons, acting_forms, entities_of, exploring_forms, learn, solved
+from homebody.evolution.evidence.learn import TrainingStatistics, changing_actions, entities_of, exploring_actions, learn, solved
 from homebody.evolution.evidence.plans import RolloutOutcome, RolloutTest
 
 TASK = TaskSpec("train/a-0", "a", "train")
@@ -31,7 +31,7 @@ WALK = walk(
 
 def test_forms_that_explore_are_those_whose_first_use_reveals_most() -> None:
     # "go to #" reveals 3 and 1, that is 2 on average; "pull #" 1, at least a fifth of it.
-    assert exploring_forms([WALK]) == ("go to #", "pull #")
+    assert exploring_actions([WALK]) == ("go to #", "pull #")
 
 
 def test_a_form_that_reveals_less_than_a_fifth_of_the_best_does_not_explore() -> None:
@@ -46,18 +46,18 @@ def test_a_form_that_reveals_less_than_a_fifth_of_the_best_does_not_explore() ->
         ("jump a 1", "No.", ()),
         ("jump a 1", "You see d 1, d 2, d 3, d 4, d 5, d 6, d 7.", ()),  # too late: not its first use
     )
-    assert exploring_forms([more]) == ("dig #", "nod #")
-    assert exploring_forms([]) == ()
-    assert exploring_forms([walk((), ("jump a 1", "No.", ()))]) == ()
+    assert exploring_actions([more]) == ("dig #", "nod #")
+    assert exploring_actions([]) == ()
+    assert exploring_actions([walk((), ("jump a 1", "No.", ()))]) == ()
 
 
 def test_forms_that_reveal_the_same_come_in_alphabetical_order() -> None:
-    assert exploring_forms([walk((), ("b x 1", "p 1", ()), ("a x 1", "p 2", ()))]) == ("a #", "b #")
+    assert exploring_actions([walk((), ("b x 1", "p 1", ()), ("a x 1", "p 2", ()))]) == ("a #", "b #")
 
 
-def test_acting_forms_have_the_kinds_seen_at_each_argument() -> None:
+def test_changing_actions_have_the_kinds_seen_at_each_argument() -> None:
     second = walk((), ("tie rope 1 to nail 2", "Done.", ()))
-    assert acting_forms([WALK, second], ("go to #",)) == {
+    assert changing_actions([WALK, second], ("go to #",)) == {
         "pull #": [frozenset({"rope"})],
         "tie # to #": [frozenset({"rope"}), frozenset({"hook", "nail"})],
     }
@@ -78,39 +78,39 @@ def listed(numbers: int = 6) -> list[TaskSpec]:
 
 
 def test_what_the_quarry_teaches(env: gymnasium.Env[str, str]) -> None:
-    lessons = learn(env, listed(), 20_000)
-    lift = {"form": "lift # from #", "args": ["{0}=a", "shaft=b"]}
-    drop = {"form": "drop # at #", "args": ["{0}=a", "{1}=c"]}
-    assert lessons.explore == ("open #", "go to #")
-    assert lessons.frames == (
+    statistics = learn(env, listed(), 20_000)
+    lift = {"action": "lift # from #", "args": ["{0}=a", "shaft=b"]}
+    drop = {"action": "drop # at #", "args": ["{0}=a", "{1}=c"]}
+    assert statistics.explore == ("open #", "go to #")
+    assert statistics.plans == (
         {"goal": "bring a {0} to a {1}", "steps": [lift, drop]},
-        {"goal": "press it", "steps": [{"form": "press", "args": []}]},
-        {"goal": "wash a {0} for a {1}", "steps": [lift, {"form": "wet #", "args": ["{0}=a"]}, drop]},
+        {"goal": "press it", "steps": [{"action": "press", "args": []}]},
+        {"goal": "wash a {0} for a {1}", "steps": [lift, {"action": "wet #", "args": ["{0}=a"]}, drop]},
     )
-    assert lessons.support == {"bring a {0} to a {1}": 1.0, "press it": 1.0, "wash a {0} for a {1}": 1.0}
+    assert statistics.support == {"bring a {0} to a {1}": 1.0, "press it": 1.0, "wash a {0} for a {1}": 1.0}
     # Eighteen tours: each looks into the crate, at two commands, and at three shafts.
-    assert lessons.looks == {"crate": 18, "shaft": 54}
-    assert lessons.hits == {"coin": {"crate": 18}, "gem": {"shaft": 18}, "stone": {"shaft": 54}}
-    assert (lessons.cost, lessons.finishing) == ({"crate": 2.0, "shaft": 1.0}, ("open #",))
+    assert statistics.observations == {"crate": 18, "shaft": 54}
+    assert statistics.hits == {"coin": {"crate": 18}, "gem": {"shaft": 18}, "stone": {"shaft": 54}}
+    assert (statistics.cost, statistics.finishing) == ({"crate": 2.0, "shaft": 1.0}, ("open #",))
     # Every tour sees all there is: one crate, three shafts.
-    assert lessons.present == {thing: {"crate": 18, "shaft": 54} for thing in ("coin", "gem", "stone")}
-    assert (lessons.usual, lessons.crowding) == ({"crate": 1.0, "shaft": 3.0}, 0.0)
-    assert lessons.memory == {
-        "hits": lessons.hits, "looks": lessons.looks, "present": lessons.present, "usual": lessons.usual, "crowding": 0.0,
-        "cost": lessons.cost, "finishing": ["open #"],
+    assert statistics.scene_observations == {thing: {"crate": 18, "shaft": 54} for thing in ("coin", "gem", "stone")}
+    assert (statistics.mean_places, statistics.density_exponent) == ({"crate": 1.0, "shaft": 3.0}, 0.0)
+    assert statistics.memory == {
+        "hits": statistics.hits, "observations": statistics.observations, "scene_observations": statistics.scene_observations,
+        "mean_places": statistics.mean_places, "density_exponent": 0.0, "cost": statistics.cost, "finishing": ["open #"],
     }  # fmt: skip
     # The gem stands in no crate anywhere, so that it stands in none here says nothing.
-    assert not any("skip" in frame for frame in lessons.frames)
-    assert {example["goal"] for example in lessons.bank} == set(GOALS)
-    (press,) = (example for example in lessons.bank if example["goal"] == "press it")
+    assert not any("skip" in plan for plan in statistics.plans)
+    assert {example["goal"] for example in statistics.bank} == set(GOALS)
+    (press,) = (example for example in statistics.bank if example["goal"] == "press it")
     assert press["steps"] == [{"command": "press", "observation": "Done."}]
 
 
 def test_learning_is_the_same_each_time_and_lessons_survive_json(env: gymnasium.Env[str, str]) -> None:
-    lessons = learn(env, listed(), 6000, seed=3)
-    assert learn(env, listed(), 6000, seed=3) == lessons
-    assert Lessons.from_json(lessons.to_json()) == lessons
-    assert Lessons.from_json(Lessons().to_json()) == Lessons()
+    statistics = learn(env, listed(), 6000, seed=3)
+    assert learn(env, listed(), 6000, seed=3) == statistics
+    assert TrainingStatistics.from_json(statistics.to_json()) == statistics
+    assert TrainingStatistics.from_json(TrainingStatistics().to_json()) == TrainingStatistics()
 
 
 def test_steps_and_tasks_are_counted_as_they_are_played(env: gymnasium.Env[str, str], quarry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,14 +123,14 @@ def test_steps_and_tasks_are_counted_as_they_are_played(env: gymnasium.Env[str, 
         return step(self, action)
 
     monkeypatch.setattr(quarry, "step", counted)
-    lessons = learn(env, listed(), 6000)
-    assert lessons.steps == taken
-    assert lessons.tasks == tuple(sorted(set(quarry.played)))
+    statistics = learn(env, listed(), 6000)
+    assert statistics.steps == taken
+    assert statistics.tasks == tuple(sorted(set(quarry.played)))
     assert taken <= 6000 * 1.1
 
 
 def test_a_budget_of_nothing_plays_nothing(env: gymnasium.Env[str, str], quarry: Any) -> None:
-    assert learn(env, listed(), 1) == Lessons()
+    assert learn(env, listed(), 1) == TrainingStatistics()
     assert quarry.played == []
 
 
@@ -142,10 +142,10 @@ def test_rollouts_search_by_what_the_coverage_walks_showed(env: gymnasium.Env[st
         return RolloutOutcome((), {}, 0)
 
     monkeypatch.setattr(RolloutTest, "run", noted)
-    lessons = learn(env, listed(), 6000)
+    statistics = learn(env, listed(), 6000)
     ((test, forms),) = given
-    assert test.memory == lessons.memory
-    assert {task.task_id for task in test.tasks} == set(test.goals) <= set(lessons.tasks)
+    assert test.memory == statistics.memory
+    assert {task.task_id for task in test.tasks} == set(test.goals) <= set(statistics.tasks)
     assert (sorted(forms), set(test.explore), test.budget) == (["drop # at #", "lift # from #", "wet #"], {"open #", "go to #"}, 3000)
 
 
@@ -194,14 +194,14 @@ class Desk(gymnasium.Env[str, str]):
 
 
 def test_where_nothing_can_be_learned_lessons_are_empty() -> None:
-    lessons = learn(Desk("never"), [TASK], 2000)
+    statistics = learn(Desk("never"), [TASK], 2000)
     unfit = {"page values": "not all commands at the start are calls with an argument"}
-    assert lessons == Lessons(steps=lessons.steps, tasks=(TASK.task_id,), unfit=unfit)
-    assert 0 < lessons.steps <= 2000
+    assert statistics == TrainingStatistics(steps=statistics.steps, tasks=(TASK.task_id,), unfit=unfit)
+    assert 0 < statistics.steps <= 2000
 
 
 def test_a_win_without_names_is_a_milestone_and_an_example() -> None:
-    lessons = learn(Desk("end well"), [TASK], 2000)
-    assert lessons.frames == ({"goal": "ring the bell", "steps": [{"form": "end well", "args": []}]},)
-    assert lessons.bank == ({"goal": "Ring the bell.", "steps": [{"command": "end well", "observation": "You see the desk."}]},)
-    assert (lessons.explore, lessons.looks) == ((), {})
+    statistics = learn(Desk("end well"), [TASK], 2000)
+    assert statistics.plans == ({"goal": "ring the bell", "steps": [{"action": "end well", "args": []}]},)
+    assert statistics.bank == ({"goal": "Ring the bell.", "steps": [{"command": "end well", "observation": "You see the desk."}]},)
+    assert (statistics.explore, statistics.observations) == ((), {})

@@ -9,12 +9,12 @@ from homebody.evolution.evidence.explore import Moment, Walk
 from homebody.evolution.evidence.locations import (
     Observation,
     Scene,
-    barren_slots,
-    best_crowding,
+    best_density_exponent,
     count,
-    finishing_forms,
+    finishing_actions,
     read,
     search_cost,
+    slots_never_filled,
     with_skips,
 )
 
@@ -45,7 +45,7 @@ def scene(goal: str, **places: list[str]) -> Scene:
 
 def test_a_tour_is_read_as_looks() -> None:
     first, order = read(TOUR, FORMS)
-    assert first.looks == (
+    assert first.observations == (
         Observation("pit", 1, frozenset({"rope", "bell"})),
         Observation("chest", 2, frozenset({"bell"})),
         Observation("pit", 1, frozenset()),
@@ -57,30 +57,34 @@ def test_a_tour_is_read_as_looks() -> None:
 def test_counts_by_hand() -> None:
     counts = count(read(tour, FORMS)[0] for tour in (TOUR, ANOTHER))
     assert counts.hits == {"bell": {"chest": 1, "pit": 1}, "rope": {"chest": 1, "pit": 2}}
-    assert counts.looks == {"chest": 2, "pit": 3}
-    assert counts.present == {"bell": {"chest": 1, "pit": 2}, "rope": {"chest": 2, "pit": 3}}  # no bell in the second scene
-    assert counts.usual == {"chest": 1.0, "pit": 1.5}
+    assert counts.observations == {"chest": 2, "pit": 3}
+    assert counts.scene_observations == {"bell": {"chest": 1, "pit": 2}, "rope": {"chest": 2, "pit": 3}}  # no bell in the second scene
+    assert counts.mean_places == {"chest": 1.0, "pit": 1.5}
     assert counts.cost == {"chest": 1.5, "pit": 1.0}  # chests: two commands, then one
-    assert [list(counts.hits), list(counts.hits["rope"]), list(counts.present)] == [["bell", "rope"], ["chest", "pit"], ["bell", "rope"]]
+    assert [list(counts.hits), list(counts.hits["rope"]), list(counts.scene_observations)] == [
+        ["bell", "rope"],
+        ["chest", "pit"],
+        ["bell", "rope"],
+    ]
     assert (counts.rate("bell", "pit"), counts.rate("bell", "well"), counts.rate("fox", "pit")) == (0.5, 0.0, 0.0)
 
 
 def test_nothing_seen_is_nothing_counted() -> None:
     counts = count([])
-    assert (counts.hits, counts.looks, counts.present, counts.usual, counts.cost) == ({}, {}, {}, {}, {})
-    assert best_crowding([]) == 0.0
-    assert finishing_forms([]) == ()
+    assert (counts.hits, counts.observations, counts.scene_observations, counts.mean_places, counts.cost) == ({}, {}, {}, {}, {})
+    assert best_density_exponent([]) == 0.0
+    assert finishing_actions([]) == ()
 
 
 def test_a_place_is_no_thing_that_stands_in_itself_but_another_of_its_kind_is() -> None:
-    assert read(walk(("go to box 1", "In box 1: box 2.", ())), ("go to #",))[0].looks == (Observation("box", 1, frozenset({"box"})),)
+    assert read(walk(("go to box 1", "In box 1: box 2.", ())), ("go to #",))[0].observations == (Observation("box", 1, frozenset({"box"})),)
 
 
 def test_a_form_that_ends_looks_half_of_the_time_only_does_not_mostly_end_them() -> None:
     begun = {"go to #": [0], "open #": [1]}
     at_once = {"open #": [0]}
-    assert finishing_forms([begun, at_once]) == ()
-    assert finishing_forms([begun, begun, at_once]) == ("open #",)
+    assert finishing_actions([begun, at_once]) == ()
+    assert finishing_actions([begun, begun, at_once]) == ("open #",)
 
 
 def test_a_search_by_hand() -> None:
@@ -98,10 +102,10 @@ def test_crowding_is_learned_where_one_of_many_holds_the_thing() -> None:
     # One cup a scene: now the only shelf has it, now one of two desks. A scene with one desk and eight shelves has it at the desk.
     few = [scene("find a cup", shelf_1=["cup"], **{f"desk_{i}": [] for i in range(n)}) for n in (1, 2, 3, 4)]
     many = [scene("find a cup", desk_1=["cup"], **{f"shelf_{i}": [] for i in range(n)}) for n in (5, 6, 7, 8)]
-    assert best_crowding([*few, *many]) > 0.0
+    assert best_density_exponent([*few, *many]) > 0.0
     # Where each place has it, the number of places says nothing, and of equals the smallest is taken.
     alike: list[Any] = [scene("find a cup", **{f"shelf_{i}": ["cup"] for i in range(n)}) for n in (1, 2, 3, 4)]
-    assert best_crowding(alike) == 0.0
+    assert best_density_exponent(alike) == 0.0
 
 
 def test_slots_where_the_wanted_never_stands() -> None:
@@ -111,12 +115,12 @@ def test_slots_where_the_wanted_never_stands() -> None:
     kinds = frozenset({"cup", "shelf", "desk"})
     counts = count([*wanting, *other])
     assert counts.rate("cup", "shelf") == 0.5  # 12 of 24: three were to be expected at the six shelves of the first
-    assert barren_slots([*wanting, *other], counts, kinds) == {"put a {0} on a {1}": ["{1}"]}
+    assert slots_never_filled([*wanting, *other], counts, kinds) == {"put a {0} on a {1}": ["{1}"]}
     # Two scenes with the goal are too few to be sure; and one hit is enough to say nothing.
-    assert barren_slots([*wanting[:2], *other], counts, kinds) == {}
-    assert barren_slots([*wanting, scene("put a cup on a shelf", shelf_1=["cup"])], counts, kinds) == {}
+    assert slots_never_filled([*wanting[:2], *other], counts, kinds) == {}
+    assert slots_never_filled([*wanting, scene("put a cup on a shelf", shelf_1=["cup"])], counts, kinds) == {}
 
 
 def test_frames_get_their_skips() -> None:
-    frames: list[dict[str, Any]] = [{"goal": "put a {0} on a {1}", "steps": []}, {"goal": "wash it", "steps": []}]
-    assert with_skips(frames, {"put a {0} on a {1}": ["{1}"]}) == ({**frames[0], "skip": ["{1}"]}, frames[1])
+    plans: list[dict[str, Any]] = [{"goal": "put a {0} on a {1}", "steps": []}, {"goal": "wash it", "steps": []}]
+    assert with_skips(plans, {"put a {0} on a {1}": ["{1}"]}) == ({**plans[0], "skip": ["{1}"]}, plans[1])

@@ -17,7 +17,7 @@ from homebody.agents.skills import page_reading
 from homebody.envs import TaskSpec
 from homebody.evolution.evidence import page_values
 from homebody.evolution.evidence.explore import Explorer, Moment, Walk
-from homebody.evolution.evidence.learn import Lessons, learn
+from homebody.evolution.evidence.learn import TrainingStatistics, learn
 from homebody.evolution.evidence.page_values import Sample
 from homebody.evolution.proposers.edit import as_patch
 from homebody.evolution.proposers.findings import learned as from_lessons
@@ -40,7 +40,7 @@ TASKS = [STACKS.task(name) for name in STACKS.TASKS]
 
 
 @pytest.fixture(scope="module")
-def learned() -> Lessons:
+def learned() -> TrainingStatistics:
     return learn(STACKS.Library(), TASKS, 3000)
 
 
@@ -51,7 +51,7 @@ def walk(task: str, goal: str, opening: tuple[str, ...], *moments: tuple[str, st
 # --- what the library teaches
 
 
-def test_fixed_commands_the_end_and_the_way_back_are_found(learned: Lessons) -> None:
+def test_fixed_commands_the_end_and_the_way_back_are_found(learned: TrainingStatistics) -> None:
     assert learned.pages is not None
     found = learned.pages
     assert found["final"] == "pick[take]"
@@ -60,19 +60,21 @@ def test_fixed_commands_the_end_and_the_way_back_are_found(learned: Lessons) -> 
     assert (found["heading_mark"], found["part_mark"]) == (": ", ", ")
     assert {"ask[{text}]", "pick[take]", "pick[to the list]", "pick[start over]", "pick[contents]"} <= set(found["fixed"])
     assert not {"pick[leather]", "pick[paper]", "pick[red leather]"} & set(found["fixed"])
-    assert {"lend", "me", "weight", "lower", "than", "gram"} <= {word for word, share in found["shares"].items() if share == 1.0}
+    assert {"lend", "me", "weight", "lower", "than", "gram"} <= {
+        word for word, share in found["document_frequency"].items() if share == 1.0
+    }
     assert set(found["weights"]) == {"prior", *page_reading.FEATURES}
-    assert 0 < found["enough"] <= 1
+    assert 0 < found["threshold"] <= 1
     assert 0 < learned.steps <= 3000 + page_values.LOOK * page_values.WALK_LENGTH
     assert set(learned.tasks) == {task.task_id for task in TASKS}
-    assert Lessons.from_json(learned.to_json()).pages == found
+    assert TrainingStatistics.from_json(learned.to_json()).pages == found
 
 
-def test_learning_comes_out_the_same_again(learned: Lessons) -> None:
+def test_learning_comes_out_the_same_again(learned: TrainingStatistics) -> None:
     assert learn(STACKS.Library(), TASKS, 3000) == learned
 
 
-def test_operators_climb_on_what_was_learned(learned: Lessons) -> None:
+def test_operators_climb_on_what_was_learned(learned: TrainingStatistics) -> None:
     spec = HarnessSpec.from_json({"format": 2, "name": "seed", "components": {}})
     table = {operator.name: operator for _, operator in operators(spec)}
     wins = []
@@ -84,7 +86,7 @@ def test_operators_climb_on_what_was_learned(learned: Lessons) -> None:
     assert wins == [2, len(TASKS) - 4, len(TASKS), len(TASKS)]
 
 
-def test_operators_for_pages_apply_where_they_have_something_to_act_on(learned: Lessons) -> None:
+def test_operators_for_pages_apply_where_they_have_something_to_act_on(learned: TrainingStatistics) -> None:
     seed = HarnessSpec.from_json({"format": 2, "name": "seed", "components": {}})
     table = {operator.name: operator for _, operator in operators(seed)}
     names = [operator.name for use in ("open_and_compare", "fill_slot", "result_prior") for operator in REGISTRY[use].operators]
@@ -101,12 +103,12 @@ def test_operators_for_pages_apply_where_they_have_something_to_act_on(learned: 
     assert [name for name in names if table[name].build(spec, findings) is not None] == names[1:]
     for looks in (3, 7, 10):
         spec = edited(spec, table["open more choices"], learned)
-        assert spec.components["open_and_compare"]["params"]["look"] == looks
+        assert spec.components["open_and_compare"]["params"]["most_opened"] == looks
     assert table["open more choices"].build(spec, findings) is None
 
 
-def edited(spec: HarnessSpec, operator: EditOperator, lessons: Lessons) -> HarnessSpec:
-    edit = operator.build(spec, Findings(**from_lessons(lessons)))
+def edited(spec: HarnessSpec, operator: EditOperator, statistics: TrainingStatistics) -> HarnessSpec:
+    edit = operator.build(spec, Findings(**from_lessons(statistics)))
     assert edit is not None
     return spec.patch(as_patch(spec, edit))
 

@@ -29,7 +29,7 @@ def plan(*commands: str, goal: str = GOAL) -> Success:
 
 
 def step(form: str, *args: str) -> dict[str, Any]:
-    return {"form": form, "args": list(args)}
+    return {"action": form, "args": list(args)}
 
 
 LIFT, WET, DROP = step("lift # from #", "{0}=a", "shaft=b"), step("wet #", "{0}=a"), step("drop # at #", "{0}=a", "{1}=c")
@@ -37,7 +37,7 @@ LIFT, WET, DROP = step("lift # from #", "{0}=a", "shaft=b"), step("wet #", "{0}=
 
 def test_a_plan_keeps_what_does_not_explore_with_the_slots_of_the_goal() -> None:
     made = plan("go to shaft 2", "lift gem 3 from shaft 2", "press", "open crate 1", "drop gem 3 at crate 1")
-    assert made.forms == ("lift # from #", "press", "drop # at #")
+    assert made.actions == ("lift # from #", "press", "drop # at #")
     assert made.args == ((("{0}", "gem 3"), ("", "shaft 2")), (), (("{0}", "gem 3"), ("{1}", "crate 1")))
 
 
@@ -84,7 +84,7 @@ def test_two_instances_of_one_kind_are_two_variables_and_one_is_one_only_if_alwa
 
 def test_candidates_are_ranked_by_successes_then_length_then_name_and_cut() -> None:
     plans = [plan("wet gem 1", "press"), plan("wet gem 1", "press"), plan("turn gem 1"), plan("press"), plan("go to shaft 1")]
-    assert [[s["form"] for s in made] for made in candidate_plans(plans)] == [["wet #", "press"], ["press"], ["turn #"]]
+    assert [[s["action"] for s in made] for made in candidate_plans(plans)] == [["wet #", "press"], ["press"], ["turn #"]]
     assert len(candidate_plans([plan(*["press"] * length) for length in range(1, 20)])) == CANDIDATES == 12
 
 
@@ -134,8 +134,8 @@ def test_a_candidate_may_begin_with_a_command_that_names_nothing() -> None:
 
 def tried(types: tuple[str, ...], candidates: list[Any], forms: Mapping[str, Any] = {}, budget: int = 10_000) -> Any:
     chosen = tasks("Quarry-v0", "train", types=types, numbers=6)
-    frames = {"bring": "bring a {0} to a {1}", "wash": "wash a {0} for a {1}", "press": "press it"}
-    goals = {task.task_id: frames[task.type] for task in chosen}
+    plans = {"bring": "bring a {0} to a {1}", "wash": "wash a {0} for a {1}", "press": "press it"}
+    goals = {task.task_id: plans[task.type] for task in chosen}
     env: gymnasium.Env[str, str] = gymnasium.make("Quarry-v0", disable_env_checker=True, types=types)
     return outcome(RolloutTest(env, chosen, goals, EXPLORE, None, NUMBERED, budget).run(candidates, forms))
 
@@ -146,8 +146,8 @@ def outcome(tested: RolloutOutcome) -> tuple[Any, Any, int]:
 
 def test_rollouts_find_the_candidate_that_serves_a_goal(quarry: Any) -> None:
     wrong = [DROP, LIFT]
-    frames, support, steps = tried(("bring", "press"), [wrong, [LIFT, DROP], [step("press")]])
-    assert frames == ({"goal": "bring a {0} to a {1}", "steps": [LIFT, DROP]}, {"goal": "press it", "steps": [step("press")]})
+    plans, support, steps = tried(("bring", "press"), [wrong, [LIFT, DROP], [step("press")]])
+    assert plans == ({"goal": "bring a {0} to a {1}", "steps": [LIFT, DROP]}, {"goal": "press it", "steps": [step("press")]})
     assert support == {"bring a {0} to a {1}": 1.0, "press it": 1.0}
     # `wrong`: the environment ends each of five episodes after 30 steps. Then one to three shafts, drawn among equals, with or without a
     # look into the crate before, which has to be opened; lift, go and open, drop. And five presses.
@@ -156,8 +156,8 @@ def test_rollouts_find_the_candidate_that_serves_a_goal(quarry: Any) -> None:
 
 
 def test_a_goal_that_no_candidate_serves_is_tested_with_mutations(quarry: Any) -> None:
-    frames, support, _ = tried(("wash",), [[LIFT, DROP]], {"wet #": [frozenset({"gem"})], "press": []})
-    assert frames == ({"goal": "wash a {0} for a {1}", "steps": [LIFT, WET, DROP]},)
+    plans, support, _ = tried(("wash",), [[LIFT, DROP]], {"wet #": [frozenset({"gem"})], "press": []})
+    assert plans == ({"goal": "wash a {0} for a {1}", "steps": [LIFT, WET, DROP]},)
     assert support == {"wash a {0} for a {1}": 1.0}
 
 
@@ -183,10 +183,10 @@ def scripted(monkeypatch: pytest.MonkeyPatch, episode: Callable[..., EpisodeReco
         played: list[str] = []
 
         def play(env: Any, spec: HarnessSpec, policy: Any, task: TaskSpec) -> EpisodeRecord:
-            name = spec.components["learned_plan"]["params"]["frames"][0]["steps"][0]["form"]
+            name = spec.components["learned_plan"]["params"]["plans"][0]["steps"][0]["action"]
             played.append(name)
             wins, steps = outcomes[name]
-            searched = {"focus": {"phase": "search", "wanted": "gem"}}
+            searched = {"subgoal": {"phase": "search", "wanted": "gem"}}
             return episode(int(task.task_id[-1]) < wins, task_id=task.task_id, steps=steps, trace=[searched])
 
         monkeypatch.setattr(plans_module, "run_episode", play)
@@ -211,14 +211,14 @@ def scripted(monkeypatch: pytest.MonkeyPatch, episode: Callable[..., EpisodeReco
 def test_the_candidate_that_wins_most_is_kept(
     scripted: Callable[..., tuple[Any, list[str]]], outcomes: dict[str, tuple[int, int]], kept: str | None, share: float, trials: str
 ) -> None:
-    (frames, support, steps), played = scripted(outcomes)
+    (plans, support, steps), played = scripted(outcomes)
     assert "".join(played) == trials
-    assert frames == (({"goal": "win", "steps": [step(kept)]},) if kept else ())
+    assert plans == (({"goal": "win", "steps": [step(kept)]},) if kept else ())
     assert support == ({"win": share} if kept else {})
     assert steps == sum(outcomes[name][1] for name in played)
 
 
 def test_no_further_candidate_is_tested_once_the_budget_is_spent(scripted: Callable[..., tuple[Any, list[str]]]) -> None:
-    (frames, _, steps), played = scripted({"a": (2, 9), "b": (4, 9)}, budget=45)
+    (plans, _, steps), played = scripted({"a": (2, 9), "b": (4, 9)}, budget=45)
     assert ("".join(played), steps) == ("aaaaa", 45)
-    assert frames == ({"goal": "win", "steps": [step("a")]},)
+    assert plans == ({"goal": "win", "steps": [step("a")]},)

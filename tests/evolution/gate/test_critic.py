@@ -10,7 +10,7 @@ from homebody.agents.harness.patch import Patch
 from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.evolution.evidence.digest import Digest
 from homebody.evolution.evidence.landscape import survey
-from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.evidence.learn import TrainingStatistics
 from homebody.evolution.gate.checked import check_candidate
 from homebody.evolution.gate.critic import SPENT, Critique
 from homebody.evolution.gate.critic import review as review_checked
@@ -33,7 +33,7 @@ def tried(name: str, operator: str, reason: str, verdict: str = "rejected", **fi
 
 def evidence(*reports: Mapping[str, Any], behaviours: Sequence[str] = ()) -> Evidence:
     digests = [Digest(task, "a", category == "won", 3, category, "", ()) for task, category in CATEGORIES.items()]
-    return Evidence(len(reports) + 1, digests, survey(digests, reports), Lessons(), frozenset(behaviours), 0)
+    return Evidence(len(reports) + 1, digests, survey(digests, reports), TrainingStatistics(), frozenset(behaviours), 0)
 
 
 def candidate(name: str = "c1", patch: Patch = GUARD, signature: str = "stall_guard", problem: str = "", **changes: Any) -> Candidate:

@@ -11,7 +11,7 @@ import pytest
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Usage
 from homebody.evolution.evidence.landscape import Landscape
-from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.evidence.learn import TrainingStatistics
 from homebody.evolution.gate import proposal as proposal_module
 from homebody.evolution.gate.checked import CheckedCandidate
 from homebody.evolution.gate.critic import Critique
@@ -20,7 +20,7 @@ from homebody.evolution.proposers import Candidate, Evidence, set_processors
 from homebody.evolution.store import Store
 
 SPEC = HarnessSpec.from_json({"format": 2, "name": "test", "components": {}})
-EVIDENCE = Evidence(2, [], Landscape(), Lessons(), frozenset({"seed"}), 0)
+EVIDENCE = Evidence(2, [], Landscape(), TrainingStatistics(), frozenset({"seed"}), 0)
 
 
 def candidate(name: str, turns: int) -> Candidate:

@@ -173,7 +173,7 @@ def test_a_variant_that_would_break_the_new_harness_is_dropped() -> None:
 
 
 ENTRIES = st.lists(
-    st.sampled_from([WORDS, LOOPS, HISTORY, MENU, component("visited", {"forms": ["go to #"]})]), max_size=4, unique_by=canonical
+    st.sampled_from([WORDS, LOOPS, HISTORY, MENU, component("visited", {"actions": ["go to #"]})]), max_size=4, unique_by=canonical
 )
 
 

@@ -13,14 +13,14 @@ from homebody.agents.models.backend import Backend
 from homebody.agents.record import EpisodeRecord
 from homebody.evolution.evidence.digest import Digest
 from homebody.evolution.evidence.landscape import survey
-from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.evidence.learn import TrainingStatistics
 from homebody.evolution.proposers import Candidate, Evidence
 
-LESSONS = Lessons(
+STATISTICS = TrainingStatistics(
     explore=("open #", "go to #"),
-    frames=({"goal": "press it", "steps": [{"form": "press", "args": []}]},),
+    plans=({"goal": "press it", "steps": [{"action": "press", "args": []}]},),
     hits={"gem": {"shaft": 3}},
-    looks={"crate": 4, "shaft": 9},
+    observations={"crate": 4, "shaft": 9},
     cost={"crate": 2.0},
     finishing=("open #",),
 )
@@ -28,7 +28,7 @@ LESSONS = Lessons(
 
 def make_evidence(
     *categories: str,
-    lessons: Lessons = LESSONS,
+    statistics: TrainingStatistics = STATISTICS,
     tried: Sequence[str] = (),
     number: int = 1,
     seed: int = 0,
@@ -43,7 +43,7 @@ def make_evidence(
     past = histories or {}
     digests = [Digest(f"train/a-{n}", "a", c == "won", 3, c, "", (), tuple(past.get(n, ()))) for n, c in enumerate(categories)]
     landscape = survey(digests, rounds)
-    return Evidence(number, digests, landscape, lessons, frozenset(tried), seed, backend, objections or {}, proposed, episodes)
+    return Evidence(number, digests, landscape, statistics, frozenset(tried), seed, backend, objections or {}, proposed, episodes)
 
 
 @pytest.fixture(scope="session")

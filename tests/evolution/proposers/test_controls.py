@@ -83,7 +83,7 @@ def test_random_values_stay_within_their_rules(seed: HarnessSpec, evidence: Make
                         drawn.setdefault(f"{item['use']}.{name}", set()).add(value)
     assert drawn["decide.method"] <= {"generate", "grammar", "vote", "score", "rank"}
     assert len(drawn["decide.method"]) >= 3
-    assert drawn["learned_plan.finish_looks"] == {True, False}
+    assert drawn["learned_plan.finish_observations"] == {True, False}
     assert drawn["loop_guard.repeats"] <= set(range(1, 21))
     assert len(drawn["loop_guard.repeats"]) > 3
     for name, default in (("location_prior.weight", 1.0), ("location_memory.pseudo", 2.0)):

@@ -60,8 +60,8 @@ def test_ids_are_found_by_processor_and_new_ones_are_free() -> None:
     assert [new_id(spec, use) for use in ("code", "visited", "a.b:Own", "x" * 99)] == ["code", "visited", "Own", "x" * 60]
     spec = spec.patch([{"op": "add", "path": "/components/code", "value": code}])
     assert new_id(spec, "code") == "code_3"
-    patch = set_processors(spec, {"visited": {"forms": ["open #"]}, "decide": {}})
-    assert spec.patch(patch).components["decide"]["params"] == {"forms": ["open #"]}
+    patch = set_processors(spec, {"visited": {"actions": ["open #"]}, "decide": {}})
+    assert spec.patch(patch).components["decide"]["params"] == {"actions": ["open #"]}
     assert spec.patch(patch).components["decide_2"] == component("decide")
     assert set_params(spec, "y", {"max_failures": 2}) == [{"op": "add", "path": "/components/y/params/max_failures", "value": 2}]
 

@@ -43,10 +43,10 @@ ADVICE = {"prompt": "Never give a command twice in a row."}
     [
         (GUARD, "set loop_guard", "loop_guard", "control", {"loop_guard": {"repeats": 3}}),
         ({"set": "decide", "params": {"method": "score"}}, "set decide", "decide", "control", {"decide": {"method": "score"}}),
-        # What training taught comes from the lessons, with what else the first operator sets: a skill advises the model.
-        ({"set": "learned_plan", "params": {"finish_looks": False}}, "set learned_plan", "learned_plan", "memory",
-         {"learned_plan": {"frames": [{"goal": "press it", "steps": [{"form": "press", "args": []}]}], "explore": ["open #", "go to #"],
-                       "mode": "advise", "finish_looks": False}}),
+        # What training taught comes from the statistics, with what else the first operator sets: a skill advises the model.
+        ({"set": "learned_plan", "params": {"finish_observations": False}}, "set learned_plan", "learned_plan", "memory",
+         {"learned_plan": {"plans": [{"goal": "press it", "steps": [{"action": "press", "args": []}]}], "explore": ["open #", "go to #"],
+                       "mode": "advise", "finish_observations": False}}),
         ({"apply": "guard against stalls"}, "guard against stalls", "stall_guard", "control", {"stall_guard": {}}),
         ({"rewrite": "show_candidates.header", "text": "Choose:"}, "rewrite show_candidates.header", "show_candidates", "context",
          {"show_candidates": {"header": "Choose:", "footer": "Answer with one command from this list, exactly as it is written."}}),

@@ -12,7 +12,7 @@ from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.processors import REGISTRY
 from homebody.agents.processors.operator import EditOperator, Findings, Refusal, always
 from homebody.agents.record import EpisodeRecord
-from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.evidence.learn import TrainingStatistics
 from homebody.evolution.evidence.readings import readings
 from homebody.evolution.proposers import Evidence
 from homebody.evolution.proposers.edit import as_patch
@@ -58,7 +58,7 @@ def test_findings_are_read_off_the_episodes_that_failed_and_those_that_were_won(
         trace=[{"command": "pull the cord", "observation": "Dong.", "response": "Thought: The cord rings it.\nAction: pull the cord"},
                refused("sing", "No.")],
     )  # fmt: skip
-    given = evidence("refused", "refused", "won", lessons=Lessons(), episodes=[*lost, won])
+    given = evidence("refused", "refused", "won", statistics=TrainingStatistics(), episodes=[*lost, won])
     found = gather(react, given)
     assert found.refusals == (Refusal("lift the old bell", "It is bolted down.", 2), Refusal("sing", "No.", 1))
     assert found.repeated == ("wait",)
@@ -70,7 +70,7 @@ def test_findings_are_read_off_the_episodes_that_failed_and_those_that_were_won(
         },
     )
     assert found.endings == ("pull the cord",)
-    assert list(found.forms) == ["wait", "pull the cord"]
+    assert list(found.actions) == ["wait", "pull the cord"]
     assert gather(react, evidence("refused")).refusals == ()  # without traces
 
 
@@ -158,7 +158,7 @@ def test_examples_come_from_training_with_the_mark_that_the_harness_reads() -> N
 def test_memory_as_text_knows_how_like_goals_were_reached() -> None:
     spec = edited(BARE, "remember how like goals were reached", Findings(bank=BANK, explore=("look at #",)))
     assert params(spec, "memory_text")["bank"][1] == {"goal": "sort pears", "commands": ["sort pears", "done"]}
-    assert params(spec, "memory_text")["forms"] == ["look at #"]
+    assert params(spec, "memory_text")["actions"] == ["look at #"]
 
 
 @pytest.mark.parametrize("name", ["history by tokens", "sum up the history", "short history"])
@@ -197,43 +197,43 @@ HARBOUR = [
 
 
 def test_goals_said_in_other_words_are_read_off_how_they_were_won() -> None:
-    found = readings(Lessons(explore=("walk to #",), kinds={"drop # on #": [["barrel"], ["dock"]]}), HARBOUR)
+    found = readings(TrainingStatistics(explore=("walk to #",), kinds={"drop # on #": [["barrel"], ["dock"]]}), HARBOUR)
     assert found is not None
-    assert found.forms == ("drop {0} on {1}", "tar {0} with brush")
+    assert found.templates == ("drop {0} on {1}", "tar {0} with brush")
     assert found.pairs[:2] == (
         ("The box belongs on the pier.", "drop crate on dock"),
         ("I want a barrel over at the shed", "drop barrel on shed"),
     )
     assert found.pairs[-1] == ("Colour that crate now", "tar crate with brush")
     assert found.names == (("barrel", "crate", "sack"), ("dock", "shed", "yard"))
-    assert [step["args"] for step in found.frames[0]["steps"]] == [["{0}=a", "*=b"], ["{0}=a", "{1}=c"]]
-    assert found.frames[1]["steps"][1] == {"form": "tar # with #", "args": ["{0}=a", "brush=c"]}
+    assert [step["args"] for step in found.plans[0]["steps"]] == [["{0}=a", "*=b"], ["{0}=a", "{1}=c"]]
+    assert found.plans[1]["steps"][1] == {"action": "tar # with #", "args": ["{0}=a", "brush=c"]}
 
 
 def test_what_random_walks_saw_may_fill_a_blank_and_what_is_met_first_need_not_be_listed() -> None:
     kinds = {"lift # off #": [["barrel", "crate", "keg", "sack"], ["pit"]], "drop # on #": [["barrel", "crate", "keg", "sack"], ["pit"]]}
-    found = readings(Lessons(explore=("walk to #",), kinds=kinds, first=("dock", "pit", "shed", "yard")), HARBOUR)
+    found = readings(TrainingStatistics(explore=("walk to #",), kinds=kinds, first=("dock", "pit", "shed", "yard")), HARBOUR)
     assert found is not None
     assert found.names == (("barrel", "crate", "keg", "sack"), ())
 
 
 def test_the_same_commands_in_another_order_are_one_meaning() -> None:
     bank = [*HARBOUR, *(won(f"{word} tar", "tar sack 1 with brush 1", "lift sack 1 off vat 1") for word in ("More", "Some", "Less"))]
-    found = readings(Lessons(explore=("walk to #",)), bank)
+    found = readings(TrainingStatistics(explore=("walk to #",)), bank)
     assert found is not None
-    assert len(found.forms) == 2
+    assert len(found.templates) == 2
 
 
 def test_worlds_without_numbers_are_read_by_which_commands_won() -> None:
     bank = [won(f"{word} it, please", "open the big door", "step through") for word in ("Leave", "Exit", "Quit")]
     bank += [won(f"{word} the gong", "strike the bronze gong") for word in ("Sound", "Beat", "Hit")]
-    found = readings(Lessons(), bank)
+    found = readings(TrainingStatistics(), bank)
     assert found is not None
-    assert set(found.forms) == {"open the big door then step through", "strike the bronze gong"}
+    assert set(found.templates) == {"open the big door then step through", "strike the bronze gong"}
     assert ("Beat the gong", "strike the bronze gong") in found.pairs
-    assert readings(Lessons(), bank[:3]) is None  # all goals mean one and the same
-    assert readings(Lessons(), bank[1:5]) is None  # too few of either
-    assert readings(Lessons()) is None
+    assert readings(TrainingStatistics(), bank[:3]) is None  # all goals mean one and the same
+    assert readings(TrainingStatistics(), bank[1:5]) is None  # too few of either
+    assert readings(TrainingStatistics()) is None
 
 
 def test_the_operator_lets_the_reading_of_the_model_decide_the_plan(evidence: Make) -> None:
@@ -242,10 +242,10 @@ def test_the_operator_lets_the_reading_of_the_model_decide_the_plan(evidence: Ma
     from homebody.agents.models.scripted import Scripted
     from homebody.agents.policy import ModelPolicy, NoModelPolicy
 
-    found = gather(BARE, evidence("ceiling", lessons=Lessons(explore=("walk to #", "unlock #"), bank=tuple(HARBOUR))))
+    found = gather(BARE, evidence("ceiling", statistics=TrainingStatistics(explore=("walk to #", "unlock #"), bank=tuple(HARBOUR))))
     spec = edited(BARE, "read the goal, and follow what was learned", found)
     read = params(spec, "read_goal")
-    assert (read["most"], len(read["examples"]), read["forms"]) == (6, 7, ["drop {0} on {1}", "tar {0} with brush"])
+    assert (read["most"], len(read["examples"]), read["templates"]) == (6, 7, ["drop {0} on {1}", "tar {0} with brush"])
     sys.path.insert(0, str(Path(__file__).parents[2] / "agents"))
     try:
         import yard
@@ -256,19 +256,19 @@ def test_the_operator_lets_the_reading_of_the_model_decide_the_plan(evidence: Ma
     played = run_episode(yard.Yard(), spec, ModelPolicy(Scripted(["drop crate on dock"])), task, max_steps=30)
     assert played.reading == "drop crate on dock"  # the goal was said as: put a crate on a dock
     assert played.won
-    focused = [step for step in played.trace if step.focus]
+    focused = [step for step in played.trace if step.subgoal]
     assert focused[-1].command.startswith("drop crate 1 on dock")
     alone = run_episode(yard.Yard(), spec, NoModelPolicy(), task, max_steps=30)
-    assert (alone.reading, any(step.focus for step in alone.trace)) == (None, False)
+    assert (alone.reading, any(step.subgoal for step in alone.trace)) == (None, False)
 
 
 def test_what_exploration_has_won_with_comes_before_what_is_only_hoped_for(evidence: Make) -> None:
-    proved = Lessons(explore=("walk to #", "unlock #"), bank=tuple(HARBOUR), tasks=tuple(f"train/{n}" for n in range(14)))
-    found = gather(BARE, evidence("loop", "ceiling", lessons=proved))
+    proved = TrainingStatistics(explore=("walk to #", "unlock #"), bank=tuple(HARBOUR), tasks=tuple(f"train/{n}" for n in range(14)))
+    found = gather(BARE, evidence("loop", "ceiling", statistics=proved))
     assert found.readings is not None
     assert found.readings.won == 0.5  # seven of fourteen
     failed = ("loop", "refused", "searching", "ceiling", "order")
-    given = evidence(*failed, lessons=proved)
+    given = evidence(*failed, statistics=proved)
     given = replace(given, digests=[replace(digest, steps=15) for digest in given.digests])  # to which one question adds little
     (first,) = propose(BARE, given, 1)
     assert first.manifest["operator"] == "read the goal, and follow what was learned"
@@ -279,7 +279,7 @@ def test_what_exploration_has_won_with_comes_before_what_is_only_hoped_for(evide
 
 def test_a_mid_task_rule_comes_with_the_trigger_that_training_showed(evidence: Make, episode: Episode) -> None:
     lost = [episode(task_id="train/a-0", trace=[refused("hm", "What?", usable=False, step=n + 1) for n in range(5)])]
-    given = evidence("unusable_answers", lessons=Lessons(), episodes=lost)
+    given = evidence("unusable_answers", statistics=TrainingStatistics(), episodes=lost)
     found = {c.manifest["operator"]: c for c in propose(BARE, given, 80)}
     candidate = found["answer under a grammar, once answers are no commands"]
     spec = BARE.patch(candidate.patch).check()
@@ -329,7 +329,7 @@ def test_a_processor_of_ones_own_brings_its_operators(tmp_path: Path, monkeypatc
     own = {"use": "own_operators:Hum", "params": {}}
     spec = BARE.patch([{"op": "add", "path": "/components/hum", "value": own}])
     assert "hum longer" not in {one.name for _, one in operators(BARE)}
-    found = {c.manifest["operator"]: c for c in propose(spec, evidence("loop", lessons=Lessons()), 80)}
+    found = {c.manifest["operator"]: c for c in propose(spec, evidence("loop", statistics=TrainingStatistics()), 80)}
     assert found["hum longer"].patch == [{"op": "add", "path": "/components/hum/params/times", "value": 4}]
     assert found["hum longer"].manifest["attribution_signature"] == "hum"
 
@@ -356,8 +356,8 @@ def test_every_operator_builds_a_harness_that_holds_on_any_seed(name: str, count
         *(episode(task_id=f"t{n}", trace=[refused("hm", "No.", usable=False)] * count) for n in range(2)),
         episode(True, task_id="w", trace=[{"command": "do it", "observation": "Done.", "response": "Action: do it"}]),
     ]
-    lessons = Lessons(explore=("walk to #",), bank=tuple(HARBOUR) if count else ())
-    found = gather(spec, evidence("loop", "loop", "won", lessons=lessons, episodes=records))
+    statistics = TrainingStatistics(explore=("walk to #",), bank=tuple(HARBOUR) if count else ())
+    found = gather(spec, evidence("loop", "loop", "won", statistics=statistics, episodes=records))
     for use, one in operators(spec):
         edit = one.build(spec, found)
         if edit is not None:

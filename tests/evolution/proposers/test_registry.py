@@ -36,7 +36,7 @@ def test_proposers_have_names_and_say_what_they_need() -> None:
     }  # fmt: skip
     assert {name for name in PROPOSERS if find_entry(name).learns} == {"rules", "llm"}
     assert {name for name in PROPOSERS if find_entry(name).asks} == {"llm", "gepa"}
-    assert find_entry("mine:propose").learns  # a user's own may read the lessons
+    assert find_entry("mine:propose").learns  # a user's own may read the statistics
 
 
 def test_the_example_of_the_package_runs_as_it_is_written(seed: HarnessSpec, evidence: Make, module: Callable[[str], str]) -> None:

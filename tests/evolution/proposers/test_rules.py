@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.evolution.evidence.digest import CATEGORIES
-from homebody.evolution.evidence.learn import Lessons
+from homebody.evolution.evidence.learn import TrainingStatistics
 from homebody.evolution.gate.checked import CheckedCandidate, check_candidate
 from homebody.evolution.gate.critic import review
 from homebody.evolution.gate.manifest import check_manifest
@@ -17,7 +17,9 @@ from homebody.evolution.proposers.operators import SEEN, operators
 from homebody.evolution.proposers.rules import propose
 
 Make = Callable[..., Evidence]
-FRAMES = ({"goal": "press it", "steps": [{"form": "press", "args": []}]},)
+PLANS = ({"goal": "press it", "steps": [{"action": "press", "args": []}]},)
+NONE = TrainingStatistics()
+UNFINISHED = {"finish_observations": False}
 
 
 def names(candidates: list[Candidate]) -> list[str]:
@@ -127,13 +129,13 @@ def test_every_patch_sets_what_training_taught(seed: HarnessSpec, evidence: Make
     given = evidence("searching", "loop")
     candidates = {c.manifest["operator"]: seed.patch(c.patch) for c in propose(seed, given, 60)}
     learned_plan = candidates["follow the learned plan"]
-    assert params(learned_plan, "learned_plan") == {"frames": list(FRAMES), "explore": ["open #", "go to #"]}
+    assert params(learned_plan, "learned_plan") == {"plans": list(PLANS), "explore": ["open #", "go to #"]}
     assert params(learned_plan, "decide") == {"method": "rank"}
-    assert params(learned_plan, "visited") == {"forms": ["open #", "go to #"]}
+    assert params(learned_plan, "visited") == {"actions": ["open #", "go to #"]}
     assert params(candidates["choose by score"], "decide") == {"method": "score"}
-    assert params(candidates["do not look twice"], "visited") == {"forms": ["open #", "go to #"]}
+    assert params(candidates["do not look twice"], "visited") == {"actions": ["open #", "go to #"]}
     remembering = candidates["remember where things were"]
-    assert params(remembering, "location_memory") == given.lessons.memory
+    assert params(remembering, "location_memory") == given.statistics.memory
     assert params(remembering, "decide") == {"method": "rank"}
     assert params(candidates["ask where things are"], "location_prior")["given"].count("{thing}") == 1
     assert params(candidates["short history"], "history_window") == {"turns": 4}
@@ -152,15 +154,15 @@ def test_nothing_is_proposed_twice(seed: HarnessSpec, evidence: Make) -> None:
 
 
 def test_without_lessons_nothing_is_proposed_that_needs_them(seed: HarnessSpec, evidence: Make) -> None:
-    found = names(propose(seed, evidence("searching", "loop", "ceiling", "order", lessons=Lessons()), 60))
+    found = names(propose(seed, evidence("searching", "loop", "ceiling", "order", statistics=TrainingStatistics()), 60))
     assert "choose by score" in found
     assert not {"follow the learned plan", "do not look twice", "remember where things were", "wait for what must come first"} & set(found)
 
 
 def test_weights_are_scaled_where_there_are_some(seed: HarnessSpec, evidence: Make) -> None:
-    lessons = evidence().lessons
-    ranking: dict[str, dict[str, Any]] = {"decide": {"method": "rank"}, "visited": {"forms": list(lessons.explore)}}
-    spec = seed.patch(set_processors(seed, {**ranking, "location_memory": {**lessons.memory, "pseudo": 8.0}, "location_prior": {}}))
+    statistics = evidence().statistics
+    ranking: dict[str, dict[str, Any]] = {"decide": {"method": "rank"}, "visited": {"actions": list(statistics.explore)}}
+    spec = seed.patch(set_processors(seed, {**ranking, "location_memory": {**statistics.memory, "pseudo": 8.0}, "location_prior": {}}))
     scaled = {c.manifest["operator"]: spec.patch(c.patch) for c in propose(spec, evidence("searching"), 60)}
     # pseudo was 8, times 4 and a quarter; the weight is its default, 1.
     assert params(scaled["trust the prior more"], "location_memory")["pseudo"] == 32.0
@@ -169,48 +171,50 @@ def test_weights_are_scaled_where_there_are_some(seed: HarnessSpec, evidence: Ma
     assert params(scaled["trust the model less"], "location_prior")["weight"] == 0.5
 
 
-TWO_STEPS = Lessons(
+TWO_STEPS = TrainingStatistics(
     explore=("go to #",),
-    frames=({"goal": "wash a {0}", "steps": [{"form": "lift # from #", "args": ["{0}=a", "*=b"]}, {"form": "wet #", "args": ["{0}=a"]}]},),
+    plans=(
+        {"goal": "wash a {0}", "steps": [{"action": "lift # from #", "args": ["{0}=a", "*=b"]}, {"action": "wet #", "args": ["{0}=a"]}]},
+    ),
 )
 
 
 @pytest.mark.parametrize(
-    ("operator", "failure", "base", "lessons", "expected"),
+    ("operator", "failure", "base", "statistics", "expected"),
     [
-        ("leave a look unfinished", "searching", [component("learned_plan")], Lessons(), {"learned_plan": {"finish_looks": False}}),
-        ("leave a look unfinished", "searching", [component("learned_plan", {"finish_looks": False})], Lessons(), None),
-        ("answer under a grammar", "refused", [], Lessons(), {"decide": {"method": "grammar"}}),
-        ("answer under a grammar", "refused", [component("decide", {"method": "rank"})], Lessons(), None),
-        ("repair answers", "refused", [], Lessons(), {"repair": {}}),
-        ("repair answers", "refused", [component("decide", {"method": "score"})], Lessons(), None),
-        ("show the commands", "refused", [], Lessons(), {"show_candidates": {}}),
-        ("show the commands", "refused", [component("show_candidates")], Lessons(), None),
-        ("explain refusals", "refused", [], Lessons(), {"explain_refusal": {}}),
+        ("leave an observation unfinished", "searching", [component("learned_plan")], NONE, {"learned_plan": UNFINISHED}),
+        ("leave an observation unfinished", "searching", [component("learned_plan", UNFINISHED)], NONE, None),
+        ("answer under a grammar", "refused", [], NONE, {"decide": {"method": "grammar"}}),
+        ("answer under a grammar", "refused", [component("decide", {"method": "rank"})], NONE, None),
+        ("repair answers", "refused", [], NONE, {"repair": {}}),
+        ("repair answers", "refused", [component("decide", {"method": "score"})], NONE, None),
+        ("show the commands", "refused", [], NONE, {"show_candidates": {}}),
+        ("show the commands", "refused", [component("show_candidates")], NONE, None),
+        ("explain refusals", "refused", [], NONE, {"explain_refusal": {}}),
         ("wait for what must come first", "order", [], TWO_STEPS,
-         {"requires": {"rules": [{"form": "wet #", "needs": ["lift # from #"], "goal": ["wash", "a"]}]}}),
+         {"requires": {"rules": [{"action": "wet #", "needs": ["lift # from #"], "goal": ["wash", "a"]}]}}),
         ("wait for what must come first", "order", [component("learned_plan")], TWO_STEPS, None),
-        ("commands about the goal first", "ceiling", [component("decide", {"method": "rank"})], Lessons(), {"goal_words": {}}),
-        ("commands about the goal first", "ceiling", [], Lessons(), {"goal_words": {}, "shortlist": {}}),
-        ("ask which command fits the goal", "ceiling", [], Lessons(), {"action_prior": {}, "decide": {"method": "rank"}}),
-        ("ask which command fits the goal", "ceiling", [component("learned_plan")], Lessons(), None),
-        ("guard against stalls", "loop", [], Lessons(), {"stall_guard": {}}),
-        ("end with the goal", "final_step_missing", [], Lessons(), {"step_budget": {}}),
-        ("take off a command's own likelihood", "loop", [component("decide", {"method": "score"})], Lessons(),
+        ("commands about the goal first", "ceiling", [component("decide", {"method": "rank"})], NONE, {"goal_words": {}}),
+        ("commands about the goal first", "ceiling", [], NONE, {"goal_words": {}, "shortlist": {}}),
+        ("ask which command fits the goal", "ceiling", [], NONE, {"action_prior": {}, "decide": {"method": "rank"}}),
+        ("ask which command fits the goal", "ceiling", [component("learned_plan")], NONE, None),
+        ("guard against stalls", "loop", [], NONE, {"stall_guard": {}}),
+        ("end with the goal", "final_step_missing", [], NONE, {"step_budget": {}}),
+        ("take off a command's own likelihood", "loop", [component("decide", {"method": "score"})], TrainingStatistics(),
          {"decide": {"method": "score", "correct": 1.0}}),
-        ("take off a command's own likelihood", "loop", [], Lessons(), None),
-        ("look up what was read", "loop", [component("history_window")], Lessons(), {"recall": {}}),
-        ("look up what was read", "loop", [], Lessons(), None),
-        ("count the steps", "premature_end", [], Lessons(), {"steps_left": {}}),
-        ("vote among answers", "ceiling", [], Lessons(), {"decide": {"method": "vote", "constrained": True}}),
-        ("read less", "error", [], Lessons(), {"trim_observation": {}}),
+        ("take off a command's own likelihood", "loop", [], NONE, None),
+        ("look up what was read", "loop", [component("history_window")], NONE, {"recall": {}}),
+        ("look up what was read", "loop", [], NONE, None),
+        ("count the steps", "premature_end", [], NONE, {"steps_left": {}}),
+        ("vote among answers", "ceiling", [], NONE, {"decide": {"method": "vote", "constrained": True}}),
+        ("read less", "error", [], NONE, {"trim_observation": {}}),
     ],
 )  # fmt: skip
 def test_operators_apply_where_they_have_something_to_act_on(
-    evidence: Make, operator: str, failure: str, base: list[dict[str, Any]], lessons: Lessons, expected: dict[str, Any] | None
+    evidence: Make, operator: str, failure: str, base: list[dict[str, Any]], statistics: TrainingStatistics, expected: dict[str, Any] | None
 ) -> None:
     spec = harness(*base)
-    found = {c.manifest["operator"]: c for c in propose(spec, evidence(failure, lessons=lessons), 60)}
+    found = {c.manifest["operator"]: c for c in propose(spec, evidence(failure, statistics=statistics), 60)}
     if expected is None:
         assert operator not in found
         return

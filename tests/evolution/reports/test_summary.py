@@ -56,7 +56,7 @@ def test_reward_and_success_to_the_letter_stand_beside_the_success_where_there_a
     shown = rows(table(START, END, evaluations))
     assert {key: shown["evolved harness"][key] for key in grades} == grades
     assert not grades.keys() & shown["seed harness"].keys()
-    run = {"start": {"env_id": "e", "model": "m"}, "lessons": None, "rounds": [], "end": END, "evaluations": evaluations}
+    run = {"start": {"env_id": "e", "model": "m"}, "statistics": None, "rounds": [], "end": END, "evaluations": evaluations}
     text = markdown({**run, "table": table(START, END, evaluations)})
     assert "| 50.0% (25.0 to 75.0); mean reward 0.625, to the letter 25.0% (4.6 to 69.9) |" in text
     assert text.count("mean reward") == 1
@@ -100,7 +100,7 @@ def test_a_gain_of_a_model_stands_beside_its_best_twin_or_says_why_it_is_none() 
 
 def test_the_markdown_says_what_the_model_is_worth() -> None:
     evaluations = [evaluation("s", "m", "+---"), {**evaluation("f", "m", "+++-"), **TWINS, "model_value": VALUE}]
-    run = {"start": START, "lessons": None, "rounds": [], "end": END, "evaluations": evaluations}
+    run = {"start": START, "statistics": None, "rounds": [], "end": END, "evaluations": evaluations}
     lines = markdown({**run, "table": table(START, END, evaluations)}).splitlines()
     assert "Seed harness: m 25.0%, twins not played: homebody controls plays them" in lines
     assert "Evolved harness: m 75.0%, best twin echo 25.0%: model_value +50.0 (+25.0 to +75.0)" in lines
@@ -136,7 +136,7 @@ def test_a_run_is_read_from_its_store(reported: Path, baseline: Any) -> None:
     assert run["start"]["model"] == "no-model"
     assert run["rounds"] == baseline.result["rounds"]
     assert run["end"]["final_hash"] == baseline.result["final_hash"]
-    assert run["lessons"]["steps"] == baseline.result["exploration_steps"]
+    assert run["statistics"]["steps"] == baseline.result["exploration_steps"]
     assert len(run["evaluations"]) == 4
     assert all("won" not in item for item in run["evaluations"])
     shown = rows(run["table"], "test, 10 steps")
@@ -151,8 +151,8 @@ def test_the_markdown_of_a_run(reported: Path) -> None:
     text = markdown(run)
     lines = text.splitlines()
     assert lines[0] == "# homebody/Household-v0, no-model"
-    steps, played, frames = (run["lessons"][key] for key in ("steps", "tasks", "frames"))
-    assert f"Exploration: {steps} environment steps on {played} training tasks, {frames} forms of goal." in lines
+    steps, played, plans = (run["statistics"][key] for key in ("steps", "tasks", "plans"))
+    assert f"Exploration: {steps} environment steps on {played} training tasks, {plans} goal templates." in lines
     assert [line for line in lines if line.startswith("## ")] == [
         "## Round 1",
         "## Round 2",
@@ -178,7 +178,7 @@ def test_a_run_without_an_end(baseline: Any, tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.append("start", {"env_id": "Quarry-v0", "model": "no-model"})
     run = read_run(tmp_path)
-    assert (run["end"], run["rounds"], run["lessons"], run["table"]) == (None, [], None, {})
+    assert (run["end"], run["rounds"], run["statistics"], run["table"]) == (None, [], None, {})
     assert markdown(run) == "# Quarry-v0, no-model\n"
     with Store(tmp_path) as store:
         store.append("round", baseline.result["rounds"][0])
@@ -221,7 +221,7 @@ def test_an_evaluation_without_twins_hides_none_with_twins() -> None:
 def test_a_reason_cannot_break_the_table(baseline: Any) -> None:
     item = baseline.result["rounds"][0]
     edit = {**item["candidates"][0], "reason": "build: 'a|b'\nis odd"}
-    run = {"start": None, "lessons": None, "end": None, "rounds": [{**item, "candidates": [edit]}], "table": {}, "evaluations": []}
+    run = {"start": None, "statistics": None, "end": None, "rounds": [{**item, "candidates": [edit]}], "table": {}, "evaluations": []}
     text = markdown({**run, "hit_rates": {}})
     (line,) = [line for line in text.splitlines() if "is odd" in line]
     assert line.endswith("| build: 'a\\|b' is odd |")
@@ -231,7 +231,7 @@ def test_no_name_can_break_the_table(baseline: Any) -> None:
     item = baseline.result["rounds"][0]
     edit = {**item["candidates"][0], "id": "r1|c1", "dimension": "a|b"}
     edit["manifest"] = {**edit["manifest"], "operator": "this | that"}
-    run = {"start": None, "lessons": None, "end": None, "rounds": [{**item, "candidates": [edit]}], "table": {}, "evaluations": []}
+    run = {"start": None, "statistics": None, "end": None, "rounds": [{**item, "candidates": [edit]}], "table": {}, "evaluations": []}
     (line,) = [line for line in markdown({**run, "hit_rates": {}}).splitlines() if "this" in line]
     assert line.startswith("| r1\\|c1 | a\\|b | this \\| that |")
 

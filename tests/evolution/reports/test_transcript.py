@@ -36,7 +36,7 @@ def test_flips_come_first_then_losses_and_nothing_is_forgotten(history: History)
 def step(**changes: Any) -> dict[str, Any]:
     values: dict[str, Any] = {
         "step": 1, "admissible": 9, "offered": 3, "response": "go", "command": "go", "accepted": True, "observation": "Dust.",
-        "changed": [], "focus": None,
+        "changed": [], "subgoal": None,
     }  # fmt: skip
     return values | changes
 
