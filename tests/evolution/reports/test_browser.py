@@ -133,7 +133,7 @@ def test_a_mark_says_how_it_ended_and_leads_to_its_transcript(opened: Callable[.
     mark = page.locator(".matrix a.c").first
     tip = page.locator("#tip")
     assert not tip.is_visible()
-    mark.subgoal()
+    mark.focus()
     assert tip.inner_text() == "round 1: not won in 3 steps: unusable answers"
     page.keyboard.press("Escape")
     assert not tip.is_visible()
@@ -141,7 +141,7 @@ def test_a_mark_says_how_it_ended_and_leads_to_its_transcript(opened: Callable[.
     assert tip.is_visible()
     transcript = page.locator(mark.get_attribute("href"))
     assert not transcript.is_visible()
-    mark.subgoal()
+    mark.focus()
     page.keyboard.press("Enter")
     page.wait_for_timeout(100)
     assert transcript.is_visible()
