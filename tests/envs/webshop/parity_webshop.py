@@ -29,10 +29,30 @@ ANSWERS = Path(__file__).with_name("shop_answers.jsonl")
 PRODUCTS = 400
 HITS = 20
 ODD = (
-    "Men's T-Shirts & Tanks", "the 4.5-inch MOUNT (2-pack), 1,000 lumens", "women\u2019s x-large", "caf\u00e9 au lait \u2605 \u2764\ufe0f", "3\u00bd feet by 6'", "it is not an as-is",
-    "U.S.A. e.g. node.js", "rock'n'roll", "price: $12.99/each", "technology technologies technological", "\u00b5m \u2122 \u00ae", "snake_case and_", "3:4 a:b",
-    "", "of the and", "running runs ran runner", "l\u2019or\u00e9al", "\u5bb6\u5177 lamp", "emoji \U0001f600\U0001f600 two", "100% cotton", "a.b,c;d", "12'34 56.78", "y yy yes say",
-)  # fmt: skip
+    "Men's T-Shirts & Tanks",
+    "the 4.5-inch MOUNT (2-pack), 1,000 lumens",
+    "women\u2019s x-large",
+    "caf\u00e9 au lait \u2605 \u2764\ufe0f",
+    "3\u00bd feet by 6'",
+    "it is not an as-is",
+    "U.S.A. e.g. node.js",
+    "rock'n'roll",
+    "price: $12.99/each",
+    "technology technologies technological",
+    "\u00b5m \u2122 \u00ae",
+    "snake_case and_",
+    "3:4 a:b",
+    "",
+    "of the and",
+    "running runs ran runner",
+    "l\u2019or\u00e9al",
+    "\u5bb6\u5177 lamp",
+    "emoji \U0001f600\U0001f600 two",
+    "100% cotton",
+    "a.b,c;d",
+    "12'34 56.78",
+    "y yy yes say",
+)
 """Texts with what tokenizers differ in."""
 MIXES = (
     "blue chair",

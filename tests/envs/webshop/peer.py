@@ -1,10 +1,10 @@
 """What the parts of the real WebShop say: nltk's stems, thefuzz's likeness, spaCy's nouns, and a reward made of these.
 
-Run by an interpreter that has nltk, thefuzz, spaCy and its small English model; imports nothing of homebody. The reward is a second reading
-of upstream's formula, for upstream itself is no package: `parity_webshop.py` tries it on the recorded rewards first, where they are there.
+Run by an interpreter that has nltk, thefuzz, spaCy and its small English model; imports nothing of homebody. The reward is a second
+reading of upstream's formula, for upstream itself is no package: `parity_webshop.py` tries it on the recorded rewards first.
 
-Standard input: a JSON object with `words`, `pairs`, `colours`, and `purchases` (each with `goal`, `product`, `options`, `price` in upstream's
-keys, and nouns where they are given). Standard output, last line: `stems`, `likeness`, `rewards`, `versions`.
+Standard input: a JSON object with `words`, `pairs`, `colours`, and `purchases` (each with `goal`, `product`, `options`, `price` in
+upstream's keys, and nouns where they are given). Standard output, last line: `stems`, `likeness`, `rewards`, `versions`.
 """
 
 import importlib

@@ -1,8 +1,8 @@
 """Parity in every clone: what Lucene, nltk, thefuzz and spaCy said of products of our own, which `parity_webshop.py` recorded.
 
-Search, tokens, stems and likeness are the real programs' answers. WebShop itself is no package, so the rewards come from a second reading of
-its formula, with thefuzz's likeness and spaCy's nouns; the recorder had it give all 513 rewards that were recorded from upstream, which stand
-beside this repository (`test_reward.py` plays them where they are).
+Search, tokens, stems and likeness are the real programs' answers. WebShop itself is no package, so the rewards come from a second
+reading of its formula, with thefuzz's likeness and spaCy's nouns; the recorder had it give all 513 rewards that were recorded from
+upstream, which stand beside this repository (`test_reward.py` plays them where they are).
 """
 
 import hashlib
