@@ -28,7 +28,10 @@ SHOWN_READINGS = 6
 
 
 def learned_reading(found: Findings) -> Settings | None:
-    """Return the settings by which a goal is read as one of the plain goal templates that training taught, and its plan followed."""
+    """Return the settings by which a goal is read as one of the plain goal templates that training taught, and its plan followed.
+
+    A plan is followed by ranking, as everywhere: what leads to its next subgoal is searched where such things were in training.
+    """
     if found.readings is None:
         return None
     known = found.readings
@@ -36,6 +39,7 @@ def learned_reading(found: Findings) -> Settings | None:
     return {
         "read_goal": {"examples": pairs, "most": SHOWN_READINGS, "templates": list(known.templates), "names": names},
         "learned_plan": {"plans": list(known.plans), "explore": list(found.explore)},
+        "decide": {"method": "rank"},
         **({"visited": {"actions": list(found.explore)}} if found.explore else {}),
         **found.skills.get("location_memory", {}),
         **found.names,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LEAST = 3
 """Successes of one sequence of actions, at least, from which is read what they have in common."""
-NAMED = 0.1
+NAMED = 0.15
 """Share of goals that must name an argument's kind, at least."""
 MOST_PAIRS = 300
 VARIABLES = "abcdefghijklmnopqrstuvwxyz"
@@ -161,12 +161,21 @@ def _meaning(group: Sequence[tuple[str, Steps]], naming: Naming) -> _Meaning:
             roles[at] = key[0] if _KIND.fullmatch(key[0]) else "*"
         elif key in slots:
             roles[at] = slots[key]
-        elif _is_named(goals, key):
+        elif _is_named([goal - words for goal, words in zip(goals, _others(kinds, at), strict=True)], key):
             roles[at] = slots[key] = f"{{{len(blanks)}}}"
             blanks.append(at)
         else:
             roles[at] = "*"
     return _Meaning(group, naming, roles, variables, blanks)
+
+
+def _others(kinds: Mapping[Place, Sequence[str]], at: Place) -> list[frozenset[str]]:
+    """Return, by success, the words of the kinds of the other arguments: a goal that has one of them may mean that one.
+
+    An argument that is of the same kind in every success is no other one.
+    """
+    rows = [other for other in kinds.values() if list(other) != list(kinds[at])]
+    return [frozenset[str]().union(*(content_words(other[number]) for other in rows)) for number in range(len(kinds[at]))]
 
 
 def _is_named(goals: Sequence[frozenset[str]], kinds: Sequence[str]) -> bool:

@@ -99,7 +99,8 @@ def cost_tier(operator: EditOperator, spec: HarnessSpec, evidence: Evidence) -> 
 
 
 def _place(operator: EditOperator, spec: HarnessSpec, evidence: Evidence, found: Findings) -> tuple[Any, ...]:
-    takes_over = operator.dictates and evidence.objective == "model"
+    # By a ranking the model chooses no command already: what dictates takes nothing from it.
+    takes_over = operator.dictates and evidence.objective == "model" and method_of(spec) != "rank"
     landscape = evidence.landscape
     has_failed = _has_failed(operator.name, landscape)
     # Names last: the order of operators with the same evidence must be some order.

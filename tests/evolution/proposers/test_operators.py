@@ -224,6 +224,34 @@ def test_the_same_commands_in_another_order_are_one_meaning() -> None:
     assert len(found.templates) == 2
 
 
+@pytest.mark.parametrize("source", ["dock", "shed", "yard"])
+def test_where_a_thing_was_is_no_blank_though_goals_name_that_kind_for_another_argument(source: str) -> None:
+    """Some of the things lay where like things belong: the goal named the place where they go, and no other."""
+    kinds = [("crate", "dock"), ("barrel", "shed"), ("sack", "yard"), ("keg", "dock"), ("drum", "shed"), ("coil", "yard")]
+    bank = [
+        won(
+            f"The {thing} belongs on the {place}", f"lift {thing} 1 off {source if number < 3 else 'pit'} 2", f"drop {thing} 1 on {place} 1"
+        )
+        for number, (thing, place) in enumerate(kinds)
+    ]
+    bank += [won(f"{word} tar", "tar sack 1 with brush 1") for word in ("More", "Some", "Less")]
+    found = readings(TrainingStatistics(explore=("walk to #",)), bank)
+    assert found is not None
+    assert found.templates[0] == "drop {0} on {1}"
+    assert [step["args"] for step in found.plans[0]["steps"]] == [["{0}=a", "*=b"], ["{0}=a", "{1}=c"]]
+
+
+def test_two_of_one_kind_are_named_together() -> None:
+    bank = [
+        won(f"Two {thing}s on the {place}", f"drop {thing} 1 on {place} 1", f"drop {thing} 2 on {place} 1")
+        for thing, place in (("crate", "dock"), ("barrel", "shed"), ("sack", "yard"))
+    ]
+    bank += [won(f"{word} tar", "tar sack 1 with brush 1") for word in ("More", "Some", "Less")]
+    found = readings(TrainingStatistics(explore=("walk to #",)), bank)
+    assert found is not None
+    assert found.templates[0] == "drop {0} on {1} then drop {0} on {1}"
+
+
 def test_worlds_without_numbers_are_read_by_which_commands_won() -> None:
     bank = [won(f"{word} it, please", "open the big door", "step through") for word in ("Leave", "Exit", "Quit")]
     bank += [won(f"{word} the gong", "strike the bronze gong") for word in ("Sound", "Beat", "Hit")]
@@ -246,13 +274,13 @@ def test_the_operator_lets_the_reading_of_the_model_decide_the_plan(evidence: Ma
     spec = edited(BARE, "read the goal, and follow what was learned", found)
     read = params(spec, "read_goal")
     assert (read["most"], len(read["examples"]), read["templates"]) == (6, 7, ["drop {0} on {1}", "tar {0} with brush"])
+    assert params(spec, "decide") == {"method": "rank"}  # the plan leads
     sys.path.insert(0, str(Path(__file__).parents[2] / "agents"))
     try:
         import yard
     finally:
         sys.path.pop(0)
     task = yard.TaskSpec("one", "one", "train")
-    spec = spec.patch([{"op": "add", "path": "/components/decide", "value": component("decide", {"method": "score"})}])
     played = run_episode(yard.Yard(), spec, ModelPolicy(Scripted(["drop crate on dock"])), task, max_steps=30)
     assert played.reading == "drop crate on dock"  # the goal was said as: put a crate on a dock
     assert played.won
