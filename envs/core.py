@@ -15,6 +15,12 @@ from typing import Any, Final, Protocol, runtime_checkable
 SPLITS: Final = ("train", "validation", "test")
 """The three splits of every task family, by their canonical names."""
 
+FINAL: Final = "final"
+"""A fourth split, held out as the test is, of families that can make one. No command lists it but `homebody reproduce --final`, which opens
+it once a release: what was tuned until the test came out well has not seen it."""
+HELD_OUT: Final = ("test", FINAL)
+"""Splits that show what no training task does."""
+
 RENDER_MODES: Final = ("human", "rgb_array")
 """In a window; and as arrays, from `render`."""
 

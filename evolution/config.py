@@ -10,6 +10,8 @@ from homebody.agents.errors import AgentError
 from homebody.agents.models.backend import Backend
 from homebody.agents.models.names import is_remote
 from homebody.agents.rollout import RolloutConfig
+from homebody.envs import TaskSpec
+from homebody.envs import tasks as list_tasks
 from homebody.evolution.proposers.registry import find_proposer
 
 MODES = ("no-regression", "sign-test", "noise-aware")
@@ -17,6 +19,7 @@ MODES = ("no-regression", "sign-test", "noise-aware")
 GATES = ("auto", *MODES)
 ISOLATIONS = ("none", "variants")
 OBJECTIVES = ("model", "success")
+PROTOCOLS = ("held-out", "published")
 PROPOSER_KEY = "HOMEBODY_PROPOSER_API_KEY"
 """The variable of the environment that holds the key of the proposer's server, where that has one of its own."""
 BUDGETS = ("budget_episodes", "budget_tokens", "budget_minutes")
@@ -102,6 +105,9 @@ class EvolveConfig:
     """`model`: an edit must gain, and with the model at least as much as its best twin gains without; the final harness is the last
     shipped one that is worth something with its model. `success`: an edit must gain, whoever decides. None: `model` where a model
     plays, else `success`."""
+    protocol: str = "held-out"
+    """`held-out`: training and validation tasks. `published`: test tasks in place of both, as the publication has it; what such a run gains
+    on them is no gain on tasks that it never saw."""
     isolation: str = "none"
     """`none`: one harness for all tasks. `variants`: an edit that helps some goals and hurts others may become a variant for the former."""
     budget_episodes: int | None = None
@@ -139,6 +145,14 @@ class EvolveConfig:
             self.timeout_s,
         )
 
+    def tasks(self, split: str) -> list[TaskSpec]:
+        """Return all tasks of `train` or `validation`, as the protocol has it.
+
+        Raises:
+            EnvError: they cannot be listed.
+        """
+        return list_tasks(self.env_id, "test" if self.protocol == "published" else split, None, **self.env_kwargs)
+
     def load_proposer(self, name: str) -> Backend:
         """Load the model that the proposer asks. Its server may have a key of its own, in `PROPOSER_KEY`.
 
@@ -168,7 +182,7 @@ class EvolveConfig:
                 raise ConfigError(f"{name} is {budget}; it must be above 0, or None for no limit")
         if self.exploration_steps < 0:
             raise ConfigError(f"exploration_steps is {self.exploration_steps}; it must be at least 0 (0 turns exploration off)")
-        for name, allowed in (("gate", GATES), ("isolation", ISOLATIONS)):
+        for name, allowed in (("gate", GATES), ("isolation", ISOLATIONS), ("protocol", PROTOCOLS)):
             if getattr(self, name) not in allowed:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(allowed)}")
         if self.objective not in (None, *OBJECTIVES):

@@ -20,7 +20,6 @@ from homebody.agents.models.backend import Backend
 from homebody.agents.policy import ModelPolicy
 from homebody.agents.rollout import Rollouts
 from homebody.envs import TaskSpec
-from homebody.envs import tasks as list_tasks
 from homebody.envs.file import write_file
 from homebody.evolution.config import BUDGETS, HOW, ConfigError, EvolveConfig
 from homebody.evolution.evidence.learn import TrainingStatistics, learn
@@ -46,7 +45,7 @@ def evolve(
     progress: Progress | None = None,
     approve: Approve | None = None,
 ) -> dict[str, Any]:
-    """Evolve a harness on training tasks, gated on validation tasks. No test task is read.
+    """Evolve a harness on training tasks, gated on validation tasks. No test task is read, unless the protocol is the published one.
 
     Args:
         config: what to run.
@@ -77,8 +76,7 @@ def evolve(
     # A seed's bare name is kept as the document that it stands for.
     config = replace(config, harness=pick_document(config.harness, harness_names(), config.model).name)
     seed_spec = HarnessSpec.load(config.harness).check()
-    train = list_tasks(config.env_id, "train", None, **config.env_kwargs)
-    validation = list_tasks(config.env_id, "validation", None, **config.env_kwargs)
+    train, validation = config.tasks("train"), config.tasks("validation")
     with ExitStack() as stack:
         # The models first: where there is no such model, no run directory is made.
         rollouts = stack.enter_context(Rollouts(config.rollout, workers, cluster))
@@ -168,9 +166,12 @@ def _claim(store: Store, start: dict[str, Any], resume: bool) -> None:
 
 
 def _settings(start: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a run is compared by: not where its files lie, which is elsewhere on another machine; the seed has a hash."""
+    """Return what a run is compared by: not where its files lie, which is elsewhere on another machine; the seed has a hash.
+
+    Runs that name no protocol were held-out.
+    """
     arguments = {key: value for key, value in start["env_kwargs"].items() if key != "data_dir"}
-    return {key: value for key, value in start.items() if key != "harness"} | {"env_kwargs": arguments}
+    return {"protocol": "held-out"} | {key: value for key, value in start.items() if key != "harness"} | {"env_kwargs": arguments}
 
 
 def _most(budget: float | None) -> float:

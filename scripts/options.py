@@ -67,6 +67,20 @@ PATH = _Path()
 """The type of every option and argument that is a path."""
 
 
+class _Split(click.types.StringParamType):
+    """The name of a split, of those that commands list."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it, unless it is the one that is opened once a release."""
+        if value == "final":
+            self.fail("'final' is opened once a release, by homebody reproduce --final alone; give train, validation or test", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+SPLIT = _Split()
+"""The type of every option `--split`."""
+
+
 def options(*some: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Join several click options into one decorator."""
     return lambda function: reduce(lambda f, option: option(f), reversed(some), function)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from homebody.envs.browser import check_browser
-from homebody.envs.core import NotResetError, SnapshotError
+from homebody.envs.core import FINAL, NotResetError, SnapshotError
 from homebody.envs.miniwob import expert, scripted
 from homebody.envs.miniwob.reading import TYPED, Element, Reading, read
 from homebody.envs.miniwob.suite import SUITE, PageInfo, PageSource, pages_dir
@@ -163,7 +163,7 @@ class MiniWobEnv(TextTaskEnv):
     def _begin(self, task_id: str) -> str:
         page = self._source.find(task_id)
         # A few pages have texts of their own for tests.
-        mode = "test" if "/test-" in task_id else "train"
+        mode = "test" if task_id.startswith((f"{page}/test-", f"{page}/{FINAL}-")) else "train"
         try:
             raw = self._opened().begin(page, task_id, mode)
         except BrowserDiedError:  # it may have died long ago

@@ -13,9 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from homebody.envs.core import SPLITS, EnvError, TaskSpec, UnknownSplitError, UnknownTaskError, take_tasks
+from homebody.envs.core import FINAL, SPLITS, EnvError, TaskSpec, UnknownSplitError, UnknownTaskError, take_tasks
 
-SEEDS: Final = {"train": 200, "validation": 50, "test": 50}
+SEEDS: Final = {"train": 200, "validation": 50, "test": 50, FINAL: 50}
 """Seeds of each page in each split; no seed is in two of them."""
 
 
@@ -146,7 +146,7 @@ class PageSource:
 
     def tasks(self, split: str, n: int | None = None) -> list[TaskSpec]:
         """Return the first `n` tasks of a split (all, if None): one of each page, then the next seed of each."""
-        if split not in SPLITS:
+        if split not in SEEDS:
             raise UnknownSplitError(split, SPLITS)
         pages = self._of(split)
         if not pages:
@@ -170,11 +170,11 @@ class PageSource:
         page, _, seed = task_id.partition("/") if isinstance(task_id, str) else ("", "", "")
         split, _, number = seed.rpartition("-")
         is_number = number.isascii() and number.isdigit() and (number == "0" or not number.startswith("0"))
-        if not (split in SPLITS and page in self._of(split) and is_number and int(number) < SEEDS[split]):
+        if not (split in SEEDS and page in self._of(split) and is_number and int(number) < SEEDS[split]):
             raise UnknownTaskError(task_id, [task.task_id for s in SPLITS if self._of(s) for task in self.tasks(s)], "the suite of pages")
         return page
 
     def _of(self, split: str) -> list[str]:
         if self._holdout is None:
             return list(self._pages)
-        return [page for page in self._pages if (page in HELD_OUT) == (split == "test")]
+        return [page for page in self._pages if (page in HELD_OUT) == (split in ("test", FINAL))]

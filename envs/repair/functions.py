@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Final
 
-from homebody.envs.core import SPLITS
+from homebody.envs.core import FINAL, SPLITS
 
 FAMILIES: Final = ("numbers", "strings", "lists", "dicts", "searching", "recursion", "parsing", "graphs", "units")
 HOLDOUTS: Final = ("function", "family")
@@ -61,6 +61,7 @@ def functions() -> dict[str, Function]:
 
 
 def of_split(split: str, holdout: str) -> list[Function]:
-    """Return the functions of a split, one of `SPLITS`, in the order of `functions`."""
+    """Return the functions of a split, one of `SPLITS` or `FINAL`, which has those of the test, in the order of `functions`."""
+    split = "test" if split == FINAL else split
     assert split in SPLITS
     return [function for function in functions().values() if function.split(holdout) == split]

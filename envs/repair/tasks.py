@@ -8,7 +8,7 @@ from functools import lru_cache
 from random import Random
 from typing import Final
 
-from homebody.envs.core import SPLITS, EnvError, TaskSpec, UnknownSplitError, UnknownTaskError, take_tasks
+from homebody.envs.core import FINAL, SPLITS, EnvError, TaskSpec, UnknownSplitError, UnknownTaskError, take_tasks
 from homebody.envs.repair.functions import HOLDOUTS, Function, functions, of_split
 from homebody.envs.repair.mutations import Mutant, both
 from homebody.envs.repair.selection import pool, selected
@@ -19,6 +19,8 @@ LEVELS: Final = ("one", "two", "pair")
 """One fault; two faults in a function; two functions with a fault each."""
 TASKS_PER_FUNCTION: Final = 60
 """Of each level. Where a function has fewer mutants, they come again with other tests."""
+FINAL_TASKS_PER_FUNCTION: Final = 20
+"""Of the final split, numbered on from those of the test: of the same functions, with other tests."""
 VISIBLE: Final = 5
 """Tests that `run` shows; the pair of functions has as many each."""
 HIDDEN: Final = 15
@@ -81,10 +83,12 @@ class FunctionSource:
             UnknownSplitError: There is no such split.
             TaskCountError: `n` is no positive integer, or more than there are.
         """
-        if split not in SPLITS:
+        if split not in (*SPLITS, FINAL):
             raise UnknownSplitError(split, SPLITS)
         chosen = of_split(split, self.holdout)
         numbers = range(TASKS_PER_FUNCTION)
+        if split == FINAL:
+            numbers = range(TASKS_PER_FUNCTION, TASKS_PER_FUNCTION + FINAL_TASKS_PER_FUNCTION)
         return take_tasks(
             [TaskSpec(f"{self.level}/{one.name}/{number}", one.family, split) for number in numbers for one in chosen], split, n
         )
@@ -96,16 +100,24 @@ class FunctionSource:
             UnknownTaskError: There is no such task.
         """
         level, name, number = (*str(task_id).split("/"), "", "")[:3]
-        is_number = number.isascii() and number.isdigit() and str(int(number)) == number and int(number) < TASKS_PER_FUNCTION
+        is_number = number.isascii() and number.isdigit() and str(int(number)) == number and int(number) < _tasks_of(name)
         if not isinstance(task_id, str) or level not in LEVELS or name not in functions() or not is_number or task_id.count("/") != 2:
             known = (spec.task_id for split in SPLITS for spec in self.tasks(split))
             raise UnknownTaskError(task_id, known, "the reference functions")
         return make_task(level, name, int(number))
 
 
+def _tasks_of(name: str) -> int:
+    """Return how many tasks of each level a function has, those of the final split included; 0 where there is no such function."""
+    function = functions().get(name)
+    if function is None:
+        return 0
+    return TASKS_PER_FUNCTION + (FINAL_TASKS_PER_FUNCTION if "test" in (function.split(holdout) for holdout in HOLDOUTS) else 0)
+
+
 @lru_cache(maxsize=512)
 def make_task(level: str, name: str, number: int) -> Task:
-    """Make a task of a function; `number` is below `TASKS_PER_FUNCTION`."""
+    """Make a task of a function; `number` is below `TASKS_PER_FUNCTION`, or of the final split."""
     function, task_id = functions()[name], f"{level}/{name}/{number}"
     dice = Random(task_id)
     if level == "pair":

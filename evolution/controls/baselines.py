@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from homebody.agents.harness.spec import HarnessSpec, digest
+from homebody.agents.harness.patch import apply
+from homebody.agents.harness.spec import HOLD_PATCHES, HarnessSpec, digest
 from homebody.agents.policy import MODEL_FREE, TWINS
+from homebody.agents.processors.base import find
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs.file import UserPath, write_file
@@ -31,8 +33,8 @@ from homebody.evolution.reports.lineage import Lineage, read_lineage
 from homebody.evolution.reports.summary import GRADES
 from homebody.evolution.store import Store, holds
 
-LEARNED_MEMORIES = ("location_memory",)
-"""Processors that hold what training tasks showed of the world, as against how to act in it."""
+SKILLS = "homebody.agents.skills."
+"""The package of the processors that hold what demonstrations taught: plans, memory of places, values of pages."""
 ROUNDS_OF_CONTROL = 50
 """Most rounds of the random evolution: its budget ends it before."""
 OnEpisode = Callable[[str, int, int, str], None]
@@ -124,7 +126,8 @@ def play_controls(
         each with `row`, `label`, `n`, `errors`, `attempts`, `success`, `ci95`, `pass_at_k` where there were more attempts, `reward_mean`,
         `success_strict` and `ci95_strict` where the evaluation has them, `steps_mean`, who decided, tokens, hashes, and `gain` over the
         seed; those of `TWINNED` with `twins`, `best_twin` and `model_value`, as `evaluation` has them; `skipped`
-        (row -> why); `gain`, `gain_at_k` and `attribution` as `homebody.evolution.reports.attribution` has them; `audit` (findings).
+        (row -> why); `gain`, `gain_at_k` and `attribution` as `homebody.evolution.reports.attribution` has them; `outcomes` of those of
+        `TWINNED`, as `PlayedRow.outcomes` returns them; `audit` (findings).
 
     Raises:
         ControlError: the plan names what there is not.
@@ -154,6 +157,7 @@ def play_controls(
         "rows": [row.in_table(seed) for row in rows],
         "skipped": controls.skipped,
         **summarize_rows(rows, [edit.id for edit in lineage.edits]),
+        "outcomes": {row.key: row.outcomes() for row in rows if row.key in TWINNED},
         "audit": [finding.to_json() for finding in audit(run_dir, data_dir)],
     }
     with Store(run_dir, readonly=True) as store:
@@ -206,8 +210,10 @@ class _Controls:
             return "no edit was shipped"
         if key == "incremental" and len(edits) < 2:
             return "no harness lies between the seed and the final one"
-        if key.startswith("no-memory") and not any(self.lineage.replayed.id_of(use) for use in LEARNED_MEMORIES):
-            return f"the final harness has no learned memory of places ({', '.join(LEARNED_MEMORIES)})"
+        if key == "no-skills" and not skills(self.lineage.replayed):
+            return "the final harness has no skill"
+        if key == "peak" and self.lineage.config.protocol != "published":
+            return "the held-out protocol takes the final harness, never the best round"
         if key in ("matcher", "scripted", "expert"):
             env = self.rollout.make_env()
             try:
@@ -223,6 +229,9 @@ class _Controls:
         model, slow = lineage.config.model, plan.seed_tasks or plan.tasks
         if key in TWINNED:
             spec, tasks = (lineage.seed, slow) if key == "seed" else (lineage.final, plan.tasks)
+            if key == "peak":
+                spec, which = self._peak()
+                label = f"{label}: {which}"
             name = label.partition(",")[0]
             twins = [Row(f"{key} {twin}", f"{name}, twin {twin}", spec, twin, 1, tasks) for twin in TWINS]
             return [Row(key, label, spec, model, plan.attempts, tasks), *twins]
@@ -233,14 +242,17 @@ class _Controls:
         if key in ("noop", "random-edits"):
             spec, spent = self._control_evolution(key)
             return [Row(key, f"{label} ({spent})", spec, model, 1, slow)]
-        if key in ("no-memory", "no-memory-random"):
-            return [Row(key, label, without_memories(lineage.final), model if key == "no-memory" else "random", 1, plan.tasks)]
+        if key == "no-skills":
+            return [Row(key, label, without_skills(lineage.final), model, 1, plan.tasks)]
         if key == "best-of-n":
             attempts, much = equal_attempts(lineage, plan)
             label = f"seed harness, best of {attempts} attempts, chosen by an oracle; {much} {plan.equal} as the evolution"
             return [Row(key, label, lineage.seed, model, attempts, slow)]
         if key == "incremental":
-            return [Row(f"incremental {edit.id}", f"after {edit.label}", edit.after, model, 1, plan.tasks) for edit in lineage.edits[:-1]]
+            attempts = plan.attempts if lineage.config.protocol == "published" else 1
+            return [
+                Row(f"incremental {edit.id}", f"after {edit.label}", edit.after, model, attempts, plan.tasks) for edit in lineage.edits[:-1]
+            ]
         found = []
         for ablation in leave_one_out(lineage):
             if ablation.spec is None:
@@ -249,6 +261,17 @@ class _Controls:
             out = tuple(edit.id for edit in ablation.left_out)
             found.append(Row(f"ablation {ablation.edit.id}", ablation.label, ablation.spec, model, 1, plan.tasks, out))
         return found
+
+    def _peak(self) -> tuple[HarnessSpec, str]:
+        """Return the harness of the best round and what it is: most tasks solved in any attempt; of equals the first."""
+        edits, tasks, attempts = self.lineage.edits, self.plan.tasks, self.plan.attempts
+        harnesses = [(self.lineage.seed, "the seed harness"), *((edit.after, f"after {edit.label}") for edit in edits)]
+        keys = ["seed", *(f"incremental {edit.id}" for edit in edits[:-1]), *(["final"] if edits else [])]
+        played = [
+            self._play(Row(key, which, spec, self.lineage.config.model, attempts, tasks))
+            for key, (spec, which) in zip(keys, harnesses, strict=True)
+        ]
+        return harnesses[max(range(len(played)), key=lambda number: (sum((played[number].won_any or {}).values()), -number))]
 
     def _play(self, row: Row) -> PlayedRow:
         """Play a row, or find it in the run's store."""
@@ -321,10 +344,17 @@ def _text_of_env(rollout: RolloutConfig, name: str, otherwise: str) -> str:
         env.close()
 
 
-def without_memories(spec: HarnessSpec) -> HarnessSpec:
-    """Return a harness without its learned memories."""
-    for name, item in spec.components.items():
-        spec = spec.without(name) if item["use"] in LEARNED_MEMORIES else spec
+def skills(spec: HarnessSpec) -> list[str]:
+    """Return the ids of a harness's components, those of its adaptations and variants included, that hold what demonstrations taught."""
+    documents = [spec.document, *(apply(spec.document, item["patch"]) for key in HOLD_PATCHES for item in spec.document.get(key, ()))]
+    held = {name: item["use"] for document in documents for name, item in document["components"].items()}
+    return [name for name, use in held.items() if find(use).__module__.startswith(SKILLS)]
+
+
+def without_skills(spec: HarnessSpec) -> HarnessSpec:
+    """Return a harness without its skills: prompts, examples, tools, memory as text and decoding alone."""
+    for name in skills(spec):
+        spec = spec.without(name)
     return spec
 
 

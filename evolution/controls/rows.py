@@ -12,18 +12,19 @@ BASELINES = {
     "final": "evolved harness, the run's policy",
     "noop": "evolution with empty edits, same budget",
     "random-edits": "evolution with random edits, same budget",
-    "no-memory": "evolved harness without memory of places, the run's policy",
-    "no-memory-random": "evolved harness without memory of places, random choice",
+    "no-skills": "evolved harness without its skills, the run's policy",
     "best-of-n": "seed harness, best of several attempts, chosen by an oracle; as many episodes or tokens as the evolution",
     "matcher": "evolved harness, executor with goals read by words and letter trigrams",
     "scripted": "the environment's own policy, which sees what an agent sees",
     "expert": "expert (privileged: knows the state)",
     "ablation": "evolved harness without one edit",
     "incremental": "incremental ablation: the harness after each shipped edit",
+    "peak": "harness of the best round, chosen on the tasks of this table",
 }
 """Keys of the rows, with their labels, in the order in which they are played. An environment whose own policy has a name says it in
-`online_label`. `seed` and `final` bring the rows of their twins with them: `final echo` and the like."""
-TWINNED = ("seed", "final")
+`online_label`. Those of `TWINNED` bring the rows of their twins with them: `final echo` and the like. `peak` is of the published
+protocol alone."""
+TWINNED = ("seed", "final", "peak")
 """Rows that stand beside their twins."""
 SLOW = ("best-of-n", "random-edits")
 """Rows that may take longer than the evolution did: as many episodes, and all at the pace of the seed harness."""

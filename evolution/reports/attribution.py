@@ -59,6 +59,10 @@ class PlayedRow:
         any_of = {} if self.won_any is None else {"won_any": dict(self.won_any)}
         return {**self._head(), "won": dict(self.won), **any_of, **self._tail()}
 
+    def outcomes(self) -> dict[str, Any]:
+        """Return the outcomes by task: `first` of the first attempt, and `any` of all together, None where there was one attempt."""
+        return {"first": dict(self.won), "any": None if self.won_any is None or self.attempts == 1 else dict(self.won_any)}
+
     def in_table(self, seed: PlayedRow | None) -> dict[str, Any]:
         """Return the row as the table of controls has it: without outcomes, all but the seed's with its `gain` over the seed."""
         if self.key == "seed":

@@ -8,12 +8,12 @@ from __future__ import annotations
 import click
 
 from homebody.scripts.console import Console, check_target, json_written
-from homebody.scripts.options import PATH, json_out, server_settings, workers
+from homebody.scripts.options import PATH, SPLIT, json_out, server_settings, workers
 
 
 @click.command(short_help="Play a run's controls: seed, no-op, random edits, ablations, ...")
 @click.argument("run_dir", type=PATH, metavar="RUN_DIR")
-@click.option("--split", default="test", show_default=True, help="train, validation or test.")
+@click.option("--split", type=SPLIT, default="test", show_default=True, help="train, validation or test.")
 @click.option("--tasks", "n_tasks", type=click.IntRange(min=1), metavar="N", help="The first N tasks of the split; without it all.")
 @click.option("--seed-tasks", type=click.IntRange(min=1), metavar="N",
               help="The same for the rows of the seed harness, which may be slow.  [default: as --tasks]")  # fmt: skip
@@ -21,8 +21,8 @@ from homebody.scripts.options import PATH, json_out, server_settings, workers
               help="Tries a task of the seed and the evolved harness; 2 adds pass@2.")  # fmt: skip
 @click.option("--equal", type=click.Choice(["episodes", "tokens"]), default="episodes", show_default=True,
               help="What best-of-n has as much of as the evolution had.")  # fmt: skip
-@click.option("--only", metavar="ROW,ROW", help="seed, final (each with its twins), noop, random-edits, no-memory, no-memory-random, "
-              "best-of-n, matcher, scripted, expert, ablation, incremental.  [default: all]")  # fmt: skip
+@click.option("--only", metavar="ROW,ROW", help="seed, final (each with its twins), noop, random-edits, no-skills, best-of-n, "
+              "matcher, scripted, expert, ablation, incremental, peak.  [default: all]")  # fmt: skip
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0),

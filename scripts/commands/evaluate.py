@@ -12,6 +12,7 @@ import click
 from homebody.scripts.console import Console, check_target, json_written
 from homebody.scripts.options import (
     PATH,
+    SPLIT,
     cluster,
     end_with,
     env_kwargs,
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Play many tasks and say how many are solved.")
 @where
-@click.option("--split", default="test", show_default=True, help="train, validation or test (ALFWorld: valid_seen, valid_unseen too).")
+@click.option(
+    "--split", type=SPLIT, default="test", show_default=True, help="train, validation or test (ALFWorld: valid_seen, valid_unseen too)."
+)
 @harness_option
 @no_adaptation
 @without

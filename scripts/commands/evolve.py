@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 @click.option("--objective", type=click.Choice(["model", "success"]),
               help="model, unless a control decides: an edit must gain as much with the model as its best twin gains without; "
               "success: whoever decides.")  # fmt: skip
+@click.option("--protocol", type=click.Choice(["held-out", "published"]), default="held-out", show_default=True,
+              help="published: evolve and gate on the test tasks themselves, as the publication does; what is gained on them says "
+              "nothing of other tasks.")  # fmt: skip
 @click.option("--rounds", type=click.IntRange(1, 100), default=6, show_default=True, metavar="N", help="Most rounds.")
 @click.option("--proposer", default="rules", show_default=True, metavar="P",
               help="rules, llm, gepa, a control (random, noop), or your own module:callable.")  # fmt: skip
@@ -78,7 +81,7 @@ if TYPE_CHECKING:
 @json_out
 def evolve(
     env_id: str, data_dir: str | None, env_args: tuple[str, ...], max_steps: int, model: str, harness: str, run_dir: str,
-    objective: str | None, rounds: int, proposer: str, proposer_model: str | None, proposer_n_ctx: int | None,
+    objective: str | None, protocol: str, rounds: int, proposer: str, proposer_model: str | None, proposer_n_ctx: int | None,
     proposer_timeout_s: float | None, candidates: int, train_tasks: int, validation_tasks: int, growth: int,
     exploration_steps: int, gate: str, isolation: str, budget_episodes: int | None, budget_tokens: int | None,
     budget_minutes: float | None, approve: bool, workers: int, cluster: str | None, seed: int, n_ctx: int | None, n_threads: int,
@@ -88,7 +91,8 @@ def evolve(
 
     The final harness is the last one shipped whose model is worth something on validation tasks: its success is above that of the best
     twin, which plays the harness without a model, with 90% confidence. Without such a one a run ends with its seed and says so. With
-    --objective success it is the last one shipped, and its results are marked so.
+    --objective success it is the last one shipped, and its results are marked so. --protocol published takes test tasks in place of both,
+    and its results are marked so, too.
 
     The result is RUN_DIR/final.json, a harness file for evaluate and run. A run ends before its last round when the proposer has no edit
     left, after three rounds in a row without anything new to play, or when a budget is spent; then the harness is what was shipped so
@@ -114,6 +118,7 @@ def evolve(
         model=model,
         harness=harness,
         objective=objective,
+        protocol=protocol,
         proposer=proposer,
         proposer_model=proposer_model,
         proposer_n_ctx=proposer_n_ctx,

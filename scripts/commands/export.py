@@ -8,14 +8,16 @@ from __future__ import annotations
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
-from homebody.scripts.options import PATH, json_out
+from homebody.scripts.options import PATH, SPLIT, json_out
 
 
 @click.command(short_help="Write a run's episodes as records to train on.")
 @click.argument("run_dir", type=PATH, metavar="RUN_DIR")
 @click.option("--format", "form", required=True, type=click.Choice(["sft", "grpo"]), help="sft: won episodes; grpo: all of them.")
 @click.option("--out", required=True, type=PATH, metavar="FILE", help="The file, one JSON object a line.")
-@click.option("--split", default="train", show_default=True, help="Only tasks of this split; whatever but train is for you to decide.")
+@click.option(
+    "--split", type=SPLIT, default="train", show_default=True, help="Only tasks of this split; whatever but train is for you to decide."
+)
 @click.option("--model", metavar="MODEL", help="Whose tokens to write.  [default: the run's own]")
 @click.option("--episodes", type=click.IntRange(min=1), metavar="N", help="Most records.")
 @click.option("--data-dir", type=PATH, metavar="DIR", help="Where the game files lie now, if elsewhere than in the run.")

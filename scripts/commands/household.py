@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from homebody.scripts.console import Console, check_target, json_written, write_json
-from homebody.scripts.options import DEFAULT_ENV, PATH, Group, json_out, model_settings, options, policy_option
+from homebody.scripts.options import DEFAULT_ENV, PATH, SPLIT, Group, json_out, model_settings, options, policy_option
 
 house_parameters = options(
     click.option("--room", "rooms", multiple=True, metavar="ROOM", help="Kind of house: kitchen, livingroom, bedroom, bathroom, home."),
@@ -38,7 +38,9 @@ def household() -> None:
 
 @household.command("export", short_help="Write houses as ALFWorld's own game files.")
 @click.option("--out", required=True, type=PATH, metavar="DIR", help="Data folder; made where it is missing.")
-@click.option("--split", "splits", multiple=True, metavar="S", help="train, validation or test; all three by default. Can be repeated.")
+@click.option(
+    "--split", "splits", type=SPLIT, multiple=True, metavar="S", help="train, validation or test; all three by default. Can be repeated."
+)
 @click.option("--tasks", "n", type=int, metavar="N", help="Houses a split; by default 2000 to train, 200 to validate, 200 to test.")
 @house_parameters
 @json_out
@@ -84,7 +86,7 @@ def household_export(
 
 @household.command("readings", short_help="How many goals in other words a model reads right.")
 @policy_option
-@click.option("--split", default="test", show_default=True, help="train, validation or test.")
+@click.option("--split", type=SPLIT, default="test", show_default=True, help="train, validation or test.")
 @click.option(
     "--goals", "n", type=click.IntRange(min=1), default=200, show_default=True, metavar="N", help="The first N goals of the split."
 )

@@ -8,14 +8,14 @@ from __future__ import annotations
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
-from homebody.scripts.options import end_with, env_kwargs, json_out, seed, where
+from homebody.scripts.options import SPLIT, end_with, env_kwargs, json_out, seed, where
 from homebody.scripts.terminal import echo
 from homebody.scripts.view import option
 
 
 @click.command(short_help="Play a task yourself, in a window or a terminal.", context_settings={"default_map": {"max_steps": 50}})
 @where
-@click.option("--split", default="train", show_default=True, help="Split that the task is taken from.")
+@click.option("--split", type=SPLIT, default="train", show_default=True, help="Split that the task is taken from.")
 @click.option("--task", "task_id", metavar="ID", help="Task id; without it the task at --index of the split.")
 @click.option("--index", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Which task of the split, from 0.")
 @seed

@@ -11,6 +11,7 @@ import click
 
 from homebody.scripts.console import Console, check_target, write_json
 from homebody.scripts.options import (
+    SPLIT,
     end_with,
     env_kwargs,
     harness_option,
@@ -28,7 +29,7 @@ from homebody.scripts.view import option
 
 @click.command(short_help="Play one task and print the episode.")
 @where
-@click.option("--split", default="test", show_default=True, help="Split that the task is taken from.")
+@click.option("--split", type=SPLIT, default="test", show_default=True, help="Split that the task is taken from.")
 @click.option("--task", "task_id", metavar="ID", help="Task id; without it the task at --index of the split.")
 @click.option("--index", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Which task of the split, from 0.")
 @harness_option

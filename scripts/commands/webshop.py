@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
-from homebody.scripts.options import PATH, Group, json_out, options
+from homebody.scripts.options import PATH, SPLIT, Group, json_out, options
 
 shop_parameters = options(
     click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of upstream's files; without it the catalogue is built in."),
@@ -33,7 +33,7 @@ def webshop() -> None:
 @webshop.command("serve", short_help="The shop as a website on this machine.")
 @shop_parameters
 @goals_parameter
-@click.option("--split", default="test", show_default=True, metavar="S", help="Which errands: train, validation or test.")
+@click.option("--split", type=SPLIT, default="test", show_default=True, metavar="S", help="Which errands: train, validation or test.")
 @click.option("--task", "tasks", multiple=True, metavar="ID", help="This errand alone. Can be repeated; they come in turn.")
 @click.option("--hide-score", is_flag=True, help="Do not show the score after a purchase.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, metavar="N", help="Where; 0 takes a free one.")
@@ -59,7 +59,7 @@ def webshop_serve(split: str, tasks: tuple[str, ...], hide_score: bool, port: in
 
 @webshop.command("catalogue", short_help="What the shop sells, and how hard it is to buy in.")
 @shop_parameters
-@click.option("--split", default="test", show_default=True, metavar="S", help="Errands to measure with.")
+@click.option("--split", type=SPLIT, default="test", show_default=True, metavar="S", help="Errands to measure with.")
 @click.option("--tasks", "n", type=int, default=100, show_default=True, metavar="N", help="How many of them.")
 @click.option("--out", type=PATH, metavar="DIR", help="Write the built-in catalogue as upstream's files there.")
 @json_out

@@ -19,7 +19,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final, Literal, get_args
 
-from homebody.envs.core import EnvError, did_you_mean
+from homebody.envs.core import HELD_OUT, EnvError, did_you_mean
 from homebody.envs.household.engine.problem import Goal, GoalKind
 
 Goals = Literal["plain", "said"]
@@ -76,13 +76,13 @@ def say_goal(goal: Goal, split: str, seed: str) -> str:
 
     Args:
         goal: What must hold at the end. A kind that the tables lack keeps the game's own word.
-        split: One of `SPLITS`: which wordings and names may occur.
+        split: One of `SPLITS`, or `FINAL`, which has those of the test: which wordings and names may occur.
         seed: What tells sentences of one goal apart, as a task id.
     """
     words = read_words()
     key = f"goal/{VERSION}/{split}/{seed}/{int(goal.kind)}/{goal.object}/{goal.target}"
     draws = _DRAWS.unpack(hashlib.sha256(key.encode()).digest())
-    wordings = words.wordings[goal.kind, split]
+    wordings = words.wordings[goal.kind, "test" if split in HELD_OUT else split]
     wording = wordings[draws[0] % len(wordings)]
     thing = _pick(words.things, goal.object, split, draws[1], draws[2])
     place = _pick(words.things if goal.kind == GoalKind.LIGHT else words.places, goal.target, split, draws[3], draws[4])
@@ -175,7 +175,7 @@ def _pick(table: Mapping[str, Mapping[str, tuple[Name, ...]]], kind: str, split:
     row = table.get(kind)
     if row is None:
         return _name(kind.lower(), "in")
-    names = row["test" if split == "test" and which < _NEW_NAME * 2**16 else "train"]
+    names = row["test" if split in HELD_OUT and which < _NEW_NAME * 2**16 else "train"]
     return names[draw % len(names)]
 
 

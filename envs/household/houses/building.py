@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from homebody.envs.core import HELD_OUT
 from homebody.envs.household.engine.problem import Goal, GoalKind, Problem, Receptacle
 from homebody.envs.household.engine.vocabulary import can_contain, object_flags, receptacle_kinds, room_plans
 from homebody.envs.household.houses.furniture import Dice, Ids, Room, adopt_habits, furnish, location_id, stock
@@ -96,7 +97,7 @@ def build(split: str, kind: GoalKind, name: str, style: HouseStyle, task_id: str
             adopt_habits(room, plan_dice)
     else:
         rooms = _furnish(name, style.size, dice, ids)
-    goal, goal_room = _choose_goal(kind, rooms, dice, split == "test" if style.holdout in ("pairs", "both") else None)
+    goal, goal_room = _choose_goal(kind, rooms, dice, split in HELD_OUT if style.holdout in ("pairs", "both") else None)
     _scatter(rooms, goal, goal_room, style.clutter * (_HOME_SIZE if name == "home" else 1.0), dice, ids)
     _distract(rooms, goal, style.distractors, dice, ids)
     receptacles = tuple(

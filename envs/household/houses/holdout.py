@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import Final, Literal, get_args
 
+from homebody.envs.core import HELD_OUT
 from homebody.envs.household.engine.problem import Goal
 
 Holdout = Literal["rooms", "pairs", "both"]
@@ -22,8 +23,8 @@ _SALT: Final = "pair/7"
 
 
 def layouts(split: str) -> range:
-    """Return the numbers of the layouts that a split draws on: 1 to `N_LAYOUTS`, and the next `N_LAYOUTS` for the test."""
-    return range(N_LAYOUTS + 1, 2 * N_LAYOUTS + 1) if split == "test" else range(1, N_LAYOUTS + 1)
+    """Return the numbers of the layouts that a split draws on: 1 to `N_LAYOUTS`, and the next `N_LAYOUTS` for those held out."""
+    return range(N_LAYOUTS + 1, 2 * N_LAYOUTS + 1) if split in HELD_OUT else range(1, N_LAYOUTS + 1)
 
 
 def is_reserved_pair(goal: Goal) -> bool:

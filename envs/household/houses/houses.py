@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from homebody.envs.core import SPLITS, EnvError, TaskCountError, TaskSpec, UnknownSplitError, did_you_mean
+from homebody.envs.core import FINAL, SPLITS, EnvError, TaskCountError, TaskSpec, UnknownSplitError, did_you_mean
 from homebody.envs.household.engine.problem import TASK_TYPES, GoalKind, Problem
 from homebody.envs.household.goals.said import Goals, check_goals, say_goal, split_suffix
 from homebody.envs.household.houses.building import ROOMS, TASK_ROOMS, House, HouseStyle, build
@@ -19,7 +19,7 @@ from homebody.envs.household.houses.holdout import HOLDOUTS, Holdout
 KINDS: Final = tuple(kind.name.lower() for kind in GoalKind)
 """Short names of `TASK_TYPES`, as task ids have them: place, light, clean, heat, cool, two."""
 
-DEFAULT_TASKS: Final = {"train": 2000, "validation": 200, "test": 200}
+DEFAULT_TASKS: Final = {"train": 2000, "validation": 200, "test": 200, FINAL: 200}
 """How many tasks a split lists unless told otherwise."""
 
 MOST_TASKS: Final = 1_000_000
@@ -141,10 +141,10 @@ class HouseSource:
         """Return the first `n` tasks of a split, or `DEFAULT_TASKS[split]`.
 
         Raises:
-            UnknownSplitError: `split` is none of `SPLITS`.
+            UnknownSplitError: `split` is none of `SPLITS`, nor `FINAL`.
             TaskCountError: `n` is no positive whole number, or more than `MOST_TASKS`.
         """
-        if split not in SPLITS:
+        if split not in DEFAULT_TASKS:
             raise UnknownSplitError(split, SPLITS)
         if n is None:
             n = DEFAULT_TASKS[split]
@@ -196,7 +196,7 @@ def parse_house_id(task_id: str) -> tuple[str, str, GoalKind, int]:
     if match is None:
         raise HouseIdError(task_id, "wrong form")
     split, room, kind_name, number = match.groups()
-    if split not in SPLITS:
+    if split not in DEFAULT_TASKS:
         raise UnknownSplitError(split, SPLITS)
     for what, name, known in (("room", room, ROOMS), ("kind of task", kind_name, KINDS)):
         if name not in known:

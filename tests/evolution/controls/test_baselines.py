@@ -18,7 +18,7 @@ from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls import baselines as module
 from homebody.evolution.controls import cost
-from homebody.evolution.controls.baselines import play_controls, without_memories
+from homebody.evolution.controls.baselines import play_controls, skills, without_skills
 from homebody.evolution.controls.cost import MOST_ATTEMPTS, equal_attempts, mean_of_seed, needed_s
 from homebody.evolution.controls.evaluation import evaluate
 from homebody.evolution.controls.markdown import controls_markdown
@@ -44,10 +44,9 @@ def rows(result: dict[str, Any]) -> dict[str, Any]:
 def test_every_row_is_played_or_left_out_with_a_reason(played: Any) -> None:
     _, result, _ = played
     twins = {f"{key} {name}" for key in ("seed", "final") for name in ("no-model", "random", "echo", "executor")}
-    assert set(rows(result)) == {"seed", "final", *twins, "noop", "random-edits", "best-of-n", "ablation r1c1"}
+    assert set(rows(result)) == {"seed", "final", *twins, "noop", "random-edits", "no-skills", "best-of-n", "ablation r1c1"}
     assert result["skipped"] == {
-        "no-memory": "the final harness has no learned memory of places (location_memory)",
-        "no-memory-random": "the final harness has no learned memory of places (location_memory)",
+        "peak": "the held-out protocol takes the final harness, never the best round",
         "matcher": "the environment has no reader of goals",
         "scripted": "the environment has no scripted",
         "expert": "the environment has no expert",
@@ -231,14 +230,17 @@ def test_errors_of_some_episodes_are_counted_and_played_again(
     assert [(again[key]["n"], again[key]["errors"]) for key in ("seed", "final")] == [(2, 0), (2, 0)]
 
 
-def test_learned_memories_are_left_out_and_the_harnesses_in_between_played(baseline: Any, tmp_path: Path) -> None:
+def test_skills_are_left_out_and_the_harnesses_in_between_played(baseline: Any, tmp_path: Path) -> None:
     run_dir = Path(shutil.copytree(baseline.run_dir, tmp_path / "run"))
     lineage = read_lineage(run_dir)
     assert lineage.replayed.id_of("location_memory")
-    result = play_controls(run_dir, Plan(only=("no-memory", "no-memory-random", "incremental", "scripted", "expert"), tasks=2))
-    assert {"no-memory", "no-memory-random", "incremental r1c1", "scripted", "expert"} <= set(rows(result))
+    result = play_controls(run_dir, Plan(only=("no-skills", "incremental", "scripted", "expert"), tasks=2))
+    assert {"no-skills", "incremental r1c1", "scripted", "expert"} <= set(rows(result))
     assert rows(result)["expert"]["success"] <= 1.0
-    assert without_memories(lineage.replayed).id_of("location_memory") is None
+    assert {lineage.replayed.components[name]["use"] for name in skills(lineage.replayed)} >= {"location_memory"}
+    bare = without_skills(lineage.replayed)
+    assert not [item for item in bare.components.values() if item["use"] in ("location_memory", "learned_plan", "open_and_compare")]
+    assert rows(result)["no-skills"]["behaviour_hash"] == bare.behaviour_hash
 
 
 def test_a_run_that_shipped_nothing_has_no_ablation(tmp_path: Path) -> None:
@@ -335,3 +337,22 @@ def test_rows_without_a_model_say_nothing_of_one(played: Any) -> None:
     assert (final["model_value"], final["model_value_why"], final["model_share"]) == (None, "no-model is no model", None)
     assert "twin" not in controls_markdown(result).partition("**: gain")[0].rpartition("**")[2]
     assert "model_value" not in controls_markdown(result)
+
+
+def test_the_published_protocol_evolves_on_test_tasks_and_takes_the_best_round(tmp_path: Path, quarry: Any) -> None:
+    config = EvolveConfig(
+        "Quarry-v0", "no-model", "generic-act", env_kwargs={"types": ["bring", "wash"]}, max_steps=8, rounds=3, candidates=4,
+        train_tasks=12, validation_tasks=12, growth=1, exploration_steps=6000, objective="success", protocol="published",
+    )  # fmt: skip
+    evolve(config, tmp_path)
+    assert {task.partition("/")[0] for task in quarry.played} == {"test"}
+    result = play_controls(tmp_path, Plan(attempts=2, only=("seed", "incremental", "final", "peak")))
+    found = rows(result)
+    tried = {name: row["pass_at_k"]["2"] for name, row in found.items() if name in ("seed", "final") or name.startswith("incremental")}
+    assert found["peak"]["pass_at_k"]["2"] == max(tried.values()) == 1.0
+    assert set(found["peak"]["twins"]) == {"no-model", "random", "echo", "executor"}
+    first = result["outcomes"]["peak"]["any"]
+    assert sum(first.values()) / len(first) == found["peak"]["pass_at_k"]["2"]
+    # The checks that no task of the test was seen would all fail, by design.
+    assert [finding["check"] for finding in result["audit"]] == ["policy", "replay", "masks"]
+    assert all(finding["ok"] for finding in result["audit"])
