@@ -53,7 +53,7 @@ class Cluster:
     """Actors on a Ray cluster; an `Executor`.
 
     Args:
-        stage: what each actor makes.
+        config: what each actor makes.
         address: HOST:PORT of the head node, or `auto` for the cluster that this machine is part of.
         actors: number of them, one processor each.
 
@@ -61,7 +61,7 @@ class Cluster:
         ClusterError: Ray is not installed, or there is no cluster at the address.
     """
 
-    def __init__(self, stage: RolloutConfig, address: str, actors: int) -> None:
+    def __init__(self, config: RolloutConfig, address: str, actors: int) -> None:
         try:
             ray: Any = importlib.import_module("ray")
         except ImportError:
@@ -81,7 +81,7 @@ class Cluster:
             ray.shutdown()
             raise ClusterError(f"--workers is {actors}, and the cluster has {n_free} free processors; give as many at most")
         self._kind = ray.remote(num_cpus=1, max_restarts=0, max_concurrency=1)(_Actor)
-        self._stage, self._path = stage, [place for place in sys.path if place]
+        self._config, self._path = config, [place for place in sys.path if place]
         self._busy: dict[Any, int] = {}
         """Jobs that each actor has; one that is not ready yet is not among them."""
         self._starting: dict[Any, Any] = {}
@@ -109,7 +109,7 @@ class Cluster:
         self._ray.shutdown()
 
     def _start(self) -> None:
-        actor = self._kind.remote(self._stage, self._path)
+        actor = self._kind.remote(self._config, self._path)
         self._starting[actor.ready.remote()] = actor
 
     def _run(self) -> None:
@@ -218,9 +218,9 @@ class _Task:
 class _Actor:
     """What plays on the cluster."""
 
-    def __init__(self, stage: RolloutConfig, path: Sequence[str]) -> None:
+    def __init__(self, config: RolloutConfig, path: Sequence[str]) -> None:
         sys.path += [place for place in path if place not in sys.path]  # The user's own modules are found as they are here.
-        self._seat = stage.take_seat()
+        self._seat = config.take_seat()
 
     def ready(self) -> None:
         """Answer when the model is loaded."""

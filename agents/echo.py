@@ -117,7 +117,7 @@ class _Mention:
     start: int
     end: int
     command: str
-    is_literal: bool
+    is_exact: bool
     """Whether it stands there letter by letter."""
 
 
@@ -196,7 +196,7 @@ class _Forms:
             nexts = [*(run[0].start for run in runs[1:]), end]
             for run, before, after in zip(runs, edges, nexts, strict=False):
                 # A command in other letters than those around it stands out.
-                mark = "\0" if run[0].is_literal else "\1"
+                mark = "\0" if run[0].is_exact else "\1"
                 context = f"{text[before : run[0].start]}{mark}{text[run[-1].end : after]}"
                 first, last = (text.count("\n", 0, at) for at in (run[0].start, run[-1].end))
                 rows.append(_Row(_BLANK.sub("", context), tuple(mention.command for mention in run), any(is_new[first : last + 1])))
@@ -247,7 +247,7 @@ def _is_even(text: str, listed: Sequence[_Mention]) -> bool:
     """Tell whether the same stands between any two commands of a list, and nothing else around it in its lines."""
     gaps = [text[one.end : other.start] for one, other in pairwise(listed)]
     head, line, tail = gaps[0].partition("\n")
-    if len({_BLANK.sub("", gap) for gap in gaps}) > 1 or len({mention.is_literal for mention in listed}) > 1:
+    if len({_BLANK.sub("", gap) for gap in gaps}) > 1 or len({mention.is_exact for mention in listed}) > 1:
         return False
     if not line:
         return True

@@ -134,7 +134,7 @@ def run_episode(
         behaviour_hash=spec.behaviour_hash,
         policy=policy.name,
         opening=episode.shown.opening,
-        goal=episode.shown.said,
+        goal=episode.shown.stated_goal,
         trace=tuple(episode.trace),
         invalid_actions=sum(not step.accepted for step in episode.trace),
         activations=dict(sorted(harness.activations.items())),
@@ -147,7 +147,7 @@ def run_episode(
         usage=asdict(policy.usage - before),
         variant=episode.variant,
         strict=episode.strict,
-        reading=episode.shown.goal if episode.shown.goal != episode.shown.said else None,
+        reading=episode.shown.goal if episode.shown.goal != episode.shown.stated_goal else None,
         questions=inquiry.take() or None,
     )
 
@@ -201,7 +201,7 @@ class _Episode:
         if self.shadow is not None:
             self.shadow.open(Transcript(info["goal"], opening, admissible, slot_lines, goal))
         if self.on_start:
-            self.on_start(self.shown.said, opening)
+            self.on_start(self.shown.stated_goal, opening)
         self.strict = info.get("success_strict")
         self.boundary = "task_start"
         self._route()

@@ -36,15 +36,15 @@ class Pool:
     """Worker processes, started by spawn; an `Executor`.
 
     Args:
-        stage: what each of them makes.
+        config: what each of them makes.
         workers: number of them.
     """
 
-    def __init__(self, stage: RolloutConfig, workers: int) -> None:
+    def __init__(self, config: RolloutConfig, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
         end, self._workers_end = context.Pipe(duplex=False)
         with uninterrupted():  # It starts the process that cleans up after the pool.
-            self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(stage, end))
+            self._pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(config, end))
 
     def submit(self, job: Job, halt: threading.Event) -> Future[EpisodeRecord]:
         """Return the future of a job's record; `halt` ends none that is in play, `close` does."""
@@ -77,12 +77,12 @@ def uninterrupted() -> Iterator[None]:
 _seat: Seat | None = None
 
 
-def _start_worker(stage: RolloutConfig, end: Connection) -> None:
+def _start_worker(config: RolloutConfig, end: Connection) -> None:
     global _seat
     threading.Thread(target=_end_with_parent, args=(end,), daemon=True).start()
     for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    _seat = stage.take_seat()
+    _seat = config.take_seat()
 
 
 def _end_with_parent(end: Connection) -> None:

@@ -187,7 +187,7 @@ class EpisodeRecord:
     variant: str | None = None
     """Name of the harness's variant that played; None, and not written, where the harness itself did."""
     strict: bool | None = None
-    """Whether it was won to the letter, where the environment says so (`info["success_strict"]`); elsewhere None, and not written."""
+    """Whether it was won exactly, where the environment says so (`info["success_strict"]`); elsewhere None, and not written."""
     reading: str | None = None
     """The goal as the harness read it; None, and not written, where that is the goal as it was said."""
     questions: tuple[Question, ...] | None = None

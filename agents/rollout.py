@@ -133,14 +133,14 @@ class Seat:
     """What plays one episode at a time: an environment and a policy.
 
     Args:
-        stage: where to play; the environment is made here.
+        config: where to play; the environment is made here.
         policy: who plays where the job names nobody else.
     """
 
-    def __init__(self, stage: RolloutConfig, policy: Policy) -> None:
-        self._max_steps = stage.max_steps
+    def __init__(self, config: RolloutConfig, policy: Policy) -> None:
+        self._max_steps = config.max_steps
         with _making:
-            self._env = stage.make_env()
+            self._env = config.make_env()
         self.policy = policy
 
     def play(
@@ -193,10 +193,10 @@ class Executor(Protocol):
 
 
 class Rollouts:
-    """A stage with its workers; a context manager.
+    """The workers of a configuration; a context manager.
 
     Args:
-        stage: where to play. A model on a server plays as many episodes at a time as its `concurrency` says; a policy without a model
+        config: where to play. A model on a server plays as many episodes at a time as its `concurrency` says; a policy without a model
             plays one at a time.
         workers: number of processes; 1 plays in this process.
         cluster: the address of a Ray cluster on which so many actors play instead; see `homebody.agents.cluster`.
@@ -206,14 +206,14 @@ class Rollouts:
         BadRequestError: several episodes are to be in flight, and the model is in this process, or there are several processes.
     """
 
-    def __init__(self, stage: RolloutConfig, workers: int = 1, cluster: str | None = None) -> None:
-        if stage.concurrency > 1 and workers > 1:
-            raise BadRequestError("--workers", workers, f"1 with --concurrency {stage.concurrency}, whose episodes one process plays")
-        self.stage = stage
-        self.policy = stage.make_policy(1 if workers == 1 else 1 + workers)
+    def __init__(self, config: RolloutConfig, workers: int = 1, cluster: str | None = None) -> None:
+        if config.concurrency > 1 and workers > 1:
+            raise BadRequestError("--workers", workers, f"1 with --concurrency {config.concurrency}, whose episodes one process plays")
+        self.config = config
+        self.policy = config.make_policy(1 if workers == 1 else 1 + workers)
         """The policy of this process: plays when there is one worker, and names the fingerprint."""
         self._executor = self._start(workers, cluster)
-        self._seat = Seat(stage, self.policy) if workers == 1 and cluster is None else None
+        self._seat = Seat(config, self.policy) if workers == 1 and cluster is None else None
 
     def __enter__(self) -> Rollouts:
         return self
@@ -223,17 +223,17 @@ class Rollouts:
 
     def _start(self, workers: int, cluster: str | None) -> Executor | None:
         if cluster is not None:
-            return Cluster(self.stage, cluster, workers)
+            return Cluster(self.config, cluster, workers)
         if workers > 1:
-            return Pool(self.stage, workers)
-        if self.stage.concurrency == 1 or not isinstance(self.policy, ModelPolicy):
+            return Pool(self.config, workers)
+        if self.config.concurrency == 1 or not isinstance(self.policy, ModelPolicy):
             return None
         backend = self.policy.backend
         if not isinstance(backend, Shared):
             backend.close()
             allowed = "1 with a model in this process; --workers plays several episodes at a time"
-            raise BadRequestError("--concurrency", self.stage.concurrency, allowed)
-        return Threads(self.stage.concurrency, lambda: Seat(self.stage, ModelPolicy(backend.share())))
+            raise BadRequestError("--concurrency", self.config.concurrency, allowed)
+        return Threads(self.config.concurrency, lambda: Seat(self.config, ModelPolicy(backend.share())))
 
     def close(self) -> None:
         """End the workers and free the model."""

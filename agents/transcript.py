@@ -28,7 +28,7 @@ class Transcript:
     """
 
     def __init__(self, goal: str, opening: str, admissible: tuple[str, ...], slot_lines: tuple[str, ...] = (), reading: str = "") -> None:
-        self.said, self.goal = goal, reading or goal
+        self.stated_goal, self.goal = goal, reading or goal
         """The goal as it was said, and as the harness reads it."""
         self.opening = self.env_text = opening
         """The first and the last observation of the environment."""
@@ -103,15 +103,15 @@ class Transcript:
         return messages
 
     def _first(self) -> str:
-        if self.said in self.opening:
+        if self.stated_goal in self.opening:
             return self.opening + self._reading()
         return f"{self._goal()}\n\n{self.opening}"
 
     def _goal(self) -> str:
-        return f"Goal: {self.said}{self._reading()}"
+        return f"Goal: {self.stated_goal}{self._reading()}"
 
     def _reading(self) -> str:
-        return f"\n(that is: {self.goal})" if self.goal != self.said else ""
+        return f"\n(that is: {self.goal})" if self.goal != self.stated_goal else ""
 
     def _candidates(self, admissible: tuple[str, ...]) -> tuple[str, ...]:
         """The commands on offer at first; a free slot of one line is filled with the goal, so that each can be sent as it stands."""
@@ -125,7 +125,7 @@ def _written(turn: Turn) -> tuple[dict[str, Any], Message]:
 
 def _brief(turn: Turn, reading: Reading) -> Turn:
     """Return a past turn as one in which the model wrote the command alone, with the mark by which it is read."""
-    return replace(turn, reply=reading.marked(turn.command) if turn.reply else "", said="")
+    return replace(turn, reply=reading.marked(turn.command) if turn.reply else "", text="")
 
 
 def _called(turn: Turn, number: int, field: str) -> tuple[dict[str, Any], Message]:
@@ -133,4 +133,4 @@ def _called(turn: Turn, number: int, field: str) -> tuple[dict[str, Any], Messag
     call_id = f"call{number % 100_000:05d}"  # Some templates want nine letters and digits.
     function = {"name": TOOL_NAME, "arguments": {field: turn.command}}
     call = {"id": call_id, "type": "function", "function": function}
-    return {"role": "assistant", "content": turn.said, "tool_calls": [call]}, {"role": "tool", "tool_call_id": call_id, "name": TOOL_NAME}
+    return {"role": "assistant", "content": turn.text, "tool_calls": [call]}, {"role": "tool", "tool_call_id": call_id, "name": TOOL_NAME}

@@ -116,7 +116,7 @@ class EvolveConfig:
     """Prompt and generated tokens, the proposer's included, after which no further episode is begun; None sets no limit."""
     budget_minutes: float | None = None
     """Minutes of work, those before a resume included, after which no further episode is begun; None sets no limit. Such a run cannot be
-    repeated to the letter."""
+    repeated exactly."""
     patience: int = 3
     """Rounds in a row after which the run ends if none of their candidates was both new and fit to be played. A round that tries something
     new is never one of them: what ends a run is `rounds`, a budget, or a proposer with nothing left to propose."""

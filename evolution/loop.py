@@ -187,7 +187,7 @@ def _learn(player: Player, tasks: Sequence[TaskSpec]) -> TrainingStatistics:
     if not find_entry(config.proposer).learns or not config.exploration_steps:
         return TrainingStatistics()
     player.tell("explore", {"steps": config.exploration_steps, "tasks": len(tasks)})
-    env = player.rollouts.stage.make_env()
+    env = player.rollouts.config.make_env()
     statistics = learn(env, tasks, config.exploration_steps, config.seed)
     env.close()
     store.append("statistics", statistics.to_json())

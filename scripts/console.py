@@ -207,7 +207,7 @@ class Console:
             self.out.print(f"[yellow]{failure['kind']}[/] in {escape(failure['boundary'])}: {escape(failure['message'])}")
         verdict = "[bold green]won[/]" if record.won else "[bold red]not won[/]"
         if record.strict is not None:
-            verdict += f", reward {record.reward:.2f}{'' if record.strict else ', not to the letter'}"
+            verdict += f", reward {record.reward:.2f}{'' if record.strict else ', no exact match'}"
         refused = f", {record.invalid_actions} not possible" if record.invalid_actions else ""
         usage = record.usage
         adapted = f", adapted {len(record.adaptations)} times" if record.adaptations else ""
@@ -232,7 +232,7 @@ class Console:
         where = f"{result['env']} {result['split']}, {result['max_steps']} steps"
         self.out.print(f"[bold]{escape(result['harness'])}[/], {escape(result['policy'])}, {where}")
         is_graded = "success_strict" in result
-        table = Table("type", "n", "success", *(("reward", "to the letter") if is_graded else ()), box=None, pad_edge=False)
+        table = Table("type", "n", "success", *(("reward", "exact match") if is_graded else ()), box=None, pad_edge=False)
         for kind, row in result["by_type"].items():
             # Episodes of a type may all have failed, and then have no grades.
             grades = (f"{row['reward_mean']:.3f}", f"{100 * row['success_strict']:.1f}%") if "success_strict" in row else ()

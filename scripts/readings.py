@@ -24,7 +24,7 @@ EXAMPLES = 6
 """Training goals that a model is shown, one of each kind."""
 _PARTS = ("kind", "object", "target")
 
-Told = Callable[[int, int, str], None]
+Callback = Callable[[int, int, str], None]
 """Called with the goals read so far, those of all, and how the last one was read."""
 
 
@@ -45,7 +45,7 @@ def reading_harness() -> HarnessSpec:
     return HarnessSpec.from_json({"format": 2, "name": "reading", "components": {"read": {"use": "read_goal", "params": params}}})
 
 
-def read_goals(rollout: RolloutConfig, split: str, n: int | None, told: Told) -> dict[str, Any]:
+def read_goals(rollout: RolloutConfig, split: str, n: int | None, callback: Callback) -> dict[str, Any]:
     """Let a policy read the first `n` goals of a split; all where it is None.
 
     Returns:
@@ -72,7 +72,7 @@ def read_goals(rollout: RolloutConfig, split: str, n: int | None, told: Told) ->
             for part, is_right in zip(_PARTS, right, strict=True):
                 parts[part] += is_right
             readings.append({"task_id": task.task_id, "type": task.type, "said": info["goal"], "reading": reading, "right": all(right)})
-            told(number + 1, len(specs), "right" if all(right) else "wrong")
+            callback(number + 1, len(specs), "right" if all(right) else "wrong")
     finally:
         env.close()
         if hasattr(policy, "backend"):

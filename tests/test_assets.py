@@ -75,9 +75,9 @@ def test_evolved_harness_solves_what_the_seed_does_not() -> None:
     from homebody.agents.rollout import RolloutConfig
     from homebody.evolution.controls.evaluation import evaluate
 
-    stage = RolloutConfig("homebody/Household-v0", "no-model", 15)
+    config = RolloutConfig("homebody/Household-v0", "no-model", 15)
     seed, evolved = (
-        evaluate(stage, HarnessSpec.load(name), "validation", tasks=12)["success"] for name in ("household-act", "household-smollm2")
+        evaluate(config, HarnessSpec.load(name), "validation", tasks=12)["success"] for name in ("household-act", "household-smollm2")
     )
     assert evolved - seed >= 0.5
 

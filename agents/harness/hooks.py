@@ -33,7 +33,7 @@ class Turn:
     """What the model wrote, where the chat shows that in the place of the command; else empty."""
     thought: str = ""
     """What it thought before, whether the chat shows it or not."""
-    said: str = ""
+    text: str = ""
     """What it wrote before a call of a tool, where that gave the command."""
     is_summary: bool = False
     """Whether the observation is a summary of earlier steps. It stands before the turns that stay."""

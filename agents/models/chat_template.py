@@ -2,7 +2,7 @@
 
 Knows nothing of tokens. A boundary lies at each `CUT`, at the end of a system or user text that has none, and where a reply of the
 assistant begins: at the end of the prompt, that is where the next one will. So a step of an episode is one segment, from the reply to
-what came of it, and the end of one prompt is still there when the reply follows. White space before a boundary is kept as given, whatever
+the outcome, and the end of one prompt is still there when the reply follows. White space before a boundary is kept as given, whatever
 the template does, because the same message must give the same segment with and without the text after its `CUT`. A reply that is a call
 of a tool and no text has no boundary before it: it belongs to the segment in which the turn before it ends.
 

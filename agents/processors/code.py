@@ -249,7 +249,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "generation": _generation,
 }
 _JSON_WORDS = {
-    "history": "a list of {command, observation, reply, thought, said, is_summary}",
+    "history": "a list of {command, observation, reply, thought, text, is_summary}",
     "candidates": "a list of texts",
     "tools": "a list of texts",
     "prior": "a list of finite numbers",

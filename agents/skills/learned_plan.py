@@ -75,7 +75,7 @@ class LearnedPlan(Skill):
     name = "learned_plan"
     dimension = "memory"
     group = "learned_plan"
-    texts = ("said",)
+    texts = ("message",)
     schema = {
         **Skill.modes,
         "plans": {"type": "array", "items": PLAN, "default": [], "description": "one for each goal template met in training"},
@@ -90,7 +90,7 @@ class LearnedPlan(Skill):
             "default": True,
             "description": "whether a look that the agent has begun is ended before it searches elsewhere",
         },
-        "said": {
+        "message": {
             "type": "string",
             "default": "Goals like this one were reached in these steps: {steps}. What comes next is to {next}.",
             "description": "advise: what the model reads, with {steps} and {next}",
@@ -264,7 +264,7 @@ class LearnedPlan(Skill):
         assert self._goal is not None
         slots, steps = self._goal
         said = [self._told(step, slots) for step in steps]
-        return fill_blanks(self.params["said"], {"steps": "; ".join(said), "next": said[self._next]})
+        return fill_blanks(self.params["message"], {"steps": "; ".join(said), "next": said[self._next]})
 
     def _told(self, subgoal: Subgoal, slots: tuple[str, ...]) -> str:
         """Return a subgoal in words: instances that are known, else kinds."""

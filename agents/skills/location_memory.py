@@ -49,10 +49,10 @@ class LocationMemory(Skill):
     dimension = "memory"
     group = "location_memory"
     after = (*GUARDS, "action_prior", "location_prior")
-    texts = ("said",)
+    texts = ("message",)
     schema = {
         **Skill.modes,
-        "said": {
+        "message": {
             "type": "string",
             "default": "Where {thing} was found most often: {places}.",
             "description": "advise: what the model reads, with {thing} and {places}",
@@ -143,7 +143,7 @@ class LocationMemory(Skill):
         ranked = sorted(range(len(prior)), key=lambda i: (-prior[i], i))
         order = tuple(event.candidates[i] for i in ranked)
         said = list(dict.fromkeys(places[i] for i in ranked if hits.get(places[i])))[:TOLD]
-        text = fill(self.params["said"], {"thing": wanted, "places": ", ".join(said)}) if said else ""
+        text = fill(self.params["message"], {"thing": wanted, "places": ", ".join(said)}) if said else ""
         kept = shortlist(event.candidates, prior, order[:1])
         return Advice(text, tuple((command,) for command in order), kept)
 

@@ -121,10 +121,10 @@ class OpenAndCompare(Skill):
     dimension = "control"
     group = "open_and_compare"
     after = (*GUARDS, *PRIORS, "fill_slot")
-    texts = ("said",)
+    texts = ("message",)
     schema = {
         **Skill.modes,
-        "said": {
+        "message": {
             "type": "string",
             "default": "How well what was opened so far fits the goal, from 0 to 1: {worth}.",
             "description": "advise: what the model reads, with {worth}",
@@ -198,7 +198,7 @@ class OpenAndCompare(Skill):
         if command is None or command not in event.candidates:
             return None
         worth = "; ".join(f"{name} {value:.2f}" for name, value in self._worth.items() if self.params["weights"])
-        text = fill(self.params["said"], {"worth": worth}) if worth else ""
+        text = fill(self.params["message"], {"worth": worth}) if worth else ""
         return Advice(text, ((command,),), shortlist(event.candidates, event.prior, (command,)))
 
     def limit(self, event: BeforeModel, advice: Advice) -> Changes:

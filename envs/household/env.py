@@ -68,7 +68,7 @@ class HouseholdEnv(TextTaskEnv):
     Observation:
         `Text`: what the engine says. Everything an agent learns it has to read there; closed receptacles hide what is in them.
     Action:
-        `Text`: a command, as `take mug 1 from shelf 2`. Spaces around it are dropped, the rest is matched to the letter. Any other
+        `Text`: a command, as `take mug 1 from shelf 2`. Spaces around it are dropped, the rest is matched exactly. Any other
         value is answered by "Nothing happens." and costs a step.
     Reward:
         1.0 while the goal holds, else 0.0: a level, not an increment.
@@ -268,7 +268,7 @@ class HouseholdEnv(TextTaskEnv):
 
 
 class AlfWorldEnv(HouseholdEnv):
-    """ALFWorld's own games (`homebody/AlfWorld-v0`), reproduced to the letter.
+    """ALFWorld's own games (`homebody/AlfWorld-v0`), reproduced exactly.
 
     A task id is a game file's path below the data folder. Splits are `train`, `validation` and `test`; ALFWorld's names
     `valid_seen` (validation) and `valid_unseen` (test) are accepted too.

@@ -11,7 +11,7 @@ from homebody.envs.space import AnyText
 from homebody.envs.text_env import Picture, TextTaskEnv
 from homebody.envs.webshop.goals import baseline, expert
 from homebody.envs.webshop.goals.goals import GoalSource
-from homebody.envs.webshop.goals.shop import ShopConfig, ShopParameterError, open_stock
+from homebody.envs.webshop.goals.shop import ShopConfig, ShopParameterError, open_shop
 from homebody.envs.webshop.pages import render
 from homebody.envs.webshop.pages.pages import Page, PageView, Shop
 from homebody.envs.webshop.pages.snapshot import Place, VisitState
@@ -55,7 +55,7 @@ class WebShopEnv(TextTaskEnv):
     """What `scripted_policy` is, for tables."""
     metadata: dict[str, Any] = {**TextTaskEnv.metadata, "render_fps": 2}  # noqa: RUF012  # declared so by Gymnasium
     snapshots_share = "catalogue"
-    unpickled = ("stock", "_page", "_goal", "_visited", "_bought")
+    unpickled = ("goal_shop", "_page", "_goal", "_visited", "_bought")
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class WebShopEnv(TextTaskEnv):
             show_score: Whether the page after the purchase says the reward, as upstream's does.
             render_mode: `human` for a window, `rgb_array` for pictures from `render`; `None` is for play without either.
             render_size: Width and height of the pictures, in pixels.
-            **shop: The other fields of `stock.ShopConfig`: `goals`, `catalogue_size`, `prices`, `price_seed` and so on.
+            **shop: The other fields of `goal_shop.ShopConfig`: `goals`, `catalogue_size`, `prices`, `price_seed` and so on.
 
         Raises:
             ShopParameterError: A parameter is not possible.
@@ -104,7 +104,7 @@ class WebShopEnv(TextTaskEnv):
             render_size=render_size,
         )
         self._config = ShopConfig(data_dir, **shop)
-        self.stock = open_stock(self._config)
+        self.goal_shop = open_shop(self._config)
         self._observation = observation
         self._show_score = show_score
         self._page: Page | None = None
@@ -112,22 +112,22 @@ class WebShopEnv(TextTaskEnv):
     @property
     def source(self) -> GoalSource:
         """Where tasks are listed."""
-        return self.stock.source
+        return self.goal_shop.source
 
     @classmethod
     def task_source(cls, data_dir: str | os.PathLike[str] | None = None, **kwargs: Any) -> GoalSource:
         """Return the goals as tasks, for the parameters that an environment would be made with."""
-        return open_stock(ShopConfig(data_dir, **{name: value for name, value in kwargs.items() if name in _SHOP_PARAMETERS})).source
+        return open_shop(ShopConfig(data_dir, **{name: value for name, value in kwargs.items() if name in _SHOP_PARAMETERS})).source
 
     @property
     def about(self) -> str:
         """What is played, for tables: which goals, how many products, who tells the nouns of titles."""
-        return self.stock.about
+        return self.goal_shop.about
 
     @property
     def shop(self) -> Shop:
         """The catalogue, the search engine and the pages."""
-        return self.stock.shop
+        return self.goal_shop.shop
 
     @property
     def page(self) -> Page:
@@ -137,7 +137,7 @@ class WebShopEnv(TextTaskEnv):
         return self._page
 
     def _begin(self, task_id: str) -> str:
-        self._goal = self.stock.source.goal(task_id)
+        self._goal = self.goal_shop.source.goal(task_id)
         self._page = self.shop.home()
         self._visited: set[str] = set()
         self._bought: dict[str, Any] = {}
@@ -145,7 +145,7 @@ class WebShopEnv(TextTaskEnv):
 
     def _act(self, action: object) -> tuple[str, float, bool]:
         page = self.page
-        there = self.stock.shop.follow(page, action)
+        there = self.goal_shop.shop.follow(page, action)
         buys = False
         if there is not page:
             self._page = there
@@ -155,7 +155,7 @@ class WebShopEnv(TextTaskEnv):
             elif there.product is not None:
                 self._visited.add(there.product.asin)
                 if buys:
-                    self._bought = self.stock.rate(self._goal, there.product, there.options)
+                    self._bought = self.goal_shop.rate(self._goal, there.product, there.options)
         return self._observe(), float(self._bought["reward"]) if buys else 0.0, buys
 
     def view(self) -> PageView:
@@ -181,7 +181,7 @@ class WebShopEnv(TextTaskEnv):
             NotResetError: The environment was never reset.
             NoWayError: The product cannot be found.
         """
-        return expert.plan(self.shop, self.page, self._goal, self.stock.rater(self._goal))
+        return expert.plan(self.shop, self.page, self._goal, self.goal_shop.rater(self._goal))
 
     def scripted_policy(self) -> list[str]:
         """Return the next command, in a list, of the plainest shopper that sees only what an agent sees: it takes the first result.
@@ -197,11 +197,11 @@ class WebShopEnv(TextTaskEnv):
     def _go_back(self, task_id: str, kept: VisitState) -> None:
         if not isinstance(kept, VisitState):
             raise SnapshotError(f"it is not of a visit but {type(kept).__name__}", self.snapshots_share)
-        self._goal, self._page = self.stock.source.goal(task_id), kept.place.page(self.shop)
+        self._goal, self._page = self.goal_shop.source.goal(task_id), kept.place.page(self.shop)
         self._visited, self._bought = set(kept.visited), dict(kept.rating)
 
     def _revive(self) -> None:
-        self.stock, self._page = open_stock(self._config), None
+        self.goal_shop, self._page = open_shop(self._config), None
 
     def _observe(self) -> str:
         page = self.page

@@ -33,7 +33,7 @@ class Finding:
 
     check: str
     ok: bool
-    said: str
+    sentence: str
     """What was looked at, or what is wrong."""
 
     def to_json(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from homebody.envs.file import UserPath, write_file
 from homebody.evolution.controls.ablation import leave_one_out
 from homebody.evolution.controls.audit import audit
 from homebody.evolution.controls.cost import equal_attempts, needed_s
-from homebody.evolution.controls.evaluation import evaluate, said_of
+from homebody.evolution.controls.evaluation import evaluate, outcome_of
 from homebody.evolution.controls.rows import BASELINES, SLOW, TWINNED, Plan
 from homebody.evolution.gate.player import EpisodesFailedError
 from homebody.evolution.gate.stats import success_rate
@@ -292,7 +292,7 @@ class _Controls:
             workers=self.workers,
             run_dir=run_dir,
             twins=row.has_twins,
-            on_record=lambda done, total, record: self.on_episode(row.key, done, total, said_of(record)),
+            on_record=lambda done, total, record: self.on_episode(row.key, done, total, outcome_of(record)),
         )
         if not result["n"]:
             errors = {episode["task_id"]: episode["error"] for episode in result["episodes"] if episode["error"]}

@@ -26,7 +26,7 @@ TWIN_TASKS = 40
 
 
 def evaluate(
-    stage: RolloutConfig,
+    config: RolloutConfig,
     spec: HarnessSpec,
     split: str,
     *,
@@ -42,7 +42,7 @@ def evaluate(
     """Play the first `tasks` tasks of a split.
 
     Args:
-        stage: environment, policy and step limit.
+        config: environment, policy and step limit.
         spec: the harness.
         split: `train`, `validation`, `test`, or another name that the environment knows.
         tasks: number of tasks; None plays all.
@@ -60,17 +60,17 @@ def evaluate(
     """
     started = time.monotonic()
     spec.check()
-    chosen = list_tasks(stage.env_id, split, tasks, **stage.env_kwargs)
-    held = _validation_tasks(stage) if twins else []
+    chosen = list_tasks(config.env_id, split, tasks, **config.env_kwargs)
+    held = _validation_tasks(config) if twins else []
     # The policy first: where there is no such model, no run directory is made.
-    with Rollouts(stage, workers, cluster) as rollouts, Store(run_dir) if run_dir is not None else nullcontext(None) as store:
+    with Rollouts(config, workers, cluster) as rollouts, Store(run_dir) if run_dir is not None else nullcontext(None) as store:
         if store:
-            _check_env_args(store, stage)
+            _check_env_args(store, config)
         before = play_twins(rollouts, spec, held, seed, store=store, on_record=on_record) if twins else None
         twin = before.best if before and rollouts.policy.has_model else REFERENCE
         jobs = [Job(spec, task, seed, attempt, twin=twin) for task in chosen for attempt in range(attempts)]
         played = play_once(rollouts, jobs, store, on_record)
-        result = _result(stage, spec, split, played, rollouts.policy, attempts)
+        result = _result(config, spec, split, played, rollouts.policy, attempts)
         after = play_twins(rollouts, spec, chosen, seed, store=store, on_record=on_record) if twins else None
         if before and after:
             result |= beside(list(played.values())[::attempts], rollouts.policy, before, after).to_json()
@@ -83,15 +83,15 @@ def evaluate(
             for name, episodes in after.episodes.items():
                 if name == rollouts.policy.name and attempts == 1:
                     continue  # Kept above.
-                _keep(store, _result(stage, spec, split, episodes, TWINS[name]()) | each_s, episodes)
+                _keep(store, _result(config, spec, split, episodes, TWINS[name]()) | each_s, episodes)
     return result
 
 
 def _result(
-    stage: RolloutConfig, spec: HarnessSpec, split: str, played: Mapping[str, EpisodeRecord], policy: Policy, attempts: int = 1
+    config: RolloutConfig, spec: HarnessSpec, split: str, played: Mapping[str, EpisodeRecord], policy: Policy, attempts: int = 1
 ) -> dict[str, Any]:
     """Return what was played, and how well."""
-    where = {"env": stage.env_id, "env_args": stage.env_args, "split": split, "max_steps": stage.max_steps, "harness": spec.name}
+    where = {"env": config.env_id, "env_args": config.env_args, "split": split, "max_steps": config.max_steps, "harness": spec.name}
     return {**where, **summarize(list(played.values()), attempts), "policy": policy.name, "fingerprint": policy.fingerprint}
 
 
@@ -101,19 +101,19 @@ def _keep(store: Store, result: Mapping[str, Any], played: Mapping[str, EpisodeR
     store.append("evaluation", {**figures, "won": _won(result), "keys": list(played)})
 
 
-def _validation_tasks(stage: RolloutConfig) -> Sequence[TaskSpec]:
+def _validation_tasks(config: RolloutConfig) -> Sequence[TaskSpec]:
     """Return the tasks on which the best twin is chosen."""
-    return list_tasks(stage.env_id, "validation", None, **stage.env_kwargs)[:TWIN_TASKS]
+    return list_tasks(config.env_id, "validation", None, **config.env_kwargs)[:TWIN_TASKS]
 
 
-def _check_env_args(store: Store, stage: RolloutConfig) -> None:
+def _check_env_args(store: Store, config: RolloutConfig) -> None:
     """One run has one environment: its tables would set side by side what cannot be compared."""
-    evolved = [replace(stage, env_kwargs=start["env_kwargs"]).env_args for start in store.events("start")]
+    evolved = [replace(config, env_kwargs=start["env_kwargs"]).env_args for start in store.events("start")]
     evaluated = [item.get("env_args", {}) for item in store.events("evaluation")]
     for before in evolved + evaluated:
-        if before != stage.env_args:
+        if before != config.env_args:
             raise RunError(
-                f"{store.run_dir} was made with the environment's arguments {before or 'none'}, and these are {stage.env_args or 'none'}; "
+                f"{store.run_dir} was made with the environment's arguments {before or 'none'}, and these are {config.env_args or 'none'}; "
                 "give another --run-dir, or the same --env-arg"
             )
 
@@ -128,7 +128,7 @@ def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, 
     Returns:
         Figures of the first attempts that were played to their end (`n` of them), who decided in the first attempts (see
         `homebody.agents.record.Decisions`; shares are None without a model), counters of all episodes (`errors` among them), and
-        `episodes`. `success`, `ci95` and `steps_mean` are None where `n` is 0. Where the environment tells a success to the letter, whose
+        `episodes`. `success`, `ci95` and `steps_mean` are None where `n` is 0. Where the environment tells an exact success, whose
         reward then says more than `success`: `reward_mean`, `success_strict` and `ci95_strict`, by type too. `pass_at_k` is over the
         tasks whose attempts were all played to their end, and None without such a task.
     """
@@ -172,7 +172,7 @@ _EPISODE = ("task_id", "type", "won", "steps", "seed", "attempt", "trace_hash", 
 """What a result holds of each episode, besides its `model_share`."""
 
 
-def said_of(record: EpisodeRecord) -> str:
+def outcome_of(record: EpisodeRecord) -> str:
     """Return how an episode ended, in a word."""
     return {True: "won", False: "lost", None: "error"}[record.outcome]
 
@@ -192,7 +192,7 @@ def _by_type(records: Sequence[EpisodeRecord]) -> dict[str, dict[str, Any]]:
 
 
 def _grades(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
-    """Return mean reward and success to the letter of episodes played to their end; nothing where the environment does not tell."""
+    """Return mean reward and exact success of episodes played to their end; nothing where the environment does not tell."""
     if all(record.strict is None for record in records):
         return {}
     n, strict = len(records), sum(bool(record.strict) for record in records)

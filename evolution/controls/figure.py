@@ -35,7 +35,7 @@ def draw_results(report: Mapping[str, Any]) -> Picture:
             axes.plot([row["after"]], [place], marker="o" if row["ours"] else "s", markersize=8, color=colour, zorder=3)
             if row["twin"] is not None:
                 axes.plot([row["twin"]], [place], marker="|", markersize=20, color=VERMILION, markeredgewidth=2.4, zorder=4)
-            axes.text(104, place, row["said"], va="center", fontsize=9, color=INK)
+            axes.text(104, place, row["sentence"], va="center", fontsize=9, color=INK)
         axes.set_yticks(range(len(rows)), [row["label"] for row in reversed(rows)], fontsize=9)
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.set_xlim(-2, 185)
@@ -106,7 +106,7 @@ def _ours(row: Mapping[str, Any], one: Mapping[str, Any]) -> dict[str, Any]:
         "twin": None if twin is None else 100 * twin,
         "is_gain": row["gain"] is not None,
         "intervals": [[100 * end for end in ends] for ends in intervals],
-        "said": "\n".join([gained, *([", ".join(beside)] if beside else [])]),
+        "sentence": "\n".join([gained, *([", ".join(beside)] if beside else [])]),
     }
 
 
@@ -119,7 +119,7 @@ def _theirs(row: Mapping[str, Any]) -> dict[str, Any]:
         "twin": None,
         "is_gain": True,
         "intervals": [],
-        "said": f"{row['gain']:+.1f} points\nround {row['best_round']}",
+        "sentence": f"{row['gain']:+.1f} points\nround {row['best_round']}",
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from homebody.agents.policy import MODEL_FREE
-from homebody.evolution.reports.gain import MOST_UNREADABLE, NO_GAIN, null_gain, told_gain
+from homebody.evolution.reports.gain import MOST_UNREADABLE, NO_GAIN, describe_gain, null_gain
 from homebody.evolution.reports.summary import cell, graded
 from homebody.evolution.reports.worth import SHARE_HEADS, beside, gained, percent, share_cells
 
@@ -61,7 +61,7 @@ def said(result: Mapping[str, Any]) -> list[str]:
     if gain:
         lines += ["Intervals of gains resample tasks; one has no width where all tasks changed alike.", ""]
     if attribution := result["attribution"]:
-        lines += [f"Attribution: {attribution['said']}." if attribution["said"] else "Attribution:", ""]
+        lines += [f"Attribution: {attribution['sentence']}." if attribution["sentence"] else "Attribution:", ""]
         lines += table(attribution_cells(attribution), ATTRIBUTION_HEADS)
     for row, reason in result["skipped"].items():
         lines.append(f"Left out, {row}: {reason}.")
@@ -69,7 +69,10 @@ def said(result: Mapping[str, Any]) -> list[str]:
         lines.append("")
     wrong = [finding for finding in result["audit"] if not finding["ok"]]
     lines.append(f"Audit of the event log: {len(result['audit']) - len(wrong)} of {len(result['audit'])} checks passed.")
-    lines += ["", *(f"- {'ok' if finding['ok'] else '**failed**'}, {finding['check']}: {finding['said']}" for finding in result["audit"])]
+    lines += [
+        "",
+        *(f"- {'ok' if finding['ok'] else '**failed**'}, {finding['check']}: {finding['sentence']}" for finding in result["audit"]),
+    ]
     return lines
 
 
@@ -158,14 +161,14 @@ def interval(item: Mapping[str, Any]) -> str:
     return f"{points(item['points'])} ({points(low)} to {points(high)})"
 
 
-def told_rows(report: Mapping[str, Any]) -> list[str]:
+def describe_rows(report: Mapping[str, Any]) -> list[str]:
     """Return one sentence for each row of the results table, and one for the mean gain."""
     found = []
     for row, one in zip(report["rows"], report["combinations"], strict=True):
         rows = {item["row"]: item for item in one["controls"]["rows"]}
         said = row["why"]
         if one["controls"]["gain"]:
-            said = told_gain(rows["seed"], rows["final"], f"gain {interval(row['gain'])} points" if row["gain"] else "")
+            said = describe_gain(rows["seed"], rows["final"], f"gain {interval(row['gain'])} points" if row["gain"] else "")
         found.append(f"{cell(row['model'])} on {row['benchmark']}: {said}.")
     if len(found) > 1:
         null = sum(row["gain"] is None for row in report["rows"])
@@ -173,7 +176,7 @@ def told_rows(report: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def told_seed(seed: Mapping[str, Any]) -> str:
+def describe_seed(seed: Mapping[str, Any]) -> str:
     """Return how the style of the seed was chosen, in a sentence."""
     tried = [
         f"{item['style']} {percent(item['success'])}"
@@ -213,13 +216,13 @@ def results_markdown(report: Mapping[str, Any]) -> str:
     """Write what `homebody.evolution.controls.table.gather` returns: the results table, the published one, each combination's controls."""
     rows = map(result_cells, report["rows"], report["combinations"])
     lines = ["# What evolution of the harness gained", "", *table(rows, RESULT_HEADS)]
-    lines += [f"- {line}" for line in told_rows(report)] + [""]
+    lines += [f"- {line}" for line in describe_rows(report)] + [""]
     if report["published"]["rows"]:
         lines += [f"Published ({report['published']['url']}):", ""]
         lines += table(map(published_cells, report["published"]["rows"]), PUBLISHED_HEADS)
     lines += [line for remark in remarks(report) for line in (remark, "")]
     for one in report["combinations"]:
-        lines += [controls_markdown(one["controls"]), told_seed(one["seed"]), "", *_operators(one)]
+        lines += [controls_markdown(one["controls"]), describe_seed(one["seed"]), "", *_operators(one)]
     return "\n".join(lines).rstrip() + "\n"
 
 

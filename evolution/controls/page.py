@@ -21,12 +21,12 @@ from homebody.evolution.controls.markdown import (
     RESULT_HEADS,
     attribution_cells,
     control_cells,
+    describe_rows,
+    describe_seed,
     published_cells,
     remarks,
     result_cells,
     results_markdown,
-    told_rows,
-    told_seed,
 )
 from homebody.evolution.reports.figure import Picture, figures, inline_svg, save
 from homebody.evolution.reports.page import source, templates
@@ -34,7 +34,7 @@ from homebody.evolution.reports.page import source, templates
 SHOWN = {
     "rounds": "Line chart of the share of training and validation tasks solved in each round.",
     "failures": "Stacked bars of the failures on training tasks in each round, by category.",
-    "operators": "Bars of how often each operator was tried, by what became of it.",
+    "operators": "Bars of how often each operator was tried, by its outcome.",
     "hit-rates": "Bars of the training tasks that shipped edits were to unlock, and of those that were solved in the next round.",
 }
 """Figures of a combination, with what each shows for those who do not see it."""
@@ -79,7 +79,7 @@ def build_results_page(report: Mapping[str, Any]) -> str:
             picture=Markup(inline_svg(draw_results(report), "results")),
             result_heads=RESULT_HEADS,
             result_rows=list(map(result_cells, report["rows"], report["combinations"])),
-            told=told_rows(report),
+            sentences=describe_rows(report),
             published=report["published"],
             published_heads=PUBLISHED_HEADS,
             published_rows=[published_cells(row) for row in report["published"]["rows"]],
@@ -97,7 +97,7 @@ def _combination(number: int, one: Mapping[str, Any]) -> dict[str, Any]:
         **{key: one[key] for key in ("model", "benchmark", "about", "cost", "run", "candidates")},
         "figures": [{"svg": Markup(inline_svg(figure, f"c{number}-{name}")), "alternative": SHOWN[name]} for name, figure in _figures(one)],
         "played": controls["run"].get("about", ""),
-        "seed": told_seed(one["seed"]),
+        "seed": describe_seed(one["seed"]),
         "control_rows": [control_cells(row) for row in controls["rows"]],
         "attribution": attribution,
         "attribution_rows": attribution_cells(attribution) if attribution else [],

@@ -38,7 +38,7 @@ Forms = Mapping[str, Sequence[frozenset[str]]]
 """Action schemas, with the kinds seen at each argument."""
 
 
-class _Told(NoModelPolicy):
+class _ReadsAs(NoModelPolicy):
     """Follows the harness with a goal in plain words."""
 
     def __init__(self, reading: str) -> None:
@@ -113,7 +113,7 @@ class GuidedExploration:
                 if not left:
                     return None
                 left -= 1
-                record = run_episode(self.explorer.env, one.harness, _Told(reading), task, max_steps=STEPS)
+                record = run_episode(self.explorer.env, one.harness, _ReadsAs(reading), task, max_steps=STEPS)
                 self.explorer.steps += record.steps
                 # Where the last step has no subgoal, the plan was over and a draw among all commands has won.
                 is_won = record.won and bool(record.trace[-1].subgoal)

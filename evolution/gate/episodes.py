@@ -77,7 +77,7 @@ def take_or_play(
 
 def job_key(rollouts: Rollouts, job: Job, repeat: int = 0) -> str:
     """Return the key of the episode of a job, see `homebody.evolution.store.episode_key`."""
-    config = rollouts.stage
+    config = rollouts.config
     fingerprint = rollouts.policy.fingerprint if job.policy is None else ALONE[job.policy]().fingerprint
     args = (job.spec.behaviour_hash, job.task, fingerprint, config.max_steps, job.seed, job.attempt)
     return episode_key(*args, env_args=config.env_args, repeat=repeat, twin=job.twin)

@@ -4,7 +4,7 @@ A task is solved or not; a play shows that, or by chance the opposite. `flips` i
 an A/A run sees. An edit solves a share of the unsolved tasks and loses a share of the solved ones. The gate's own
 code (`compare`, `stop_early`) judges as it does in a run; only the episodes are drawn.
 
-Where the objective is the model, four twins play beside it, who come again to the letter. Each solves its tasks independently of the others
+Where the objective is the model, four twins play beside it, who come again exactly. Each solves its tasks independently of the others
 and of the model: the hardest case for a comparison of pairs.
 """
 
@@ -237,7 +237,7 @@ def best_of_rounds(tasks: int, rounds: int, flips: float = 0.08, runs: int = 400
     return {"tasks": tasks, "rounds": rounds, "flips": flips, "gain": float(np.mean(gains)), "runs": runs}
 
 
-def literal_at_two(tasks: int = 134, success: float = 0.8, flips: float = 0.08, runs: int = 400, seed: int = 0) -> dict[str, Any]:
+def no_regression_at_two(tasks: int = 134, success: float = 0.8, flips: float = 0.08, runs: int = 400, seed: int = 0) -> dict[str, Any]:
     """Simulate the published seesaw on a harness that does not change: solved in one of two tries before, it must be again.
 
     Returns:

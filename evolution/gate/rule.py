@@ -5,7 +5,7 @@ where runs differ by chance it refuses nearly everything, no change at all inclu
 are three modes, and an A/A run chooses between the last two:
 
 - `no-regression`: a win, and no loss.
-- `sign-test`: a win without a loss, or wins that outweigh the losses beyond chance (exact sign test). For runs that repeat to the letter:
+- `sign-test`: a win without a loss, or wins that outweigh the losses beyond chance (exact sign test). For runs that repeat exactly:
   there a win is no accident of the run, and the test only asks whether the losses are more than a bad draw of tasks.
 - `noise-aware`: wins that outweigh the losses beyond chance, whether there are losses or not. For runs that differ from time to time.
 

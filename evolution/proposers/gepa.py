@@ -26,7 +26,7 @@ from homebody.envs.interpreter import one_line
 from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.proposers.candidate import Candidate, Evidence, ProposerError, make_manifest
 from homebody.evolution.proposers.edit import set_params, texts_of
-from homebody.evolution.proposers.question import told_step
+from homebody.evolution.proposers.question import describe_step
 
 try:
     from gepa.proposer.reflective_mutation.reflection_lm import StatelessReflectionLM
@@ -149,7 +149,7 @@ def _failed_tasks(evidence: Evidence) -> list[dict[str, str]]:
 
 
 def _steps(trace: Sequence[StepRecord]) -> str:
-    return "\n".join(told_step(step, 80, 120) for step in trace[-MOST_STEPS:])
+    return "\n".join(describe_step(step, 80, 120) for step in trace[-MOST_STEPS:])
 
 
 def _answer(backend: Backend, prompt: Any, seed: int) -> str:

@@ -86,11 +86,11 @@ def _failed_episodes(evidence: Evidence) -> Iterator[str]:
     records = {record.task_id: record for record in evidence.episodes}
     for category, tasks in evidence.landscape.failures.items():
         for record in islice((records[task] for task in tasks if task in records), 1):
-            steps = [told_step(step, 80, 160) for step in record.trace[-STEPS:]]
+            steps = [describe_step(step, 80, 160) for step in record.trace[-STEPS:]]
             yield "\n".join([f"The end of one that failed ({category}), with the goal: {_cut(record.goal, 160)}", *steps])
 
 
-def told_step(step: StepRecord, command: int, observation: int) -> str:
+def describe_step(step: StepRecord, command: int, observation: int) -> str:
     """Return a step in so many characters: what the model wrote, where that is more than the command; the command, the answer."""
     wrote = step.response.strip()
     lines = [f"It wrote: {_cut(wrote, observation)}"] if wrote and wrote != step.command else []

@@ -89,7 +89,7 @@ def summarize_rows(rows: Sequence[PlayedRow], shipped: Sequence[str]) -> dict[st
         `gain_at_k`: `k` and the same of what the best of k attempts solved; or None where there was one attempt.
         `attribution`: `edits`, of which each has `edit`, `label`, `left_out`, `drop` (what is lost without it), `ci95` and `n` of that,
         `own` (the drop less that of the edits that go with it) and `added` (gain at its shipping, or None); `sum` of `own`; `added`, the
-        sum of those; `gain`; and `said`. Or None without ablations.
+        sum of those; `gain`; and `sentence`. Or None without ablations.
     """
     by_key = {row.key: row for row in rows}
     seed, final = by_key.get("seed"), by_key.get("final")
@@ -124,7 +124,7 @@ def summarize_rows(rows: Sequence[PlayedRow], shipped: Sequence[str]) -> dict[st
     steps = math.fsum(added.values()) if added else None
     return {
         **gains,
-        "attribution": {"edits": edits, "sum": total, "added": steps, "gain": gain.points if gain else None, "said": said},
+        "attribution": {"edits": edits, "sum": total, "added": steps, "gain": gain.points if gain else None, "sentence": said},
     }
 
 

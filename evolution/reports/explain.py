@@ -1,6 +1,6 @@
 """One edit, or one round, from evidence to verdict.
 
-What failed, what was proposed against it and why, what the critic and the gate said, and what came of it. Reads what a run has kept; of
+What failed, what was proposed against it and why, what the critic and the gate said, and the outcome. Reads what a run has kept; of
 runs that kept less, it tells less.
 """
 

@@ -1,7 +1,7 @@
 """Episodes of a run as records to train on: prompts, answers, token ids, log-probabilities, rewards.
 
 A store keeps what was answered and not what was read, so each episode is played again, with the model where one decided, and the replay
-must be the stored episode to the letter; one that is not says so. What a record holds is always the replay's: it is true of itself.
+must be the stored episode exactly; one that is not says so. What a record holds is always the replay's: it is true of itself.
 assets/schemas/export.json has the fields. Their names are those of TRL and verifiers: `prompt` and `completion` of a step are a row of a
 conversational data set, `prompt_ids`, `completion_ids` and `logprobs` what a rollout returns.
 """
@@ -159,7 +159,7 @@ def export(
     model: str | None = None,
     episodes: int | None = None,
     data_dir: UserPath | None = None,
-    told: Callable[[int, int, EpisodeRecord], None] | None = None,
+    callback: Callable[[int, int, EpisodeRecord], None] | None = None,
 ) -> dict[str, Any]:
     """Write the episodes of a run as JSON lines; the file gets its name when it is whole.
 
@@ -171,7 +171,7 @@ def export(
         model: whose tokens to write; None takes the run's own, if a model decided in it.
         episodes: most records; None sets no limit.
         data_dir: where the files of the environment lie now, if elsewhere than in the run.
-        told: told after each episode: number done, number of all, the replay.
+        callback: called after each episode: number done, number of all, the replay.
 
     Returns:
         `format`, `split`, `tokenizer`, `records`, `steps`, `won`, `exact` (records whose replay was the stored episode) and `unknown`
@@ -193,11 +193,11 @@ def export(
             f"{run_dir} has no {'won ' if form == 'sft' else ''}episode of split {split!r} played by a harness of the run; "
             "give another --split, or --format grpo for lost ones, too"
         )
-    stage = config.rollout
+    rollout = config.rollout
     counts = {"records": 0, "steps": 0, "won": 0, "exact": 0}
     check_target(path)
     some = found[:episodes]
-    with _Replays(lineage, stage, model) as replays, replacing(path) as part, part.open("w", encoding="utf-8") as file:
+    with _Replays(lineage, rollout, model) as replays, replacing(path) as part, part.open("w", encoding="utf-8") as file:
         for number, (key, stored) in enumerate(some, 1):
             record, line = replays.play(key, stored, tasks[stored["task_id"]], form)
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -205,8 +205,8 @@ def export(
             counts["steps"] += len(line["steps"])
             counts["won"] += line["won"]
             counts["exact"] += line["exact"]
-            if told:
-                told(number, len(some), record)
+            if callback:
+                callback(number, len(some), record)
     return {"format": form, "split": split, "tokenizer": replays.tokenizer, **counts, "unknown": unknown}
 
 
@@ -227,18 +227,18 @@ def _select(lineage: Lineage, form: str, tasks: Mapping[str, TaskSpec]) -> tuple
 class _Replays:
     """Plays stored episodes again; a context manager that frees the models."""
 
-    def __init__(self, lineage: Lineage, stage: RolloutConfig, model: str | None) -> None:
-        self._lineage, self._stage = lineage, stage
-        self._inner = stage.make_policy()
+    def __init__(self, lineage: Lineage, rollout: RolloutConfig, model: str | None) -> None:
+        self._lineage, self._rollout = lineage, rollout
+        self._inner = rollout.make_policy()
         own = self._inner.backend if isinstance(self._inner, ModelPolicy) else None
-        reader: Any = stage.load_model(model) if model is not None and model != stage.policy else own
+        reader: Any = rollout.load_model(model) if model is not None and model != rollout.policy else own
         self._backends = [backend for backend in (own, reader) if backend is not None]
         if reader is not None and not hasattr(reader, "on_text"):
             self._close()
             raise ExportError(f"the tokens of {reader.name} cannot be read: it is on a server; give --model with a model of this machine")
         self.tokenizer: str | None = reader.name if reader is not None else None
         self._tape = Recording(self._inner, reader)
-        self._env: gymnasium.Env[str, str] = stage.make_env()
+        self._env: gymnasium.Env[str, str] = rollout.make_env()
 
     def __enter__(self) -> _Replays:
         return self
@@ -254,15 +254,17 @@ class _Replays:
     def play(self, key: str, stored: Mapping[str, Any], task: TaskSpec, form: str) -> tuple[EpisodeRecord, dict[str, Any]]:
         """Play an episode again; return the replay and its line."""
         spec = self._lineage.candidates[stored["behaviour_hash"]]
-        record = run_episode(self._env, spec, self._tape, task, stored["seed"], attempt=stored["attempt"], max_steps=self._stage.max_steps)
+        record = run_episode(
+            self._env, spec, self._tape, task, stored["seed"], attempt=stored["attempt"], max_steps=self._rollout.max_steps
+        )
         return record, {
             "format": form,
             "episode": key,
             "group": task.task_id,
             "type": task.type,
             "split": task.split,
-            "env": self._stage.env_id,
-            "max_steps": self._stage.max_steps,
+            "env": self._rollout.env_id,
+            "max_steps": self._rollout.max_steps,
             "goal": record.goal,
             "behaviour_hash": record.behaviour_hash,
             "policy": record.policy,

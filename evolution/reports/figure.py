@@ -176,7 +176,7 @@ def _worths(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
 def _bars(axes: Axes, split: str, rows: Sequence[Mapping[str, Any]]) -> None:
     bars = [row for row in rows if row["row"] != "gain"]
     gain = next((row for row in rows if row["row"] == "gain"), None)
-    told = textwrap.wrap(gain["headline"], 54) + textwrap.wrap(gain["told"], 54) if gain else []
+    told = textwrap.wrap(gain["headline"], 54) + textwrap.wrap(gain["sentence"], 54) if gain else []
     title(axes, "\n".join([f"Held out: {split}", *told]))
     # As `summary.ROWS` names them; chosen on validation tasks, so another one may be better here.
     best = {f"{row['row'].removesuffix(' harness')}, twin {row['best_twin']}" for row in bars if row.get("best_twin")}
@@ -227,7 +227,7 @@ def _failures(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _operators(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
-    title(axes, "Edit operators: how often tried, and what became of them")
+    title(axes, "Edit operators: how often tried, and their outcomes")
     counts: dict[str, Counter[str]] = {}
     for item in rounds:
         for edit in item["candidates"]:

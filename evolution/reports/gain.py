@@ -33,7 +33,7 @@ def null_gain(seed: Mapping[str, Any], final: Mapping[str, Any]) -> str:
     return f"{undecided(final) or f'without the model the harness solves {as_much(worth)}'}, {value(final)}"
 
 
-def told_gain(seed: Mapping[str, Any], final: Mapping[str, Any], figures: str) -> str:
+def describe_gain(seed: Mapping[str, Any], final: Mapping[str, Any], figures: str) -> str:
     """Return a gain in one sentence without its end: before and after, the best twin, and the figures of the gain or why it is null.
 
     Args:

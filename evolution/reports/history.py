@@ -101,7 +101,7 @@ def outcomes(history: History, part: str) -> list[dict[str, Any]]:
     """Return the tasks of a part (`training` or `validation`) with their outcome in each round.
 
     Returns:
-        By task: `task`, `type`, and `cells`, one a round: `won` (None: an error ended it), `key`, `said` (the outcome in words), or None
+        By task: `task`, `type`, and `cells`, one a round: `won` (None: an error ended it), `key`, `sentence` (the outcome), or None
         where it was not played.
     """
     rounds = [item["round"] for item in history.run["rounds"]]
@@ -128,7 +128,7 @@ def evaluation_series(history: History, item: Mapping[str, Any]) -> Series:
 
 
 def candidates(history: History) -> list[dict[str, Any]]:
-    """Return every candidate with what became of it.
+    """Return every candidate with its outcome.
 
     Returns:
         The candidate's own fields, and: `round`; `came` (`shipped`, `accepted, not shipped` or `rejected`); `gained` and `lost`
@@ -262,7 +262,7 @@ def _rows(history: History, columns: Sequence[Series]) -> list[dict[str, Any]]:
             record = history.records.get(key) if key else None
             kind = record["type"] if record else kind
             cells.append(
-                {"won": series.won[task], "key": key, "said": said(record, series.won[task], history.limits.get(key))} if key else None
+                {"won": series.won[task], "key": key, "sentence": said(record, series.won[task], history.limits.get(key))} if key else None
             )
         rows.append({"task": task, "type": kind, "cells": cells})
     return rows

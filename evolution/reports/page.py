@@ -32,7 +32,7 @@ ALTERNATIVES = {
     "rounds": "Line chart of the share of training and validation tasks solved in each round; the table below has its numbers.",
     "held-out": "Bar chart of the share of held-out tasks solved by harnesses and controls; the table below has its numbers.",
     "failures": "Stacked bars of the failures on training tasks in each round, by category; the table below has its numbers.",
-    "operators": "Bars of how often each operator was tried, by what became of it; the table below has its numbers.",
+    "operators": "Bars of how often each operator was tried, by its outcome; the table below has its numbers.",
 }
 """What each figure shows, for those who do not see it."""
 

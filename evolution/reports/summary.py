@@ -102,7 +102,7 @@ _SHOWN = (
     "model_value_why",
 )  # fmt: skip
 GRADES = ("reward_mean", "success_strict", "ci95_strict")
-"""Figures that an evaluation has where the environment tells a success to the letter."""
+"""Figures that an evaluation has where the environment tells an exact success."""
 
 
 def _which(item: Mapping[str, Any], end: Mapping[str, Any]) -> str | None:
@@ -122,7 +122,7 @@ def _gains(rows: list[dict[str, Any]], here: list[dict[str, Any]], end: Mapping[
     low, high = gain.ci95
     closed = f", {percent(gain.headroom_closed)} of the headroom" if gain.headroom_closed is not None else ""
     figures = f"{100 * gain.points:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}){closed}"
-    told = {"headline": worth.gained(seed[-1], final[-1]), "told": f"{NO_GAIN}: {why}" if why else figures}
+    told = {"headline": worth.gained(seed[-1], final[-1]), "sentence": f"{NO_GAIN}: {why}" if why else figures}
     shown = {"n": gain.n, "ci95": list(gain.ci95), "headroom_closed": gain.headroom_closed}
     return [{"row": "gain", "gain": gain.points, **shown, **told}]
 
@@ -255,7 +255,7 @@ def ended_by_errors(end: Mapping[str, Any]) -> str:
 
 def _row(row: Mapping[str, Any]) -> str:
     if row["row"] == "gain":
-        return f"| **gain** | {row['n']} | {row['headline']}: **{cell(row['told'])}** |{' |' * 6}"
+        return f"| **gain** | {row['n']} | {row['headline']}: **{cell(row['sentence'])}** |{' |' * 6}"
     cells = (graded(row), *worth.share_cells(row), steps(row), row["prompt_tokens"], row["generated_tokens"])
     return f"| {row['row']} | {row['n']} | {' | '.join(map(str, cells))} |"
 
@@ -271,17 +271,17 @@ def interval(item: Mapping[str, Any]) -> str:
 
 
 def graded(item: Mapping[str, Any]) -> str:
-    """Return success with its 95% interval and the errors, and where there are some mean reward and success to the letter."""
+    """Return success with its 95% interval and the errors, and where there are some mean reward and exact success."""
     return interval(item) + grades(item)
 
 
 def grades(item: Mapping[str, Any]) -> str:
-    """Return mean reward and success to the letter, to stand after the success; nothing where an evaluation has none."""
+    """Return mean reward and exact success, to stand after the success; nothing where an evaluation has none."""
     if "success_strict" not in item:
         return ""
     low, high = item["ci95_strict"]
     strict = f"{percent(item['success_strict'])} ({100 * low:.1f} to {100 * high:.1f})"
-    return f"; mean reward {item['reward_mean']:.3f}, to the letter {strict}"
+    return f"; mean reward {item['reward_mean']:.3f}, exact {strict}"
 
 
 def cell(text: str) -> str:

@@ -70,7 +70,7 @@ def transcript(record: Mapping[str, Any], max_steps: int | None = None) -> dict[
         max_steps: its step limit, where it is known.
 
     Returns:
-        `task`, `goal`, `won`, `said`, `policy`, `behaviour_hash`, `opening`, `end` (why it ended early, or empty), `shares` (who decided
+        `task`, `goal`, `won`, `sentence`, `policy`, `behaviour_hash`, `opening`, `end` (why early, or empty), `shares` (who decided
         its steps, in words; empty without a model), and `lines`, one a step or tool call: `number`, `kind` (`step`, `refused` or `tool`),
         `command`, `thought` (empty where the model did not think), `response` (empty where it is the command), `candidates`,
         `observation`, `changes` (what the harness changed, in words), and where a model played `who` decided, what that means
@@ -86,7 +86,7 @@ def transcript(record: Mapping[str, Any], max_steps: int | None = None) -> dict[
         "task": record["task_id"],
         "goal": record["goal"],
         "won": record["won"],
-        "said": said(record, record["won"], max_steps),
+        "sentence": said(record, record["won"], max_steps),
         "policy": record["policy"],
         "behaviour_hash": record["behaviour_hash"],
         "opening": _cut(record["opening"], OPENING_CHARS),

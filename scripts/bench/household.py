@@ -149,9 +149,9 @@ def _record(root: Path, task_id: str, steps: int) -> Recording:
     play = TextGame(game, file.logic)
     said, commands = [[play.reset(), play.admissible(), play.won]], []
     for _ in range(steps):
-        menu = play.admissible()
-        acts = [command for command in menu if not command.startswith(_IDLE)]
-        commands.append(dice.choice(dice.choice((menu, acts or menu))))
+        offered = play.admissible()
+        acts = [command for command in offered if not command.startswith(_IDLE)]
+        commands.append(dice.choice(dice.choice((offered, acts or offered))))
         said.append([play.step(commands[-1]), play.admissible(), play.won])
     return Recording(task_id, path, file, game, commands, said)
 

@@ -128,19 +128,19 @@ def bench_llm(models: Sequence[str], data_dir: str | None, *, progress: Progress
     for model in models:
         progress(f"{model}: episodes")
         path = resolve(model)  # Refuses addresses.
-        stage = RolloutConfig(env_id, model, MAX_STEPS, kwargs)
+        config = RolloutConfig(env_id, model, MAX_STEPS, kwargs)
         with load(model) as backend:
             assert isinstance(backend, LlamaCpp)
-            plays = _play(stage, backend, chosen[:alone], scoring_harness())[1:]
+            plays = _play(config, backend, chosen[:alone], scoring_harness())[1:]
             found = [*_inside(backend, plays, progress), *_by_loop(backend, plays, progress)]
             decision_ms = found[-1]["value"]
             first = plays[0].steps[0]
             prompt_tokens = backend.count_tokens(first.segments)
             progress(f"{model}: chats")
-            found += _in_chats(backend, _play(stage, backend, chosen[:alone], chat_harness())[1:], progress)
+            found += _in_chats(backend, _play(config, backend, chosen[:alone], chat_harness())[1:], progress)
         found += [
             _by_echo(str(path), first, prompt_tokens, decision_ms, progress),
-            _by_workers(stage, chosen[alone:], progress),
+            _by_workers(config, chosen[alone:], progress),
         ]
         rows += [{"name": row.pop("name"), "model": model, **row} for row in found]
     return rows
@@ -167,13 +167,13 @@ def chat_harness() -> HarnessSpec:
     return HarnessSpec.from_json({**seed, "name": "chat", "components": components})
 
 
-def _play(stage: RolloutConfig, backend: LlamaCpp, chosen: Sequence[TaskSpec], spec: HarnessSpec) -> list[Play]:
-    env, policy = stage.make_env(), TimedPolicy(backend)
+def _play(config: RolloutConfig, backend: LlamaCpp, chosen: Sequence[TaskSpec], spec: HarnessSpec) -> list[Play]:
+    env, policy = config.make_env(), TimedPolicy(backend)
     plays = []
     for task in chosen:
         policy.steps.clear()
         with peer_llm.recorded(backend.engine) as events:
-            record = run_episode(env, spec, policy, task, max_steps=stage.max_steps)
+            record = run_episode(env, spec, policy, task, max_steps=config.max_steps)
         _check(record)
         plays.append(Play(Usage(**record.usage), policy.steps[:], events))  # type: ignore[arg-type]
     env.close()
@@ -243,7 +243,7 @@ def _by_echo(path: str, step: Step, prompt_tokens: int, decision_ms: float, prog
     return result("score_vs_echo", decision_ms, "ms a decision", len(seconds), peer, slow)
 
 
-def _by_workers(stage: RolloutConfig, chosen: Sequence[TaskSpec], progress: Progress) -> Row:
+def _by_workers(config: RolloutConfig, chosen: Sequence[TaskSpec], progress: Progress) -> Row:
     """Compare rounds of new episodes, the same for one worker and for two. No worker has seen a prompt of theirs but the seed prompt."""
     spec = scoring_harness()
     jobs = [Job(spec, task) for task in chosen]
@@ -251,7 +251,7 @@ def _by_workers(stage: RolloutConfig, chosen: Sequence[TaskSpec], progress: Prog
     for workers in (1, 2):
         progress(f"{workers} workers")
         seconds = []
-        with Rollouts(stage, workers) as rollouts:
+        with Rollouts(config, workers) as rollouts:
             _check(*rollouts.play(jobs[:workers]))
             for start in range(2, len(jobs), PARALLEL):
                 started = time.perf_counter()

@@ -88,7 +88,7 @@ class PlainGame:
 
     def step(self, text: str) -> str:
         """Give a command and return the answer."""
-        command = self._menu.get(text.strip()) or self._menu.get(text)
+        command = self._commands.get(text.strip()) or self._commands.get(text)
         if command is None:
             return NOTHING_HAPPENS
         answer = self._apply(*command)
@@ -102,39 +102,39 @@ class PlainGame:
 
     def _refresh(self) -> None:
         """Work out the commands on offer, and whether the goal holds."""
-        menu: dict[str, Command] = {text: go for text, go in self.gone if self.place_of[go[1]] != self.place}
+        offered: dict[str, Command] = {text: go for text, go in self.gone if self.place_of[go[1]] != self.place}
         held = self.held
         for r in self.here.get(self.place, ()):
             name = self.receptacles[r]
-            menu[f"examine {name}"] = ("examine", r, -1)
+            offered[f"examine {name}"] = ("examine", r, -1)
             is_open = r in self.opened
             if self.openable[r]:
-                menu[f"{'close' if is_open else 'open'} {name}"] = ("close" if is_open else "open", r, -1)
+                offered[f"{'close' if is_open else 'open'} {name}"] = ("close" if is_open else "open", r, -1)
             if is_open or not self.openable[r]:
                 if held < 0:
                     for o in self.inside[r]:
                         if "pickupable" in self.flags[o]:
-                            menu[f"take {self.objects[o]} from {name}"] = ("take", o, r)
+                            offered[f"take {self.objects[o]} from {name}"] = ("take", o, r)
                 elif held in self.accepts[r]:
-                    menu[self.put.format(self.objects[held], name)] = ("move", held, r)
+                    offered[self.put.format(self.objects[held], name)] = ("move", held, r)
             verb, needed = self.tools[r]
             if held >= 0 and needed in self.flags[held]:
-                menu[f"{verb} {self.objects[held]} with {name}"] = (verb, held, r)
+                offered[f"{verb} {self.objects[held]} with {name}"] = (verb, held, r)
             for o in self.inside[r]:
                 if "toggleable" in self.flags[o]:
-                    menu[f"use {self.objects[o]}"] = ("use", o, -1)
+                    offered[f"use {self.objects[o]}"] = ("use", o, -1)
         if held >= 0:
-            menu[f"examine {self.objects[held]}"] = ("inspect", held, -1)
+            offered[f"examine {self.objects[held]}"] = ("inspect", held, -1)
             if self.types[held] in _KNIVES:
                 for o in self.at.get(self.place, ()):
                     if "sliceable" in self.flags[o]:
-                        menu[f"slice {self.objects[o]} with {self.objects[held]}"] = ("slice", o, held)
-        menu["inventory"] = ("inventory", -1, -1)
-        menu["look"] = ("look", -1, -1)
+                        offered[f"slice {self.objects[o]} with {self.objects[held]}"] = ("slice", o, held)
+        offered["inventory"] = ("inventory", -1, -1)
+        offered["look"] = ("look", -1, -1)
         if self.logic == "current":
-            menu["help"] = ("help", -1, -1)
-        self._menu = menu
-        self._sorted = sorted(menu)
+            offered["help"] = ("help", -1, -1)
+        self._commands = offered
+        self._sorted = sorted(offered)
         self.won = self._is_won()
 
     def _apply(self, verb: str, a: int, b: int) -> str:

@@ -144,9 +144,9 @@ def _mix() -> Iterator[int]:
         played = 0
         with tempfile.TemporaryDirectory(prefix="homebody-soak-") as folder, Store(folder) as store:
             for env_id, policy, spec in plays:
-                stage = RolloutConfig(env_id, policy, _STEPS)
+                config = RolloutConfig(env_id, policy, _STEPS)
                 model = ModelPolicy(Scripted(["look", "Action: look", '{"command": "look"}', "\0", ""] * _STEPS * 9, name="soak"))
-                seat = Seat(stage, stage.make_policy() if policy else model)
+                seat = Seat(config, config.make_policy() if policy else model)
                 for task in tasks(env_id, "train", 60)[number % 20 :: 20]:
                     store.add_episode(f"{env_id} {policy} {task.task_id}", seat.play(Job(spec, task, number)))
                     played += 1

@@ -85,11 +85,11 @@ def evaluate(
     for component in without:
         spec = spec.without(component)
     kwargs = env_kwargs(env_id, data_dir, env_args)
-    stage = RolloutConfig(env_id, policy, max_steps, kwargs, gpu_layers, n_ctx, n_threads, concurrency, timeout_s)
+    config = RolloutConfig(env_id, policy, max_steps, kwargs, gpu_layers, n_ctx, n_threads, concurrency, timeout_s)
     console.prepare(policy, n_threads=n_threads, gpu_layers=gpu_layers)
     with console.progress("episodes") as advance:
         result = evaluate_harness(
-            stage,
+            config,
             spec,
             split,
             tasks=n_tasks,
@@ -109,6 +109,6 @@ def evaluate(
 def _note(record: EpisodeRecord, policy: str) -> str:
     """Return how an episode ended, and which twin played it if the policy did not."""
     from homebody.agents.policy import TWINS
-    from homebody.evolution.controls.evaluation import said_of
+    from homebody.evolution.controls.evaluation import outcome_of
 
-    return f"twin {record.policy} {said_of(record)}" if record.policy in TWINS and record.policy != policy else said_of(record)
+    return f"twin {record.policy} {outcome_of(record)}" if record.policy in TWINS and record.policy != policy else outcome_of(record)

@@ -29,7 +29,7 @@ def export(
     """Write one record an episode: prompts, answers, token ids, log-probabilities, reward, behaviour hash, group (the task).
 
     Each episode is played again to know its tokens, which takes as long as it took the first time; `exact` in a record says that the
-    replay was the stored episode to the letter. Log-probabilities are those of the model at temperature 1, where it chose; `by_model` says
+    replay was the stored episode exactly. Log-probabilities are those of the model at temperature 1, where it chose; `by_model` says
     where, `decided_by` whether its answers mattered, and `twin` what the harness would have sent without it. assets/schemas/export.json
     describes the fields.
 
@@ -38,7 +38,7 @@ def export(
       homebody export runs/first --format sft --out sft.jsonl
       homebody export runs/first --format grpo --out grpo.jsonl --episodes 100
     """
-    from homebody.evolution.controls.evaluation import said_of
+    from homebody.evolution.controls.evaluation import outcome_of
     from homebody.evolution.reports.export import export as export_run
 
     check_target(out)
@@ -53,7 +53,7 @@ def export(
             model=model,
             episodes=episodes,
             data_dir=data_dir,
-            told=lambda done, total, record: advance(done, total, said_of(record)),
+            callback=lambda done, total, record: advance(done, total, outcome_of(record)),
         )
     tokens = f"tokens of {result['tokenizer']}" if result["tokenizer"] else "no tokens: no model decided, and --model names none"
     console.line(f"{out}: {result['records']} records, {result['steps']} steps, {result['won']} won, {tokens}")

@@ -37,11 +37,11 @@ def play(
     from homebody.agents.episode import run_episode
     from homebody.agents.rollout import RolloutConfig
     from homebody.envs import TaskSpec, tasks
-    from homebody.scripts.view.board import ONE
     from homebody.scripts.view.human import BARE, HUMAN, HumanPolicy, ask_on_terminal, without_stop
-    from homebody.scripts.view.play import Desk, Session
+    from homebody.scripts.view.layout import ONE
+    from homebody.scripts.view.play import PlayLayout, Session
     from homebody.scripts.view.player import open_window
-    from homebody.scripts.view.reel import Reel
+    from homebody.scripts.view.replay import Replay
     from homebody.scripts.view.source import Stored
 
     check_target(json_path)
@@ -50,15 +50,15 @@ def play(
         task = tasks(env_id, split, index + 1, **settings)[index]
     else:
         task = next((task for task in tasks(env_id, split, None, **settings) if task.task_id == task_id), TaskSpec(task_id, "", split))
-    stage = RolloutConfig(env_id, HUMAN, max_steps, settings)
-    env = stage.make_env()
+    config = RolloutConfig(env_id, HUMAN, max_steps, settings)
+    env = config.make_env()
     if is_text:
         record = without_stop(run_episode(env, BARE, HumanPolicy(ask_on_terminal), task, seed, max_steps=max_steps))
         if record.trace and not record.interrupted:
             echo(f"\n{record.trace[-1].observation}")
     else:
-        desk = Desk(Reel(stage.make_env(), task.task_id, seed, BARE.name, HUMAN), size or ONE)
-        session = Session(desk, open_window(size or ONE, f"homebody: {task.task_id}", "play in this terminal: homebody play --text"))
+        layout = PlayLayout(Replay(config.make_env(), task.task_id, seed, BARE.name, HUMAN), size or ONE)
+        session = Session(layout, open_window(size or ONE, f"homebody: {task.task_id}", "play in this terminal: homebody play --text"))
         record = without_stop(run_episode(env, BARE, HumanPolicy(session.ask), task, seed, max_steps=max_steps, on_step=session.take_in))
         session.finish(record)
     env.close()

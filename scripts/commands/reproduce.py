@@ -98,7 +98,7 @@ def _split(text: str | None) -> list[str] | None:
 
 def _play(combination: Combination, size: Size, workers: int, console: Console) -> bool:
     """Choose the seed of a combination, then evolve and test it, each in a process of its own; returns whether the audit found fault."""
-    from homebody.evolution.controls.markdown import told_seed
+    from homebody.evolution.controls.markdown import describe_seed
     from homebody.evolution.controls.reproduce import estimate
     from homebody.evolution.controls.seed import choose_seed, seed_styles
     from homebody.evolution.controls.table import read_combination
@@ -119,7 +119,7 @@ def _play(combination: Combination, size: Size, workers: int, console: Console) 
         seed = choose_seed(
             combination.run_dir, styles, rollout, tasks, workers, lambda done, total, last: advance(done, total, last.task_id)
         )
-    console.line(f"{combination.name}: {told_seed(seed)}")
+    console.line(f"{combination.name}: {describe_seed(seed)}")
     code = _homebody(evolve_arguments(combination, size, workers), console)
     if code:
         raise SystemExit(code)

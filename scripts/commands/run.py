@@ -75,12 +75,12 @@ def run(
     from homebody.agents.rollout import Job, RolloutConfig, Rollouts
     from homebody.envs import TaskSpec, tasks
     from homebody.envs.canvas import check_size
-    from homebody.scripts.view.board import LEAST, ONE, Board
+    from homebody.scripts.view.layout import LEAST, ONE, Layout
     from homebody.scripts.view.live import listen, watch_live
     from homebody.scripts.view.player import open_window
     from homebody.scripts.view.recorder import check_recording
     from homebody.scripts.view.recorder import record as write_recording
-    from homebody.scripts.view.reel import Reel
+    from homebody.scripts.view.replay import Replay
     from homebody.scripts.view.source import Stored
 
     check_target(json_path)
@@ -101,11 +101,11 @@ def run(
         spec = spec.without(component)
     spec.check()
     console.prepare(policy, n_threads=n_threads, gpu_layers=gpu_layers)
-    stage = RolloutConfig(env_id, policy, max_steps, settings, gpu_layers, n_ctx, n_threads, timeout_s=timeout_s)
-    sights: list[ModelCall | None] = []
+    config = RolloutConfig(env_id, policy, max_steps, settings, gpu_layers, n_ctx, n_threads, timeout_s=timeout_s)
+    model_calls: list[ModelCall | None] = []
     # Before a model is loaded: without a display there is nothing to wait for.
     window = open_window(size, f"homebody: {task.task_id}", "leave --watch out, or give --record FILE.gif") if is_watched else None
-    with Rollouts(stage) as rollouts:
+    with Rollouts(config) as rollouts:
 
         def play(on_step: Any, on_decision: Any) -> EpisodeRecord:
             (played,) = rollouts.play([Job(spec, task, seed)], on_step, on_decision, on_start=console.opening)
@@ -113,13 +113,13 @@ def run(
 
         console.episode_head(task, spec, rollouts.policy.name)
         if window is not None:
-            board = Board([Reel(stage.make_env(), task.task_id, seed, spec.name, rollouts.policy.name)], size, has_buttons=True)
-            played = watch_live(play, board, window, console.step, sights)
+            layout = Layout([Replay(config.make_env(), task.task_id, seed, spec.name, rollouts.policy.name)], size, has_buttons=True)
+            played = watch_live(play, layout, window, console.step, model_calls)
         else:
-            played = listen(play, console.step, sights)
+            played = listen(play, console.step, model_calls)
     console.episode_end(played)
-    stored = Stored(played, spec.name, env_id, settings, sights)
+    stored = Stored(played, spec.name, env_id, settings, model_calls)
     write_json(json_path, stored.to_json())
     if record is not None and not played.error:
-        write_recording(Board([stored.reel()], size), record)
+        write_recording(Layout([stored.replay()], size), record)
     end_with([played.to_json()])

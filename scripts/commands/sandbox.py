@@ -82,7 +82,7 @@ def _repeated(source: str, times: int) -> str:
 
 
 class Host:
-    """This process as the prey: secrets laid out, and a look at what became of them."""
+    """This process as the prey: secrets laid out, and a look at their outcomes."""
 
     def __init__(self, folder: Path) -> None:
         from homebody.agents.processors.sample import SAMPLES
@@ -190,7 +190,7 @@ def host() -> Iterator[Host]:
 @click.command("sandbox", short_help="Attack the sandboxes of code and templates.")
 @json_out
 def harness_sandbox(json_path: str | None) -> None:
-    """Run every attack of the corpus (assets/attacks) on the sandboxes, and print what came of it.
+    """Run every attack of the corpus (assets/attacks) on the sandboxes, and print the outcome.
 
     Code is tried as a code processor and as a program to be repaired; templates as prompt templates.
 

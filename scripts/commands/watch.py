@@ -49,7 +49,7 @@ def watch(
       homebody watch seed.json --beside evolved.json --record both.gif
       homebody watch evolved.json --record question.png --step 1
     """
-    from homebody.scripts.view.board import ONE, TWO, Board
+    from homebody.scripts.view.layout import ONE, TWO, Layout
     from homebody.scripts.view.player import Player, open_window
     from homebody.scripts.view.player import watch as show
     from homebody.scripts.view.recorder import check_recording
@@ -71,20 +71,20 @@ def watch(
     chosen = [choose(stored, episode, source) if episode is not None else stored[0]]
     if beside is not None:
         chosen.append(_other(stored, beside, source, chosen[0].record.task_id))
-    reels = [item.reel(env_id, data_dir) for item in chosen]
-    for reel in reels:
-        if reel.differs:
-            error_line(f"{reel.title}: {reel.differs} is not as recorded; give the right environment and data by --env and --data-dir")
+    replays = [item.replay(env_id, data_dir) for item in chosen]
+    for replay in replays:
+        if replay.differs:
+            error_line(f"{replay.title}: {replay.differs} is not as recorded; give the right environment and data by --env and --data-dir")
     write_json(json_path, chosen[0].to_json())
-    size = size or (ONE if len(reels) == 1 else TWO)
+    size = size or (ONE if len(replays) == 1 else TWO)
     if record is not None:
-        board = Board(reels, size)
-        if step is not None and step > board.last:
-            raise click.UsageError(f"--step is {step} and the episode has {board.last}; give a number from 0 to {board.last}")
-        write_recording(board, record, step)
+        layout = Layout(replays, size)
+        if step is not None and step > layout.last:
+            raise click.UsageError(f"--step is {step} and the episode has {layout.last}; give a number from 0 to {layout.last}")
+        write_recording(layout, record, step)
         return
-    player = Player(Board(reels, size, has_buttons=True))
-    show(player, open_window(size, f"homebody: {reels[0].task_id}", "record it instead: --record FILE.gif"))
+    player = Player(Layout(replays, size, has_buttons=True))
+    show(player, open_window(size, f"homebody: {replays[0].task_id}", "record it instead: --record FILE.gif"))
 
 
 def _other(stored: Sequence[Stored], beside: str, source: str, task_id: str) -> Stored:

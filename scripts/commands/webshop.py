@@ -33,12 +33,12 @@ def webshop() -> None:
 @webshop.command("serve", short_help="The shop as a website on this machine.")
 @shop_parameters
 @goals_parameter
-@click.option("--split", type=SPLIT, default="test", show_default=True, metavar="S", help="Which errands: train, validation or test.")
-@click.option("--task", "tasks", multiple=True, metavar="ID", help="This errand alone. Can be repeated; they come in turn.")
+@click.option("--split", type=SPLIT, default="test", show_default=True, metavar="S", help="Which tasks: train, validation or test.")
+@click.option("--task", "tasks", multiple=True, metavar="ID", help="This task alone. Can be repeated; they come in turn.")
 @click.option("--hide-score", is_flag=True, help="Do not show the score after a purchase.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, metavar="N", help="Where; 0 takes a free one.")
 def webshop_serve(split: str, tasks: tuple[str, ...], hide_score: bool, port: int, **shop: Any) -> None:
-    """Serve the shop as a website on 127.0.0.1, until Ctrl-C. Each visitor who opens it gets the next errand.
+    """Serve the shop as a website on 127.0.0.1, until Ctrl-C. Each visitor who opens it gets the next task.
 
     The pages are those that an agent reads; there is no script on them, and nothing is fetched from anywhere.
 
@@ -48,13 +48,13 @@ def webshop_serve(split: str, tasks: tuple[str, ...], hide_score: bool, port: in
       homebody webshop serve --catalogue-size 100000 --port 0 --hide-score
       homebody webshop serve --data-dir data/webshop --goals human
     """
-    from homebody.envs.webshop.goals.shop import ShopConfig, open_stock
+    from homebody.envs.webshop.goals.shop import ShopConfig, open_shop
     from homebody.envs.webshop.site.site import Site, serve
 
-    stock = open_stock(ShopConfig(**shop))
-    chosen = list(tasks) or [task.task_id for task in stock.source.tasks(split)]
-    site = Site(stock, chosen, show_score=not hide_score)
-    serve(site, port, lambda where: click.echo(f"{where} shows {len(stock.shop.products)} products; Ctrl-C ends it"))
+    goal_shop = open_shop(ShopConfig(**shop))
+    chosen = list(tasks) or [task.task_id for task in goal_shop.source.tasks(split)]
+    site = Site(goal_shop, chosen, show_score=not hide_score)
+    serve(site, port, lambda where: click.echo(f"{where} shows {len(goal_shop.shop.products)} products; Ctrl-C ends it"))
 
 
 @webshop.command("catalogue", short_help="What the shop sells, and how hard it is to buy in.")
@@ -74,20 +74,20 @@ def webshop_catalogue(split: str, n: int, out: str | None, json_path: str | None
     """
     from homebody.envs.webshop.catalogue.export import export_catalogue
     from homebody.envs.webshop.goals.difficulty import difficulty
-    from homebody.envs.webshop.goals.shop import ShopConfig, open_stock
+    from homebody.envs.webshop.goals.shop import ShopConfig, open_shop
 
     check_target(json_path)
     if out is not None and shop["data_dir"] is not None:
         raise click.UsageError(f"--out writes the built-in catalogue, and --data-dir is {shop['data_dir']!r}; give one of them")
-    stock = open_stock(ShopConfig(**shop))
-    files = export_catalogue(stock.shop.products, out) if out is not None else []
-    measured = difficulty(stock, split, n).to_json()
-    click.echo(f"{len(stock.shop.products)} products, {len(stock.source.goals)} goals; of {measured['goals']} of {split}:")
+    goal_shop = open_shop(ShopConfig(**shop))
+    files = export_catalogue(goal_shop.shop.products, out) if out is not None else []
+    measured = difficulty(goal_shop, split, n).to_json()
+    click.echo(f"{len(goal_shop.shop.products)} products, {len(goal_shop.source.goals)} goals; of {measured['goals']} of {split}:")
     for key, words in _WORDS.items():
         click.echo(f"  {100 * measured[key]:5.1f}%  {words}")
     for path in files:
         click.echo(f"{path} written")
-    write_json(json_path, {"products": len(stock.shop.products), "goals": len(stock.source.goals), "split": split, **measured})
+    write_json(json_path, {"products": len(goal_shop.shop.products), "goals": len(goal_shop.source.goals), "split": split, **measured})
 
 
 @webshop.command("manifest", short_help="What fixes the errands: prices, and hashes to compare.")
@@ -106,10 +106,10 @@ def webshop_manifest(json_path: str | None, **shop: Any) -> None:
       homebody webshop manifest --data-dir data/webshop --price-seed 1 --prices goals.json
       homebody evaluate --env homebody/WebShop-v0 --data-dir data/webshop --env-arg prices=goals.json --env-arg price_seed=1
     """
-    from homebody.envs.webshop.goals.shop import ShopConfig, open_stock
+    from homebody.envs.webshop.goals.shop import ShopConfig, open_shop
 
     check_target(json_path)
-    found = open_stock(ShopConfig(**shop)).manifest()
+    found = open_shop(ShopConfig(**shop)).manifest()
     shown = {
         **found,
         "n_goals": ", ".join(f"{number} of {split}" for split, number in found["n_goals"].items()),
@@ -126,6 +126,6 @@ _WORDS = {
     "top_10": "have it among the first 10",
     "top_50": "have it among the first 50",
     "first_result": "are solved by buying the first result with the options named (reward 1)",
-    "first_result_strict": "are solved by it to the letter (the very product, the very options)",
+    "first_result_strict": "are solved by it exactly (the very product, the very options)",
     "first_result_reward": "is its mean reward",
 }

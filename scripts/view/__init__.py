@@ -1,1 +1,1 @@
-"""An episode as a picture: the world beside the mind, in a window or in a file."""
+"""An episode as a picture: the world beside the inspector, in a window or in a file."""

@@ -130,8 +130,8 @@ def _filled(command: str) -> str:
         raise StoppedError from None
 
 
-def _list(commands: Sequence[str], menu: Sequence[str]) -> None:
+def _list(commands: Sequence[str], offered: Sequence[str]) -> None:
     for command in commands[:_SHOWN]:
-        echo(f"{menu.index(command) + 1:>4}  {command}")
+        echo(f"{offered.index(command) + 1:>4}  {command}")
     if len(commands) > _SHOWN:
         click.echo(f"      and {len(commands) - _SHOWN} more; type the beginning of one")

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from homebody.agents.episode import ModelCall
 from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.envs.canvas import Window
-from homebody.scripts.view.board import Board
+from homebody.scripts.view.layout import Layout
 from homebody.scripts.view.player import Player, watch
 
 OnStep = Callable[[StepRecord], None]
@@ -17,48 +17,48 @@ Play = Callable[[OnStep, Callable[[ModelCall], None]], EpisodeRecord]
 """Plays an episode, and tells of each decision and of each entry of the trace."""
 
 
-def listen(play: Play, on_step: OnStep, sights: list[ModelCall | None]) -> EpisodeRecord:
+def listen(play: Play, on_step: OnStep, model_calls: list[ModelCall | None]) -> EpisodeRecord:
     """Play an episode and keep what each decision was made from.
 
     Args:
         play: plays it.
         on_step: called with each entry of the trace.
-        sights: gets one for each entry, before `on_step` is called.
+        model_calls: gets one for each entry, before `on_step` is called.
     """
     last: list[ModelCall] = []
 
     def step(entry: StepRecord) -> None:
-        sights.append(last.pop() if last else None)
+        model_calls.append(last.pop() if last else None)
         on_step(entry)
 
     return play(step, last.append)
 
 
-def watch_live(play: Play, board: Board, window: Window, on_step: OnStep, sights: list[ModelCall | None]) -> EpisodeRecord:
+def watch_live(play: Play, layout: Layout, window: Window, on_step: OnStep, model_calls: list[ModelCall | None]) -> EpisodeRecord:
     """Play an episode and show it in a window; the episode goes on if the person closes that.
 
     Args:
         play: plays it.
-        board: shows a reel of its task, which grows.
-        window: of the size of the board.
+        layout: shows a replay of its task, which grows.
+        window: of the size of the layout.
         on_step: as for `listen`; called in another thread.
-        sights: as for `listen`.
+        model_calls: as for `listen`.
     """
     news: SimpleQueue[tuple[StepRecord, ModelCall | None]] = SimpleQueue()
     stop = threading.Event()
     ended: list[EpisodeRecord | BaseException] = []
-    (reel,) = board.reels
-    player = Player(board, is_live=True)
+    (replay,) = layout.replays
+    player = Player(layout, is_live=True)
 
     def tell(entry: StepRecord) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         on_step(entry)
-        news.put((entry, sights[-1]))
+        news.put((entry, model_calls[-1]))
 
     def work() -> None:
         try:
-            ended.append(listen(play, tell, sights))
+            ended.append(listen(play, tell, model_calls))
         except BaseException as error:  # it belongs to the main thread
             ended.append(error)
 
@@ -66,11 +66,11 @@ def watch_live(play: Play, board: Board, window: Window, on_step: OnStep, sights
         # Asked before the news is read: what came before the end is in the queue by then.
         is_over = bool(ended)
         while not news.empty():
-            reel.add(*news.get())
+            replay.add(*news.get())
         if is_over and player.is_live:
             player.is_live, player.is_dirty = False, True
             if isinstance(ended[0], EpisodeRecord):
-                reel.close(ended[0])
+                replay.close(ended[0])
             else:
                 player.close()
 

@@ -6,8 +6,8 @@ from functools import cache
 from typing import Final
 
 from homebody.envs.canvas import INK, WHITE, Canvas
-from homebody.scripts.view.look import BAD, CHANGE, DARK, GOOD, MODEL
-from homebody.scripts.view.reel import Moment
+from homebody.scripts.view.replay import Moment
+from homebody.scripts.view.theme import BAD, CHANGE, DARK, GOOD, MODEL
 
 SIDE: Final = 14
 """Side of a mark's square, in pixels."""
@@ -16,7 +16,7 @@ _HERE: Final = 22
 
 
 def draw_mark(canvas: Canvas, x: float, y: float, moment: Moment) -> None:
-    """Draw the mark of a moment around a point: what came of it, else who decided."""
+    """Draw the mark of a moment around a point: the outcome, else who decided."""
     entry = moment.entry
     kinds = []
     if entry is not None and entry.adapted is not None:

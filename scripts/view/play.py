@@ -9,11 +9,11 @@ from homebody.agents.harness.hooks import BeforeModel
 from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.envs.canvas import INK, WHITE, Box, Canvas, Event, Window, check_size, fit, measure
 from homebody.envs.check import FREE_SLOT
-from homebody.scripts.view.board import LEAST
 from homebody.scripts.view.human import StoppedError, completion, ended, matching
-from homebody.scripts.view.look import BAD, CARD, CHOSEN, DARK, EDGE, GOOD, PAPER, QUIET
-from homebody.scripts.view.reel import Reel
+from homebody.scripts.view.layout import LEAST
+from homebody.scripts.view.replay import Replay
 from homebody.scripts.view.scene import scene_of
+from homebody.scripts.view.theme import BAD, CARD, CHOSEN, DARK, EDGE, GOOD, PAPER, QUIET
 
 _PAD: Final = 12
 _ROW: Final = 24
@@ -24,11 +24,11 @@ _LOOK: Final = 15
 _BUTTONS: Final = (("Send", "Enter"), ("Complete", "Tab"), ("Clear", "Esc"))
 
 
-class Desk:
+class PlayLayout:
     """What a person sees and does: the world on the left, what was typed and the commands that fit it on the right.
 
     Args:
-        reel: the episode, which grows.
+        replay: the episode, which grows.
         size: width and height in pixels, at least `board.LEAST`.
 
     Raises:
@@ -36,19 +36,19 @@ class Desk:
         PygameMissingError: pygame is not installed.
     """
 
-    def __init__(self, reel: Reel, size: tuple[int, int]) -> None:
+    def __init__(self, replay: Replay, size: tuple[int, int]) -> None:
         width, height = check_size(size, LEAST)
-        self.reel = reel
+        self.replay = replay
         self.canvas = Canvas(width, height)
         side = max(width // 3, 320)
         self._world, self._side = Box(0, 0, width - side, height), Box(width - side, 0, side, height)
-        self.scene = scene_of(reel, (self._world.width, self._world.height))
+        self.scene = scene_of(replay, (self._world.width, self._world.height))
         self.scene.show(0)
         x, right = self._side.x + _PAD, self._side.right - _PAD
         self._input = Box(x, 40, right - x, 32)
         self._buttons = [Box(x + n * ((right - x + 6) // 3), 80, (right - x + 6) // 3 - 6, 40) for n in range(3)]
         self._list = Box(x, 154, right - x, (height - 154 - 70) // _ROW * _ROW)
-        self.menu: Sequence[str] = ()
+        self.commands: Sequence[str] = ()
         """The commands that are possible now."""
         self.steps_left = 0
         self.typed = ""
@@ -60,11 +60,11 @@ class Desk:
     @property
     def found(self) -> list[str]:
         """The commands that fit what was typed."""
-        return matching(self.typed, self.menu)
+        return matching(self.typed, self.commands)
 
-    def offer(self, menu: Sequence[str], steps_left: int) -> None:
+    def offer(self, commands: Sequence[str], steps_left: int) -> None:
         """Take the commands of the next step."""
-        self.menu, self.steps_left = menu, steps_left
+        self.commands, self.steps_left = commands, steps_left
         self._type("")
 
     def handle(self, event: Event) -> str | None:
@@ -87,7 +87,7 @@ class Desk:
         left = f"{self.steps_left} {'step' if self.steps_left == 1 else 'steps'} left" if not self.said else ""
         canvas.text(left, side.right - _PAD, 13, size=14, color=QUIET, align="right")
         if self.said:
-            won = self.reel.end is not None and self.reel.end.won
+            won = self.replay.end is not None and self.replay.end.won
             canvas.rect(self._input, GOOD if won else BAD, radius=6)
             words = fit(self.said, self._input.width - 16, size=15, bold=True)
             canvas.text(words, self._input.center[0], self._input.y + 6, size=15, bold=True, color=WHITE, align="center")
@@ -101,7 +101,7 @@ class Desk:
         if event.key in ("return", "enter", "[enter]"):
             return self._send()
         if event.key == "tab":
-            self._type(completion(self.typed, self.menu))
+            self._type(completion(self.typed, self.commands))
         elif event.key == "escape":
             self._type("")
         elif event.key == "backspace":
@@ -122,7 +122,7 @@ class Desk:
             if box.contains(x, y):
                 if number == 0:
                     return self._send()
-                self._type(completion(self.typed, self.menu) if number == 1 else "")
+                self._type(completion(self.typed, self.commands) if number == 1 else "")
         name = self.scene.named(x, y).strip() if self._world.contains(x, y) else ""
         if name:
             self._type(name)
@@ -135,7 +135,7 @@ class Desk:
         if 0 <= self._chosen < len(found):
             return self._take(found[self._chosen])
         # What fits no command is sent as it is: the environment answers it.
-        return ended(self.typed.strip(), self.menu) or None
+        return ended(self.typed.strip(), self.commands) or None
 
     def _take(self, command: str) -> str | None:
         """Return a command to send; None if its free slot is to be filled first, and then its beginning stands in the field."""
@@ -181,7 +181,7 @@ class Desk:
 
     def _draw_list(self) -> None:
         canvas, box, found = self.canvas, self._list, self.found
-        title = f"{len(found)} of {len(self.menu)} commands" if self.typed else f"{len(self.menu)} commands"
+        title = f"{len(found)} of {len(self.commands)} commands" if self.typed else f"{len(self.commands)} commands"
         canvas.text(title, box.x, box.y - 22, size=13, bold=True, color=QUIET)
         if not found:
             canvas.paragraph("no command fits; Enter sends it as it is", Box(box.x, box.y, box.width, 40), size=14, color=BAD)
@@ -200,15 +200,15 @@ class Desk:
 
 
 class Session:
-    """A person at a desk in a window.
+    """A person at a layout in a window.
 
     Args:
-        desk: what is seen.
+        layout: what is seen.
         window: of its size.
     """
 
-    def __init__(self, desk: Desk, window: Window) -> None:
-        self.desk, self.window = desk, window
+    def __init__(self, layout: PlayLayout, window: Window) -> None:
+        self.layout, self.window = layout, window
 
     def ask(self, event: BeforeModel) -> str:
         """Wait for the person's command.
@@ -216,11 +216,11 @@ class Session:
         Raises:
             StoppedError: the window was closed.
         """
-        self.desk.offer(event.candidates, event.steps_left)
+        self.layout.offer(event.candidates, event.steps_left)
         while self.window.is_open:
             self._show()
             for happened in self.window.events():
-                command = self.desk.handle(happened)
+                command = self.layout.handle(happened)
                 if command is not None:
                     return command
             self.window.wait(_LOOK)
@@ -228,17 +228,17 @@ class Session:
 
     def take_in(self, entry: StepRecord) -> None:
         """Take an entry of the trace, and show its way."""
-        self.desk.reel.add(entry)
-        self.desk.scene.show(self.desk.reel.last)
-        for _ in self.desk.scene.walk(_WALK):
+        self.layout.replay.add(entry)
+        self.layout.scene.show(self.layout.replay.last)
+        for _ in self.layout.scene.walk(_WALK):
             self._show()
             self.window.wait(_PACE)
 
     def finish(self, record: EpisodeRecord) -> None:
         """Show how it ended until the person closes the window; does nothing if that is closed."""
-        self.desk.reel.close(record)
-        assert self.desk.reel.end is not None
-        self.desk.said = self.desk.reel.end.words
+        self.layout.replay.close(record)
+        assert self.layout.replay.end is not None
+        self.layout.said = self.layout.replay.end.words
         while self.window.is_open:
             self._show()
             for event in self.window.events():
@@ -247,4 +247,4 @@ class Session:
             self.window.wait(_LOOK)
 
     def _show(self) -> None:
-        self.window.show(self.desk.draw())
+        self.window.show(self.layout.draw())

@@ -1,4 +1,4 @@
-"""The player: a board that moves in time, with keys and buttons. Knows events, and time as it is told; `watch` shows it in a window."""
+"""The player: a layout that moves in time, with keys and buttons. Knows events, and time as it is told; `watch` shows it in a window."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Final
 import click
 
 from homebody.envs.canvas import INK, WHITE, Box, Canvas, DisplayError, Event, Window
-from homebody.scripts.view.board import Board
-from homebody.scripts.view.look import CARD, DARK, EDGE, QUIET
+from homebody.scripts.view.layout import Layout
+from homebody.scripts.view.theme import CARD, DARK, EDGE, QUIET
 
 SPEEDS: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 _WALK: Final = 12
@@ -43,15 +43,15 @@ _KEYS: Final = {
 
 
 class Player:
-    """Plays a board.
+    """Plays a layout.
 
     Args:
-        board: what to play; it must have room for buttons.
+        layout: what to play; it must have room for buttons.
         is_live: whether the episode is still being played, so that its last moment so far is not its end.
     """
 
-    def __init__(self, board: Board, *, is_live: bool = False) -> None:
-        self.board, self.is_live = board, is_live
+    def __init__(self, layout: Layout, *, is_live: bool = False) -> None:
+        self.layout, self.is_live = layout, is_live
         self.is_playing, self.is_closed = True, False
         self.is_dirty = True
         """Whether there is something new to draw."""
@@ -59,7 +59,7 @@ class Player:
         self._walk: Iterator[None] | None = None
         self._due = 0.0
         self._now = 0.0
-        self._was_last = board.last
+        self._was_last = layout.last
 
     @property
     def speed(self) -> float:
@@ -75,7 +75,7 @@ class Player:
             action = _KEYS.get(event.text) or _KEYS.get(event.key)
         elif event.kind == "click":
             action = next((name for box, (_, _, name) in self._buttons() if box.contains(event.x, event.y)), None)
-            if action is None and (moment := self.board.moment_at(event.x, event.y)) is not None:
+            if action is None and (moment := self.layout.moment_at(event.x, event.y)) is not None:
                 self._jump(moment)
         if action is not None:
             getattr(self, action)()
@@ -83,11 +83,11 @@ class Player:
     def tick(self, now: float) -> None:
         """Move on as far as time has; `now` is in milliseconds and never goes back."""
         self._now = now
-        if self._was_last != self.board.last:
-            self._was_last, self.is_dirty = self.board.last, True
+        if self._was_last != self.layout.last:
+            self._was_last, self.is_dirty = self.layout.last, True
         while now >= self._due and (self._walk is not None or self.is_playing):
             if self._walk is None:
-                if self.board.at >= self.board.last:
+                if self.layout.at >= self.layout.last:
                     self.is_playing = self.is_live
                     return
                 self._start_walk()
@@ -99,29 +99,29 @@ class Player:
 
     def end(self) -> None:
         """Go to the end."""
-        self._jump(self.board.last)
+        self._jump(self.layout.last)
 
     def back(self) -> None:
         """Go a moment back."""
-        self._jump(self.board.at - 1)
+        self._jump(self.layout.at - 1)
 
     def forward(self) -> None:
         """Go a moment on, along its way."""
         self.is_playing = False
-        if self.board.at < self.board.last:
+        if self.layout.at < self.layout.last:
             self._start_walk()
             self._take_step()
 
     def toggle(self) -> None:
         """Pause, or play on; at the end play again from the opening."""
         self.is_playing = not self.is_playing
-        if self.is_playing and self.board.at >= self.board.last and not self.is_live:
-            self.board.show(0)
+        if self.is_playing and self.layout.at >= self.layout.last and not self.is_live:
+            self.layout.show(0)
         self._due, self.is_dirty = self._now, True
 
     def failure(self) -> None:
         """Go to where it first goes wrong."""
-        self._jump(min(reel.failure for reel in self.board.reels))
+        self._jump(min(replay.failure for replay in self.layout.replays))
 
     def slower(self) -> None:
         """Play slower."""
@@ -136,9 +136,9 @@ class Player:
         self.is_closed = True
 
     def draw(self) -> Canvas:
-        """Draw the board and its buttons."""
-        canvas = self.board.draw()
-        row = self.board.buttons
+        """Draw the layout and its buttons."""
+        canvas = self.layout.draw()
+        row = self.layout.buttons
         canvas.rect(row, CARD)
         size = 14 if row.width >= 800 else 12
         for box, (label, key, action) in self._buttons():
@@ -154,24 +154,24 @@ class Player:
         return canvas
 
     def _buttons(self) -> Iterator[tuple[Box, tuple[str, str, str]]]:
-        row = self.board.buttons
+        row = self.layout.buttons
         width = min(96, (row.width - 140) // len(BUTTONS))
         for number, button in enumerate(BUTTONS):
             yield Box(row.x + 8 + number * width, row.y + 6, width - 6, row.height - 12), button
 
     def _jump(self, at: int) -> None:
         self.is_playing, self._walk, self.is_dirty = False, None, True
-        self.board.show(at)
+        self.layout.show(at)
 
     def _start_walk(self) -> None:
-        self.board.show(self.board.at + 1)
-        self._walk = self.board.walk(_WALK)
+        self.layout.show(self.layout.at + 1)
+        self._walk = self.layout.walk(_WALK)
 
     def _take_step(self) -> None:
         assert self._walk is not None
         self.is_dirty = True
         if next(self._walk, self) is self:
-            self._walk, pause = None, _ASKED if self.board.is_asked else _HOLD
+            self._walk, pause = None, _ASKED if self.layout.is_asked else _HOLD
         else:
             pause = _PACE
         self._due = self._now + pause / self.speed
@@ -206,7 +206,7 @@ def watch(player: Player, window: Window, listen: Callable[[], None] = lambda: N
 
     Args:
         player: what to show.
-        window: of the size of its board.
+        window: of the size of its layout.
         listen: called again and again, to take in what is new.
     """
     looks = 0

@@ -1,4 +1,4 @@
-"""What the model was asked and what it answered, as a section of the mind panel."""
+"""What the model was asked and what it answered, as a section of the inspector."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from homebody.agents.record import Question, StepRecord
 from homebody.envs.canvas import WHITE, Box, Canvas, fit, measure, wrap
 from homebody.evolution.reports import decision
-from homebody.scripts.view.look import CHOSEN, MODEL, TINT, Measures
+from homebody.scripts.view.details import shares
 from homebody.scripts.view.section import Section, heading
-from homebody.scripts.view.thought import shares
+from homebody.scripts.view.theme import CHOSEN, MODEL, TINT, Measures
 
 
 def asked(m: Measures, step: StepRecord, *, is_now: bool) -> Section:

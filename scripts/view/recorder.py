@@ -1,4 +1,4 @@
-"""Recordings of a board: an animated GIF, a film, or the last picture. Needs no display."""
+"""Recordings of a layout: an animated GIF, a film, or the last picture. Needs no display."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from PIL import Image
 from homebody.envs.canvas import INK, Canvas
 from homebody.envs.file import replacing
 from homebody.scripts.console import check_target
-from homebody.scripts.view.board import Board
-from homebody.scripts.view.look import BAD, CARD, CHANGE, CHOSEN, DARK, EDGE, GOOD, IDLE, MODEL, OTHER, PAPER, QUIET, TINT
+from homebody.scripts.view.layout import Layout
+from homebody.scripts.view.theme import BAD, CARD, CHANGE, CHOSEN, DARK, EDGE, GOOD, IDLE, MODEL, OTHER, PAPER, QUIET, TINT
 
 Frame = tuple[NDArray[np.uint8], int]
 """A picture, shape (height, width, 3), and how long it stands, in milliseconds."""
@@ -53,36 +53,36 @@ def check_recording(path: str | None) -> None:
     Canvas(1, 1)
 
 
-def record(board: Board, path: str, at: int | None = None) -> None:
-    """Write a recording of the whole board, from the opening to the end; or one picture.
+def record(layout: Layout, path: str, at: int | None = None) -> None:
+    """Write a recording of the whole layout, from the opening to the end; or one picture.
 
     Args:
-        board: what to record.
+        layout: what to record.
         path: where to; the ending says what is written.
-        at: the moment of a picture, from 0 to the board's last; None is the end.
+        at: the moment of a picture, from 0 to the layout's last; None is the end.
 
     Raises:
         OutputError: it cannot be written.
     """
     with replacing(path) as part:
         if part.suffix == ".gif":
-            _write_gif(frames(board), part)
+            _write_gif(frames(layout), part)
         elif part.suffix == ".mp4":
-            _write_film(frames(board), part)
+            _write_film(frames(layout), part)
         else:
-            board.show(board.last if at is None else at)
-            board.draw().save(part)
+            layout.show(layout.last if at is None else at)
+            layout.draw().save(part)
 
 
-def frames(board: Board) -> Iterator[Frame]:
-    """Yield the pictures of a board from the opening to the end."""
-    board.show(0)
-    yield board.draw().to_array(), _OPENING
-    for at in range(1, board.last + 1):
-        board.show(at)
-        *way, there = [board.draw().to_array() for _ in board.walk(_WALK)]
+def frames(layout: Layout) -> Iterator[Frame]:
+    """Yield the pictures of a layout from the opening to the end."""
+    layout.show(0)
+    yield layout.draw().to_array(), _OPENING
+    for at in range(1, layout.last + 1):
+        layout.show(at)
+        *way, there = [layout.draw().to_array() for _ in layout.walk(_WALK)]
         yield from ((pixels, _PACE) for pixels in way)
-        yield there, _END if at == board.last else _ASKED if board.is_asked else _HOLD
+        yield there, _END if at == layout.last else _ASKED if layout.is_asked else _HOLD
 
 
 def find_ffmpeg() -> str:

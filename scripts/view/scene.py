@@ -7,12 +7,12 @@ from typing import Protocol
 
 from homebody.envs.canvas import INK, Canvas, line_height, wrap
 from homebody.envs.text_env import Picture, TextTaskEnv
-from homebody.scripts.view.look import BAD, CARD, GOOD, QUIET
-from homebody.scripts.view.reel import Moment, Reel
+from homebody.scripts.view.replay import Moment, Replay
+from homebody.scripts.view.theme import BAD, CARD, GOOD, QUIET
 
 
 class Scene(Protocol):
-    """The view of one reel's world."""
+    """The view of one replay's world."""
 
     is_picture: bool
     """Whether things have their places in it, rather than being told of."""
@@ -34,27 +34,27 @@ class Scene(Protocol):
         ...
 
 
-def scene_of(reel: Reel, size: tuple[int, int]) -> Scene:
-    """Return the view of a reel: a picture where there is one and it has the room, else text.
+def scene_of(replay: Replay, size: tuple[int, int]) -> Scene:
+    """Return the view of a replay: a picture where there is one and it has the room, else text.
 
     Args:
-        reel: what is to be seen.
+        replay: what is to be seen.
         size: width and height in pixels.
     """
-    env = reel.env.unwrapped
+    env = replay.env.unwrapped
     if not isinstance(env, TextTaskEnv):
-        return TextScene(reel)
+        return TextScene(replay)
     width, height = env.least_picture()
-    return PictureScene(reel, env.picture(size), size) if size[0] >= width and size[1] >= height else TextScene(reel)
+    return PictureScene(replay, env.picture(size), size) if size[0] >= width and size[1] >= height else TextScene(replay)
 
 
 class PictureScene:
-    """The picture of the environment, drawn from the views of the reel."""
+    """The picture of the environment, drawn from the views of the replay."""
 
     is_picture = True
 
-    def __init__(self, reel: Reel, picture: Picture, size: tuple[int, int]) -> None:
-        self._reel, self._picture = reel, picture
+    def __init__(self, replay: Replay, picture: Picture, size: tuple[int, int]) -> None:
+        self._replay, self._picture = replay, picture
         self._unseen = Canvas(*size)
         self._at = -1
 
@@ -67,7 +67,7 @@ class PictureScene:
             if number == at:
                 # A way is drawn over the picture of the moment before, which nobody may have looked at.
                 self._picture.draw(self._unseen)
-            self._tell(self._reel.moments[number])
+            self._tell(self._replay.moments[number])
         self._at = at
 
     def walk(self, n_frames: int) -> Iterator[None]:
@@ -96,8 +96,8 @@ class TextScene:
 
     is_picture = False
 
-    def __init__(self, reel: Reel) -> None:
-        self._reel, self._at = reel, 0
+    def __init__(self, replay: Replay) -> None:
+        self._replay, self._at = replay, 0
 
     def show(self, at: int) -> None:
         """Turn to a moment."""
@@ -113,12 +113,12 @@ class TextScene:
         width = canvas.width - 2 * pad
         canvas.rect(canvas.box, CARD)
         top = pad
-        for line in wrap(self._reel.goal, width, size=17, bold=True)[:3]:
+        for line in wrap(self._replay.goal, width, size=17, bold=True)[:3]:
             top = canvas.text(line, pad, top, size=17, bold=True).bottom + 2
         canvas.line([(pad, top + 6), (canvas.width - pad, top + 6)], QUIET)
         top += 14
         lines: list[tuple[str, bool, tuple[int, int, int]]] = []
-        for moment in self._reel.moments[: self._at + 1]:
+        for moment in self._replay.moments[: self._at + 1]:
             if moment.entry is not None:
                 mark = "not possible: " if moment.is_refused else ""
                 color = BAD if moment.is_refused else GOOD

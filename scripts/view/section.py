@@ -1,4 +1,4 @@
-"""The sections of the mind panel: each draws itself in a box, as much as has room there, and says how high that is."""
+"""The sections of the inspector: each draws itself in a box, as much as has room there, and says how high that is."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from homebody.agents.record import BY_MODEL, StepRecord
 from homebody.envs.canvas import Box, Canvas, Color, fit, line_height, measure, wrap
 from homebody.evolution.reports import decision
-from homebody.scripts.view.look import BAD, CARD, CHANGE, CHOSEN, DARK, EDGE, GOOD, MODEL, OTHER, QUIET, TINT, Measures
+from homebody.scripts.view.details import decided, outcome, shares
 from homebody.scripts.view.mark import SIDE, mark
-from homebody.scripts.view.reel import Moment
-from homebody.scripts.view.thought import decided, outcome, shares
+from homebody.scripts.view.replay import Moment
+from homebody.scripts.view.theme import BAD, CARD, CHANGE, CHOSEN, DARK, EDGE, GOOD, MODEL, OTHER, QUIET, TINT, Measures
 from homebody.scripts.view.who import draw_chip
 
 Section = tuple[int, Callable[[Canvas, Box], int]]
@@ -26,7 +26,7 @@ def heading(m: Measures, canvas: Canvas, box: Box, title: str, note: str = "") -
 
 
 def choice(m: Measures, moment: Moment, *, is_by_model: bool) -> Section:
-    """Return the section of what was chosen, by whom, and what came of it."""
+    """Return the section of what was chosen, by whom, and the outcome."""
     entry = moment.entry
     if entry is None:
         return m.px(62), lambda canvas, box: _words(m, canvas, box, "The episode begins", moment.observation)

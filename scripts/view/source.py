@@ -18,7 +18,7 @@ from homebody.agents.rollout import RolloutConfig
 from homebody.envs.text import UnreadableError, read_json
 from homebody.evolution.store import Store, reads_run
 from homebody.scripts.options import DEFAULT_ENV, env_kwargs
-from homebody.scripts.view.reel import Reel
+from homebody.scripts.view.replay import Replay
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,15 @@ class Stored:
     """The name of its harness."""
     env_id: str = DEFAULT_ENV
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    sights: Sequence[ModelCall | None] = ()
+    model_calls: Sequence[ModelCall | None] = ()
     """One for each entry of the trace; empty where they were not kept."""
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready data: the record's, and the rest beside it."""
         rest = {"env": self.env_id, "env_kwargs": dict(self.env_kwargs), "harness": self.title}
-        return {**self.record.to_json(), **rest, "sights": [sight and sight.to_json() for sight in self.sights]}
+        return {**self.record.to_json(), **rest, "model_calls": [model_call and model_call.to_json() for model_call in self.model_calls]}
 
-    def reel(self, env_id: str | None = None, data_dir: str | None = None) -> Reel:
+    def replay(self, env_id: str | None = None, data_dir: str | None = None) -> Replay:
         """Play it again.
 
         Args:
@@ -52,7 +52,7 @@ class Stored:
         chosen = env_id or self.env_id
         kwargs = {**self.env_kwargs, **env_kwargs(chosen, data_dir)} if chosen == self.env_id else env_kwargs(chosen, data_dir)
         env = RolloutConfig(chosen, "random", max(1, self.record.steps), kwargs).make_env()
-        return Reel.of(self.record, env, self.title, self.sights)
+        return Replay.of(self.record, env, self.title, self.model_calls)
 
 
 def read_file(path: str) -> Stored:
@@ -67,13 +67,13 @@ def read_file(path: str) -> Stored:
         raise click.UsageError(f"{path} {error.fault}; give what `homebody run --json` wrote, or a run directory") from None
     _check(content, path)
     record = EpisodeRecord.from_json(content)
-    sights = [ModelCall.from_json(sight) if sight else None for sight in content.get("sights", [])]
-    if sights and len(sights) != len(record.trace):
+    model_calls = [ModelCall.from_json(model_call) if model_call else None for model_call in content.get("model_calls", [])]
+    if model_calls and len(model_calls) != len(record.trace):
         raise click.UsageError(
-            f"{path} holds {len(sights)} sights for {len(record.trace)} entries; write it again with homebody run --json"
+            f"{path} holds {len(model_calls)} model_calls for {len(record.trace)} entries; write it again with homebody run --json"
         )
     title = str(content.get("harness") or record.behaviour_hash[:12])
-    return Stored(record, title, str(content.get("env", DEFAULT_ENV)), dict(content.get("env_kwargs", {})), sights)
+    return Stored(record, title, str(content.get("env", DEFAULT_ENV)), dict(content.get("env_kwargs", {})), model_calls)
 
 
 @reads_run

@@ -7,8 +7,8 @@ from typing import Final
 
 from homebody.agents.record import DECIDED_BY
 from homebody.envs.canvas import WHITE, Box, Canvas, Color, fit, line_height, measure
-from homebody.scripts.view.look import BAD, CHOSEN, DARK, IDLE, MODEL, QUIET, TINT, Measures
 from homebody.scripts.view.mark import SIDE, mark
+from homebody.scripts.view.theme import BAD, CHOSEN, DARK, IDLE, MODEL, QUIET, TINT, Measures
 
 GROUNDS: Final[Mapping[str, tuple[Color, Color]]] = {
     "model": (MODEL, WHITE), "agreed": (MODEL, WHITE), "reading": (TINT, MODEL), "harness": (DARK, WHITE), "fallback": (BAD, WHITE),

@@ -25,17 +25,17 @@ from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.envs import tasks
 
-stage = RolloutConfig("homebody/Household-v0", "random", max_steps=6)
+config = RolloutConfig("homebody/Household-v0", "random", max_steps=6)
 spec = HarnessSpec.load("household-act")
-jobs = [Job(spec, task, seed) for task in tasks(stage.env_id, "train", 20) for seed in range(3)]
+jobs = [Job(spec, task, seed) for task in tasks(config.env_id, "train", 20) for seed in range(3)]
 nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
 victim = nodes.add_node(num_cpus=1)
 nodes.add_node(num_cpus=1)
 found = {}
-with Rollouts(stage) as rollouts:
+with Rollouts(config) as rollouts:
     found["here"] = [record.trace_hash for record in rollouts.play(jobs)]
 for name in ("whole", "killed"):
-    with Rollouts(stage, 2, nodes.address) as rollouts:
+    with Rollouts(config, 2, nodes.address) as rollouts:
         hashes = []
         for record in rollouts.play(jobs):
             hashes.append(record.trace_hash)

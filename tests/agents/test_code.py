@@ -107,7 +107,7 @@ BAD = {
     "history": (
         "step_start",
         "return {'history': [['a', 'b']]}",
-        "it must be a list of {command, observation, reply, thought, said, is_summary}",
+        "it must be a list of {command, observation, reply, thought, text, is_summary}",
     ),
     "approved": ("before_tool", "return {'approved': 0.5}", "set approved to 0.5; it must be true or false"),
     "answer": ("before_tool", "return {'answer': 1}", "set answer to 1; it must be a text or None"),

@@ -32,7 +32,7 @@ def scripted(monkeypatch):
     return asked, backend
 
 
-# --- the stage
+# --- the config
 
 
 @pytest.mark.parametrize(("name", "kind"), [("random", RandomPolicy), ("no-model", NoModelPolicy), ("expert", ExpertPolicy)])
@@ -127,10 +127,10 @@ def test_the_end_frees_model_and_environment(yard, harness, scripted):
 def test_number_of_workers_does_not_change_the_records():
     spec = HarnessSpec.load("generic-act")
     jobs = [Job(spec, task, seed) for task in tasks(HOUSEHOLD, "train", 3) for seed in (0, 1)]
-    stage = RolloutConfig(HOUSEHOLD, "random", max_steps=4)
+    config = RolloutConfig(HOUSEHOLD, "random", max_steps=4)
     records = {}
     for workers in (1, 2):
-        with Rollouts(stage, workers) as rollouts:
+        with Rollouts(config, workers) as rollouts:
             records[workers] = list(rollouts.play(jobs))
     assert [(record.task_id, record.seed) for record in records[2]] == [(job.task.task_id, job.seed) for job in jobs]
     assert [record.trace_hash for record in records[1]] == [record.trace_hash for record in records[2]]
@@ -153,9 +153,9 @@ def test_workers_play_an_environment_of_the_users_own(importable_yard, harness):
 
 
 def test_killed_worker_is_an_error_that_says_what_to_do(importable_yard, harness):
-    stage = RolloutConfig("yard:Yard-v0", "random", max_steps=2, env_kwargs={"dies": True})
+    config = RolloutConfig("yard:Yard-v0", "random", max_steps=2, env_kwargs={"dies": True})
     with (
-        Rollouts(stage, workers=2) as rollouts,
+        Rollouts(config, workers=2) as rollouts,
         pytest.raises(WorkerDiedError, match=r"a worker process died \(killed, or out of memory\); .* run again with --resume, or with"),
     ):
         list(rollouts.play([Job(harness(), importable_yard.task())] * 3))
@@ -188,9 +188,9 @@ def test_workers_end_with_their_main_process(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("stage", "told"),
+    ("config", "told"),
     [(RolloutConfig("Nowhere-v0", "no-model"), "Nowhere"), (RolloutConfig(HOUSEHOLD, "no-model", env_kwargs={"colour": "red"}), "colour")],
 )
-def test_environment_that_cannot_be_made_is_named(stage, told):
+def test_environment_that_cannot_be_made_is_named(config, told):
     with pytest.raises(EnvError, match=told):
-        stage.make_env()
+        config.make_env()

@@ -40,7 +40,7 @@ def test_a_plan_that_advises_puts_first_what_serves_and_takes_nothing_off_below_
 
 
 def test_a_plan_names_the_instances_that_it_knows(make, yard):
-    plan = make("learned_plan", {"plans": [yard.ONE], "explore": yard.EXPLORE, "mode": "advise", "said": "{next}"})
+    plan = make("learned_plan", {"plans": [yard.ONE], "explore": yard.EXPLORE, "mode": "advise", "message": "{next}"})
     plan.process(yard.ask(("wait", *yard.WALKS)))
     plan.observe(yard.told("lift crate 1 off shed 2", "You lift it.", ("wait",)))
     assert plan.process(yard.ask(("wait", *yard.WALKS)))["content"].endswith("drop crate 1 on dock")

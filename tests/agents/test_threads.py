@@ -34,8 +34,8 @@ def jobs() -> Callable[..., list[Job]]:
 
 
 def play(stub: Any, jobs: list[Job], concurrency: int, **settings: Any) -> list[Any]:
-    stage = RolloutConfig(HOUSEHOLD, stub.url, max_steps=3, concurrency=concurrency, **settings)
-    with Rollouts(stage) as rollouts:
+    config = RolloutConfig(HOUSEHOLD, stub.url, max_steps=3, concurrency=concurrency, **settings)
+    with Rollouts(config) as rollouts:
         return list(rollouts.play(jobs))
 
 
@@ -96,8 +96,8 @@ def test_code_templates_and_catalogues_are_shared_by_threads(serve: Any, env_id:
     stub.chat = echo
     hashes = []
     for concurrency in (1, 6):
-        stage = RolloutConfig(env_id, stub.url, max_steps=3, concurrency=concurrency)
-        with Rollouts(stage) as rollouts:
+        config = RolloutConfig(env_id, stub.url, max_steps=3, concurrency=concurrency)
+        with Rollouts(config) as rollouts:
             records = list(rollouts.play([Job(spec, task) for task in tasks(env_id, "train", 8)]))
         assert all(record.error is None and not record.failures for record in records)
         hashes.append([record.trace_hash for record in records])
@@ -108,8 +108,8 @@ def test_code_templates_and_catalogues_are_shared_by_threads(serve: Any, env_id:
 def test_twins_are_played_beside_them(serve: Any, jobs: Any) -> None:
     stub = serve()
     mixed = [dataclasses.replace(job, policy=policy) for job in jobs(3) for policy in (None, "no-model", "random")]
-    stage = RolloutConfig(HOUSEHOLD, stub.url, max_steps=3, concurrency=4)
-    with Rollouts(stage) as rollouts:
+    config = RolloutConfig(HOUSEHOLD, stub.url, max_steps=3, concurrency=4)
+    with Rollouts(config) as rollouts:
         records = list(rollouts.play(mixed))
         asked = len(stub.chats())
         twins = list(rollouts.play([job for job in mixed if job.policy]))
@@ -176,8 +176,8 @@ def test_a_model_in_this_process_plays_one_episode_at_a_time(monkeypatch: pytest
 
 
 def test_a_policy_without_a_model_plays_one_episode_at_a_time(jobs: Any) -> None:
-    stage = RolloutConfig(HOUSEHOLD, "random", max_steps=2)
-    with Rollouts(stage) as one, Rollouts(dataclasses.replace(stage, concurrency=9)) as nine:
+    config = RolloutConfig(HOUSEHOLD, "random", max_steps=2)
+    with Rollouts(config) as one, Rollouts(dataclasses.replace(config, concurrency=9)) as nine:
         hashes = [[record.trace_hash for record in rollouts.play(jobs(3))] for rollouts in (one, nine)]
     assert hashes[0] == hashes[1]
 

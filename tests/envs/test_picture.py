@@ -24,8 +24,8 @@ from homebody.envs.household.engine.problem import Goal, GoalKind, Problem
 from homebody.envs.household.engine.vocabulary import receptacle_kinds, room_plans
 from homebody.envs.household.env import AlfWorldEnv, ProceduralEnv
 from homebody.envs.household.houses.houses import HouseSource
-from homebody.envs.household.picture import LEAST_SIZE, HousePicture, look, sketch
-from homebody.envs.household.picture.look import Measures
+from homebody.envs.household.picture import LEAST_SIZE, HousePicture, art, icons
+from homebody.envs.household.picture.art import Measures
 from homebody.envs.household.picture.panel import Shown, draw_footer, draw_header, header_height
 from homebody.envs.household.picture.seen import Seen
 
@@ -153,15 +153,15 @@ def test_winning_shows(kitchen: Problem) -> None:
         episode = Episode(kitchen)
         episode.picture.see(episode.play.state, "look", "", 1, won=won)
         colors.append({tuple(pixel) for pixel in episode.picture.frame()[:50].reshape(-1, 3).tolist()})
-    assert look.DONE not in colors[0]
-    assert look.DONE in colors[1]
+    assert art.DONE not in colors[0]
+    assert art.DONE in colors[1]
 
 
 def test_target_is_marked_only_where_the_task_names_a_place(kitchen: Problem) -> None:
     lit = replace(kitchen, goal=Goal(GoalKind.LIGHT, "Apple", "DeskLamp"), task="look at apple under the desklamp.")
     for problem, is_marked in ((kitchen, True), (lit, False)):
         episode = Episode(problem)
-        found = {name for name in episode.play.game.receptacles if (episode.piece(name) == look.TARGET).all(axis=2).any()}
+        found = {name for name in episode.play.game.receptacles if (episode.piece(name) == art.TARGET).all(axis=2).any()}
         assert found == ({"cabinet 1", "cabinet 2"} if is_marked else set())
 
 
@@ -310,13 +310,13 @@ def test_where_the_command_is_not_known_all_that_is_open_here_counts(kitchen: Pr
 
 
 def test_every_type_has_a_drawing_of_its_own() -> None:
-    furniture, things = sketch.drawn_types()
+    furniture, things = icons.drawn_types()
     assert set(receptacle_kinds()) <= furniture
     assert {type_ for plan in room_plans().values() for type_ in plan.objects} <= things
 
 
 def test_every_type_of_alfworld_has_a_drawing_of_its_own(alfworld: Path) -> None:
-    furniture, things = sketch.drawn_types()
+    furniture, things = icons.drawn_types()
     source = AlfWorldEnv(alfworld).source
     for task in source.tasks("test"):
         game = AlfWorldEnv.task_source(alfworld).load(task.task_id).game
@@ -331,14 +331,14 @@ def drawn(canvas: Canvas) -> bool:
 
 
 def test_every_drawing_draws_and_holds_its_things() -> None:
-    for type_ in [*sketch.drawn_types()[0], "Unheard"]:
+    for type_ in [*icons.drawn_types()[0], "Unheard"]:
         for width, height in ((96, 54), (200, 54), (60, 20)):
-            assert all(drawn(sketch.furniture(type_, closed, width, height)) for closed in (True, False)), type_
-            box = sketch.items_box(type_, width, height)
+            assert all(drawn(icons.furniture(type_, closed, width, height)) for closed in (True, False)), type_
+            box = icons.items_box(type_, width, height)
             assert Box(0, 0, width, height).holds(box), type_
             assert box.width >= 10, type_
-    for type_ in [*sketch.drawn_types()[1], "Unheard"]:
-        assert drawn(sketch.icon(type_, 16)), type_
+    for type_ in [*icons.drawn_types()[1], "Unheard"]:
+        assert drawn(icons.icon(type_, 16)), type_
 
 
 @pytest.mark.parametrize("type_", ["Cabinet", "Drawer", "Fridge", "Microwave", "Safe"])
@@ -346,7 +346,7 @@ def test_a_shut_door_looks_shut(type_: str) -> None:
     pictures = []
     for closed in (True, False):
         ground = Canvas(96, 54)
-        ground.paste(sketch.furniture(type_, closed, 96, 54))
+        ground.paste(icons.furniture(type_, closed, 96, 54))
         pictures.append(ground.to_array())
     assert (pictures[0] != pictures[1]).any()
 
@@ -366,9 +366,9 @@ def contrast(a: Color, b: Color) -> float:
 
 
 def test_text_stands_out_from_its_ground() -> None:
-    pairs = [(INK, ground) for floor in look.FLOORS.values() for ground in floor]
-    pairs += [(INK, look.CARD), (look.QUIET, look.CARD), (look.QUIET, look.PAPER), (INK, look.PAPER)]
-    pairs += [(WHITE, look.TARGET), (WHITE, look.DONE), (WHITE, look.WALL_COLOR)]
+    pairs = [(INK, ground) for floor in art.FLOORS.values() for ground in floor]
+    pairs += [(INK, art.CARD), (art.QUIET, art.CARD), (art.QUIET, art.PAPER), (INK, art.PAPER)]
+    pairs += [(WHITE, art.TARGET), (WHITE, art.DONE), (WHITE, art.WALL_COLOR)]
     assert min(contrast(text, ground) for text, ground in pairs) >= 4.5
 
 
@@ -386,13 +386,13 @@ def test_long_texts_and_many_things_stay_in_their_cards(scale: float) -> None:
     quiet, full = Canvas(width, height), Canvas(width, height)
     draw_footer(quiet, at, "", "", None, "Here", [])
     draw_footer(full, at, "word " * 60, "text " * 400, thing, "place " * 40, [thing] * 60)
-    outside = (quiet.to_array() == look.PAPER).all(axis=2) & ~(quiet.to_array() == look.CARD).all(axis=2)
+    outside = (quiet.to_array() == art.PAPER).all(axis=2) & ~(quiet.to_array() == art.CARD).all(axis=2)
     edge = np.zeros_like(outside)
     edge[: at.px(8) - 1] = edge[-at.px(8) + 1 :] = edge[:, : at.px(8) - 1] = edge[:, -at.px(8) + 1 :] = True
-    assert (full.to_array()[outside & edge] == look.PAPER).all()
+    assert (full.to_array()[outside & edge] == art.PAPER).all()
     header = Canvas(width, header_height(at, "put " * 100, width))
     draw_header(header, at, "put " * 100, 12345, won=True, has_target=True)
-    assert (header.to_array()[:, : at.px(14) - 2] == look.PAPER).all()
+    assert (header.to_array()[:, : at.px(14) - 2] == art.PAPER).all()
 
 
 SAID = "If you have a minute: the children are asleep, so quietly put two tea kettles away in the sink basin, and do it with care, my {}."

@@ -60,8 +60,8 @@ def loop(quarry: Any, episode: Callable[..., EpisodeRecord], monkeypatch: pytest
         size = len(outcomes[20][0])
 
         class Scripted:
-            def __init__(self, stage: Any, workers: int, cluster: str | None) -> None:
-                self.stage = stage
+            def __init__(self, config: Any, workers: int, cluster: str | None) -> None:
+                self.config = config
                 self.policy = SimpleNamespace(name="nobody", fingerprint={"policy": "nobody"}, has_model=twins is not None)
 
             def __enter__(self) -> "Scripted":

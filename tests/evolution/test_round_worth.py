@@ -20,7 +20,7 @@ from homebody.evolution.loop import evolve
 from homebody.evolution.reports.summary import markdown, read_run
 from homebody.evolution.store import Store
 
-STAGE = RolloutConfig("Quarry-v0", "tiny", 1, {"types": ["press"]})
+CONFIG = RolloutConfig("Quarry-v0", "tiny", 1, {"types": ["press"]})
 """One step, five commands: whoever says `press` wins."""
 SIZES = {"rounds": 2, "train_tasks": 2, "validation_tasks": 6, "max_steps": 1, "exploration_steps": 0, "growth": 1, "patience": 9}
 
@@ -39,7 +39,7 @@ def run(quarry: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
     monkeypatch.setattr(names, "load", lambda name, **settings: Presses(name="tiny"))
 
     def evolved(progress: Any = None, resume: bool = False, **changes: Any) -> dict[str, Any]:
-        values = {"env_id": "Quarry-v0", "model": "tiny", "harness": "generic-act", "proposer": "noop", "env_kwargs": STAGE.env_kwargs}
+        values = {"env_id": "Quarry-v0", "model": "tiny", "harness": "generic-act", "proposer": "noop", "env_kwargs": CONFIG.env_kwargs}
         return evolve(EvolveConfig(**(values | SIZES | changes)), tmp_path / "run", progress=progress, resume=resume)
 
     return evolved
@@ -49,7 +49,7 @@ def test_each_round_stands_beside_its_twins(run: Callable[..., dict[str, Any]], 
     told: list[dict[str, Any]] = []
     result = run(lambda kind, data: told.append(dict(data)) if kind == "worth" else None)
     spec = HarnessSpec.load("generic-act")
-    alone = {name: evaluate(replace(STAGE, policy=name), spec, "validation") for name in TWINS}
+    alone = {name: evaluate(replace(CONFIG, policy=name), spec, "validation") for name in TWINS}
     success = {name: one["success"] for name, one in alone.items()}
     best = max(TWINS, key=lambda name: success[name])
     assert len(result["rounds"]) == len(told) > 0

@@ -53,7 +53,7 @@ from homebody.envs.webshop.catalogue.catalogue import load_catalogue
 from homebody.envs.webshop.catalogue.export import export_catalogue
 from homebody.envs.webshop.catalogue.synthetic import synthetic
 from homebody.envs.webshop.goals.goals import human_goals, load_prices
-from homebody.envs.webshop.goals.shop import ShopConfig, open_stock
+from homebody.envs.webshop.goals.shop import ShopConfig, open_shop
 from homebody.envs.webshop.site.site import Site
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.loop import evolve
@@ -357,8 +357,8 @@ def take_archive(case: bytes, folder: Path) -> None:
 
 @cache
 def site() -> Site:
-    stock = open_stock(ShopConfig())
-    found = Site(stock, [task.task_id for task in stock.source.tasks("test", 1)])
+    goal_shop = open_shop(ShopConfig())
+    found = Site(goal_shop, [task.task_id for task in goal_shop.source.tasks("test", 1)])
     found.enter()
     return found
 

@@ -68,7 +68,7 @@ def test_workers_play_the_same_rounds_and_no_episode_twice(monkeypatch: pytest.M
     played: dict[int, list[list[str]]] = {1: [], 2: []}
 
     class Noted:
-        def __init__(self, stage: RolloutConfig, workers: int) -> None:
+        def __init__(self, config: RolloutConfig, workers: int) -> None:
             self.workers = workers
 
         def __enter__(self) -> Noted:
@@ -83,9 +83,9 @@ def test_workers_play_the_same_rounds_and_no_episode_twice(monkeypatch: pytest.M
 
     monkeypatch.setattr(llm, "Rollouts", Noted)
     monkeypatch.setattr(llm, "ROUNDS", 2)
-    stage = RolloutConfig("homebody/Household-v0", "none", 3)
+    config = RolloutConfig("homebody/Household-v0", "none", 3)
     chosen = tasks("homebody/Household-v0", "validation", 2 + 2 * llm.PARALLEL)
-    row = llm._by_workers(stage, chosen, lambda what: None)
+    row = llm._by_workers(config, chosen, lambda what: None)
     (first,), *rounds = played[1]
     assert played[2] == [[first, chosen[1].task_id], *rounds]
     assert [len(each) for each in rounds] == [llm.PARALLEL] * 2
@@ -132,6 +132,6 @@ def test_what_stood_in_the_chat_before_is_counted_without_the_candidates(model: 
 
 def test_an_episode_that_fails_ends_it(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LlamaCpp, "score", None)
-    stage = RolloutConfig("homebody/Household-v0", str(model), 3)
+    config = RolloutConfig("homebody/Household-v0", str(model), 3)
     with LlamaCpp(model, name="tiny") as backend, pytest.raises(AgentError, match="failed at decide: TypeError"):
-        llm._play(stage, backend, tasks("homebody/Household-v0", "validation", 1), llm.scoring_harness())
+        llm._play(config, backend, tasks("homebody/Household-v0", "validation", 1), llm.scoring_harness())

@@ -141,7 +141,7 @@ def test_a_terminal_has_no_line_that_it_has_no_room_for(
     assert all(line.startswith("      ") for line in lines[2:])
 
 
-def test_reward_and_success_to_the_letter_are_columns_where_there_are_any(capsys: pytest.CaptureFixture[str]) -> None:
+def test_reward_and_exact_success_are_columns_where_there_are_any(capsys: pytest.CaptureFixture[str]) -> None:
     grades = {"reward_mean": 0.625, "success_strict": 0.25, "ci95_strict": [0.046, 0.699]}
     result = {
         "harness": "h", "policy": "no-model", "env": "e", "split": "test", "max_steps": 20, "n": 4, "success": 0.5, "ci95": [0.15, 0.85],
@@ -167,7 +167,7 @@ def record(make_record: Callable[..., EpisodeRecord]) -> EpisodeRecord:
 
 @pytest.mark.parametrize(
     ("won", "strict", "verdict"),
-    [(True, None, "won in"), (True, True, "won, reward 0.75 in"), (False, False, "not won, reward 0.75, not to the letter in")],
+    [(True, None, "won in"), (True, True, "won, reward 0.75 in"), (False, False, "not won, reward 0.75, no exact match in")],
 )
 def test_the_end_of_an_episode_has_its_reward_where_it_says_more(
     capsys: pytest.CaptureFixture[str], record: EpisodeRecord, won: bool, strict: bool | None, verdict: str

@@ -17,10 +17,10 @@ from homebody.envs.canvas import Box, Canvas, Event
 from homebody.scripts.commands.play import play as play_command
 from homebody.scripts.commands.watch import watch as watch_command
 from homebody.scripts.group import cli
-from homebody.scripts.view.board import LEAST
 from homebody.scripts.view.human import completion, matching
-from homebody.scripts.view.play import Desk
-from homebody.scripts.view.reel import End, Reel
+from homebody.scripts.view.layout import LEAST
+from homebody.scripts.view.play import PlayLayout
+from homebody.scripts.view.replay import End, Replay
 
 Command = Callable[..., Any]
 Shows = Callable[..., list[Canvas]]
@@ -133,126 +133,126 @@ def test_what_cannot_be_played(homebody: Command, no_display: None, says: Callab
     assert "nowhere" in answer.err
 
 
-# --- at the desk
+# --- at the layout
 
 
 @pytest.fixture
-def desk() -> Desk:
-    made = Desk(Reel(RolloutConfig("homebody/Household-v0", "random").make_env(), TASK, 0, "bare", "human"), LEAST)
+def layout() -> PlayLayout:
+    made = PlayLayout(Replay(RolloutConfig("homebody/Household-v0", "random").make_env(), TASK, 0, "bare", "human"), LEAST)
     made.offer(MENU, 7)
     return made
 
 
-def types(desk: Desk, text: str) -> None:
+def types(layout: PlayLayout, text: str) -> None:
     for letter in text:
-        assert desk.handle(Event("key", key=letter, text=letter)) is None
+        assert layout.handle(Event("key", key=letter, text=letter)) is None
 
 
-def press(desk: Desk, key: str, *, control: bool = False) -> str | None:
-    return desk.handle(Event("key", key=key, control=control))
+def press(layout: PlayLayout, key: str, *, control: bool = False) -> str | None:
+    return layout.handle(Event("key", key=key, control=control))
 
 
-def click(desk: Desk, box: Box) -> str | None:
-    return desk.handle(Event("click", x=box.center[0], y=box.center[1]))
+def click(layout: PlayLayout, box: Box) -> str | None:
+    return layout.handle(Event("click", x=box.center[0], y=box.center[1]))
 
 
-def test_typing_completing_and_sending(desk: Desk) -> None:
-    assert press(desk, "return") is None  # nothing is chosen
-    types(desk, "go")
-    assert press(desk, "tab") is None
-    assert desk.typed == "go to "
-    types(desk, "s")
-    assert press(desk, "return") == "go to shed 1"
-    press(desk, "backspace")
-    assert desk.typed == "go to "
-    press(desk, "backspace", control=True)
-    assert desk.typed == ""
-    types(desk, "fly")
-    assert press(desk, "return") == "fly"
-    press(desk, "escape")
-    assert desk.typed == ""
-    assert press(desk, "left") is None
-    assert desk.handle(Event("move", x=1, y=1)) is None
+def test_typing_completing_and_sending(layout: PlayLayout) -> None:
+    assert press(layout, "return") is None  # nothing is chosen
+    types(layout, "go")
+    assert press(layout, "tab") is None
+    assert layout.typed == "go to "
+    types(layout, "s")
+    assert press(layout, "return") == "go to shed 1"
+    press(layout, "backspace")
+    assert layout.typed == "go to "
+    press(layout, "backspace", control=True)
+    assert layout.typed == ""
+    types(layout, "fly")
+    assert press(layout, "return") == "fly"
+    press(layout, "escape")
+    assert layout.typed == ""
+    assert press(layout, "left") is None
+    assert layout.handle(Event("move", x=1, y=1)) is None
 
 
-def test_choosing_with_the_arrows(desk: Desk) -> None:
-    press(desk, "down")
-    press(desk, "down")
-    assert press(desk, "return") == MENU[1]
+def test_choosing_with_the_arrows(layout: PlayLayout) -> None:
+    press(layout, "down")
+    press(layout, "down")
+    assert press(layout, "return") == MENU[1]
     for _ in range(9):
-        press(desk, "up")
-    assert press(desk, "return") == MENU[0]
-    types(desk, "fly")
-    press(desk, "down")
-    assert press(desk, "return") == "fly"
+        press(layout, "up")
+    assert press(layout, "return") == MENU[0]
+    types(layout, "fly")
+    press(layout, "down")
+    assert press(layout, "return") == "fly"
 
 
-def test_clicking(desk: Desk) -> None:
-    second = Box(desk._list.x, desk._list.y + 24, desk._list.width, 22)
-    assert click(desk, second) == MENU[1]
-    below = Box(desk._list.x, desk._list.y + 24 * 10, desk._list.width, 22)
-    assert click(desk, below) is None
-    types(desk, "o")
-    send, complete, clear = desk._buttons
-    assert click(desk, complete) is None
-    assert desk.typed == "open shed 1"
-    assert click(desk, send) == "open shed 1"
-    assert click(desk, clear) is None
-    assert desk.typed == ""
-    assert click(desk, Box(desk._side.x, 0, 4, 4)) is None
+def test_clicking(layout: PlayLayout) -> None:
+    second = Box(layout._list.x, layout._list.y + 24, layout._list.width, 22)
+    assert click(layout, second) == MENU[1]
+    below = Box(layout._list.x, layout._list.y + 24 * 10, layout._list.width, 22)
+    assert click(layout, below) is None
+    types(layout, "o")
+    send, complete, clear = layout._buttons
+    assert click(layout, complete) is None
+    assert layout.typed == "open shed 1"
+    assert click(layout, send) == "open shed 1"
+    assert click(layout, clear) is None
+    assert layout.typed == ""
+    assert click(layout, Box(layout._side.x, 0, 4, 4)) is None
 
 
 def test_a_click_on_a_place_types_its_name_and_sends_what_can_only_be_meant() -> None:
-    desk = Desk(Reel(RolloutConfig("homebody/Household-v0", "random").make_env(), TASK, 0, "bare", "human"), (960, 600))
-    play = desk.reel.env.unwrapped.play  # type: ignore[attr-defined]
+    layout = PlayLayout(Replay(RolloutConfig("homebody/Household-v0", "random").make_env(), TASK, 0, "bare", "human"), (960, 600))
+    play = layout.replay.env.unwrapped.play  # type: ignore[attr-defined]
     name = play.game.receptacles[0].strip()
-    spot = next((x, y) for y in range(0, 600, 4) for x in range(0, 640, 4) if desk.scene.named(x, y).strip() == name)
-    desk.offer([f"go to {name}", f"open {name}", "look"], 7)
-    assert desk.handle(Event("click", x=spot[0], y=spot[1])) is None
-    assert (desk.typed, desk.found) == (name, [f"go to {name}", f"open {name}"])
-    desk.offer([f"go to {name}", "look"], 7)
-    assert desk.handle(Event("click", x=spot[0], y=spot[1])) == f"go to {name}"
+    spot = next((x, y) for y in range(0, 600, 4) for x in range(0, 640, 4) if layout.scene.named(x, y).strip() == name)
+    layout.offer([f"go to {name}", f"open {name}", "look"], 7)
+    assert layout.handle(Event("click", x=spot[0], y=spot[1])) is None
+    assert (layout.typed, layout.found) == (name, [f"go to {name}", f"open {name}"])
+    layout.offer([f"go to {name}", "look"], 7)
+    assert layout.handle(Event("click", x=spot[0], y=spot[1])) == f"go to {name}"
 
 
-def test_a_long_list_scrolls(desk: Desk) -> None:
-    desk.offer([f"go to dock {n:03}" for n in range(100)], 7)
-    rows = desk._list.height // 24
-    desk.handle(Event("wheel", turns=-1))
-    assert click(desk, Box(desk._list.x, desk._list.y, 40, 20)) == "go to dock 003"
-    desk.handle(Event("wheel", turns=99))
-    assert click(desk, Box(desk._list.x, desk._list.y, 40, 20)) == "go to dock 000"
-    press(desk, "page down")
-    assert click(desk, Box(desk._list.x, desk._list.y, 40, 20)) == f"go to dock {rows:03}"
-    press(desk, "page up")
+def test_a_long_list_scrolls(layout: PlayLayout) -> None:
+    layout.offer([f"go to dock {n:03}" for n in range(100)], 7)
+    rows = layout._list.height // 24
+    layout.handle(Event("wheel", turns=-1))
+    assert click(layout, Box(layout._list.x, layout._list.y, 40, 20)) == "go to dock 003"
+    layout.handle(Event("wheel", turns=99))
+    assert click(layout, Box(layout._list.x, layout._list.y, 40, 20)) == "go to dock 000"
+    press(layout, "page down")
+    assert click(layout, Box(layout._list.x, layout._list.y, 40, 20)) == f"go to dock {rows:03}"
+    press(layout, "page up")
     for _ in range(rows + 1):
-        press(desk, "down")
-    # The chosen one comes into sight.
-    assert click(desk, Box(desk._list.x, desk._list.y, 40, 20)) == "go to dock 001"
-    desk.handle(Event("wheel", turns=-99))
-    assert click(desk, Box(desk._list.x, desk._list.y + 24 * (rows - 1), 40, 20)) == "go to dock 099"
+        press(layout, "down")
+    # The chosen one comes into model_call.
+    assert click(layout, Box(layout._list.x, layout._list.y, 40, 20)) == "go to dock 001"
+    layout.handle(Event("wheel", turns=-99))
+    assert click(layout, Box(layout._list.x, layout._list.y + 24 * (rows - 1), 40, 20)) == "go to dock 099"
 
 
 @pytest.mark.parametrize("size", [LEAST, (960, 600), (960, 720), (1920, 1080)])
 @pytest.mark.parametrize("state", ["empty", "typed", "long", "none", "over"])
 def test_all_on_the_desk_can_be_read(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], state: str) -> None:
-    desk = Desk(Reel(RolloutConfig("homebody/Household-v0", "random").make_env(), TASK, 0, "bare", "human"), size)
-    desk.offer([f"go to the dock {n} and wait there until somebody comes with a crate" for n in range(90)], 1)
+    layout = PlayLayout(Replay(RolloutConfig("homebody/Household-v0", "random").make_env(), TASK, 0, "bare", "human"), size)
+    layout.offer([f"go to the dock {n} and wait there until somebody comes with a crate" for n in range(90)], 1)
     if state in ("typed", "long", "none"):
-        types(desk, {"typed": "go", "long": "go to the dock 1 and wait there until somebody comes with", "none": "fly"}[state])
+        types(layout, {"typed": "go", "long": "go to the dock 1 and wait there until somebody comes with", "none": "fly"}[state])
     if state == "over":
-        desk.reel.end, desk.said = End(True, "won", {}), "won in 12 steps, which is as few as can be, or nearly so"
+        layout.replay.end, layout.said = End(True, "won", {}), "won in 12 steps, which is as few as can be, or nearly so"
     boxes: list[Box] = []
     draw = Canvas.text
 
     def text(self: Canvas, *arguments: Any, **rest: Any) -> Box:
         box = draw(self, *arguments, **rest)
-        if self is desk.canvas and box.width:
-            assert desk._side.holds(box), arguments
+        if self is layout.canvas and box.width:
+            assert layout._side.holds(box), arguments
             boxes.append(box)
         return box
 
     monkeypatch.setattr(Canvas, "text", text)
-    assert desk.draw().to_array().shape == (size[1], size[0], 3)
+    assert layout.draw().to_array().shape == (size[1], size[0], 3)
     assert len(boxes) >= 3
     assert not any(a.inset(0, 2).overlaps(b.inset(0, 2)) for a, b in combinations(boxes, 2))
 

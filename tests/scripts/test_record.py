@@ -18,8 +18,8 @@ from homebody.agents import EpisodeRecord, RolloutConfig
 from homebody.envs.canvas import PygameMissingError
 from homebody.envs.file import OutputError
 from homebody.scripts.view import recorder
-from homebody.scripts.view.board import LEAST, Board
-from homebody.scripts.view.reel import Reel
+from homebody.scripts.view.layout import LEAST, Layout
+from homebody.scripts.view.replay import Replay
 
 Command = Callable[..., Any]
 FFMPEG = """#!{python} -P
@@ -30,8 +30,8 @@ pathlib.Path(sys.argv[-1]).write_text(f"{{sys.argv[sys.argv.index('-s') + 1]}} {
 BROKEN = "#!/bin/sh\necho 'no such codec' >&2\nexit 1\n"
 
 
-def board(record: EpisodeRecord, size: tuple[int, int] = LEAST) -> Board:
-    return Board([Reel.of(record, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")], size)
+def layout(record: EpisodeRecord, size: tuple[int, int] = LEAST) -> Layout:
+    return Layout([Replay.of(record, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")], size)
 
 
 def program(path: Path, text: str) -> Path:
@@ -43,7 +43,7 @@ def program(path: Path, text: str) -> Path:
 def test_an_animation_shows_every_step_and_stands_at_its_end(make_record: Callable[..., EpisodeRecord], tmp_path: Path) -> None:
     record = make_record("no-model", 3)
     path = tmp_path / "a.gif"
-    recorder.record(board(record), str(path))
+    recorder.record(layout(record), str(path))
     with Image.open(path) as image:
         assert (image.size, image.info["loop"]) == (LEAST, 0)
         n_frames = image.n_frames
@@ -55,7 +55,7 @@ def test_an_animation_shows_every_step_and_stands_at_its_end(make_record: Callab
     # The opening, and for each of three steps some pictures on the way and one that stands.
     assert 4 <= n_frames <= 1 + 3 * 4
     assert max(durations[:-1]) < durations[-1]
-    whole = board(record)
+    whole = layout(record)
     whole.show(3)
     # 256 colours are not all colours: nearly every pixel is near to what was drawn.
     difference = np.abs(whole.draw().to_array().astype(np.int16) - last).max(axis=-1)
@@ -65,22 +65,22 @@ def test_an_animation_shows_every_step_and_stands_at_its_end(make_record: Callab
 def test_equal_episodes_give_equal_bytes_of_reasonable_number(make_record: Callable[..., EpisodeRecord], tmp_path: Path) -> None:
     record = make_record("expert", 15)
     for name in ("a.gif", "b.gif"):
-        recorder.record(board(record, (960, 720)), str(tmp_path / name))
+        recorder.record(layout(record, (960, 720)), str(tmp_path / name))
     assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
     assert (tmp_path / "a.gif").stat().st_size < 3_000_000
 
 
 def test_a_picture_is_of_the_end(make_record: Callable[..., EpisodeRecord], tmp_path: Path) -> None:
     record = make_record("no-model", 2)
-    recorder.record(board(record), str(tmp_path / "a.png"))
-    whole = board(record)
+    recorder.record(layout(record), str(tmp_path / "a.png"))
+    whole = layout(record)
     whole.show(2)
     with Image.open(tmp_path / "a.png") as image:
         assert (np.asarray(image.convert("RGB")) == whole.draw().to_array()).all()
 
 
 def test_a_picture_can_be_of_a_step(make_record: Callable[..., EpisodeRecord], tmp_path: Path) -> None:
-    stepped = board(make_record("no-model", 3))
+    stepped = layout(make_record("no-model", 3))
     recorder.record(stepped, str(tmp_path / "step.png"), 1)
     stepped.show(1)
     with Image.open(tmp_path / "step.png") as picture:
@@ -112,8 +112,8 @@ def test_a_film_is_sent_to_ffmpeg_picture_by_picture(
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     program(tmp_path / "ffmpeg", FFMPEG.format(python=sys.executable))
     monkeypatch.setenv("PATH", str(tmp_path))
-    shown = list(recorder.frames(board(make_record("no-model", 1))))
-    recorder.record(board(make_record("no-model", 1)), str(tmp_path / "a.mp4"))
+    shown = list(recorder.frames(layout(make_record("no-model", 1))))
+    recorder.record(layout(make_record("no-model", 1)), str(tmp_path / "a.mp4"))
     size, n_bytes = (tmp_path / "a.mp4").read_text().split()
     assert size == "640x480"
     # A picture every 80 ms, of three bytes a pixel, each as often as it stands.
@@ -130,7 +130,7 @@ def test_ffmpeg_of_a_package_comes_first(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_film_that_fails_says_why(make_record: Callable[..., EpisodeRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder, "find_ffmpeg", lambda: str(program(tmp_path / "broken", BROKEN)))
     with pytest.raises(OutputError, match=r"cannot write .*a\.mp4: ffmpeg failed: no such codec; give a file"):
-        recorder.record(board(make_record("no-model", 1)), str(tmp_path / "a.mp4"))
+        recorder.record(layout(make_record("no-model", 1)), str(tmp_path / "a.mp4"))
 
 
 @pytest.mark.parametrize(
@@ -169,8 +169,8 @@ def test_run_records_without_a_display(homebody: Command, loaded: Command, tmp_p
     with Image.open(tmp_path / "a.gif") as image:
         assert image.size == (1000, 640)
     content = loaded(tmp_path / "a.json")
-    assert (content["env"], content["harness"], len(content["sights"])) == ("homebody/Household-v0", "household-act", 2)
-    assert content["sights"][0]["messages"][-1]["role"] == "user"
+    assert (content["env"], content["harness"], len(content["model_calls"])) == ("homebody/Household-v0", "household-act", 2)
+    assert content["model_calls"][0]["messages"][-1]["role"] == "user"
 
 
 @pytest.mark.parametrize(
@@ -197,4 +197,4 @@ def test_an_episode_that_could_not_begin_is_not_recorded(homebody: Command, tmp_
 
 def test_a_folder_that_cannot_be_written_to_any_more(make_record: Callable[..., EpisodeRecord], tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"cannot write .*gone/a\.png: No such file or directory; give a file"):
-        recorder.record(board(make_record("no-model", 1)), str(tmp_path / "gone" / "a.png"))
+        recorder.record(layout(make_record("no-model", 1)), str(tmp_path / "gone" / "a.png"))

@@ -1,4 +1,4 @@
-"""Replays: what a reel holds, where episodes come from, the player's keys and buttons, the window, and an episode watched live."""
+"""Replays: what a replay holds, where episodes come from, the player's keys and buttons, the window, and an episode watched live."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from homebody.envs.canvas import Canvas, Event, Window
 from homebody.evolution.store import Store
 from homebody.scripts.commands.watch import watch as watch_command
 from homebody.scripts.group import cli
-from homebody.scripts.view.board import LEAST, LEAST_TWO, Board
+from homebody.scripts.view.layout import LEAST, LEAST_TWO, Layout
 from homebody.scripts.view.live import watch_live
 from homebody.scripts.view.player import BUTTONS, SPEEDS, Player, open_window, watch
-from homebody.scripts.view.reel import Reel, ReplayError
+from homebody.scripts.view.replay import Replay, ReplayError
 from homebody.scripts.view.scene import TextScene
 from homebody.scripts.view.source import Stored, read_file
 
@@ -62,73 +62,77 @@ def record(make_record: Callable[..., EpisodeRecord]) -> EpisodeRecord:
     return made
 
 
-def reel_of(record: EpisodeRecord) -> Reel:
-    return Reel.of(record, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")
+def reel_of(record: EpisodeRecord) -> Replay:
+    return Replay.of(record, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")
 
 
 def entry(step: int, command: str, observation: str = "", *, accepted: bool = True, **rest: Any) -> StepRecord:
     return StepRecord(step, 1, 1, "generate", command, command, accepted, observation, 0.0, True, **rest)
 
 
-# --- a reel
+# --- a replay
 
 
 def test_a_reel_plays_the_episode_again(record: EpisodeRecord) -> None:
-    reel = reel_of(record)
-    assert reel.differs == ""
-    assert [moment.observation for moment in reel.moments] == [record.opening, *(step.observation for step in record.trace)]
-    assert [moment.won for moment in reel.moments] == [False] * record.steps + [True]
-    states = [moment.view for moment in reel.moments]
+    replay = reel_of(record)
+    assert replay.differs == ""
+    assert [moment.observation for moment in replay.moments] == [record.opening, *(step.observation for step in record.trace)]
+    assert [moment.won for moment in replay.moments] == [False] * record.steps + [True]
+    states = [moment.view for moment in replay.moments]
     assert all(state is not None for state in states)
     # A winning plan has no step that changes nothing.
     assert all(a is not None and (a != b).any() for a, b in pairwise(states))
-    assert reel.end is not None
-    assert reel.end.words == f"won in {record.steps} steps"
-    assert (reel.goal, reel.last) == (record.goal, record.steps)
+    assert replay.end is not None
+    assert replay.end.words == f"won in {record.steps} steps"
+    assert (replay.goal, replay.last) == (record.goal, record.steps)
 
 
 def test_a_reel_says_what_is_not_as_recorded(record: EpisodeRecord) -> None:
     trace = tuple(replace(step, observation="It rains.") if step.step == 2 else step for step in record.trace)
-    reel = reel_of(replace(record, trace=trace))
-    assert reel.differs == "the answer at step 2"
-    assert reel.moments[2].observation == "It rains."
+    replay = reel_of(replace(record, trace=trace))
+    assert replay.differs == "the answer at step 2"
+    assert replay.moments[2].observation == "It rains."
     assert reel_of(replace(record, opening="A cave.")).differs == "the first observation"
 
 
 def test_what_was_not_sent_is_not_sent_again(yard: ModuleType) -> None:
     env = yard.Yard()
-    reel = Reel(env, "one", 0, "seed", "random")
-    reel.add(entry(1, "recall dock 1", "You remember nothing.", tool=True))
-    reel.add(entry(1, "walk to dock 1", HELD_BACK, accepted=False))
-    reel.add(entry(2, "walk to dock 2", "You walk to dock 2. You see nothing."))
+    replay = Replay(env, "one", 0, "seed", "random")
+    replay.add(entry(1, "recall dock 1", "You remember nothing.", tool=True))
+    replay.add(entry(1, "walk to dock 1", HELD_BACK, accepted=False))
+    replay.add(entry(2, "walk to dock 2", "You walk to dock 2. You see nothing."))
     assert env.sent == ["walk to dock 2"]
-    assert reel.differs == ""
-    assert [moment.view for moment in reel.moments] == [None] * 4
+    assert replay.differs == ""
+    assert [moment.view for moment in replay.moments] == [None] * 4
 
 
 def test_an_environment_that_fails_is_a_difference(yard: ModuleType) -> None:
-    reel = Reel(yard.Yard(raises_at=1), "one", 0, "seed", "random")
-    reel.add(entry(1, "wait", "You wait."))
-    reel.add(entry(2, "wait", "You wait."))
-    assert reel.differs == "step 1 (RuntimeError: the yard is flooded)"
-    assert reel.last == 2
+    replay = Replay(yard.Yard(raises_at=1), "one", 0, "seed", "random")
+    replay.add(entry(1, "wait", "You wait."))
+    replay.add(entry(2, "wait", "You wait."))
+    assert replay.differs == "step 1 (RuntimeError: the yard is flooded)"
+    assert replay.last == 2
 
 
 def test_an_environment_that_cannot_begin_again(yard: ModuleType) -> None:
     with pytest.raises(ReplayError, match=r"task 'one' cannot be played again: .* RuntimeError: the yard is flooded; check --env"):
-        Reel(yard.Yard(raises_at=0), "one", 0, "seed", "random")
+        Replay(yard.Yard(raises_at=0), "one", 0, "seed", "random")
 
 
 def test_an_environment_that_speaks_no_text(homebody: Command, make_record: Callable[..., EpisodeRecord], tmp_path: Path) -> None:
     symbolic = gymnasium.make("homebody/HouseholdSymbolic-v0")
     _, info = symbolic.reset(seed=0)
-    content = Stored(make_record(), "seed").to_json() | {"task_id": info["task_id"], "env": "homebody/HouseholdSymbolic-v0", "sights": []}
+    content = Stored(make_record(), "seed").to_json() | {
+        "task_id": info["task_id"],
+        "env": "homebody/HouseholdSymbolic-v0",
+        "model_calls": [],
+    }
     (tmp_path / "a.json").write_text(json.dumps(content), "utf-8")
     answer = homebody("watch", tmp_path / "a.json", "--record", tmp_path / "a.png")
     assert answer.code == 2
     assert "its observations are a Dict, not a Text" in answer.error
     with pytest.raises(ReplayError, match="its observation is no text but a dict"):
-        Reel(symbolic, info["task_id"], 0, "seed", "random")
+        Replay(symbolic, info["task_id"], 0, "seed", "random")
 
 
 @pytest.mark.parametrize(
@@ -142,10 +146,10 @@ def test_an_environment_that_speaks_no_text(homebody: Command, make_record: Call
     ids=["refused", "looping", "end", "nothing"],
 )
 def test_the_first_failure(yard: ModuleType, entries: list[tuple[str, str, bool]], failure: int) -> None:
-    reel = Reel(yard.Yard(), "one", 0, "seed", "random")
+    replay = Replay(yard.Yard(), "one", 0, "seed", "random")
     for step, (command, observation, accepted) in enumerate(entries, 1):
-        reel.add(entry(step, command, observation, accepted=accepted))
-    assert reel.failure == failure
+        replay.add(entry(step, command, observation, accepted=accepted))
+    assert replay.failure == failure
 
 
 @pytest.mark.parametrize(
@@ -158,9 +162,9 @@ def test_the_first_failure(yard: ModuleType, entries: list[tuple[str, str, bool]
     ],
 )
 def test_how_it_ended(record: EpisodeRecord, fields: dict[str, Any], words: str) -> None:
-    reel = reel_of(replace(record, trace=(), **fields))
-    assert reel.end is not None
-    assert reel.end.words == words
+    replay = reel_of(replace(record, trace=(), **fields))
+    assert replay.end is not None
+    assert replay.end.words == words
 
 
 # --- where episodes come from
@@ -170,8 +174,8 @@ def test_a_file_that_run_wrote_comes_back(homebody: Command, tmp_path: Path) -> 
     homebody("run", "--policy", "random", "--max-steps", 2, "--json", tmp_path / "a.json")
     stored = read_file(str(tmp_path / "a.json"))
     assert stored.to_json() == json.loads((tmp_path / "a.json").read_text("utf-8"))
-    assert [sight is not None and sight.usage == Usage() for sight in stored.sights] == [True, True]
-    assert stored.reel().differs == ""
+    assert [model_call is not None and model_call.usage == Usage() for model_call in stored.model_calls] == [True, True]
+    assert stored.replay().differs == ""
 
 
 def test_who_decided_comes_back_from_a_file(record: EpisodeRecord, tmp_path: Path) -> None:
@@ -190,15 +194,15 @@ def test_who_decided_comes_back_from_a_file(record: EpisodeRecord, tmp_path: Pat
 def test_an_episode_of_another_environment(yard: ModuleType, record: EpisodeRecord, tmp_path: Path) -> None:
     told = replace(record, task_id="one", opening=yard.Yard().reset()[0], trace=(entry(1, "wait", "You wait."),), steps=1)
     (tmp_path / "a.json").write_text(json.dumps(Stored(told, "seed", "Yard-v0").to_json()), "utf-8")
-    reel = read_file(str(tmp_path / "a.json")).reel()
-    assert (reel.differs, reel.last) == ("", 1)
+    replay = read_file(str(tmp_path / "a.json")).replay()
+    assert (replay.differs, replay.last) == ("", 1)
     # A task of one environment in another one: the error of that one.
     with pytest.raises(EnvError, match="'one'"):
-        read_file(str(tmp_path / "a.json")).reel("homebody/Household-v0")
+        read_file(str(tmp_path / "a.json")).replay("homebody/Household-v0")
     # Where the file does not say, it is asked for.
     bare = {key: value for key, value in json.loads((tmp_path / "a.json").read_text("utf-8")).items() if key != "env"}
     (tmp_path / "b.json").write_text(json.dumps(bare), "utf-8")
-    assert read_file(str(tmp_path / "b.json")).reel("Yard-v0").differs == ""
+    assert read_file(str(tmp_path / "b.json")).replay("Yard-v0").differs == ""
 
 
 @pytest.mark.parametrize(
@@ -223,9 +227,9 @@ def test_a_file_that_is_no_episode(homebody: Command, tmp_path: Path, text: str 
     [
         ({"trace": [{"step": 1}]}, "holds no episode that can be shown"),
         ({"trace": {}}, "holds no episode that can be shown"),
-        ({"sights": [{"messages": 1}]}, "holds no episode that can be shown"),
-        ({"sights": [{"messages": [], "usage": {}}]}, "holds no episode that can be shown"),
-        ({"sights": ["x"]}, "holds no episode that can be shown"),
+        ({"model_calls": [{"messages": 1}]}, "holds no episode that can be shown"),
+        ({"model_calls": [{"messages": [], "usage": {}}]}, "holds no episode that can be shown"),
+        ({"model_calls": ["x"]}, "holds no episode that can be shown"),
         ({"steps": "two"}, "holds no episode that can be shown"),
         ({"error": "broken"}, "holds no episode that can be shown"),
         ({"policy": ["no-model"]}, "holds no episode that can be shown"),
@@ -234,7 +238,7 @@ def test_a_file_that_is_no_episode(homebody: Command, tmp_path: Path, text: str 
         ({"env_kwargs": ["holdout"]}, "holds no episode that can be shown"),
         ({"usage": {"seconds": float("inf")}}, "is not JSON \\(Infinity is no number of JSON\\)"),
         ({"reward": 10**400}, "is not JSON \\(a whole number has 401 digits\\)"),
-        ({"sights": [None]}, r"holds 1 sights for \d+ entries; write it again with homebody run --json"),
+        ({"model_calls": [None]}, r"holds 1 model_calls for \d+ entries; write it again with homebody run --json"),
     ],
 )
 def test_a_file_that_was_changed(record: EpisodeRecord, tmp_path: Path, change: dict[str, Any], said: str) -> None:
@@ -362,7 +366,7 @@ def test_a_difference_is_told(homebody: Command, record: EpisodeRecord, tmp_path
 
 @pytest.fixture
 def player(record: EpisodeRecord) -> Player:
-    made = Player(Board([reel_of(record)], LEAST, has_buttons=True))
+    made = Player(Layout([reel_of(record)], LEAST, has_buttons=True))
     made.tick(0.0)
     return made
 
@@ -377,20 +381,20 @@ def button(player: Player, label: str) -> Event:
 
 
 def test_it_plays_by_itself_to_the_end_and_stops(player: Player) -> None:
-    seen, now = [player.board.at], 0.0
+    seen, now = [player.layout.at], 0.0
     while player.is_playing:
         now += 10.0
         player.tick(now)
-        if player.board.at != seen[-1]:
-            seen.append(player.board.at)
-    assert seen == list(range(1, player.board.last + 1))
+        if player.layout.at != seen[-1]:
+            seen.append(player.layout.at)
+    assert seen == list(range(1, player.layout.last + 1))
     player.handle(key("space"))
-    assert (player.is_playing, player.board.at) == (True, 0)
+    assert (player.is_playing, player.layout.at) == (True, 0)
 
 
 def test_twice_as_fast_takes_half_the_time(record: EpisodeRecord) -> None:
     def time(*events: Event) -> float:
-        player, now = Player(Board([reel_of(record)], LEAST, has_buttons=True)), 0.0
+        player, now = Player(Layout([reel_of(record)], LEAST, has_buttons=True)), 0.0
         for event in events:
             player.handle(event)
         player.tick(now)
@@ -411,21 +415,21 @@ def test_keys_and_buttons(player: Player, by: str) -> None:
         named = {"Esc": "escape"}.get(name, name.lower())
         player.handle(key(named, named if len(named) == 1 else "") if by == "key" else button(player, label))
 
-    last = player.board.last
+    last = player.layout.last
     do("End")
-    assert (player.board.at, player.is_playing) == (last, False)
+    assert (player.layout.at, player.is_playing) == (last, False)
     do("Back")
-    assert player.board.at == last - 1
+    assert player.layout.at == last - 1
     do("Next")
-    assert player.board.at == last
+    assert player.layout.at == last
     do("Next")
-    assert player.board.at == last
+    assert player.layout.at == last
     do("Start")
-    assert player.board.at == 0
+    assert player.layout.at == 0
     do("Back")
-    assert player.board.at == 0
+    assert player.layout.at == 0
     do("Failure")
-    assert player.board.at == last  # this episode has none
+    assert player.layout.at == last  # this episode has none
     for _ in SPEEDS:
         do("Faster")
     assert player.speed == max(SPEEDS)
@@ -437,26 +441,26 @@ def test_keys_and_buttons(player: Player, by: str) -> None:
 
 
 def test_a_click_on_the_line_of_steps_goes_there(player: Player) -> None:
-    track = player.board._track
+    track = player.layout._track
     player.handle(Event("click", x=track.right, y=track.center[1]))
-    assert player.board.at == player.board.last
+    assert player.layout.at == player.layout.last
     player.handle(Event("click", x=track.x, y=track.center[1]))
-    assert player.board.at == 0
+    assert player.layout.at == 0
     player.handle(Event("click", x=5, y=5))
     player.handle(Event("move", x=5, y=5))
     player.handle(key("x", "x"))
-    assert (player.board.at, player.is_closed) == (0, False)
+    assert (player.layout.at, player.is_closed) == (0, False)
 
 
 def test_the_failure_of_either_of_two(yard: ModuleType, record: EpisodeRecord) -> None:
-    reels = [Reel(yard.Yard(), "one", 0, title, "random") for title in ("seed", "evolved")]
+    replays = [Replay(yard.Yard(), "one", 0, title, "random") for title in ("seed", "evolved")]
     for step in (1, 2, 3):
-        reels[0].add(entry(step, "fly", "Nothing moves.", accepted=step != 2))
-        reels[1].add(entry(step, f"walk to dock {step}", "You walk."))
-    player = Player(Board(reels, LEAST_TWO, has_buttons=True))
+        replays[0].add(entry(step, "fly", "Nothing moves.", accepted=step != 2))
+        replays[1].add(entry(step, f"walk to dock {step}", "You walk."))
+    player = Player(Layout(replays, LEAST_TWO, has_buttons=True))
     player.handle(key("f", "f"))
-    assert player.board.at == 2
-    assert all(isinstance(scene, TextScene) for scene in player.board.scenes)
+    assert player.layout.at == 2
+    assert all(isinstance(scene, TextScene) for scene in player.layout.scenes)
     assert player.draw().width == 960
 
 
@@ -538,9 +542,9 @@ def test_run_is_watched_and_goes_on_when_the_window_is_closed(
     assert f"won in {record.steps} steps" in answer.out
 
 
-def live(record: EpisodeRecord) -> Board:
-    return Board(
-        [Reel(RolloutConfig("homebody/Household-v0", "random").make_env(), record.task_id, 0, "seed", "expert")], LEAST, has_buttons=True
+def live(record: EpisodeRecord) -> Layout:
+    return Layout(
+        [Replay(RolloutConfig("homebody/Household-v0", "random").make_env(), record.task_id, 0, "seed", "expert")], LEAST, has_buttons=True
     )
 
 
@@ -556,17 +560,17 @@ def telling(record: EpisodeRecord) -> Callable[..., EpisodeRecord]:
 
 def test_a_live_reel_grows_until_the_end(shows: Shows, record: EpisodeRecord, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = shows()
-    board = live(record)
-    monkeypatch.setattr(Window, "events", lambda self: [ESCAPE] if board.reels[0].end else [])
+    layout = live(record)
+    monkeypatch.setattr(Window, "events", lambda self: [ESCAPE] if layout.replays[0].end else [])
     told: list[Any] = []
-    sights: list[ModelCall | None] = []
-    assert watch_live(telling(record), board, open_window(LEAST, "test", ""), told.append, sights) is record
-    (reel,) = board.reels
-    assert (reel.last, reel.differs, tuple(told)) == (record.steps, "", record.trace)
-    assert reel.end is not None
-    assert reel.end.won
-    assert sights == [ModelCall((), Usage())] * record.steps
-    assert all(moment.sight is not None for moment in reel.moments[1:])
+    model_calls: list[ModelCall | None] = []
+    assert watch_live(telling(record), layout, open_window(LEAST, "test", ""), told.append, model_calls) is record
+    (replay,) = layout.replays
+    assert (replay.last, replay.differs, tuple(told)) == (record.steps, "", record.trace)
+    assert replay.end is not None
+    assert replay.end.won
+    assert model_calls == [ModelCall((), Usage())] * record.steps
+    assert all(moment.model_call is not None for moment in replay.moments[1:])
     assert shown
 
 

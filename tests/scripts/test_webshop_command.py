@@ -17,8 +17,8 @@ from homebody.envs.webshop.site.site import Site
 from homebody.scripts.commands.webshop import webshop
 from homebody.scripts.group import cli
 from homebody.scripts.view.human import StoppedError, ask_on_terminal, ended
-from homebody.scripts.view.play import Desk
-from homebody.scripts.view.reel import Reel
+from homebody.scripts.view.play import PlayLayout
+from homebody.scripts.view.replay import Replay
 from homebody.scripts.view.scene import PictureScene, TextScene, scene_of
 
 Command = Callable[..., Any]
@@ -94,16 +94,16 @@ def test_the_website_is_served(homebody: Command, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def reel() -> Reel:
+def replay() -> Replay:
     env = WebShopEnv()
-    return Reel(env, env.stock.source.tasks("test", 1)[0].task_id, 0, "seed", "human")
+    return Replay(env, env.goal_shop.source.tasks("test", 1)[0].task_id, 0, "seed", "human")
 
 
-def test_a_reel_of_the_shop_is_drawn(reel: Reel) -> None:
-    scene = scene_of(reel, (640, 480))
+def test_a_reel_of_the_shop_is_drawn(replay: Replay) -> None:
+    scene = scene_of(replay, (640, 480))
     assert isinstance(scene, PictureScene)
     assert scene.is_picture
-    assert isinstance(scene_of(reel, (320, 240)), TextScene)
+    assert isinstance(scene_of(replay, (320, 240)), TextScene)
 
 
 def test_an_episode_is_recorded(homebody: Command, tmp_path: Path) -> None:
@@ -114,21 +114,21 @@ def test_an_episode_is_recorded(homebody: Command, tmp_path: Path) -> None:
     assert (tmp_path / "one.gif").stat().st_size > 10_000
 
 
-def test_a_person_searches_and_clicks_in_the_picture(reel: Reel) -> None:
-    desk = Desk(reel, (960, 720))
-    desk.offer(["search[{text}]"], 20)
-    desk.draw()
-    spot = next((x, y) for x in range(0, 640, 8) for y in range(100, 720, 8) if desk.scene.named(x, y))
-    assert desk.handle(Event("click", x=spot[0], y=spot[1])) is None
-    assert desk.typed == "search["
+def test_a_person_searches_and_clicks_in_the_picture(replay: Replay) -> None:
+    layout = PlayLayout(replay, (960, 720))
+    layout.offer(["search[{text}]"], 20)
+    layout.draw()
+    spot = next((x, y) for x in range(0, 640, 8) for y in range(100, 720, 8) if layout.scene.named(x, y))
+    assert layout.handle(Event("click", x=spot[0], y=spot[1])) is None
+    assert layout.typed == "search["
     for letter in "lamp":
-        desk.handle(Event("key", key=letter, text=letter))
-    assert desk.handle(Event("key", key="return")) == "search[lamp]"
-    desk.offer(["click[red]", "search[{text}]"], 19)
-    desk.handle(Event("key", key="down"))
-    desk.handle(Event("key", key="down"))
-    assert desk.handle(Event("key", key="return")) is None
-    assert desk.typed == "search["
+        layout.handle(Event("key", key=letter, text=letter))
+    assert layout.handle(Event("key", key="return")) == "search[lamp]"
+    layout.offer(["click[red]", "search[{text}]"], 19)
+    layout.handle(Event("key", key="down"))
+    layout.handle(Event("key", key="down"))
+    assert layout.handle(Event("key", key="return")) is None
+    assert layout.typed == "search["
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from homebody.envs.webshop.catalogue.catalogue import CatalogueError
-from homebody.envs.webshop.goals.shop import ShopConfig, open_stock
+from homebody.envs.webshop.goals.shop import ShopConfig, open_shop
 from homebody.scripts.commands.webshop import webshop
 
 SIZE = 30
@@ -26,8 +26,8 @@ def write_manifest(path: Path, *more: object) -> dict[str, object]:
 def test_prices_of_a_manifest_are_read_back(tmp_path: Path) -> None:
     drawn = write_manifest(tmp_path / "drawn.json", "--price-seed", 7)
     assert drawn == write_manifest(tmp_path / "again.json", "--price-seed", 7, "--prices", tmp_path / "drawn.json")
-    stock = open_stock(ShopConfig(catalogue_size=SIZE, price_seed=7))
-    assert drawn["prices"] == {product.asin: stock.price(product) for product in stock.shop.products}
+    goal_shop = open_shop(ShopConfig(catalogue_size=SIZE, price_seed=7))
+    assert drawn["prices"] == {product.asin: goal_shop.price(product) for product in goal_shop.shop.products}
     assert drawn["tagger"] == "rules"
     # Another seed draws other prices and limits; with a file of prices alone it draws the limits.
     assert write_manifest(tmp_path / "other.json", "--price-seed", 8)["prices"] != drawn["prices"]
@@ -41,9 +41,9 @@ def test_a_manifest_of_another_shop_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "drawn.json"
     write_manifest(path, "--price-seed", 7)
     with pytest.raises(CatalogueError, match=r"drawn\.json: is a manifest of price_seed=7, .*give price_seed=7, or a file"):
-        open_stock(ShopConfig(catalogue_size=SIZE, prices=path))
+        open_shop(ShopConfig(catalogue_size=SIZE, prices=path))
     with pytest.raises(CatalogueError, match=r"drawn\.json: has no price of any product on sale"):
-        open_stock(ShopConfig(catalogue_size=SIZE, catalogue_seed=1, price_seed=7, prices=path))
+        open_shop(ShopConfig(catalogue_size=SIZE, catalogue_seed=1, price_seed=7, prices=path))
 
 
 @pytest.mark.parametrize("content", ['{"prices": {"A": "dear"}}', '{"prices": 3, "A": []}', "[]"])

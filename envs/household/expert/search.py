@@ -1,4 +1,4 @@
-"""The search of the expert as compiled functions: A* over the nodes and spots of `spots.py`, which says what those are.
+"""The search of the expert as compiled functions: A* over the nodes and spots of `abstraction`, which says what those are.
 
 Each step of the search is something done at one spot, counted together with the `go to` and the `open` right before it.
 """

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from homebody.envs.canvas import INK, WHITE, Box, Canvas, fit, line_height, measure, wrap
-from homebody.envs.household.picture.look import CARD, DONE, PAPER, QUIET, TARGET, WALL_COLOR, WANTED, Measures, show_thing
+from homebody.envs.household.picture.art import CARD, DONE, PAPER, QUIET, TARGET, WALL_COLOR, WANTED, Measures, show_thing
 
 _HEADER: Final = 58
 FOOTER: Final = 128

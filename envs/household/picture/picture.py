@@ -17,8 +17,8 @@ from homebody.envs.household.engine import rules
 from homebody.envs.household.engine.game import Game
 from homebody.envs.household.engine.layout import HELD, ReceptacleSet, Status, Words, members
 from homebody.envs.household.engine.problem import GoalKind
-from homebody.envs.household.picture import sketch
-from homebody.envs.household.picture.look import FLOORS, HERE, QUIET, TARGET, WALL_COLOR, WINDOW, Measures, show_thing
+from homebody.envs.household.picture import icons
+from homebody.envs.household.picture.art import FLOORS, HERE, QUIET, TARGET, WALL_COLOR, WINDOW, Measures, show_thing
 from homebody.envs.household.picture.panel import FOOTER, Shown, draw_footer, draw_header, header_height
 from homebody.envs.household.picture.path import Floor, Spot, along
 from homebody.envs.household.picture.plan import WALL, DrawnRoom, Piece, Plan, lay_out
@@ -218,7 +218,7 @@ class HousePicture:
         if r == self._seen.at:
             scene.rect(box, (222, 238, 248), radius=7)
             scene.rect(box, HERE, radius=7, border=2)
-        scene.paste(sketch.furniture(type_, closed, art.width, art.height), art.x, art.y, opacity=1.0 if is_known else 0.45)
+        scene.paste(icons.furniture(type_, closed, art.width, art.height), art.x, art.y, opacity=1.0 if is_known else 0.45)
         if not is_seen and art.height >= _LEAST_SIGN:
             side = min(self._at.text(20), art.height)
             size = max(12, side * 2 // 3)
@@ -240,7 +240,7 @@ class HousePicture:
         """Draw what is on or in a piece as large as fits; where not all do, say how many more there are."""
         if not things:
             return
-        box = sketch.items_box(type_, piece.art.width, piece.art.height)
+        box = icons.items_box(type_, piece.art.width, piece.art.height)
         least = max(14, self._at.px(14))
         side = max(least, self._at.px(26), min(self._at.px(44), round(piece.art.height * 0.36)))
         while side > least and (box.width // (side + 3)) * (box.height // (side + 1)) < len(things):
@@ -283,4 +283,4 @@ class HousePicture:
             left, top = x - radius - side - 1 if is_left else x + radius + 1, y - side // 2
             canvas.circle((left + side / 2, top + side / 2), side * 0.72, WHITE)
             canvas.circle((left + side / 2, top + side / 2), side * 0.72, HERE, border=2)
-            canvas.paste(sketch.icon(self.game.object_types[held], side), round(left), round(top))
+            canvas.paste(icons.icon(self.game.object_types[held], side), round(left), round(top))

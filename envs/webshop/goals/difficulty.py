@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from homebody.envs.webshop.goals.baseline import first_result
-from homebody.envs.webshop.goals.shop import Stock
+from homebody.envs.webshop.goals.shop import GoalShop
 from homebody.envs.webshop.pages.pages import Page, search_command
 
 _MOST_STEPS = 20
@@ -35,28 +35,28 @@ class Difficulty:
         return asdict(self)
 
 
-def difficulty(stock: Stock, split: str, n: int | None = None) -> Difficulty:
+def difficulty(goal_shop: GoalShop, split: str, n: int | None = None) -> Difficulty:
     """Measure a shop on the first goals of a split.
 
     Args:
-        stock: The shop.
+        goal_shop: The shop.
         split: Of `homebody.envs.SPLITS`.
         n: How many goals; all, if None.
 
     Raises:
         EnvError: There is no such split, or it has not so many.
     """
-    goals = [stock.source.goal(task.task_id) for task in stock.source.tasks(split, n)]
+    goals = [goal_shop.source.goal(task.task_id) for task in goal_shop.source.tasks(split, n)]
     ranks, ratings = [], []
     for goal in goals:
-        page = stock.shop.follow(stock.shop.home(), search_command(goal.instruction))
+        page = goal_shop.shop.follow(goal_shop.shop.home(), search_command(goal.instruction))
         ranks.append(next((rank for rank, asin in enumerate(page.found) if asin == goal.asin), len(page.found) + 50))
-        receipt = _buy(stock, goal.instruction)
-        ratings.append({} if receipt is None or receipt.product is None else stock.rate(goal, receipt.product, receipt.options))
+        receipt = _buy(goal_shop, goal.instruction)
+        ratings.append({} if receipt is None or receipt.product is None else goal_shop.rate(goal, receipt.product, receipt.options))
     count = len(goals)
     return Difficulty(
         goals=count,
-        attainable=sum(map(stock.is_attainable, goals)) / count,
+        attainable=sum(map(goal_shop.is_attainable, goals)) / count,
         first=sum(rank == 0 for rank in ranks) / count,
         top_10=sum(rank < 10 for rank in ranks) / count,
         top_50=sum(rank < 50 for rank in ranks) / count,
@@ -66,11 +66,11 @@ def difficulty(stock: Stock, split: str, n: int | None = None) -> Difficulty:
     )
 
 
-def _buy(stock: Stock, instruction: str) -> Page | None:
+def _buy(goal_shop: GoalShop, instruction: str) -> Page | None:
     """Return the page after the purchase of the first result; None if nothing was bought."""
-    page = stock.shop.home()
+    page = goal_shop.shop.home()
     for _ in range(_MOST_STEPS):
-        page = stock.shop.follow(page, first_result(page, instruction))
+        page = goal_shop.shop.follow(page, first_result(page, instruction))
         if page.kind == "done":
             return page
     return None

@@ -1,4 +1,4 @@
-"""What a purchase is worth: upstream's reward to the letter, and a success that is not lenient.
+"""What a purchase is worth: upstream's reward exactly, and a success that is not lenient.
 
 The formula and its quirks are those of princeton-nlp/WebShop (MIT) at 64fa2a5: options are compared word by word and without the names of
 their groups, so `large` passes for `x-large` in a person's goal, and a value is first cut down to the first colour that it contains, so
@@ -54,7 +54,7 @@ def reward(
     Returns:
         `reward`, from 0 to 1; its factor `r_type` with `query_match`, `category_match` and `title_score`; the shares of what was asked for
         that the purchase has, `r_att`, `r_option` (None without an option to ask for) and `r_price`, and their weights `w_att`, `w_option`
-        and `w_price`. `success_strict`: it is the goal's own product, and every option that the goal names is chosen to the letter, in
+        and `w_price`. `success_strict`: it is the goal's own product, and every option that the goal names is chosen exactly, in
         its group where the goal names that, at a price within the limit.
 
     Raises:
@@ -179,7 +179,7 @@ def _token_set_ratio() -> Callable[[str, str], float]:
 
 
 def _is_chosen(goal: Goal, options: Mapping[str, str]) -> bool:
-    """Tell whether the goal's options are chosen to the letter; where it names no groups, as values of any."""
+    """Tell whether the goal's options are chosen exactly; where it names no groups, as values of any."""
     chosen = {group.casefold(): value.strip().casefold() for group, value in options.items()}
     return all(
         chosen.get(group.casefold()) == value.strip().casefold() if group else value.strip().casefold() in chosen.values()

@@ -26,7 +26,7 @@ DUPLICATES: Final = ("error", "skip")
 MOST_ASKED_FOR: Final = 10_000
 """Products of a catalogue that goals are made for: the first ones. A million products would have millions of goals."""
 _MOST_RATINGS: Final = 10_000
-"""Purchases whose rating a stock keeps."""
+"""Purchases whose rating a goal_shop keeps."""
 
 
 class ShopParameterError(EnvError):
@@ -83,7 +83,7 @@ class ShopConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class Stock:
+class GoalShop:
     """What is sold, what it costs, and what is asked for."""
 
     config: ShopConfig
@@ -145,7 +145,7 @@ class Prices:
         return draw_price(product, self.seed) if given is None else given
 
 
-def open_stock(config: ShopConfig) -> Stock:
+def open_shop(config: ShopConfig) -> GoalShop:
     """Return a shop with its goals; the same object for the same parameters, as long as the files stay the same.
 
     Raises:
@@ -160,7 +160,7 @@ def open_stock(config: ShopConfig) -> Stock:
 
 
 @lru_cache(maxsize=4)
-def _open(config: ShopConfig, files: tuple[object, ...]) -> Stock:
+def _open(config: ShopConfig, files: tuple[object, ...]) -> GoalShop:
     tag = find_tagger(config.tagger)
     price = Prices({} if config.prices is None else load_prices(Path(config.prices), config.price_seed), config.price_seed)
     shop = _shop(
@@ -178,7 +178,7 @@ def _open(config: ShopConfig, files: tuple[object, ...]) -> Stock:
     about = (
         f"{config.goals} goals, {count} of {'the built-in catalogue' if config.data_dir is None else 'upstream'}, nouns by {config.tagger}"
     )
-    return Stock(config, shop, GoalSource(goals, where), price, config.tagger, tag, about)
+    return GoalShop(config, shop, GoalSource(goals, where), price, config.tagger, tag, about)
 
 
 @lru_cache(maxsize=4)

@@ -1,6 +1,6 @@
 """A page as an observation: text, rich text, HTML, or its address.
 
-Text is to the letter what upstream's environment reads from its pages; the HTML is ours, with the element names and classes that
+Text is exactly what upstream's environment reads from its pages; the HTML is ours, with the element names and classes that
 upstream's agents look for, and with every text escaped. Knows pages and nothing else: the instruction and the score are given.
 """
 

@@ -44,8 +44,8 @@ class BrowserShop(WebShopEnv):
         super().__init__(**parameters)
         if self._observation != "text":
             raise ShopParameterError("observation", self._observation, "'text', which is what is read from a page in a browser")
-        first = self.stock.source.tasks(self._split, 1)[0].task_id
-        self._site = Site(self.stock, [first], show_score=self._show_score)
+        first = self.goal_shop.source.tasks(self._split, 1)[0].task_id
+        self._site = Site(self.goal_shop, [first], show_score=self._show_score)
         self._open = ExitStack()
         self._browser: Any = self._open.enter_context(open_browser(headless=headless))
         self._tab: Any = self._browser.new_page()

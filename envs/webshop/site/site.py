@@ -23,7 +23,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from homebody.envs.core import EnvError
 from homebody.envs.webshop.catalogue.catalogue import Product
 from homebody.envs.webshop.goals.goals import Goal
-from homebody.envs.webshop.goals.shop import Stock
+from homebody.envs.webshop.goals.shop import GoalShop
 from homebody.envs.webshop.pages.pages import Page
 from homebody.envs.webshop.pages.render import HIDDEN_SCORE
 from homebody.envs.webshop.picture import icons
@@ -70,7 +70,7 @@ class Site:
     """The shop for one or many visitors.
 
     Args:
-        stock: What is sold, and what is asked for.
+        goal_shop: What is sold, and what is asked for.
         tasks: Ids of the tasks that visitors get, in turn; at least one.
         show_score: Whether the receipt says the reward.
 
@@ -78,9 +78,9 @@ class Site:
         UnknownTaskError: There is no such task.
     """
 
-    def __init__(self, stock: Stock, tasks: Sequence[str], *, show_score: bool = True) -> None:
-        self.stock, self._show_score = stock, show_score
-        self._goals = [stock.source.goal(task) for task in tasks]
+    def __init__(self, goal_shop: GoalShop, tasks: Sequence[str], *, show_score: bool = True) -> None:
+        self.goal_shop, self._show_score = goal_shop, show_score
+        self._goals = [goal_shop.source.goal(task) for task in tasks]
         self._visits: dict[str, Visit] = {}
         self._n_visits = 0
         self._lock = threading.Lock()
@@ -105,7 +105,7 @@ class Site:
         where = path.split("/", 2)[2] if path.count("/") > 1 else None
         if visit is None or where is None or len(path) > MOST_CHARACTERS:
             return None
-        return visit.receipt if where == "receipt" else page_at(self.stock.shop, where)
+        return visit.receipt if where == "receipt" else page_at(self.goal_shop.shop, where)
 
     def answer(self, path: str, form: str | None = None) -> Answer:
         """Answer a request.
@@ -143,11 +143,11 @@ class Site:
         base = f"/{path.split('/')[1]}/"
         token, _, wish = form.removeprefix("token=").partition("&")
         is_meant = path == f"{base}buy" and secrets.compare_digest(token.encode("utf-8", "replace"), visit.token.encode())
-        receipt = bought(self.stock.shop, wish) if is_meant else None
+        receipt = bought(self.goal_shop.shop, wish) if is_meant else None
         if receipt is None or receipt.product is None:
             return Answer(HTTPStatus.NOT_FOUND, text=_templates().get_template("missing.html").render(path=path[:200]))
         visit.receipt = receipt
-        visit.rating = self.stock.rate(visit.goal, receipt.product, receipt.options)
+        visit.rating = self.goal_shop.rate(visit.goal, receipt.product, receipt.options)
         return Answer(HTTPStatus.SEE_OTHER, location=f"{base}receipt")
 
     def _html(self, base: str, visit: Visit, page: Page) -> str:
@@ -157,7 +157,7 @@ class Site:
             text = {"instruction": visit.goal.instruction, "score": score}.get(node.kind, node.text)
             piece: dict[str, Any] = {"n": number, "kind": node.kind, "text": text, "group": node.group}
             if node.kind in ("button", "link"):
-                there = self.stock.shop.follow(page, f"click[{node.text.lower()}]")
+                there = self.goal_shop.shop.follow(page, f"click[{node.text.lower()}]")
                 piece |= {"href": base + address(there), "product": there.product if node.kind == "link" else None}
             elif node.kind == "option":
                 piece |= {"chosen": page.options.get(node.group) == node.text, "id": _anchor(page, node.text)}

@@ -19,12 +19,12 @@ from homebody.agents.harness.spec import component
 from homebody.envs import tasks
 
 given = json.load(sys.stdin)
-stage = RolloutConfig("homebody/Household-v0", given["model"], given["steps"])
+config = RolloutConfig("homebody/Household-v0", given["model"], given["steps"])
 spec = HarnessSpec.from_json({"format": 2, "name": "scoring", "components": {
     "prompt": component("system_prompt", {"text": "You act in a house. You read what you see; answer with one command."}),
     "decide": component("decide", {"method": "score", "normalize": "sum"}),
 }})
-policy, env, noted = stage.make_policy(), stage.make_env(), []
+policy, env, noted = config.make_policy(), config.make_env(), []
 score = policy.backend.score
 
 def score_in_some_order(prompt, continuations, reply):

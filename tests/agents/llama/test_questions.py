@@ -37,11 +37,11 @@ def test_a_reading_obeys_the_grammar(architecture, tiny, harness, yard):
 @pytest.mark.parametrize("architecture", ["llama", "jamba"])
 def test_questions_are_the_same_bytes_with_any_number_of_workers(architecture, tiny_file, harness):
     document = harness(*ITEMS, ("generation", {"temperature": 1.0}))
-    stage = RolloutConfig("homebody/Household-v0", str(tiny_file(architecture, n_ctx=2048)), 4, env_kwargs={"goals": "said"})
+    config = RolloutConfig("homebody/Household-v0", str(tiny_file(architecture, n_ctx=2048)), 4, env_kwargs={"goals": "said"})
     jobs = [Job(document, task, seed) for task in tasks("homebody/Household-v0", "train", 2) for seed in (0, 1)]
     played = []
     for workers in (1, 2):
-        with Rollouts(stage, workers) as rollouts:
+        with Rollouts(config, workers) as rollouts:
             played.append(list(rollouts.play(jobs)))
     one, two = ([replace(record, usage={}).to_json() for record in records] for records in played)
     assert one == two

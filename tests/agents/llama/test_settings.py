@@ -58,9 +58,9 @@ def test_layers_on_a_gpu_need_one_and_room_for_all_processes(tiny_file: Callable
         assert backend.fingerprint["gpu_layers"] == "-1"
     with pytest.raises(GpuTooSmallError, match="in each of 4 processes, and 200 MB are free; give fewer --workers, fewer --gpu-layers"):
         load(path, gpu_layers=-1, copies=4)
-    stage = RolloutConfig("homebody/Household-v0", path, 2, gpu_layers=-1)
+    config = RolloutConfig("homebody/Household-v0", path, 2, gpu_layers=-1)
     with pytest.raises(GpuTooSmallError, match="in each of 4 processes"):  # Three workers, and the process that asks them.
-        Rollouts(stage, 3)
+        Rollouts(config, 3)
 
 
 def test_this_machine_tells_of_its_graphics_memory() -> None:

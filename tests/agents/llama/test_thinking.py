@@ -262,11 +262,11 @@ def test_sampled_thoughts_are_the_same_bytes_with_any_number_of_workers(architec
         ("answer", {"tokens": 12, "read": read}),
         ("generation", {"temperature": 1.0, "top_k": 40, "top_p": 0.95, "presence_penalty": 1.5}),
     )
-    stage = RolloutConfig("homebody/Household-v0", str(random_file(architecture)), 3)
+    config = RolloutConfig("homebody/Household-v0", str(random_file(architecture)), 3)
     jobs = [Job(document, task, seed) for task in tasks("homebody/Household-v0", "train", 2) for seed in (0, 1)]
     played = []
     for workers in (1, 2):
-        with Rollouts(stage, workers) as rollouts:
+        with Rollouts(config, workers) as rollouts:
             played.append(list(rollouts.play(jobs)))
     one, two = ([record.trace_hash for record in records] for records in played)
     assert one == two  # Each worker is a process of its own.

@@ -9,31 +9,31 @@ import pytest
 
 from homebody.envs.webshop.catalogue.export import export_catalogue
 from homebody.envs.webshop.catalogue.synthetic import synthetic
-from homebody.envs.webshop.goals.shop import ShopConfig, Stock, open_stock
+from homebody.envs.webshop.goals.shop import GoalShop, ShopConfig, open_shop
 from homebody.envs.webshop.site.site import Site
 
 HOSTILE = """<script>window.ran = 1</script><img src="x" onerror="window.ran = 1"><svg onload='window.ran=1'>'"></span> {{ 7 * 7 }} &lt;"""
 
 
 @pytest.fixture(scope="session")
-def stock() -> Stock:
+def goal_shop() -> GoalShop:
     """The shop without files."""
-    return open_stock(ShopConfig())
+    return open_shop(ShopConfig())
 
 
 @pytest.fixture(scope="session")
-def tasks(stock: Stock) -> list[str]:
+def tasks(goal_shop: GoalShop) -> list[str]:
     """Ids of a few test tasks."""
-    return [task.task_id for task in stock.source.tasks("test", 4)]
+    return [task.task_id for task in goal_shop.source.tasks("test", 4)]
 
 
 @pytest.fixture
-def site(stock: Stock, tasks: list[str]) -> Site:
-    return Site(stock, tasks)
+def site(goal_shop: GoalShop, tasks: list[str]) -> Site:
+    return Site(goal_shop, tasks)
 
 
 @pytest.fixture(scope="session")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Stock:
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> GoalShop:
     """A shop in which every text of a product tries to run something."""
     folder = tmp_path_factory.mktemp("hostile")
     wild = [
@@ -52,4 +52,4 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Stock:
         for n, product in enumerate(synthetic(30))
     ]
     export_catalogue(wild, Path(folder))
-    return open_stock(ShopConfig(folder, price_seed=1))
+    return open_shop(ShopConfig(folder, price_seed=1))

@@ -17,7 +17,7 @@ from homebody.envs import browser as module
 from homebody.envs.browser import BrowserError, find_chromium
 from homebody.envs.core import NotResetError
 from homebody.envs.webshop.env import WebShopEnv
-from homebody.envs.webshop.goals.shop import ShopParameterError, Stock
+from homebody.envs.webshop.goals.shop import GoalShop, ShopParameterError
 from homebody.envs.webshop.pages.pages import search_command
 from homebody.envs.webshop.site.browser import BrowserShop
 from homebody.envs.webshop.site.site import Site, serving
@@ -152,10 +152,10 @@ def test_it_wants_a_reset_and_can_be_closed_twice() -> None:
 # --- the website
 
 
-def test_a_purchase_by_keyboard_alone(opened: Callable[..., Any], served: str, site: Site, stock: Stock, tasks: list[str]) -> None:
+def test_a_purchase_by_keyboard_alone(opened: Callable[..., Any], served: str, site: Site, goal_shop: GoalShop, tasks: list[str]) -> None:
     tab = opened(f"{served}/")
-    goal = stock.source.goal(tasks[0])
-    found = stock.shop.follow(stock.shop.home(), search_command(goal.instruction))
+    goal = goal_shop.source.goal(tasks[0])
+    found = goal_shop.shop.follow(goal_shop.shop.home(), search_command(goal.instruction))
 
     def go_to(text: str) -> None:
         for _ in range(80):
@@ -188,7 +188,7 @@ def test_a_purchase_by_keyboard_alone(opened: Callable[..., Any], served: str, s
     assert tab.complaints == []
 
 
-def test_the_back_button_goes_back(opened: Callable[..., Any], served: str, stock: Stock, tasks: list[str]) -> None:
+def test_the_back_button_goes_back(opened: Callable[..., Any], served: str, goal_shop: GoalShop, tasks: list[str]) -> None:
     tab = opened(f"{served}/")
     tab.fill("#q", "lamp")
     tab.press("#q", "Enter")
@@ -207,15 +207,15 @@ def test_the_back_button_goes_back(opened: Callable[..., Any], served: str, stoc
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1280])
-def test_it_can_be_read_and_fits(opened: Callable[..., Any], served: str, site: Site, stock: Stock, scheme: str, width: int) -> None:
+def test_it_can_be_read_and_fits(opened: Callable[..., Any], served: str, site: Site, goal_shop: GoalShop, scheme: str, width: int) -> None:
     base = site.enter()
-    found = stock.shop.results("cotton shirt", 1)
-    item = stock.shop.follow(found, f"click[{found.products[0].asin.lower()}]")
-    chosen = stock.shop.follow(item, f"click[{next(iter(found.products[0].options.values()))[0]}]")
+    found = goal_shop.shop.results("cotton shirt", 1)
+    item = goal_shop.shop.follow(found, f"click[{found.products[0].asin.lower()}]")
+    chosen = goal_shop.shop.follow(item, f"click[{next(iter(found.products[0].options.values()))[0]}]")
     visit = site.visit(base)
     assert visit is not None
     site.answer(f"{base}buy", f"token={visit.token}&asin={found.products[0].asin}&page=1&q=x")
-    features = stock.shop.follow(item, "click[features]")
+    features = goal_shop.shop.follow(item, "click[features]")
     tab = opened(f"{served}{base}", color_scheme=scheme, viewport={"width": width, "height": 800})
     for path in ("", address(found), address(chosen), address(features), "receipt", "none"):
         tab.goto(f"{served}{base}{path}")
@@ -242,7 +242,7 @@ def test_it_works_without_scripts(opened: Callable[..., Any], served: str) -> No
     assert tab.locator("h1").inner_text() == "Thank you for shopping with us!"
 
 
-def test_no_text_of_a_product_runs(opened: Callable[..., Any], hostile: Stock) -> None:
+def test_no_text_of_a_product_runs(opened: Callable[..., Any], hostile: GoalShop) -> None:
     with serving(Site(hostile, [hostile.source.goals[0].goal_id])) as where:
         tab = opened(f"{where}/")
         tab.fill("#q", "lamps <script>window.ran = 1</script>")

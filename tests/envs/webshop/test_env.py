@@ -21,7 +21,7 @@ from homebody.envs.webshop.catalogue.catalogue import CatalogueError
 from homebody.envs.webshop.env import UnknownParameterError, WebShopEnv
 from homebody.envs.webshop.goals.expert import NoWayError
 from homebody.envs.webshop.goals.goals import split_of
-from homebody.envs.webshop.goals.shop import ShopConfig, ShopParameterError, open_stock
+from homebody.envs.webshop.goals.shop import ShopConfig, ShopParameterError, open_shop
 
 ENV_ID = "homebody/WebShop-v0"
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "webshop"
@@ -65,7 +65,7 @@ def folder(tmp_path: Path) -> Path:
 
 def begin(env: WebShopEnv, **chosen: str) -> None:
     """Reset to the goal with these options."""
-    goal = next(goal for goal in env.stock.source.goals if chosen.items() <= dict(goal.options).items())
+    goal = next(goal for goal in env.goal_shop.source.goals if chosen.items() <= dict(goal.options).items())
     env.reset(options={"task": goal.goal_id})
 
 
@@ -146,7 +146,7 @@ def test_wrong_product_and_price(folder: Path, tmp_path: Path) -> None:
     prices.write_text('{"B000000001": 5000, "B000000002": 1}')
     begin(env := WebShopEnv(folder, prices=prices), color="red", size="large")
     assert "price" not in env._goal.instruction
-    assert env.stock.price(env.page.product or env.shop.products[0]) == 5000.0
+    assert env.goal_shop.price(env.page.product or env.shop.products[0]) == 5000.0
 
 
 def test_the_step_limit_truncates_and_the_episode_goes_on(folder: Path) -> None:
@@ -169,20 +169,20 @@ def test_visited_products_are_marked_until_the_first_page(folder: Path) -> None:
 @pytest.mark.parametrize("goals", ["synthetic", "human"])
 def test_expert_solves_what_can_be_solved_as_fast_as_can_be(folder: Path, goals: str) -> None:
     env = WebShopEnv(folder, goals=goals)
-    for goal in env.stock.source.goals:
+    for goal in env.goal_shop.source.goals:
         env.reset(options={"task": goal.goal_id})
         plan = env.expert()
         assert len(plan) == 3 + len(goal.options)
-        assert play(env, *plan)[1:4] == (1.0 if env.stock.is_attainable(goal) else 0.75, True, False)
+        assert play(env, *plan)[1:4] == (1.0 if env.goal_shop.is_attainable(goal) else 0.75, True, False)
 
 
 def test_a_colour_inside_an_option_makes_goals_unattainable(folder: Path) -> None:
-    stock = open_stock(ShopConfig(folder))
+    goal_shop = open_shop(ShopConfig(folder))
     # `standard` contains `tan`; upstream's pair of group and value is not cut down to it, and the chosen value is.
-    lost = sorted(goal.goal_id for goal in stock.source.goals if ("size", "standard") in goal.options)
-    assert stock.manifest()["unattainable"] == lost
-    assert stock.manifest() == open_stock(ShopConfig(folder)).manifest()
-    assert stock.manifest()["tagger"] == "rules"
+    lost = sorted(goal.goal_id for goal in goal_shop.source.goals if ("size", "standard") in goal.options)
+    assert goal_shop.manifest()["unattainable"] == lost
+    assert goal_shop.manifest() == open_shop(ShopConfig(folder)).manifest()
+    assert goal_shop.manifest()["tagger"] == "rules"
 
 
 @pytest.mark.parametrize(
@@ -255,17 +255,17 @@ def test_tasks_and_seeds() -> None:
 
 
 def test_price_seed_changes_limits_and_no_ids() -> None:
-    one, other = (open_stock(ShopConfig(catalogue_size=60, price_seed=seed)).source.goals for seed in (0, 1))
+    one, other = (open_shop(ShopConfig(catalogue_size=60, price_seed=seed)).source.goals for seed in (0, 1))
     assert [goal.goal_id for goal in one] == [goal.goal_id for goal in other]
     assert [goal.price_upper for goal in one] != [goal.price_upper for goal in other]
 
 
 def test_a_shop_is_opened_once_and_again_when_its_files_change(folder: Path) -> None:
-    stock = open_stock(ShopConfig(folder))
-    assert open_stock(ShopConfig(folder)) is stock
-    assert open_stock(ShopConfig(folder, price_seed=1)).shop is stock.shop
+    goal_shop = open_shop(ShopConfig(folder))
+    assert open_shop(ShopConfig(folder)) is goal_shop
+    assert open_shop(ShopConfig(folder, price_seed=1)).shop is goal_shop.shop
     (folder / "items_shuffle_1000.json").write_text(json.dumps([LAMP]))
-    assert len(open_stock(ShopConfig(folder)).shop.products) == 1
+    assert len(open_shop(ShopConfig(folder)).shop.products) == 1
 
 
 @pytest.mark.parametrize(
@@ -369,10 +369,10 @@ def test_results_of_a_step_are_fresh_and_can_be_pickled() -> None:
 @real
 def test_the_expert_buys_the_very_thing_that_upstreams_goals_ask_for() -> None:
     env = WebShopEnv(DATA)
-    for task in env.stock.source.tasks("test", 60):
+    for task in env.goal_shop.source.tasks("test", 60):
         env.reset(options={"task": task.task_id})
         info = play(env, *env.expert())[4]
-        assert info["won"] == env.stock.is_attainable(env._goal)
+        assert info["won"] == env.goal_shop.is_attainable(env._goal)
         assert info["success_strict"] or not info["won"]
 
 
@@ -381,7 +381,7 @@ def test_no_split_is_much_easier_than_another() -> None:
     """By the success of the plainest shopper, with one goal a product."""
     env = WebShopEnv(DATA)
     won: dict[str, list[bool]] = {split: [] for split in homebody.envs.SPLITS}
-    for goal in {goal.asin: goal for goal in env.stock.source.goals}.values():
+    for goal in {goal.asin: goal for goal in env.goal_shop.source.goals}.values():
         _, info = env.reset(options={"task": goal.goal_id})
         ended = False
         while not ended:

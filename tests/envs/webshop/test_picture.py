@@ -13,16 +13,16 @@ from homebody.envs.canvas import Canvas, CanvasSizeError, Window
 from homebody.envs.core import RenderModeError
 from homebody.envs.viewer import Viewer
 from homebody.envs.webshop.env import WebShopEnv
-from homebody.envs.webshop.goals.shop import Stock
+from homebody.envs.webshop.goals.shop import GoalShop
 from homebody.envs.webshop.pages.pages import Page, PageView, search_command
 from homebody.envs.webshop.picture.picture import LEAST_SIZE, ShopPicture
 
 SIZES = [LEAST_SIZE, (640, 480), (640, 700), (960, 720), (1920, 1080)]
 
 
-def pages(stock: Stock, task: str) -> Iterator[tuple[Page, str]]:
+def pages(goal_shop: GoalShop, task: str) -> Iterator[tuple[Page, str]]:
     """Yield pages of every kind, each with the command that led there."""
-    shop, goal = stock.shop, stock.source.goal(task)
+    shop, goal = goal_shop.shop, goal_shop.source.goal(task)
     page = shop.home()
     yield page, ""
     command = search_command(goal.instruction)
@@ -50,9 +50,9 @@ def clickable(picture: ShopPicture) -> set[str]:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_every_page_can_be_drawn_and_clicked(stock: Stock, tasks: list[str], size: tuple[int, int]) -> None:
+def test_every_page_can_be_drawn_and_clicked(goal_shop: GoalShop, tasks: list[str], size: tuple[int, int]) -> None:
     picture = ShopPicture(size)
-    for page, said in pages(stock, tasks[0]):
+    for page, said in pages(goal_shop, tasks[0]):
         draw(picture, page, said)
         found = clickable(picture)
         if page.kind == "home":
@@ -63,18 +63,18 @@ def test_every_page_can_be_drawn_and_clicked(stock: Stock, tasks: list[str], siz
             assert found <= set(page.commands)
 
 
-def test_pages_look_different_and_the_same_page_the_same(stock: Stock, tasks: list[str]) -> None:
+def test_pages_look_different_and_the_same_page_the_same(goal_shop: GoalShop, tasks: list[str]) -> None:
     picture = ShopPicture((640, 480))
-    drawn = [(page, draw(picture, page, said).to_array()) for page, said in pages(stock, tasks[0])]
-    again = [draw(picture, page, said).to_array() for page, said in pages(stock, tasks[0])]
+    drawn = [(page, draw(picture, page, said).to_array()) for page, said in pages(goal_shop, tasks[0])]
+    again = [draw(picture, page, said).to_array() for page, said in pages(goal_shop, tasks[0])]
     assert all(np.array_equal(one, other) for (_, one), other in zip(drawn, again, strict=True))
     different = {page: array.tobytes() for page, array in drawn}
     assert len(set(different.values())) == len(different)
 
 
-def test_what_was_clicked_last_is_marked(stock: Stock, tasks: list[str]) -> None:
+def test_what_was_clicked_last_is_marked(goal_shop: GoalShop, tasks: list[str]) -> None:
     picture = ShopPicture((640, 480))
-    item = next(page for page, said in pages(stock, tasks[0]) if page.kind == "item" and page.options)
+    item = next(page for page, said in pages(goal_shop, tasks[0]) if page.kind == "item" and page.options)
     value = next(iter(item.options.values()))
     plain, marked = (draw(picture, item, said).to_array()[:440] for said in ("", f"click[{value}]"))
     changed = np.argwhere((plain != marked).any(axis=2))
@@ -82,9 +82,9 @@ def test_what_was_clicked_last_is_marked(stock: Stock, tasks: list[str]) -> None
     assert {picture.at(int(x), int(y)) for y, x in changed} == {f"click[{value}]"}
 
 
-def test_what_does_not_fit_is_cut(stock: Stock) -> None:
+def test_what_does_not_fit_is_cut(goal_shop: GoalShop) -> None:
     long = replace(
-        stock.shop.products[0],
+        goal_shop.shop.products[0],
         name="A very long name " * 60,
         description="word " * 3000,
         bullets=("bullet " * 90,) * 30,
@@ -141,10 +141,10 @@ def test_a_window_shows_every_page_until_it_is_closed(tasks: list[str], monkeypa
     assert len(shown) == 2
 
 
-def test_nothing_is_shown_before_anything_is(stock: Stock) -> None:
+def test_nothing_is_shown_before_anything_is(goal_shop: GoalShop) -> None:
     viewer = Viewer("rgb_array", LEAST_SIZE, LEAST_SIZE, 2)
     assert viewer.frame() is None
-    viewer.begin(ShopPicture(LEAST_SIZE), PageView(stock.shop.home(), "Find me a lamp"), "")
+    viewer.begin(ShopPicture(LEAST_SIZE), PageView(goal_shop.shop.home(), "Find me a lamp"), "")
     assert viewer.frame() is not None
     viewer.close()
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from homebody.envs.webshop.catalogue.synthetic import synthetic
-from homebody.envs.webshop.goals.shop import Stock
+from homebody.envs.webshop.goals.shop import GoalShop
 from homebody.envs.webshop.pages.pages import Page, Shop, search_command
 from homebody.envs.webshop.pages.render import text
 from homebody.envs.webshop.picture.icons import is_known, look, shapes, svg
@@ -60,33 +60,33 @@ def read(site: Site, path: str) -> Reader:
     return Reader(answer.text)
 
 
-def walk(stock: Stock, *commands: str) -> Page:
-    page = stock.shop.home()
+def walk(goal_shop: GoalShop, *commands: str) -> Page:
+    page = goal_shop.shop.home()
     for command in commands:
-        page = stock.shop.follow(page, command)
+        page = goal_shop.shop.follow(page, command)
     return page
 
 
-def tour(stock: Stock, task: str) -> list[Page]:
+def tour(goal_shop: GoalShop, task: str) -> list[Page]:
     """Return a page of every kind, some with options chosen."""
-    goal = stock.source.goal(task)
-    found = walk(stock, search_command(goal.instruction))
-    item = stock.shop.follow(found, f"click[{found.products[0].asin.lower()}]")
-    pages = [stock.shop.home(), found, *(stock.shop.follow(found, "click[next >]") for _ in range(1)), item]
+    goal = goal_shop.source.goal(task)
+    found = walk(goal_shop, search_command(goal.instruction))
+    item = goal_shop.shop.follow(found, f"click[{found.products[0].asin.lower()}]")
+    pages = [goal_shop.shop.home(), found, *(goal_shop.shop.follow(found, "click[next >]") for _ in range(1)), item]
     for values in found.products[0].options.values():
-        item = stock.shop.follow(item, f"click[{values[-1]}]")
+        item = goal_shop.shop.follow(item, f"click[{values[-1]}]")
         pages.append(item)
-    return [*pages, *(stock.shop.follow(item, f"click[{section}]") for section in ("description", "features", "reviews"))]
+    return [*pages, *(goal_shop.shop.follow(item, f"click[{section}]") for section in ("description", "features", "reviews"))]
 
 
 # --- addresses
 
 
-def test_every_page_is_found_at_its_address(stock: Stock, tasks: list[str]) -> None:
-    pages = tour(stock, tasks[0])
+def test_every_page_is_found_at_its_address(goal_shop: GoalShop, tasks: list[str]) -> None:
+    pages = tour(goal_shop, tasks[0])
     assert len({address(page) for page in pages}) == len(pages)
     for page in pages:
-        assert page_at(stock.shop, address(page)) is page
+        assert page_at(goal_shop.shop, address(page)) is page
 
 
 @pytest.mark.parametrize(
@@ -98,20 +98,20 @@ def test_every_page_is_found_at_its_address(stock: Stock, tasks: list[str]) -> N
         "item/{asin}?pick=buy+now", "search?" + "&".join(["a=1"] * 300),
     ],
 )  # fmt: skip
-def test_an_address_of_nothing(stock: Stock, where: str) -> None:
-    assert page_at(stock.shop, where.replace("{asin}", stock.shop.products[0].asin)) is None
+def test_an_address_of_nothing(goal_shop: GoalShop, where: str) -> None:
+    assert page_at(goal_shop.shop, where.replace("{asin}", goal_shop.shop.products[0].asin)) is None
 
 
 @pytest.mark.parametrize("asin", ["B 1", "../x", "\u00e9", "a?b", "a#b", "a%20b", "a&b=c", "B]\n[1"])
-def test_a_product_of_any_id_has_an_address(stock: Stock, asin: str) -> None:
-    shop = Shop([replace(stock.shop.products[0], asin=asin)])
+def test_a_product_of_any_id_has_an_address(goal_shop: GoalShop, asin: str) -> None:
+    shop = Shop([replace(goal_shop.shop.products[0], asin=asin)])
     item = shop.item(shop.products[0], "lamps", 1, {})
     assert page_at(shop, address(item)) is item
     assert bought(shop, urlencode({"asin": asin, "q": "lamps", "page": 1})) is shop.follow(item, "click[buy now]")
 
 
-def test_an_empty_search_leads_home(stock: Stock) -> None:
-    assert page_at(stock.shop, "search?q=") is stock.shop.home()
+def test_an_empty_search_leads_home(goal_shop: GoalShop) -> None:
+    assert page_at(goal_shop.shop, "search?q=") is goal_shop.shop.home()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -128,36 +128,36 @@ def test_any_path_gets_an_answer(site: Site, path: str) -> None:
 # --- pages
 
 
-def test_a_page_holds_what_the_environment_says(site: Site, stock: Stock, tasks: list[str]) -> None:
+def test_a_page_holds_what_the_environment_says(site: Site, goal_shop: GoalShop, tasks: list[str]) -> None:
     base = site.enter()
-    goal = stock.source.goal(tasks[0])
-    for page in tour(stock, tasks[0]):
+    goal = goal_shop.source.goal(tasks[0])
+    for page in tour(goal_shop, tasks[0]):
         assert read(site, base + address(page)).text == text(page, goal.instruction)
 
 
-def test_every_command_is_on_the_page(site: Site, stock: Stock, tasks: list[str]) -> None:
+def test_every_command_is_on_the_page(site: Site, goal_shop: GoalShop, tasks: list[str]) -> None:
     base = site.enter()
-    for page in tour(stock, tasks[0])[1:]:
+    for page in tour(goal_shop, tasks[0])[1:]:
         on_page = {fields["data-action"] for _, fields in read(site, base + address(page)).tags if "data-action" in fields}
         assert on_page == set(page.commands)
 
 
-def test_links_lead_where_the_commands_lead(site: Site, stock: Stock, tasks: list[str]) -> None:
+def test_links_lead_where_the_commands_lead(site: Site, goal_shop: GoalShop, tasks: list[str]) -> None:
     base = site.enter()
-    for page in tour(stock, tasks[0]):
+    for page in tour(goal_shop, tasks[0]):
         for tag, fields in read(site, base + address(page)).tags:
             action = fields.get("data-action")
             if tag == "a" and action is not None:
-                assert site.page(fields["href"] or "") is stock.shop.follow(page, action)
+                assert site.page(fields["href"] or "") is goal_shop.shop.follow(page, action)
 
 
-def test_an_option_is_chosen_and_shown_as_pressed(site: Site, stock: Stock, tasks: list[str]) -> None:
+def test_an_option_is_chosen_and_shown_as_pressed(site: Site, goal_shop: GoalShop, tasks: list[str]) -> None:
     base = site.enter()
-    item = tour(stock, tasks[0])[3]
+    item = tour(goal_shop, tasks[0])[3]
     assert item.product is not None
     group, values = next(iter(item.product.options.items()))
     answer = site.answer(f"{base}{address(item)}&{urlencode({'pick': values[1]})}")
-    chosen = stock.shop.follow(item, f"click[{values[1]}]")
+    chosen = goal_shop.shop.follow(item, f"click[{values[1]}]")
     assert answer.status == HTTPStatus.SEE_OTHER
     assert urlsplit(answer.location)._replace(fragment="").geturl() == base + address(chosen)
     page = read(site, answer.location.partition("#")[0])
@@ -169,9 +169,9 @@ def test_an_option_is_chosen_and_shown_as_pressed(site: Site, stock: Stock, task
     assert group in chosen.options
 
 
-def test_a_picked_button_leads_where_the_button_leads(site: Site, stock: Stock, tasks: list[str]) -> None:
+def test_a_picked_button_leads_where_the_button_leads(site: Site, goal_shop: GoalShop, tasks: list[str]) -> None:
     """An option may be called `features`; a click on it is a click on the button then, as in the environment."""
-    item = tour(stock, tasks[0])[3]
+    item = tour(goal_shop, tasks[0])[3]
     answer = site.answer(f"{site.enter()}{address(item)}&pick=features")
     assert "/features?" in answer.location
 
@@ -193,34 +193,34 @@ def token(site: Site, base: str) -> str:
 @pytest.mark.parametrize("known", ["", "token=&", "token=0123456789abcdef0123456789abcdef&", "token={other}&", "token=é&"])
 def test_only_who_has_read_a_page_of_the_visit_can_buy_for_it(site: Site, known: str) -> None:
     base, other = site.enter(), site.enter()
-    form = f"asin={site.stock.shop.products[0].asin}&page=1&q=x"
+    form = f"asin={site.goal_shop.shop.products[0].asin}&page=1&q=x"
     assert site.answer(f"{base}buy", known.format(other=token(site, other)) + form).status == HTTPStatus.NOT_FOUND
-    assert f'name="token" value="{token(site, base)}"' in site.answer(f"{base}item/{site.stock.shop.products[0].asin}?q=x&page=1").text
+    assert f'name="token" value="{token(site, base)}"' in site.answer(f"{base}item/{site.goal_shop.shop.products[0].asin}?q=x&page=1").text
     assert site.answer(f"{base}buy", f"token={token(site, base)}&{form}").status == HTTPStatus.SEE_OTHER
 
 
-def test_a_purchase_is_rated_and_ends_at_a_receipt(site: Site, stock: Stock, tasks: list[str]) -> None:
+def test_a_purchase_is_rated_and_ends_at_a_receipt(site: Site, goal_shop: GoalShop, tasks: list[str]) -> None:
     base = site.enter()
-    goal = stock.source.goal(tasks[0])
-    found = walk(stock, search_command(goal.instruction))
+    goal = goal_shop.source.goal(tasks[0])
+    found = walk(goal_shop, search_command(goal.instruction))
     commands = [search_command(goal.instruction), f"click[{goal.asin.lower()}]", *(f"click[{value}]" for _, value in goal.options)]
     assert goal.asin in [product.asin for product in found.products]
-    answer = buy(site, base, walk(stock, *commands))
+    answer = buy(site, base, walk(goal_shop, *commands))
     assert (answer.status, answer.location) == (HTTPStatus.SEE_OTHER, f"{base}receipt")
     visit = site.visit(base)
     assert visit is not None
     assert (visit.rating["reward"], visit.rating["success_strict"]) == (1.0, True)
     receipt = visit.receipt
-    assert receipt is walk(stock, *commands, "click[buy now]")
+    assert receipt is walk(goal_shop, *commands, "click[buy now]")
     page = read(site, answer.location)
     assert page.text == text(receipt, "1.0")
     assert ("meter", {"min": "0", "max": "1", "value": "1.0", "aria-label": "Score"}) in page.tags
 
 
-def test_the_score_can_be_hidden(stock: Stock, tasks: list[str]) -> None:
-    site = Site(stock, tasks, show_score=False)
+def test_the_score_can_be_hidden(goal_shop: GoalShop, tasks: list[str]) -> None:
+    site = Site(goal_shop, tasks, show_score=False)
     base = site.enter()
-    answer = buy(site, base, tour(stock, tasks[0])[3])
+    answer = buy(site, base, tour(goal_shop, tasks[0])[3])
     page = read(site, answer.location)
     assert " [SEP] hidden [SEP] " in page.text
     assert not [tag for tag, _ in page.tags if tag in ("meter", "dl")]
@@ -235,7 +235,7 @@ def test_the_score_can_be_hidden(stock: Stock, tasks: list[str]) -> None:
 )  # fmt: skip
 def test_a_form_that_buys_nothing(site: Site, form: str) -> None:
     base = site.enter()
-    meant = f"token={token(site, base)}&" + form.replace("{asin}", site.stock.shop.products[0].asin)
+    meant = f"token={token(site, base)}&" + form.replace("{asin}", site.goal_shop.shop.products[0].asin)
     assert site.answer(f"{base}buy", meant).status == HTTPStatus.NOT_FOUND
     assert site.answer(f"{base}other", "asin=x").status == HTTPStatus.NOT_FOUND
     assert site.answer(f"{base}receipt").status == HTTPStatus.NOT_FOUND
@@ -244,12 +244,12 @@ def test_a_form_that_buys_nothing(site: Site, form: str) -> None:
     assert visit.receipt is None
 
 
-def test_visitors_get_the_tasks_in_turn_and_do_not_meet(site: Site, stock: Stock, tasks: list[str]) -> None:
+def test_visitors_get_the_tasks_in_turn_and_do_not_meet(site: Site, goal_shop: GoalShop, tasks: list[str]) -> None:
     bases = [site.answer("/").location for _ in range(5)]
     assert len(set(bases)) == 5
     goals = [site.visit(base).goal.goal_id for base in bases]  # type: ignore[union-attr]
     assert goals == [*tasks, tasks[0]]
-    buy(site, bases[0], tour(stock, tasks[0])[3])
+    buy(site, bases[0], tour(goal_shop, tasks[0])[3])
     assert site.answer(f"{bases[1]}receipt").status == HTTPStatus.NOT_FOUND
 
 
@@ -265,7 +265,7 @@ def test_the_oldest_visit_makes_room(site: Site, monkeypatch: pytest.MonkeyPatch
 # --- hostile texts
 
 
-def test_no_text_of_a_product_becomes_a_tag(hostile: Stock) -> None:
+def test_no_text_of_a_product_becomes_a_tag(hostile: GoalShop) -> None:
     listed = hostile.source.goals[0].goal_id
     site = Site(hostile, [listed])
     base = site.enter()
@@ -299,8 +299,8 @@ def test_every_product_has_a_picture_in_its_colour() -> None:
         assert svg(drawing, color).startswith("<svg ")
 
 
-def test_a_group_without_values_is_no_trouble(stock: Stock) -> None:
-    product = replace(stock.shop.products[0], options={"color": ()})
+def test_a_group_without_values_is_no_trouble(goal_shop: GoalShop) -> None:
+    product = replace(goal_shop.shop.products[0], options={"color": ()})
     assert is_known(*look(product, {}))
 
 

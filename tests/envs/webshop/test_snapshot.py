@@ -62,7 +62,7 @@ def test_a_pickle_resumes_where_it_was_and_is_small() -> None:
     copy = pickle.loads(pickled)
     assert (copy.render() == env.render()).shape == (360, 480, 3)
     assert [copy.step(command) for command in commands[5:]] == [env.step(command) for command in commands[5:]]
-    assert copy.stock is env.stock
+    assert copy.goal_shop is env.goal_shop
 
 
 def test_an_environment_that_was_never_reset_can_be_pickled() -> None:

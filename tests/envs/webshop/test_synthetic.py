@@ -21,7 +21,7 @@ from homebody.envs.webshop.catalogue.synthetic import LINE, MOST_PRODUCTS, Catal
 from homebody.envs.webshop.catalogue.vocabulary import Attribute, Kind, vocabulary
 from homebody.envs.webshop.goals.difficulty import Difficulty, difficulty
 from homebody.envs.webshop.goals.nouns import colours
-from homebody.envs.webshop.goals.shop import ShopConfig, Stock, open_stock
+from homebody.envs.webshop.goals.shop import GoalShop, ShopConfig, open_shop
 from homebody.envs.webshop.pages.pages import BACK, BUY, NEXT, PREVIOUS, SECTIONS
 
 HASH_CODE = (
@@ -197,13 +197,13 @@ def test_every_attribute_is_used() -> None:
 
 @pytest.fixture(scope="module")
 def measured() -> Difficulty:
-    return difficulty(open_stock(ShopConfig()), "test", 300)
+    return difficulty(open_shop(ShopConfig()), "test", 300)
 
 
 def test_every_goal_can_be_reached(measured: Difficulty) -> None:
-    stock = open_stock(ShopConfig())
+    goal_shop = open_shop(ShopConfig())
     assert measured.attainable == measured.top_50 == 1.0
-    assert all(stock.is_attainable(goal) for goal in stock.source.goals[::7])
+    assert all(goal_shop.is_attainable(goal) for goal in goal_shop.source.goals[::7])
 
 
 def test_the_first_result_is_right_in_at_most_half_of_the_goals(measured: Difficulty) -> None:
@@ -217,15 +217,15 @@ def test_the_first_result_is_right_in_at_most_half_of_the_goals(measured: Diffic
 def test_a_shop_where_nothing_is_found(tmp_path: Path) -> None:
     hidden = replace(synthetic(1)[0], name="Qqq", description="", bullets=(), options={}, instruction="Wwww", prices=(5.0,))
     export_catalogue([hidden], tmp_path)
-    stock = open_stock(ShopConfig(tmp_path))
-    split = next(split for split in SPLITS if listed(stock, split))
-    found = difficulty(stock, split)
+    goal_shop = open_shop(ShopConfig(tmp_path))
+    split = next(split for split in SPLITS if listed(goal_shop, split))
+    found = difficulty(goal_shop, split)
     assert (found.goals, found.top_50, found.first_result, found.first_result_reward) == (1, 0, 0, 0)
 
 
-def listed(stock: Stock, split: str) -> list[TaskSpec]:
+def listed(goal_shop: GoalShop, split: str) -> list[TaskSpec]:
     try:
-        return stock.source.tasks(split)
+        return goal_shop.source.tasks(split)
     except NoTasksError:
         return []
 

@@ -34,13 +34,13 @@ def make(observation: str, show_score: bool = True) -> WebShopEnv:
         record["name"]: [word.lower() for word, kind in record["tokens"] if kind in ("NOUN", "PROPN")]
         for record in lines("title_nouns_en_core_web_sm.jsonl")
     }
-    env.stock = replace(env.stock, tag=nouns.__getitem__)
+    env.goal_shop = replace(env.goal_shop, tag=nouns.__getitem__)
     return env
 
 
 def begin(env: WebShopEnv, recorded: dict[str, Any]) -> tuple[str, list[str]]:
     """Reset to a recorded goal, whose number upstream puts into the addresses."""
-    ours, goal = env.stock.source.goals[recorded["goal_index"]], recorded["goal"]
+    ours, goal = env.goal_shop.source.goals[recorded["goal_index"]], recorded["goal"]
     env.reset(options={"task": ours.goal_id})
     assert (ours.asin, dict(ours.options), list(ours.attributes)) == (goal["asin"], goal["goal_options"], goal["attributes"])
     number, text = str(recorded["goal_index"]), goal["instruction_text"]

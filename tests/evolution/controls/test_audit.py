@@ -42,22 +42,22 @@ def rewrite(run_dir: Path, number: int, data: Any) -> None:
 
 def wrong(run_dir: Path) -> dict[str, str]:
     """What failed: check -> what it said."""
-    return {finding.check: finding.said for finding in audit(run_dir) if not finding.ok}
+    return {finding.check: finding.sentence for finding in audit(run_dir) if not finding.ok}
 
 
 def test_a_real_run_passes_and_says_what_was_looked_at(quarry_run: Path) -> None:
     findings = audit(quarry_run)
     assert [finding.check for finding in findings] == CHECKS
     assert all(finding.ok for finding in findings), findings
-    assert "12 test tasks" in findings[CHECKS.index("literals")].said
-    assert findings[0].to_json() == {"check": "training", "ok": True, "said": findings[0].said}
+    assert "12 test tasks" in findings[CHECKS.index("literals")].sentence
+    assert findings[0].to_json() == {"check": "training", "ok": True, "sentence": findings[0].sentence}
 
 
 def test_a_run_that_was_tested_passes(copy: Path) -> None:
     evaluate(RolloutConfig("Quarry-v0", "random", 8, KWARGS), HarnessSpec.load(copy / "final.json"), "test", tasks=3, run_dir=copy)
     findings = {finding.check: finding for finding in audit(copy)}
     assert all(finding.ok for finding in findings.values()), findings
-    assert findings["order"].said == "test tasks were played after the last round only"
+    assert findings["order"].sentence == "test tasks were played after the last round only"
 
 
 def test_a_test_that_was_stopped_is_accounted_for(copy: Path) -> None:
@@ -247,4 +247,4 @@ def test_a_goal_that_training_tasks_have_is_none(hidden_run: Callable[[str], Pat
 
 def test_strings_are_keys_and_values_however_deep() -> None:
     assert list(strings({"a": ["b", {"c": ("d", 1, None)}]})) == ["a", "b", "c", "d"]
-    assert Finding("x", True, "y").to_json() == {"check": "x", "ok": True, "said": "y"}
+    assert Finding("x", True, "y").to_json() == {"check": "x", "ok": True, "sentence": "y"}

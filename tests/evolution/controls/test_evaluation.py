@@ -26,7 +26,7 @@ from homebody.evolution.gate.stats import paired_gain
 from homebody.evolution.store import Store
 
 ENV = "homebody/Household-v0"
-STAGE = RolloutConfig(ENV, "random", 6, {"rooms": ["bathroom"]})
+CONFIG = RolloutConfig(ENV, "random", 6, {"rooms": ["bathroom"]})
 KEYS = {
     "env", "split", "n", "success", "ci95", "steps_mean", "invalid_actions", "prompt_tokens", "cached_tokens", "generated_tokens",
     "decisions", "wall_s", "behaviour_hash", "policy", "trace_hash", "by_type", "episodes", "model_share", "model_share_won",
@@ -45,7 +45,7 @@ def lasting(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_result_is_as_the_design_says(spec: HarnessSpec) -> None:
-    result = json.loads(json.dumps(evaluate(STAGE, spec, "test", tasks=3)))
+    result = json.loads(json.dumps(evaluate(CONFIG, spec, "test", tasks=3)))
     assert set(result) >= KEYS
     assert "pass_at_k" not in result
     listed = tasks(ENV, "test", 3, rooms=["bathroom"])
@@ -88,7 +88,7 @@ def test_the_figures_by_hand(episode: Callable[..., EpisodeRecord]) -> None:
     assert list(result["by_type"]) == ["a", "b"]
 
 
-def test_reward_and_success_to_the_letter_are_told_where_the_environment_tells_them(episode: Callable[..., EpisodeRecord]) -> None:
+def test_reward_and_exact_success_are_told_where_the_environment_tells_them(episode: Callable[..., EpisodeRecord]) -> None:
     def graded(won: bool, strict: bool | None, *rewards: float, **fields: Any) -> EpisodeRecord:
         return episode(won, strict=strict, trace=[{"reward": reward} for reward in rewards], **fields)
 
@@ -144,21 +144,21 @@ def test_with_attempts_the_first_counts_and_pass_at_k_estimates_the_rest(episode
 
 
 def test_attempts_differ_and_each_task_has_its_own(spec: HarnessSpec) -> None:
-    result = evaluate(STAGE, spec, "test", tasks=2, attempts=3)
+    result = evaluate(CONFIG, spec, "test", tasks=2, attempts=3)
     assert [(e["task_id"], e["attempt"]) for e in result["episodes"]] == [
         (task.task_id, attempt) for task in tasks(ENV, "test", 2, rooms=["bathroom"]) for attempt in range(3)
     ]
     assert len({e["trace_hash"] for e in result["episodes"]}) == 6
     assert set(result["pass_at_k"]) == {"1", "2", "3"}
     # The first attempt is what it is without others.
-    alone = evaluate(STAGE, spec, "test", tasks=2)
+    alone = evaluate(CONFIG, spec, "test", tasks=2)
     assert [e["trace_hash"] for e in alone["episodes"]] == [e["trace_hash"] for e in result["episodes"][::3]]
-    assert evaluate(STAGE, spec, "test", tasks=2, seed=1)["trace_hash"] != alone["trace_hash"]
+    assert evaluate(CONFIG, spec, "test", tasks=2, seed=1)["trace_hash"] != alone["trace_hash"]
 
 
 def test_the_same_trace_hash_for_one_and_two_workers(spec: HarnessSpec) -> None:
-    one = evaluate(STAGE, spec, "test", tasks=4, attempts=2)
-    assert lasting(evaluate(STAGE, spec, "test", tasks=4, attempts=2, workers=2)) == lasting(one)
+    one = evaluate(CONFIG, spec, "test", tasks=4, attempts=2)
+    assert lasting(evaluate(CONFIG, spec, "test", tasks=4, attempts=2, workers=2)) == lasting(one)
 
 
 def test_in_a_run_directory_nothing_is_played_twice(spec: HarnessSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,13 +168,13 @@ def test_in_a_run_directory_nothing_is_played_twice(spec: HarnessSpec, tmp_path:
         seen.append((done, total, record.task_id))
 
     ids = [task.task_id for task in tasks(ENV, "test", 3, rooms=["bathroom"])]
-    two = evaluate(STAGE, spec, "test", tasks=2, run_dir=tmp_path, on_record=note)
+    two = evaluate(CONFIG, spec, "test", tasks=2, run_dir=tmp_path, on_record=note)
     assert seen == [(1, 2, ids[0]), (2, 2, ids[1])]
-    three = evaluate(STAGE, spec, "test", tasks=3, run_dir=tmp_path, on_record=note)
+    three = evaluate(CONFIG, spec, "test", tasks=3, run_dir=tmp_path, on_record=note)
     assert seen[2:] == [(3, 3, ids[2])]  # two were known
     assert three["episodes"][:2] == two["episodes"]
     monkeypatch.setattr(rollout, "run_episode", None)
-    again = evaluate(STAGE, spec, "test", tasks=3, run_dir=tmp_path, on_record=note)
+    again = evaluate(CONFIG, spec, "test", tasks=3, run_dir=tmp_path, on_record=note)
     assert len(seen) == 3
     assert lasting(again) == lasting(three)
     with Store(tmp_path, readonly=True) as store:
@@ -185,17 +185,17 @@ def test_in_a_run_directory_nothing_is_played_twice(spec: HarnessSpec, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("stage", "changes"),
+    ("config", "changes"),
     [
         (RolloutConfig(ENV, "no-model", 6, {"rooms": ["bathroom"]}), {}),
         (RolloutConfig(ENV, "random", 5, {"rooms": ["bathroom"]}), {}),
-        (STAGE, {"seed": 1}),
+        (CONFIG, {"seed": 1}),
     ],
 )
-def test_other_settings_are_other_episodes(spec: HarnessSpec, tmp_path: Path, stage: RolloutConfig, changes: dict[str, int]) -> None:
-    evaluate(STAGE, spec, "test", tasks=1, run_dir=tmp_path)
+def test_other_settings_are_other_episodes(spec: HarnessSpec, tmp_path: Path, config: RolloutConfig, changes: dict[str, int]) -> None:
+    evaluate(CONFIG, spec, "test", tasks=1, run_dir=tmp_path)
     played: list[int] = []
-    evaluate(stage, spec, "test", tasks=1, run_dir=tmp_path, on_record=lambda done, total, record: played.append(done), **changes)
+    evaluate(config, spec, "test", tasks=1, run_dir=tmp_path, on_record=lambda done, total, record: played.append(done), **changes)
     assert played == [1]
 
 
@@ -212,14 +212,14 @@ def test_a_broken_task_stops_no_other_and_is_played_once_it_is_mended(
 
     with monkeypatch.context() as patch:
         patch.setattr(ProceduralEnv, "load_game", damaged)
-        result = evaluate(STAGE, spec, "test", tasks=3, run_dir=tmp_path)
+        result = evaluate(CONFIG, spec, "test", tasks=3, run_dir=tmp_path)
     errors = [e["error"] for e in result["episodes"]]
     assert errors == [None, {"boundary": "reset", "kind": "EnvError", "message": "the file is torn"}, None]
     assert [e["steps"] for e in result["episodes"]] == [6, 0, 6]
     played: list[str] = []
-    mended = evaluate(STAGE, spec, "test", tasks=3, run_dir=tmp_path, on_record=lambda done, total, record: played.append(record.task_id))
+    mended = evaluate(CONFIG, spec, "test", tasks=3, run_dir=tmp_path, on_record=lambda done, total, record: played.append(record.task_id))
     assert played == [broken]
-    assert lasting(mended) == lasting(evaluate(STAGE, spec, "test", tasks=3))
+    assert lasting(mended) == lasting(evaluate(CONFIG, spec, "test", tasks=3))
 
 
 def test_a_model_that_is_not_there_makes_no_directory(spec: HarnessSpec, tmp_path: Path) -> None:
@@ -232,9 +232,9 @@ def test_token_counters_of_kept_episodes_count(
     spec: HarnessSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, episode: Callable[..., EpisodeRecord]
 ) -> None:
     class Scripted:
-        def __init__(self, stage: RolloutConfig, workers: int, cluster: str | None) -> None:
+        def __init__(self, config: RolloutConfig, workers: int, cluster: str | None) -> None:
             self.policy = SimpleNamespace(name="nobody", fingerprint={"policy": "nobody"}, has_model=True)
-            self.stage = stage
+            self.config = config
 
         def __enter__(self) -> "Scripted":
             return self
@@ -246,7 +246,7 @@ def test_token_counters_of_kept_episodes_count(
 
     monkeypatch.setattr(evaluate_module, "Rollouts", Scripted)
     for _ in range(2):
-        result = evaluate(STAGE, spec, "test", tasks=2, run_dir=tmp_path)
+        result = evaluate(CONFIG, spec, "test", tasks=2, run_dir=tmp_path)
         assert (result["prompt_tokens"], result["generated_tokens"], result["cached_tokens"]) == (14, 6, 0)
 
 

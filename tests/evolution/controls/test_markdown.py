@@ -13,12 +13,12 @@ from homebody.evolution.controls.markdown import (
     RESULT_HEADS,
     control_cells,
     controls_markdown,
+    describe_rows,
+    describe_seed,
     hit_rate,
     published_cells,
     result_cells,
     results_markdown,
-    told_rows,
-    told_seed,
 )
 from homebody.evolution.controls.page import build_results_page, write_results
 from homebody.evolution.controls.table import table_row
@@ -57,8 +57,8 @@ def controls(**changes: Any) -> dict[str, Any]:
         "skipped": {"expert": "the environment has no expert"},
         "gain": GAIN,
         "gain_at_k": {"k": 2, **GAIN},
-        "attribution": {"edits": [edit], "sum": 0.5, "added": 0.9, "gain": 0.9, "said": "explains 50.0 of 90.0 points"},
-        "audit": [{"check": "training", "ok": True, "said": "fine"}, {"check": "unseen", "ok": False, "said": "not fine"}],
+        "attribution": {"edits": [edit], "sum": 0.5, "added": 0.9, "gain": 0.9, "sentence": "explains 50.0 of 90.0 points"},
+        "audit": [{"check": "training", "ok": True, "sentence": "fine"}, {"check": "unseen", "ok": False, "sentence": "not fine"}],
         **changes,
     }
 
@@ -148,10 +148,10 @@ def test_what_was_not_played_is_empty() -> None:
 
 
 def test_every_row_is_told_with_its_best_twin() -> None:
-    assert told_rows(report(combination())) == [
+    assert describe_rows(report(combination())) == [
         "m on quarry: 0.0% to 90.0%, best twin no-model 45.0%: gain +90.0 (+70.0 to +100.0) points, model_value +45.0 (+30.0 to +60.0)."
     ]
-    assert told_rows(report(combination(), final(worth=NOTHING, twin=0.9)))[1:] == [
+    assert describe_rows(report(combination(), final(worth=NOTHING, twin=0.9)))[1:] == [
         "m on quarry: 0.0% to 90.0%, best twin no-model 90.0%: no gain of the model's: without the model the harness solves as much, "
         "model_value +0.0 (+0.0 to +0.0).",
         "Mean gain of 2 rows: +45.0 (+35.0 to +50.0) points; 1 null gains count 0.",
@@ -160,7 +160,7 @@ def test_every_row_is_told_with_its_best_twin() -> None:
 
 def test_the_choice_of_the_seed_is_told() -> None:
     said = "Seed: style grammar, the best of free 0.0% (unreadable 75.0%), grammar 50.0% on 2 validation tasks."
-    assert told_seed(combination()["seed"]) == said
+    assert describe_seed(combination()["seed"]) == said
     assert said in results_markdown(report(combination()))
     assert said in build_results_page(report(combination()))
 
@@ -183,9 +183,9 @@ def test_the_oracle_of_best_of_n_is_no_first_attempt() -> None:
     assert control_cells(row("seed", 0.2))[2:5] == ["20.0% (0.0 to 100.0)", "", ""]
 
 
-def test_reward_success_to_the_letter_and_what_was_played_are_shown_where_they_are_known() -> None:
+def test_reward_exact_success_and_what_was_played_are_shown_where_they_are_known() -> None:
     graded = row("final", 0.9, reward_mean=0.95, success_strict=0.5, ci95_strict=[0.2, 0.8])
-    assert control_cells(graded)[2] == "90.0% (0.0 to 100.0); mean reward 0.950, to the letter 50.0% (20.0 to 80.0)"
+    assert control_cells(graded)[2] == "90.0% (0.0 to 100.0); mean reward 0.950, exact 50.0% (20.0 to 80.0)"
     about = {**controls()["run"], "about": "deep goals, 3 shafts"}
     told = controls(run=about, rows=[row("seed", 0.0), {**evolved(), **graded}], gain_at_k=None)
     assert "\nPlayed: deep goals, 3 shafts.\n" in controls_markdown(told)
@@ -232,7 +232,7 @@ def test_the_controls_of_few_rows_say_less() -> None:
     text = controls_markdown(controls(gain=None, gain_at_k=None, attribution=None, skipped={}))
     assert "gain" not in text.lower()
     assert "Attribution" not in text
-    no_seed = controls(attribution={**controls()["attribution"], "said": "", "added": None})
+    no_seed = controls(attribution={**controls()["attribution"], "sentence": "", "added": None})
     assert "Attribution:\n" in controls_markdown(no_seed)
     assert "of the headroom" not in controls_markdown(controls(gain={**GAIN, "headroom_closed": None}))
 

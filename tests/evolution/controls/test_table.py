@@ -11,7 +11,7 @@ from homebody.agents.models import names
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls.baselines import play_controls
 from homebody.evolution.controls.benchmark import Benchmark
-from homebody.evolution.controls.markdown import results_markdown, told_rows
+from homebody.evolution.controls.markdown import describe_rows, results_markdown
 from homebody.evolution.controls.page import build_results_page
 from homebody.evolution.controls.reproduce import Combination
 from homebody.evolution.controls.rows import Plan
@@ -68,7 +68,7 @@ def test_a_model_that_repeats_one_sentence_gains_nothing_and_the_page_says_why(r
     assert (row["model_value"]["points"], row["model_value"]["ci95"]) == (0.0, [0.0, 0.0])
     assert row["gain"] is None
     assert repeated["mean_gain"] == {"points": 0.0, "ci95": [0.0, 0.0]}
-    (said,) = told_rows(repeated)
+    (said,) = describe_rows(repeated)
     assert re.fullmatch(
         r"fixed on quarry: 0\.0% to 100\.0%, best twin [\w-]+ [\d.]+%: no gain of the model's: "
         r"(without the model the harness solves as much|\d+ wins? in which the model decided no step (is|are) not counted), "

@@ -157,8 +157,8 @@ def test_a_digest_is_json() -> None:
 def test_real_failures_have_categories_and_steps_that_exist(quarry: Any, policy: str) -> None:
     spec = HarnessSpec.from_json({"format": 2, "name": "empty", "components": {}})
     tasks = quarry.task_source(("bring", "wash"), 4).tasks("train")
-    stage = RolloutConfig("Quarry-v0", policy, 8, {"types": ("bring", "wash"), "numbers": 4})
-    with Rollouts(stage, 1) as rollouts:
+    config = RolloutConfig("Quarry-v0", policy, 8, {"types": ("bring", "wash"), "numbers": 4})
+    with Rollouts(config, 1) as rollouts:
         records = list(rollouts.play([Job(spec, task, 1) for task in tasks]))
     digests = [digest_episode(record, (), 8) for record in records]
     assert any(not digest.won for digest in digests)

@@ -19,7 +19,7 @@ from homebody.evolution.loop import evolve
 from homebody.evolution.proposers import Candidate, set_processors
 from homebody.evolution.store import Store
 
-STAGE = RolloutConfig("Quarry-v0", "no-model", 1, {"types": ["press"], "numbers": 12})
+CONFIG = RolloutConfig("Quarry-v0", "no-model", 1, {"types": ["press"], "numbers": 12})
 """One step, five commands: whoever says `press` wins."""
 
 BY_ANSWERS = """
@@ -54,7 +54,7 @@ def after(patch: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def both(spec: HarnessSpec, quarry: Any) -> tuple[Twins, Twins]:
     tasks = quarry.task_source(("press",), 12).tasks("validation")
-    with Rollouts(STAGE) as rollouts:
+    with Rollouts(CONFIG) as rollouts:
         return play_twins(rollouts, spec, tasks), play_twins(rollouts, spec, tasks, names=tuple(MASKED))
 
 
@@ -113,7 +113,7 @@ def test_the_audit_of_a_run_names_a_harness_that_sleeps(
     generic = HarnessSpec.load("generic")
     (tmp_path / "seed.json").write_text(generic.patch(set_processors(generic, {"decide": {"method": "score"}})).dumps(), "utf-8")
     config = EvolveConfig(
-        "Quarry-v0", "tiny", str(tmp_path / "seed.json"), env_kwargs=dict(STAGE.env_kwargs), rounds=1, candidates=1,
+        "Quarry-v0", "tiny", str(tmp_path / "seed.json"), env_kwargs=dict(CONFIG.env_kwargs), rounds=1, candidates=1,
         proposer=propose(after(SLEEPERS["answers"])), train_tasks=2, validation_tasks=12, growth=1, max_steps=1, exploration_steps=0,
     )  # fmt: skip
     result = evolve(config, tmp_path / "run")

@@ -15,8 +15,8 @@ from homebody.evolution.gate.noise import (
     deviation,
     edit,
     final_rates,
-    literal_at_two,
     neutral_run,
+    no_regression_at_two,
     play,
 )
 
@@ -63,7 +63,7 @@ def test_without_noise_a_small_gain_is_shipped_whenever_it_shows(rates: dict[tup
     assert rates[0.0, "small gain", "noise-aware"] == pytest.approx(four, abs=0.06)
 
 
-def test_a_good_edit_with_losses_is_refused_to_the_letter_and_shipped_by_the_default(rates: dict[tuple[float, str, str], float]) -> None:
+def test_a_good_edit_with_losses_is_refused_by_the_sign_test_and_shipped_by_the_default(rates: dict[tuple[float, str, str], float]) -> None:
     # No loss at all has chance 0.975^40 = 36.3%.
     assert rates[0.0, "gain with losses", "no-regression"] == pytest.approx(0.975**40, abs=0.08)
     assert rates[0.0, "gain with losses", "auto"] > 0.9
@@ -90,12 +90,12 @@ def test_the_best_round_of_an_unchanged_harness_seems_to_gain() -> None:
     assert best_of_rounds(103, 15, flips=0.0)["gain"] == 0
 
 
-def test_a_seesaw_to_the_letter_refuses_an_unchanged_harness() -> None:
-    assert literal_at_two(flips=0.0)["refused"] == 0
+def test_no_regression_refuses_an_unchanged_harness() -> None:
+    assert no_regression_at_two(flips=0.0)["refused"] == 0
     # A solved task is shown unsolved twice with chance q^2, an unsolved one as solved with 1 - (1 - q)^2; both in that order for a refusal.
     q = deviation(0.08)
     falls = 0.8 * (1 - q * q) * q * q + 0.2 * (1 - (1 - q) ** 2) * (1 - q) ** 2
-    assert literal_at_two()["refused"] == pytest.approx(1 - (1 - falls) ** 134, abs=0.06)
+    assert no_regression_at_two()["refused"] == pytest.approx(1 - (1 - falls) ** 134, abs=0.06)
 
 
 def test_edits_without_effect_in_a_run() -> None:

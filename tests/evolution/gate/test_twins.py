@@ -17,7 +17,7 @@ from homebody.evolution.gate.twins import Twins, model_value, play_twins
 from homebody.evolution.store import Store
 
 ENV = "homebody/Household-v0"
-STAGE = RolloutConfig(ENV, "random", 6, {"rooms": ["bathroom"]})
+CONFIG = RolloutConfig(ENV, "random", 6, {"rooms": ["bathroom"]})
 LOST = {"boundary": "step", "kind": "BrowserError", "message": "the page did not load"}
 FAILED = {"boundary": "tally at before_model", "kind": "TypeError", "message": "'NoneType' object is not callable"}
 Make = Callable[..., EpisodeRecord]
@@ -154,9 +154,9 @@ def spec() -> HarnessSpec:
 
 def test_twins_are_the_harness_under_the_four_policies_and_the_same_on_any_number_of_workers(spec: HarnessSpec) -> None:
     listed = tasks(ENV, "validation", 2, rooms=["bathroom"])
-    with Rollouts(STAGE) as rollouts:
+    with Rollouts(CONFIG) as rollouts:
         one = play_twins(rollouts, spec, listed, 3)
-    with Rollouts(STAGE, 2) as rollouts:
+    with Rollouts(CONFIG, 2) as rollouts:
         two = play_twins(rollouts, spec, listed, 3)
     assert one.episodes == two.episodes
     assert list(one.episodes) == ["no-model", "random", "echo", "executor"]
@@ -177,7 +177,7 @@ def test_twins_ask_no_model_and_run_beside_it(spec: HarnessSpec, monkeypatch: py
 def test_twins_of_a_run_are_played_once(spec: HarnessSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listed = tasks(ENV, "validation", 2, rooms=["bathroom"])
     seen: list[tuple[int, int, str]] = []
-    with Rollouts(STAGE) as rollouts, Store(tmp_path) as store:
+    with Rollouts(CONFIG) as rollouts, Store(tmp_path) as store:
         first = play_twins(
             rollouts, spec, listed, store=store, on_record=lambda done, total, record: seen.append((done, total, record.policy))
         )

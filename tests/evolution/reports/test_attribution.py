@@ -27,7 +27,7 @@ def test_an_edit_that_was_not_left_out_keeps_its_share_of_the_gain() -> None:
     found = summarize_rows(rows, ["a", "b", "c"])["attribution"]
     assert [edit["added"] for edit in found["edits"]] == [0.25]
     assert (found["added"], found["sum"]) == (1.0, 0.25)
-    assert found["said"].endswith("explains 25.0 of 100.0 points; the rest is interaction; 2 of the 3 edits were not left out")
+    assert found["sentence"].endswith("explains 25.0 of 100.0 points; the rest is interaction; 2 of the 3 edits were not left out")
 
 
 def test_gain_is_of_the_tasks_that_both_rows_have() -> None:
@@ -61,12 +61,12 @@ def test_the_sum_of_attributions_stands_beside_the_gain() -> None:
     assert [edit["drop"] for edit in found["edits"]] == pytest.approx([0.4, 0.4])
     assert [edit["added"] for edit in found["edits"]] == pytest.approx([0.6, 0.4])
     assert (found["sum"], found["added"], found["gain"]) == pytest.approx((0.8, 1.0, 1.0))
-    assert found["said"] == "leaving out one edit at a time explains 80.0 of 100.0 points; the rest is interaction"
+    assert found["sentence"] == "leaving out one edit at a time explains 80.0 of 100.0 points; the rest is interaction"
 
 
 def test_it_is_said_where_edits_were_left_out_on_other_tasks_than_the_gain_is_of() -> None:
     rows = [row("seed", "--"), row("final", "++++"), row("ablation r1c1", "+---", ["r1c1"])]
-    said = summed(rows)["attribution"]["said"]
+    said = summed(rows)["attribution"]["sentence"]
     assert said.startswith("leaving out one edit at a time explains 75.0 of 100.0 points")
     assert said.endswith("; edits were left out on 4 tasks, the gain is that of 2")
 
@@ -87,13 +87,13 @@ def test_edits_that_go_together_are_counted_once() -> None:
 
 def test_edits_that_need_one_another_are_said_to() -> None:
     rows = [row("seed", "--"), row("final", "++"), row("ablation a", "--", ["a"]), row("ablation b", "--", ["b"])]
-    said = summed(rows)["attribution"]["said"]
+    said = summed(rows)["attribution"]["sentence"]
     assert said.endswith("200.0 of 100.0 points; edits that need one another are counted more than once")
 
 
 def test_an_attribution_without_a_seed_has_no_gain_to_explain() -> None:
     found = summed([row("final", "++"), row("ablation a", "+-", ["a"])])["attribution"]
-    assert (found["gain"], found["said"], found["sum"]) == (None, "", 0.5)
+    assert (found["gain"], found["sentence"], found["sum"]) == (None, "", 0.5)
 
 
 def test_gain_at_k_is_of_the_best_attempt() -> None:

@@ -129,7 +129,7 @@ def test_only_train_is_written_unless_another_split_is_asked_for(quarry_run: Pat
 
 def test_tokens_are_those_that_the_model_chose(words_run: Path, tmp_path: Path, valid: Callable[[Any], None]) -> None:
     told: list[tuple[int, int]] = []
-    result = export(words_run, "grpo", tmp_path / "g.jsonl", told=lambda done, total, record: told.append((done, total)))
+    result = export(words_run, "grpo", tmp_path / "g.jsonl", callback=lambda done, total, record: told.append((done, total)))
     records = lines(tmp_path / "g.jsonl")
     assert result["tokenizer"] == "words"
     assert result["exact"] == len(records) == 3
@@ -261,8 +261,8 @@ def test_episodes_of_other_harnesses_are_counted_and_left_out(quarry_run: Path, 
     from homebody.evolution.controls.evaluation import evaluate
 
     run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
-    stage = RolloutConfig("Quarry-v0", "random", 8, {"types": ["bring", "wash"]})
-    evaluate(stage, HarnessSpec.load("generic-act"), "train", tasks=2, run_dir=run_dir)
+    config = RolloutConfig("Quarry-v0", "random", 8, {"types": ["bring", "wash"]})
+    evaluate(config, HarnessSpec.load("generic-act"), "train", tasks=2, run_dir=run_dir)
     before = export(quarry_run, "grpo", tmp_path / "a.jsonl")
     after = export(run_dir, "grpo", tmp_path / "b.jsonl")
     assert (before["unknown"], after["unknown"]) == (0, 2)

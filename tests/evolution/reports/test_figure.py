@@ -29,7 +29,7 @@ ROWS = [
         "ci95": [0.17, 0.83],
         "headroom_closed": 0.5,
         "headline": "0.0% to 50.0%, best twin echo 33.3%",
-        "told": "+50.0 points (+17.0 to +83.0)",
+        "sentence": "+50.0 points (+17.0 to +83.0)",
     },
 ]
 RUN = {"start": {"env_id": "Quarry-v0", "model": "no-model"}, "rounds": [ROUND, LAST], "table": {"test, 15 steps": ROWS}}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from homebody.evolution.reports.gain import null_gain, told_gain
+from homebody.evolution.reports.gain import describe_gain, null_gain
 
 
 def seed(unreadable: float | None = None) -> dict[str, Any]:
@@ -53,12 +53,12 @@ def test_a_value_that_is_not_known_makes_none() -> None:
 
 
 def test_a_gain_is_told_beside_the_best_twin() -> None:
-    said = told_gain(seed(), final(0.39, 0.25, 0.5), "gain +84.0 points")
+    said = describe_gain(seed(), final(0.39, 0.25, 0.5), "gain +84.0 points")
     assert said == "0.0% to 84.0%, best twin echo 45.0%: gain +84.0 points, model_value +39.0 (+25.0 to +50.0)"
 
 
 def test_a_null_gain_is_told_with_both_figures_and_without_points() -> None:
-    assert told_gain(seed(), final(0.0, 0.0, 0.0, 0.84), "gain +84.0 points") == (
+    assert describe_gain(seed(), final(0.0, 0.0, 0.0, 0.84), "gain +84.0 points") == (
         "0.0% to 84.0%, best twin echo 84.0%: no gain of the model's: without the model the harness solves as much, "
         "model_value +0.0 (+0.0 to +0.0)"
     )

@@ -28,7 +28,7 @@ def test_tasks_by_round(history: History) -> None:
     first = outcomes(history, "training")[0]
     assert first["type"] == "a"
     # Its only command was refused, so at least half of its answers could not be used.
-    assert [cell["said"] for cell in first["cells"]] == ["not won in 3 steps: unusable answers", "won in 3 steps"]
+    assert [cell["sentence"] for cell in first["cells"]] == ["not won in 3 steps: unusable answers", "won in 3 steps"]
     assert first["cells"][0]["key"] == digest(["seed", "train/a-0"])
 
 
@@ -107,7 +107,7 @@ def test_an_episode_that_was_not_kept_has_an_outcome_all_the_same(told_run: Call
         told = {"what": "round 1: training", "who": "round 1", "part": "training", "total": 1, "behaviour_hash": "seed"}
         store.append("progress", ["series", {**told, "episodes": {"train/b-0": ["no such key", False]}}])
     row = outcomes(read_history(run_dir), "training")[-1]
-    assert (row["task"], row["type"], row["cells"][0]["said"], row["cells"][1]) == ("train/b-0", "", "not won", None)
+    assert (row["task"], row["type"], row["cells"][0]["sentence"], row["cells"][1]) == ("train/b-0", "", "not won", None)
 
 
 def test_a_run_from_before_there_were_series(tmp_path: Path, baseline: Any) -> None:

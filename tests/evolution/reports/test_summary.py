@@ -50,7 +50,7 @@ def test_the_table_lines_up_the_harnesses_and_the_controls() -> None:
     assert gain["ci95"] == list(paired_gain([True, False, False, False], [True, True, False, False])[1:])
 
 
-def test_reward_and_success_to_the_letter_stand_beside_the_success_where_there_are_any() -> None:
+def test_reward_and_exact_success_stand_beside_the_success_where_there_are_any() -> None:
     grades = {"reward_mean": 0.625, "success_strict": 0.25, "ci95_strict": [0.046, 0.699]}
     evaluations = [evaluation("s", "m", "+---"), evaluation("f", "m", "++--") | grades]
     shown = rows(table(START, END, evaluations))
@@ -58,7 +58,7 @@ def test_reward_and_success_to_the_letter_stand_beside_the_success_where_there_a
     assert not grades.keys() & shown["seed harness"].keys()
     run = {"start": {"env_id": "e", "model": "m"}, "statistics": None, "rounds": [], "end": END, "evaluations": evaluations}
     text = markdown({**run, "table": table(START, END, evaluations)})
-    assert "| 50.0% (25.0 to 75.0); mean reward 0.625, to the letter 25.0% (4.6 to 69.9) |" in text
+    assert "| 50.0% (25.0 to 75.0); mean reward 0.625, exact 25.0% (4.6 to 69.9) |" in text
     assert text.count("mean reward") == 1
 
 
@@ -86,16 +86,16 @@ def test_a_gain_of_a_model_stands_beside_its_best_twin_or_says_why_it_is_none() 
     seed, final = {**evaluation("s", "m", "+---"), "unreadable": 0.0}, {**evaluation("f", "m", "+++-"), **TWINS, "model_value": VALUE}
     gain = rows(table(START, END, [seed, final]))["gain"]
     assert (gain["headline"], gain["gain"]) == ("25.0% to 75.0%, best twin echo 25.0%", 0.5)
-    assert gain["told"].startswith("+50.0 points (")
+    assert gain["sentence"].startswith("+50.0 points (")
     copied = {**final, "model_value": {**VALUE, "points": 0.0, "ci95": [0.0, 0.0]}}
     gain = rows(table(START, END, [seed, copied]))["gain"]
-    assert gain["told"].startswith("no gain of the model's: without the model the harness solves as much")
+    assert gain["sentence"].startswith("no gain of the model's: without the model the harness solves as much")
     muttering = rows(table(START, END, [{**seed, "unreadable": 0.5}, final]))["gain"]
-    assert muttering["told"].startswith("no gain of the model's: 50.0% of the seed's replies could not be read")
-    assert rows(table(START, END, [seed, evaluation("f", "m", "+++-")]))["gain"]["told"] == "no gain of the model's: twins not played"
+    assert muttering["sentence"].startswith("no gain of the model's: 50.0% of the seed's replies could not be read")
+    assert rows(table(START, END, [seed, evaluation("f", "m", "+++-")]))["gain"]["sentence"] == "no gain of the model's: twins not played"
     # What a control of a run gains is no model's, and is told as it is.
     alone = [evaluation("s", "random", "+---"), evaluation("f", "random", "+++-")]
-    assert rows(table({**START, "model": "random"}, END, alone))["gain"]["told"].startswith("+50.0 points")
+    assert rows(table({**START, "model": "random"}, END, alone))["gain"]["sentence"].startswith("+50.0 points")
 
 
 def test_the_markdown_says_what_the_model_is_worth() -> None:
@@ -126,8 +126,8 @@ def reported(baseline: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = baseline.config
     final = str(run_dir / "final.json")
     for harness, policy in ((config.harness, "no-model"), (final, "no-model"), (final, "random"), (config.harness, "expert")):
-        stage = RolloutConfig(config.env_id, policy, config.max_steps, config.env_kwargs)
-        evaluate(stage, HarnessSpec.load(harness), "test", tasks=6, run_dir=run_dir)
+        config = RolloutConfig(config.env_id, policy, config.max_steps, config.env_kwargs)
+        evaluate(config, HarnessSpec.load(harness), "test", tasks=6, run_dir=run_dir)
     return run_dir
 
 
@@ -186,8 +186,8 @@ def test_a_run_without_an_end(baseline: Any, tmp_path: Path) -> None:
 
 
 def test_a_run_of_evaluations_only(tmp_path: Path) -> None:
-    stage = RolloutConfig("homebody/Household-v0", "random", 3, {"rooms": ["bathroom"]})
-    evaluate(stage, HarnessSpec.load("household-act"), "validation", tasks=2, run_dir=tmp_path)
+    config = RolloutConfig("homebody/Household-v0", "random", 3, {"rooms": ["bathroom"]})
+    evaluate(config, HarnessSpec.load("household-act"), "validation", tasks=2, run_dir=tmp_path)
     run = read_run(tmp_path)
     assert (run["start"], run["table"]) == (None, {})
     # Wilson, 0 of 2: up to 3.8415 / (2 + 3.8415).
@@ -196,8 +196,8 @@ def test_a_run_of_evaluations_only(tmp_path: Path) -> None:
 
 def test_an_evaluation_without_twins_says_what_plays_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "load", lambda name, **settings: Scripted(["look"] * 9, name="tiny"))
-    stage = RolloutConfig("homebody/Household-v0", "tiny", 3, {"rooms": ["bathroom"]})
-    evaluate(stage, HarnessSpec.load("household-act"), "validation", tasks=1, run_dir=tmp_path)
+    config = RolloutConfig("homebody/Household-v0", "tiny", 3, {"rooms": ["bathroom"]})
+    evaluate(config, HarnessSpec.load("household-act"), "validation", tasks=1, run_dir=tmp_path)
     lines = markdown(read_run(tmp_path)).splitlines()
     # `homebody controls` refuses a directory without an evolution.
     assert lines[2:4] == [

@@ -21,7 +21,7 @@ def test_each_decision_is_told_before_its_step_with_what_it_took(yard):
     assert [message["role"] for message in second.messages] == ["user", "assistant", "user"]
     assert first.messages[-1]["content"].startswith(record.opening)
     assert second.messages[1]["content"] == "walk to dock 1"
-    assert not any(CUT in message["content"] for sight in (first, second) for message in sight.messages)
+    assert not any(CUT in message["content"] for model_call in (first, second) for message in model_call.messages)
     # What the decisions took is what the episode took.
     assert (first.usage.generated_tokens, second.usage.generated_tokens) == (4, 1)
     assert first.usage.prompt_tokens + second.usage.prompt_tokens == record.usage["prompt_tokens"] > 0
@@ -32,11 +32,11 @@ def test_watching_changes_nothing(yard):
     spec = HarnessSpec.load("generic-act")
     records = [
         run_episode(yard.Yard(), spec, ModelPolicy(Scripted(["wait"] * 3)), yard.task(), max_steps=3, on_decision=watcher)
-        for watcher in (None, lambda sight: None)
+        for watcher in (None, lambda model_call: None)
     ]
     assert records[0].trace_hash == records[1].trace_hash
 
 
 def test_a_sight_comes_back_from_json():
-    sight = ModelCall(({"role": "user", "content": "A yard."},), Usage(prompt_tokens=3, calls=1, seconds=0.5))
-    assert ModelCall.from_json(sight.to_json()) == sight
+    model_call = ModelCall(({"role": "user", "content": "A yard."},), Usage(prompt_tokens=3, calls=1, seconds=0.5))
+    assert ModelCall.from_json(model_call.to_json()) == model_call

@@ -1,6 +1,6 @@
-"""A reel: an episode as the moments that can be looked at, the opening first and then one for each entry of its trace.
+"""A replay: an episode as the moments that can be looked at, the opening first and then one for each entry of its trace.
 
-The commands are given once more to an environment of the reel's own, since a trace holds what was said and not how things stood. Knows no
+The commands are given once more to an environment of the replay's own, since a trace holds what was said and not how things stood. Knows no
 drawing.
 """
 
@@ -38,7 +38,7 @@ class Moment:
     """What was said last."""
     entry: StepRecord | None = None
     """The entry of the trace; None at the opening."""
-    sight: ModelCall | None = None
+    model_call: ModelCall | None = None
     """What the decision was made from, where that is known."""
     view: Any = None
     """What the environment's picture needs of how things stand; None where it has no picture."""
@@ -62,7 +62,7 @@ class End:
     """Token counters and seconds of the whole episode."""
 
 
-class Reel:
+class Replay:
     """An episode to be looked at; it grows while the episode is being played.
 
     Args:
@@ -97,29 +97,29 @@ class Reel:
         self._follows = True
 
     @classmethod
-    def of(cls, record: EpisodeRecord, env: gymnasium.Env[str, str], title: str, sights: Sequence[ModelCall | None] = ()) -> Reel:
-        """Make the reel of an episode that is over.
+    def of(cls, record: EpisodeRecord, env: gymnasium.Env[str, str], title: str, model_calls: Sequence[ModelCall | None] = ()) -> Replay:
+        """Make the replay of an episode that is over.
 
         Args:
             record: the episode.
             env: as for the constructor.
             title: the name of its harness.
-            sights: what each decision was made from, one for each entry of the trace; empty where that was not kept.
+            model_calls: what each decision was made from, one for each entry of the trace; empty where that was not kept.
 
         Raises:
             EnvError: the environment has no such task.
             ReplayError: the environment's reset fails, or returns no text.
         """
-        reel = cls(env, record.task_id, record.seed, title, record.policy)
-        if reel.moments[0].observation != record.opening:
-            reel._note("the first observation")
-        for entry, sight in zip(record.trace, sights or [None] * len(record.trace), strict=True):
-            reel.add(entry, sight)
-        reel.close(record)
-        return reel
+        replay = cls(env, record.task_id, record.seed, title, record.policy)
+        if replay.moments[0].observation != record.opening:
+            replay._note("the first observation")
+        for entry, model_call in zip(record.trace, model_calls or [None] * len(record.trace), strict=True):
+            replay.add(entry, model_call)
+        replay.close(record)
+        return replay
 
-    def add(self, entry: StepRecord, sight: ModelCall | None = None) -> None:
-        """Add an entry of the trace: its command is given to this reel's environment, unless it was not sent in the episode either."""
+    def add(self, entry: StepRecord, model_call: ModelCall | None = None) -> None:
+        """Add an entry of the trace: its command is given to this replay's environment, unless it was not sent in the episode either."""
         sent = not entry.tool and not (entry.observation == HELD_BACK and not entry.accepted)
         if sent and self._follows:
             try:
@@ -131,7 +131,7 @@ class Reel:
                 self._won = bool(info["won"])
                 if observation != entry.observation:
                     self._note(f"the answer at step {entry.step}")
-        self.moments.append(Moment(entry.observation, entry, sight, self._view(), self._won))
+        self.moments.append(Moment(entry.observation, entry, model_call, self._view(), self._won))
 
     def close(self, record: EpisodeRecord) -> None:
         """Say how the episode ended."""

@@ -36,10 +36,10 @@ OTHER: Final[Color] = (219, 230, 239)
 
 @dataclass(frozen=True)
 class Measures:
-    """Sizes of the panel, which grow with the board."""
+    """Sizes of the panel, which grow with the layout."""
 
     scale: float = 1.0
-    """1 for a board of 960x720."""
+    """1 for a layout of 960x720."""
 
     def px(self, at_1: int) -> int:
         """Return a length or the size of a text, in pixels."""

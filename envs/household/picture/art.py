@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from homebody.envs.canvas import SMALLEST_TEXT, Canvas, Color
-from homebody.envs.household.picture import sketch
+from homebody.envs.household.picture import icons
 
 PAPER: Final[Color] = (255, 255, 255)
 CARD: Final[Color] = (243, 245, 248)
@@ -64,8 +64,8 @@ def show_thing(canvas: Canvas, type_: str, marks: tuple[str, ...], x: int, y: in
     if is_wanted:
         canvas.rect((x - 2, y - 2, size + 4, size + 4), (255, 240, 226), radius=4)
         canvas.rect((x - 2, y - 2, size + 4, size + 4), WANTED, radius=4, border=2)
-    canvas.paste(sketch.icon(type_, size), x, y)
+    canvas.paste(icons.icon(type_, size), x, y)
     side = max(9, round(size * 0.42))
     corners = ((x + size - side + 2, y - 2), (x - 2, y - 2), (x + size - side + 2, y + size - side + 2), (x - 2, y + size - side + 2))
     for name, (left, top) in zip(marks, corners, strict=False):
-        canvas.paste(sketch.mark(name, side), left, top)
+        canvas.paste(icons.mark(name, side), left, top)

@@ -1,4 +1,4 @@
-"""What the mind panel says of a moment, in words: what was chosen and how, what the harness knows and did, the prompt, the cost.
+"""What the inspector says of a moment, in words: what was chosen and how, what the harness knows and did, the prompt, the cost.
 
 Reads an entry of a trace and what the decision was made from; knows no environment and no drawing.
 """
@@ -16,7 +16,7 @@ from homebody.agents.processors.record import is_detail
 from homebody.agents.record import BY_MODEL, StepRecord
 from homebody.evolution.reports import decision
 from homebody.scripts.view.human import HUMAN
-from homebody.scripts.view.reel import Moment, Reel
+from homebody.scripts.view.replay import Moment, Replay
 
 
 def outcome(moment: Moment) -> str:
@@ -26,9 +26,9 @@ def outcome(moment: Moment) -> str:
     return "not possible" if moment.is_refused else "accepted"
 
 
-def is_by_model(reel: Reel) -> bool:
+def is_by_model(replay: Replay) -> bool:
     """Tell whether a model plays, as far as the steps so far show."""
-    return decision.is_by_model(moment.entry for moment in reel.moments if moment.entry is not None)
+    return decision.is_by_model(moment.entry for moment in replay.moments if moment.entry is not None)
 
 
 def decided(moment: Moment) -> tuple[str, str]:
@@ -43,18 +43,18 @@ def decided(moment: Moment) -> tuple[str, str]:
     return who, marks
 
 
-def counts(reel: Reel, at: int) -> Counter[str]:
+def counts(replay: Replay, at: int) -> Counter[str]:
     """Return the steps up to a moment by who decided."""
-    entries = [moment.entry for moment in reel.moments[: at + 1]]
+    entries = [moment.entry for moment in replay.moments[: at + 1]]
     return Counter(entry.decided_by for entry in entries if entry is not None and not entry.tool)
 
 
-def last_asked(reel: Reel, at: int) -> StepRecord | None:
+def last_asked(replay: Replay, at: int) -> StepRecord | None:
     """Return the step whose answers are at work at a moment: its own, or where an earlier answer decides the last that was asked."""
-    entry = reel.moments[at].entry
+    entry = replay.moments[at].entry
     if entry is None or entry.questions or entry.decided_by != "reading":
         return entry if entry is not None and entry.questions else None
-    earlier = [moment.entry for moment in reel.moments[:at] if moment.entry is not None and moment.entry.questions]
+    earlier = [moment.entry for moment in replay.moments[:at] if moment.entry is not None and moment.entry.questions]
     return earlier[-1] if earlier else None
 
 
@@ -66,10 +66,10 @@ def shares(method: str, scores: Sequence[tuple[str, float]]) -> list[float]:
     return [math.exp(max(-50.0, score - best)) for _, score in scores]
 
 
-def how(reel: Reel, moment: Moment) -> str:
+def how(replay: Replay, moment: Moment) -> str:
     """Return how the command was chosen, in a few words."""
-    if _is_control(reel):
-        return f"by {reel.policy}"
+    if _is_control(replay):
+        return f"by {replay.policy}"
     entry = moment.entry
     method = entry.method if entry else ""
     if entry and method == "rank" and entry.decided_by in BY_MODEL:
@@ -80,8 +80,8 @@ def how(reel: Reel, moment: Moment) -> str:
     }.get(method, method)  # fmt: skip
 
 
-def _is_control(reel: Reel) -> bool:
-    return reel.policy in MODEL_FREE or reel.policy == HUMAN
+def _is_control(replay: Replay) -> bool:
+    return replay.policy in MODEL_FREE or replay.policy == HUMAN
 
 
 def knowledge(moment: Moment) -> list[str]:
@@ -98,10 +98,10 @@ def knowledge(moment: Moment) -> list[str]:
     return lines or ["nothing that it says"]
 
 
-def work_lines(reel: Reel, moment: Moment) -> list[tuple[str, str]]:
+def work_lines(replay: Replay, moment: Moment) -> list[tuple[str, str]]:
     """Return what the processors of the harness changed at a moment, a line each, and at which hook."""
     entry = moment.entry
-    changes = reel.opening_changes if entry is None else entry.changed
+    changes = replay.opening_changes if entry is None else entry.changed
     lines = [(_work(change), change["hook"]) for change in changes]
     return lines or ([("no processor changed anything", "")] if entry else [])
 
@@ -113,25 +113,25 @@ def _work(change: Mapping[str, Any]) -> str:
     return f"{name}: {fields}" + (", as the last word" if change["outcome"] == "intercept" else "")
 
 
-def prompt_lines(reel: Reel, moment: Moment) -> tuple[str, list[str]]:
+def prompt_lines(replay: Replay, moment: Moment) -> tuple[str, list[str]]:
     """Return a title and the end of what the policy read at a moment; no lines where it read nothing."""
     entry = moment.entry
-    if entry is None or entry.method == "rank" or _is_control(reel):
+    if entry is None or entry.method == "rank" or _is_control(replay):
         return "Prompt", []
-    if moment.sight is not None:
-        last = moment.sight.messages[-1]
-        return f"End of the prompt ({len(moment.sight.messages)} messages)", last["content"].splitlines()
+    if moment.model_call is not None:
+        last = moment.model_call.messages[-1]
+        return f"End of the prompt ({len(moment.model_call.messages)} messages)", last["content"].splitlines()
     for notes in entry.notes.values():
         if is_detail(notes) and "content" in notes:
             return "End of the prompt", notes["content"].splitlines()
     return "Prompt", ["not kept in this recording; homebody run --json keeps it"]
 
 
-def cost(reel: Reel, moment: Moment, at: int) -> str:
+def cost(replay: Replay, moment: Moment, at: int) -> str:
     """Return what the decision cost in tokens and time, or the whole episode where that is all that is known."""
-    if moment.sight is not None:
-        return _cost(moment.sight.usage) or "no call of the model"
-    if reel.end is not None and at >= reel.last and (total := _cost(Usage(**reel.end.usage))):
+    if moment.model_call is not None:
+        return _cost(moment.model_call.usage) or "no call of the model"
+    if replay.end is not None and at >= replay.last and (total := _cost(Usage(**replay.end.usage))):
         return f"whole episode: {total}"
     return "tokens and time: known for the whole episode only" if moment.entry else ""
 

@@ -1,4 +1,4 @@
-"""The mind panel and the board around it: what they say, and that everything on them can be read."""
+"""The inspector and the layout around it: what they say, and that everything on them can be read."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from homebody.agents.models.backend import Usage
 from homebody.agents.record import DECIDED_BY, EpisodeRecord, StepRecord
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs.canvas import INK, SMALLEST_TEXT, WHITE, Box, Canvas, CanvasSizeError, Color
-from homebody.scripts.view import look, mind, thought
-from homebody.scripts.view.board import LEAST, LEAST_TWO, Board
+from homebody.scripts.view import details, inspector, theme
+from homebody.scripts.view.layout import LEAST, LEAST_TWO, Layout
 from homebody.scripts.view.mark import SIDE, mark
 from homebody.scripts.view.recorder import frames
-from homebody.scripts.view.reel import End, Moment, Reel
+from homebody.scripts.view.replay import End, Moment, Replay
 
 ENTRY = StepRecord(1, 30, 12, "generate", "look", "look", accepted=True, observation="You look.", reward=0.0, usable=True)
 SIGHT = ModelCall(
@@ -35,10 +35,10 @@ def entry(**fields: Any) -> StepRecord:
 
 
 @pytest.fixture
-def reel() -> Reel:
+def replay() -> Replay:
     """An episode at its opening, played by a model."""
     env = RolloutConfig("homebody/Household-v0", "random").make_env()
-    return Reel(env, "test/kitchen-clean-000000", 0, "seed", "smollm2")
+    return Replay(env, "test/kitchen-clean-000000", 0, "seed", "smollm2")
 
 
 # --- colours
@@ -52,10 +52,14 @@ def luminance(color: Color) -> float:
 
 @pytest.mark.parametrize(
     ("text", "ground"),
-    [(color, ground) for color in (INK, look.QUIET, look.GOOD, look.BAD, look.CHANGE, look.MODEL) for ground in (look.PAPER, look.CARD)]
-    + [(WHITE, ground) for ground in (look.GOOD, look.BAD, look.CHANGE, look.DARK, look.MODEL)]
-    + [(INK, ground) for ground in (look.CHOSEN, look.OTHER, look.EDGE, look.TINT)]
-    + [(look.MODEL, look.TINT)],
+    [
+        (color, ground)
+        for color in (INK, theme.QUIET, theme.GOOD, theme.BAD, theme.CHANGE, theme.MODEL)
+        for ground in (theme.PAPER, theme.CARD)
+    ]
+    + [(WHITE, ground) for ground in (theme.GOOD, theme.BAD, theme.CHANGE, theme.DARK, theme.MODEL)]
+    + [(INK, ground) for ground in (theme.CHOSEN, theme.OTHER, theme.EDGE, theme.TINT)]
+    + [(theme.MODEL, theme.TINT)],
 )
 def test_text_has_the_contrast_that_wcag_asks_for(text: Color, ground: Color) -> None:
     low, high = sorted((luminance(text), luminance(ground)))
@@ -67,38 +71,38 @@ def test_text_has_the_contrast_that_wcag_asks_for(text: Color, ground: Color) ->
 
 def test_bars_of_log_scores_show_how_likely_each_is_beside_the_best() -> None:
     scores = [("a", -1.0), ("b", -1.0 + math.log(0.5)), ("c", -900.0)]
-    assert thought.shares("score", scores) == pytest.approx([1.0, 0.5, 0.0])
+    assert details.shares("score", scores) == pytest.approx([1.0, 0.5, 0.0])
 
 
 def test_bars_of_votes_are_in_proportion() -> None:
-    assert thought.shares("vote", [("a", 4.0), ("b", 1.0)]) == [1.0, 0.25]
+    assert details.shares("vote", [("a", 4.0), ("b", 1.0)]) == [1.0, 0.25]
     # With `pick` best these are priors, which are log-scores.
-    assert thought.shares("vote", [("a", 0.0), ("b", -math.log(4))]) == pytest.approx([1.0, 0.25])
+    assert details.shares("vote", [("a", 0.0), ("b", -math.log(4))]) == pytest.approx([1.0, 0.25])
 
 
 def test_knowledge_is_the_focus_and_the_notes() -> None:
-    assert thought.knowledge(Moment("")) == []
-    assert thought.knowledge(Moment("", entry())) == ["nothing that it says"]
+    assert details.knowledge(Moment("")) == []
+    assert details.knowledge(Moment("", entry())) == ["nothing that it says"]
     noted = entry(subgoal={"phase": "search", "wanted": "crate"}, notes={"visited": {"places": [1, 2]}, "trace_detail": {"content": "x"}})
-    assert thought.knowledge(Moment("", noted)) == ["After: crate (searches)", "visited: places 1, 2"]
+    assert details.knowledge(Moment("", noted)) == ["After: crate (searches)", "visited: places 1, 2"]
 
 
-def test_work_names_processor_fields_hook_and_how_it_ended(reel: Reel) -> None:
+def test_work_names_processor_fields_hook_and_how_it_ended(replay: Replay) -> None:
     changed = [
         {"by": "learned_plan", "hook": "before_model", "outcome": "change", "fields": {"prior": ["a", "b"], "candidates": ["c", "d"]}},
         {"by": "repair", "hook": "after_model", "outcome": "intercept", "fields": {"command": ["a", "b"]}},
         {"by": "stop", "hook": "before_tool", "outcome": "interrupt", "fields": {}},
     ]
-    assert thought.work_lines(reel, Moment("", entry(changed=changed))) == [
+    assert details.work_lines(replay, Moment("", entry(changed=changed))) == [
         ("learned_plan: prior, candidates", "before_model"),
         ("repair: command, as the last word", "after_model"),
         ("stop ended the episode", "before_tool"),
     ]
-    assert thought.work_lines(reel, Moment("", entry())) == [("no processor changed anything", "")]
+    assert details.work_lines(replay, Moment("", entry())) == [("no processor changed anything", "")]
 
 
 @pytest.mark.parametrize(
-    ("policy", "fields", "sight", "title", "lines"),
+    ("policy", "fields", "model_call", "title", "lines"),
     [
         ("smollm2", {}, SIGHT, "End of the prompt (2 messages)", ["A yard.", "look", "go"]),
         ("random", {}, SIGHT, "Prompt", []),
@@ -115,10 +119,10 @@ def test_work_names_processor_fields_hook_and_how_it_ended(reel: Reel) -> None:
     ],
 )
 def test_prompt_where_one_was_read(
-    reel: Reel, policy: str, fields: dict[str, Any], sight: ModelCall | None, title: str, lines: list[str]
+    replay: Replay, policy: str, fields: dict[str, Any], model_call: ModelCall | None, title: str, lines: list[str]
 ) -> None:
-    reel.policy = policy
-    assert thought.prompt_lines(reel, Moment("", entry(**fields), sight)) == (title, lines)
+    replay.policy = policy
+    assert details.prompt_lines(replay, Moment("", entry(**fields), model_call)) == (title, lines)
 
 
 @pytest.mark.parametrize(
@@ -131,9 +135,9 @@ def test_prompt_where_one_was_read(
         ("smollm2", {"method": "generate"}, "written freely"),
     ],
 )
-def test_how_a_command_was_chosen(reel: Reel, policy: str, fields: dict[str, Any], words: str) -> None:
-    reel.policy = policy
-    assert thought.how(reel, Moment("", entry(**fields))) == words
+def test_how_a_command_was_chosen(replay: Replay, policy: str, fields: dict[str, Any], words: str) -> None:
+    replay.policy = policy
+    assert details.how(replay, Moment("", entry(**fields))) == words
 
 
 @pytest.mark.parametrize(
@@ -146,33 +150,33 @@ def test_how_a_command_was_chosen(reel: Reel, policy: str, fields: dict[str, Any
     ],
 )
 def test_who_decided(fields: dict[str, Any], who: str, marks: str) -> None:
-    assert thought.decided(Moment("", entry(**fields))) == (who, marks)
+    assert details.decided(Moment("", entry(**fields))) == (who, marks)
 
 
-def test_steps_so_far_by_who_decided(reel: Reel) -> None:
+def test_steps_so_far_by_who_decided(replay: Replay) -> None:
     deciders = ("model", "reading", "harness", "reading", "fallback")
-    reel.moments += [Moment("", entry(decided_by=who, tool=number == 3)) for number, who in enumerate(deciders)]
-    assert thought.counts(reel, 0) == {}
+    replay.moments += [Moment("", entry(decided_by=who, tool=number == 3)) for number, who in enumerate(deciders)]
+    assert details.counts(replay, 0) == {}
     # The fourth is a call of a tool, which is no step.
-    assert thought.counts(reel, 4) == {"model": 1, "reading": 1, "harness": 1}
-    assert thought.counts(reel, 5) == {"model": 1, "reading": 1, "harness": 1, "fallback": 1}
+    assert details.counts(replay, 4) == {"model": 1, "reading": 1, "harness": 1}
+    assert details.counts(replay, 5) == {"model": 1, "reading": 1, "harness": 1, "fallback": 1}
 
 
-def test_an_earlier_answer_is_at_work_until_another_is_asked_for(reel: Reel) -> None:
+def test_an_earlier_answer_is_at_work_until_another_is_asked_for(replay: Replay) -> None:
     asking = [entry(step=number, decided_by="model", questions=[QUESTION]) for number in (1, 4)]
     reading = [entry(step=number, decided_by="reading") for number in (2, 5)]
-    reel.moments += [Moment("", step) for step in (asking[0], reading[0], entry(step=3), asking[1], reading[1])]
-    assert [thought.last_asked(reel, at) for at in range(6)] == [None, asking[0], asking[0], None, asking[1], asking[1]]
+    replay.moments += [Moment("", step) for step in (asking[0], reading[0], entry(step=3), asking[1], reading[1])]
+    assert [details.last_asked(replay, at) for at in range(6)] == [None, asking[0], asking[0], None, asking[1], asking[1]]
 
 
-def test_cost_of_a_step_or_of_the_whole_episode(reel: Reel) -> None:
+def test_cost_of_a_step_or_of_the_whole_episode(replay: Replay) -> None:
     seen, unseen = Moment("", entry(), SIGHT), Moment("", entry())
-    assert thought.cost(reel, seen, 1) == "100 prompt tokens (75% cached), 6 written, 250 ms"
-    assert thought.cost(reel, Moment("", entry(), ModelCall((), Usage())), 1) == "no call of the model"
-    assert thought.cost(reel, unseen, 0) == "tokens and time: known for the whole episode only"
-    reel.end = End(True, "won in 1 step", {"prompt_tokens": 10, "calls": 1, "scored_tokens": 4, "seconds": 1.0})
-    assert thought.cost(reel, unseen, 0) == "whole episode: 10 prompt tokens (0% cached), 4 scored, 1000 ms"
-    assert thought.cost(reel, Moment(""), -1) == ""
+    assert details.cost(replay, seen, 1) == "100 prompt tokens (75% cached), 6 written, 250 ms"
+    assert details.cost(replay, Moment("", entry(), ModelCall((), Usage())), 1) == "no call of the model"
+    assert details.cost(replay, unseen, 0) == "tokens and time: known for the whole episode only"
+    replay.end = End(True, "won in 1 step", {"prompt_tokens": 10, "calls": 1, "scored_tokens": 4, "seconds": 1.0})
+    assert details.cost(replay, unseen, 0) == "whole episode: 10 prompt tokens (0% cached), 4 scored, 1000 ms"
+    assert details.cost(replay, Moment(""), -1) == ""
 
 
 @pytest.mark.parametrize(
@@ -184,7 +188,7 @@ def test_cost_of_a_step_or_of_the_whole_episode(reel: Reel) -> None:
     ],
 )
 def test_outcome(fields: dict[str, Any], words: str) -> None:
-    assert thought.outcome(Moment("", entry(**fields))) == words
+    assert details.outcome(Moment("", entry(**fields))) == words
 
 
 # --- that all of it can be read
@@ -271,46 +275,46 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Box, str]]:
     ids=["full", "bare", "opening", "asked", "replied", "reading", "thought"],
 )
 def test_nothing_on_the_panel_overlaps_or_is_cut(
-    reel: Reel, written: list[tuple[Box, str]], size: tuple[int, int], scale: float, moments: list[Moment]
+    replay: Replay, written: list[tuple[Box, str]], size: tuple[int, int], scale: float, moments: list[Moment]
 ) -> None:
-    reel.moments += moments
-    mind.draw_mind(Canvas(round(size[0] * scale), round(size[1] * scale)), reel, reel.last, scale)
+    replay.moments += moments
+    inspector.draw_inspector(Canvas(round(size[0] * scale), round(size[1] * scale)), replay, replay.last, scale)
     assert written
     for (a, one), (b, other) in combinations([item for item in written if item[1].strip()], 2):
         # Lines of text may share the space that a font leaves above and below its letters.
         assert not a.inset(0, 2).overlaps(b.inset(0, 2)), (one, other)
 
 
-def test_a_question_is_shown_with_its_answers_and_what_they_decided(reel: Reel, written: list[tuple[Box, str]]) -> None:
+def test_a_question_is_shown_with_its_answers_and_what_they_decided(replay: Replay, written: list[tuple[Box, str]]) -> None:
     notes = {"prior": {"crate": [["shed", 4.21], ["dock", 3.83]]}}
     step = entry(decided_by="model", twin="wait", scores=[["look", 4.21], ["go", 3.83]], questions=[QUESTION], notes=notes, method="rank")
-    reel.moments.append(Moment("", step))
-    mind.draw_mind(Canvas(320, 640), reel, 1)
+    replay.moments.append(Moment("", step))
+    inspector.draw_inspector(Canvas(320, 640), replay, 1)
     texts = [text for _, text in written]
     assert {"look", "model", "by 0.38", "without the model: wait", "The model was asked", "shed", "-6.4", "dock", "-6.5"} <= set(texts)
     assert "The best place to find a crate is in or on the ..." in " ".join(texts)
     assert {"crate: shed +4.2, dock +3.8", "ranked by its answers", "1 model"} <= set(texts)
     # Later, where the answer still decides, in fewer words.
     written.clear()
-    reel.moments.append(Moment("", entry(step=2, decided_by="reading", twin="look")))
-    mind.draw_mind(Canvas(320, 640), reel, 2)
+    replay.moments.append(Moment("", entry(step=2, decided_by="reading", twin="look")))
+    inspector.draw_inspector(Canvas(320, 640), replay, 2)
     texts = [text for _, text in written]
     assert {"reading", "The model was asked", "at step 1", "shed -6.4, dock -6.5, vat -9.7", "1 reading"} <= set(texts)
     assert not any(text.startswith("without the model") for text in texts)
 
 
-def test_a_thought_and_the_reply_after_it_are_shown(reel: Reel, written: list[tuple[Box, str]]) -> None:
-    reel.moments.append(Moment("", entry(decided_by="model", thought="It is dark.", response="Thought: so.\nAction: look")))
-    mind.draw_mind(Canvas(320, 640), reel, 1)
+def test_a_thought_and_the_reply_after_it_are_shown(replay: Replay, written: list[tuple[Box, str]]) -> None:
+    replay.moments.append(Moment("", entry(decided_by="model", thought="It is dark.", response="Thought: so.\nAction: look")))
+    inspector.draw_inspector(Canvas(320, 640), replay, 1)
     texts = [text for _, text in written]
     at = texts.index("The model thought and wrote")
     assert texts[at + 1 : at + 4] == ["It is dark.", "Thought: so.", "Action: look"]
 
 
-def test_without_a_model_nobody_is_said_to_decide(reel: Reel, written: list[tuple[Box, str]]) -> None:
-    reel.policy = "no-model"
-    reel.moments.append(Moment("", entry()))
-    mind.draw_mind(Canvas(320, 640), reel, 1)
+def test_without_a_model_nobody_is_said_to_decide(replay: Replay, written: list[tuple[Box, str]]) -> None:
+    replay.policy = "no-model"
+    replay.moments.append(Moment("", entry()))
+    inspector.draw_inspector(Canvas(320, 640), replay, 1)
     assert not {"harness", "1 harness"} & {text for _, text in written}
 
 
@@ -325,16 +329,16 @@ def test_marks_differ_in_shape_and_not_only_in_colour() -> None:
     assert (mark("agreed").to_array() == mark("model").to_array()).all()
 
 
-def test_the_title_tells_who_plays_and_at_the_end_how_it_ended(reel: Reel, written: list[tuple[Box, str]]) -> None:
-    mind.draw_title(Canvas(320, 40), reel, 0)
+def test_the_title_tells_who_plays_and_at_the_end_how_it_ended(replay: Replay, written: list[tuple[Box, str]]) -> None:
+    inspector.draw_title(Canvas(320, 40), replay, 0)
     assert [text for _, text in written] == ["seed", "policy smollm2"]
-    reel.end = End(False, "not won in 15 steps, and that is a long story", {})
-    mind.draw_title(Canvas(320, 40), reel, 0)
+    replay.end = End(False, "not won in 15 steps, and that is a long story", {})
+    inspector.draw_title(Canvas(320, 40), replay, 0)
     assert written[2][1].startswith("not won in")
     assert not any(written[2][0].overlaps(box) for box, _ in written[3:])
 
 
-# --- the board
+# --- the layout
 
 
 @pytest.fixture
@@ -353,32 +357,32 @@ def played(make_record: Callable[..., EpisodeRecord]) -> EpisodeRecord:
 def test_parts_of_the_board_fill_it_and_do_not_overlap(
     played: EpisodeRecord, size: tuple[int, int], n: int, is_picture: bool, has_buttons: bool
 ) -> None:
-    reels = [Reel.of(played, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed") for _ in range(n)]
-    board = Board(reels, size, has_buttons=has_buttons)
-    board.show(2)
-    assert board.draw().to_array().shape == (size[1], size[0], 3)
-    parts = [box for place in board._places for box in (place.title, place.scene, place.mind)] + [board.timeline]
-    parts += [board.buttons] if has_buttons else []
-    assert all(board.canvas.box.holds(part) for part in parts)
+    replays = [Replay.of(played, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed") for _ in range(n)]
+    layout = Layout(replays, size, has_buttons=has_buttons)
+    layout.show(2)
+    assert layout.draw().to_array().shape == (size[1], size[0], 3)
+    parts = [box for place in layout._places for box in (place.title, place.scene, place.inspector)] + [layout.timeline]
+    parts += [layout.buttons] if has_buttons else []
+    assert all(layout.canvas.box.holds(part) for part in parts)
     assert not any(a.overlaps(b) for a, b in combinations(parts, 2))
     # A house has its picture wherever that has the room that it needs.
-    assert {scene.is_picture for scene in board.scenes} == {is_picture}
+    assert {scene.is_picture for scene in layout.scenes} == {is_picture}
 
 
 def test_a_board_that_would_be_too_small_says_so(played: EpisodeRecord) -> None:
-    reel = Reel.of(played, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")
+    replay = Replay.of(played, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")
     with pytest.raises(CanvasSizeError, match=r"size \(300, 200\) is not possible; .* from \(640, 480\)"):
-        Board([reel], (300, 200))
+        Layout([replay], (300, 200))
     with pytest.raises(CanvasSizeError, match=r"size \(640, 480\) is not possible; .* from \(960, 600\)"):
-        Board([reel, reel], (640, 480))
+        Layout([replay, replay], (640, 480))
 
 
 def test_a_moment_at_which_the_model_was_asked_stands_longer(played: EpisodeRecord) -> None:
     asking = replace(
         played, trace=tuple(replace(step, questions=(ASKED.questions[0],)) if step.step == 2 else step for step in played.trace)
     )
-    board = Board([Reel.of(asking, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")], LEAST)
-    stands = [ms for _, ms in frames(board)]
+    layout = Layout([Replay.of(asking, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")], LEAST)
+    stands = [ms for _, ms in frames(layout)]
     # The opening, three moments and the end: those that stand longer than a picture on the way.
     opening, first, asked, third, end = [ms for ms in stands if ms > 500]
     assert first == third < asked < end
@@ -386,8 +390,8 @@ def test_a_moment_at_which_the_model_was_asked_stands_longer(played: EpisodeReco
 
 
 def test_a_click_on_the_line_of_steps_finds_its_moment(played: EpisodeRecord) -> None:
-    board = Board([Reel.of(played, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")], (960, 720))
-    y = board.timeline.center[1]
-    found = [board.moment_at(x, y) for x in range(960)]
+    layout = Layout([Replay.of(played, RolloutConfig("homebody/Household-v0", "random").make_env(), "seed")], (960, 720))
+    y = layout.timeline.center[1]
+    found = [layout.moment_at(x, y) for x in range(960)]
     assert [number for number in dict.fromkeys(found) if number is not None] == [0, 1, 2, 3, 4]
-    assert board.moment_at(100, 5) is None
+    assert layout.moment_at(100, 5) is None

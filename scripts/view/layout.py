@@ -1,4 +1,4 @@
-"""The board: one episode, or two beside each other, each as its world, its mind and its line of steps, on one canvas.
+"""The layout: one episode, or two beside each other, each as its world, its inspector and its line of steps, on one canvas.
 
 Knows where things go; what is drawn there is the business of `scene` and `mind`.
 """
@@ -13,15 +13,15 @@ from typing import Final
 from homebody.agents.record import StepRecord
 from homebody.envs.canvas import Box, Canvas, check_size, fit, measure
 from homebody.envs.household.picture import LEAST_SIZE as LEAST_HOUSE
-from homebody.scripts.view.look import CARD, EDGE, QUIET
+from homebody.scripts.view.inspector import draw_inspector, draw_title
 from homebody.scripts.view.mark import draw_here, draw_mark
-from homebody.scripts.view.mind import draw_mind, draw_title
-from homebody.scripts.view.reel import Moment, Reel
+from homebody.scripts.view.replay import Moment, Replay
 from homebody.scripts.view.scene import Scene, scene_of
+from homebody.scripts.view.theme import CARD, EDGE, QUIET
 
 LEAST: Final = (640, 480)
 LEAST_TWO: Final = (960, 600)
-"""Smallest width and height of a board, in pixels, with one episode and with two."""
+"""Smallest width and height of a layout, in pixels, with one episode and with two."""
 ONE: Final = (960, 720)
 TWO: Final = (1280, 900)
 """Usual sizes, with one episode and with two."""
@@ -38,14 +38,14 @@ class _Place:
 
     title: Box
     scene: Box
-    mind: Box
+    inspector: Box
 
 
-class Board:
+class Layout:
     """Episodes on a canvas.
 
     Args:
-        reels: one or two.
+        replays: one or two.
         size: width and height in pixels, at least `LEAST`, with two episodes `LEAST_TWO`.
         has_buttons: whether room is left at the bottom for a row of buttons.
 
@@ -54,20 +54,20 @@ class Board:
         PygameMissingError: pygame is not installed.
     """
 
-    def __init__(self, reels: Sequence[Reel], size: tuple[int, int], *, has_buttons: bool = False) -> None:
-        width, height = check_size(size, LEAST if len(reels) == 1 else LEAST_TWO)
-        self.reels = reels
+    def __init__(self, replays: Sequence[Replay], size: tuple[int, int], *, has_buttons: bool = False) -> None:
+        width, height = check_size(size, LEAST if len(replays) == 1 else LEAST_TWO)
+        self.replays = replays
         self.canvas = Canvas(width, height)
         bottom = height - (BUTTONS if has_buttons else 0)
         self.buttons = Box(0, bottom, width, height - bottom)
-        self.timeline = Box(0, bottom - 8 - _ROW * len(reels), width, 8 + _ROW * len(reels))
-        usual = ONE if len(reels) == 1 else TWO
+        self.timeline = Box(0, bottom - 8 - _ROW * len(replays), width, 8 + _ROW * len(replays))
+        usual = ONE if len(replays) == 1 else TWO
         self._scale = max(1.0, min(width / usual[0], height / usual[1]))
         title = round(_TITLE * self._scale)
         room = width, self.timeline.y
-        self._places = _beside(*room, title) if len(reels) == 2 else [_alone(*room, title)]
+        self._places = _beside(*room, title) if len(replays) == 2 else [_alone(*room, title)]
         self.scenes: list[Scene] = [
-            scene_of(reel, (place.scene.width, place.scene.height)) for reel, place in zip(reels, self._places, strict=True)
+            scene_of(replay, (place.scene.width, place.scene.height)) for replay, place in zip(replays, self._places, strict=True)
         ]
         self.at = 0
         self.show(0)
@@ -75,32 +75,32 @@ class Board:
     @property
     def last(self) -> int:
         """The number of the last moment of the longer episode."""
-        return max(reel.last for reel in self.reels)
+        return max(replay.last for replay in self.replays)
 
     @property
     def is_asked(self) -> bool:
         """Whether the model was asked for the command of the present moment: there is more to read, and it stands longer."""
-        entries = [reel.moments[self.at].entry for reel in self.reels if self.at <= reel.last]
+        entries = [replay.moments[self.at].entry for replay in self.replays if self.at <= replay.last]
         return any(entry is not None and entry.questions for entry in entries)
 
     def show(self, at: int) -> None:
         """Turn to a moment; an episode that is over by then stays at its end."""
         self.at = max(0, min(at, self.last))
-        for reel, scene in zip(self.reels, self.scenes, strict=True):
-            scene.show(min(self.at, reel.last))
+        for replay, scene in zip(self.replays, self.scenes, strict=True):
+            scene.show(min(self.at, replay.last))
 
     def walk(self, n_frames: int) -> Iterator[None]:
         """Go from the moment before to the present one: draw after each part. An episode that is over does not move."""
-        walks = [scene.walk(n_frames) for reel, scene in zip(self.reels, self.scenes, strict=True) if self.at <= reel.last]
+        walks = [scene.walk(n_frames) for replay, scene in zip(self.replays, self.scenes, strict=True) if self.at <= replay.last]
         for _ in zip_longest(*walks):
             yield
 
     def draw(self) -> Canvas:
         """Draw everything but the buttons, and return the canvas; the next call draws on the same one."""
-        for reel, scene, place in zip(self.reels, self.scenes, self._places, strict=True):
+        for replay, scene, place in zip(self.replays, self.scenes, self._places, strict=True):
             scene.draw(self.canvas.part(place.scene))
-            draw_title(self.canvas.part(place.title), reel, self.at, self._scale)
-            draw_mind(self.canvas.part(place.mind), reel, self.at, self._scale)
+            draw_title(self.canvas.part(place.title), replay, self.at, self._scale)
+            draw_inspector(self.canvas.part(place.inspector), replay, self.at, self._scale)
         self._draw_lines()
         self._draw_timeline()
         return self.canvas
@@ -114,15 +114,15 @@ class Board:
 
     @property
     def _track(self) -> Box:
-        left = 164 if len(self.reels) == 2 else 24
+        left = 164 if len(self.replays) == 2 else 24
         return Box(left, self.timeline.y, self.timeline.width - left - 220, self.timeline.height)
 
     def _draw_lines(self) -> None:
         for place in self._places:
-            if place.scene.x != place.mind.x:
-                self.canvas.line([(place.mind.x, 0), (place.mind.x, self.timeline.y)], EDGE)
+            if place.scene.x != place.inspector.x:
+                self.canvas.line([(place.inspector.x, 0), (place.inspector.x, self.timeline.y)], EDGE)
             else:
-                self.canvas.line([(place.mind.x, place.mind.y), (place.mind.right, place.mind.y)], EDGE)
+                self.canvas.line([(place.inspector.x, place.inspector.y), (place.inspector.right, place.inspector.y)], EDGE)
             self.canvas.line([(place.title.x, place.title.bottom), (place.title.right, place.title.bottom)], EDGE)
         if len(self._places) == 2:
             x = self._places[1].title.x
@@ -132,15 +132,15 @@ class Board:
         self.canvas.rect(self.timeline, CARD)
         self.canvas.line([(0, self.timeline.y), (self.timeline.width, self.timeline.y)], EDGE)
         track = self._track
-        for row, reel in enumerate(self.reels):
+        for row, replay in enumerate(self.replays):
             y = track.y + 4 + row * _ROW + _ROW // 2
-            if len(self.reels) == 2:
-                self.canvas.text(fit(reel.title, track.x - 34, size=13), 12, y - 8, size=13)
-            xs = [track.x + track.width * number / max(1, self.last) for number in range(reel.last + 1)]
+            if len(self.replays) == 2:
+                self.canvas.text(fit(replay.title, track.x - 34, size=13), 12, y - 8, size=13)
+            xs = [track.x + track.width * number / max(1, self.last) for number in range(replay.last + 1)]
             if len(xs) > 1:
                 self.canvas.line([(xs[0], y), (xs[-1], y)], EDGE, 2)
-            for number, (x, moment) in enumerate(zip(xs, reel.moments, strict=True)):
-                if number == min(self.at, reel.last):
+            for number, (x, moment) in enumerate(zip(xs, replay.moments, strict=True)):
+                if number == min(self.at, replay.last):
                     draw_here(self.canvas, x, y)
                 draw_mark(self.canvas, x, y, moment)
         x, y = float(self.timeline.right - 12), track.y + 4 + _ROW // 2
@@ -161,14 +161,14 @@ _LEGEND: Final = (
 
 
 def _alone(width: int, height: int, title: int) -> _Place:
-    mind = max(width // 3, 320)
-    x = width - mind
-    return _Place(Box(x, 0, mind, title), Box(0, 0, x, height), Box(x, title + 1, mind, height - title - 1))
+    inspector = max(width // 3, 320)
+    x = width - inspector
+    return _Place(Box(x, 0, inspector, title), Box(0, 0, x, height), Box(x, title + 1, inspector, height - title - 1))
 
 
 def _beside(width: int, height: int, title: int) -> list[_Place]:
     half, room = width // 2, height - title - 1
-    # A house gets two thirds, or what it needs, while the mind keeps what that needs; text can do with half.
+    # A house gets two thirds, or what it needs, while the inspector keeps what that needs; text can do with half.
     has_house = half >= LEAST_HOUSE[0] and room - LEAST_HOUSE[1] >= _LEAST_MIND
     scene = min(max(round(0.64 * room), LEAST_HOUSE[1]), room - _LEAST_MIND) if has_house else room // 2
     top = title + 1
