@@ -150,7 +150,7 @@ def test_reward_and_exact_success_are_columns_where_there_are_any(capsys: pytest
     }  # fmt: skip
     Console().evaluation(result | grades)
     head, *rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:-1]]
-    assert head == ["type", "n", "success", "reward", "to", "the", "letter"]
+    assert head == ["type", "n", "success", "reward", "exact", "match"]
     assert rows == [
         ["a", "3", "66.7%", "0.625", "25.0%"],
         ["b", "1", "0.0%"],
