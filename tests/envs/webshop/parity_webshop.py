@@ -22,7 +22,7 @@ from homebody.envs.webshop.catalogue.catalogue import Product
 from homebody.envs.webshop.catalogue.synthetic import synthetic
 from homebody.envs.webshop.goals.goals import Goal, draw_price
 from homebody.envs.webshop.goals.nouns import colours
-from homebody.envs.webshop.goals.shop import ShopConfig, open_stock
+from homebody.envs.webshop.goals.shop import ShopConfig, open_shop
 from homebody.envs.webshop.search.index import text_of
 
 ANSWERS = Path(__file__).with_name("shop_answers.jsonl")
@@ -102,8 +102,8 @@ def product_record(product: Product) -> dict[str, Any]:
 def purchases(products: list[Product], n: int) -> list[dict[str, Any]]:
     """Return things bought for training goals: the very product, one of the same kind, any; options as asked for, or drawn."""
     dice = random.Random(24)
-    stock = open_stock(ShopConfig(catalogue_size=PRODUCTS))
-    goals = [stock.source.goal(task.task_id) for task in stock.source.tasks("train", n)]
+    shop = open_shop(ShopConfig(catalogue_size=PRODUCTS))
+    goals = [shop.source.goal(task.task_id) for task in shop.source.tasks("train", n)]
     by_asin = {product.asin: product for product in products}
     bought = []
     for i, goal in enumerate(goals):
