@@ -133,7 +133,9 @@ PACKAGES_AROUND_ONE = {Path("agents/models/llama")}
 
 
 IMPORTERS = {
+    "datasets": "agents/adapters/verifiers.py",
     "gepa": "evolution/proposers/gepa.py",
+    "inspect_ai": "agents/adapters/inspect.py",
     "llama_cpp": "agents/models/llama",
     "matplotlib": "evolution/reports/figure.py",
     "minijinja": "agents/sandbox/renderer_engine.py",
@@ -143,6 +145,7 @@ IMPORTERS = {
     "pygame": "envs/canvas.py",
     "rapidfuzz": "envs/webshop/goals/reward.py",
     "uniseg": "envs/webshop/search/analyzer.py",
+    "verifiers": "agents/adapters/verifiers.py",
 }
 """Who imports what is heavy or optional."""
 
