@@ -1,7 +1,9 @@
 """Episodes that are played by replies from outside."""
 
+import ast
 import copy
 import json
+import re
 import threading
 from pathlib import Path
 from types import ModuleType
@@ -120,3 +122,13 @@ def test_bad_parameter_is_one_clear_error(changed: dict[str, Any], said: str) ->
     with pytest.raises((EnvError, AgentError), match=said) as caught:
         load(**changed)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("module", "name"), [("inspect", "play"), ("verifiers", "load_environment")])
+def test_page_lists_the_parameters(module: str, name: str) -> None:
+    # Read, not imported: the other program may not be installed.
+    root = Path(__file__).resolve().parents[3]
+    source = ast.parse((root / "agents" / "adapters" / f"{module}.py").read_text("utf-8"))
+    (function,) = (node for node in source.body if isinstance(node, ast.FunctionDef) and node.name == name)
+    listed = re.findall(r"^\| `(\w+)` \|", (root / "docs" / "adapters.md").read_text("utf-8"), re.MULTILINE)
+    assert listed == [argument.arg for argument in function.args.args]
