@@ -1,6 +1,8 @@
 """A task set as a task of inspect_ai, played by inspect's mock model."""
 
+import gc
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +15,13 @@ from homebody.agents.adapters import inspect as adapter  # noqa: E402
 
 ENV, N = "homebody/Household-v0", 3
 pytestmark = pytest.mark.filterwarnings("ignore")  # of inspect_ai and what it brings along
+
+
+@pytest.fixture(autouse=True)
+def _streams_are_collected() -> Iterator[None]:
+    """Collect the streams that inspect_ai leaves open here, where its warnings are ignored, and not after the last test."""
+    yield
+    gc.collect()
 
 
 def evaluate(task: Any, replies: Any, folder: Path, **settings: Any) -> Any:
