@@ -207,6 +207,8 @@ def programs() -> list[Any]:
 def test_examples_in_python_run(code: str, current: Path) -> None:
     for name, kind, text in files("docs/extending.md"):
         (current / f"{name}.{kind}").write_text(text, "utf-8")
+    for name in re.findall(r"^import (\w+)", code, re.MULTILINE):
+        pytest.importorskip(name, reason=f"needs {name}, an extra")
     scope: dict[str, Any] = {}
     exec(code, scope)
     if "env" in scope:
@@ -224,6 +226,8 @@ def test_the_example_of_an_environment_keeps_the_contract(current: Path) -> None
     from homebody.envs import check_env
 
     (code,) = [code for name, _, code in files("docs/extending.md") if name == "lamp"]
+    for name in re.findall(r"^import (\w+)", code, re.MULTILINE):
+        pytest.importorskip(name, reason=f"needs {name}, an extra")
     scope: dict[str, Any] = {}
     exec(code, scope)
     check_env(scope["Lamp"]())
