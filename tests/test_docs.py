@@ -90,7 +90,7 @@ def test_anchors_are_those_of_github() -> None:
 
 
 def test_the_website_has_every_page() -> None:
-    listed = re.findall(r"^ +- (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+    listed = re.findall(r"^ +- (?:\w+: )?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
     assert sorted(f"docs/{page}" for page in listed) == [page for page in PAGES if page.startswith("docs/")]
 
 
