@@ -31,6 +31,8 @@ from homebody.evolution.proposers.registry import find_entry
 from homebody.evolution.round import Approve, Rounds
 from homebody.evolution.store import RunError, Store
 
+MEASURED = 2
+"""Episodes of the seed from which the rate of a run is measured."""
 EXPLORED_TASKS = 600
 """Most training tasks that exploration plays."""
 
@@ -93,7 +95,7 @@ def evolve(
         proposals = Proposals(player, find_proposer(config.proposer), config.candidates, backend)
         rounds = Rounds(player, proposals, train, validation, statistics, seed_spec, approve)
         try:
-            stopped = _run(rounds, seed_spec, config)
+            stopped = _measure(player, seed_spec, train, validation, workers) or _run(rounds, seed_spec, config)
         except FailedError as error:
             store.append("failed", {"message": str(error)})
             raise
@@ -192,6 +194,57 @@ def _learn(player: Player, tasks: Sequence[TaskSpec]) -> TrainingStatistics:
     env.close()
     store.append("statistics", statistics.to_json())
     return statistics
+
+
+def expected_episodes(config: EvolveConfig, train: int, validation: int) -> tuple[int, int]:
+    """Return the model episodes of a run, as long as its sets of tasks do not grow.
+
+    Args:
+        config: of the run.
+        train: training tasks that there are.
+        validation: validation tasks that there are.
+
+    Returns:
+        Those of the first round's harness alone, and those of all rounds where no candidate is dropped early; neither is beyond the budget.
+    """
+    training, judging = min(config.train_tasks, train), min(config.validation_tasks, validation)
+    noise = min(config.noise_tasks, judging) if config.gate == "auto" else 0
+    least = training + judging + noise
+    # A candidate is tried on a training task before it is judged; what is shipped plays its training tasks in the next round.
+    most = noise + config.rounds * (training + judging + config.candidates * (1 + judging))
+    limit = most if config.budget_episodes is None else config.budget_episodes
+    return min(least, limit), min(most, limit)
+
+
+def _measure(player: Player, spec: HarnessSpec, train: Sequence[TaskSpec], validation: Sequence[TaskSpec], workers: int) -> str:
+    """Tell what the run will take, at the rate of its first episodes, which are played anyway.
+
+    A run without a model takes seconds, so nothing is measured there. The seed is the slowest harness of most runs.
+
+    Returns:
+        Why the run ended, where a budget is spent already; else nothing.
+    """
+    config = player.config
+    if not player.rollouts.policy.has_model:
+        return ""
+    try:
+        records = player.play(spec, train[: min(MEASURED, config.train_tasks)], "the run", "first episodes")
+    except EndOfRunError as end:
+        return end.why
+    least, most = expected_episodes(config, len(train), len(validation))
+    tokens = sum(record.usage.get(name, 0) for record in records for name in ("prompt_tokens", "generated_tokens")) / len(records)
+    seconds = sum(record.usage.get("seconds", 0) for record in records) / len(records) / max(workers, config.concurrency)
+    player.tell(
+        "estimate",
+        {
+            "measured": len(records),
+            "episodes": [least, most],
+            "tokens": [round(least * tokens), round(most * tokens)],
+            "minutes": [round(least * seconds / 60, 2), round(most * seconds / 60, 2)],
+            "may_grow": config.growth > 1,
+        },
+    )
+    return ""
 
 
 def _run(rounds: Rounds, spec: HarnessSpec, config: EvolveConfig) -> str:

@@ -480,6 +480,7 @@ class Console:
 
         lines: dict[str, Callable[[], str | None]] = {
             "explore": lambda: f"exploring {data['tasks']} training tasks without a model, about {data['steps']} steps",
+            "estimate": lambda: self._estimate_line(data),
             "round": lambda: f"round {data['round']}, behaviour {data['behaviour_hash'][:12]}",
             "candidate": lambda: f"  {data['id']}: {data['manifest']['operator']}",
             "verdict": lambda: f"  {data['id']}: {'accepted' if data['accepted'] else 'rejected'}: {data['reason']}",
@@ -491,6 +492,14 @@ class Console:
         line = lines[kind]()
         if line:
             self.err.print(escape(line))
+
+    @staticmethod
+    def _estimate_line(data: Mapping[str, Any]) -> str:
+        """Say what a run will take."""
+        spans = (f"{low:,} to {high:,} {name}" for name in ("episodes", "tokens") for low, high in [data[name]])
+        low, high = data["minutes"]
+        grows = "; sets of tasks may grow" if data["may_grow"] else ""
+        return f"takes {', '.join(spans)}, {low:.1f} to {high:.1f} minutes at the rate of the first {data['measured']} episodes{grows}"
 
     @staticmethod
     def _errors_line(series: Mapping[str, Any]) -> str:

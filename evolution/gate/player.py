@@ -23,7 +23,7 @@ from homebody.evolution.gate.twins import Twins, play_twins
 from homebody.evolution.store import Store
 
 Progress = Callable[[str, Mapping[str, Any]], None]
-"""Called with what happens: `explore`, `round`, `play`, `series`, `worth`, `candidate`, `verdict`, `ship`.
+"""Called with what happens: `explore`, `estimate`, `round`, `play`, `series`, `worth`, `candidate`, `verdict`, `ship`.
 The store keeps it as `progress`."""
 COUNTERS = ("prompt_tokens", "cached_tokens", "generated_tokens")
 

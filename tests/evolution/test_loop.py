@@ -354,6 +354,36 @@ def test_what_was_saved_and_what_was_spent(loop: Loop) -> None:
     assert result["tokens"] == 10 * 35
 
 
+@pytest.mark.parametrize(
+    ("changes", "episodes"),
+    [
+        ({"rounds": 2, "candidates": 1}, [10, 38]),  # 2 + 8 by the seed; in each of two rounds 2 + 8, a smoke run and 8
+        ({"rounds": 1, "candidates": 3}, [10, 37]),
+        ({"rounds": 9, "candidates": 1, "budget_episodes": 12}, [10, 12]),
+        ({"rounds": 1, "candidates": 1, "gate": "auto", "noise_tasks": 4, "budget_episodes": 9}, [9, 9]),
+        ({"rounds": 1, "candidates": 1, "gate": "auto", "noise_tasks": 4}, [14, 23]),
+    ],
+)
+def test_a_run_with_a_model_says_what_it_will_take_before_its_first_round(loop: Loop, changes: dict[str, Any], episodes: list[int]) -> None:
+    outcomes = {20: ("--------", 9), 1: ("+++-----", 9), 2: ("++++++--", 9)}
+    told: list[tuple[str, Mapping[str, Any]]] = []
+    twins = {number: "--------" for number in outcomes}
+    result = loop(outcomes, [[1], [2]], twins=twins, progress=lambda what, data: told.append((what, data)), **changes)
+    kinds = [what for what, _ in told]
+    assert kinds.index("estimate") < kinds.index("round")
+    (estimate,) = (data for what, data in told if what == "estimate")
+    assert (estimate["measured"], estimate["episodes"], estimate["may_grow"]) == (2, episodes, False)
+    assert estimate["tokens"] == [10 * number for number in episodes]  # an episode takes ten
+    assert result["episodes"] <= episodes[1]
+
+
+def test_a_run_without_a_model_takes_seconds_and_says_nothing(loop: Loop) -> None:
+    told: list[str] = []
+    loop({20: ("--", 9), 1: ("+-", 9)}, [[1]], progress=lambda what, data: told.append(what))
+    assert "round" in told
+    assert "estimate" not in told
+
+
 def test_a_token_budget_ends_the_run_where_it_is_spent_and_again_there_when_resumed(loop: Loop) -> None:
     outcomes = {20: ("----", 9), 1: ("+---", 9), 2: ("++--", 9)}
     # An episode takes 10 tokens. 2 + 4 by the seed, 1 + 4 by the first edit; round 2: 2 + 4, of which 1 is new; 1 smoke run; then the

@@ -188,3 +188,16 @@ def test_the_end_of_an_episode_says_who_decided_its_steps(capsys: pytest.Capture
     steps[:2] = [replace(steps[0], readable=True, cut=False), replace(steps[1], readable=False, cut=True, repaired=True)]
     Console().episode_end(replace(record, trace=tuple(steps)))
     assert capsys.readouterr().out.splitlines()[-1] == "50% of its free replies unreadable, 50% cut, 1 repaired"
+
+
+@pytest.mark.parametrize(("may_grow", "end"), [(True, "; sets of tasks may grow"), (False, "")])
+def test_what_a_run_will_take_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, may_grow: bool, end: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    console = Console()
+    estimate = {"measured": 2, "episodes": [40, 1250], "tokens": [380_000, 11_875_000], "minutes": [6.67, 208.33], "may_grow": may_grow}
+    with console.evolution(None, plain=True) as progress:
+        progress("estimate", estimate)
+    said = "takes 40 to 1,250 episodes, 380,000 to 11,875,000 tokens, 6.7 to 208.3 minutes at the rate of the first 2 episodes"
+    assert capsys.readouterr().err.strip() == said + end
