@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from homebody.agents.errors import FailedError
 from homebody.agents.harness.seed import pick_document
@@ -30,6 +30,7 @@ from homebody.evolution.proposers import find_proposer
 from homebody.evolution.proposers.registry import find_entry
 from homebody.evolution.round import Approve, Rounds
 from homebody.evolution.store import RunError, Store
+from homebody.evolution.stored import StoredEnd
 
 MEASURED = 2
 """Episodes of the seed from which the rate of a run is measured."""
@@ -46,7 +47,7 @@ def evolve(
     resume: bool = False,
     progress: Progress | None = None,
     approve: Approve | None = None,
-) -> dict[str, Any]:
+) -> StoredEnd:
     """Evolve a harness on training tasks, gated on validation tasks. No test task is read, unless the protocol is the published one.
 
     Args:
@@ -270,7 +271,7 @@ def _was_played(candidate: CandidateEvaluation) -> bool:
     return any(check == "smoke run" for check, _ in candidate.verdict.checks)
 
 
-def _finish(rounds: Rounds, seed_spec: HarnessSpec, stopped: str) -> dict[str, Any]:
+def _finish(rounds: Rounds, seed_spec: HarnessSpec, stopped: str) -> StoredEnd:
     """Choose the final harness, write it, and return the result."""
     player, statistics = rounds.player, rounds.statistics
     kept, outcomes = rounds.choose()
@@ -279,7 +280,7 @@ def _finish(rounds: Rounds, seed_spec: HarnessSpec, stopped: str) -> dict[str, A
     write_file(path, final.dumps())
     last = outcomes[kept - 1] if kept else rounds.outcome(seed_spec)
     masked = rounds.unmask(rounds.shipped[kept - 1]) if kept else None
-    result = {
+    content = {
         "seed_hash": seed_spec.behaviour_hash,
         "final_hash": final.behaviour_hash,
         "final_harness": str(path),
@@ -301,8 +302,8 @@ def _finish(rounds: Rounds, seed_spec: HarnessSpec, stopped: str) -> dict[str, A
         "twins_s": round(player.twins_s, 1),
         "wall_s": round(player.wall_s, 1),
     }
-    player.store.append("end", result)
-    return result
+    player.store.append("end", content)
+    return cast(StoredEnd, content)
 
 
 def _named(rounds: Rounds, seed_spec: HarnessSpec, kept: int) -> HarnessSpec:

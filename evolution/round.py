@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.mask import MASKED
@@ -22,6 +22,7 @@ from homebody.evolution.gate.rule import Verdict, choose_mode, differing
 from homebody.evolution.gate.stats import Success, success_rate
 from homebody.evolution.gate.twins import MaskTest, TwinResult, beside, no_value, unmask, who_decided
 from homebody.evolution.proposers import Evidence
+from homebody.evolution.stored import StoredRound
 
 FEW = 5
 """Failing tasks, fewer than which neither tell what to mend nor let a gain show: a set of tasks with so few is enlarged."""
@@ -92,9 +93,9 @@ class RoundReport:
         """The edit operator that was shipped; empty where none was."""
         return next((one.candidate.manifest.operator for one in self.candidates if one.candidate.id == self.shipped), "")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StoredRound:
         """Return JSON-ready data, as the store and the result of a run hold it."""
-        return {
+        content = {
             "round": self.round,
             "behaviour_hash": self.behaviour_hash,
             "train": self.train.to_json(),
@@ -105,6 +106,7 @@ class RoundReport:
             "variants": list(self.variants),
             "retired": [{"name": one.name, "reason": one.reason} for one in self.retired],
         }
+        return cast(StoredRound, content)
 
 
 class Rounds:

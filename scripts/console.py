@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import rich.console
@@ -28,6 +28,7 @@ from homebody.scripts.terminal import clean, escape
 
 if TYPE_CHECKING:
     from homebody.agents.record import StepRecord
+    from homebody.evolution.stored import StoredEnd, StoredResult, StoredRound
 
 Advance = Callable[[int, int, str], None]
 _WHO = {"model": "bold blue", "agreed": "blue", "reading": "cyan", "harness": "dim", "fallback": "bold red"}
@@ -223,7 +224,7 @@ class Console:
                 f"{usage['generated_tokens']} generated, {usage['scored_tokens']} scored, {usage['seconds']:.1f} s in the model[/]"
             )
 
-    def evaluation(self, result: Mapping[str, Any]) -> None:
+    def evaluation(self, result: StoredResult) -> None:
         """Print the result of an evaluation."""
         self.say_picked(self.out)
         from homebody.evolution.reports import worth
@@ -355,7 +356,7 @@ class Console:
 
             yield update
 
-    def evolution_end(self, result: Mapping[str, Any]) -> None:
+    def evolution_end(self, result: StoredEnd) -> None:
         """Print the result of an evolution."""
         from homebody.evolution.reports.summary import ended, ended_by_errors, objective
         from homebody.evolution.reports.worth import choice
@@ -379,7 +380,7 @@ class Console:
         self.out.print(f"{objective(result)} {escape(choice(result))}")
         self.out.print(f"final harness: {escape(result['final_harness'])}  [dim]behaviour {result['final_hash'][:12]}[/]")
 
-    def _beside_twins(self, result: Mapping[str, Any]) -> None:
+    def _beside_twins(self, result: StoredEnd) -> None:
         """Print how the seed and the final harness of an evolution do on validation tasks beside their twins; nothing without a model."""
         from homebody.evolution.reports import worth
         from homebody.evolution.reports.summary import interval
@@ -487,7 +488,7 @@ class Console:
             "ship": lambda: f"  shipped {data['id']}: {data['operator']}",
             "play": lambda: f"  {data['what']}: {data['total']} episodes" if data["done"] == 0 else None,
             "series": lambda: self._errors_line(data),
-            "worth": lambda: f"  validation: {worth.headline(worth.of_round(data))}" if "twins" in data else None,
+            "worth": lambda: f"  validation: {worth.headline(worth.of_round(cast('StoredRound', data)))}" if "twins" in data else None,
         }
         line = lines[kind]()
         if line:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from homebody.agents.harness.spec import HarnessSpec, digest
 from homebody.agents.policy import TWINS, Policy
@@ -20,6 +20,7 @@ from homebody.evolution.gate.episodes import OnRecord, play_once
 from homebody.evolution.gate.stats import pass_at_k, success_rate, wilson
 from homebody.evolution.gate.twins import beside, play_twins, who_decided
 from homebody.evolution.store import RunError, Store
+from homebody.evolution.stored import StoredResult
 
 TWIN_TASKS = 40
 """Validation tasks on which the best twin is chosen, however few tasks are evaluated: on a handful a twin wins by luck."""
@@ -38,7 +39,7 @@ def evaluate(
     run_dir: str | Path | None = None,
     twins: bool = False,
     on_record: OnRecord | None = None,
-) -> dict[str, Any]:
+) -> StoredResult:
     """Play the first `tasks` tasks of a split.
 
     Args:
@@ -84,7 +85,7 @@ def evaluate(
                 if name == rollouts.policy.name and attempts == 1:
                     continue  # Kept above.
                 _keep(store, _result(config, spec, split, episodes, TWINS[name]()) | each_s, episodes)
-    return result
+    return cast(StoredResult, result)
 
 
 def _result(

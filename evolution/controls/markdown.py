@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from homebody.agents.policy import MODEL_FREE
 from homebody.evolution.reports.gain import MOST_UNREADABLE, NO_GAIN, describe_gain, null_gain
 from homebody.evolution.reports.summary import cell, graded
 from homebody.evolution.reports.worth import SHARE_HEADS, beside, gained, percent, share_cells
+from homebody.evolution.stored import StoredResult
 
 
 def controls_markdown(result: Mapping[str, Any]) -> str:
@@ -28,7 +29,7 @@ CONTROL_HEADS = ("", "n", "first attempt (95% interval)", "best of the attempts"
 def control_cells(row: Mapping[str, Any]) -> list[str]:
     """Return the cells of a row of the table of controls."""
     figures = [first_attempt(row), best(row), over_seed(row.get("gain")), f"{row['steps_mean']:.1f}"]
-    return [cell(row["label"]), str(row["n"]), *figures, *share_cells(row)]
+    return [cell(row["label"]), str(row["n"]), *figures, *share_cells(cast(StoredResult, row))]
 
 
 def over_seed(gain: Mapping[str, Any] | None) -> str:
@@ -95,13 +96,13 @@ def _points_or_none(share: float | None) -> str:
 
 def first_attempt(row: Mapping[str, Any]) -> str:
     """Return pass@1 with its interval; nothing for a row that only the best of its attempts counts for."""
-    return "" if row["row"] == "best-of-n" else graded(row)
+    return "" if row["row"] == "best-of-n" else graded(cast(StoredResult, row))
 
 
 def best(row: Mapping[str, Any]) -> str:
     """Return what the best of several attempts solved; nothing for a row of one attempt."""
     if row["row"] == "best-of-n":
-        return f"best of {row['attempts']}: {graded(row)}"
+        return f"best of {row['attempts']}: {graded(cast(StoredResult, row))}"
     return f"pass@{row['attempts']} {percent(row['pass_at_k'][str(row['attempts'])])}" if row["attempts"] > 1 else ""
 
 

@@ -30,6 +30,7 @@ from homebody.evolution.controls.markdown import (
 )
 from homebody.evolution.reports.figure import Picture, figures, inline_svg, save
 from homebody.evolution.reports.page import source, templates
+from homebody.evolution.stored import StoredRound
 
 SHOWN = {
     "rounds": "Line chart of the share of training and validation tasks solved in each round.",
@@ -108,7 +109,7 @@ def _combination(number: int, one: Mapping[str, Any]) -> dict[str, Any]:
 
 def _figures(one: Mapping[str, Any]) -> Iterator[tuple[str, Picture]]:
     """Draw the figures of a combination for which there are data."""
-    rounds: Sequence[Mapping[str, Any]] = one["rounds"]
+    rounds: Sequence[StoredRound] = one["rounds"]
     drawn = {**figures({"start": None, "rounds": rounds, "table": {}}), "hit-rates": draw_hit_rates(one["operators"])}
     for name in SHOWN:
         if figure := drawn.get(name):

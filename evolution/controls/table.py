@@ -12,6 +12,7 @@ from homebody.evolution.gate.stats import mean_gain
 from homebody.evolution.reports.gain import null_gain
 from homebody.evolution.reports.history import candidates, cost, operators, read_history
 from homebody.evolution.store import RunError, Store
+from homebody.evolution.stored import StoredStart
 
 PROTOCOL = "held-out"
 """Of every row: test tasks were played once, for the final harness."""
@@ -61,14 +62,14 @@ def read_combination(combination: Combination) -> dict[str, Any]:
         raise RunError(f"{combination.run_dir} has no controls; homebody controls plays them")
     if not seeds:
         raise RunError(f"{combination.run_dir} was begun by another command than reproduce; choose another --run-dir")
-    found = candidates(history)
+    found, start = candidates(history), history.run["start"] or StoredStart()
     return {
         "model": combination.model,
         "benchmark": combination.benchmark.name,
         "about": combination.benchmark.about,
         "run": combination.run_dir.name,
-        "policy": history.run["start"]["policy"],
-        "objective": history.run["start"].get("objective", "success"),
+        "policy": start["policy"],
+        "objective": start.get("objective", "success"),
         "seed": seeds[-1],
         "controls": played[-1],
         "changes": _changes(played[-1], evaluations),

@@ -8,31 +8,68 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from homebody.agents.harness.hooks import DIMENSIONS
 from homebody.agents.record import DECIDED_BY
 from homebody.evolution.evidence.digest import PARTS, Digest
+from homebody.evolution.stored import HitRate, StoredEdit, StoredRound
+
+
+class Cluster(TypedDict):
+    """Training tasks of one type."""
+
+    n: int
+    """Those that were played to their end."""
+    won: int
+    errors: int
+    """Episodes that an error ended."""
+
+
+class Part(TypedDict):
+    """What failed in one part of a decision."""
+
+    tasks: int
+    decided_by: dict[str, int]
+    """The steps that show it, by who decided them."""
+
+
+class TriedEdit(TypedDict):
+    """An edit of an earlier round."""
+
+    id: str
+    round: int
+    operator: str
+    signature: str
+    dimension: str
+    verdict: str
+    """`shipped`, `accepted` or `rejected`."""
+    reason: str
+    gain: float | None
+    """As `gate.rule.Verdict` has it."""
+    twin_gain: float | None
+    predicted: list[str]
+    """Training tasks that it was to unlock."""
+    flipped: list[str] | None
+    """Those of them that it did; None where that was not measured."""
 
 
 @dataclass(frozen=True)
 class Landscape:
-    """What a proposer looks at before it decides where to dig."""
+    """The evidence of a round in numbers, for a proposer that decides what to edit."""
 
     failures: Mapping[str, list[str]] = field(default_factory=dict)
     """Failing training tasks by category, the most frequent category first."""
-    clusters: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """By type of task: `n` played to their end, `won` of these, and `errors`, episodes that an error ended; sorted by name."""
-    tried: Sequence[Mapping[str, Any]] = ()
-    """Every edit of the earlier rounds, oldest first: `id`, `round`, `operator`, `dimension`, `signature`, `verdict` (`shipped`, `accepted`
-    or `rejected`), `reason`, `gain` and `twin_gain` (as `gate.rule.Verdict` has them), and `predicted` and `flipped`: training tasks that
-    it was to unlock, and those of them that it did, or None where that was not measured."""
+    clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    """By type of task, sorted by name."""
+    tried: Sequence[TriedEdit] = ()
+    """Every edit of the earlier rounds, oldest first."""
     untried: Sequence[str] = ()
     """Dimensions of a harness that no edit has touched yet."""
-    hit_rates: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """By operator, over the edits whose effect on the training tasks was measured: how many tasks were `predicted` and `flipped`."""
-    parts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """By what failed (`digest.PARTS`), in that order: `tasks`, how many, and `decided_by`, the steps that show it by who decided them."""
+    hit_rates: Mapping[str, HitRate] = field(default_factory=dict)
+    """By operator."""
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    """By what failed (`digest.PARTS`), in that order."""
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready data."""
@@ -48,7 +85,7 @@ def failures(digests: Sequence[Digest]) -> dict[str, list[str]]:
     return dict(sorted(groups.items(), key=lambda group: (-len(group[1]), group[0])))
 
 
-def survey(digests: Sequence[Digest], rounds: Sequence[Mapping[str, Any]]) -> Landscape:
+def survey(digests: Sequence[Digest], rounds: Sequence[StoredRound]) -> Landscape:
     """Survey a run.
 
     Args:
@@ -67,9 +104,9 @@ def survey(digests: Sequence[Digest], rounds: Sequence[Mapping[str, Any]]) -> La
     )
 
 
-def _clusters(digests: Sequence[Digest]) -> dict[str, dict[str, int]]:
+def _clusters(digests: Sequence[Digest]) -> dict[str, Cluster]:
     kinds = sorted({digest.type for digest in digests})
-    found = {}
+    found: dict[str, Cluster] = {}
     for kind in kinds:
         here = [digest for digest in digests if digest.type == kind]
         errors = sum(digest.category == "error" for digest in here)
@@ -77,8 +114,8 @@ def _clusters(digests: Sequence[Digest]) -> dict[str, dict[str, int]]:
     return found
 
 
-def _parts(digests: Sequence[Digest]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+def _parts(digests: Sequence[Digest]) -> dict[str, Part]:
+    found: dict[str, Part] = {}
     for part, categories in PARTS.items():
         here = [digest for digest in digests if digest.category in categories]
         steps: Counter[str] = Counter()
@@ -89,7 +126,7 @@ def _parts(digests: Sequence[Digest]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _tried(edit: Mapping[str, Any], item: Mapping[str, Any], digests: Sequence[Digest], now: int) -> dict[str, Any]:
+def _tried(edit: StoredEdit, item: StoredRound, digests: Sequence[Digest], now: int) -> TriedEdit:
     shipped = edit["id"] == item["shipped"]
     manifest = edit["manifest"]
     predicted = sorted(manifest.get("predicted_impact", {}).get("will_unlock", []))
@@ -125,8 +162,8 @@ def _unlocked(digests: Sequence[Digest], number: int, now: int) -> list[str] | N
     return [task for task, course in reaching.items() if course[-1 - back] != "won" and course[-back] == "won"] if reaching else None
 
 
-def _hit_rates(tried: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    rates: dict[str, dict[str, int]] = {}
+def _hit_rates(tried: Sequence[TriedEdit]) -> dict[str, HitRate]:
+    rates: dict[str, HitRate] = {}
     for edit in tried:
         if edit["flipped"] is not None:
             row = rates.setdefault(edit["operator"], {"flipped": 0, "predicted": 0})

@@ -16,6 +16,7 @@ from homebody.agents.processors import find
 from homebody.agents.record import StepRecord
 from homebody.envs.interpreter import one_line
 from homebody.evolution.evidence.digest import CATEGORIES
+from homebody.evolution.evidence.landscape import TriedEdit
 from homebody.evolution.proposers.answer import Offer, bounds
 from homebody.evolution.proposers.candidate import Evidence
 
@@ -116,7 +117,7 @@ def _component(name: str, item: Mapping[str, Any]) -> str:
     return " ".join([name if name == item["use"] else f"{name} ({item['use']})", *values])
 
 
-def _tried(edit: Mapping[str, Any]) -> str:
+def _tried(edit: TriedEdit) -> str:
     return f"- {_cut(edit['operator'], 80)}: {edit['verdict']}"
 
 

@@ -15,7 +15,7 @@ again, before all others, together with an operator that asks the model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -25,7 +25,7 @@ from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.agents.processors import find
 from homebody.agents.processors.operator import EditOperator, Findings, Settings, method_of
-from homebody.evolution.evidence.landscape import Landscape
+from homebody.evolution.evidence.landscape import Landscape, TriedEdit
 from homebody.evolution.proposers.candidate import Candidate, Evidence, make_manifest
 from homebody.evolution.proposers.edit import as_patch, target
 from homebody.evolution.proposers.findings import gather
@@ -161,7 +161,7 @@ def _pairs(every: list[Use], landscape: Landscape) -> Iterator[Use]:
                 )
 
 
-def _is_taken_over(edit: Mapping[str, Any]) -> bool:
+def _is_taken_over(edit: TriedEdit) -> bool:
     """Tell whether an edit was refused though its best twin gained, and more than the model."""
     gain, twin_gain = edit.get("gain"), edit.get("twin_gain")
     return edit["verdict"] == "rejected" and twin_gain is not None and twin_gain > max(0.0, gain or 0.0)

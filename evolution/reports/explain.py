@@ -8,25 +8,60 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, overload
 
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.outline import changes, short
 from homebody.agents.harness.patch import PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.evolution.evidence.digest import CATEGORIES, PART
-from homebody.evolution.reports.history import History, candidates, read_history
+from homebody.evolution.reports.history import History, JudgedEdit, candidates, read_history
 from homebody.evolution.reports.lineage import replay
 from homebody.evolution.reports.summary import cell, round_lines
 from homebody.evolution.reports.worth import gains
 from homebody.evolution.store import RunError, reads_run
+from homebody.evolution.stored import StoredRound
 
 LONG = 64
 """Characters of a task's name that are shown in Markdown."""
 
 
+class ShownTask(TypedDict):
+    """A training task that shows a failure."""
+
+    task: str
+    steps: list[int]
+    """Numbers of the steps that show it."""
+    history: list[str]
+    """Categories of the task in earlier rounds."""
+
+
+class Card(JudgedEdit, total=False):
+    """All that is known of a candidate."""
+
+    shown: dict[str, list[ShownTask]]
+    """By failure category."""
+    changes: list[str]
+    """The patch in words, a line each."""
+    critique: list[Mapping[str, Any]]
+    """`revision`, `accepted`, `objections` and `rank`, oldest first."""
+
+
+class ExplainedRound(StoredRound, total=False):
+    """All that is known of a round."""
+
+    digests: Mapping[str, Mapping[str, Any]]
+    """By task, as the store has them."""
+    landscape: Mapping[str, Any]
+    cards: list[Card]
+
+
+@overload
+def explain(run_dir: str | Path, number: int, candidate: None = None) -> ExplainedRound: ...
+@overload
+def explain(run_dir: str | Path, number: int, candidate: str) -> Card: ...
 @reads_run
-def explain(run_dir: str | Path, number: int, candidate: str | None = None) -> dict[str, Any]:
+def explain(run_dir: str | Path, number: int, candidate: str | None = None) -> ExplainedRound | Card:
     """Explain a round, or one of its candidates.
 
     Args:
@@ -47,7 +82,8 @@ def explain(run_dir: str | Path, number: int, candidate: str | None = None) -> d
         raise RunError(f"{run_dir} has no round {number}; {there}")
     own = [card for card in cards(history) if card["round"] == number]
     if candidate is None:
-        return {**rounds[number], **history.surveys.get(number, {"digests": {}, "landscape": {}}), "cards": own}
+        survey = history.surveys.get(number, {"digests": {}, "landscape": {}})
+        return {**rounds[number], "digests": survey["digests"], "landscape": survey["landscape"], "cards": own}
     found = next((card for card in own if card["id"] in (candidate, f"r{number}c{candidate}")), None)
     if found is None:
         there = f"it has {', '.join(card['id'] for card in own)}" if own else "it has none"
@@ -55,14 +91,8 @@ def explain(run_dir: str | Path, number: int, candidate: str | None = None) -> d
     return found
 
 
-def cards(history: History) -> list[dict[str, Any]]:
-    """Return every candidate with all that is known of it.
-
-    Returns:
-        What `history.candidates` says, and: `shown` (by failure category a list of `task`, the `steps` that show it, and `history`: what
-        the task was in earlier rounds), `changes` (the patch in words, a line each), `critique` (`revision`, `accepted`, `objections`,
-        `rank`, oldest first), `checks` (name and what it said, in order) and `activations` (None where it was not counted).
-    """
+def cards(history: History) -> list[Card]:
+    """Return every candidate with all that is known of it."""
     harnesses = _harnesses(history)
     return [
         {
@@ -77,7 +107,7 @@ def cards(history: History) -> list[dict[str, Any]]:
     ]
 
 
-def _task(history: History, edit: Mapping[str, Any], task: str) -> dict[str, Any]:
+def _task(history: History, edit: JudgedEdit, task: str) -> ShownTask:
     digest = history.surveys.get(edit["round"], {}).get("digests", {}).get(task, {})
     return {"task": task, "steps": list(digest.get("evidence", ())), "history": list(digest.get("history", ()))}
 
@@ -113,7 +143,7 @@ def _words(spec: HarnessSpec | None, patch: Sequence[Mapping[str, Any]]) -> list
     ]
 
 
-def card_markdown(card: Mapping[str, Any]) -> str:
+def card_markdown(card: Card) -> str:
     """Write what is known of a candidate as Markdown that fits a screen."""
     manifest = card["manifest"]
     lines = [
@@ -145,7 +175,7 @@ def card_markdown(card: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def round_markdown(found: Mapping[str, Any]) -> str:
+def round_markdown(found: ExplainedRound) -> str:
     """Write what is known of a round as Markdown that fits a screen or two."""
     landscape = found["landscape"]
     lines = [f"# Round {found['round']}", "", f"Harness {found['behaviour_hash'][:12]}.", *round_lines(found), ""]
@@ -157,7 +187,7 @@ def round_markdown(found: Mapping[str, Any]) -> str:
         lines += [f"- Solved on training, by type: {kinds}", f"- Dimensions that no edit had touched: {few(landscape['untried'], 9)}", ""]
     for category in found["failures"]:
         digests = [digest for digest in found["digests"].values() if digest["category"] == category]
-        shown = _with_steps([{"task": digest["task_id"], "steps": digest["evidence"]} for digest in digests])
+        shown = _with_steps([{"task": digest["task_id"], "steps": digest["evidence"], "history": []} for digest in digests])
         part = f"; what failed: {PART[category]}" if category in PART else ""
         meaning = CATEGORIES.get(category, "a category of an older version") + part
         lines.append(f"- {category.replace('_', ' ')} ({meaning}): {_line(few(shown))}")
@@ -177,7 +207,7 @@ def few(names: Sequence[str], most: int = 4) -> str:
     return f"{len(names)}: {', '.join(names[:most])}{rest}" if names else "none"
 
 
-def _evidence(card: Mapping[str, Any]) -> list[str]:
+def _evidence(card: Card) -> list[str]:
     if not card["shown"]:
         return ["Evidence: none; it claims nothing."]
     lines = ["| evidence | what it means | training tasks, and the steps that show it |", "|---|---|---|"]
@@ -191,7 +221,7 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _with_steps(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+def _with_steps(tasks: Sequence[ShownTask]) -> list[str]:
     """Return the names of tasks, cut where they are long, each with the steps that show the failure, where they are known."""
     found = []
     for item in tasks:
@@ -213,21 +243,21 @@ def _asked_again(critique: Mapping[str, Any]) -> str:
     return ", second answer" if critique["revision"] else ""
 
 
-def _activations(card: Mapping[str, Any]) -> str:
+def _activations(card: Card) -> str:
     return "" if card["activations"] is None or not card["compared"] else f", at work {card['activations']} times on the validation tasks"
 
 
-def _validation(card: Mapping[str, Any]) -> str:
+def _validation(card: Card) -> str:
     if not card["compared"]:
         return f"{card['wins']} won, {card['losses']} lost" if card["wins"] or card["losses"] else "not played"
     spared = f", {card['of'] - card['compared']} spared" if card["compared"] < card["of"] else ""
     return f"{card['compared']} tasks played{spared}; won {few(_names(card['gained']))}; lost {few(_names(card['lost']))}"
 
 
-def _training(card: Mapping[str, Any]) -> str:
+def _training(card: Card) -> str:
     if card["unlocked"] is None:
         return "not played with this edit"
     return (
         f"{len(card['unlocked'])} of {len(card['predicted'])} predicted tasks solved, "
-        f"{len(card['broken'])} of {len(card['at_risk'])} at risk lost"
+        f"{len(card['broken'] or ())} of {len(card['at_risk'])} at risk lost"
     )

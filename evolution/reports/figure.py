@@ -12,7 +12,7 @@ import math
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,6 +24,7 @@ from matplotlib.ticker import MaxNLocator
 
 from homebody.envs.file import replacing
 from homebody.evolution.evidence.digest import CATEGORIES
+from homebody.evolution.stored import RunFigures, StoredResult, StoredRound
 
 # Okabe and Ito's colours, which people with any kind of colour vision tell apart; all but the grid stand out from white by 3 to 1
 # or have a line of ink around them.
@@ -48,7 +49,7 @@ Picture: TypeAlias = Figure
 """A drawn figure, for modules that must not import matplotlib."""
 
 
-def draw_run(run: Mapping[str, Any], path: str | Path) -> None:
+def draw_run(run: RunFigures, path: str | Path) -> None:
     """Draw the chart of a run, rounds beside results, from what `summary.read_run` returns; PNG or SVG by the path's ending."""
     splits = list(run["table"].items())
     figure = Figure(figsize=(11, max([4.6, *(1.2 + 0.44 * len(rows) for _, rows in splits[-1:])])), layout="constrained")
@@ -64,7 +65,7 @@ def draw_run(run: Mapping[str, Any], path: str | Path) -> None:
     save(figure, path)
 
 
-def figures(run: Mapping[str, Any]) -> dict[str, Figure]:
+def figures(run: RunFigures) -> dict[str, Figure]:
     """Draw each figure for which the run has data: `rounds`, `held-out`, `failures`, `operators`."""
     drawn: dict[str, Figure] = {}
 
@@ -129,17 +130,18 @@ def plain_text() -> AbstractContextManager[None]:
     return rc_context({"text.parse_math": False})
 
 
-def _rounds(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
+def _rounds(axes: Axes, rounds: Sequence[StoredRound]) -> None:
     title(axes, "Evolution: success by round")
     numbers = [item["round"] for item in rounds]
-    for split, colour, marker, shift in (("train", VERMILION, "s", -0.04), ("validation", BLUE, "o", 0.04)):
-        values = [math.nan if item[split]["success"] is None else 100 * item[split]["success"] for item in rounds]
+    train, validation = [item["train"] for item in rounds], [item["validation"] for item in rounds]
+    for split, found, colour, marker, shift in (("train", train, VERMILION, "s", -0.04), ("validation", validation, BLUE, "o", 0.04)):
+        values = [math.nan if item["success"] is None else 100 * item["success"] for item in found]
         places = [number + shift for number in numbers]
-        sizes = sorted({item[split]["n"] for item in rounds})
+        sizes = sorted({item["n"] for item in found})
         label = f"{split} (n = {' to '.join(map(str, sizes[:: len(sizes) - 1 or 1]))})" if rounds else split
         axes.plot(places, values, color=colour, marker=marker, label=label)
-        for place, item in zip(places, rounds, strict=True):
-            if ends := item[split]["ci95"]:
+        for place, item in zip(places, found, strict=True):
+            if ends := item["ci95"]:
                 axes.plot([place, place], [100 * value for value in ends], color=colour, linewidth=1.0, zorder=1)
     if any("twins" in item for item in rounds):
         twins = [item["twins"][item["best_twin"]] if "twins" in item else None for item in rounds]
@@ -163,7 +165,7 @@ def _rounds(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
         axes.legend(frameon=False, fontsize=9, loc="best", labelcolor=INK)
 
 
-def _worths(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
+def _worths(axes: Axes, rounds: Sequence[StoredRound]) -> None:
     """Write what the model is worth in each round beside its mark on validation tasks, in points."""
     for item in rounds:
         if (value := item.get("model_value")) and (success := item["validation"]["success"]) is not None:
@@ -173,7 +175,7 @@ def _worths(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
     axes.plot([], [], " ", label="number: model_value, points")
 
 
-def _bars(axes: Axes, split: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def _bars(axes: Axes, split: str, rows: Sequence[StoredResult]) -> None:
     bars = [row for row in rows if row["row"] != "gain"]
     gain = next((row for row in rows if row["row"] == "gain"), None)
     told = textwrap.wrap(gain["headline"], 54) + textwrap.wrap(gain["sentence"], 54) if gain else []
@@ -197,7 +199,7 @@ def _bars(axes: Axes, split: str, rows: Sequence[Mapping[str, Any]]) -> None:
     plain(axes, "x")
 
 
-def _failures(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
+def _failures(axes: Axes, rounds: Sequence[StoredRound]) -> None:
     title(axes, "Failures on training tasks, by round")
     numbers = [item["round"] for item in rounds]
     base = [0] * len(rounds)
@@ -226,7 +228,7 @@ def _failures(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
     axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5), labelcolor=INK)
 
 
-def _operators(axes: Axes, rounds: Sequence[Mapping[str, Any]]) -> None:
+def _operators(axes: Axes, rounds: Sequence[StoredRound]) -> None:
     title(axes, "Edit operators: how often tried, and their outcomes")
     counts: dict[str, Counter[str]] = {}
     for item in rounds:

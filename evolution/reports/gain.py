@@ -6,17 +6,15 @@ no gain. Reads results as `homebody.evolution.controls.evaluation.evaluate` retu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from homebody.evolution.reports.worth import NOT_PLAYED, as_much, gained, percent, undecided, value
+from homebody.evolution.stored import StoredResult
 
 NO_GAIN = "no gain of the model's"
 MOST_UNREADABLE = 0.05
 """Share of a seed's first free replies that may be unreadable."""
 
 
-def null_gain(seed: Mapping[str, Any], final: Mapping[str, Any]) -> str:
+def null_gain(seed: StoredResult, final: StoredResult) -> str:
     """Return why the gain from a seed to an evolved harness is null, in a clause; empty where it is a gain of the model's."""
     unreadable = seed.get("unreadable")
     if unreadable is not None and unreadable > MOST_UNREADABLE:
@@ -33,7 +31,7 @@ def null_gain(seed: Mapping[str, Any], final: Mapping[str, Any]) -> str:
     return f"{undecided(final) or f'without the model the harness solves {as_much(worth)}'}, {value(final)}"
 
 
-def describe_gain(seed: Mapping[str, Any], final: Mapping[str, Any], figures: str) -> str:
+def describe_gain(seed: StoredResult, final: StoredResult, figures: str) -> str:
     """Return a gain in one sentence without its end: before and after, the best twin, and the figures of the gain or why it is null.
 
     Args:

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from homebody.agents.record import EpisodeRecord
 from homebody.evolution.evidence.digest import digest_episode
 from homebody.evolution.reports.summary import latest, read_run
 from homebody.evolution.store import Store
-
-COUNTS = ("tried", "accepted", "shipped", "predicted", "unlocked")
+from homebody.evolution.stored import Run, StoredEdit, StoredResult
 
 
 @dataclass(frozen=True)
@@ -30,15 +29,95 @@ class Series:
     """Outcome, by task; None where an error ended the episode."""
 
 
+class TaskOutcome(TypedDict):
+    """One episode in a table of tasks."""
+
+    won: bool | None
+    """None: an error ended it."""
+    key: str
+    sentence: str
+    """The outcome in words."""
+
+
+class TaskOutcomes(TypedDict):
+    """A row of such a table: a task."""
+
+    task: str
+    type: str
+    cells: list[TaskOutcome | None]
+    """One a round or evaluation; None where it was not played."""
+
+
+class HeldOut(TypedDict):
+    """The evaluations of a split with one step limit."""
+
+    split: str
+    columns: list[StoredResult]
+    """Harness, policy and success of each."""
+    rows: list[TaskOutcomes]
+
+
+class JudgedEdit(StoredEdit):
+    """A candidate with its outcome."""
+
+    round: int
+    came: str
+    """`shipped`, `accepted, not shipped` or `rejected`."""
+    gained: list[str]
+    """Validation tasks that it won and the harness before lost."""
+    compared: int
+    """Validation tasks on which it was played."""
+    of: int
+    """Validation tasks of its round."""
+    predicted: list[str]
+    """Training tasks, as are the following ones."""
+    stabilize: list[str]
+    at_risk: list[str]
+    unlocked: list[str] | None
+    """Of the predicted ones; None where no next round played them."""
+    broken: list[str] | None
+    """Of those at risk."""
+
+
+class OperatorCounts(TypedDict):
+    """Edits of an operator."""
+
+    operator: str
+    dimensions: list[str]
+    tried: int
+    accepted: int
+    shipped: int
+    predicted: int
+    """Training tasks, over the shipped edits whose next round was played."""
+    unlocked: int
+
+
+class Cost(TypedDict):
+    """What an evolution cost, its evaluations apart."""
+
+    episodes: int
+    """Played."""
+    from_store: int
+    """Asked for again, so not played again."""
+    stopped_early: int
+    """Not played because the candidate could no longer win."""
+    steps: int
+    prompt_tokens: int
+    cached_tokens: int
+    generated_tokens: int
+    model_s: float
+    wall_s: float
+    exploration_steps: int
+
+
 @dataclass(frozen=True)
 class History:
     """A run with all its episodes."""
 
-    run: Mapping[str, Any]
-    """What `summary.read_run` returns."""
+    run: Run
     series: Mapping[str, Series]
     """By name, in the order of play."""
-    evaluations: Sequence[Mapping[str, Any]]
+    evaluations: Sequence[StoredResult]
     """With `won` and `keys`; of several alike one, see `homebody.evolution.reports.summary.latest`."""
     records: Mapping[str, Mapping[str, Any]]
     """Episodes as data, by key."""
@@ -79,7 +158,7 @@ def read_history(run_dir: str | Path) -> History:
         digests, landscapes, critiques = (store.events(kind) for kind in ("digests", "landscape", "critique"))
         documents = store.events("harness")
     series = _series(progress)
-    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    alike: dict[tuple[object, ...], list[StoredResult]] = {}
     for item in evaluations:
         alike.setdefault((item["split"], item["max_steps"], item["behaviour_hash"], item["policy"]), []).append(item)
     limit = run["start"].get("max_steps") if run["start"] else None
@@ -97,29 +176,26 @@ def read_history(run_dir: str | Path) -> History:
     )
 
 
-def outcomes(history: History, part: str) -> list[dict[str, Any]]:
-    """Return the tasks of a part (`training` or `validation`) with their outcome in each round.
-
-    Returns:
-        By task: `task`, `type`, and `cells`, one a round: `won` (None: an error ended it), `key`, `sentence` (the outcome), or None
-        where it was not played.
-    """
+def outcomes(history: History, part: str) -> list[TaskOutcomes]:
+    """Return the tasks of a part (`training` or `validation`) with their outcome in each round."""
     rounds = [item["round"] for item in history.run["rounds"]]
     return _rows(history, [history.training(number) if part == "training" else history.validation(number) for number in rounds])
 
 
-def held_out(history: History) -> list[dict[str, Any]]:
-    """Return the evaluations by split and step limit: `split`, `columns` (harness and policy), and `rows` as `outcomes` has them."""
-    found = []
+def held_out(history: History) -> list[HeldOut]:
+    """Return the evaluations by split and step limit."""
+    found: list[HeldOut] = []
     for split, steps in dict.fromkeys((item["split"], item["max_steps"]) for item in history.evaluations if item.get("keys")):
         here = [item for item in history.evaluations if (item["split"], item["max_steps"]) == (split, steps) and item.get("keys")]
         rows = _rows(history, [evaluation_series(history, item) for item in here])
-        columns = [{"harness": item["harness"], "policy": item["policy"], "success": item["success"], "n": item["n"]} for item in here]
+        columns: list[StoredResult] = [
+            {"harness": item["harness"], "policy": item["policy"], "success": item["success"], "n": item["n"]} for item in here
+        ]
         found.append({"split": f"{split}, {steps} steps", "columns": columns, "rows": rows})
     return found
 
 
-def evaluation_series(history: History, item: Mapping[str, Any]) -> Series:
+def evaluation_series(history: History, item: StoredResult) -> Series:
     """Return the episodes of an evaluation, of each task the first attempt."""
     name = f"{item['split']}, {item['max_steps']} steps: {item['harness']}, {item['policy']}"
     records = [(key, history.records[key]) for key in item.get("keys", ()) if key in history.records]
@@ -127,15 +203,9 @@ def evaluation_series(history: History, item: Mapping[str, Any]) -> Series:
     return Series(name, first, {task: history.records[key]["won"] for task, key in first.items()})
 
 
-def candidates(history: History) -> list[dict[str, Any]]:
-    """Return every candidate with its outcome.
-
-    Returns:
-        The candidate's own fields, and: `round`; `came` (`shipped`, `accepted, not shipped` or `rejected`); `gained` and `lost`
-        (validation tasks that flipped); `compared` and `of`; `predicted`, `stabilize` and `at_risk` (training tasks); and, where the next
-        round played it, `unlocked` of the predicted and `broken` of those at risk, else None.
-    """
-    found = []
+def candidates(history: History) -> list[JudgedEdit]:
+    """Return every candidate with its outcome."""
+    found: list[JudgedEdit] = []
     for item in history.run["rounds"]:
         played = item["validation"]["n"] + item["validation"].get("errors", 0)
         before, after = history.validation(item["round"]).won, history.training(item["round"] + 1).won
@@ -164,20 +234,13 @@ def candidates(history: History) -> list[dict[str, Any]]:
     return found
 
 
-def operators(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Sum candidates up by operator.
-
-    Args:
-        found: as `candidates` returns them.
-
-    Returns:
-        By operator, in order of first use: `operator`, `dimensions`, `tried`, `accepted`, `shipped`, and over the shipped edits whose next
-        round was played `predicted` and `unlocked` (numbers of training tasks).
-    """
-    rows: dict[str, dict[str, Any]] = {}
+def operators(found: Sequence[JudgedEdit]) -> list[OperatorCounts]:
+    """Sum candidates up by operator, in order of first use."""
+    rows: dict[str, OperatorCounts] = {}
     for edit in found:
         operator = edit["manifest"]["operator"]
-        row = rows.setdefault(operator, {"operator": operator, "dimensions": [], **dict.fromkeys(COUNTS, 0)})
+        new = OperatorCounts(operator=operator, dimensions=[], tried=0, accepted=0, shipped=0, predicted=0, unlocked=0)
+        row = rows.setdefault(operator, new)
         row["dimensions"] = sorted({*row["dimensions"], edit["dimension"]})
         row["tried"] += 1
         row["accepted"] += edit["verdict"] == "accepted"
@@ -188,13 +251,8 @@ def operators(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
-def cost(history: History) -> dict[str, Any]:
-    """Return what the evolution cost, its evaluations apart.
-
-    Returns:
-        `episodes` (played), `from_store` (asked for again, so not played again), `stopped_early` (not played because the candidate could no
-        longer win), `steps`, `prompt_tokens`, `cached_tokens`, `generated_tokens`, `model_s`, `wall_s`, `exploration_steps`.
-    """
+def cost(history: History) -> Cost:
+    """Return what the evolution cost."""
     keys = [key for series in history.series.values() for key in series.keys.values()]
     records = [history.records[key] for key in dict.fromkeys(keys) if key in history.records]
     stopped = [edit for edit in candidates(history) if edit["compared"] and edit["verdict"] == "rejected"]
@@ -204,7 +262,9 @@ def cost(history: History) -> dict[str, Any]:
         "from_store": len(keys) - len(set(keys)),
         "stopped_early": sum(edit["of"] - edit["compared"] for edit in stopped),
         "steps": sum(record["steps"] for record in records),
-        **{name: int(_usage(records, name)) for name in ("prompt_tokens", "cached_tokens", "generated_tokens")},
+        "prompt_tokens": int(_usage(records, "prompt_tokens")),
+        "cached_tokens": int(_usage(records, "cached_tokens")),
+        "generated_tokens": int(_usage(records, "generated_tokens")),
         "model_s": _usage(records, "seconds"),
         "wall_s": history.seconds,
         "exploration_steps": statistics["steps"] if statistics else 0,
@@ -251,11 +311,11 @@ def _critiques(events: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, 
     return found
 
 
-def _rows(history: History, columns: Sequence[Series]) -> list[dict[str, Any]]:
+def _rows(history: History, columns: Sequence[Series]) -> list[TaskOutcomes]:
     tasks = dict.fromkeys(task for series in columns for task in series.keys)
-    rows = []
+    rows: list[TaskOutcomes] = []
     for task in tasks:
-        cells: list[dict[str, Any] | None] = []
+        cells: list[TaskOutcome | None] = []
         kind = ""
         for series in columns:
             key = series.keys.get(task)

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from homebody.evolution.config import RoundCost
 from homebody.evolution.gate.stats import success_rate
 from homebody.evolution.reports import worth
 from homebody.evolution.store import Store, reads_run
+from homebody.evolution.stored import StoredRound
 
 PARTS = ("train", "validation")
 RECENT = 50
@@ -69,7 +70,7 @@ class Live:
                 self._won.setdefault(data["what"], {}).update({task: won for task, (_, won) in data["episodes"].items()})
                 self._count(data["who"], data["part"])
             case "worth":
-                self.rounds[data["round"]]["worth"] = _worth(data)
+                self.rounds[data["round"]]["worth"] = _worth(cast(StoredRound, data))
             case "verdict":
                 self.candidates[data["id"]] |= {"verdict": "accepted" if data["accepted"] else "rejected", "reason": data["reason"]}
             case "ship":
@@ -190,7 +191,7 @@ class Live:
         return self.start.get("isolation") == "variants" and name.endswith("v") and name[:-1] in self.candidates
 
 
-def _worth(report: Mapping[str, Any]) -> dict[str, str] | None:
+def _worth(report: StoredRound) -> dict[str, str] | None:
     """Return what is shown of a model on validation: its share, its best twin, and what it is worth; None without a model."""
     if "twins" not in report:
         return None

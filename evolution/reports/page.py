@@ -24,6 +24,7 @@ from homebody.evolution.reports.summary import EVOLVED, SEED, ended, grades, int
 from homebody.evolution.reports.transcript import by_worth, groups, transcript
 from homebody.evolution.reports.worth import SHARE_HEADS, beside, best_twin, choice, gains, percent, share_cells, value
 from homebody.evolution.store import reads_run
+from homebody.evolution.stored import StoredEnd
 
 TRANSCRIPT_BYTES = 2_000_000
 """Room for transcripts on a page; what does not fit is counted there."""
@@ -65,8 +66,8 @@ def build_page(run_dir: str | Path, transcript_bytes: int = TRANSCRIPT_BYTES) ->
         meanings=CATEGORIES,
         part_of=PART,
         decided=_decided(history),
-        objective=objective(history.run["end"] or history.run["start"] or {}),
-        choice=choice(history.run["end"] or {}),
+        objective=objective(history.run["end"] or history.run["start"] or StoredEnd()),
+        choice=choice(history.run["end"] or StoredEnd()),
         operators=operators(found),
         candidates=found,
         parts={part: outcomes(history, part) for part in ("training", "validation")},

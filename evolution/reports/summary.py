@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from homebody.agents.policy import MODEL_FREE, TWINS
 from homebody.evolution.reports import worth
@@ -12,6 +12,7 @@ from homebody.evolution.reports.attribution import compare_rows
 from homebody.evolution.reports.gain import NO_GAIN, null_gain
 from homebody.evolution.reports.worth import percent
 from homebody.evolution.store import Store, reads_run
+from homebody.evolution.stored import Exploration, Run, StoredEnd, StoredResult, StoredRound, StoredStart, StoredSuccess
 
 SEED, EVOLVED = "seed harness", "evolved harness"
 ROWS = (
@@ -36,7 +37,7 @@ ENDINGS = {
 
 
 @reads_run
-def read_run(run_dir: str | Path) -> dict[str, Any]:
+def read_run(run_dir: str | Path) -> Run:
     """Read a run.
 
     Returns:
@@ -63,21 +64,21 @@ def read_run(run_dir: str | Path) -> dict[str, Any]:
             "failed": None if end else (store.events("failed") or [{"message": None}])[-1]["message"],
             "noise": noise,
             "hit_rates": landscape.get("hit_rates", {}),
-            "evaluations": [{key: value for key, value in item.items() if key not in ("won", "keys")} for item in evaluations],
+            "evaluations": [
+                cast(StoredResult, {key: value for key, value in item.items() if key not in ("won", "keys")}) for item in evaluations
+            ],
             "table": table(start, end, evaluations),
         }
 
 
-def table(
-    start: Mapping[str, Any] | None, end: Mapping[str, Any] | None, evaluations: list[dict[str, Any]]
-) -> dict[str, list[dict[str, Any]]]:
+def table(start: StoredStart | None, end: StoredEnd | None, evaluations: Sequence[StoredResult]) -> dict[str, list[StoredResult]]:
     """Line up the evaluations of the seed and the final harness with the controls, by split and step limit."""
-    result: dict[str, list[dict[str, Any]]] = {}
+    result: dict[str, list[StoredResult]] = {}
     if not start or not end:
         return result
     for split in dict.fromkeys(f"{item['split']}, {item['max_steps']} steps" for item in evaluations):
         here = [item for item in evaluations if f"{item['split']}, {item['max_steps']} steps" == split]
-        rows: list[dict[str, Any]] = []
+        rows: list[StoredResult] = []
         for label, harness, policy in ROWS:
             if policy == start["model"]:  # a run of a twin is no twin of itself
                 continue
@@ -85,12 +86,12 @@ def table(
             found = [item for item in here if item["policy"] == wanted and harness in (None, _which(item, end))]
             if found:
                 shown = latest(found)
-                rows.append({"row": label, **{key: shown[key] for key in (*_SHOWN, *GRADES) if key in shown}})
+                rows.append(cast(StoredResult, {"row": label, **{key: value for key, value in shown.items() if key in _KEPT}}))
         result[split] = rows + _gains(rows, here, end, start["model"])
     return result
 
 
-def latest(alike: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def latest(alike: Sequence[StoredResult]) -> StoredResult:
     """Return the latest of several evaluations of one harness and policy; of those of its tasks one with twins comes first."""
     tasks = set(alike[-1]["won"])
     return ([item for item in alike if "twins" in item and set(item["won"]) == tasks] or alike)[-1]
@@ -103,14 +104,15 @@ _SHOWN = (
 )  # fmt: skip
 GRADES = ("reward_mean", "success_strict", "ci95_strict")
 """Figures that an evaluation has where the environment tells an exact success."""
+_KEPT = frozenset((*_SHOWN, *GRADES))
 
 
-def _which(item: Mapping[str, Any], end: Mapping[str, Any]) -> str | None:
+def _which(item: StoredResult, end: StoredEnd) -> str | None:
     return next((key for key in ("final_hash", "seed_hash") if item["behaviour_hash"] == end[key]), "")
 
 
-def _gains(rows: list[dict[str, Any]], here: list[dict[str, Any]], end: Mapping[str, Any], model: str) -> list[dict[str, Any]]:
-    """Return the gain row: points and share of the headroom closed, tasks paired, and how it is `told`."""
+def _gains(rows: list[StoredResult], here: list[StoredResult], end: StoredEnd, model: str) -> list[StoredResult]:
+    """Return the gain row: points and share of the headroom closed, tasks paired, and the sentence that says so."""
     seed = [item for item in here if item["policy"] == model and item["behaviour_hash"] == end["seed_hash"]]
     final = [item for item in here if item["policy"] == model and item["behaviour_hash"] == end["final_hash"]]
     if not seed or not final or end["seed_hash"] == end["final_hash"]:
@@ -122,12 +124,20 @@ def _gains(rows: list[dict[str, Any]], here: list[dict[str, Any]], end: Mapping[
     low, high = gain.ci95
     closed = f", {percent(gain.headroom_closed)} of the headroom" if gain.headroom_closed is not None else ""
     figures = f"{100 * gain.points:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}){closed}"
-    told = {"headline": worth.gained(seed[-1], final[-1]), "sentence": f"{NO_GAIN}: {why}" if why else figures}
-    shown = {"n": gain.n, "ci95": list(gain.ci95), "headroom_closed": gain.headroom_closed}
-    return [{"row": "gain", "gain": gain.points, **shown, **told}]
+    return [
+        {
+            "row": "gain",
+            "gain": gain.points,
+            "n": gain.n,
+            "ci95": list(gain.ci95),
+            "headroom_closed": gain.headroom_closed,
+            "headline": worth.gained(seed[-1], final[-1]),
+            "sentence": f"{NO_GAIN}: {why}" if why else figures,
+        }
+    ]
 
 
-def markdown(run: Mapping[str, Any]) -> str:
+def markdown(run: Run) -> str:
     """Write a run as Markdown."""
     lines = ["# " + (f"{run['start']['env_id']}, {run['start']['model']}" if run["start"] else "Evaluations"), ""]
     if run["statistics"]:
@@ -136,12 +146,12 @@ def markdown(run: Mapping[str, Any]) -> str:
             f"Exploration: {lesson['steps']} environment steps on {lesson['tasks']} training tasks, {lesson['plans']} goal templates.",
             "",
         ]
-    if run.get("failed"):
+    if run["failed"]:
         lines += [f"The run was stopped: {cell(run['failed'])}.", ""]
     elif not run["start"] and not run["evaluations"]:
         lines += ["Nothing has come to its end here yet. The same command goes on where it stopped.", ""]
-    for item in run["rounds"]:
-        lines += [f"## Round {item['round']}", "", *round_lines(item), ""]
+    for report in run["rounds"]:
+        lines += [f"## Round {report['round']}", "", *round_lines(report), ""]
     lines += _account(run)
     for split, rows in run["table"].items():
         lines += [
@@ -161,7 +171,7 @@ def markdown(run: Mapping[str, Any]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def plays_twins(item: Mapping[str, Any]) -> str:
+def plays_twins(item: StoredResult) -> str:
     """Return what plays the twins of a result, where they were not played.
 
     Args:
@@ -170,13 +180,13 @@ def plays_twins(item: Mapping[str, Any]) -> str:
     return "homebody controls plays them" if "row" in item else "homebody evaluate --twins plays them"
 
 
-def beside(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+def beside(rows: Sequence[StoredResult]) -> list[tuple[str, str]]:
     """Return what the rows of a split say of the model beside its twins, with the row that says it."""
     found = [(row, line) for row in rows if row["row"] in (SEED, EVOLVED) for line in worth.beside(row, plays_twins(row))]
     return [(str(row["row"]).capitalize(), line) for row, line in found]
 
 
-def round_lines(item: Mapping[str, Any]) -> list[str]:
+def round_lines(item: StoredRound) -> list[str]:
     """Write the report of a round as lines of Markdown, without a heading."""
     train, validation = item["train"], item["validation"]
     failures = ", ".join(f"{category} {number}" for category, number in item["failures"].items())
@@ -199,12 +209,12 @@ def round_lines(item: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _beside(report: Mapping[str, Any]) -> list[str]:
+def _beside(report: StoredRound) -> list[str]:
     """Return what a round's report says of the model beside its twins; nothing without a model."""
     return worth.beside(worth.of_round(report)) if "twins" in report else []
 
 
-def _of(item: Mapping[str, Any]) -> str:
+def _of(item: StoredSuccess) -> str:
     errors = item.get("errors", 0)
     return f"{percent(item['success'])} of {item['n']}" + (f" and {errors} error{'' if errors == 1 else 's'}" if errors else "")
 
@@ -214,9 +224,9 @@ def ended(stopped: str) -> str:
     return f"it ended because {ENDINGS[stopped]}" if stopped in ENDINGS else f"it ended by {stopped}"
 
 
-def _account(run: Mapping[str, Any]) -> list[str]:
+def _account(run: Run) -> list[str]:
     """Write what the run cost and saved, how its gate was set, and which operators kept what they promised; each where it is known."""
-    end, noise, said = run["end"] or {}, run.get("noise"), []
+    end, noise, said = run["end"] or StoredEnd(), run["noise"], []
     if noise:
         said.append(
             f"Noise: of {noise['n']} validation tasks played twice with the same harness, {noise['flips']} changed their outcome; "
@@ -235,47 +245,47 @@ def _account(run: Mapping[str, Any]) -> list[str]:
         parts = ", ".join(f"{number} {how.replace('_', ' ')}" for how, number in saved.items() if how not in ("everything", "played"))
         said.append(f"Saved: {saved['played']} episodes played of {saved['everything']} that playing everything anew takes ({parts}).")
     lines = ["## Gate and cost", "", *(f"- {line}" for line in said), ""] if said else []
-    if run.get("hit_rates"):
+    if run["hit_rates"]:
         lines += ["| operator | predicted training tasks solved |", "|---|---|"]
         rates = run["hit_rates"].items()
         lines += [f"| {cell(operator)} | {rate['flipped']} of {rate['predicted']} |" for operator, rate in rates] + [""]
     return lines
 
 
-def objective(end: Mapping[str, Any]) -> str:
+def objective(end: StoredStart | StoredEnd) -> str:
     """Say what a run was for; nothing where it does not say."""
     name = end.get("objective")
     return f"Objective {name}: {worth.OBJECTIVES[name]}." if name else ""
 
 
-def ended_by_errors(end: Mapping[str, Any]) -> str:
+def ended_by_errors(end: StoredEnd) -> str:
     """Say how many episodes of a run errors ended; nothing where there is none."""
     return f" ({end['errors']} ended by errors)" if end.get("errors") else ""
 
 
-def _row(row: Mapping[str, Any]) -> str:
+def _row(row: StoredResult) -> str:
     if row["row"] == "gain":
         return f"| **gain** | {row['n']} | {row['headline']}: **{cell(row['sentence'])}** |{' |' * 6}"
     cells = (graded(row), *worth.share_cells(row), steps(row), row["prompt_tokens"], row["generated_tokens"])
     return f"| {row['row']} | {row['n']} | {' | '.join(map(str, cells))} |"
 
 
-def interval(item: Mapping[str, Any]) -> str:
+def interval(item: StoredSuccess) -> str:
     """Return success with its 95% interval, and the number of errors where there are some: they are no defeats."""
     errors = item.get("errors", 0)
     counted = f", {errors} error{'' if errors == 1 else 's'}" if errors else ""
-    if item["success"] is None:
+    if item["success"] is None or item["ci95"] is None:
         return "no episode was played" + counted
     low, high = item["ci95"]
     return f"{percent(item['success'])} ({100 * low:.1f} to {100 * high:.1f})" + counted
 
 
-def graded(item: Mapping[str, Any]) -> str:
+def graded(item: StoredResult) -> str:
     """Return success with its 95% interval and the errors, and where there are some mean reward and exact success."""
     return interval(item) + grades(item)
 
 
-def grades(item: Mapping[str, Any]) -> str:
+def grades(item: StoredResult) -> str:
     """Return mean reward and exact success, to stand after the success; nothing where an evaluation has none."""
     if "success_strict" not in item:
         return ""
@@ -289,12 +299,12 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def steps(item: Mapping[str, Any]) -> str:
+def steps(item: StoredResult) -> str:
     """Return the mean number of steps of a task; a dash where no episode was played."""
     return "-" if item["steps_mean"] is None else f"{item['steps_mean']:.1f}"
 
 
-def _outline(statistics: Mapping[str, Any] | None) -> dict[str, int] | None:
+def _outline(statistics: Mapping[str, Any] | None) -> Exploration | None:
     if statistics is None:
         return None
     return {

@@ -5,15 +5,15 @@ Reads results as `homebody.evolution.controls.evaluation.evaluate` returns them,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
 from homebody.agents.policy import MODEL_FREE
+from homebody.evolution.stored import StoredEdit, StoredEnd, StoredResult, StoredRound, StoredWorth
 
 NOT_PLAYED = "twins not played"
 
 
-def headline(item: Mapping[str, Any], how: str = "") -> str:
+def headline(item: StoredResult, how: str = "") -> str:
     """Return a model's success beside the best twin's, with what the model is worth; empty without a model.
 
     Args:
@@ -28,7 +28,7 @@ def headline(item: Mapping[str, Any], how: str = "") -> str:
     return f"{said}{best_twin(item)}: {value(item)}"
 
 
-def beside(item: Mapping[str, Any], how: str = "") -> list[str]:
+def beside(item: StoredResult, how: str = "") -> list[str]:
     """Return what there is to say of a model beside its twins, one sentence a line; nothing without a model.
 
     Args:
@@ -40,7 +40,7 @@ def beside(item: Mapping[str, Any], how: str = "") -> list[str]:
     return [line for line in (headline(item, how), verdict(item), decided) if line]
 
 
-def twins(item: Mapping[str, Any]) -> str:
+def twins(item: StoredResult) -> str:
     """Return the success of each twin, and how long they took; empty where they were not played."""
     if "twins" not in item:
         return ""
@@ -48,9 +48,9 @@ def twins(item: Mapping[str, Any]) -> str:
     return f"Twins: {found}; played in {item['twins_s']:.1f} s of {item['wall_s']:.1f} s."
 
 
-def of_round(report: Mapping[str, Any], policy: str = "the model") -> dict[str, Any]:
+def of_round(report: StoredRound, policy: str = "the model") -> StoredResult:
     """Return what a round's report says of its validation, as a result; also of the `final` of an evolution."""
-    return {**report, **report["validation"], "policy": policy}
+    return cast(StoredResult, {**report, **report["validation"], "policy": policy})
 
 
 OBJECTIVES = {
@@ -60,7 +60,7 @@ OBJECTIVES = {
 """What a run was for, as its result says it (`objective`) and as people read it."""
 
 
-def choice(end: Mapping[str, Any]) -> str:
+def choice(end: StoredEnd) -> str:
     """Return how the final harness was chosen, in a sentence.
 
     Args:
@@ -81,18 +81,19 @@ def choice(end: Mapping[str, Any]) -> str:
     return f"The final harness is that of {shipped[kept - 1]}: of the {len(shipped) - kept} shipped after it, none has {confident}."
 
 
-def gains(edit: Mapping[str, Any]) -> str:
+def gains(edit: StoredEdit) -> str:
     """Return what an edit gained on validation tasks with the model, and what its best twin gained without, in points.
 
     Of an edit that was not played to the end what is known of it; an empty text where nothing is.
     """
-    known = [("with the model", edit.get("gain")), ("best twin", edit.get("twin_gain"))]
-    if edit.get("twin_gain") is None:
-        return "" if edit.get("gain") is None else _points(edit["gain"])
+    gain, twin_gain = edit.get("gain"), edit.get("twin_gain")
+    if twin_gain is None:
+        return "" if gain is None else _points(gain)
+    known = (("with the model", gain), ("best twin", twin_gain))
     return ", ".join(f"{name} {_points(gain) if gain is not None else 'not known'}" for name, gain in known)
 
 
-def gained(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+def gained(before: StoredResult, after: StoredResult) -> str:
     """Return the headline of a gain: success before and after, beside the best twin of what came out."""
     said = f"{percent(before['success'])} to {percent(after['success'])}"
     if after["policy"] in MODEL_FREE:
@@ -100,12 +101,12 @@ def gained(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     return f"{said}, {best_twin(after) if 'twins' in after else NOT_PLAYED}"
 
 
-def best_twin(item: Mapping[str, Any]) -> str:
+def best_twin(item: StoredResult) -> str:
     """Return the best twin with its success."""
     return f"best twin {item['best_twin']} {percent(item['twins'][item['best_twin']])}"
 
 
-def value(item: Mapping[str, Any]) -> str:
+def value(item: StoredResult) -> str:
     """Return what a model is worth in points, with the 95% interval; or why that cannot be said."""
     worth = item["model_value"]
     if worth is None:
@@ -114,7 +115,7 @@ def value(item: Mapping[str, Any]) -> str:
     return f"model_value {_points(worth['points'])} ({_points(low)} to {_points(high)})"
 
 
-def verdict(item: Mapping[str, Any]) -> str:
+def verdict(item: StoredResult) -> str:
     """Return a sentence where the model is worth nothing, or nothing that these tasks can tell; else an empty text.
 
     Wins that are not counted are said in any case.
@@ -127,19 +128,19 @@ def verdict(item: Mapping[str, Any]) -> str:
     return f"The model adds nothing: {left_out or f'without it, the harness solves {as_much(worth)}'}."
 
 
-def as_much(worth: Mapping[str, Any]) -> str:
+def as_much(worth: StoredWorth) -> str:
     """Return how much a harness solves without a model that is worth nothing."""
     return "as much" if worth["points"] == 0 else "more"
 
 
-def undecided(item: Mapping[str, Any]) -> str:
+def undecided(item: StoredResult) -> str:
     """Return in a clause how many wins are not counted in what a model is worth; empty where none is left out."""
     wins = (item.get("model_value") or {}).get("undecided", 0)
     said = "1 win in which the model decided no step is" if wins == 1 else f"{wins} wins in which the model decided no step are"
     return f"{said} not counted" if wins else ""
 
 
-def shares(item: Mapping[str, Any]) -> str:
+def shares(item: StoredResult) -> str:
     """Return how much the model decided and how readable it was; empty without a model, and for results that do not say."""
     if item.get("model_share") is None:
         return ""
@@ -149,15 +150,15 @@ def shares(item: Mapping[str, Any]) -> str:
     return ", ".join([*said, f"errors {item['errors']}"])
 
 
-def share_cells(item: Mapping[str, Any]) -> list[str]:
+def share_cells(item: StoredResult) -> list[str]:
     """Return the cells of `SHARE_HEADS` in a row of a table; a dash where there is nothing to share."""
-    return [percent(item.get(name)) for name in ("model_share", "unreadable", "cut")]
+    return [percent(item.get("model_share")), percent(item.get("unreadable")), percent(item.get("cut"))]
 
 
 SHARE_HEADS = ("model share", "unreadable", "cut")
 
 
-def decided_by(item: Mapping[str, Any]) -> str:
+def decided_by(item: StoredResult) -> str:
     """Return the steps by who decided them, those that nobody did left out."""
     return ", ".join(f"{name} {steps}" for name, steps in item["decided_by"].items() if steps)
 

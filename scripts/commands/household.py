@@ -119,7 +119,7 @@ def household_readings(
     with console.progress("reading") as advance:
         result = read_goals(rollout, split, n, lambda done, total, how: advance(done, total, f"last {how}"))
     with json_written(json_path, result):
-        share = interval({**result, "success": result["right"]})
+        share = interval({"n": result["n"], "success": result["right"], "ci95": result["ci95"]})
         click.echo(f"{result['policy']}, {result['env']} {split}: {share} of {result['n']} goals read right")
         for name, row in result["by_type"].items():
             click.echo(f"  {name:32} {100 * row['right']:5.1f}% of {row['n']}")

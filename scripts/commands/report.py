@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from homebody.scripts.console import Console, check_target, write_json
 from homebody.scripts.options import PATH, json_out
+
+if TYPE_CHECKING:
+    from homebody.evolution.reports.explain import Card, ExplainedRound
+    from homebody.evolution.stored import Run
 
 DEFAULT_PORT = 8350
 
@@ -95,7 +99,7 @@ def report(
     console.line(f"\nHTML page: {page}")
 
 
-def _draw(run: dict[str, Any], png: str | None, folder: str | None) -> None:
+def _draw(run: Run, png: str | None, folder: str | None) -> None:
     from homebody.evolution.reports.figure import draw_run, figures, save
 
     if png is not None:
@@ -110,6 +114,10 @@ def _explain(run_dir: str, number: int, candidate: str | None, json_path: str | 
     from homebody.evolution.reports.explain import card_markdown, explain, round_markdown
 
     check_target(json_path)
-    found = explain(run_dir, number, candidate)
-    Console().markdown(round_markdown(found) if candidate is None else card_markdown(found))
+    found: ExplainedRound | Card
+    if candidate is None:
+        text = round_markdown(found := explain(run_dir, number))
+    else:
+        text = card_markdown(found := explain(run_dir, number, candidate))
+    Console().markdown(text)
     write_json(json_path, found)

@@ -16,6 +16,7 @@ from homebody.evolution.store import RunError, Store
 
 START = {"env_id": "Quarry-v0", "model": "m"}
 END = {"seed_hash": "s", "final_hash": "f"}
+EMPTY = {"statistics": None, "rounds": [], "failed": None, "noise": None, "hit_rates": {}}
 
 
 def evaluation(behaviour: str, policy: str, won: str, split: str = "test", max_steps: int = 15) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def test_reward_and_exact_success_stand_beside_the_success_where_there_are_any()
     shown = rows(table(START, END, evaluations))
     assert {key: shown["evolved harness"][key] for key in grades} == grades
     assert not grades.keys() & shown["seed harness"].keys()
-    run = {"start": {"env_id": "e", "model": "m"}, "statistics": None, "rounds": [], "end": END, "evaluations": evaluations}
+    run = {**EMPTY, "start": {"env_id": "e", "model": "m"}, "end": END, "evaluations": evaluations}
     text = markdown({**run, "table": table(START, END, evaluations)})
     assert "| 50.0% (25.0 to 75.0); mean reward 0.625, exact 25.0% (4.6 to 69.9) |" in text
     assert text.count("mean reward") == 1
@@ -100,7 +101,7 @@ def test_a_gain_of_a_model_stands_beside_its_best_twin_or_says_why_it_is_none() 
 
 def test_the_markdown_says_what_the_model_is_worth() -> None:
     evaluations = [evaluation("s", "m", "+---"), {**evaluation("f", "m", "+++-"), **TWINS, "model_value": VALUE}]
-    run = {"start": START, "statistics": None, "rounds": [], "end": END, "evaluations": evaluations}
+    run = {**EMPTY, "start": START, "end": END, "evaluations": evaluations}
     lines = markdown({**run, "table": table(START, END, evaluations)}).splitlines()
     assert "Seed harness: m 25.0%, twins not played: homebody controls plays them" in lines
     assert "Evolved harness: m 75.0%, best twin echo 25.0%: model_value +50.0 (+25.0 to +75.0)" in lines
@@ -221,8 +222,8 @@ def test_an_evaluation_without_twins_hides_none_with_twins() -> None:
 def test_a_reason_cannot_break_the_table(baseline: Any) -> None:
     item = baseline.result["rounds"][0]
     edit = {**item["candidates"][0], "reason": "build: 'a|b'\nis odd"}
-    run = {"start": None, "statistics": None, "end": None, "rounds": [{**item, "candidates": [edit]}], "table": {}, "evaluations": []}
-    text = markdown({**run, "hit_rates": {}})
+    run = {**EMPTY, "start": None, "end": None, "rounds": [{**item, "candidates": [edit]}], "table": {}, "evaluations": []}
+    text = markdown(run)
     (line,) = [line for line in text.splitlines() if "is odd" in line]
     assert line.endswith("| build: 'a\\|b' is odd |")
 
@@ -231,8 +232,8 @@ def test_no_name_can_break_the_table(baseline: Any) -> None:
     item = baseline.result["rounds"][0]
     edit = {**item["candidates"][0], "id": "r1|c1", "dimension": "a|b"}
     edit["manifest"] = {**edit["manifest"], "operator": "this | that"}
-    run = {"start": None, "statistics": None, "end": None, "rounds": [{**item, "candidates": [edit]}], "table": {}, "evaluations": []}
-    (line,) = [line for line in markdown({**run, "hit_rates": {}}).splitlines() if "this" in line]
+    run = {**EMPTY, "start": None, "end": None, "rounds": [{**item, "candidates": [edit]}], "table": {}, "evaluations": []}
+    (line,) = [line for line in markdown(run).splitlines() if "this" in line]
     assert line.startswith("| r1\\|c1 | a\\|b | this \\| that |")
 
 
