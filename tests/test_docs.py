@@ -62,6 +62,20 @@ def test_the_readme_takes_five_minutes() -> None:
     assert len(text_of("README.md").split()) <= 900
 
 
+def test_the_figures_of_environments_and_attacks_are_those_of_the_code() -> None:
+    from homebody.envs.miniwob.suite import HELD_OUT, SUITE
+    from homebody.envs.repair.functions import FAMILIES, functions
+    from homebody.envs.repair.mutations import OPERATORS
+    from homebody.scripts.commands.sandbox import attacks
+
+    said = text_of("docs/environments.md")
+    assert f"{len(SUITE)} pages of" in said
+    assert f"keeps {len(HELD_OUT)} pages for the test" in said
+    assert len(FAMILIES) == 9
+    assert f"{len(functions())} functions of our own in nine families, with {len(OPERATORS)} mutation operators" in said
+    assert f"runs {len(attacks())} attacks" in text_of("docs/harness.md")
+
+
 # --- links
 
 
