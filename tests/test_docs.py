@@ -172,6 +172,17 @@ def test_the_marks_of_costs_are_explained() -> None:
     assert used <= MARKS
 
 
+FREE = {"source .venv/bin/activate", ".venv/bin/python -P -m homebody.scripts.reference"}
+"""Lines that cost nothing; the second is tried below the title "what is generated"."""
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_what_is_no_command_of_homebody_says_what_it_costs(page: str) -> None:
+    lines = [line.partition("  #") for block in blocks(page, "bash") for line in block.splitlines()]
+    others = [(line.strip(), cost) for line, _, cost in lines if line.strip() and not line.startswith(("homebody ", "#"))]
+    assert [line for line, cost in others if line not in FREE and not set(re.findall(r"\[(\w+)\]", cost)) & MARKS] == []
+
+
 def light(page: str) -> list[list[str]]:
     """Return the commands of a page that cost nothing worth a mark."""
     return [words for words, marks in commands(page) if not marks]
