@@ -178,6 +178,11 @@ def one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
+def cut(text: str, most: int) -> str:
+    """Return a text of at most so many characters, at least 3: a longer one ends in three dots."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def is_name(text: str) -> bool:
     """Tell whether a text can stand for something, as a command or an id: one line that `clean` returns as it is."""
     return text.isprintable() or (text == clean(text) and not any(character in text for character in "\t\n\r"))

@@ -11,7 +11,7 @@ import jsonpatch
 
 from homebody.agents.errors import AgentError
 from homebody.envs.file import expand_path
-from homebody.envs.text import UnreadableError, read_json
+from homebody.envs.text import UnreadableError, cut, read_json
 
 Patch = list[dict[str, Any]]
 _MALFORMED = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
@@ -33,13 +33,13 @@ def apply(document: Any, patch: Patch) -> Any:
     except _MALFORMED as error:
         raise PatchError(f"no JSON: {error}") from None
     if not isinstance(patch, list):
-        raise PatchError(f"a patch is a list of operations, not {_short(patch)}")
+        raise PatchError(f"a patch is a list of operations, not {cut(str(patch), 200)}")
     for number, operation in enumerate(patch):
         try:
             document = jsonpatch.apply_patch(document, [operation], in_place=True)
         except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, *_MALFORMED) as error:
-            what = f"{operation.get('op')} {operation.get('path')}" if isinstance(operation, dict) else _short(operation)
-            raise PatchError(f"operation {number}, {what}: {_short(error)}") from None
+            what = f"{operation.get('op')} {operation.get('path')}" if isinstance(operation, dict) else cut(str(operation), 200)
+            raise PatchError(f"operation {number}, {what}: {cut(str(error), 200)}") from None
     return document
 
 
@@ -130,8 +130,3 @@ def read_patch(path: str | Path) -> Patch:
     if not isinstance(patch, list) or not all(isinstance(operation, dict) and "op" in operation for operation in patch):
         raise PatchError(f"{path} is no JSON Patch: it must be a list of objects with op, path and, for most, value (RFC 6902)")
     return patch
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 200 else f"{text[:197]}..."

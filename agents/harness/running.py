@@ -16,7 +16,7 @@ from homebody.agents.harness.patch import pointer
 from homebody.agents.harness.spec import HarnessError, HarnessSpec, canonical, digest
 from homebody.agents.processors.base import Processor, Services
 from homebody.agents.skills.names import naming_of
-from homebody.envs.text import JsonError, clean, one_line, parse_json
+from homebody.envs.text import JsonError, clean, cut, one_line, parse_json
 
 E = TypeVar("E", bound=Event)
 
@@ -224,14 +224,9 @@ def _allowed(changes: object, event: Event, name: str, hook: str) -> Changes:
     for field, value in changes.items():
         words, fits = FIELDS[field]
         if not fits(value):
-            raise ContractError(f"{name} at {hook} set {field} to {_short(value)}; it must be {words}")
+            raise ContractError(f"{name} at {hook} set {field} to {cut(repr(value), 80)}; it must be {words}")
     return {field: value for field, value in changes.items() if value != getattr(event, field)}
 
 
 def _hash(value: object) -> str:
     return digest(value, default=asdict)[:12]
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -21,7 +21,7 @@ from homebody.agents.harness.patch import PatchError, apply, pointer
 from homebody.agents.processors import Processor, UnknownProcessorError, find, known, params_schema
 from homebody.agents.processors.base import Services
 from homebody.envs.core import did_you_mean
-from homebody.envs.text import one_line
+from homebody.envs.text import cut, one_line
 
 
 def _pattern(validator: Any, pattern: str, instance: object, schema: object) -> Iterator[jsonschema.ValidationError]:
@@ -127,20 +127,20 @@ def _lines(error: Any, prefix: str) -> Iterator[str]:
     """Say one schema error, in our words where jsonschema's leave the reader without the next step."""
     where = prefix + pointer(*error.absolute_path)
     if "propertyNames" in error.absolute_schema_path:
-        where += pointer(_short(str(error.instance)))
+        where += pointer(cut(str(error.instance), 200))
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known = error.schema["properties"]
         for key in sorted(set(error.instance) - set(known), key=str):
-            yield f"{where}{pointer(key)}: there is no {_short(repr(key))} here{did_you_mean(key, known)}; known: {', '.join(known)}"
+            yield f"{where}{pointer(key)}: there is no {cut(repr(key), 200)} here{did_you_mean(key, known)}; known: {', '.join(known)}"
     elif error.validator == "enum":
         near = did_you_mean(error.instance, map(str, error.validator_value))
-        yield f"{where}: {_short(repr(error.instance))} is not one of {', '.join(map(str, error.validator_value))}{near}"
+        yield f"{where}: {cut(repr(error.instance), 200)} is not one of {', '.join(map(str, error.validator_value))}{near}"
     elif error.validator == "not":
         yield f"{where}/source: only the processor 'code' takes a source; remove it"
     elif "propertyNames" in error.absolute_schema_path and "description" in error.schema:
-        yield f"{where}: {_short(repr(error.instance))} is not {error.schema['description']}"
+        yield f"{where}: {cut(repr(error.instance), 200)} is not {error.schema['description']}"
     else:
-        yield f"{where or '/'}: {_short(error.message)}"
+        yield f"{where or '/'}: {cut(error.message, 200)}"
 
 
 def _component_problems(document: dict[str, Any], imports: bool) -> list[str]:
@@ -216,14 +216,14 @@ def _why_not_after(name: str, other: str, components: Mapping[str, Any], hooks: 
     if other == name:
         return "a component cannot follow itself; take it out"
     if other not in components:
-        return f"there is no component {_short(repr(other))}{did_you_mean(other, map(str, components))}"
+        return f"there is no component {cut(repr(other), 200)}{did_you_mean(other, map(str, components))}"
     if hooks[name] and hooks.get(other) and hooks[other] != hooks[name]:
         return f"{other} is asked at {hooks[other]} and {name} at {hooks[name]}; order holds within a hook: take it out"
     return ""
 
 
 def _place(name: object) -> str:
-    return pointer("components", _short(str(name)))
+    return pointer("components", cut(str(name), 200))
 
 
 def _adaptation_problems(document: dict[str, Any], imports: bool) -> Iterator[str]:
@@ -264,7 +264,3 @@ def _variant_problems(document: dict[str, Any], imports: bool) -> Iterator[str]:
         if changed == base:
             yield f"{where}/patch: it changes nothing"
         yield from (f"{where}/patch: it leads to {line}" for line in problems(changed, imports))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 200 else f"{text[:197]}..."

@@ -32,6 +32,7 @@ from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.operator import AIMLESS, EditOperator, added, method_of
 from homebody.agents.processors.sample import SAMPLES
 from homebody.envs import interpreter
+from homebody.envs.text import cut
 
 if TYPE_CHECKING:
     from homebody.agents.harness.spec import HarnessSpec
@@ -149,7 +150,9 @@ def _outcome(answer: Any, given: dict[str, Any], hook: str) -> Outcome:
     if answer is None:
         return None
     if not isinstance(answer, dict):
-        raise CodeError(f"code at {hook} answered with {_short(answer)}; give a dict of changed fields, intercept, interrupt or None")
+        raise CodeError(
+            f"code at {hook} answered with {cut(repr(answer), 80)}; give a dict of changed fields, intercept, interrupt or None"
+        )
     if ending := {"intercept", "interrupt"} & answer.keys():
         if hook in READ_ONLY:
             raise CodeError(f"code at {hook} answered with {sorted(ending)[0]}; this hook is read-only: answer with None")
@@ -157,11 +160,11 @@ def _outcome(answer: Any, given: dict[str, Any], hook: str) -> Outcome:
             raise CodeError(f"code at {hook} answered with {', '.join(sorted(answer))}; {sorted(ending)[0]} must stand alone")
     if "interrupt" in answer:
         if not isinstance(answer["interrupt"], str) or not answer["interrupt"]:
-            raise CodeError(f"code at {hook} gave {_short(answer['interrupt'])} as interrupt; give the reason, a text")
+            raise CodeError(f"code at {hook} gave {cut(repr(answer['interrupt']), 80)} as interrupt; give the reason, a text")
         return Interrupt(answer["interrupt"])
     if "intercept" in answer:
         if not isinstance(answer["intercept"], dict):
-            raise CodeError(f"code at {hook} gave {_short(answer['intercept'])} as intercept; give a dict of changed fields")
+            raise CodeError(f"code at {hook} gave {cut(repr(answer['intercept']), 80)} as intercept; give a dict of changed fields")
         return Intercept(_changes(answer["intercept"], given, hook))
     return _changes(answer, given, hook)
 
@@ -188,7 +191,7 @@ def _typed(field: str, value: Any, hook: str) -> Any:
             return typed
     except (TypeError, ValueError, KeyError, OverflowError, BadRequestError):
         pass
-    raise CodeError(f"code at {hook} set {field} to {_short(value)}; it must be {_JSON_WORDS.get(field, words)}")
+    raise CodeError(f"code at {hook} set {field} to {cut(repr(value), 80)}; it must be {_JSON_WORDS.get(field, words)}")
 
 
 def _list(value: Any) -> tuple[Any, ...]:
@@ -220,11 +223,6 @@ def _generation(value: Any) -> Generation:
     if not all(isinstance(stop, str) for stop in generation.stop):
         raise TypeError
     return generation
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 _SAMPLE_RECORDS: dict[Callable[..., Any], Any] = {

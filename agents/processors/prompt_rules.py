@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from homebody.agents.processors.operator import Findings
-from homebody.envs.text import one_line
+from homebody.envs.text import cut, one_line
 
 if TYPE_CHECKING:
     from homebody.agents.harness.spec import HarnessSpec
@@ -73,5 +73,4 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _short(text: str) -> str:
-    line = one_line(text[: MOST_SAID + 1]).strip()
-    return line if len(line) <= MOST_SAID else f"{line[: MOST_SAID - 3]}..."
+    return cut(one_line(text[: MOST_SAID + 1]).strip(), MOST_SAID)

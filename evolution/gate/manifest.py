@@ -16,6 +16,7 @@ import jsonschema
 
 from homebody.agents.errors import AgentError
 from homebody.envs.core import did_you_mean
+from homebody.envs.text import cut
 
 
 class ManifestError(AgentError):
@@ -116,4 +117,4 @@ def _lines(error: Any) -> Iterator[str]:
     elif error.validator == "minLength":
         yield f"{where}: it is empty; say it in a few words"
     else:
-        yield f"{where}: {error.message if len(error.message) <= 200 else error.message[:197] + '...'}"
+        yield f"{where}: {cut(error.message, 200)}"

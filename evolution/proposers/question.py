@@ -15,6 +15,7 @@ from homebody.agents.models.backend import CUT, Message
 from homebody.agents.processors import find
 from homebody.agents.record import StepRecord
 from homebody.envs.interpreter import one_line
+from homebody.envs.text import cut
 from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.evidence.landscape import TriedEdit
 from homebody.evolution.proposers.answer import Offer, bounds
@@ -140,5 +141,4 @@ def _values(rule: Mapping[str, Any]) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    line = one_line(text[: most + 1])
-    return line if len(line) <= most else f"{line[: most - 3]}..."
+    return cut(one_line(text[: most + 1]), most)

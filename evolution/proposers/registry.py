@@ -11,6 +11,7 @@ from homebody.agents.harness.spec import HarnessSpec
 from homebody.envs.core import did_you_mean
 from homebody.envs.interpreter import one_line
 from homebody.envs.module import UserModuleError, import_module
+from homebody.envs.text import cut
 from homebody.evolution.proposers.candidate import Candidate, Evidence, Proposer, ProposerError
 
 
@@ -109,5 +110,4 @@ class _Checked:
 
 
 def _short(value: object) -> str:
-    text = one_line(repr(value))
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return cut(one_line(repr(value)), 80)

@@ -14,6 +14,7 @@ from homebody.agents.errors import AgentError
 from homebody.agents.harness.outline import changes, short
 from homebody.agents.harness.patch import PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
+from homebody.envs.text import cut
 from homebody.evolution.evidence.digest import CATEGORIES, PART
 from homebody.evolution.reports.history import History, JudgedEdit, candidates, read_history
 from homebody.evolution.reports.lineage import replay
@@ -227,16 +228,12 @@ def _with_steps(tasks: Sequence[ShownTask]) -> list[str]:
     for item in tasks:
         numbers = item["steps"]
         steps = f"step{'s' if len(numbers) != 1 else ''} {', '.join(map(str, numbers[:3]))}{', ...' if len(numbers) > 3 else ''}"
-        found.append(_cut(item["task"]) + (f" ({steps})" if numbers else ""))
+        found.append(cut(item["task"], LONG) + (f" ({steps})" if numbers else ""))
     return found
 
 
 def _names(tasks: Sequence[str]) -> list[str]:
-    return [_cut(task) for task in tasks]
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= LONG else f"{name[: LONG - 3]}..."
+    return [cut(task, LONG) for task in tasks]
 
 
 def _asked_again(critique: Mapping[str, Any]) -> str:
