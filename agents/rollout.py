@@ -23,12 +23,14 @@ from homebody.agents.errors import BadRequestError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.mask import ALONE
 from homebody.agents.models.backend import Backend, Shared
+from homebody.agents.own_policy import own_backend, own_policy
 from homebody.agents.policy import MODEL_FREE, ModelPolicy, Policy
 from homebody.agents.pool import Pool, WorkerDiedError, uninterrupted
 from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.agents.threads import Halt, Threads
 from homebody.agents.twin import REFERENCE
 from homebody.envs import TaskSpec, make
+from homebody.envs.module import is_own
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class RolloutConfig:
 
     env_id: str
     policy: str
-    """A model name or path, or one of `MODEL_FREE`."""
+    """A model name or path, one of `MODEL_FREE`, or a policy or model of the user's as `module:Class`."""
     max_steps: int = 50
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     gpu_layers: int = 0
@@ -77,6 +79,8 @@ class RolloutConfig:
         """
         if self.policy in MODEL_FREE:
             return MODEL_FREE[self.policy]()
+        if is_own(self.policy):
+            return own_policy(self.policy)
         return ModelPolicy(self.load_model(self.policy, copies=copies))
 
     def take_seat(self) -> Seat:
@@ -99,6 +103,9 @@ class RolloutConfig:
             AgentError: there is no such model, or it cannot be loaded.
         """
         from homebody.agents.models.names import load
+
+        if is_own(name):
+            return own_backend(name)
 
         return load(
             name,

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from types import ModuleType
 
 from homebody.envs.text import one_line
 
+_OWN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+
 
 class UserModuleError(Exception):
     """A module that cannot be imported; the message is one line."""
+
+
+def is_own(name: str) -> bool:
+    """Tell whether a name is written as `module:Class`."""
+    return _OWN.fullmatch(name) is not None
 
 
 def import_module(name: str, through: tuple[type[Exception], ...] = ()) -> ModuleType:

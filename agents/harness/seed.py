@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from homebody.agents.models.kind import kind_of
 from homebody.agents.policy import MODEL_FREE
+from homebody.envs.module import is_own
 
 STYLES = ("act", "react", "think", "tool")
 """`act`: a command. `react`: a line of thought, then a command; worked examples. `think`: the model's
@@ -72,6 +73,8 @@ def _style(model: str | None) -> tuple[str, str]:
         return "act", "no model is named"
     if model in MODEL_FREE:
         return "act", f"{model} asks no model"
+    if is_own(model):
+        return "act", f"{model} is your own"
     kind = kind_of(model)
     if not kind.is_chat:
         return "act", f"{model} has no chat template"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.processors.operator import EditOperator
 from homebody.agents.skills.wording import NUMBERED, Naming
 from homebody.envs.core import did_you_mean
-from homebody.envs.module import UserModuleError, import_module
+from homebody.envs.module import UserModuleError, import_module, is_own
 
 GUARDS = ("learned_plan", "visited", "loop_guard", "stall_guard", "requires", "step_budget")
 """Names of the processors that take candidates away; what ranks or shows them follows these."""
@@ -152,16 +151,13 @@ def known(use: str) -> type[Processor] | None:
     Raises:
         UnknownProcessorError: there is none of that name, nor can there be one.
     """
-    if _OWN.fullmatch(use):
+    if is_own(use):
         return None
     if use not in REGISTRY:
         near = difflib.get_close_matches(use, REGISTRY, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(REGISTRY))}; module:Class names your own"
         raise UnknownProcessorError(f"no processor is called {use!r}; {hint}")
     return REGISTRY[use]
-
-
-_OWN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
 
 def _own(use: str) -> type[Processor]:
