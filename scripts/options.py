@@ -165,7 +165,8 @@ policy_option = click.option(
     metavar="MODEL",
     help="Who decides: smollm2, gemma3-270m, qwen2.5-coder-0.5b or -1.5b (with @q4_0, @q8_0 or @q4_k_m at the end too), a .gguf path, "
     "hf:owner/repo:file, http://HOST:PORT/v1#MODEL; module:Class of your own; or a control: no-model, random, echo, "
-    "executor (twins: the harness alone), matcher (executor, with goals in other words read without a model), scripted (sees what an agent sees), expert.",
+    "executor (twins: the harness alone), "
+    "matcher (executor, with goals in other words read without a model), scripted (sees what an agent sees), expert.",
 )
 
 
