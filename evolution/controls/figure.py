@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homebody.evolution.controls.markdown import counted, interval
+from homebody.evolution.controls.claims import evolved_row, gain_of
+from homebody.evolution.controls.markdown import counted, interval, marks
 from homebody.evolution.reports.figure import BLUE, GREY, GROUND, INK, ORANGE, VERMILION, Picture, blank, plain, plain_text, title
 from homebody.evolution.reports.gain import NO_GAIN
 from homebody.evolution.reports.worth import percent
@@ -82,10 +84,19 @@ def draw_hit_rates(operators: Sequence[Mapping[str, Any]]) -> Picture | None:
     return figure
 
 
+def summed(combinations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the counts of edits by operator over many runs, as `draw_hit_rates` takes them."""
+    found: dict[str, Counter[str]] = {}
+    for one in combinations:
+        for row in one["operators"]:
+            found.setdefault(row["operator"], Counter()).update({key: row[key] for key in ("predicted", "unlocked")})
+    return [{"operator": name, "predicted": counts["predicted"], "unlocked": counts["unlocked"]} for name, counts in found.items()]
+
+
 def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what the figure of the results shows, in percent, benchmark by benchmark."""
     found: list[dict[str, Any]] = []
-    ours = [(row, one) for row, one in zip(report["rows"], report["combinations"], strict=True) if one["controls"]["gain"]]
+    ours = [(row, one) for row, one in zip(report["rows"], report["combinations"], strict=True) if gain_of(one)]
     for name in dict.fromkeys(row["benchmark"] for row in report["rows"]):
         found += [_ours(row, one) for row, one in ours if row["benchmark"] == name]
         found += [_theirs(row) for row in report["published"]["rows"] if row["benchmark"] == name]
@@ -93,14 +104,18 @@ def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _ours(row: Mapping[str, Any], one: Mapping[str, Any]) -> dict[str, Any]:
-    intervals = [found["ci95"] for found in one["controls"]["rows"] if found["row"] in ("seed", "final")]
+    intervals = (
+        [found["ci95"] for found in one["controls"]["rows"] if found["row"] in ("seed", evolved_row(one))]
+        if row["protocol"] == "held-out"
+        else []
+    )
     twin = row["twins"][row["best_twin"]] if row["best_twin"] else None
     beside = [f"best twin {percent(twin)}"] if twin is not None else []
     beside += [f"model_value {interval(row['model_value'])}"] if row["model_value"] else []
     gained = f"{interval(row['gain'])} points, n = {row['gain']['n']}" if row["gain"] else NO_GAIN
     return {
         "ours": True,
-        "label": f"{_short(row['model'])}\n{row['benchmark']}, n = {counted(row)}, {row['max_steps']} steps",
+        "label": f"{_short(row['model'])}\n{', '.join([row['benchmark'], *marks(row)])}, n = {counted(row)}, {row['max_steps']} steps",
         "before": 100 * row["seed"],
         "after": 100 * row["evolved"],
         "twin": None if twin is None else 100 * twin,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from homebody.agents.policy import MODEL_FREE
+from homebody.evolution.controls.claims import evolved_row, gain_of, is_marked
 from homebody.evolution.reports.gain import MOST_UNREADABLE, NO_GAIN, describe_gain, null_gain
 from homebody.evolution.reports.summary import cell, graded
 from homebody.evolution.reports.worth import SHARE_HEADS, beside, gained, percent, share_cells
@@ -112,7 +113,7 @@ def points(share: float) -> str:
 
 
 RESULT_HEADS = ("benchmark", "model", "n", "steps", "seed, first attempt", "evolved, first attempt", "best twin",
-              "gain in points (95% interval)", "headroom closed", "model_value (95% interval)", "model share",
+              "no skills", "matcher", "gain in points (95% interval)", "headroom closed", "model_value (95% interval)", "model share",
               "pass@2: seed, evolved, gain")  # fmt: skip
 PUBLISHED_HEADS = ("benchmark", "model", "n", "steps", "initial", "evolved", "gain in points", "headroom closed", "round")
 
@@ -127,28 +128,34 @@ def result_cells(row: Mapping[str, Any], one: Mapping[str, Any]) -> list[str]:
     controls = one["controls"]
     about = controls["run"].get("about")
     where = f"{row['benchmark']} ({about})" if about else row["benchmark"]
-    names = [where + (", objective success" if is_marked(row) else ""), cell(row["model"])]
-    difference, at_k = controls["gain"], controls["gain_at_k"]
+    names = [", ".join([where, *marks(row)]), cell(row["model"])]
+    difference, at_k = gain_of(one), controls["gain_at_k"]
     if not difference:
         return [*names, "", str(row["max_steps"]), *[""] * (len(RESULT_HEADS) - 4)]
     rows = {found["row"]: found for found in controls["rows"]}
-    seed, final, gain, value = rows["seed"], rows["final"], row["gain"], row["model_value"]
+    seed, final, gain, value = rows["seed"], rows[evolved_row(one)], row["gain"], row["model_value"]
     style = f"{row['seed_style']}: {graded(seed)}"
     style += f", unreadable {percent(row['seed_unreadable'])}" if row["seed_unreadable"] is not None else ""
     twin = f"{row['best_twin']} {percent(row['twins'][row['best_twin']])}" if row["best_twin"] else ""
     closed = percent(difference["headroom_closed"]) if gain and difference["headroom_closed"] is not None else ""
     twice = ""
-    if at_k:
+    if row["protocol"] == "published":
+        twice = f"{percent(row['seed'])}, {percent(row['evolved'])}, {points(difference['points'])}"
+    elif at_k:
         k = str(at_k["k"])
         twice = f"{percent(seed['pass_at_k'][k])}, {percent(final['pass_at_k'][k])}{', ' + points(at_k['points']) if gain else ''}"
     gained = f"{interval(gain)}, n = {gain['n']}" if gain else "null"
-    figures = [style, graded(final), twin, gained, closed, interval(value) if value else "", percent(row["model_share"]), twice]
+    beside = ["" if row[name] is None else percent(row[name]) for name in ("no_skills", "matcher")]
+    figures = [style, graded(final), twin, *beside, gained, closed, interval(value) if value else "", percent(row["model_share"]), twice]
     return [*names, counted(row), str(row["max_steps"]), *figures]
 
 
-def is_marked(row: Mapping[str, Any]) -> bool:
-    """Tell whether a model's harness was evolved for success, whoever decides: its row is marked so."""
-    return row["family"] is not None and row["objective"] == "success"
+def marks(row: Mapping[str, Any]) -> list[str]:
+    """Return what makes a row another than those of the held-out protocol on test tasks, for what the model adds."""
+    found = ["published protocol"] if row["protocol"] == "published" else []
+    found += ["objective success"] if is_marked(row) else []
+    found += ["final split"] if row["split"] == "final" else []
+    return [*found, *([f"repeat {row['repeat']}"] if row["repeat"] > 1 else [])]
 
 
 def counted(row: Mapping[str, Any]) -> str:
@@ -168,13 +175,23 @@ def describe_rows(report: Mapping[str, Any]) -> list[str]:
     for row, one in zip(report["rows"], report["combinations"], strict=True):
         rows = {item["row"]: item for item in one["controls"]["rows"]}
         said = row["why"]
-        if one["controls"]["gain"]:
+        if row["protocol"] == "published" and row["gain"]:
+            value = f", model_value {interval(row['model_value'])}" if row["model_value"] else ""
+            said = f"pass@{row['attempts']} {percent(row['seed'])} to {percent(row['evolved'])}: {interval(row['gain'])} points{value}"
+        elif gain_of(one):
             said = describe_gain(rows["seed"], rows["final"], f"gain {interval(row['gain'])} points" if row["gain"] else "")
-        found.append(f"{cell(row['model'])} on {row['benchmark']}: {said}.")
-    if len(found) > 1:
-        null = sum(row["gain"] is None for row in report["rows"])
-        found.append(f"Mean gain of {len(found)} rows: {interval(report['mean_gain'])} points; {null} null gains count 0.")
-    return found
+        found.append(f"{', '.join([cell(row['model']) + ' on ' + row['benchmark'], *marks(row)])}: {said}.")
+    return [*found, *describe_claims(report)]
+
+
+def describe_claims(report: Mapping[str, Any]) -> list[str]:
+    """Return what the rows say together: the mean gain, how much of a gain is the protocol, and whether smaller models gain more."""
+    mean, found = report["mean_gain"], []
+    if mean["n"] > 1:
+        null = sum(row["gain"] is None and row["protocol"] == "held-out" and row["split"] == "test" for row in report["rows"])
+        found.append(f"Mean gain of {mean['n']} models on benchmarks: {interval(mean)} points; {null} null gains count 0.")
+    found += [cell(claim["sentence"]) for claim in report["protocol"]]
+    return [*found, *([cell(report["size"]["sentence"])] if report["size"] else [])]
 
 
 def describe_seed(seed: Mapping[str, Any]) -> str:
@@ -186,6 +203,19 @@ def describe_seed(seed: Mapping[str, Any]) -> str:
     ]
     n = len(seed["asked"]["tasks"])
     return f"Seed: style {seed['style']}, the best of {', '.join(tried)} on {n} validation task{'' if n == 1 else 's'}."
+
+
+def describe_origin(manifest: Mapping[str, Any]) -> str:
+    """Return how a row came about, in a sentence."""
+    with_what = [
+        f"homebody {item['version']}" + (f" at {item['commit'][:12]}" if item["commit"] else "") + f" on {item['machine']['processor']}"
+        for item in manifest["played_with"]
+    ]
+    hashes = manifest["behaviour_hash"]
+    return (
+        f"Played with {', then '.join(with_what) or 'a version that is not known'}; seed {manifest['seed']}; "
+        f"harnesses {hashes['seed'][:12]} and {hashes['evolved'][:12]}."
+    )
 
 
 def published_cells(row: Mapping[str, Any]) -> list[str]:
@@ -206,6 +236,8 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     ]
     if any(map(is_marked, report["rows"])):
         lines.append("Objective success: an edit had to gain, whoever decided; elsewhere it had to gain as much with the model as without.")
+    if any(row["protocol"] == "published" for row in report["rows"]):
+        lines.append("Published protocol, marked: evolved and tested on the same tasks; what any of the attempts solved in the best round.")
     if report["quick"]:
         lines.append("This was --quick: few tasks, so wide intervals; the run without --quick plays them all.")
     if report["published"]["rows"]:
@@ -223,7 +255,14 @@ def results_markdown(report: Mapping[str, Any]) -> str:
         lines += table(map(published_cells, report["published"]["rows"]), PUBLISHED_HEADS)
     lines += [line for remark in remarks(report) for line in (remark, "")]
     for one in report["combinations"]:
-        lines += [controls_markdown(one["controls"]), describe_seed(one["seed"]), "", *_operators(one)]
+        lines += [
+            controls_markdown(one["controls"]),
+            describe_seed(one["seed"]),
+            "",
+            *_operators(one),
+            describe_origin(one["manifest"]),
+            "",
+        ]
     return "\n".join(lines).rstrip() + "\n"
 
 

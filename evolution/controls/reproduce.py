@@ -1,4 +1,4 @@
-"""What to play for the results table, models times benchmarks, and how long that may take. Plays one episode, to tell the pace."""
+"""What to play for the results table: models times benchmarks times protocols. Plays one episode, to tell what that may take."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from homebody.envs import TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.envs.core import did_you_mean
 from homebody.envs.file import expand_path
-from homebody.evolution.config import EvolveConfig, RoundCost
+from homebody.evolution.config import PROTOCOLS, EvolveConfig, RoundCost
 from homebody.evolution.controls.benchmark import Benchmark, BenchmarkError, benchmarks
 from homebody.evolution.controls.rows import BASELINES, SLOW
 from homebody.evolution.controls.seed import seed_styles
@@ -50,6 +51,20 @@ class Size:
     attempts: int = 2
     only: tuple[str, ...] = tuple(BASELINES)
 
+    def as_published(self, tasks: int) -> Size:
+        """Return how much the published protocol plays: up to 15 rounds of 4 candidates, all on the same tasks."""
+        return replace(
+            self,
+            train_tasks=tasks,
+            validation_tasks=tasks,
+            rounds=15,
+            candidates=4,
+            growth=1,
+            tasks=tasks,
+            seed_tasks=None,
+            only=("seed", "incremental", "final", "peak"),
+        )
+
 
 FULL = Size(12, 40, 200_000, 6, None, None, "episodes", None, 20)
 QUICK = Size(6, 10, 150_000, 4, 40, 10, "tokens", 14.0, 3, growth=2, evolve_minutes=7.0)
@@ -70,11 +85,28 @@ class Combination:
     n_threads: int = 1
     concurrency: int = 1
     timeout_s: float | None = None
+    protocol: str = "held-out"
+    """One of `homebody.evolution.config.PROTOCOLS`."""
+    objective: str | None = None
+    """As `EvolveConfig` has it; with the published protocol `success`, unless it says otherwise."""
+    repeat: int = 1
+    """From 1; the evolution's seed is one less."""
+    split: str = "test"
+    """Where it is tested."""
 
     @property
     def name(self) -> str:
         """Its name for people."""
-        return f"{self.model} on {self.benchmark.name}"
+        marks = [f"{self.protocol} protocol"] if self.protocol != "held-out" else []
+        marks += [f"repeat {self.repeat}"] if self.repeat > 1 else []
+        return ", ".join([f"{self.model} on {self.benchmark.name}", *marks])
+
+    def size(self, size: Size) -> Size:
+        """Return how much of it to play, where so much is played of a combination in the held-out protocol."""
+        if self.protocol == "held-out":
+            return size
+        tested = len(self.tasks("test", size.tasks or self.benchmark.tasks))
+        return size.as_published(min(size.seed_tasks or tested, tested))
 
     @property
     def rollout(self) -> RolloutConfig:
@@ -98,7 +130,13 @@ class Combination:
 
 
 def plan(
-    models: Sequence[str], names: Sequence[str] | None, run_dir: str | Path, data_dir: str | None
+    models: Sequence[str],
+    names: Sequence[str] | None,
+    run_dir: str | Path,
+    data_dir: str | None,
+    protocols: Sequence[str] = ("held-out",),
+    repeats: int = 1,
+    objective: str | None = None,
 ) -> tuple[list[Combination], list[str]]:
     """Choose what to play.
 
@@ -107,13 +145,19 @@ def plan(
         names: benchmarks; None takes all that can be played here.
         run_dir: each combination gets a folder of its own in it.
         data_dir: folder of the files of benchmarks that read some.
+        protocols: of `homebody.evolution.config.PROTOCOLS`.
+        repeats: evolutions of each combination, with seeds of their own.
+        objective: see `Combination`.
 
     Returns:
         The combinations, and a line for each benchmark that was left out because it cannot be played here.
 
     Raises:
-        BenchmarkError: a benchmark that was named does not exist or cannot be played, or none can.
+        BenchmarkError: a benchmark that was named does not exist or cannot be played, or none can; or there is no such protocol.
     """
+    for protocol in protocols:
+        if protocol not in PROTOCOLS:
+            raise BenchmarkError(f"no protocol is called {protocol!r}{did_you_mean(protocol, PROTOCOLS)}; there are {', '.join(PROTOCOLS)}")
     known = benchmarks()
     chosen: list[Benchmark] = []
     left_out = []
@@ -130,29 +174,39 @@ def plan(
     if not chosen:
         raise BenchmarkError("; ".join(left_out))
     folder = expand_path(run_dir)
-    return [
-        Combination(model, one, folder / f"{_slug(model)}-{one.name}", one.env_kwargs(data_dir)) for one in chosen for model in models
-    ], left_out
+    found = []
+    for one, model, protocol, repeat in product(chosen, models, protocols, range(1, repeats + 1)):
+        marks = [protocol] if protocol != "held-out" else []
+        marks += [objective] if objective else []
+        marks += [f"r{repeat}"] if repeat > 1 else []
+        name = "-".join([_slug(model), one.name, *marks])
+        wanted = objective or ("success" if protocol == "published" else None)
+        combination = Combination(model, one, folder / name, one.env_kwargs(data_dir))
+        found.append(replace(combination, protocol=protocol, objective=wanted, repeat=repeat))
+    return found, left_out
 
 
 def estimate(combination: Combination, size: Size, workers: int) -> dict[str, Any]:
-    """Play one training episode of the seed harness to say how long the whole may take at its pace, which edited harnesses mostly beat.
+    """Play one training episode of the seed harness to say what the whole may take at its pace, which edited harnesses mostly beat.
 
     Twins ask no model and take no time to speak of: they are not counted.
 
+    Args:
+        combination: what is to be played.
+        size: how much of it, as `Combination.size` returns it.
+        workers: number of worker processes.
+
     Returns:
-        `episode_s`; `least_episodes` and `least_minutes`: of the seed harness alone, as the choice of its style, the first round and its
-        row ask for them; `most_episodes` and `most_minutes`: if all sets of tasks grow as far as they may, every candidate is played to
-        the end, every round ships an edit, and every control is played, whatever the size's minutes allow.
+        `episode_s` and `episode_tokens`, of one; `least_episodes`, `least_minutes` and `least_tokens`: of the seed harness alone, as the
+        choice of its style, the first round and its row ask for them; `most_episodes`, `most_minutes` and `most_tokens`: if all sets of
+        tasks grow as far as they may, every candidate is played to the end, every round ships an edit, and every control is played,
+        whatever the size's minutes allow.
 
     Raises:
         EpisodesFailedError: an error ended the episode.
     """
     one = combination.benchmark
     (task,) = combination.tasks("train", 1)
-    train = len(combination.tasks("train", size.train_tasks * size.growth))
-    validation = len(combination.tasks("validation", size.validation_tasks * size.growth))
-    tested = len(combination.tasks("test", size.tasks or one.tasks))
     with Rollouts(combination.rollout) as rollouts:
         started = time.monotonic()
         (record,) = rollouts.play([Job(HarnessSpec.load(one.harness, combination.model), task)])
@@ -160,27 +214,41 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
             remedy = "mend the cause and run it again"
             raise EpisodesFailedError(f"{combination.name}, a training task", {task.task_id: record.error}, remedy)
         seconds = time.monotonic() - started
+    tokens = int(record.usage.get("prompt_tokens", 0) + record.usage.get("generated_tokens", 0))
+    least, most = _episodes(combination, size)
+    at_a_time = max(workers, combination.concurrency)
+    found: dict[str, Any] = {"episode_s": seconds, "episode_tokens": tokens}
+    for bound, episodes in (("least", least), ("most", most)):
+        found |= {
+            f"{bound}_episodes": episodes,
+            f"{bound}_minutes": episodes * seconds / at_a_time / 60,
+            f"{bound}_tokens": episodes * tokens,
+        }
+    return found
+
+
+def _episodes(combination: Combination, size: Size) -> tuple[int, int]:
+    """Return how many episodes a combination takes at least and at most, see `estimate`."""
+    one, is_published = combination.benchmark, combination.protocol == "published"
+    train = 0 if is_published else len(combination.tasks("train", size.train_tasks * size.growth))  # they are the validation tasks
+    validation = len(combination.tasks("test" if is_published else "validation", size.validation_tasks * size.growth))
+    tested = len(combination.tasks("test", size.tasks or one.tasks))
     seed_tasks = min(size.seed_tasks or tested, tested)
     noise = EvolveConfig.noise_tasks
-    # What the chosen style has played is played already when the evolution begins.
-    style_tasks = min(size.style_tasks, validation)
-    styles = len(seed_styles(one.harness, combination.model)) * style_tasks - min(style_tasks, size.validation_tasks)
+    # What the chosen style has played is played already when the evolution begins, unless that has other tasks.
+    style_tasks = len(combination.tasks("validation", size.style_tasks))
+    again = 0 if is_published else min(style_tasks, size.validation_tasks)
+    styles = len(seed_styles(one.harness, combination.model)) * style_tasks - again
     least = styles + min(size.train_tasks, train) + min(size.validation_tasks, validation) + noise + size.attempts * seed_tasks
     evolved = noise + size.rounds * RoundCost(train, validation, size.candidates).total
+    if is_published:  # every round is tested
+        return least, styles + evolved + size.attempts * (size.rounds + 1) * tested
     # The random edits and the best of many attempts have as many episodes as the evolution; each shipped edit has two rows, the last one
     # its ablation alone.
-    others = sum(row not in ("seed", "final", "noop", "ablation", "incremental", *SLOW) for row in size.only)
+    others = sum(row not in ("seed", "final", "noop", "ablation", "incremental", "peak", *SLOW) for row in size.only)
     fixed = size.attempts * (seed_tasks + tested) + (others + 2 * size.rounds - 1) * tested
     slow = len(set(SLOW) & set(size.only)) * (evolved + seed_tasks)
-    at_a_time = max(workers, combination.concurrency)
-    most = styles + evolved + fixed + slow
-    return {
-        "episode_s": seconds,
-        "least_episodes": least,
-        "least_minutes": least * seconds / at_a_time / 60,
-        "most_episodes": most,
-        "most_minutes": most * seconds / at_a_time / 60,
-    }
+    return least, styles + evolved + fixed + slow
 
 
 def _slug(model: str) -> str:

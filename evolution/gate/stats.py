@@ -109,28 +109,37 @@ def _resampled_means(change: NDArray[np.float64], resamples: int) -> NDArray[np.
 
 
 def mean_gain(groups: Sequence[str], changes: Sequence[Mapping[str, float]], resamples: int = 10_000) -> tuple[float, float, float]:
-    """Return the mean of several gains with its 95% bootstrap percentile interval.
+    """Return the mean of several gains, at least one, with its 95% bootstrap percentile interval, see `weighted_gain`."""
+    return weighted_gain(groups, changes, [1 / len(groups)] * len(groups), resamples)
+
+
+def weighted_gain(
+    groups: Sequence[str], changes: Sequence[Mapping[str, float]], weights: Sequence[float], resamples: int = 10_000
+) -> tuple[float, float, float]:
+    """Return a weighted sum of gains with its 95% bootstrap percentile interval: a mean, or the difference of two.
 
     Gains of a group share its tasks: these are resampled for all of them together.
 
     Args:
-        groups: group of each gain, at least one.
+        groups: group of each gain.
         changes: outcome after minus outcome before, by task of the group, for each gain; a gain without tasks counts 0.
+        weights: of each gain.
         resamples: number of bootstrap samples.
     """
     rng = np.random.Generator(np.random.PCG64(0))
     point, samples = 0.0, np.zeros(resamples)
     for group in dict.fromkeys(groups):
-        members = [change for name, change in zip(groups, changes, strict=True) if name == group and change]
-        tasks = sorted({task for change in members for task in change})
+        found = zip(groups, changes, weights, strict=True)
+        members = [(change, weight) for name, change, weight in found if name == group and change]
+        tasks = sorted({task for change, _ in members for task in change})
         drawn = rng.multinomial(len(tasks), [1 / len(tasks)] * len(tasks), size=resamples) if tasks else np.zeros((resamples, 0))
-        for change in members:
+        for change, weight in members:
             has = np.array([task in change for task in tasks], dtype=float)
             values = np.array([change.get(task, 0.0) for task in tasks])
             mean = float(values.sum() / has.sum())
             n = drawn @ has
             # A sample without any of this gain's tasks says nothing about it.
-            samples += np.where(n > 0, drawn @ values / np.maximum(n, 1.0), mean)
-            point += mean
-    low, high = np.quantile(samples / len(groups), [0.025, 0.975])
-    return point / len(groups), float(low), float(high)
+            samples += weight * np.where(n > 0, drawn @ values / np.maximum(n, 1.0), mean)
+            point += weight * mean
+    low, high = np.quantile(samples, [0.025, 0.975])
+    return point, float(low), float(high)

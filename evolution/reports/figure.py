@@ -47,6 +47,8 @@ NAMES = {BLUE: "blue", VERMILION: "vermilion", GREEN: "green", PINK: "pink", ORA
 
 Picture: TypeAlias = Figure
 """A drawn figure, for modules that must not import matplotlib."""
+Panel: TypeAlias = Axes
+"""One pair of its axes, likewise."""
 
 
 def draw_run(run: RunFigures, path: str | Path) -> None:
@@ -91,6 +93,12 @@ def blank(width: float, height: float) -> tuple[Figure, Axes]:
     """Return an empty figure, its size in inches, with one pair of axes."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
+
+
+def grid_of(width: float, height: float, rows: int, columns: int) -> tuple[Figure, list[Axes]]:
+    """Return an empty figure, its size in inches, with rows times columns axes, row by row."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
 def save(figure: Figure, path: str | Path) -> None:

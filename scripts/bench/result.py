@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
+
+from homebody.evolution.controls import provenance
 
 
 def result(name: str, value: float, unit: str, repeats: int, peer: str | None = None, peer_value: float | None = None) -> dict[str, Any]:
@@ -26,14 +25,4 @@ def result(name: str, value: float, unit: str, repeats: int, peer: str | None = 
 
 def machine() -> dict[str, Any]:
     """Return what the figures of a bench depend on, besides the code."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": names[0] if names else platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "numba": version("numba"),
-        "numpy": version("numpy"),
-    }
+    return {**provenance.machine(), "numba": version("numba"), "numpy": version("numpy")}

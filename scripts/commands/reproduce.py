@@ -19,6 +19,7 @@ from homebody.scripts.options import PATH, json_out, model_settings, server_sett
 
 if TYPE_CHECKING:
     from homebody.evolution.controls.reproduce import Combination, Size
+    from homebody.evolution.controls.results import Results
 
 MODELS = "smollm2,gemma3-270m"
 QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
@@ -29,6 +30,20 @@ QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
               f"models, too.  [default: {MODELS}; with --quick {QUICK_MODELS}]")  # fmt: skip
 @click.option("--benchmarks", metavar="X,Y", help="household, alfworld, ...  [default: all that can be played here; with --quick "
               f"{QUICK_BENCHMARKS}]")  # fmt: skip
+@click.option("--protocol", "protocols", default="held-out", show_default=True, metavar="P,Q",
+              help="held-out, published, or both: published evolves and tests on the same tasks, 4 candidates in each of up to 15 rounds, "
+              "and takes what any of two attempts solved in the best round.")  # fmt: skip
+@click.option("--objective", type=click.Choice(["model", "success"]),
+              help="As of evolve.  [default: as there; with the published protocol success]")  # fmt: skip
+@click.option("--repeats", type=click.IntRange(1, 20), default=1, show_default=True, metavar="R",
+              help="Evolutions of each combination, with seeds of their own.")  # fmt: skip
+@click.option("--tasks", "n_tasks", type=click.IntRange(min=1), metavar="N",
+              help="Test tasks, the first N.  [default: as many as the benchmark has]")  # fmt: skip
+@click.option("--final", "is_final", is_flag=True, help="Play the final split with the harnesses that DIR has, once a release.")
+@click.option("--estimate", "is_estimate", is_flag=True, help="Say what it takes and play no more than that needs.")
+@click.option("--merge", "merged", multiple=True, type=PATH, metavar="FILE", help="Add the rows of a results.json that was written "
+              "elsewhere, or of its folder. Can be repeated.")  # fmt: skip
+@click.option("--from", "source", type=PATH, metavar="FILE", help="Play nothing: draw all from a results.json, or its folder.")
 @click.option("--quick", is_flag=True, help="Few tasks: 3 to choose the seed's style, 6 to train, 10 for the "
               "gate, at most twice as many later, 40 to test, 10 of them with the seed; 7 minutes to evolve, 14 in all.")  # fmt: skip
 @click.option("--run-dir", required=True, type=PATH, metavar="DIR", help="Where everything is kept.")
@@ -38,8 +53,10 @@ QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
 @server_settings
 @json_out
 def reproduce(
-    models: str | None, benchmarks: str | None, quick: bool, run_dir: str, data_dir: str | None, workers: int,
-    n_ctx: int | None, n_threads: int, gpu_layers: int, concurrency: int, timeout_s: float | None, json_path: str | None,
+    models: str | None, benchmarks: str | None, protocols: str, objective: str | None, repeats: int, n_tasks: int | None,
+    is_final: bool, is_estimate: bool, merged: tuple[str, ...], source: str | None, quick: bool, run_dir: str,
+    data_dir: str | None, workers: int, n_ctx: int | None,
+    n_threads: int, gpu_layers: int, concurrency: int, timeout_s: float | None, json_path: str | None,
 ) -> None:  # fmt: skip
     """Evolve each model's harness on each benchmark, test it with its controls in another process, and set the gains beside the published.
 
@@ -51,6 +68,10 @@ def reproduce(
     The table sets the evolved harness beside its twins, which play it without the model. A gain is null where the model adds nothing to
     the best of them, or where the seed's replies could not be read.
 
+    --protocol published shows what the publication's protocol makes of the same models, in the same table. --final plays a split that no
+    other command lists, once a release, with the harnesses of an earlier call. Rows that were played on other machines are added with
+    --merge, and --from draws a table again without playing: its results.json holds all that is shown.
+
     --quick takes at most about 15 minutes for one model on one benchmark, where the 29 episodes that choose and test the seed take no more
     than six: with --workers 2 on 2 cores SmolLM2 needs some 10 s of a core for one in a house, up to 45 s in the shop. The evolution
     ends after 7 minutes with what it has shipped, so a slow machine may come to another harness. Controls for which the time does not
@@ -60,36 +81,87 @@ def reproduce(
     Examples:
       homebody reproduce --quick --run-dir runs/quick --workers 2
       homebody reproduce --models smollm2,gemma3-270m --data-dir $ALFWORLD_DATA --run-dir runs/all --workers 2
+      homebody reproduce --benchmarks household --protocol held-out,published --repeats 3 --run-dir runs/both
+      homebody reproduce --from assets/results.json --merge runs/all --run-dir runs/drawn
       homebody reproduce --models hf:owner/repo:Qwen3.5-9B-Q4_K_M.gguf --benchmarks alfworld --run-dir runs/qwen
     """
     from homebody.envs.file import make_folder
-    from homebody.evolution.controls.markdown import results_markdown
-    from homebody.evolution.controls.page import write_results
     from homebody.evolution.controls.reproduce import FULL, QUICK, plan
-    from homebody.evolution.controls.table import gather
+    from homebody.evolution.controls.results import merge, read_results
+    from homebody.evolution.controls.table import gather_results
 
     check_target(json_path, run_dir)
     console = Console()
-    names = _split(benchmarks or (QUICK_BENCHMARKS if quick else None))
-    chosen, left_out = plan(_split(models or (QUICK_MODELS if quick else MODELS)) or [], names, run_dir, data_dir)
-    make_folder(run_dir)
-    for line in left_out:
-        console.line(f"left out: {line}")
-    chosen = [
-        replace(one, n_ctx=n_ctx, n_threads=n_threads, gpu_layers=gpu_layers, concurrency=concurrency, timeout_s=timeout_s)
-        for one in chosen
-    ]
-    console.prepare(*dict.fromkeys(one.model for one in chosen), n_threads=n_threads, gpu_layers=gpu_layers)
+    if source is not None and (models or benchmarks or is_final or is_estimate):
+        raise click.UsageError("--from plays nothing; leave --models, --benchmarks, --final and --estimate out")
+    parts = [read_results(path) for path in (*([source] if source is not None else []), *merged)]
     failed = False
-    for combination in chosen:
-        failed |= _play(combination, QUICK if quick else FULL, workers, console)
-    report = gather(chosen, quick)
+    if source is None:
+        names = _split(benchmarks or (QUICK_BENCHMARKS if quick else None))
+        who = _split(models or (QUICK_MODELS if quick else MODELS)) or []
+        chosen, left_out = plan(who, names, run_dir, data_dir, _split(protocols) or [], repeats, objective)
+        for line in left_out:
+            console.line(f"left out: {line}")
+        chosen = [
+            replace(one, n_ctx=n_ctx, n_threads=n_threads, gpu_layers=gpu_layers, concurrency=concurrency, timeout_s=timeout_s)
+            for one in chosen
+        ]
+        console.prepare(*dict.fromkeys(one.model for one in chosen), n_threads=n_threads, gpu_layers=gpu_layers)
+        size = QUICK if quick else FULL
+        size = replace(size, tasks=n_tasks) if n_tasks is not None else size
+        if is_final:
+            chosen += [_play_final(one, n_tasks, workers, console) for one in chosen]
+        else:
+            _estimate(chosen, size, workers, console)
+            if is_estimate:
+                return
+            make_folder(run_dir)
+            for combination in chosen:
+                failed |= _play(combination, combination.size(size), workers, console)
+        parts.insert(0, gather_results(chosen, run_dir, quick))
+    _show(merge(parts), run_dir, json_path, console)
+    if failed:
+        raise SystemExit(1)
+
+
+def _show(results: Results, run_dir: str, json_path: str | None, console: Console) -> None:
+    """Write the table of all rows with its pictures, and print it."""
+    from homebody.evolution.controls.markdown import results_markdown
+    from homebody.evolution.controls.page import write_results
+    from homebody.evolution.controls.results import build_report
+
+    report = build_report(results.rows, results.combinations, results.quick)
     files = write_results(report, run_dir)
     with json_written(json_path, report):
         console.markdown(results_markdown(report))
         console.line("\n" + "  ".join(str(path) for path in files[:5]))
-    if failed:
-        raise SystemExit(1)
+
+
+def _estimate(chosen: list[Combination], size: Size, workers: int, console: Console) -> None:
+    """Say what each combination that has not ended takes, and all of them together, before any begins."""
+    from homebody.evolution.controls.reproduce import estimate
+    from homebody.evolution.store import holds
+
+    found = []
+    for combination in chosen:
+        if holds(combination.run_dir, "end"):
+            continue
+        wanted = combination.size(size)
+        told = estimate(combination, wanted, workers)
+        found.append(told)
+        limit = "" if wanted.minutes is None else f"; after {wanted.minutes:g} minutes no control is begun"
+        tokens = f" and {told['episode_tokens']} tokens" if told["episode_tokens"] else ""
+        console.line(
+            f"{combination.name}: {told['episode_s']:.1f} s{tokens} an episode of the seed harness, which plays at least "
+            f"{told['least_episodes']}: {told['least_minutes']:.0f} minutes; at most {told['most_episodes']} episodes in all: "
+            f"{told['most_minutes']:.0f} minutes if none is quicker, and those of evolved harnesses mostly are{limit}"
+        )
+    if len(found) > 1:
+        total = {key: sum(told[key] for told in found) for key in ("least_minutes", "most_minutes", "least_tokens", "most_tokens")}
+        console.line(
+            f"all {len(found)}: {total['least_minutes'] / 60:.1f} to {total['most_minutes'] / 60:.1f} hours, "
+            f"{total['least_tokens']} to {total['most_tokens']} tokens"
+        )
 
 
 def _split(text: str | None) -> list[str] | None:
@@ -99,20 +171,11 @@ def _split(text: str | None) -> list[str] | None:
 def _play(combination: Combination, size: Size, workers: int, console: Console) -> bool:
     """Choose the seed of a combination, then evolve and test it, each in a process of its own; returns whether the audit found fault."""
     from homebody.evolution.controls.markdown import describe_seed
-    from homebody.evolution.controls.reproduce import estimate
+    from homebody.evolution.controls.provenance import note
     from homebody.evolution.controls.seed import choose_seed, seed_styles
     from homebody.evolution.controls.table import read_combination
-    from homebody.evolution.store import holds
 
     started = time.monotonic()
-    if not holds(combination.run_dir, "end"):
-        told = estimate(combination, size, workers)
-        limit = "" if size.minutes is None else f"; after {size.minutes:g} minutes no control is begun"
-        console.line(
-            f"{combination.name}: {told['episode_s']:.1f} s an episode of the seed harness, which plays at least "
-            f"{told['least_episodes']}: {told['least_minutes']:.0f} minutes; at most {told['most_episodes']} episodes in all: "
-            f"{told['most_minutes']:.0f} minutes if none is quicker, and those of evolved harnesses mostly are{limit}"
-        )
     styles, rollout = seed_styles(combination.benchmark.harness, combination.model), combination.rollout
     tasks = combination.tasks("validation", size.style_tasks)
     with console.progress("styles of the seed") as advance:
@@ -120,6 +183,7 @@ def _play(combination: Combination, size: Size, workers: int, console: Console) 
             combination.run_dir, styles, rollout, tasks, workers, lambda done, total, last: advance(done, total, last.task_id)
         )
     console.line(f"{combination.name}: {describe_seed(seed)}")
+    note(combination.run_dir)
     code = _homebody(evolve_arguments(combination, size, workers), console)
     if code:
         raise SystemExit(code)
@@ -131,6 +195,14 @@ def _play(combination: Combination, size: Size, workers: int, console: Console) 
     if code > 1 or all(finding["ok"] for finding in read_combination(combination)["controls"]["audit"]):
         raise SystemExit(code)
     return True
+
+
+def _play_final(combination: Combination, n_tasks: int | None, workers: int, console: Console) -> Combination:
+    """Play the final split with the harnesses of a combination; returns the combination as it is tested there."""
+    from homebody.evolution.controls.final import play_final
+
+    with console.progress("final split") as advance:
+        return play_final(combination, n_tasks, workers, lambda row, done, total, what: advance(done, total, f"{row}: {what}"))
 
 
 def evolve_arguments(combination: Combination, size: Size, workers: int) -> list[str]:
@@ -150,6 +222,9 @@ def evolve_arguments(combination: Combination, size: Size, workers: int) -> list
         "--growth": size.growth,
         "--exploration-steps": size.exploration_steps,
         **({"--budget-minutes": size.evolve_minutes} if size.evolve_minutes else {}),
+        **({"--objective": combination.objective} if combination.objective else {}),
+        **({"--protocol": combination.protocol} if combination.protocol != "held-out" else {}),
+        **({"--seed": combination.repeat - 1} if combination.repeat > 1 else {}),
     }
     who = ["--model", combination.model, "--harness", str(combination.run_dir / FILE), "--run-dir", str(combination.run_dir)]
     settings = {

@@ -1,5 +1,6 @@
 """`homebody reproduce`: the results table from nothing, with a control in a model's place."""
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,19 +9,20 @@ from typing import Any
 
 import pytest
 
+from homebody.evolution.controls import provenance, seed, table
 from homebody.evolution.controls import reproduce as library
-from homebody.evolution.controls import seed, table
 from homebody.evolution.controls.benchmark import Benchmark, benchmarks
 from homebody.evolution.controls.reproduce import FULL, Combination, Size
+from homebody.evolution.controls.results import Results
 from homebody.evolution.store import Store
 from homebody.scripts.commands import reproduce as command
 
 TINY = Size(2, 2, 0, 1, 2, 1, "tokens", 5.0, 1, growth=1, evolve_minutes=3.0, only=("seed", "final", "noop"))
 
 
-def empty(chosen: Any, quick: bool) -> dict[str, Any]:
-    """A report of nothing."""
-    return {"quick": quick, "rows": [], "mean_gain": {}, "combinations": [], "published": {"rows": []}}
+def empty(chosen: Any, source: str, quick: bool) -> Results:
+    """A table of nothing."""
+    return Results(source, [], [], quick)
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def test_everything_is_played_in_processes_of_its_own_and_written(
     assert result["combinations"][0]["controls"]["run"]["env_args"] == {"rooms": ["bathroom"]}
     (row,) = result["rows"]
     assert (row["model"], row["benchmark"], row["gain"], row["why"]) == ("no-model", "household", None, "no-model is no model")
-    assert result["mean_gain"] == {"points": 0.0, "ci95": [0.0, 0.0]}
+    assert result["mean_gain"] == {"points": 0.0, "ci95": [0.0, 0.0], "n": 1}
 
 
 def test_an_evolution_that_fails_ends_it(homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path) -> None:
@@ -86,10 +88,11 @@ def test_the_exit_code_of_the_controls_counts(
 ) -> None:
     audited = {"controls": {"audit": [{"check": "replay", "ok": ok, "said": "so"}]}}
     monkeypatch.setattr("homebody.evolution.store.holds", lambda run_dir, kind: True)
+    monkeypatch.setattr(provenance, "note", lambda run_dir: None)
     chosen = {"style": "free", "tried": [], "asked": {"tasks": []}}
     monkeypatch.setattr(seed, "choose_seed", lambda *arguments: chosen)
     monkeypatch.setattr(table, "read_combination", lambda combination: audited)
-    monkeypatch.setattr(table, "gather", empty)
+    monkeypatch.setattr(table, "gather_results", empty)
     monkeypatch.setattr(command, "_homebody", lambda arguments, console: code if arguments[0] == "controls" else 0)
     answer = homebody("reproduce", "--quick", "--models", "no-model", "--run-dir", tmp_path)
     assert answer.code == ends
@@ -150,9 +153,119 @@ def test_what_cannot_be_played_is_one_line(homebody: Callable[..., Any], tmp_pat
 
 def test_a_benchmark_that_was_left_out_is_named(homebody: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "_play", lambda *arguments: False)
+    monkeypatch.setattr(command, "_estimate", lambda *arguments: None)
     known = {name: one for name, one in benchmarks().items() if name in ("household", "alfworld")}
     monkeypatch.setattr(library, "benchmarks", lambda: known)
-    monkeypatch.setattr(table, "gather", empty)
+    monkeypatch.setattr(table, "gather_results", empty)
     answer = homebody("reproduce", "--models", "no-model", "--data-dir", tmp_path / "none", "--run-dir", tmp_path)
     assert answer.code == 0
     assert "left out: benchmark alfworld cannot be played: " in answer.out
+
+
+def test_both_protocols_and_repeats_stand_in_one_table_which_merges_and_is_drawn_again(
+    homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path, loaded: Any
+) -> None:
+    folder = tmp_path / "both"
+    asked = ("reproduce", "--quick", "--models", "no-model", "--run-dir", folder, "--protocol", "held-out,published", "--tasks", 2)
+    answer = homebody(*asked)
+    assert answer.code == 0, answer.err
+    assert "all 2: 0.0 to " in answer.out
+    published = next(arguments for arguments in tiny if arguments[4] == "evolve" and "--protocol" in arguments)
+    sizes = {name: published[published.index(name) + 1] for name in ("--protocol", "--rounds", "--candidates", "--growth", "--objective")}
+    assert sizes == {"--protocol": "published", "--rounds": "15", "--candidates": "4", "--growth": "1", "--objective": "success"}
+    assert published[published.index("--train-tasks") + 1] == published[published.index("--validation-tasks") + 1]
+    found = loaded(folder / "results.json")
+    assert [row["protocol"] for row in found["rows"]] == ["held-out", "published"]
+    assert "no-model on household, published protocol: pass@2 " in answer.out
+    assert "the protocol is +" in answer.out
+    manifest = found["combinations"][1]["manifest"]
+    assert (manifest["protocol"], manifest["env_args"], manifest["max_steps"]) == ("published", {"rooms": ["bathroom"]}, 3)
+    assert manifest["played_with"][0]["machine"]["processor"]
+    assert str(tmp_path) not in (folder / "results.json").read_text()
+
+    # Killed or not: what is there is not played again, and the same files come out.
+    before = (folder / "results.md").read_bytes()
+    del tiny[:]
+    assert homebody(*asked).code == 0
+    assert all("--resume" in arguments for arguments in tiny if arguments[4] == "evolve")
+    assert (folder / "results.md").read_bytes() == before
+
+    # Drawn again from the file alone, merged with itself.
+    del tiny[:]
+    drawn = homebody("reproduce", "--from", folder, "--merge", folder / "results.json", "--run-dir", tmp_path / "drawn")
+    assert drawn.code == 0, drawn.err
+    assert tiny == []
+    for name in ("results.json", "results.md", "results.html", "results.png", "results.svg"):
+        assert (tmp_path / "drawn" / name).read_bytes() == (folder / name).read_bytes(), name
+
+    # Another machine says otherwise.
+    found["rows"][0]["evolved"] = 0.5
+    (tmp_path / "other.json").write_text(json.dumps(found))
+    refused = homebody("reproduce", "--from", folder, "--merge", tmp_path / "other.json", "--run-dir", tmp_path / "refused")
+    assert refused.code == 2
+    assert (
+        "both have no-model on household (held-out, success, test, repeat 1) and differ in evolved; leave one of them out" in refused.error
+    )
+    assert not (tmp_path / "refused").exists()
+
+
+def test_the_final_split_is_opened_once_a_release_by_the_harness_that_was_tested(
+    homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path, loaded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("reproduce", "--quick", "--models", "no-model", "--run-dir", tmp_path)
+    early = homebody(*asked, "--final")
+    assert early.code == 2
+    assert homebody(*asked).code == 0
+    answer = homebody(*asked, "--final", "--tasks", 2)
+    assert answer.code == 0, answer.err
+    found = loaded(tmp_path / "results.json")
+    assert [(row["split"], row["n"]) for row in found["rows"]] == [("test", 2), ("final", 2)]
+    assert {task.partition("/")[0] for task in found["combinations"][1]["outcomes"]["tasks"]} == {"final"}
+    assert "no-model on household, final split: " in answer.out
+    # The same harness again is no second opening.
+    assert homebody(*asked, "--final", "--tasks", 2).code == 0
+
+    run_dir = tmp_path / "no-model-household"
+    with Store(run_dir) as store:
+        store.append("opened", {**store.events("opened")[0], "final_hash": "f" * 64})
+    again = homebody(*asked, "--final", "--tasks", 2)
+    assert again.code == 2
+    assert "was opened for homebody " in again.error
+    assert "it is opened once a release: wait for the next" in again.error
+    monkeypatch.setattr("homebody.evolution.controls.final.version", lambda name: "99.0")
+    assert homebody(*asked, "--final", "--tasks", 2).code == 0
+
+
+def test_a_benchmark_without_a_final_split_says_so(homebody: Callable[..., Any], tmp_path: Path) -> None:
+    answer = homebody("reproduce", "--models", "no-model", "--benchmarks", "webshop", "--final", "--run-dir", tmp_path / "r")
+    assert answer.code == 2
+    assert "benchmark webshop has no final split" in answer.error
+    assert not (tmp_path / "r").exists()
+
+
+def test_an_estimate_plays_an_episode_and_begins_nothing(homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path) -> None:
+    answer = homebody("reproduce", "--quick", "--models", "no-model,random", "--estimate", "--run-dir", tmp_path / "r")
+    assert answer.code == 0, answer.err
+    assert answer.out.count("s an episode of the seed harness, which plays at least ") == 2
+    assert "all 2: " in answer.out
+    assert tiny == []
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--protocol", "publisht"], "no protocol is called 'publisht'; did you mean published?; there are held-out, published"),
+        (["--from", "none.json"], "none.json does not exist; give a results.json of homebody reproduce, or its folder"),
+        (["--from", "none.json", "--models", "smollm2"], "--from plays nothing; leave --models, --benchmarks, --final and --estimate out"),
+        (["--merge", "none.json"], "none.json does not exist"),
+        (["--final", "--protocol", "published", "--benchmarks", "household"], "the published protocol holds nothing out"),
+        (["--repeats", "0"], "Invalid value for '--repeats'"),
+    ],
+)
+def test_what_is_asked_wrongly_is_one_line(homebody: Callable[..., Any], tmp_path: Path, arguments: list[str], said: str) -> None:
+    who = [] if "--from" in arguments else ["--models", "no-model"]
+    answer = homebody("reproduce", *who, *arguments, "--run-dir", tmp_path / "r")
+    assert answer.code == 2
+    assert said in answer.error
+    assert not (tmp_path / "r").exists()

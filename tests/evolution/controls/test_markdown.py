@@ -21,6 +21,7 @@ from homebody.evolution.controls.markdown import (
     results_markdown,
 )
 from homebody.evolution.controls.page import build_results_page, write_results
+from homebody.evolution.controls.results import build_report
 from homebody.evolution.controls.table import table_row
 from homebody.evolution.reports.figure import BLUE, VERMILION
 
@@ -65,21 +66,25 @@ def controls(**changes: Any) -> dict[str, Any]:
 
 def combination(model: str = "m", benchmark: str = "quarry", **changes: Any) -> dict[str, Any]:
     side = {"n": 4, "success": 0.25, "ci95": [0.05, 0.7]}
+    made = {"version": "0.1.0", "commit": "c" * 40, "machine": {"processor": "A Processor", "cores": 2, "system": "s", "python": "3"}}
     manifest = {
-        "operator": "<b>an operator</b>", "hypothesis": "It helps.", "evidence": {"loop": ["t1", "t2"]},
-        "predicted_impact": {"will_unlock": ["t1", "t2"], "will_stabilize": [], "at_risk": []}, "attribution_signature": "visited",
+        "played_with": [made], "env": "Quarry-v0", "env_args": {}, "max_steps": 15, "protocol": "held-out", "seed": 0,
+        "sampling": {"seed": {}, "evolved": {}}, "behaviour_hash": {"seed": "a" * 64, "evolved": "b" * 64}, "changes": [],
     }  # fmt: skip
     edit = {
-        "id": "r1c1", "dimension": "memory", "manifest": manifest, "verdict": "accepted", "reason": "2 tasks won", "came": "shipped",
-        "predicted": ["t1", "t2"], "at_risk": ["t3"], "unlocked": ["t1"], "broken": [],
+        "id": "r1c1", "dimension": "memory", "operator": "<b>an operator</b>", "hypothesis": "It helps.", "evidence": {"loop": 2},
+        "signature": "visited", "verdict": "accepted", "reason": "2 tasks won", "came": "shipped", "predicted": 2, "at_risk": 1,
+        "unlocked": 1, "broken": 0, "manifest": {"operator": "<b>an operator</b>"},
     }  # fmt: skip
     lost = {**edit, "id": "r1c2", "verdict": "rejected", "came": "rejected", "unlocked": None, "broken": None}
-    lost["manifest"] = {**manifest, "evidence": {}, "attribution_signature": "", "hypothesis": ""}
+    lost |= {"evidence": {}, "signature": "", "hypothesis": ""}
     one = {"round": 1, "train": side, "validation": side, "failures": {"loop": 2}, "shipped": "r1c1", "candidates": [edit, lost]}
     counts = {"tried": 2, "accepted": 1, "shipped": 1, "predicted": 2, "unlocked": 1}
     tried = [{"style": "free", "success": 0.0, "unreadable": 0.75}, {"style": "grammar", "success": 0.5, "unreadable": None}]
     return {
-        "model": model, "benchmark": benchmark, "objective": "model", "about": "a quarry", "run": f"{model}-{benchmark}",
+        "model": model, "benchmark": benchmark, "protocol": "held-out", "repeat": 1, "manifest": manifest, "objective": "model",
+        "outcomes": {"tasks": [f"t{n}" for n in range(10)], "seed": "0000000000", "evolved": "1111111110"},
+        "about": "a quarry", "run": f"{model}-{benchmark}",
         "controls": controls(),
         "policy": {"policy": "model", "model": "Gemma 3 270m", "sha256": "abc"},
         "seed": {"style": "grammar", "tried": tried, "asked": {"tasks": ["v1", "v2"]}},
@@ -90,10 +95,8 @@ def combination(model: str = "m", benchmark: str = "quarry", **changes: Any) -> 
 
 
 def report(*combinations: dict[str, Any], rows: Any = (), quick: bool = False) -> dict[str, Any]:
-    return {
-        "quick": quick, "rows": [table_row(one) for one in combinations], "mean_gain": {"points": 0.45, "ci95": [0.35, 0.5]},
-        "combinations": list(combinations), "published": {**published(), "rows": list(rows)},
-    }  # fmt: skip
+    found = build_report([table_row(one) for one in combinations], combinations, quick)
+    return {**found, "published": {**published(), "rows": list(rows)}}
 
 
 def cells(one: dict[str, Any]) -> dict[str, str]:
@@ -115,7 +118,7 @@ PUBLISHED = {
 def test_a_row_of_the_table_has_both_figures_twin_gain_value_share_interval_n_and_step_limit() -> None:
     one = combination()
     assert result_cells(table_row(one), one) == [
-        "quarry", "m", "60 (seed 10)", "15", "grammar: 0.0% (0.0 to 100.0)", "90.0% (0.0 to 100.0)", "no-model 45.0%",
+        "quarry", "m", "60 (seed 10)", "15", "grammar: 0.0% (0.0 to 100.0)", "90.0% (0.0 to 100.0)", "no-model 45.0%", "", "",
         "+90.0 (+70.0 to +100.0), n = 10", "90.0%", "+45.0 (+30.0 to +60.0)", "50.0%", "10.0%, 100.0%, +90.0",
     ]  # fmt: skip
 
@@ -141,7 +144,7 @@ def test_a_null_gain_leaves_both_figures_and_no_points() -> None:
 
 def test_what_was_not_played_is_empty() -> None:
     nothing = combination(controls=controls(gain=None, gain_at_k=None, rows=[]))
-    assert result_cells(table_row(nothing), nothing) == ["quarry", "m", "", "15", *[""] * 8]
+    assert result_cells(table_row(nothing), nothing) == ["quarry", "m", "", "15", *[""] * 10]
     assert "- m on quarry: seed and evolved harness were not both played." in results_markdown(report(nothing))
     no_second = cells(combination(controls=controls(gain_at_k=None, gain={**GAIN, "headroom_closed": None})))
     assert (no_second["headroom closed"], no_second["pass@2: seed, evolved, gain"]) == ("", "")
@@ -151,10 +154,10 @@ def test_every_row_is_told_with_its_best_twin() -> None:
     assert describe_rows(report(combination())) == [
         "m on quarry: 0.0% to 90.0%, best twin no-model 45.0%: gain +90.0 (+70.0 to +100.0) points, model_value +45.0 (+30.0 to +60.0)."
     ]
-    assert describe_rows(report(combination(), final(worth=NOTHING, twin=0.9)))[1:] == [
-        "m on quarry: 0.0% to 90.0%, best twin no-model 90.0%: no gain of the model's: without the model the harness solves as much, "
+    assert describe_rows(report(combination(), {**final(worth=NOTHING, twin=0.9), "benchmark": "mine"}))[1:] == [
+        "m on mine: 0.0% to 90.0%, best twin no-model 90.0%: no gain of the model's: without the model the harness solves as much, "
         "model_value +0.0 (+0.0 to +0.0).",
-        "Mean gain of 2 rows: +45.0 (+35.0 to +50.0) points; 1 null gains count 0.",
+        "Mean gain of 2 models on benchmarks: +45.0 (+35.0 to +50.0) points; 1 null gains count 0.",
     ]
 
 
@@ -262,7 +265,7 @@ def test_the_page_needs_nothing_and_escapes_everything() -> None:
     assert "<script" not in page
     assert "<b>an operator</b>" not in page
     assert not re.findall(r'(?:src|href)="(?!#|https://arxiv\.org/abs/2606\.14249")[^"]*"', re.sub(r'xlink:href="#[^"]*"', "", page))
-    assert page.count("<svg") == 1 + 2 * 4
+    assert page.count("<svg") == 1 + 5 + 2 * 4  # the table, all rows together, and four figures a row
     found = re.findall(r'\bid="([^"]+)"', page)
     assert len(found) == len(set(found))
     assert "Came true" in page
@@ -272,7 +275,8 @@ def test_the_page_needs_nothing_and_escapes_everything() -> None:
 def test_a_report_without_gains_is_still_drawn(tmp_path: Path) -> None:
     nothing = combination(controls=controls(gain=None, gain_at_k=None, attribution=None), rounds=[], operators=[], candidates=[])
     files = write_results(report(nothing), tmp_path)
-    assert [path.name for path in files] == ["results.json", "results.md", "results.html", "results.png", "results.svg"]
+    whole = [f"results.{ending}" for ending in ("json", "md", "html", "png", "svg")]
+    assert [path.name for path in files] == [*whole, "by-benchmark.png", "by-benchmark.svg", "by-size.png", "by-size.svg"]
 
 
 def test_the_gains_figure_names_every_row(tmp_path: Path) -> None:

@@ -14,13 +14,20 @@ from homebody.evolution.controls.benchmark import Benchmark
 from homebody.evolution.controls.markdown import describe_rows, results_markdown
 from homebody.evolution.controls.page import build_results_page
 from homebody.evolution.controls.reproduce import Combination
+from homebody.evolution.controls.results import build_report
 from homebody.evolution.controls.rows import Plan
 from homebody.evolution.controls.seed import FILE, choose_seed, seed_styles
-from homebody.evolution.controls.table import family, gather, table_row
+from homebody.evolution.controls.table import family, gather_results, table_row
 from homebody.evolution.loop import evolve
 from homebody.evolution.store import RunError, Store
 
 TOY = Benchmark("quarry", "Quarry-v0", {"types": ["bring", "wash"]}, "generic", 8, 4, False, "a quarry")
+
+
+def gather(chosen: list[Combination], quick: bool) -> dict[str, Any]:
+    """The report of combinations that were played."""
+    found = gather_results(chosen, "here", quick)
+    return build_report(found.rows, found.combinations, quick)
 
 
 def reproduce(model: str, run_dir: Path, benchmark: Benchmark = TOY, objective: str | None = None, candidates: int = 2) -> Combination:
@@ -33,7 +40,7 @@ def reproduce(model: str, run_dir: Path, benchmark: Benchmark = TOY, objective: 
         candidates=candidates,
     )  # fmt: skip
     evolve(config, run_dir)
-    play_controls(run_dir, Plan(tasks=12, seed_tasks=6, attempts=2, only=("seed", "final")))
+    play_controls(run_dir, Plan(tasks=12, seed_tasks=6, attempts=2, only=("seed", "final", "no-skills")))
     return one
 
 
@@ -67,10 +74,10 @@ def test_a_model_that_repeats_one_sentence_gains_nothing_and_the_page_says_why(r
     assert row["model_share"] == 0.0
     assert (row["model_value"]["points"], row["model_value"]["ci95"]) == (0.0, [0.0, 0.0])
     assert row["gain"] is None
-    assert repeated["mean_gain"] == {"points": 0.0, "ci95": [0.0, 0.0]}
+    assert repeated["mean_gain"] == {"points": 0.0, "ci95": [0.0, 0.0], "n": 0}  # a row for success stands apart
     (said,) = describe_rows(repeated)
     assert re.fullmatch(
-        r"fixed on quarry: 0\.0% to 100\.0%, best twin [\w-]+ [\d.]+%: no gain of the model's: "
+        r"fixed on quarry, objective success: 0\.0% to 100\.0%, best twin [\w-]+ [\d.]+%: no gain of the model's: "
         r"(without the model the harness solves as much|\d+ wins? in which the model decided no step (is|are) not counted), "
         r"model_value \+0\.0 \(\+0\.0 to \+0\.0\)\.",
         said,
@@ -89,7 +96,7 @@ def test_a_row_has_all_that_the_contract_names(repeated: dict[str, Any]) -> None
     }.items() <= row.items()  # fmt: skip
     assert set(row["twins"]) == {"no-model", "random", "echo", "executor"}
     assert row["tokens"] == repeated["combinations"][0]["controls"]["run"]["tokens"] > 0
-    assert "no_skills" not in row
+    assert 0.0 <= row["no_skills"] <= 1.0
     assert row["matcher"] is None
     assert json.loads(json.dumps(repeated)) == repeated
 
