@@ -33,10 +33,12 @@ def record(
         "tokens": 7, "model_sha256": f"sha of {model}",
     } | changes  # fmt: skip
     figures = {"ci95": [0.0, 1.0], "n": len(seed), "attempts": 1, "steps_mean": 3.0, "policy": model, "model_value": {**gain, "n": 4}}
-    told = {"errors": 0, "model_share": 0.5, "model_share_won": 0.5, "unreadable": None, "twins": row["twins"], "best_twin": "echo"}
-    rows = [
-        {"row": key, "label": key, **figures, **told, "success": shares[name]} for key, name in (("seed", "seed"), ("final", "evolved"))
-    ]
+    told: dict[str, Any] = {
+        "errors": 0, "model_share": 0.5, "model_share_won": 0.5, "cut": 0.0, "repaired": 0, "unreadable": None, "twins": row["twins"],
+        "best_twin": "echo", "decided_by": {"model": 2, "agreed": 0, "reading": 0, "harness": 2, "fallback": 0},
+    }  # fmt: skip
+    named = {"seed": "seed", "final": "evolved"}
+    rows = [{"row": key, "label": key, **figures, **told, "success": shares[name]} for key, name in named.items()]
     played = {"env": "Quarry-v0", "env_args": {}, "model": model, "split": split, "max_steps": 8, "episodes": 9, "tokens": 7}
     controls = {"run": played, "rows": rows, "skipped": {}, "gain": {**gain, "headroom_closed": None}, "gain_at_k": None,
                 "attribution": None, "audit": []}  # fmt: skip
