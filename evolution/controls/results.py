@@ -15,7 +15,7 @@ import jsonschema
 
 from homebody.agents.errors import AgentError
 from homebody.envs.file import UserPath, expand_path
-from homebody.envs.text import JsonError, parse_json
+from homebody.envs.text import read_json
 from homebody.evolution.controls.benchmark import published
 from homebody.evolution.controls.claims import mean_claim, protocol_claims, size_claim
 
@@ -87,16 +87,12 @@ def read_results(path: UserPath) -> Results:
     """Read the rows of a file of results, or of the folder that `homebody reproduce` wrote one into.
 
     Raises:
-        ResultsError: there is none, or it is no such file.
+        EnvError: there is none, or it is not JSON.
+        ResultsError: it holds something else.
     """
     found = expand_path(path)
     found = found / FILE if found.is_dir() else found
-    try:
-        content = parse_json(found.read_text("utf-8"), str(found))
-    except FileNotFoundError:
-        raise ResultsError(f"{found} does not exist; give a results.json of homebody reproduce, or its folder") from None
-    except (OSError, UnicodeDecodeError, JsonError) as error:
-        raise ResultsError(f"{found} cannot be read: {error}; give a results.json of homebody reproduce, or its folder") from None
+    content = read_json(found)
     try:
         jsonschema.Draft202012Validator(_schema()).validate(content)
     except jsonschema.ValidationError as error:
