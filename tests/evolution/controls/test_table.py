@@ -17,7 +17,7 @@ from homebody.evolution.controls.reproduce import Combination
 from homebody.evolution.controls.results import build_report
 from homebody.evolution.controls.rows import Plan
 from homebody.evolution.controls.seed import FILE, choose_seed, seed_styles
-from homebody.evolution.controls.table import family, gather_results, table_row
+from homebody.evolution.controls.table import called, family, gather_results, parameters, table_row
 from homebody.evolution.loop import evolve
 from homebody.evolution.store import RunError, Store
 
@@ -178,3 +178,31 @@ def test_a_gain_is_null_where_the_seed_is_unreadable_or_the_model_adds_nothing(u
 )
 def test_the_family_is_a_models_name_as_far_as_its_size(name: str, said: str) -> None:
     assert family(name) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("Qwen2.5 Coder 1.5B Instruct GGUF", 1.5e9),
+        ("Smollm2 135M 8k Lc100K Mix1 Ep2", 135e6),
+        ("Gemma 3 270m", 270e6),
+        ("hf:owner/repo:Qwen3.5-9B-Q4_K_M.gguf", 9e9),
+        ("tiny qwen35", None),
+        ("", None),
+    ],
+)
+def test_the_number_of_parameters_is_read_from_the_name(name: str, count: float | None) -> None:
+    assert parameters(name) == count
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("smollm2", "smollm2"),
+        ("/somewhere/models/mine.gguf", "mine.gguf"),
+        ("hf:owner/repo:file.gguf", "hf:owner/repo:file.gguf"),
+        ("http://127.0.0.1:8000/v1#Qwen3.5-9B", "http://127.0.0.1:8000/v1#Qwen3.5-9B"),
+    ],
+)
+def test_a_table_holds_no_path_of_its_machine(model: str, said: str) -> None:
+    assert called(model) == said
