@@ -122,7 +122,7 @@ def test_the_audit_of_a_run_names_a_harness_that_sleeps(
     assert result["masked"]["won"] >= 9
     found = {finding.check: finding for finding in audit(tmp_path / "run")}
     assert not found["masks"].ok
-    assert found["masks"].said.startswith("the harness plays worse where it sees no model: masked no-model solves ")
+    assert found["masks"].sentence.startswith("the harness plays worse where it sees no model: masked no-model solves ")
     assert [finding.check for finding in found.values() if not finding.ok] == ["masks"]
     with Store(tmp_path / "run", readonly=True) as store:
         assert store.events("end")[-1]["masked"]["p"] < 0.05
