@@ -188,7 +188,8 @@ def describe_claims(report: Mapping[str, Any]) -> list[str]:
     """Return what the rows say together: the mean gain, how much of a gain is the protocol, and whether smaller models gain more."""
     mean, found = report["mean_gain"], []
     if mean["n"] > 1:
-        null = sum(row["gain"] is None and row["protocol"] == "held-out" and row["split"] == "test" for row in report["rows"])
+        counted = [row for row in report["rows"] if row["protocol"] == "held-out" and row["split"] == "test" and not is_marked(row)]
+        null = sum(row["gain"] is None for row in counted)
         found.append(f"Mean gain of {mean['n']} models on benchmarks: {interval(mean)} points; {null} null gains count 0.")
     found += [cell(claim["sentence"]) for claim in report["protocol"]]
     return [*found, *([cell(report["size"]["sentence"])] if report["size"] else [])]

@@ -101,6 +101,12 @@ def read_results(path: UserPath) -> Results:
     if len(content["rows"]) != len(content["combinations"]):
         counts = f"{len(content['rows'])} rows and {len(content['combinations'])} combinations"
         raise ResultsError(f"{found} holds {counts}; each row needs its combination: write the file anew with homebody reproduce")
+    for row, one in zip(content["rows"], content["combinations"], strict=True):
+        lengths = {key: len(one["outcomes"][key]) for key in ("tasks", "seed", "evolved")}
+        if len(set(lengths.values())) > 1:
+            told = ", ".join(f"{key} {length}" for key, length in lengths.items())
+            name = f"{row['model']} on {row['benchmark']}"
+            raise ResultsError(f"{found}: outcomes of {name} need a letter a task, and there are {told}; write the file anew")
     return Results(str(found), content["rows"], content["combinations"], content["quick"])
 
 

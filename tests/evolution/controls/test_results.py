@@ -158,6 +158,11 @@ def broken(change: Callable[[dict[str, Any]], Any]) -> str:
         (broken(lambda content: content["rows"][0].pop("twins")), "at rows/0, 'twins' is a required property"),
         (broken(lambda content: content["rows"][0].update(evolved=90)), "at rows/0/evolved, 90 is greater than the maximum of 1"),
         (broken(lambda content: content["combinations"].clear()), "holds 1 rows and 0 combinations"),
+        (
+            broken(lambda content: content["combinations"][0]["outcomes"].update(seed="01")),
+            "outcomes of small 100M on quarry need a letter",
+        ),
+        (broken(lambda content: content["combinations"][0]["controls"].pop("gain")), "at combinations/0/controls, 'gain' is a required"),
         (broken(lambda content: content["combinations"][0]["manifest"].pop("changes")), "at combinations/0/manifest, 'changes'"),
     ],
 )
