@@ -269,3 +269,22 @@ def test_what_is_asked_wrongly_is_one_line(homebody: Callable[..., Any], tmp_pat
     assert answer.code == 2
     assert said in answer.error
     assert not (tmp_path / "r").exists()
+
+
+def test_a_command_that_was_stopped_goes_on_to_the_same_rows(
+    homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path, loaded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(folder: str) -> tuple[object, ...]:
+        return ("reproduce", "--quick", "--models", "no-model", "--protocol", "published", "--tasks", 2, "--run-dir", tmp_path / folder)
+
+    assert homebody(*asked("whole")).code == 0
+    run = command.run_child
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "run_child", lambda arguments: 130 if arguments[4] == "controls" else run(arguments))
+        assert homebody(*asked("stopped")).code == 130
+    assert not (tmp_path / "stopped" / "results.json").exists()
+    assert homebody(*asked("stopped")).code == 0
+    whole, stopped = (loaded(tmp_path / folder / "results.json") for folder in ("whole", "stopped"))
+    assert stopped["rows"] == whole["rows"]
+    for key in ("outcomes", "manifest", "rounds", "candidates"):
+        assert stopped["combinations"][0][key] == whole["combinations"][0][key], key
