@@ -207,7 +207,7 @@ def test_what_the_goal_names_is_chosen_before_the_end(stacks, harness):
 
 def test_several_are_opened_and_the_best_is_taken(stacks, harness):
     # b2 has the same title as b5 and stands before it in the list, but no cover of red leather.
-    sent, won = play(stacks, harness, "b5/red leather", choose=True, look=3, weights={"names": 4.0})
+    sent, won = play(stacks, harness, "b5/red leather", choose=True, most_opened=3, weights={"names": 4.0})
     assert won
     assert sent[0] == "pick[b2]"
     assert sent.count("pick[to the list]") == 3
@@ -216,26 +216,26 @@ def test_several_are_opened_and_the_best_is_taken(stacks, harness):
 
 def test_best_that_is_open_is_not_opened_again(stacks, harness):
     # The deeper in the list the better: the last of the three is.
-    sent, _ = play(stacks, harness, "b2/paper", look=3, weights={"depth": 100.0})
+    sent, _ = play(stacks, harness, "b2/paper", most_opened=3, weights={"depth": 100.0})
     assert sent.count("pick[to the list]") == 2
     assert sent[-2:] == [sent[4], "pick[take]"]
     assert len({sent[0], sent[2], sent[4]}) == 3
 
 
 def test_good_enough_ends_the_search(stacks, harness):
-    sent, _ = play(stacks, harness, "b1/cloth", look=5, weights={"prior": 5.0}, threshold=0.9)
+    sent, _ = play(stacks, harness, "b1/cloth", most_opened=5, weights={"prior": 5.0}, threshold=0.9)
     assert sent == ["pick[b1]", "pick[take]"]
 
 
 @pytest.mark.parametrize("max_steps", range(3, 21))
 def test_episode_ends_within_the_steps(max_steps, stacks, harness):
-    sent, _ = play(stacks, harness, "b1/leather", choose=True, look=5, weights={"depth": 1.0}, max_steps=max_steps)
+    sent, _ = play(stacks, harness, "b1/leather", choose=True, most_opened=5, weights={"depth": 1.0}, max_steps=max_steps)
     assert sent[-1] == "pick[take]"
     assert len(sent) < max_steps
 
 
 def test_without_a_way_back_the_first_is_taken(stacks, harness):
-    assert play(stacks, harness, "b1/cloth", look=5, back="")[0] == ["pick[b1]", "pick[take]"]
+    assert play(stacks, harness, "b1/cloth", most_opened=5, back="")[0] == ["pick[b1]", "pick[take]"]
 
 
 def test_higher_prior_is_opened_first(make, stacks):
