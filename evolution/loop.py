@@ -220,7 +220,8 @@ def expected_episodes(config: EvolveConfig, train: int, validation: int) -> tupl
 def _measure(player: Player, spec: HarnessSpec, train: Sequence[TaskSpec], validation: Sequence[TaskSpec], workers: int) -> str:
     """Tell what the run will take, at the rate of its first episodes, which are played anyway.
 
-    A run without a model takes seconds, so nothing is measured there. The seed is the slowest harness of most runs.
+    A run without a model takes seconds, so nothing is measured there. An episode that an error ended
+    says nothing of the others. The seed is the slowest harness of most runs.
 
     Returns:
         Why the run ended, where a budget is spent already; else nothing.
@@ -232,6 +233,8 @@ def _measure(player: Player, spec: HarnessSpec, train: Sequence[TaskSpec], valid
         records = player.play(spec, train[: min(MEASURED, config.train_tasks)], "the run", "first episodes")
     except EndOfRunError as end:
         return end.why
+    if any(record.error is not None for record in records):
+        return ""
     least, most = expected_episodes(config, len(train), len(validation))
     tokens = sum(record.usage.get(name, 0) for record in records for name in ("prompt_tokens", "generated_tokens")) / len(records)
     seconds = sum(record.usage.get("seconds", 0) for record in records) / len(records) / max(workers, config.concurrency)

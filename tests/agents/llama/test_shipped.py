@@ -57,6 +57,8 @@ SEEDS = {
 }
 ASKS = ("household-smollm2", "household-gemma3-270m", "household-adaptive", "alfworld-smollm2")
 """Those that ask their model where a thing would be. In the others a plan, a table or a procedure leaves it nothing to decide."""
+READS = "household-said-qwen2.5-coder-0.5b"
+"""Has its model read a goal in other words, and follows what that says."""
 ALONE = ("alfworld-gemma3-270m", "webshop-smollm2")
 
 
@@ -68,6 +70,20 @@ def test_a_model_plays_every_evolved_harness_and_repeats_itself(name: str, games
     assert not first.failures
     assert first.trace_hash == again.trace_hash
     assert (model.usage.calls > before) == (name in ASKS)
+
+
+def test_what_the_model_reads_is_what_the_harness_follows(model: LlamaCpp) -> None:
+    (task,) = tasks("homebody/Household-v0", "validation", 1, goals="said")
+    with closing(make("homebody/Household-v0", goals="said")) as env:
+        first, again = (run_episode(env, HarnessSpec.load(READS), ModelPolicy(model), task, max_steps=STEPS) for _ in range(2))
+        twin = run_episode(env, HarnessSpec.load(READS), MODEL_FREE["no-model"](), task, max_steps=STEPS)
+    assert first.error is None
+    assert first.trace_hash == again.trace_hash
+    templates = HarnessSpec.load(READS).components["read_goal"]["params"]["templates"]
+    assert first.reading is not None
+    assert first.reading.split()[0] in {template.split()[0] for template in templates}
+    assert {step.decided_by for step in first.trace} & {"reading"}
+    assert twin.reading is None
 
 
 @pytest.mark.parametrize("name", ASKS)
