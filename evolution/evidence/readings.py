@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LEAST = 3
 """Successes of one sequence of actions, at least, from which is read what they have in common."""
 NAMED = 0.15
-"""Share of goals that must name an argument's kind, at least."""
+"""Share of goals that must name an argument's kind, at least: a few name it by chance, since things and places share words."""
 MOST_PAIRS = 300
 VARIABLES = "abcdefghijklmnopqrstuvwxyz"
 _PLAIN = re.compile(r"\{\d+\}|[a-z0-9]+(?:[-_][a-z0-9]+)*")

@@ -50,7 +50,7 @@ HOUSES: tuple[tuple[str, dict[str, Any], int], ...] = (
 """Tasks, parameters of their houses, seeds of the walks: each of the six kinds of task twice. The two large seeds are walks that slice."""
 
 
-def wander(problem: Problem, dice: random.Random, steps: int) -> tuple[list[str], Played]:
+def random_walk(problem: Problem, dice: random.Random, steps: int) -> tuple[list[str], Played]:
     """Play at random, then as the expert does from there, then at random again; return the commands, and what our engine said."""
     game = TextGame(compile_game(problem))
     commands: list[str] = []
@@ -126,7 +126,7 @@ def record(python: str) -> str:
             text = to_game_file(HouseSource(**parameters).load(task))
             path = Path(folder, f"{len(games)}.tw-pddl")
             path.write_text(text, "utf-8")
-            commands, _ = wander(load_game_file(path).problem, random.Random(seed), 14)
+            commands, _ = random_walk(load_game_file(path).problem, random.Random(seed), 14)
             heads.append({"task": task, "parameters": parameters, "sha256": digest(text)})
             games.append((path, commands))
         recorded = play(python, games)

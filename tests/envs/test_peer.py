@@ -58,7 +58,7 @@ def test_real_engine_plays_exported_houses_identically(tmp_path: Path, peer: Cal
         problem = HouseSource(**PARAMETERS[(kind + number) % len(PARAMETERS)]).load(tasks[-1])
         path = tmp_path / f"{i}.tw-pddl"
         path.write_text(to_game_file(problem))
-        commands, record = parity.wander(load_game_file(path).problem, dice, 14)
+        commands, record = parity.random_walk(load_game_file(path).problem, dice, 14)
         games.append((path, commands))
         expected.append(record)
     compare(tasks, games, expected, peer(games))
@@ -80,7 +80,7 @@ def test_real_engine_plays_small_problems_identically(
                 names.append(f"problem {seed}")
                 path = tmp_path / f"{seed}.tw-pddl"
                 path.write_text(to_game_file(problem))
-                commands, record = parity.wander(load_game_file(path).problem, random.Random(seed), 18)
+                commands, record = parity.random_walk(load_game_file(path).problem, random.Random(seed), 18)
                 games.append((path, commands))
                 expected.append(record)
     verbs = {command.partition(" ")[0] for _, commands in games for command in commands}
