@@ -28,8 +28,9 @@ from homebody.agents.harness.hooks import (
 from homebody.agents.harness.running import Harness
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.inquiry import Inquiry
+from homebody.agents.model_free import TWINS
 from homebody.agents.models.backend import Message, Usage, uncut
-from homebody.agents.policy import TWINS, Decision, Policy
+from homebody.agents.policy import Decision, Policy
 from homebody.agents.record import NO_ROOM, EpisodeRecord, StepRecord
 from homebody.agents.transcript import Transcript
 from homebody.agents.twin import REFERENCE, Shadow, decided_by, is_read
@@ -86,7 +87,7 @@ def run_episode(
         seed: of whatever is random in the policy.
         attempt: 0 for the greedy first try; later tries sample.
         max_steps: most commands sent to the environment, at least 1.
-        twin: which of `homebody.agents.policy.TWINS` the steps of a model are compared with.
+        twin: which of `homebody.agents.model_free.TWINS` the steps of a model are compared with.
         on_start: called with goal and opening observation.
         on_step: called with each step.
         on_decision: called with what each decision was made from, before its step.

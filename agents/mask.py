@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from homebody.agents.harness.hooks import BeforeModel
+from homebody.agents.model_free import MODEL_FREE, TWINS, ModelFreePolicy
 from homebody.agents.models.backend import Message
 from homebody.agents.models.generation import Generation, Reply
-from homebody.agents.policy import MODEL_FREE, TWINS, Decision, ModelFreePolicy
+from homebody.agents.policy import Decision
 
 UNREADABLE = 0.25
 """Chance that a reply, where a model writes freely, is no command."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from homebody.agents.errors import AgentError
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.backend import Backend
-from homebody.agents.policy import ModelPolicy, Policy
+from homebody.agents.policy import Policy
 from homebody.envs.module import UserModuleError, import_module
 from homebody.envs.text import one_line
 

@@ -22,9 +22,11 @@ from homebody.agents.episode import ModelCall, run_episode
 from homebody.agents.errors import BadRequestError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.mask import ALONE
+from homebody.agents.model_free import MODEL_FREE
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.backend import Backend, Shared
 from homebody.agents.own_policy import own_backend, own_policy
-from homebody.agents.policy import MODEL_FREE, ModelPolicy, Policy
+from homebody.agents.policy import Policy
 from homebody.agents.pool import Pool, WorkerDiedError, uninterrupted
 from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.agents.threads import Halt, Threads

@@ -1,6 +1,6 @@
 """Twins: the same document on the same task without a model, and what the comparison says of each step.
 
-A twin shows what a harness does by itself; `homebody.agents.policy.TWINS` are the four policies that play one.
+A twin shows what a harness does by itself; `homebody.agents.model_free.TWINS` are the four policies that play one.
 A model's worth is its success above the best of them. Beside a model's episode a `Shadow` runs the harness
 once more without the model. From what it leaves on offer a twin would have chosen; where it differs from what
 the model saw, answers of the model made the difference.
@@ -15,7 +15,8 @@ from homebody.agents.harness.grammar import matches
 from homebody.agents.harness.hooks import AfterTool, BeforeModel, BeforeTool, Event, StepEnd, StepStart, TaskStart, Turn
 from homebody.agents.harness.running import Harness
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.policy import Decision, ModelFreePolicy
+from homebody.agents.model_free import ModelFreePolicy
+from homebody.agents.policy import Decision
 from homebody.agents.processors.base import Services
 from homebody.agents.transcript import Transcript
 

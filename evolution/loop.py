@@ -16,8 +16,8 @@ from typing import Any, cast
 from homebody.agents.errors import FailedError
 from homebody.agents.harness.seed import pick_document
 from homebody.agents.harness.spec import HarnessSpec, digest, harness_names
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.backend import Backend
-from homebody.agents.policy import ModelPolicy
 from homebody.agents.rollout import Rollouts
 from homebody.envs import TaskSpec
 from homebody.envs.file import write_file

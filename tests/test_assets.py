@@ -14,11 +14,11 @@ from homebody.agents.episode import ModelCall, run_episode
 from homebody.agents.harness.grammar import matches
 from homebody.agents.harness.seed import STYLES
 from homebody.agents.harness.spec import HarnessSpec, component, harness_names
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.backend import CUT
 from homebody.agents.models.chat_template import ChatTemplate
 from homebody.agents.models.generation import Reply, ToolCall
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelPolicy
 from homebody.envs import task_source, tasks
 from homebody.envs.browser import BrowserError
 from homebody.envs.miniwob.suite import MiniWobPackageError

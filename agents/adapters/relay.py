@@ -17,11 +17,11 @@ from typing import Any
 from homebody.agents.episode import run_episode
 from homebody.agents.errors import AgentError, BadRequestError, FailedError
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.backend import Prompt, Tool, Usage, parts
 from homebody.agents.models.generation import Generation, Reply, Thinking
 from homebody.agents.models.remote.message import read_message, sent_message
 from homebody.agents.models.tool_call import CallReader
-from homebody.agents.policy import ModelPolicy
 from homebody.agents.processors.base import Services
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import RolloutConfig

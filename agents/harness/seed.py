@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from homebody.agents.model_free import MODEL_FREE
 from homebody.agents.models.kind import kind_of
-from homebody.agents.policy import MODEL_FREE
 from homebody.envs.module import is_own
 
 STYLES = ("act", "react", "think", "tool")

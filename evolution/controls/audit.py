@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from homebody.agents.errors import AgentError
-from homebody.agents.policy import MODEL_FREE
+from homebody.agents.model_free import MODEL_FREE
 from homebody.envs import SPLITS, TaskSpec
 from homebody.envs import tasks as list_tasks
 from homebody.envs.file import UserPath

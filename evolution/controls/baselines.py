@@ -15,7 +15,7 @@ from typing import Any
 
 from homebody.agents.harness.patch import apply
 from homebody.agents.harness.spec import HOLD_PATCHES, HarnessSpec, digest
-from homebody.agents.policy import MODEL_FREE, TWINS
+from homebody.agents.model_free import MODEL_FREE, TWINS
 from homebody.agents.processors.base import find
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import RolloutConfig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from homebody.agents.policy import MODEL_FREE
+from homebody.agents.model_free import MODEL_FREE
 from homebody.envs import tasks as list_tasks
 from homebody.evolution.controls.rows import SLOW, Plan
 from homebody.evolution.reports.lineage import Lineage

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from homebody.agents.harness.spec import HarnessSpec, digest
-from homebody.agents.policy import TWINS, Policy
+from homebody.agents.model_free import TWINS
+from homebody.agents.policy import Policy
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.agents.twin import REFERENCE

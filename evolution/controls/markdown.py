@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from homebody.agents.policy import MODEL_FREE
+from homebody.agents.model_free import MODEL_FREE
 from homebody.evolution.controls.claims import evolved_row, gain_of, is_marked
 from homebody.evolution.reports.gain import MOST_UNREADABLE, NO_GAIN, describe_gain, null_gain
 from homebody.evolution.reports.summary import cell, graded

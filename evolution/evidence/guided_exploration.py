@@ -15,7 +15,7 @@ from itertools import product
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.policy import NoModelPolicy
+from homebody.agents.model_free import NoModelPolicy
 from homebody.agents.skills import wording
 from homebody.agents.skills.learned_plan import Plan
 from homebody.agents.skills.location_memory import LocationTable

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homebody.agents.policy import TWINS
+from homebody.agents.model_free import TWINS
 from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.evolution.config import MODES
 from homebody.evolution.gate.rule import TASKS_BETWEEN_LOOKS, choose_mode, compare, stop_early

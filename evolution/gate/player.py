@@ -13,7 +13,7 @@ from typing import Any
 
 from homebody.agents.errors import AgentError, FailedError
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.policy import TWINS
+from homebody.agents.model_free import TWINS
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, Rollouts
 from homebody.envs import TaskSpec

@@ -14,7 +14,8 @@ from functools import cached_property
 from typing import Any
 
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.policy import MODEL_FREE, TWINS, Policy
+from homebody.agents.model_free import MODEL_FREE, TWINS
+from homebody.agents.policy import Policy
 from homebody.agents.record import BY_MODEL, Decisions, EpisodeRecord, decisions
 from homebody.agents.rollout import Job, Rollouts
 from homebody.envs import TaskSpec
@@ -28,7 +29,7 @@ class Twins:
     """What the four twins did on some tasks."""
 
     episodes: Mapping[str, Mapping[str, EpisodeRecord]]
-    """Episodes by their key, by twin; in the order of `homebody.agents.policy.TWINS` and of the tasks."""
+    """Episodes by their key, by twin; in the order of `homebody.agents.model_free.TWINS` and of the tasks."""
     seconds: float
     """Wall time that it took."""
 

@@ -19,9 +19,10 @@ from homebody.agents.answer import tools_for
 from homebody.agents.episode import run_episode
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.hooks import BeforeModel
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.backend import Backend, Message, Prompt, Tool, Usage, uncut
 from homebody.agents.models.generation import Reply
-from homebody.agents.policy import Decision, ModelPolicy, Policy
+from homebody.agents.policy import Decision, Policy
 from homebody.agents.processors.base import Chat, Score
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import RolloutConfig

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from homebody.agents.policy import MODEL_FREE, TWINS
+from homebody.agents.model_free import MODEL_FREE, TWINS
 from homebody.evolution.reports import worth
 from homebody.evolution.reports.attribution import compare_rows
 from homebody.evolution.reports.gain import NO_GAIN, null_gain

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from homebody.agents.policy import MODEL_FREE
+from homebody.agents.model_free import MODEL_FREE
 from homebody.evolution.stored import StoredEdit, StoredEnd, StoredResult, StoredRound, StoredWorth
 
 NOT_PLAYED = "twins not played"

@@ -16,10 +16,11 @@ from typing import Any, Final
 
 from homebody.agents import AgentError, EpisodeRecord, HarnessSpec, Job, RolloutConfig, Rollouts, run_episode
 from homebody.agents.harness.hooks import BeforeModel
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.backend import Message, Segments, Usage
 from homebody.agents.models.llama import LlamaCpp
 from homebody.agents.models.names import load, resolve
-from homebody.agents.policy import Decision, ModelPolicy
+from homebody.agents.policy import Decision
 from homebody.envs import TaskSpec, tasks
 from homebody.scripts.bench import peer_llm
 from homebody.scripts.bench.result import result

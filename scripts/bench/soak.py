@@ -15,8 +15,8 @@ from typing import Any
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.patch import Patch
 from homebody.agents.harness.spec import HarnessSpec, component
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelPolicy
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts, Seat
 from homebody.envs import tasks
 from homebody.evolution.store import Store

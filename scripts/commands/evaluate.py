@@ -108,7 +108,7 @@ def evaluate(
 
 def _note(record: EpisodeRecord, policy: str) -> str:
     """Return how an episode ended, and which twin played it if the policy did not."""
-    from homebody.agents.policy import TWINS
+    from homebody.agents.model_free import TWINS
     from homebody.evolution.controls.evaluation import outcome_of
 
     return f"twin {record.policy} {outcome_of(record)}" if record.policy in TWINS and record.policy != policy else outcome_of(record)

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from homebody.agents.model_free import MODEL_FREE
 from homebody.agents.models.backend import Usage
-from homebody.agents.policy import MODEL_FREE
 from homebody.agents.processors.record import is_detail
 from homebody.agents.record import BY_MODEL, StepRecord
 from homebody.evolution.reports import decision

@@ -10,8 +10,9 @@ import click
 from homebody.agents.errors import AgentError
 from homebody.agents.harness.hooks import BeforeModel
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.model_free import ModelFreePolicy
 from homebody.agents.models.backend import Message
-from homebody.agents.policy import Decision, ModelFreePolicy
+from homebody.agents.policy import Decision
 from homebody.agents.record import EpisodeRecord
 from homebody.envs.check import FREE_SLOT
 from homebody.scripts.terminal import echo

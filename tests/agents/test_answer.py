@@ -5,10 +5,10 @@ import pytest
 from homebody.agents.answer import read_answer, tools_for
 from homebody.agents.harness.grammar import gbnf
 from homebody.agents.harness.hooks import Choice, Reading
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.generation import AT_BUDGET, Generation, Reply, Thinking, ToolCall
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.models.tool_call import find_tool_call, make_tool_call
-from homebody.agents.policy import ModelPolicy
 
 REACT = "Thought: plates are in cabinets.\nAction: go to dock 1."
 

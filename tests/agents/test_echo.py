@@ -12,8 +12,8 @@ from homebody.agents.harness.grammar import matches
 from homebody.agents.harness.hooks import AfterTool, BeforeModel, Turn
 from homebody.agents.harness.running import Harness
 from homebody.agents.harness.spec import component
+from homebody.agents.model_free import EchoPolicy, NoModelPolicy
 from homebody.agents.models.backend import CUT
-from homebody.agents.policy import EchoPolicy, NoModelPolicy
 from homebody.agents.processors.base import Services
 
 ADMISSIBLE = ("lift crate 1", "look", "unlock shed 2", "wait", "walk to dock 1", "walk to dock 12", "walk to shed 2")

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from homebody.agents.episode import run_episode
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelPolicy
 
 TARRED = {"action": "drop # on #", "needs": ["tar # with #"], "goal": ["tarred"]}
 MENU = ("drop crate 1 on dock 1", "tar crate 1 with vat 1", "wait")

@@ -5,7 +5,8 @@ import pytest
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.hooks import CurrentSubgoal
 from homebody.agents.harness.running import Harness
-from homebody.agents.policy import ModelFreePolicy, best
+from homebody.agents.model_free import ModelFreePolicy
+from homebody.agents.policy import best
 from homebody.agents.processors.base import Services
 from homebody.agents.skills.learned_plan import fill
 

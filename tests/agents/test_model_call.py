@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from homebody.agents.episode import ModelCall, run_episode
 from homebody.agents.harness.spec import HarnessSpec, component
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.backend import CUT, Usage
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelPolicy
 
 
 def test_each_decision_is_told_before_its_step_with_what_it_took(yard):

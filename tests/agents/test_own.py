@@ -11,7 +11,7 @@ from homebody.agents.episode import run_episode
 from homebody.agents.harness.outline import changes, outline
 from homebody.agents.harness.running import Harness
 from homebody.agents.harness.spec import HarnessError, HarnessSpec, component
-from homebody.agents.policy import RandomPolicy
+from homebody.agents.model_free import RandomPolicy
 from homebody.agents.processors.base import Services
 
 CLASS = """

@@ -13,7 +13,8 @@ from homebody.envs import tasks
 SOURCE = """
 from homebody.agents.models.backend import Usage
 from homebody.agents.models.generation import Reply
-from homebody.agents.policy import Decision, ModelFreePolicy
+from homebody.agents.policy import Decision
+from homebody.agents.model_free import ModelFreePolicy
 
 class Shortest(ModelFreePolicy):
     name = "shortest"

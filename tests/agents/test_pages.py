@@ -5,7 +5,7 @@ import math
 import pytest
 
 from homebody.agents.episode import run_episode
-from homebody.agents.policy import NoModelPolicy
+from homebody.agents.model_free import NoModelPolicy
 from homebody.agents.skills import page_reading
 from homebody.agents.skills.page_reading import Choice, Marks, Page, features, rarities, read
 from homebody.agents.skills.page_values import logistic

@@ -11,25 +11,23 @@ from homebody.agents.answer import read_answer, read_command
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.grammar import filling, gbnf
 from homebody.agents.harness.hooks import Choice, Reading
-from homebody.agents.models.chat_template import render_plain
-from homebody.agents.models.generation import Generation, Reply, Thinking, ToolCall
-from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import (
+from homebody.agents.model_free import (
     MODEL_FREE,
-    NEUTRAL,
     TWINS,
-    Decision,
     EchoPolicy,
     ExecutorPolicy,
     ExpertPolicy,
     MatcherPolicy,
-    ModelPolicy,
     NoExpertError,
     NoModelPolicy,
     RandomPolicy,
     ScriptedPolicy,
-    best,
 )
+from homebody.agents.model_policy import NEUTRAL, ModelPolicy
+from homebody.agents.models.chat_template import render_plain
+from homebody.agents.models.generation import Generation, Reply, Thinking, ToolCall
+from homebody.agents.models.scripted import Scripted
+from homebody.agents.policy import Decision, best
 
 MENU = ("call", "lift crate 1", "wait", "walk to dock 1")
 CHAT = [{"role": "user", "content": "A yard."}]

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from homebody.agents.harness.running import Harness
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelPolicy
 from homebody.agents.processors.base import Services
 
 MENU = ("wait", "walk to dock 1", "walk to dock 2", "walk to shed 1")

@@ -14,8 +14,9 @@ import pytest
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.patch import PatchError, apply, invert
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
+from homebody.agents.model_free import RandomPolicy
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelPolicy, RandomPolicy
 
 VALID = int(os.environ.get("HOMEBODY_SPECS", "30"))
 """Number of valid harnesses; five times as many are damaged."""

@@ -6,9 +6,9 @@ import pytest
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.hooks import Choice, StepEnd, TaskEnd
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.backend import CUT
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelPolicy
 
 MENU = ("wait", "walk to dock 1")
 

@@ -9,9 +9,10 @@ import pytest
 
 from homebody.agents.errors import BackendClosedError, ModelNotFoundError
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.model_free import ExpertPolicy, NoModelPolicy, RandomPolicy
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models import names
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ExpertPolicy, ModelPolicy, NoModelPolicy, RandomPolicy
 from homebody.agents.pool import WorkerDiedError
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.envs import EnvError, tasks

@@ -12,8 +12,8 @@ from homebody.agents.errors import AgentError
 from homebody.agents.harness import spec as spec_module
 from homebody.agents.harness.seed import Pick, pick_document, seed_documents, seed_names
 from homebody.agents.harness.spec import HarnessError, HarnessSpec, harness_names
+from homebody.agents.model_free import MODEL_FREE
 from homebody.agents.models.kind import ModelKind, kind_of
-from homebody.agents.policy import MODEL_FREE
 
 PLAIN = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
 OPENS = PLAIN.replace("<assistant>", "<assistant><think>\n")

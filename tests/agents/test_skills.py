@@ -4,8 +4,8 @@ import pytest
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.hooks import CurrentSubgoal
+from homebody.agents.model_free import ExecutorPolicy, NoModelPolicy
 from homebody.agents.models.backend import CUT
-from homebody.agents.policy import ExecutorPolicy, NoModelPolicy
 from homebody.agents.skills.skill import LEAST_SHORTLIST, shortlist
 
 

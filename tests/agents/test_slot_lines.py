@@ -7,8 +7,9 @@ import pytest
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.model_free import MODEL_FREE
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import MODEL_FREE, ModelPolicy
 from homebody.envs import ContractError, TaskSpec, check_env
 from homebody.envs.custom import held_to_contract
 from homebody.envs.space import AnyText

@@ -4,8 +4,8 @@ import pytest
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.hooks import BeforeTool, StepEnd
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelPolicy
 
 
 def call(tool, command, admissible=("wait",), steps_left=5):

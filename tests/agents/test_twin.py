@@ -10,8 +10,9 @@ import pytest
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.hooks import Choice, Interrupt
 from homebody.agents.harness.spec import HarnessSpec, component
+from homebody.agents.model_free import TWINS, EchoPolicy, ExecutorPolicy, NoModelPolicy
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import TWINS, EchoPolicy, ExecutorPolicy, ModelPolicy, NoModelPolicy
 from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.record import BY_MODEL, DECIDED_BY
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
@@ -444,7 +445,7 @@ spec.loader.exec_module(yard)
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelPolicy
+from homebody.agents.model_policy import ModelPolicy
 learned = component("learned_plan", {"plans": [yard.ONE], "explore": yard.EXPLORE})
 document = {"format": 2, "name": "t", "components": {"plan": learned, "list": component("show_candidates")}}
 replies = ["walk to shed 2", "Hm", "unlock shed 2", "wait"]

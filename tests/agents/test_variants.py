@@ -7,7 +7,7 @@ import pytest
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.patch import PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec, component, route_score
-from homebody.agents.policy import NoModelPolicy
+from homebody.agents.model_free import NoModelPolicy
 from homebody.agents.record import EpisodeRecord
 
 GUARD = [{"op": "add", "path": "/components/guard", "value": component("loop_guard", {"repeats": 1})}]

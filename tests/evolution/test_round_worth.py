@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.model_free import TWINS
 from homebody.agents.models import names
 from homebody.agents.models.backend import Prompt, Tool
 from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import TWINS
 from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls.evaluation import evaluate

@@ -14,7 +14,7 @@ from gymnasium.spaces import Text
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.policy import ExecutorPolicy, NoModelPolicy, RandomPolicy
+from homebody.agents.model_free import ExecutorPolicy, NoModelPolicy, RandomPolicy
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.skills.wording import NUMBERED, Naming
 from homebody.envs import EnvError, TaskSpec, tasks

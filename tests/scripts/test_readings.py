@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelPolicy
 from homebody.agents.rollout import RolloutConfig
 from homebody.envs.household.export import export_houses
 from homebody.envs.household.houses.houses import HouseSource

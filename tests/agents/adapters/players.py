@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 
 from homebody.agents import HarnessSpec, run_episode
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import ModelPolicy
 from homebody.agents.record import EpisodeRecord
 from homebody.envs import make, tasks
 

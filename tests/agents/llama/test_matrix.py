@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 
 from homebody.agents.episode import run_episode
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.generation import Generation, Reply, Thinking
 from homebody.agents.models.prepare import describe
-from homebody.agents.policy import ModelPolicy
 
 SHOWN = "{{ m.content }}"
 HERMES = (

@@ -7,7 +7,7 @@ import pytest
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.hooks import Turn
-from homebody.agents.policy import ModelPolicy
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.agents.transcript import Transcript
 from homebody.envs import tasks

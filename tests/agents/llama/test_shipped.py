@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from homebody.agents import HarnessSpec, run_episode
+from homebody.agents.model_free import MODEL_FREE
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.llama import LlamaCpp
-from homebody.agents.policy import MODEL_FREE, ModelPolicy
 from homebody.agents.record import BY_MODEL, EpisodeRecord
 from homebody.envs import make, tasks
 from homebody.envs.household.export import export_houses

@@ -11,10 +11,10 @@ import pytest
 from homebody.agents.answer import tools_for
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.hooks import Reading
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.generation import Generation, Thinking, ToolCall
 from homebody.agents.models.gguf import read_header
 from homebody.agents.models.llama import LlamaCpp
-from homebody.agents.policy import ModelPolicy
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.envs import tasks
 

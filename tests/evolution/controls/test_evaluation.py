@@ -10,11 +10,11 @@ import pytest
 from homebody.agents import rollout
 from homebody.agents.errors import ModelNotFoundError
 from homebody.agents.harness.spec import HarnessSpec, component, digest
+from homebody.agents.model_free import TWINS
 from homebody.agents.models import names
 from homebody.agents.models.backend import Prompt, Tool
 from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import TWINS
 from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, RolloutConfig

@@ -10,7 +10,7 @@ import pytest
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.policy import NoModelPolicy
+from homebody.agents.model_free import NoModelPolicy
 from homebody.agents.processors import REGISTRY
 from homebody.agents.processors.operator import EditOperator, Findings
 from homebody.agents.skills import page_reading

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.policy import TWINS
+from homebody.agents.model_free import TWINS
 from homebody.agents.record import EpisodeRecord
 from homebody.evolution.config import MODES
 from homebody.evolution.gate.rule import compare, stop_early

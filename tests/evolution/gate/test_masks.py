@@ -8,9 +8,9 @@ import pytest
 
 from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.mask import MASKED, SAID
+from homebody.agents.model_free import TWINS
 from homebody.agents.models import names
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import TWINS
 from homebody.agents.rollout import RolloutConfig, Rollouts
 from homebody.evolution.config import EvolveConfig
 from homebody.evolution.controls.audit import audit

@@ -6,9 +6,9 @@ import pytest
 
 from homebody.agents import rollout
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.model_free import TWINS
 from homebody.agents.models import names
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import TWINS
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.envs import tasks

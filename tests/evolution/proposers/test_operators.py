@@ -267,8 +267,9 @@ def test_worlds_without_numbers_are_read_by_which_commands_won() -> None:
 def test_the_operator_lets_the_reading_of_the_model_decide_the_plan(evidence: Make) -> None:
     """A goal in words of no training task is read by the model, and the plan of its meaning leads; without a model nothing does."""
     from homebody.agents.episode import run_episode
+    from homebody.agents.model_free import NoModelPolicy
+    from homebody.agents.model_policy import ModelPolicy
     from homebody.agents.models.scripted import Scripted
-    from homebody.agents.policy import ModelPolicy, NoModelPolicy
 
     found = gather(BARE, evidence("ceiling", statistics=TrainingStatistics(explore=("walk to #", "unlock #"), bank=tuple(HARBOUR))))
     spec = edited(BARE, "read the goal, and follow what was learned", found)

@@ -13,12 +13,13 @@ import pytest
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.spec import HarnessSpec
+from homebody.agents.model_free import MODEL_FREE
+from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models import names
 from homebody.agents.models.backend import Prompt, Tool, parts
 from homebody.agents.models.chat_template import render_plain
 from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.policy import MODEL_FREE, ModelPolicy
 from homebody.envs import TaskSpec, make
 from homebody.envs.file import OutputError
 from homebody.evolution.config import EvolveConfig
