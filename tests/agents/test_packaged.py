@@ -20,6 +20,7 @@ import pytest
 
 from homebody.agents.errors import BadModelFileError, BadRequestError, CacheError, ModelPackageMissingError
 from homebody.agents.models import names, prepare
+from homebody.agents.models.known import KNOWN, KnownModel
 from homebody.agents.models.packaged import ModelFile, Packaged, Part
 
 PIECES = (b"GGUF" + struct.pack("<IQQ", 3, 0, 0), b"weights, " * 300_000, b"the end")
@@ -64,14 +65,14 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def toy(site: Path, monkeypatch: pytest.MonkeyPatch) -> names.KnownModel:
+def toy(site: Path, monkeypatch: pytest.MonkeyPatch) -> KnownModel:
     """A model in three parts, which are installed, and its re-quantized copy."""
     parts = tuple(Part(f"toy-part{n}==1.0", f"toy_part{n}", f"data/part0{n}.bin") for n in (1, 2, 3))
     for part, data in zip(parts, PIECES, strict=True):
         write_package(site, part.module, part.file, data, data)
     shipped = Packaged(ModelFile("toy-q4_k_m.gguf", "Q4_K_M", len(WHOLE), sha256(WHOLE)), parts, "models-toy")
-    model = names.KnownModel("toy", "A toy", "MIT", shipped, ModelFile("toy-q4_0.gguf", "Q4_0", len(COPY), sha256(COPY)))
-    monkeypatch.setitem(names.KNOWN, "toy", model)
+    model = KnownModel("toy", "A toy", "MIT", shipped, ModelFile("toy-q4_0.gguf", "Q4_0", len(COPY), sha256(COPY)))
+    monkeypatch.setitem(KNOWN, "toy", model)
     return model
 
 
@@ -96,7 +97,7 @@ def state() -> str:
 
 
 def test_the_name_alone_is_the_copy_and_the_quantization_names_the_makers_file(
-    toy: names.KnownModel, copies: list[str], cache: Path, site: Path
+    toy: KnownModel, copies: list[str], cache: Path, site: Path
 ) -> None:
     seen: list[tuple[int, int]] = []
     assert state() == "installed (prepared at its first use)"
@@ -118,7 +119,7 @@ def test_the_name_alone_is_the_copy_and_the_quantization_names_the_makers_file(
     assert {part.module for part in toy.shipped.parts} & set(sys.modules) == set()
 
 
-def test_another_quantization_is_made_of_the_makers_file(toy: names.KnownModel, copies: list[str], cache: Path) -> None:
+def test_another_quantization_is_made_of_the_makers_file(toy: KnownModel, copies: list[str], cache: Path) -> None:
     assert not names.is_prepared("toy@q8_0")
     assert names.resolve("toy@q8_0") == cache / "variants" / f"toy-q4_k_m-{sha256(WHOLE)[:12]}@q8_0.gguf"
     assert copies == ["toy-q4_k_m.gguf Q8_0"]
@@ -129,8 +130,8 @@ def test_another_quantization_is_made_of_the_makers_file(toy: names.KnownModel, 
 def test_a_file_in_one_piece_stays_where_it_is(site: Path, cache: Path, copies: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_package(site, "one", "m.gguf", WHOLE)
     shipped = Packaged(ModelFile("m.gguf", "Q4_1", len(WHOLE), sha256(WHOLE)), (Part("one==1", "one", "m.gguf"),), "models")
-    model = names.KnownModel("one", "One", "MIT", shipped, ModelFile("one-q4_0.gguf", "Q4_0", len(COPY), sha256(COPY)))
-    monkeypatch.setitem(names.KNOWN, "one", model)
+    model = KnownModel("one", "One", "MIT", shipped, ModelFile("one-q4_0.gguf", "Q4_0", len(COPY), sha256(COPY)))
+    monkeypatch.setitem(KNOWN, "one", model)
     assert names.resolve("one@q4_1") == path
     names.resolve("one")
     assert [found.name for found in cache.iterdir()] == ["one-q4_0.gguf"]
@@ -141,10 +142,8 @@ def test_a_file_in_one_piece_stays_where_it_is(site: Path, cache: Path, copies: 
     assert list(cache.iterdir()) == []
 
 
-def test_without_a_copy_the_name_alone_is_what_is_shipped(
-    toy: names.KnownModel, copies: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(names.KNOWN, "toy", replace(toy, copy=None))
+def test_without_a_copy_the_name_alone_is_what_is_shipped(toy: KnownModel, copies: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KNOWN, "toy", replace(toy, copy=None))
     assert names.resolve("toy").read_bytes() == WHOLE
     assert names.resolve("toy@q4_k_m") == names.resolve("toy")
     assert copies == []
@@ -159,7 +158,7 @@ def test_without_a_copy_the_name_alone_is_what_is_shipped(
     ],
 )
 def test_packages_that_are_not_installed_are_named_with_the_command(
-    toy: names.KnownModel, cache: Path, site: Path, gone: tuple[int, ...], needed: str
+    toy: KnownModel, cache: Path, site: Path, gone: tuple[int, ...], needed: str
 ) -> None:
     for number in gone:
         shutil.rmtree(site / f"toy_part{number}")
@@ -186,7 +185,7 @@ def break_file(path: Path) -> None:
     ids=["missing", "a byte", "cut", "empty"],
 )
 def test_a_part_that_is_missing_or_damaged_is_named(
-    toy: names.KnownModel, copies: list[str], cache: Path, site: Path, change: Callable[[Path], object], said: str
+    toy: KnownModel, copies: list[str], cache: Path, site: Path, change: Callable[[Path], object], said: str
 ) -> None:
     change(site / "toy_part2" / "data" / "part02.bin")
     for name in ("toy", "toy@q4_k_m", "toy@q8_0"):
@@ -197,9 +196,9 @@ def test_a_part_that_is_missing_or_damaged_is_named(
     assert copies == []
 
 
-def test_whole_packages_of_another_file_are_refused(toy: names.KnownModel, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whole_packages_of_another_file_are_refused(toy: KnownModel, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = replace(toy, shipped=replace(toy.shipped, file=replace(toy.shipped.file, sha256="0" * 64)))
-    monkeypatch.setitem(names.KNOWN, "toy", other)
+    monkeypatch.setitem(KNOWN, "toy", other)
     with pytest.raises(BadModelFileError) as caught:
         names.resolve("toy")
     assert str(caught.value) == (
@@ -212,7 +211,7 @@ def test_whole_packages_of_another_file_are_refused(toy: names.KnownModel, cache
 # --- the disk, and other processes
 
 
-def test_a_disk_that_is_too_full_is_told_before(toy: names.KnownModel, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_too_full_is_told_before(toy: KnownModel, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = shutil.disk_usage(cache.parents[1])
     monkeypatch.setattr(shutil, "disk_usage", lambda path: free._replace(free=len(WHOLE) - 1))
     with pytest.raises(CacheError, match=r"toy-q4_k_m.gguf takes 3 MB and 3 MB are free; set HOMEBODY_CACHE to another folder"):
@@ -222,7 +221,7 @@ def test_a_disk_that_is_too_full_is_told_before(toy: names.KnownModel, cache: Pa
     assert names.resolve("toy@q4_k_m").read_bytes() == WHOLE
 
 
-def test_a_disk_that_fills_up_leaves_nothing(toy: names.KnownModel, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_leaves_nothing(toy: KnownModel, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fill(done: int, total: int) -> None:
         if done > 100:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -235,12 +234,13 @@ def test_a_disk_that_fills_up_leaves_nothing(toy: names.KnownModel, cache: Path,
 JOINS = """
 import sys, time
 from homebody.agents.models import names
+from homebody.agents.models.known import KNOWN, KnownModel
 from homebody.agents.models.packaged import ModelFile, Packaged, Part
 
 site, size, sha256, pause = sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
 sys.path.insert(0, site)
 parts = tuple(Part(f"toy-part{n}==1.0", f"toy_part{n}", f"data/part0{n}.bin") for n in (1, 2, 3))
-names.KNOWN["toy"] = names.KnownModel("toy", "", "", Packaged(ModelFile("toy-q4_k_m.gguf", "Q4_K_M", size, sha256), parts, "x"))
+KNOWN["toy"] = KnownModel("toy", "", "", Packaged(ModelFile("toy-q4_k_m.gguf", "Q4_K_M", size, sha256), parts, "x"))
 
 def progress(done, total):
     print(done, flush=True)
@@ -256,7 +256,7 @@ def start_joining(site: Path, pause: float) -> subprocess.Popen[str]:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills a process")
-def test_one_that_is_killed_leaves_no_file_and_the_next_clears_up(toy: names.KnownModel, cache: Path, site: Path) -> None:
+def test_one_that_is_killed_leaves_no_file_and_the_next_clears_up(toy: KnownModel, cache: Path, site: Path) -> None:
     with start_joining(site, 60.0) as first:
         assert first.stdout is not None
         assert first.stdout.readline() == f"{len(PIECES[0])}\n"
@@ -268,7 +268,7 @@ def test_one_that_is_killed_leaves_no_file_and_the_next_clears_up(toy: names.Kno
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such lock there: each works in a file of its own")
-def test_of_two_at_once_one_joins_and_the_other_waits(toy: names.KnownModel, cache: Path, site: Path) -> None:
+def test_of_two_at_once_one_joins_and_the_other_waits(toy: KnownModel, cache: Path, site: Path) -> None:
     with start_joining(site, 0.2) as first:
         assert first.stdout is not None
         first.stdout.readline()  # It has begun.
@@ -282,9 +282,7 @@ def test_of_two_at_once_one_joins_and_the_other_waits(toy: names.KnownModel, cac
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such lock there")
-def test_where_there_are_no_locks_each_works_in_a_file_of_its_own(
-    toy: names.KnownModel, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_there_are_no_locks_each_works_in_a_file_of_its_own(toy: KnownModel, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(number: int, kind: int) -> None:
         raise OSError(errno.ENOLCK, "no locks available")
 
@@ -304,7 +302,7 @@ def test_where_there_are_no_locks_each_works_in_a_file_of_its_own(
     assert [path.name for path in cache.iterdir()] == ["toy-q4_k_m.gguf"]
 
 
-def test_a_failed_copy_leaves_what_was_joined(toy: names.KnownModel, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_copy_leaves_what_was_joined(toy: KnownModel, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(source: Path, target: Path, quantization: str, progress: object) -> None:
         target.write_bytes(b"GG")
         raise BadModelFileError(source, "llama.cpp cannot re-quantize it")
@@ -322,7 +320,7 @@ def test_the_extras_install_what_the_table_needs() -> None:
     project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
     needed: dict[str, list[str]] = {}
-    for model in names.KNOWN.values():
+    for model in KNOWN.values():
         needed.setdefault(model.shipped.extra, []).extend(part.requirement for part in model.shipped.parts)
     assert extras["models-qwen"] == needed["models-qwen"]
     # Gemma's parts are what its principal package depends on.
@@ -339,7 +337,7 @@ def test_the_extras_install_what_the_table_needs() -> None:
     ],
 )
 def test_the_sums_are_the_makers(name: str, bare: str, size: int, digest: str, parts: int) -> None:
-    model = names.KNOWN[name]
+    model = KNOWN[name]
     assert model.file.quantization == bare
     shipped = names.known_file(f"{name}@q4_k_m")
     assert shipped == model.shipped.file
@@ -349,7 +347,7 @@ def test_the_sums_are_the_makers(name: str, bare: str, size: int, digest: str, p
 @pytest.mark.model
 @pytest.mark.parametrize("name", ["gemma3-270m", "qwen2.5-coder-0.5b"])
 def test_real_packages_make_the_makers_file(name: str, cache: Path) -> None:
-    model = names.KNOWN[name]
+    model = KNOWN[name]
     if absent := model.shipped.missing():
         pytest.skip(f'the package {absent[0].package} is not installed: pip install "homebody[{model.shipped.extra}]"')
     path = names.resolve(f"{name}@q4_k_m")

@@ -17,6 +17,7 @@ import pytest
 
 from homebody.agents.errors import BadModelFileError, BadRequestError, CacheError, ModelNotFoundError, ModelTooBigError
 from homebody.agents.models import names, prepare
+from homebody.agents.models.known import KNOWN, KnownModel
 from homebody.agents.models.packaged import ModelFile, Packaged, Part
 from homebody.agents.models.prepare import Speed
 from homebody.agents.models.scripted import Scripted
@@ -49,15 +50,15 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def toy(tmp_path, monkeypatch) -> names.KnownModel:
+def toy(tmp_path, monkeypatch) -> KnownModel:
     """A known model of Q4_K_M, in two parts."""
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     for number, data in enumerate((DATA[:40], DATA[40:]), 1):
         (tmp_path / "site" / f"toy{number}").mkdir(parents=True)
         (tmp_path / "site" / f"toy{number}" / "part").write_bytes(data)
     parts = tuple(Part(f"toy{number}==1", f"toy{number}", "part") for number in (1, 2))
-    made = names.KnownModel("toy", "A toy", "MIT", Packaged(ModelFile("toy.gguf", "Q4_K_M", len(DATA), SHA256), parts, "models"))
-    monkeypatch.setitem(names.KNOWN, "toy", made)
+    made = KnownModel("toy", "A toy", "MIT", Packaged(ModelFile("toy.gguf", "Q4_K_M", len(DATA), SHA256), parts, "models"))
+    monkeypatch.setitem(KNOWN, "toy", made)
     return made
 
 
@@ -327,7 +328,7 @@ def test_the_fastest_is_the_one_for_256_new_and_32_generated_tokens():
 
 def test_what_packages_carry_is_measured_beside_the_copy(toy, copies, speeds, tmp_path, monkeypatch):
     copy = ModelFile("toy-q4_0.gguf", "Q4_0", len(DATA), hashlib.sha256(tiny(2)).hexdigest())
-    monkeypatch.setitem(names.KNOWN, "toy", dataclasses.replace(toy, copy=copy))
+    monkeypatch.setitem(KNOWN, "toy", dataclasses.replace(toy, copy=copy))
     speeds |= {"toy": (100.0, 50.0), "toy@q4_k_m": (90.0, 60.0)}
     found = prepare.prepare("toy")
     assert [row["name"] for row in found["candidates"]] == ["toy", "toy@q4_k_m"]
@@ -345,7 +346,7 @@ def test_what_packages_carry_is_measured_beside_the_copy(toy, copies, speeds, tm
 
 def test_a_model_whose_packages_are_gone_is_measured_alone(toy, copies, speeds, tmp_path, monkeypatch, cache):
     copy = ModelFile("toy-q4_0.gguf", "Q4_0", len(DATA), hashlib.sha256(tiny(2)).hexdigest())
-    monkeypatch.setitem(names.KNOWN, "toy", dataclasses.replace(toy, copy=copy))
+    monkeypatch.setitem(KNOWN, "toy", dataclasses.replace(toy, copy=copy))
     names.resolve("toy")
     (cache / "toy.gguf").unlink()
     (tmp_path / "site" / "toy1").rename(tmp_path / "site" / "gone")
@@ -390,7 +391,7 @@ def test_no_prompt_is_measured_twice(tmp_path, monkeypatch):
 @pytest.mark.model
 def test_real_models_are_what_is_known_of_them(smollm2_file, cache, monkeypatch):
     cache.mkdir(parents=True)
-    (cache / names.KNOWN["smollm2"].file.name).symlink_to(smollm2_file)
+    (cache / KNOWN["smollm2"].file.name).symlink_to(smollm2_file)
     found = prepare.describe("smollm2")
     known = {"architecture": "llama", "layers": 30, "context": 8192, "words": 49152, "quantization": "Q4_0", "chat_template": "yes"}
     assert known.items() <= found.items()
@@ -398,5 +399,5 @@ def test_real_models_are_what_is_known_of_them(smollm2_file, cache, monkeypatch)
     assert prepare.verify("smollm2")["compared_with"] == "the published figures"
     monkeypatch.setattr(prepare, "_REPEATS", 1)
     speed = prepare.measure(smollm2_file, "smollm2")
-    assert (speed.name, speed.quantization, speed.size_bytes) == ("smollm2", "Q4_0", names.KNOWN["smollm2"].file.size_bytes)
+    assert (speed.name, speed.quantization, speed.size_bytes) == ("smollm2", "Q4_0", KNOWN["smollm2"].file.size_bytes)
     assert speed.prompt_tokens_per_s > speed.decode_tokens_per_s > 0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from homebody.agents.models import prepare
-from homebody.agents.models.names import KNOWN
+from homebody.agents.models.known import KNOWN
 from homebody.agents.models.prepare import Speed
 from homebody.envs.download import DownloadError
 
@@ -95,7 +95,7 @@ def test_fetch_passes_on_the_hash_and_prints_the_result(
         target.write_bytes(EMPTY)
         return target
 
-    monkeypatch.setattr("homebody.agents.models.names.fetch", fetch)
+    monkeypatch.setattr("homebody.agents.models.hub.fetch", fetch)
     answer = homebody("models", "fetch", "hf:owner/repo:m.gguf", "--json", tmp_path / "m.json")
     assert (answer.code, answer.err) == (0, "")
     assert loaded(tmp_path / "m.json")["size_bytes"] == 32
