@@ -10,8 +10,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from homebody.envs.canvas import Canvas, Window, check_size
+from homebody.envs.canvas import Canvas, check_size
 from homebody.envs.text_env import Picture
+from homebody.envs.window import Window
 
 FRAMES_PER_STEP: Final = 8
 """How many pictures a window shows of each step, where something moves."""

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 
 from homebody.agents.episode import ModelCall
 from homebody.agents.record import EpisodeRecord, StepRecord
-from homebody.envs.canvas import Window
+from homebody.envs.window import Window
 from homebody.scripts.view.layout import Layout
 from homebody.scripts.view.player import Player, watch
 

@@ -7,8 +7,9 @@ from typing import Final
 
 from homebody.agents.harness.hooks import BeforeModel
 from homebody.agents.record import EpisodeRecord, StepRecord
-from homebody.envs.canvas import INK, WHITE, Box, Canvas, Event, Window, check_size, fit, measure
+from homebody.envs.canvas import INK, WHITE, Box, Canvas, check_size, fit, measure
 from homebody.envs.check import FREE_SLOT
+from homebody.envs.window import Event, Window
 from homebody.scripts.view.human import StoppedError, completion, ended, matching
 from homebody.scripts.view.layout import LEAST
 from homebody.scripts.view.replay import Replay

@@ -9,7 +9,8 @@ from typing import Final
 
 import click
 
-from homebody.envs.canvas import INK, WHITE, Box, Canvas, DisplayError, Event, Window
+from homebody.envs.canvas import INK, WHITE, Box, Canvas
+from homebody.envs.window import DisplayError, Event, Window
 from homebody.scripts.view.layout import Layout
 from homebody.scripts.view.theme import CARD, DARK, EDGE, QUIET
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from homebody.envs import canvas as module
+from homebody.envs import window as module
 from homebody.envs.canvas import (
     BLUE,
     GREEN,
@@ -28,11 +28,8 @@ from homebody.envs.canvas import (
     Box,
     Canvas,
     CanvasSizeError,
-    DisplayError,
-    Event,
     PygameMissingError,
     TextSizeError,
-    Window,
     check_size,
     fit,
     line_height,
@@ -40,6 +37,7 @@ from homebody.envs.canvas import (
     wrap,
 )  # fmt: skip
 from homebody.envs.file import OutputError
+from homebody.envs.window import DisplayError, Event, Window
 
 
 def colors(canvas: Canvas) -> set[tuple[int, ...]]:

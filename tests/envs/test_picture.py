@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 import homebody.envs
-from homebody.envs.canvas import BLUE, INK, WHITE, Box, Canvas, CanvasSizeError, Color, DisplayError
+from homebody.envs.canvas import BLUE, INK, WHITE, Box, Canvas, CanvasSizeError, Color
 from homebody.envs.core import EnvError, NotResetError, RenderModeError
 from homebody.envs.household.engine.engine import TextGame
 from homebody.envs.household.engine.game import compile_game
@@ -28,6 +28,7 @@ from homebody.envs.household.picture import LEAST_SIZE, HousePicture, art, icons
 from homebody.envs.household.picture.art import Measures
 from homebody.envs.household.picture.panel import Shown, draw_footer, draw_header, header_height
 from homebody.envs.household.picture.seen import Seen
+from homebody.envs.window import DisplayError
 
 KITCHEN_TASK = "train/kitchen-clean-000123"
 

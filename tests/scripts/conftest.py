@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from homebody.agents import EpisodeRecord, HarnessSpec, Job, RolloutConfig, Rollouts
-from homebody.envs import canvas as canvas_module
 from homebody.envs import tasks
-from homebody.envs.canvas import Canvas, Event, Window
+from homebody.envs import window as window_module
+from homebody.envs.canvas import Canvas
+from homebody.envs.window import Event, Window
 from homebody.scripts.cli import main
 
 
@@ -149,7 +150,7 @@ def shows(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Canvas]]:
             return list(left.pop(0))
 
         monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-        monkeypatch.setattr(canvas_module, "_UNSEEN_DRIVERS", ())
+        monkeypatch.setattr(window_module, "_UNSEEN_DRIVERS", ())
         monkeypatch.setattr(Window, "events", events)
         monkeypatch.setattr(Window, "wait", lambda self, milliseconds: None)
         monkeypatch.setattr(Window, "show", lambda self, canvas: shown.append(canvas.copy()) if self.is_open else None)

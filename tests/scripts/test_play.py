@@ -13,7 +13,8 @@ import pytest
 
 from homebody.agents import RolloutConfig
 from homebody.envs import tasks
-from homebody.envs.canvas import Box, Canvas, Event
+from homebody.envs.canvas import Box, Canvas
+from homebody.envs.window import Event
 from homebody.scripts.commands.play import play as play_command
 from homebody.scripts.commands.watch import watch as watch_command
 from homebody.scripts.group import cli

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from homebody.agents import EpisodeRecord, RolloutConfig
-from homebody.envs.canvas import PygameMissingError
+from homebody.envs.canvas import import_pygame
 from homebody.envs.file import OutputError
 from homebody.scripts.view import recorder
 from homebody.scripts.view.layout import LEAST, Layout
@@ -152,10 +152,8 @@ def test_what_cannot_be_recorded_is_said_before_the_work(
 
 
 def test_without_pygame_nothing_is_played(homebody: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing() -> None:
-        raise PygameMissingError
-
-    monkeypatch.setattr("homebody.envs.canvas._pygame", missing)
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    import_pygame.cache_clear()
     for option in (("--record", tmp_path / "a.gif"), ("--watch",)):
         answer = homebody("run", "--policy", "no-model", *option)
         assert (answer.code, answer.out) == (2, "")

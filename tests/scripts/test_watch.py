@@ -21,7 +21,8 @@ from homebody.agents.episode import HELD_BACK, ModelCall
 from homebody.agents.models.backend import Usage
 from homebody.agents.record import Question, StepRecord
 from homebody.envs import EnvError
-from homebody.envs.canvas import Canvas, Event, Window
+from homebody.envs.canvas import Canvas
+from homebody.envs.window import Event, Window
 from homebody.evolution.store import Store
 from homebody.scripts.commands.watch import watch as watch_command
 from homebody.scripts.group import cli

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from homebody.envs.canvas import Event
 from homebody.envs.webshop.env import WebShopEnv
 from homebody.envs.webshop.site.site import Site
+from homebody.envs.window import Event
 from homebody.scripts.commands.webshop import webshop
 from homebody.scripts.group import cli
 from homebody.scripts.view.human import StoppedError, ask_on_terminal, ended

@@ -9,13 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from homebody.envs.canvas import Canvas, CanvasSizeError, Window
+from homebody.envs.canvas import Canvas, CanvasSizeError
 from homebody.envs.core import RenderModeError
 from homebody.envs.viewer import Viewer
 from homebody.envs.webshop.env import WebShopEnv
 from homebody.envs.webshop.goals.shop import GoalShop
 from homebody.envs.webshop.pages.pages import Page, PageView, search_command
 from homebody.envs.webshop.picture.picture import LEAST_SIZE, ShopPicture
+from homebody.envs.window import Window
 
 SIZES = [LEAST_SIZE, (640, 480), (640, 700), (960, 720), (1920, 1080)]
 
