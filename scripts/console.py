@@ -10,8 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 import rich.console
@@ -23,12 +22,11 @@ from rich.syntax import Syntax
 from rich.table import Column, Table
 from rich.text import Text
 
-from homebody.scripts.panel import panel
 from homebody.scripts.terminal import clean, escape
 
 if TYPE_CHECKING:
     from homebody.agents.record import StepRecord
-    from homebody.evolution.stored import StoredEnd, StoredResult, StoredRound
+    from homebody.evolution.stored import StoredResult
 
 Advance = Callable[[int, int, str], None]
 _WHO = {"model": "bold blue", "agreed": "blue", "reading": "cyan", "harness": "dim", "fallback": "bold red"}
@@ -40,47 +38,6 @@ _COMPARED = {"vote": "votes", "score": "scores"}
 def error_line(message: str) -> None:
     """Print an error as one line on standard error."""
     click.echo("homebody: " + " ".join(clean(message).split()), err=True)
-
-
-def write_json(path: str | None, value: Any) -> None:
-    """Write a value as JSON, see `homebody.envs.file`. Does nothing without a path.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    if path is not None:
-        from homebody.envs.file import write_file
-
-        write_file(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-@contextmanager
-def json_written(path: str | None, value: Any) -> Iterator[None]:
-    """Write a value as `write_json` does after a block that prints it, also where its reader has gone, as `head` does.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    try:
-        yield
-    finally:
-        write_json(path, value)
-
-
-def check_target(path: str | None, run_dir: str | None = None) -> None:
-    """Check that a file can be written, before the work whose result goes there starts.
-
-    Args:
-        path: the file; None asks for nothing.
-        run_dir: a folder that the work makes where it is missing.
-
-    Raises:
-        OutputError: it cannot.
-    """
-    if path is not None:
-        from homebody.envs import file
-
-        file.check_target(path, run_dir)
 
 
 def _in_pieces(observation: str) -> str:
@@ -332,76 +289,6 @@ class Console:
             (out or self.err).print(f"[dim]{escape(line)}[/]")
         self._picked.clear()
 
-    @contextmanager
-    def evolution(self, config: Any, plain: bool = False) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
-        """Show an evolution at work: a panel below what has happened, or elsewhere than on a terminal plain lines.
-
-        Args:
-            config: the `EvolveConfig` of the run.
-            plain: print lines on a terminal too, so that a person can be asked something meanwhile.
-        """
-        if plain or not self.err.is_terminal:
-            yield self._evolution_line
-            return
-        from homebody.evolution.reports.live import Live
-
-        live = Live(asdict(config))
-        with rich.live.Live(console=self.err, transient=True) as shown:
-
-            def update(kind: str, data: Mapping[str, Any]) -> None:
-                live.tell(time.time(), kind, data)
-                if kind != "play":
-                    self._evolution_line(kind, data)
-                shown.update(panel(live.state(), self.err.width))
-
-            yield update
-
-    def evolution_end(self, result: StoredEnd) -> None:
-        """Print the result of an evolution."""
-        from homebody.evolution.reports.summary import ended, ended_by_errors, objective
-        from homebody.evolution.reports.worth import choice
-
-        self.say_picked(self.out)
-
-        rounds = result["rounds"]
-        shipped = [edit["manifest"]["operator"] for item in rounds for edit in item["candidates"] if edit["id"] == item["shipped"]]
-        self.out.print(
-            f"[bold]{len(rounds)} rounds, {len(shipped)} edits shipped[/]" + "".join(f"\n  + {escape(operator)}" for operator in shipped)
-        )
-        self.out.print(
-            f"{result['episodes']} model episodes{ended_by_errors(result)}, {result['tokens']} tokens, "
-            f"{result['exploration_steps']} exploration steps, {result['wall_s']:.0f} s; {ended(result['stopped'])}"
-        )
-        self._beside_twins(result)
-        saved = result["savings"]
-        self.out.print(
-            f"cache and early stopping: {saved['played']} episodes played of {saved['everything']} that playing everything anew takes"
-        )
-        self.out.print(f"{objective(result)} {escape(choice(result))}")
-        self.out.print(f"final harness: {escape(result['final_harness'])}  [dim]behaviour {result['final_hash'][:12]}[/]")
-
-    def _beside_twins(self, result: StoredEnd) -> None:
-        """Print how the seed and the final harness of an evolution do on validation tasks beside their twins; nothing without a model."""
-        from homebody.evolution.reports import worth
-        from homebody.evolution.reports.summary import interval
-
-        policy = result["policy"]
-        reports = {"seed": next(iter(result["rounds"]), None), "final": result["final"]}
-        found = {name: worth.of_round(report, policy) for name, report in reports.items() if report and "twins" in report}
-        if not found:
-            return
-        table = Table("validation", "n", "success", *worth.SHARE_HEADS, box=None, pad_edge=False)
-        for name, item in found.items():
-            table.add_row(f"[bold]{name}", str(item["n"]), interval(item), *worth.share_cells(item))
-            for twin, success in item["twins"].items():
-                table.add_row(f"  twin {twin}", "", worth.percent(success), "", "", "")
-        self.out.print(table)
-        if len(found) == 2:
-            self.out.print(f"validation: {escape(worth.gained(*found.values()))}; twins played in {result['twins_s']:.1f} s")
-        for name, item in found.items():
-            for line in worth.beside(item):
-                self.out.print(f"{name}: {escape(line)}")
-
     def markdown(self, text: str) -> None:
         """Print Markdown: laid out on a terminal, as it is elsewhere."""
         self.out.print(Markdown(clean(text)) if self.out.is_terminal else escape(text))
@@ -475,35 +362,3 @@ class Console:
     def _bars(self) -> Progress:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         return Progress(*columns, console=self.err, transient=True)
-
-    def _evolution_line(self, kind: str, data: Mapping[str, Any]) -> None:
-        from homebody.evolution.reports import worth
-
-        lines: dict[str, Callable[[], str | None]] = {
-            "explore": lambda: f"exploring {data['tasks']} training tasks without a model, about {data['steps']} steps",
-            "estimate": lambda: self._estimate_line(data),
-            "round": lambda: f"round {data['round']}, behaviour {data['behaviour_hash'][:12]}",
-            "candidate": lambda: f"  {data['id']}: {data['manifest']['operator']}",
-            "verdict": lambda: f"  {data['id']}: {'accepted' if data['accepted'] else 'rejected'}: {data['reason']}",
-            "ship": lambda: f"  shipped {data['id']}: {data['operator']}",
-            "play": lambda: f"  {data['what']}: {data['total']} episodes" if data["done"] == 0 else None,
-            "series": lambda: self._errors_line(data),
-            "worth": lambda: f"  validation: {worth.headline(worth.of_round(cast('StoredRound', data)))}" if "twins" in data else None,
-        }
-        line = lines[kind]()
-        if line:
-            self.err.print(escape(line))
-
-    @staticmethod
-    def _estimate_line(data: Mapping[str, Any]) -> str:
-        """Say what a run will take."""
-        spans = (f"{low:,} to {high:,} {name}" for name in ("episodes", "tokens") for low, high in [data[name]])
-        low, high = data["minutes"]
-        grows = "; sets of tasks may grow" if data["may_grow"] else ""
-        return f"takes {', '.join(spans)}, {low:.1f} to {high:.1f} minutes at the rate of the first {data['measured']} episodes{grows}"
-
-    @staticmethod
-    def _errors_line(series: Mapping[str, Any]) -> str:
-        outcomes = [outcome for _, outcome in series["episodes"].values()]
-        errors = sum(outcome is None for outcome in outcomes)
-        return f"  {series['what']}: errors ended {errors} of {len(outcomes)} episodes" if errors else ""

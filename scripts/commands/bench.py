@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from homebody.scripts.console import Console, check_target, error_line, write_json
+from homebody.scripts.console import Console, error_line
+from homebody.scripts.json_file import check_target, write_json
 from homebody.scripts.options import PATH, Group, json_out, seed
 
 

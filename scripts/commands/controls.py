@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import click
 
-from homebody.scripts.console import Console, check_target, json_written
+from homebody.scripts.console import Console
+from homebody.scripts.json_file import check_target, json_written
 from homebody.scripts.options import PATH, SPLIT, json_out, server_settings, workers
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homebody.scripts.console import Console, check_target, write_json
+from homebody.scripts.console import Console
+from homebody.scripts.json_file import check_target, write_json
 from homebody.scripts.options import PATH, Group, json_out
 
 if TYPE_CHECKING:

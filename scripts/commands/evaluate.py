@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homebody.scripts.console import Console, check_target, json_written
+from homebody.scripts.console import Console
+from homebody.scripts.json_file import check_target, json_written
 from homebody.scripts.options import (
     PATH,
     SPLIT,

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homebody.scripts.console import Console, check_target, json_written
+from homebody.scripts.console import Console
+from homebody.scripts.evolution_console import print_evolution, shown_evolution
+from homebody.scripts.json_file import check_target, json_written
 from homebody.scripts.options import (
     PATH,
     cluster,
@@ -147,11 +149,11 @@ def evolve(
     console = Console()
     config = replace(config, harness=console.picked_harness(harness, model))
     console.prepare(model, *([proposer_model] if proposer_model else []), n_threads=n_threads, gpu_layers=gpu_layers)
-    with console.evolution(config, plain=approve) as progress:
+    with shown_evolution(console, config, plain=approve) as progress:
         person = ask if approve else None
         result = evolve_harness(config, run_dir, workers=workers, cluster=cluster, resume=resume, progress=progress, approve=person)
     with json_written(json_path, result):
-        console.evolution_end(result)
+        print_evolution(console, result)
 
 
 def has_terminal() -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from homebody.scripts.console import Console, check_target, json_written, write_json
+from homebody.scripts.console import Console
+from homebody.scripts.json_file import check_target, json_written, write_json
 from homebody.scripts.options import DEFAULT_ENV, PATH, SPLIT, Group, json_out, model_settings, options, policy_option
 
 house_parameters = options(

@@ -8,7 +8,8 @@ from __future__ import annotations
 import click
 from rich.table import Table
 
-from homebody.scripts.console import Console, check_target, write_json
+from homebody.scripts.console import Console
+from homebody.scripts.json_file import check_target, write_json
 from homebody.scripts.options import Group, json_out
 from homebody.scripts.terminal import escape
 

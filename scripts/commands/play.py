@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import click
 
-from homebody.scripts.console import Console, check_target, write_json
+from homebody.scripts.console import Console
+from homebody.scripts.json_file import check_target, write_json
 from homebody.scripts.options import SPLIT, end_with, env_kwargs, json_out, seed, where
 from homebody.scripts.terminal import echo
 from homebody.scripts.view import option

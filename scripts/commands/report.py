@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homebody.scripts.console import Console, check_target, write_json
+from homebody.scripts.console import Console
+from homebody.scripts.json_file import check_target, write_json
 from homebody.scripts.options import PATH, json_out
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homebody.scripts.console import Console, check_target, json_written
+from homebody.scripts.console import Console
 from homebody.scripts.interrupt import run_child
+from homebody.scripts.json_file import check_target, json_written
 from homebody.scripts.options import PATH, json_out, model_settings, server_settings, workers
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from homebody.scripts.console import Console, check_target, write_json
+from homebody.scripts.console import Console
+from homebody.scripts.json_file import check_target, write_json
 from homebody.scripts.options import (
     SPLIT,
     end_with,

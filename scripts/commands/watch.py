@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from homebody.scripts.console import check_target, error_line, write_json
+from homebody.scripts.console import error_line
+from homebody.scripts.json_file import check_target, write_json
 from homebody.scripts.options import PATH, json_out
 from homebody.scripts.terminal import echo
 from homebody.scripts.view import option

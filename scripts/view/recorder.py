@@ -15,7 +15,7 @@ from PIL import Image
 
 from homebody.envs.canvas import INK, Canvas
 from homebody.envs.file import replacing
-from homebody.scripts.console import check_target
+from homebody.scripts.json_file import check_target
 from homebody.scripts.view.layout import Layout
 from homebody.scripts.view.theme import BAD, CARD, CHANGE, CHOSEN, DARK, EDGE, GOOD, IDLE, MODEL, OTHER, PAPER, QUIET, TINT
 

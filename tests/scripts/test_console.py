@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from homebody.agents.record import EpisodeRecord, Question, StepRecord
 from homebody.scripts.console import Console
+from homebody.scripts.evolution_console import shown_evolution
 
 PLAIN = StepRecord(1, 2, 1, "rank", "look", "look", accepted=True, observation="You see nothing.", reward=0.0, usable=True)
 ASKED = replace(
@@ -197,7 +198,7 @@ def test_what_a_run_will_take_is_one_line(
     monkeypatch.setenv("COLUMNS", "300")
     console = Console()
     estimate = {"measured": 2, "episodes": [40, 1250], "tokens": [380_000, 11_875_000], "minutes": [6.67, 208.33], "may_grow": may_grow}
-    with console.evolution(None, plain=True) as progress:
+    with shown_evolution(console, None, plain=True) as progress:
         progress("estimate", estimate)
     said = "takes 40 to 1,250 episodes, 380,000 to 11,875,000 tokens, 6.7 to 208.3 minutes at the rate of the first 2 episodes"
     assert capsys.readouterr().err.strip() == said + end
