@@ -36,7 +36,7 @@ from homebody.agents.errors import (
 )
 from homebody.agents.models.backend import TOKENIZED, Message, Prompt, Segments, Tool, Usage, parts
 from homebody.agents.models.chat_template import ChatTemplate, render_plain
-from homebody.agents.models.generation import PENALTIES, Generation, Reply, Thinking
+from homebody.agents.models.generation import Generation, Reply, Thinking
 from homebody.agents.models.remote.habit import PROBE, PROBE_TOKENS, Habit, Refusals
 from homebody.agents.models.remote.http_client import TIMEOUT_S, Address, HttpClient, Sleep, find_key
 from homebody.agents.models.remote.message import (
@@ -50,8 +50,9 @@ from homebody.agents.models.remote.message import (
     sent_message,
 )
 from homebody.agents.models.remote.provider import UNKNOWN_N_CTX, ask, counted, take
+from homebody.agents.models.remote.request import RequestFields
 from homebody.agents.models.remote.scorer import Scored, Scorer
-from homebody.agents.models.thinking import VARIABLES, Marks, find_marks, marks_for, may_think, open_prompt, told
+from homebody.agents.models.thinking import VARIABLES, Marks, find_marks, marks_for, may_think, open_prompt
 from homebody.agents.models.tool_call import CallReader
 
 _CHAT_TOKENS = 8
@@ -114,6 +115,7 @@ class OpenAICompatible:
         self._tokens = lru_cache(maxsize=TOKENIZED)(self._tokenize)
         try:
             self._server = server = ask(self._client)
+            self._fields = RequestFields(server.provider, address.shown)
             self.has_grammar = server.provider.grammar is not None
             self._template = ChatTemplate(server.template, bos=server.bos, eos=server.eos, model=name) if server.template else None
             self._scorer = Scorer(self._client, self._server.provider, self._score_complete, lambda text: self._tokens(text, False))
@@ -263,7 +265,7 @@ class OpenAICompatible:
     def _answer(self, prompt: str, generation: Generation, calls: CallReader, room: int = 0) -> Reply:
         """Return what follows a text, by one completion; so many tokens more must fit."""
         total = self._check_fits((prompt,), generation.tokens + room)
-        body = self._settings(generation) | self._constraint(generation, is_chat=False)
+        body = self._fields.settings(generation) | self._fields.constraint(generation, is_chat=False)
 
         def complete(body: Body) -> Reply:
             answer = self._complete(body | {"prompt": prompt}, generation.grammar)
@@ -292,8 +294,10 @@ class OpenAICompatible:
         thinking, provider = generation.thinking, self._server.provider
         room = thinking.budget if thinks else 0
         total = self._check_fits(self._transcript(messages), generation.tokens + room)
-        body = self._settings(replace(generation, tokens=generation.tokens + room, stop=() if thinks else generation.stop))
-        body |= self._constraint(generation, is_chat=True) | self._thinking_fields(thinking)
+        body = self._fields.settings(
+            replace(generation, tokens=generation.tokens + room, stop=() if thinks else generation.stop),
+        )
+        body |= self._fields.constraint(generation, is_chat=True) | self._fields.thinking(thinking)
         if thinks and thinking.at_budget == "close" and provider.budget:
             body |= provider.budget(thinking)
         if tools:
@@ -324,45 +328,12 @@ class OpenAICompatible:
             message = message | {"content": take(self._client, message, str, "content")}
         return read_message(message, find_reason(answer), generation, calls, may_think=may_think)
 
-    def _thinking_fields(self, thinking: Thinking) -> Body:
-        """Return what tells a server whether to think, and to tell thought and answer apart.
-
-        Raises:
-            RemoteCannotError: the harness names variables of the template, and the server takes none.
-        """
-        provider = self._server.provider
-        variables = told(thinking)
-        if not provider.switches:
-            if thinking.template:
-                what = f"tell its chat template {', '.join(thinking.template)}"
-                raise RemoteCannotError(self._client.address.shown, what, "leave it out, or use llama-server or vLLM")
-            variables = {}
-        return {**provider.thought, **({"chat_template_kwargs": variables} if variables else {})}
-
     def _probe(self, thinking: Thinking) -> Reply:
         """Return the reply to a chat that shows whether the model thinks; it counts as nobody's."""
         chat = _transcript(PROBE)
         wanted = Generation(tokens=max(1, min(PROBE_TOKENS, self.n_ctx - self._size(chat))), maker=True)
-        body = self._settings(wanted) | self._thinking_fields(thinking)
+        body = self._fields.settings(wanted) | self._fields.thinking(thinking)
         return self._read(self._complete_chat(PROBE, body), wanted, CallReader(), may_think=False)
-
-    def _settings(self, generation: Generation) -> Body:
-        """Return the length, the stop strings and the sampling of a request; the maker's sampling is what a server does unasked."""
-        body: Body = {"max_tokens": generation.tokens, "seed": generation.seed}
-        if ends := [mark for mark in generation.stop if mark]:
-            body["stop"] = ends[:4]  # OpenAI's own service takes no more; the text is cut here in any case.
-        if generation.maker:
-            return body
-        neutral = self._server.provider.neutral
-        body |= {**neutral, "temperature": generation.temperature, "top_p": generation.top_p}
-        body |= {name: value for name in PENALTIES if (value := getattr(generation, name))}
-        own = {"top_k": generation.top_k, "min_p": generation.min_p}
-        wanted = {name: value for name, value in own.items() if value}
-        if generation.repetition_penalty != 1.0:
-            wanted[self._server.provider.repetition] = generation.repetition_penalty
-        if missing := ", ".join(name for name in wanted if name not in neutral):
-            raise RemoteCannotError(self._client.address.shown, f"sample by {missing}", "leave it out, or use llama-server or vLLM")
-        return body | wanted
 
     def _opened(self, messages: Sequence[Message], thinking: Thinking, tools: Sequence[Tool]) -> tuple[Segments, bool]:
         """Return the prompt of a chat by the server's template, and whether it ends in an open thought."""
@@ -402,20 +373,6 @@ class OpenAICompatible:
         tokens = take(self._client, self._client.post(f"{self._root}/tokenize", wanted), list, "tokens")
         text = self._client.post(f"{self._root}/detokenize", {"model": self._server.model, "tokens": tokens})
         return str(take(self._client, text, str, "prompt")), {"add_special_tokens": False}  # The template wrote them.
-
-    def _constraint(self, generation: Generation, *, is_chat: bool) -> Body:
-        grammar, schema = generation.grammar, generation.schema
-        if grammar is not None:
-            if self._server.provider.grammar is None:
-                remedy = "choose a harness without a grammar, or llama-server or vLLM"
-                raise RemoteCannotError(self._client.address.shown, "hold a text to a grammar", remedy)
-            return self._server.provider.grammar(grammar)
-        if schema is not None:
-            fields = self._server.provider.chat_schema if is_chat else self._server.provider.schema
-            if fields is None:
-                raise RemoteCannotError(self._client.address.shown, "hold this text to a JSON Schema", "use llama-server or vLLM")
-            return fields(schema)
-        return {}
 
     def _complete(self, body: Body, grammar: str | None = None) -> Any:
         return self._ask("/completions", body, grammar)
