@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
-from homebody.agents.harness.spec import digest
+from homebody.agents.content_hash import digest
 
 BY_MODEL = ("model", "agreed", "reading")
 """The values of `StepRecord.decided_by` that count in a model's share."""

@@ -5,14 +5,16 @@ Knows render modes; the environment's picture draws.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homebody.envs.canvas import Canvas, check_size
-from homebody.envs.text_env import Picture
 from homebody.envs.window import Window
+
+if TYPE_CHECKING:
+    from homebody.envs.text_env import Picture
 
 FRAMES_PER_STEP: Final = 8
 """How many pictures a window shows of each step, where something moves."""

@@ -13,9 +13,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
+from homebody.agents.content_hash import digest
 from homebody.agents.errors import FailedError
 from homebody.agents.harness.seed import pick_document
-from homebody.agents.harness.spec import HarnessSpec, digest, harness_names
+from homebody.agents.harness.spec import HarnessSpec, harness_names
 from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.backend import Backend
 from homebody.agents.rollout import Rollouts

@@ -19,8 +19,8 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
+from homebody.agents.content_hash import canonical, digest
 from homebody.agents.errors import AgentError
-from homebody.agents.harness.spec import canonical, digest
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.twin import REFERENCE
 from homebody.envs import EnvError, TaskSpec

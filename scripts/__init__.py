@@ -1,1 +1,1 @@
-"""The command line and the set-up scripts."""
+"""The command line and the set-up scripts. Thin: what a command does stands in evolution, agents or envs. Nothing imports it."""

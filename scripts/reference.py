@@ -132,7 +132,7 @@ def _harnesses() -> Iterator[str]:
 
 def _processors() -> Iterator[str]:
     from homebody.agents.harness.hooks import DIMENSIONS, HOOKS
-    from homebody.agents.processors import REGISTRY
+    from homebody.agents.harness.library import REGISTRY
 
     for dimension in (*DIMENSIONS, None):
         found = {name: cls for name, cls in sorted(REGISTRY.items()) if cls.dimension == dimension}

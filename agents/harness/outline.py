@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from homebody.agents.harness.hooks import DIMENSIONS
+from homebody.agents.harness.library import known
 from homebody.agents.harness.order import Component, dimension_of, hook_of
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.processors import known
 
 OWN = "your own"
 LONG = 1500

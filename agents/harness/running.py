@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
+from homebody.agents.content_hash import canonical, digest
 from homebody.agents.errors import AgentError, is_lost
 from homebody.agents.harness.hooks import FIELDS, HOOK_OF_EVENT, HOOKS, READ_ONLY, Changes, Event, Intercept, Interrupt, StepEnd
 from homebody.agents.harness.patch import pointer
-from homebody.agents.harness.spec import HarnessError, HarnessSpec, canonical, digest
+from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.agents.processors.base import Processor, Services
 from homebody.agents.skills.names import naming_of
 from homebody.envs.text import JsonError, clean, cut, one_line, parse_json

@@ -16,9 +16,9 @@ from typing import Any
 import jsonschema
 
 from homebody.agents.harness.hooks import HOOKS
+from homebody.agents.harness.library import Processor, UnknownProcessorError, find, known, params_schema
 from homebody.agents.harness.order import Component, CycleError, Processors, hook_of, in_order
 from homebody.agents.harness.patch import PatchError, apply, pointer
-from homebody.agents.processors import Processor, UnknownProcessorError, find, known, params_schema
 from homebody.agents.processors.base import Services
 from homebody.envs.core import did_you_mean
 from homebody.envs.text import cut, one_line

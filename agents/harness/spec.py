@@ -7,21 +7,21 @@ that is wrong. Edits are JSON Patches (RFC 6902), which name a component by its 
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from homebody.agents import wording
+from homebody.agents.content_hash import canonical, digest
 from homebody.agents.errors import AgentError
+from homebody.agents.harness.library import Processor, defaults, find, known
 from homebody.agents.harness.order import in_order
 from homebody.agents.harness.patch import Patch, PatchError, apply, difference, is_same, pointer
 from homebody.agents.harness.schema import code_problems, problems
 from homebody.agents.harness.seed import pick_document, seed_names
-from homebody.agents.processors import Processor, defaults, find, known
-from homebody.agents.skills import wording
 from homebody.envs.core import did_you_mean
 from homebody.envs.file import expand_path
 from homebody.envs.text import NoFileError, UnreadableError, read_json
@@ -40,17 +40,6 @@ class HarnessError(AgentError):
     def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
         super().__init__(f"{message}: {'; '.join(problems)}" if problems else message)
         self.problems = tuple(problems)
-
-
-def canonical(value: object, default: Callable[[Any], Any] | None = None) -> str:
-    """Return the one JSON text of a value: keys sorted, no spaces, no NaN; `default` makes JSON of what is none."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=default)
-
-
-def digest(value: object, default: Callable[[Any], Any] | None = None) -> str:
-    """Return the SHA-256 of a value's canonical JSON, in hex."""
-    # Half a surrogate pair has no UTF-8: a processor's own Python may have made one.
-    return hashlib.sha256(canonical(value, default).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True)

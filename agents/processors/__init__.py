@@ -1,51 +1,9 @@
-"""The processor library: importing this package fills the table, the skills included."""
+"""Processors, what a harness is made of: prompts, answers, tools, memory, control; a module for each thing they do.
 
-from homebody.agents.processors import (
-    code,
-    context,
-    control,
-    environment,
-    evaluation,
-    examples,
-    goal,
-    memory,
-    model,
-    prior,
-    record,
-    repair,
-    sample,
-    template,
-    tool,
-)
-from homebody.agents.processors.base import REGISTRY, Processor, UnknownProcessorError, defaults, find, known, params_schema, register
-from homebody.agents.skills import learned_plan, location_memory, names, page_values
+They import the models, the hooks and the grammar of commands. `homebody.agents.harness.library` knows them by name; skills and
+the harness import them, and evolution its edit operators.
+"""
 
-__all__ = [
-    "REGISTRY",
-    "Processor",
-    "UnknownProcessorError",
-    "code",
-    "context",
-    "control",
-    "defaults",
-    "environment",
-    "evaluation",
-    "examples",
-    "find",
-    "goal",
-    "known",
-    "learned_plan",
-    "location_memory",
-    "memory",
-    "model",
-    "names",
-    "page_values",
-    "params_schema",
-    "prior",
-    "record",
-    "register",
-    "repair",
-    "sample",
-    "template",
-    "tool",
-]
+from homebody.agents.processors.base import Processor, register
+
+__all__ = ["Processor", "register"]

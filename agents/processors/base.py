@@ -16,7 +16,7 @@ from homebody.agents.harness.hooks import DIMENSIONS, HOOKS, Outcome, StepEnd
 from homebody.agents.models.backend import Message
 from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.processors.operator import EditOperator
-from homebody.agents.skills.wording import NUMBERED, Naming
+from homebody.agents.wording import NUMBERED, Naming
 from homebody.envs.core import did_you_mean
 from homebody.envs.module import UserModuleError, import_module, is_own
 

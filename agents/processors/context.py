@@ -24,7 +24,7 @@ from homebody.agents.processors.operator import (
 )
 from homebody.agents.processors.prompt_rules import answer_rules, form_rules, refusal_rules, repeat_rules, step_rules
 from homebody.agents.processors.question import THOUGHT, fill, lines, room, user, write
-from homebody.agents.skills.wording import NUMBERED
+from homebody.agents.wording import NUMBERED
 
 if TYPE_CHECKING:
     from homebody.agents.harness.spec import HarnessSpec

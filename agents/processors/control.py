@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from homebody.agents import wording
 from homebody.agents.harness.hooks import METHODS, MOST_SAMPLES, AfterTool, BeforeModel, Changes, Choice, StepEnd, TaskStart
 from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Services, register
 from homebody.agents.processors.operator import (
@@ -23,7 +24,6 @@ from homebody.agents.processors.operator import (
     where_written,
 )
 from homebody.agents.processors.question import THOUGHT, fill, lines, room, told, user, write
-from homebody.agents.skills import wording
 
 
 def keep_only(event: BeforeModel, keep: list[bool]) -> Changes | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from homebody.agents import wording
 from homebody.agents.harness.grammar import matches
 from homebody.agents.harness.hooks import BeforeModel, BeforeTool, Changes, StepEnd
 from homebody.agents.processors.base import GUARDS, Processor, Services, register
 from homebody.agents.processors.control import content_words, keep_only
 from homebody.agents.processors.operator import AIMLESS, ENDING, WRITING, EditOperator, Findings, Settings, method_of
 from homebody.agents.processors.question import fill, score, user
-from homebody.agents.skills import wording
 
 if TYPE_CHECKING:
     from homebody.agents.harness.spec import HarnessSpec

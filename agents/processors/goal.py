@@ -15,7 +15,7 @@ from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.examples import by_likeness
 from homebody.agents.processors.operator import AIMLESS, ENDING, LOOP, SEARCHING, UNABLE, EditOperator, Findings, Settings, scaled
 from homebody.agents.processors.question import MOST_LINE, THOUGHT, room, write
-from homebody.agents.skills.wording import Naming
+from homebody.agents.wording import Naming
 from homebody.envs.text import one_line
 
 PAIR = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}

@@ -11,7 +11,7 @@ from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.control import keep_only
 from homebody.agents.processors.examples import by_likeness
 from homebody.agents.processors.operator import AIMLESS, ENDING, LOOP, SEARCHING, EditOperator, Findings, method_of, scaled
-from homebody.agents.skills.wording import Naming
+from homebody.agents.wording import Naming
 from homebody.envs.text import one_line
 
 ACTIONS = {

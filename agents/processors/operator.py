@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from homebody.agents.skills.wording import NUMBERED, Naming
+from homebody.agents.wording import NUMBERED, Naming
 
 if TYPE_CHECKING:
     from homebody.agents.harness.spec import HarnessSpec

@@ -28,7 +28,7 @@ from homebody.agents.processors.operator import (
     scaled,
 )
 from homebody.agents.processors.question import fill, score, user, write
-from homebody.agents.skills.wording import Naming
+from homebody.agents.wording import Naming
 
 if TYPE_CHECKING:
     from homebody.agents.harness.spec import HarnessSpec

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+from homebody.agents import wording
 from homebody.agents.harness.hooks import BeforeModel, Changes, CurrentSubgoal, StepEnd
 from homebody.agents.processors.base import Services, register
 from homebody.agents.processors.control import favourite, keep_only
 from homebody.agents.processors.question import fill as fill_blanks
-from homebody.agents.skills import operator, wording
+from homebody.agents.skills import operator
 from homebody.agents.skills.skill import Advice, Skill, shortlist
 
 

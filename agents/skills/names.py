@@ -7,7 +7,7 @@ from typing import Any
 
 from homebody.agents.harness.hooks import TaskStart
 from homebody.agents.processors.base import Processor, register
-from homebody.agents.skills.wording import NUMBERED, Naming
+from homebody.agents.wording import NUMBERED, Naming
 
 TEXTS = {"type": "array", "items": {"type": "string", "minLength": 1}, "default": []}
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from homebody.agents.content_hash import digest
 from homebody.agents.harness.patch import apply
-from homebody.agents.harness.spec import HOLD_PATCHES, HarnessSpec, digest
+from homebody.agents.harness.spec import HOLD_PATCHES, HarnessSpec
 from homebody.agents.model_free import MODEL_FREE, TWINS
 from homebody.agents.processors.base import find
 from homebody.agents.record import EpisodeRecord

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from homebody.agents.harness.spec import HarnessSpec, digest
+from homebody.agents.content_hash import digest
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.model_free import TWINS
 from homebody.agents.policy import Policy
 from homebody.agents.record import EpisodeRecord

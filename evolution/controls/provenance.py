@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from homebody.agents.harness.spec import digest
+from homebody.agents.content_hash import digest
 from homebody.evolution.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from homebody.agents import wording
 from homebody.agents.model_free import MODEL_FREE
 from homebody.agents.record import DECIDED_BY, NO_ROOM, EpisodeRecord, StepRecord
-from homebody.agents.skills import wording
-from homebody.agents.skills.wording import NUMBERED, Naming
+from homebody.agents.wording import NUMBERED, Naming
 
 CATEGORIES = {
     "won": "the goal was reached",

@@ -17,8 +17,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from homebody.agents.skills import wording
-from homebody.agents.skills.wording import NUMBERED, Naming
+from homebody.agents import wording
+from homebody.agents.wording import NUMBERED, Naming
 from homebody.envs import TaskSpec
 
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
+from homebody.agents import wording
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.model_free import NoModelPolicy
-from homebody.agents.skills import wording
 from homebody.agents.skills.learned_plan import Plan
 from homebody.agents.skills.location_memory import LocationTable
 from homebody.envs import TaskSpec

@@ -13,13 +13,13 @@ from typing import Any, Protocol, TypedDict
 
 import gymnasium
 
-from homebody.agents.skills import wording
+from homebody.agents import wording
 from homebody.agents.skills.learned_plan import Plan
 from homebody.agents.skills.location_memory import LocationTable
 from homebody.agents.skills.names import name_settings
 from homebody.agents.skills.page_reading import COMMON
 from homebody.agents.skills.page_values import PageTable
-from homebody.agents.skills.wording import NUMBERED, Naming
+from homebody.agents.wording import NUMBERED, Naming
 from homebody.envs import CheckedEnv, TaskSpec
 from homebody.evolution.evidence import locations, page_values
 from homebody.evolution.evidence.explore import Explorer, Walk

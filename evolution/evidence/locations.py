@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from homebody.agents.skills import wording
+from homebody.agents import wording
 from homebody.agents.skills.learned_plan import Plan
-from homebody.agents.skills.wording import NUMBERED, Naming
+from homebody.agents.wording import NUMBERED, Naming
 from homebody.evolution.evidence.explore import Walk
 
 DENSITY_EXPONENTS = (0.0, 0.5, 1.0)

@@ -12,7 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from homebody.agents.skills.wording import NUMBERED, Naming
+from homebody.agents.wording import NUMBERED, Naming
 
 MOST_WORDS = 4
 """Words of a name, at most."""

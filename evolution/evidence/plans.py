@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 
 import gymnasium
 
+from homebody.agents import wording
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.model_free import NoModelPolicy
-from homebody.agents.skills import wording
 from homebody.agents.skills.learned_plan import Plan, Subgoal
 from homebody.agents.skills.location_memory import LocationTable
 from homebody.agents.skills.names import name_settings
-from homebody.agents.skills.wording import NUMBERED, Naming
+from homebody.agents.wording import NUMBERED, Naming
 from homebody.envs import TaskSpec
 
 ROLLOUTS = 5

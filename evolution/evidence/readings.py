@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from homebody.agents.processors.control import content_words
 from homebody.agents.processors.operator import Readings
 from homebody.agents.skills.learned_plan import Plan, Subgoal
-from homebody.agents.skills.wording import Naming
+from homebody.agents.wording import Naming
 
 if TYPE_CHECKING:
     from homebody.evolution.evidence.learn import TrainingStatistics

@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from homebody.agents import wording
 from homebody.agents.harness.spec import HarnessError, HarnessSpec, route_score
 from homebody.agents.record import EpisodeRecord
-from homebody.agents.skills import wording
 
 DOUBT = math.log(3)
 """Odds, as a log, that the words of a goal must give before it leaves the harness itself: three to one. Goals of an unknown kind stay."""

@@ -18,10 +18,10 @@ from typing import Any
 import jsonschema
 
 from homebody.agents.harness.hooks import EVENT_OF_HOOK, READ_ONLY
+from homebody.agents.harness.library import REGISTRY, find, known
 from homebody.agents.harness.order import dimension_of, hook_of
 from homebody.agents.harness.patch import Patch, PatchError, pointer
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
-from homebody.agents.processors import REGISTRY, find, known
 from homebody.agents.processors.examples import shown_bank
 from homebody.agents.processors.operator import MOST_TEXT, Findings, method_of
 from homebody.envs.interpreter import one_line

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from homebody.agents.harness.library import REGISTRY, find
 from homebody.agents.harness.order import dimension_of
 from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
-from homebody.agents.processors import REGISTRY, find
 from homebody.evolution.proposers.candidate import Candidate, Evidence, make_manifest
 from homebody.evolution.proposers.edit import set_params, set_processors, take_out, target
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from homebody.agents.harness.library import defaults, find, known
 from homebody.agents.harness.patch import Patch, is_same, pointer
 from homebody.agents.harness.spec import HarnessSpec, component
-from homebody.agents.processors import defaults, find, known
 from homebody.agents.processors.operator import Edit, Settings
 
 

@@ -10,7 +10,7 @@ from homebody.agents.harness.adaptation import SIGNALS
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.processors.operator import Findings, Refusal
 from homebody.agents.record import EpisodeRecord, StepRecord
-from homebody.agents.skills.wording import Naming
+from homebody.agents.wording import Naming
 from homebody.envs.text import one_line
 from homebody.evolution.evidence.learn import TrainingStatistics
 from homebody.evolution.evidence.readings import readings

@@ -15,12 +15,12 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+from homebody.agents.harness.library import find
 from homebody.agents.harness.order import dimension_of
 from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import Backend
 from homebody.agents.models.generation import Generation, Thinking
-from homebody.agents.processors import find
 from homebody.agents.record import StepRecord
 from homebody.envs.interpreter import one_line
 from homebody.evolution.evidence.digest import CATEGORIES

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from homebody.agents.harness.library import REGISTRY, find, known
 from homebody.agents.harness.patch import Patch
 from homebody.agents.harness.spec import HarnessSpec
-from homebody.agents.processors import REGISTRY, find, known
 from homebody.agents.processors.operator import EditOperator, Findings
 from homebody.evolution.proposers.edit import as_patch
 from homebody.evolution.proposers.findings import when

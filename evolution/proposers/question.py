@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from homebody.agents.harness.library import find
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.models.backend import CUT, Message
-from homebody.agents.processors import find
 from homebody.agents.record import StepRecord
 from homebody.envs.interpreter import one_line
 from homebody.envs.text import cut

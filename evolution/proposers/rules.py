@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
+from homebody.agents.harness.library import find
 from homebody.agents.harness.order import dimension_of
 from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
-from homebody.agents.processors import find
 from homebody.agents.processors.operator import EditOperator, Findings, Settings, method_of
 from homebody.evolution.evidence.landscape import Landscape, TriedEdit
 from homebody.evolution.proposers.candidate import Candidate, Evidence, make_manifest

@@ -28,10 +28,10 @@ def harness_list(json_path: str | None) -> None:
       homebody harness list
     """
     from homebody.agents.harness.hooks import DIMENSIONS, HOOKS
+    from homebody.agents.harness.library import REGISTRY
     from homebody.agents.harness.outline import does
     from homebody.agents.harness.seed import seed_names
     from homebody.agents.harness.spec import HarnessSpec, harness_names
-    from homebody.agents.processors import REGISTRY
 
     check_target(json_path)
     documents = harness_names()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from homebody.agents.harness.library import REGISTRY, Processor, defaults, find
 from homebody.agents.harness.spec import HarnessSpec, component
-from homebody.agents.processors import REGISTRY, Processor, defaults, find
 from homebody.agents.processors.base import Services
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from random import Random
 from typing import Any
 
 from homebody.agents.harness.hooks import DIMENSIONS
+from homebody.agents.harness.library import REGISTRY
 from homebody.agents.harness.patch import PatchError, apply, pointer
 from homebody.agents.harness.schema import problems
 from homebody.agents.harness.spec import component
-from homebody.agents.processors import REGISTRY
 
 KNOWN: dict[str, list[Any]] = {
     "think.template": [{}, {"enable_thinking": False}, {"reasoning_effort": "low", "most": 7}],

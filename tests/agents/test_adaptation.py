@@ -7,13 +7,13 @@ import pytest
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.adaptation import MOST, SIGNALS, Adaptation
+from homebody.agents.harness.library import REGISTRY
 from homebody.agents.harness.running import Harness
 from homebody.agents.harness.schema import _document_validator
 from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.model_free import NoModelPolicy, RandomPolicy
 from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.processors import REGISTRY
 from homebody.agents.processors.base import Services
 from homebody.agents.record import EpisodeRecord, StepRecord
 

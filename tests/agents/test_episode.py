@@ -10,6 +10,7 @@ from typing import ClassVar
 import gymnasium
 import pytest
 
+from homebody.agents.content_hash import digest
 from homebody.agents.episode import run_episode
 from homebody.agents.errors import (
     ContextOverflowError,
@@ -19,14 +20,14 @@ from homebody.agents.errors import (
     RemoteRefusedError,
 )
 from homebody.agents.harness.hooks import AfterModel, AfterTool, BeforeTool, Interrupt, StepEnd, StepStart, TaskEnd, TaskStart, Turn
-from homebody.agents.harness.spec import HarnessSpec, digest
+from homebody.agents.harness.library import REGISTRY, Processor
+from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.model_free import ExpertPolicy, ModelFreePolicy, NoModelPolicy, RandomPolicy
 from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.backend import CUT
 from homebody.agents.models.generation import Reply, ToolCall
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import Decision
-from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.record import EpisodeRecord, Question
 from homebody.envs import tasks
 

@@ -23,8 +23,8 @@ from homebody.agents.harness.hooks import (
     TaskStart,
     Turn,
 )
+from homebody.agents.harness.library import REGISTRY, Processor
 from homebody.agents.harness.running import Harness
-from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.processors.base import Services
 
 # One event of each hook, and for each of them a field that may be changed (where there is one) and one that may not.

@@ -4,10 +4,10 @@ import pytest
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.hooks import DIMENSIONS, METHODS
+from homebody.agents.harness.library import REGISTRY, defaults
 from homebody.agents.model_free import NoModelPolicy, RandomPolicy
 from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.processors import REGISTRY, defaults
 
 PARAMS = {
     "system_prompt": {"text": "Be brief."},

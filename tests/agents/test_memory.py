@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from homebody.agents.episode import run_episode
+from homebody.agents.harness.library import defaults, find
 from homebody.agents.harness.running import Harness
 from homebody.agents.model_free import NoModelPolicy
 from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.backend import CUT
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.processors import defaults, find
 from homebody.agents.processors.base import Services
 from homebody.agents.skills.location_memory import shares
 

@@ -8,12 +8,12 @@ import pytest
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.hooks import AfterTool, BeforeTool, StepEnd, StepStart, TaskStart, Turn
+from homebody.agents.harness.library import REGISTRY, Processor, defaults, find
 from homebody.agents.model_free import EchoPolicy, ExecutorPolicy, NoModelPolicy, RandomPolicy
 from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.backend import CUT
 from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.processors import REGISTRY, Processor, defaults, find
 from homebody.agents.processors.base import Services
 from homebody.agents.processors.question import fill, lines
 

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from homebody.agents.content_hash import canonical, digest
 from homebody.agents.harness import schema
 from homebody.agents.harness.hooks import DIMENSIONS, HOOKS
+from homebody.agents.harness.library import REGISTRY, UnknownProcessorError, defaults, find, params_schema
 from homebody.agents.harness.patch import PatchError, difference, invert, read_patch
 from homebody.agents.harness.schema import problems
-from homebody.agents.harness.spec import HarnessError, HarnessSpec, canonical, component, digest, harness_names
-from homebody.agents.processors import REGISTRY, UnknownProcessorError, defaults, find, params_schema
+from homebody.agents.harness.spec import HarnessError, HarnessSpec, component, harness_names
 
 
 def ids(*items):

@@ -9,11 +9,11 @@ import pytest
 
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.hooks import Choice, Interrupt
+from homebody.agents.harness.library import REGISTRY, Processor
 from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.model_free import TWINS, EchoPolicy, ExecutorPolicy, NoModelPolicy
 from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.record import BY_MODEL, DECIDED_BY
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 

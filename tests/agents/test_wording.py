@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homebody.agents.skills import wording
-from homebody.agents.skills.wording import NUMBERED, Naming
+from homebody.agents import wording
+from homebody.agents.wording import NUMBERED, Naming
 
 
 def test_entities_are_a_word_and_a_number_in_order_with_repeats():

@@ -9,7 +9,7 @@ import gymnasium
 import pytest
 from gymnasium.spaces import Text
 
-from homebody.agents.harness.spec import digest
+from homebody.agents.content_hash import digest
 from homebody.agents.record import EpisodeRecord, StepRecord
 from homebody.envs import TaskSpec
 from homebody.envs.household.env import ProceduralEnv

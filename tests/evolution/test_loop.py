@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from homebody.agents.errors import FailedError, ModelLostError
+from homebody.agents.harness.library import REGISTRY, Processor
 from homebody.agents.harness.spec import HarnessSpec, component
-from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job
 from homebody.evolution import loop as evolve_module

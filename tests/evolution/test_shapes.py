@@ -16,7 +16,7 @@ from homebody.agents.episode import run_episode
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.model_free import ExecutorPolicy, NoModelPolicy, RandomPolicy
 from homebody.agents.record import EpisodeRecord
-from homebody.agents.skills.wording import NUMBERED, Naming
+from homebody.agents.wording import NUMBERED, Naming
 from homebody.envs import EnvError, TaskSpec, tasks
 from homebody.envs.browser import check_browser
 from homebody.evolution.evidence.digest import digest_episode

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from homebody.agents.harness.library import REGISTRY
 from homebody.agents.harness.outline import changes, does, short
 from homebody.agents.harness.spec import HarnessSpec, component
-from homebody.agents.processors import REGISTRY
 from homebody.evolution.store import Store
 
 LAMP = """

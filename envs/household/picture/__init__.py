@@ -1,4 +1,7 @@
-"""The house as a picture: a floor plan with what the agent knows, does and holds."""
+"""The house as a picture: a floor plan with what the agent knows, does and holds.
+
+Imports the engine and the canvas; the environments import `HousePicture`.
+"""
 
 from __future__ import annotations
 

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from homebody.agents import rollout
+from homebody.agents.content_hash import digest
 from homebody.agents.errors import ModelNotFoundError
-from homebody.agents.harness.spec import HarnessSpec, component, digest
+from homebody.agents.harness.library import REGISTRY, Processor
+from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.model_free import TWINS
 from homebody.agents.models import names
 from homebody.agents.models.backend import Prompt, Tool
 from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, RolloutConfig
 from homebody.envs import EnvError, tasks

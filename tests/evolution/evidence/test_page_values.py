@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from homebody.agents.episode import run_episode
+from homebody.agents.harness.library import REGISTRY
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.model_free import NoModelPolicy
-from homebody.agents.processors import REGISTRY
 from homebody.agents.processors.operator import EditOperator, Findings
 from homebody.agents.skills import page_reading
 from homebody.envs import TaskSpec

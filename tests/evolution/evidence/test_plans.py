@@ -6,7 +6,7 @@ import pytest
 
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.record import EpisodeRecord
-from homebody.agents.skills.wording import NUMBERED
+from homebody.agents.wording import NUMBERED
 from homebody.envs import TaskSpec, tasks
 from homebody.evolution.evidence import plans as plans_module
 from homebody.evolution.evidence.plans import (

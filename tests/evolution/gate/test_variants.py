@@ -13,9 +13,10 @@ from gymnasium.spaces import Text
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homebody.agents.harness.spec import HarnessSpec, canonical, component, route_score
+from homebody.agents.content_hash import canonical
+from homebody.agents.harness.library import REGISTRY, Processor
+from homebody.agents.harness.spec import HarnessSpec, component, route_score
 from homebody.agents.policy import Ties
-from homebody.agents.processors import REGISTRY, Processor
 from homebody.agents.record import EpisodeRecord
 from homebody.envs import TaskSpec
 from homebody.evolution.config import EvolveConfig

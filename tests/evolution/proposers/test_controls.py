@@ -4,8 +4,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homebody.agents.harness.library import REGISTRY
 from homebody.agents.harness.spec import HarnessSpec, component
-from homebody.agents.processors import REGISTRY
 from homebody.evolution.gate.manifest import check_manifest
 from homebody.evolution.proposers import Evidence
 from homebody.evolution.proposers.controls import noop, random

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
+from homebody.agents.harness.library import REGISTRY
 from homebody.agents.harness.spec import HarnessSpec, component
-from homebody.agents.processors import REGISTRY
 from homebody.evolution.proposers import set_processors
 from homebody.evolution.proposers.edit import new_id, set_params, take_out, target
 

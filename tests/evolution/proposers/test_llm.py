@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homebody.agents.errors import BadSchemaError, RemoteCannotError, RemoteDownError, RemoteRefusedError, ScriptExhaustedError
+from homebody.agents.harness.library import REGISTRY
 from homebody.agents.harness.spec import HarnessSpec, component
 from homebody.agents.models.backend import Backend, Prompt, Tool
 from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
-from homebody.agents.processors import REGISTRY
 from homebody.agents.processors.operator import Findings
 from homebody.agents.record import EpisodeRecord
 from homebody.evolution.gate.manifest import check_manifest

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from homebody.agents.harness.library import REGISTRY
 from homebody.agents.harness.spec import HarnessSpec, component
-from homebody.agents.processors import REGISTRY
 from homebody.agents.processors.operator import EditOperator, Findings, Refusal, always
 from homebody.agents.record import EpisodeRecord
 from homebody.evolution.evidence.learn import TrainingStatistics
@@ -364,7 +364,7 @@ def test_a_processor_of_ones_own_brings_its_operators(tmp_path: Path, monkeypatc
 
 
 def test_a_class_whose_operators_are_none_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from homebody.agents.processors import UnknownProcessorError, find
+    from homebody.agents.harness.library import UnknownProcessorError, find
 
     (tmp_path / "odd_operators.py").write_text(
         "from homebody.agents.processors import Processor\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.harness.spec import digest
+from homebody.agents.content_hash import digest
 from homebody.evolution.loop import evolve
 from homebody.evolution.reports.history import History, candidates, cost, evaluation_series, held_out, operators, outcomes, read_history
 from homebody.evolution.store import Store

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from homebody.agents.harness.spec import digest
+from homebody.agents.content_hash import digest
 from homebody.evolution.reports.history import History, read_history
 from homebody.evolution.reports.page import templates
 from homebody.evolution.reports.transcript import OBSERVATION_CHARS, by_worth, groups, transcript

@@ -1,0 +1,51 @@
+"""The library of processors by name: importing this fills it, the skills included."""
+
+from homebody.agents.processors import (
+    code,
+    context,
+    control,
+    environment,
+    evaluation,
+    examples,
+    goal,
+    memory,
+    model,
+    prior,
+    record,
+    repair,
+    sample,
+    template,
+    tool,
+)
+from homebody.agents.processors.base import REGISTRY, Processor, UnknownProcessorError, defaults, find, known, params_schema, register
+from homebody.agents.skills import learned_plan, location_memory, names, page_values
+
+__all__ = [
+    "REGISTRY",
+    "Processor",
+    "UnknownProcessorError",
+    "code",
+    "context",
+    "control",
+    "defaults",
+    "environment",
+    "evaluation",
+    "examples",
+    "find",
+    "goal",
+    "known",
+    "learned_plan",
+    "location_memory",
+    "memory",
+    "model",
+    "names",
+    "page_values",
+    "params_schema",
+    "prior",
+    "record",
+    "register",
+    "repair",
+    "sample",
+    "template",
+    "tool",
+]
