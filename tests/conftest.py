@@ -47,6 +47,12 @@ def stub_server() -> ModuleType:
     return module
 
 
+@pytest.fixture(scope="session")
+def mock_model() -> Path:
+    """The module of a model without weights, to be copied to where a process finds its modules: `mock_model:Mock`."""
+    return Path(__file__).with_name("mock_model.py")
+
+
 @pytest.fixture
 def serve(stub_server: ModuleType) -> Iterator[Callable[..., Any]]:
     """Start a server: `serve(**settings)` returns its `Stub`; each ends with the test."""

@@ -1,6 +1,7 @@
 """Faults that are injected for real into commands of their own process: what was done is kept, and the run goes on to the same end.
 
-A slice runs with the other tests. `HOMEBODY_KILLS=50 .venv/bin/pytest -s tests/scripts/test_faults.py -k kill` kills so often.
+A slice runs with the other tests. `HOMEBODY_KILLS=50 .venv/bin/pytest -s tests/scripts/test_faults.py -k kill` kills so often;
+`HOMEBODY_KILLS_MODEL=smollm2` has that model play in the place of one without weights.
 """
 
 import json
@@ -25,6 +26,7 @@ from homebody.evolution.store import Store
 
 Command = Callable[..., Any]
 KILLS = int(os.environ.get("HOMEBODY_KILLS", "2"))
+MODEL = os.environ.get("HOMEBODY_KILLS_MODEL", "mock_model:Mock")
 HOMEBODY = (sys.executable, "-P", "-m", "homebody.scripts.cli")
 WORLD = """
 import pathlib, resource, time
@@ -69,13 +71,17 @@ class World(gymnasium.Env):
 """
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Path:
-    """The folder of an environment that notes which episodes came to their end."""
-    folder = tmp_path / "world"
+def make_world(folder: Path, mock_model: Path) -> Path:
     folder.mkdir()
     (folder / "fault_world.py").write_text(WORLD)
+    shutil.copy(mock_model, folder)
     return folder
+
+
+@pytest.fixture
+def world(tmp_path: Path, mock_model: Path) -> Path:
+    """The folder of an environment that notes which episodes came to their end, and of the model."""
+    return make_world(tmp_path / "world", mock_model)
 
 
 def evaluation(world: Path, run_dir: Path, *more: object) -> subprocess.Popen[str]:
@@ -86,7 +92,7 @@ def evaluation(world: Path, run_dir: Path, *more: object) -> subprocess.Popen[st
         "--harness",
         "generic-act",
         "--policy",
-        "random",
+        MODEL,
         "--workers",
         2,
         "--run-dir",
@@ -129,10 +135,9 @@ def finished(world: Path) -> Counter[str]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def whole(tmp_path_factory: pytest.TempPathFactory, mock_model: Path) -> dict[str, str]:
     """What an evaluation keeps that nothing happens to."""
-    folder = tmp_path_factory.mktemp("whole")
-    (folder / "fault_world.py").write_text(WORLD)
+    folder = make_world(tmp_path_factory.mktemp("whole") / "world", mock_model)
     with evaluation(folder, folder / "run") as process:
         _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
