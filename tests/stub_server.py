@@ -44,6 +44,20 @@ class Speaker:
         rest = f"{self.thought}\n{END}\n\n{self.answer}" if self.ends else f"{self.thought} " * 1000
         return rest if prompt.endswith(f"{START}\n") else f"{START}\n{rest}"
 
+    def end_of_prompt(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]], is_off: bool) -> str:
+        """Return how the prompt of a chat ends by its template."""
+        opened = self.thought and not is_off and not self.opens
+        return f"{START}\n" if opened else f"{START}\n\n{END}\n\n" if self.thought and is_off else "<|assistant|>"
+
+    @property
+    def template(self) -> str:
+        """The chat template that a llama-server shows."""
+        return OPENING if self.thought and not self.opens else PLAIN
+
+
+class RefusedChatError(Exception):
+    """A chat that the template of a model refuses."""
+
 
 @dataclass
 class Stub:
@@ -89,8 +103,7 @@ class Stub:
         if path == "/version" and self.kind == "vllm":
             return 200, {"version": "0.26.0"}
         if path == "/props" and self.shows and self.kind == "llama-server":
-            template = OPENING if self.speaker.thought and not self.speaker.opens else PLAIN
-            return 200, {"chat_template": template, "default_generation_settings": {"n_ctx": self.n_ctx}, "build_info": "b9"}
+            return 200, {"chat_template": self.speaker.template, "default_generation_settings": {"n_ctx": self.n_ctx}, "build_info": "b9"}
         return 404, {"error": {"message": "no such path"}}
 
     def post(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
@@ -110,11 +123,12 @@ class Stub:
         if "thinking_token_budget" in body and not self.budgets:
             message = "thinking_token_budget is set but reasoning_config is not configured. Please set --reasoning-config"
             return 400, {"error": {"message": message, "type": "BadRequestError", "code": 400}}
-        thinks = bool(self.speaker.thought) and not self.is_off(body)
-        opened = thinks and not self.speaker.opens
-        prompt = f"{START}\n" if opened else f"{START}\n\n{END}\n\n" if self.speaker.thought and not thinks else "<|assistant|>"
+        try:
+            prompt = self.speaker.end_of_prompt(body["messages"], body.get("tools", []), self.is_off(body))
+        except RefusedChatError as error:
+            return 400, {"error": {"message": str(error), "type": "BadRequestError", "code": 400}}
         text, reason = self.write(prompt, body)
-        message = self.parse(text, opened) if self.parses else {"content": text}
+        message = self.parse(text, prompt.endswith(f"{START}\n")) if self.parses else {"content": text}
         if message.get("tool_calls"):
             reason = "tool_calls"
         usage = {"prompt_tokens": 10, "completion_tokens": len(text.split())}

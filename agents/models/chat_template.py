@@ -158,10 +158,8 @@ class ChatTemplate:
         if self.tool_form is None:
             chat, tools = in_words(chat, tools), []
         mark, marked, hidden = _mark(chat, self.thought_key)
-        if self.joins_system and marked[0]["role"] == "system":
-            system, *rest = marked
-            first = rest.pop(0)["content"] if rest and rest[0]["role"] == "user" else ""
-            marked = [{"role": "user", "content": "\n\n".join(filter(None, (system["content"], first)))}, *rest]
+        if self.joins_system:
+            marked = join_system(marked)
         if self.tool_form and self.tool_form.as_text:
             marked = [_with_texts(message) for message in marked]
         text = self._ask(self._context(marked, tools) | told)
@@ -190,6 +188,15 @@ class ChatTemplate:
         if "kind" in found:
             raise BadChatTemplateError(self._model, one_line(f"{found['kind']}: {found['message']}"))
         return str(found["text"])
+
+
+def join_system(messages: Sequence[Message]) -> list[Message]:
+    """Return a chat whose system text, where it begins with one, begins the first message of the user instead."""
+    system, *rest = messages
+    if system["role"] != "system":
+        return list(messages)
+    first = rest.pop(0)["content"] if rest and rest[0]["role"] == "user" else ""
+    return [{"role": "user", "content": "\n\n".join(filter(None, (system["content"], first)))}, *rest]
 
 
 def render_plain(messages: Sequence[Message]) -> Segments:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import jinja2
 import pytest
 
 from homebody.agents.answer import read_answer
@@ -54,8 +55,8 @@ def connect(serve: Any, stub_server: Any) -> Iterator[Callable[..., tuple[Any, O
     """Start a server with a model, and connect to it."""
     made = []
 
-    def connect(server: dict[str, Any], model: dict[str, Any], **settings: Any) -> tuple[Any, OpenAICompatible]:
-        stub = serve(**server, speaker=stub_server.Speaker(**model))
+    def connect(server: dict[str, Any], model: Any, **settings: Any) -> tuple[Any, OpenAICompatible]:
+        stub = serve(**server, speaker=stub_server.Speaker(**model) if isinstance(model, dict) else model)
         made.append(OpenAICompatible(stub.url, n_ctx=4096, sleep=lambda seconds: None, **settings))
         return stub, made[-1]
 
@@ -269,3 +270,109 @@ def test_native_turns_of_tools_go_to_the_server_as_they_are(connect: Any) -> Non
         told,
     ]
     assert body["tools"][0]["function"]["name"] == "act"
+
+
+# --- the templates of models
+
+
+TURNS = "{% for m in messages %}({{ m.role }}){{ m.content }}(done){% endfor %}"
+OFF = "<think>\n\n</think>\n\n"
+REFUSING = "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+SHOWN_TOOLS = "{% for tool in tools or [] %}(tool){{ tool | tojson }}(done){% endfor %}"
+TEMPLATES = {
+    "opens the thought": f"{TURNS}(assistant)<think>\n",
+    "closes it empty": f"{TURNS}(assistant){OFF}",
+    "no thinking": f"{TURNS}(assistant)",
+    "takes enable_thinking": f"{TURNS}(assistant){{% if enable_thinking is false %}}{OFF}{{% else %}}<think>\n{{% endif %}}",
+    "refuses system": f"{REFUSING}{TURNS}(assistant)",
+    "shows tools": f"{SHOWN_TOOLS}{TURNS}(assistant)",
+    "shows tools and opens the thought": f"{SHOWN_TOOLS}{TURNS}(assistant)<think>\n",
+}
+THINKING = f"{THOUGHT}\n</think>\n\n"
+ENDLESS = "take the key\n" * 400
+SAYS: dict[str, tuple[Reading, str, str, str]] = {
+    # How its answer is read; what it says after a prompt that ends in a turn, in an open thought, and in a closed one.
+    "thinks and answers": (Reading("last"), COMMAND, f"{THINKING}{COMMAND}", COMMAND),
+    "thinks for ever": (Reading("last"), f"<think>\n{ENDLESS}", ENDLESS, COMMAND),
+    "opens the thought itself": (Reading("last"), f"<think>\n{THINKING}{COMMAND}", f"{THINKING}{COMMAND}", COMMAND),
+    "calls a tool inside the thought": (Reading("tool"), f"<think>\n{THOUGHT}\n{CALL}", f"{THOUGHT}\n{CALL}", CALL),
+    "answers in the second line": (
+        Reading("last"), *(f"{before}take the key\n{COMMAND}" for before in ("", THINKING, ""))
+    ),
+    "Thought and Action": (
+        Reading("after", "Action:"), *(f"{before}Thought: take the key\nAction: {COMMAND}" for before in ("", THINKING, ""))
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def templated(stub_server: Any) -> Callable[[str, str], Any]:
+    """Make a model of `SAYS` with a template of `TEMPLATES`, which Jinja itself renders."""
+
+    def refuse(message: str) -> None:
+        raise stub_server.RefusedChatError(message)
+
+    class Templated(stub_server.Speaker):  # type: ignore[misc]
+        @property
+        def template(self) -> str:
+            return str(self.source)
+
+        def end_of_prompt(self, messages: Any, tools: Any, is_off: bool) -> str:
+            rendered = jinja2.Environment().from_string(self.source)
+            told = {"enable_thinking": False} if is_off else {}
+            return rendered.render(messages=messages, tools=tools, raise_exception=refuse, **told)
+
+        def words_after(self, prompt: str) -> str:
+            _, turn, open_thought, closed = self.says
+            if "</think>" in prompt[-40:]:
+                return str(closed)
+            return str(open_thought if "<think>" in prompt[-40:] else turn)
+
+    def make(template: str, model: str) -> Any:
+        speaker = Templated(thought="yes")
+        speaker.source, speaker.says = TEMPLATES[template], SAYS[model]
+        return speaker
+
+    return make
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("model", SAYS)
+def test_every_template_behind_every_server_gives_the_command_or_names_the_cut(
+    connect: Any, templated: Any, server: str, template: str, model: str
+) -> None:
+    reading = SAYS[model][0]
+    _, backend = connect(SERVERS[server], templated(template, model))
+    for budget in (40, 300):
+        reply = ask(backend, reading, Thinking(budget=budget))
+        if reply.finish == "budget":
+            assert model == "thinks for ever" or budget == 40
+            assert (reply.text, read_answer(reply, reading)) == ("", "")
+        else:
+            assert read_answer(reply, reading) == COMMAND
+        assert reply.tool_call or THOUGHT not in reply.text
+
+
+@pytest.mark.parametrize(
+    ("refusal", "is_taken"),
+    [
+        ("System role not supported", True),
+        ("Conversation roles must alternate; system messages are not allowed", True),
+        ("Only user and assistant roles are supported", False),
+    ],
+)
+def test_a_system_text_that_a_server_refuses_begins_the_users_message(connect: Any, refusal: str, is_taken: bool) -> None:
+    stub, backend = connect({"kind": "openai"}, {})
+    backend.thinks(Thinking())
+    chat = stub.chat
+    error = 400, {"error": {"message": refusal, "code": 400}}
+    stub.chat = lambda body: error if body["messages"][0]["role"] == "system" else chat(body)
+    if not is_taken:
+        with pytest.raises(RemoteRefusedError, match=refusal):
+            ask(backend, Reading(), Thinking())
+        return
+    assert [ask(backend, Reading(), Thinking()).text for _ in range(2)] == [COMMAND] * 2
+    sent = [body["messages"] for body in stub.chats()[1:]]
+    assert [len(messages) for messages in sent] == [2, 1, 1]  # It is asked in vain once.
+    assert sent[-1] == [{"role": "user", "content": "You play.\n\nA box and a key."}]

@@ -312,15 +312,15 @@ class OpenAICompatible:
 
     def _complete_chat(self, messages: Sequence[Message], body: Body, grammar: str | None = None) -> Any:
         body |= {"messages": [sent_message(message) for message in messages]}
-        sent = self._refusals.adapt(body)
-        try:
-            return self._ask("/chat/completions", sent, grammar)
-        except RemoteRefusedError as error:
-            self._refusals.learn(sent, error)
-            # Another thread may have learned the same meanwhile.
-            if (changed := self._refusals.adapt(body)) == sent:
-                raise
-        return self._ask("/chat/completions", changed, grammar)
+        while True:
+            sent = self._refusals.adapt(body)
+            try:
+                return self._ask("/chat/completions", sent, grammar)
+            except RemoteRefusedError as error:
+                self._refusals.learn(sent, error)
+                # Another thread may have learned the same meanwhile.
+                if self._refusals.adapt(body) == sent:
+                    raise
 
     def _read(self, answer: Any, generation: Generation, calls: CallReader, *, may_think: bool) -> Reply:
         message = take(self._client, answer, dict, "choices", 0, "message")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from homebody.agents.errors import ContextOverflowError, RemoteAnswerError, RemoteRefusedError
 from homebody.agents.models.backend import Message
+from homebody.agents.models.chat_template import join_system
 from homebody.agents.models.generation import Reply, Thinking
 from homebody.agents.models.remote.message import Body
 
@@ -67,14 +68,16 @@ class Habit:
 
 
 class Refusals:
-    """Fields of a chat completion that a server refuses, though others of its kind take them."""
+    """What a server refuses of a chat completion, though others of its kind take it: fields, or a system text."""
 
     def __init__(self) -> None:
         self._known: list[str] = []
 
     def learn(self, body: Body, error: RemoteRefusedError) -> None:
-        """Remember what a refusal says of the fields of a request."""
-        said = (sign for sign, fields in _SIGNS.items() if sign in error.reason and fields & set(body))
+        """Remember what a refusal says of a request."""
+        said = [sign for sign, fields in _SIGNS.items() if sign in error.reason and fields & set(body)]
+        if _SYSTEM in error.reason.lower() and body["messages"][0]["role"] == _SYSTEM:
+            said.append(_SYSTEM)
         self._known += [sign for sign in said if sign not in self._known]
 
     def adapt(self, body: Body) -> Body:
@@ -88,9 +91,13 @@ class Refusals:
                 body = body | {"tool_choice": "none"}
             elif sign in ("thinking_token_budget", "reasoning_config"):
                 body = {name: value for name, value in body.items() if name != "thinking_token_budget"}
+            elif sign == _SYSTEM:
+                body = body | {"messages": join_system(body["messages"])}
         return body
 
 
+_SYSTEM = "system"
+"""The role whose text the template of some models refuses, such as Gemma 2's; the word of their refusal."""
 _SIGNS = {
     "max_completion_tokens": {"max_tokens"},  # OpenAI's own newer models have renamed it.
     "tool-call-parser": {"tools"},  # vLLM was started without one.
