@@ -11,7 +11,7 @@ A template is a program from a model file or a server: it runs in a worker proce
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -190,13 +190,13 @@ class ChatTemplate:
         return str(found["text"])
 
 
-def join_system(messages: Sequence[Message]) -> list[Message]:
+def join_system(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return a chat whose system text, where it begins with one, begins the first message of the user instead."""
     system, *rest = messages
     if system["role"] != "system":
-        return list(messages)
+        return [dict(message) for message in messages]
     first = rest.pop(0)["content"] if rest and rest[0]["role"] == "user" else ""
-    return [{"role": "user", "content": "\n\n".join(filter(None, (system["content"], first)))}, *rest]
+    return [{"role": "user", "content": "\n\n".join(filter(None, (system["content"], first)))}, *map(dict, rest)]
 
 
 def render_plain(messages: Sequence[Message]) -> Segments:
