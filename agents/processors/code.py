@@ -30,6 +30,7 @@ from homebody.agents.models.backend import CUT
 from homebody.agents.models.generation import Generation, Thinking
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.operator import AIMLESS, EditOperator, added, method_of
+from homebody.agents.processors.parameter import integer
 from homebody.agents.processors.sample import SAMPLES
 from homebody.envs import interpreter
 from homebody.envs.text import cut
@@ -77,14 +78,9 @@ class Code(Processor):
     name = "code"
     hook = ""
     dimension = ""
+    group = None
     schema = {
-        "max_failures": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 1000,
-            "default": 3,
-            "description": "failures until it is switched off",
-        },
+        "max_failures": integer("failures until it is switched off", default=3, least=1, most=1000),
         "values": {"type": "object", "default": {}, "description": "what the text reads as event['params']['values']"},
     }
 

@@ -22,6 +22,7 @@ from homebody.agents.processors.operator import (
     method_of,
     scaled,
 )
+from homebody.agents.processors.parameter import integer, one_of, string
 from homebody.agents.processors.prompt_rules import answer_rules, form_rules, refusal_rules, repeat_rules, step_rules
 from homebody.agents.processors.question import THOUGHT, fill, lines, room, user, write
 from homebody.agents.wording import NUMBERED
@@ -37,7 +38,8 @@ class SystemPrompt(Processor):
     name = "system_prompt"
     hook = "task_start"
     dimension = "context"
-    schema = {"text": {"type": "string", "description": "the prompt, as the model reads it"}}
+    group = None
+    schema = {"text": string("the prompt, as the model reads it")}
     texts = ("text",)
 
     operators = (
@@ -90,19 +92,17 @@ class ShowCandidates(Processor):
     after = (*GUARDS, "fill_slot", "open_and_compare", "shortlist", "ask", "memory_text")
     texts = ("header", "footer")
     schema = {
-        "header": {"type": "string", "default": "Available commands:", "description": "the line above the commands"},
-        "footer": {"type": "string", "default": "", "description": "the line below them, if any"},
-        "separator": {"type": "string", "default": "\n", "description": "what stands between two commands"},
-        "layout": {
-            "enum": ["lines", "groups"],
-            "default": "lines",
-            "description": "each command whole, or those that begin alike together: shorter, but no command stands there letter by letter",
-        },
-        "tools_header": {
-            "type": "string",
-            "default": "Besides, at no cost of a step:",
-            "description": "the line above the commands that the harness answers, if there are any",
-        },
+        "header": string("the line above the commands", default="Available commands:"),
+        "footer": string("the line below them, if any", default=""),
+        "separator": string("what stands between two commands", default="\n"),
+        "layout": one_of(
+            ["lines", "groups"],
+            "each command whole, or those that begin alike together: shorter, but no command stands there letter by letter",
+            default="lines",
+        ),
+        "tools_header": string(
+            "the line above the commands that the harness answers, if there are any", default="Besides, at no cost of a step:"
+        ),
     }
 
     operators = (
@@ -153,7 +153,7 @@ class HistoryWindow(Processor):
     hook = "step_start"
     dimension = "context"
     group = "history"
-    schema = {"turns": {"type": "integer", "minimum": 0, "maximum": 1000, "default": 20, "description": "how many turns stay"}}
+    schema = {"turns": integer("how many turns stay", default=20, least=0, most=1000)}
 
     operators = (
         EditOperator(
@@ -190,9 +190,7 @@ class HistoryBudget(Processor):
     hook = "step_start"
     dimension = "context"
     group = "history"
-    schema = {
-        "tokens": {"type": "integer", "minimum": 0, "maximum": 1000000, "default": 500, "description": "tokens of the turns that stay"}
-    }
+    schema = {"tokens": integer("tokens of the turns that stay", default=500, least=0, most=1000000)}
 
     operators = (
         EditOperator(
@@ -229,15 +227,14 @@ class Summary(Processor):
     group = "history"
     texts = ("text", "header")
     schema = {
-        "tokens": {"type": "integer", "minimum": 0, "maximum": 1000000, "default": 1000, "description": "tokens of turns that stay whole"},
-        "keep": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 4, "description": "last turns that stay in any case"},
-        "every": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 4, "description": "turns between two summaries, at least"},
-        "text": {
-            "type": "string",
-            "default": "Goal: {goal}\n\n{steps}\n\nSum up in a few lines what was seen where, what was done and what failed.",
-            "description": "what is asked of the model, with {goal} and {steps}: the summary before, and the turns",
-        },
-        "header": {"type": "string", "default": "What happened before, in short:", "description": "the line above the summary"},
+        "tokens": integer("tokens of turns that stay whole", default=1000, least=0, most=1000000),
+        "keep": integer("last turns that stay in any case", default=4, least=1, most=1000),
+        "every": integer("turns between two summaries, at least", default=4, least=1, most=1000),
+        "text": string(
+            "what is asked of the model, with {goal} and {steps}: the summary before, and the turns",
+            default="Goal: {goal}\n\n{steps}\n\nSum up in a few lines what was seen where, what was done and what failed.",
+        ),
+        "header": string("the line above the summary", default="What happened before, in short:"),
         "room": room(128),
         "thought": THOUGHT,
     }

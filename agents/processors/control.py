@@ -23,6 +23,7 @@ from homebody.agents.processors.operator import (
     where_asked,
     where_written,
 )
+from homebody.agents.processors.parameter import boolean, integer, number, one_of, string
 from homebody.agents.processors.question import THOUGHT, fill, lines, room, told, user, write
 
 
@@ -71,40 +72,19 @@ class Decide(Processor):
     name = "decide"
     hook = "before_model"
     dimension = "control"
-    group = "decide"
     schema = {
-        "method": {"enum": list(METHODS), "default": "generate", "description": "write, write under a grammar, vote, score or rank"},
-        "normalize": {"enum": ["sum", "mean"], "default": "mean", "description": "a command's score: whole, or divided by its length"},
-        "correct": {
-            "type": "number",
-            "minimum": 0,
-            "maximum": 1,
-            "default": 0.0,
-            "description": "score: share of the command's own likelihood that is taken off",
-        },
-        "weight": {
-            "type": "number",
-            "minimum": 0,
-            "maximum": 1000,
-            "default": 1.0,
-            "description": "score: factor on the model's score against the prior",
-        },
-        "samples": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": MOST_SAMPLES,
-            "default": 5,
-            "description": "vote: answers that are sampled",
-        },
-        "temperature": {"type": "number", "minimum": 0.01, "maximum": 10, "default": 0.7, "description": "vote: of the sampling"},
-        "pick": {"enum": ["most", "best"], "default": "most", "description": "vote: the most frequent answer, or that of highest prior"},
-        "constrained": {"type": "boolean", "default": False, "description": "vote: whether the answers are written under the grammar"},
-        "retry": {
-            "type": "boolean",
-            "default": False,
-            "description": "generate: whether a reply that names no command on offer is written again, under the grammar where the model "
-            "can be held to one; never where the command is an argument of a call",
-        },
+        "method": one_of(METHODS, "write, write under a grammar, vote, score or rank", default="generate"),
+        "normalize": one_of(["sum", "mean"], "a command's score: whole, or divided by its length", default="mean"),
+        "correct": number("score: share of the command's own likelihood that is taken off", default=0.0, least=0, most=1),
+        "weight": number("score: factor on the model's score against the prior", default=1.0, least=0, most=1000),
+        "samples": integer("vote: answers that are sampled", default=5, least=1, most=MOST_SAMPLES),
+        "temperature": number("vote: of the sampling", default=0.7, least=0.01, most=10),
+        "pick": one_of(["most", "best"], "vote: the most frequent answer, or that of highest prior", default="most"),
+        "constrained": boolean("vote: whether the answers are written under the grammar"),
+        "retry": boolean(
+            "generate: whether a reply that names no command on offer is written again, under the grammar where the model "
+            "can be held to one; never where the command is an argument of a call"
+        ),
     }
 
     operators = (
@@ -168,11 +148,8 @@ class LoopGuard(Processor):
     name = "loop_guard"
     hook = "before_model"
     dimension = "control"
-    group = "loop_guard"
     after = ("learned_plan", "visited")
-    schema = {
-        "repeats": {"type": "integer", "minimum": 1, "maximum": 20, "default": 2, "description": "equal answers that are let through"}
-    }
+    schema = {"repeats": integer("equal answers that are let through", default=2, least=1, most=20)}
 
     operators = (
         EditOperator(
@@ -211,11 +188,8 @@ class StallGuard(Processor):
     name = "stall_guard"
     hook = "before_model"
     dimension = "control"
-    group = "stall_guard"
     after = ("learned_plan", "visited")
-    schema = {
-        "steps": {"type": "integer", "minimum": 1, "maximum": 100, "default": 3, "description": "steps in a row that may show nothing new"}
-    }
+    schema = {"steps": integer("steps in a row that may show nothing new", default=3, least=1, most=100)}
 
     operators = (
         EditOperator(
@@ -253,11 +227,8 @@ class StepBudget(Processor):
     name = "step_budget"
     hook = "before_model"
     dimension = "control"
-    group = "step_budget"
     after = ("learned_plan", "visited")
-    schema = {
-        "steps": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 5, "description": "steps left, at most, when it begins"}
-    }
+    schema = {"steps": integer("steps left, at most, when it begins", default=5, least=1, most=1000)}
 
     operators = (
         EditOperator(
@@ -292,9 +263,8 @@ class Shortlist(Processor):
     name = "shortlist"
     hook = "before_model"
     dimension = "control"
-    group = "shortlist"
     after = (*GUARDS, *PRIORS, "fill_slot", "open_and_compare")
-    schema = {"most": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 8, "description": "commands that stay"}}
+    schema = {"most": integer("commands that stay", default=8, least=1, most=1000)}
 
     operators = (
         EditOperator(
@@ -326,17 +296,15 @@ class Plan(Processor):
     name = "plan"
     hook = "task_start"
     dimension = "control"
-    group = "plan"
     after = ("system_prompt", "examples", "template")
     texts = ("text", "header")
     schema = {
-        "lines": {"type": "integer", "minimum": 1, "maximum": 50, "default": 5, "description": "lines of the plan, at most"},
-        "text": {
-            "type": "string",
-            "default": "{observation}\n\nGoal: {goal}\n\nBefore you begin, write a plan of at most {lines} short steps, one a line.",
-            "description": "what is asked of the model, with {goal}, {observation}, {candidates} and {lines}",
-        },
-        "header": {"type": "string", "default": "Plan:", "description": "the line above the plan"},
+        "lines": integer("lines of the plan, at most", default=5, least=1, most=50),
+        "text": string(
+            "what is asked of the model, with {goal}, {observation}, {candidates} and {lines}",
+            default="{observation}\n\nGoal: {goal}\n\nBefore you begin, write a plan of at most {lines} short steps, one a line.",
+        ),
+        "header": string("the line above the plan", default="Plan:"),
         "tokens": room(128),
         "thought": THOUGHT,
     }
@@ -382,20 +350,18 @@ class Reflect(Processor):
     name = "reflect"
     hook = "after_tool"
     dimension = "control"
-    group = "reflect"
     after = ("trim_observation", "explain_refusal", "template")
     texts = ("text", "header")
     schema = {
-        "refused": {"type": "boolean", "default": True, "description": "whether it is asked after a refusal"},
-        "stale": {"type": "integer", "minimum": 0, "maximum": 100, "default": 3, "description": "steps without news before it; 0: never"},
-        "most": {"type": "integer", "minimum": 1, "maximum": 100, "default": 5, "description": "questions in an episode, at most"},
-        "steps": {"type": "integer", "minimum": 1, "maximum": 100, "default": 4, "description": "last steps that the question tells"},
-        "text": {
-            "type": "string",
-            "default": "Goal: {goal}\n\n{steps}\n\nThat did not help. In one short line: what went wrong, and what to do next?",
-            "description": "what is asked of the model, with {goal} and {steps}",
-        },
-        "header": {"type": "string", "default": "Lesson:", "description": "what stands before the line"},
+        "refused": boolean("whether it is asked after a refusal", default=True),
+        "stale": integer("steps without news before it; 0: never", default=3, least=0, most=100),
+        "most": integer("questions in an episode, at most", default=5, least=1, most=100),
+        "steps": integer("last steps that the question tells", default=4, least=1, most=100),
+        "text": string(
+            "what is asked of the model, with {goal} and {steps}",
+            default="Goal: {goal}\n\n{steps}\n\nThat did not help. In one short line: what went wrong, and what to do next?",
+        ),
+        "header": string("what stands before the line", default="Lesson:"),
         "tokens": room(48),
         "thought": THOUGHT,
     }

@@ -7,6 +7,7 @@ import difflib
 from homebody.agents.harness.hooks import AfterTool, Changes
 from homebody.agents.processors.base import Processor, register
 from homebody.agents.processors.operator import LONG, UNABLE, EditOperator, scaled, where_written
+from homebody.agents.processors.parameter import integer, string
 
 
 @register
@@ -16,16 +17,9 @@ class TrimObservation(Processor):
     name = "trim_observation"
     hook = "after_tool"
     dimension = "environment"
-    group = "trim_observation"
     schema = {
-        "lines": {"type": "integer", "minimum": 1, "maximum": 10000, "default": 40, "description": "lines that stay, at most"},
-        "characters": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 100000,
-            "default": 1500,
-            "description": "characters that stay, at most",
-        },
+        "lines": integer("lines that stay, at most", default=40, least=1, most=10000),
+        "characters": integer("characters that stay, at most", default=1500, least=1, most=100000),
     }
 
     operators = (
@@ -59,17 +53,10 @@ class ExplainRefusal(Processor):
     name = "explain_refusal"
     hook = "after_tool"
     dimension = "environment"
-    group = "explain_refusal"
     after = ("trim_observation",)
     schema = {
-        "nearest": {
-            "type": "integer",
-            "minimum": 0,
-            "maximum": 10,
-            "default": 3,
-            "description": "commands named, at most; 0: reasons only",
-        },
-        "header": {"type": "string", "default": "Not possible now. Nearest:", "description": "what stands before them"},
+        "nearest": integer("commands named, at most; 0: reasons only", default=3, least=0, most=10),
+        "header": string("what stands before them", default="Not possible now. Nearest:"),
     }
 
     operators = (

@@ -11,6 +11,7 @@ from homebody.agents.harness.hooks import BeforeModel, BeforeTool, Changes, Step
 from homebody.agents.processors.base import GUARDS, Processor, Services, register
 from homebody.agents.processors.control import content_words, keep_only
 from homebody.agents.processors.operator import AIMLESS, ENDING, WRITING, EditOperator, Findings, Settings, method_of
+from homebody.agents.processors.parameter import array, integer, number, string
 from homebody.agents.processors.question import fill, score, user
 
 if TYPE_CHECKING:
@@ -51,9 +52,8 @@ class Requires(Processor):
     name = "requires"
     hook = "before_model"
     dimension = "evaluation"
-    group = "requires"
     after = ("learned_plan", "visited")
-    schema = {"rules": {"type": "array", "items": RULE, "default": [], "description": "what must come before what"}}
+    schema = {"rules": array(RULE, "what must come before what")}
 
     operators = (
         EditOperator(
@@ -99,36 +99,22 @@ class Check(Processor):
     name = "check"
     hook = "before_tool"
     dimension = "evaluation"
-    group = "check"
     texts = ("text", "answer")
     schema = {
-        "actions": {
-            "type": "array",
-            "items": {"type": "string"},
-            "default": [],
-            "description": "commands that are final, with # for an instance or {text} for a free slot",
-        },
-        "last": {"type": "integer", "minimum": 0, "maximum": 1000, "default": 0, "description": "steps left, at most, when all are final"},
-        "text": {
-            "type": "string",
-            "default": "Goal: {goal}\n{observation}\nNext: {command}\n\nIs this right for the goal? Answer {yes} or {no}.",
-            "description": "what is asked of the model, with {goal}, {observation}, {command}, {yes} and {no}",
-        },
-        "yes": {"type": "string", "minLength": 1, "default": "Yes", "description": "the answer that lets the command pass"},
-        "no": {"type": "string", "minLength": 1, "default": "No", "description": "the other answer"},
-        "least": {
-            "type": "number",
-            "minimum": -100,
-            "maximum": 100,
-            "default": 0.0,
-            "description": "log-odds of a yes, at least, with which the command passes",
-        },
-        "answer": {
-            "type": "string",
-            "minLength": 1,
-            "default": "Not sent: look again whether this serves the goal.",
-            "description": "what the model reads in the place of an observation when the command is held back",
-        },
+        "actions": array({"type": "string"}, "commands that are final, with # for an instance or {text} for a free slot"),
+        "last": integer("steps left, at most, when all are final", default=0, least=0, most=1000),
+        "text": string(
+            "what is asked of the model, with {goal}, {observation}, {command}, {yes} and {no}",
+            default="Goal: {goal}\n{observation}\nNext: {command}\n\nIs this right for the goal? Answer {yes} or {no}.",
+        ),
+        "yes": string("the answer that lets the command pass", default="Yes", least=1),
+        "no": string("the other answer", default="No", least=1),
+        "least": number("log-odds of a yes, at least, with which the command passes", default=0.0, least=-100, most=100),
+        "answer": string(
+            "what the model reads in the place of an observation when the command is held back",
+            default="Not sent: look again whether this serves the goal.",
+            least=1,
+        ),
     }
 
     operators = (
@@ -176,11 +162,8 @@ class GoalWords(Processor):
     name = "goal_words"
     hook = "before_model"
     dimension = "evaluation"
-    group = "goal_words"
     after = (*GUARDS, "location_memory")
-    schema = {
-        "weight": {"type": "number", "minimum": 0.001, "maximum": 1000, "default": 1.0, "description": "log-score of one shared word"}
-    }
+    schema = {"weight": number("log-score of one shared word", default=1.0, least=0.001, most=1000)}
 
     operators = (
         EditOperator(
@@ -211,17 +194,10 @@ class ShapedReward(Processor):
     name = "shaped_reward"
     hook = "step_end"
     dimension = "evaluation"
-    group = "shaped_reward"
     is_recorder = True
     schema = {
-        "step_cost": {"type": "number", "minimum": 0, "maximum": 1000, "default": 0.01, "description": "what every step costs"},
-        "refused_cost": {
-            "type": "number",
-            "minimum": 0,
-            "maximum": 1000,
-            "default": 0.1,
-            "description": "what a refused command costs besides",
-        },
+        "step_cost": number("what every step costs", default=0.01, least=0, most=1000),
+        "refused_cost": number("what a refused command costs besides", default=0.1, least=0, most=1000),
     }
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:

@@ -21,6 +21,7 @@ from homebody.agents.processors.operator import (
     Settings,
     method_of,
 )
+from homebody.agents.processors.parameter import array, integer, string
 
 if TYPE_CHECKING:
     from homebody.agents.harness.spec import HarnessSpec
@@ -97,14 +98,13 @@ class Examples(Processor):
     version = 2
     hook = "task_start"
     dimension = "context"
-    group = "examples"
     schema = {
-        "bank": {"type": "array", "items": SUCCESS, "default": [], "description": "successes from training, each a goal and its steps"},
-        "most": {"type": "integer", "minimum": 1, "maximum": 20, "default": 2, "description": "examples shown, at most"},
-        "tokens": {"type": "integer", "minimum": 1, "maximum": 100000, "default": 400, "description": "tokens of all examples, at most"},
-        "header": {"type": "string", "default": "Tasks that were solved before:", "description": "the line above the examples"},
-        "thought_mark": {"type": "string", "maxLength": 80, "default": "Thought:", "description": "what stands before a thought"},
-        "command_mark": {"type": "string", "maxLength": 80, "default": ">", "description": "what stands before a command"},
+        "bank": array(SUCCESS, "successes from training, each a goal and its steps"),
+        "most": integer("examples shown, at most", default=2, least=1, most=20),
+        "tokens": integer("tokens of all examples, at most", default=400, least=1, most=100000),
+        "header": string("the line above the examples", default="Tasks that were solved before:"),
+        "thought_mark": string("what stands before a thought", default="Thought:", most=80),
+        "command_mark": string("what stands before a command", default=">", most=80),
     }
 
     operators = (

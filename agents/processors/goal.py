@@ -14,6 +14,7 @@ from homebody.agents.models.generation import Reply
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.examples import by_likeness
 from homebody.agents.processors.operator import AIMLESS, ENDING, LOOP, SEARCHING, UNABLE, EditOperator, Findings, Settings, scaled
+from homebody.agents.processors.parameter import array, integer, string
 from homebody.agents.processors.question import MOST_LINE, THOUGHT, room, write
 from homebody.agents.wording import Naming
 from homebody.envs.text import one_line
@@ -64,29 +65,14 @@ class ReadGoal(Processor):
     name = "read_goal"
     hook = "task_start"
     dimension = "context"
-    group = "read_goal"
     before = ("system_prompt", "examples", "template", "plan")
     texts = ("text",)
     schema = {
-        "text": {
-            "type": "string",
-            "default": "Say what is to be done in plain words. Write one line.",
-            "description": "what is asked of the model",
-        },
-        "examples": {"type": "array", "items": PAIR, "default": [], "description": "goals from training: as said, and in plain words"},
-        "most": {"type": "integer", "minimum": 0, "maximum": 50, "default": 6, "description": "examples shown, those most like the goal"},
-        "templates": {
-            "type": "array",
-            "items": {"type": "string"},
-            "default": [],
-            "description": "plain goal templates with blanks {0}, {1}; none: free",
-        },
-        "names": {
-            "type": "array",
-            "items": NAMES,
-            "default": [],
-            "description": "for each blank what may fill it; none given: the kinds of the instances that the agent meets first",
-        },
+        "text": string("what is asked of the model", default="Say what is to be done in plain words. Write one line."),
+        "examples": array(PAIR, "goals from training: as said, and in plain words"),
+        "most": integer("examples shown, those most like the goal", default=6, least=0, most=50),
+        "templates": array({"type": "string"}, "plain goal templates with blanks {0}, {1}; none: free"),
+        "names": array(NAMES, "for each blank what may fill it; none given: the kinds of the instances that the agent meets first"),
         "tokens": room(48),
         "thought": THOUGHT,
     }

@@ -11,6 +11,7 @@ from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.control import keep_only
 from homebody.agents.processors.examples import by_likeness
 from homebody.agents.processors.operator import AIMLESS, ENDING, LOOP, SEARCHING, EditOperator, Findings, method_of, scaled
+from homebody.agents.processors.parameter import array, integer, string
 from homebody.agents.wording import Naming
 from homebody.envs.text import one_line
 
@@ -47,7 +48,6 @@ class Visited(Processor):
     name = "visited"
     hook = "before_model"
     dimension = "memory"
-    group = "visited"
     after = ("learned_plan",)
     schema = {"actions": ACTIONS}
 
@@ -89,23 +89,16 @@ class MemoryText(Processor):
     name = "memory_text"
     hook = "before_model"
     dimension = "memory"
-    group = "memory_text"
     texts = ("like", "seen", "failed")
     schema = {
-        "tokens": {"type": "integer", "minimum": 1, "maximum": 100000, "default": 300, "description": "tokens of the lines, at most"},
-        "characters": {
-            "type": "integer",
-            "minimum": 20,
-            "maximum": 10000,
-            "default": 160,
-            "description": "characters of what was seen or failed",
-        },
-        "bank": {"type": "array", "items": REACHED, "default": [], "description": "goals reached in training, each with its commands"},
-        "most": {"type": "integer", "minimum": 0, "maximum": 50, "default": 1, "description": "goals shown, those most like this one"},
+        "tokens": integer("tokens of the lines, at most", default=300, least=1, most=100000),
+        "characters": integer("characters of what was seen or failed", default=160, least=20, most=10000),
+        "bank": array(REACHED, "goals reached in training, each with its commands"),
+        "most": integer("goals shown, those most like this one", default=1, least=0, most=50),
         "actions": ACTIONS,
-        "like": {"type": "string", "default": "Goals like this one were reached so:", "description": "the line above the goals"},
-        "seen": {"type": "string", "default": "Seen so far:", "description": "the line above what was seen"},
-        "failed": {"type": "string", "default": "What did not work:", "description": "the line above what failed"},
+        "like": string("the line above the goals", default="Goals like this one were reached so:"),
+        "seen": string("the line above what was seen", default="Seen so far:"),
+        "failed": string("the line above what failed", default="What did not work:"),
     }
 
     operators = (

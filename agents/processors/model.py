@@ -9,6 +9,7 @@ from homebody.agents.harness.hooks import READS, BeforeModel, Changes, Reading
 from homebody.agents.models.generation import AT_BUDGET, MODES, RESERVED, VARIABLE, Thinking
 from homebody.agents.processors.base import Processor, register
 from homebody.agents.processors.operator import AIMLESS, ENDING, LOOP, EditOperator, Settings, method_of, scaled, where_written
+from homebody.agents.processors.parameter import array, boolean, integer, number, one_of, string
 
 if TYPE_CHECKING:
     from homebody.agents.harness.spec import HarnessSpec
@@ -45,30 +46,23 @@ class Answer(Processor):
     name = "answer"
     hook = "before_model"
     dimension = "model"
-    group = "answer"
     schema = {
-        "read": {"enum": list(READS), "default": "first", "description": "where the command stands in the answer"},
-        "mark": {"type": "string", "maxLength": 80, "default": "Action:", "description": "after, between: what stands before the command"},
-        "end": {"type": "string", "maxLength": 80, "default": "", "description": "between: what stands after it"},
-        "field": {"type": "string", "maxLength": 80, "default": "command", "description": "json, tool: name of its field"},
-        "tokens": {"type": "integer", "minimum": 1, "maximum": 32768, "default": 128, "description": "of the answer, at most"},
-        "stop": {
-            "type": "array",
-            "items": {"type": "string", "maxLength": 80},
-            "maxItems": 4,
-            "default": [],
-            "description": "texts that end the answer; so do the line's end (first, unless a command may hold several) and `end` (between)",
-        },
-        "shown": {
-            "enum": ["reply", "last", "command"],
-            "default": "reply",
-            "description": "what the chat shows of past turns; last: the reply of the last one, the commands of those before it",
-        },
-        "listed": {
-            "type": "boolean",
-            "default": False,
-            "description": "tool: whether its definition lists the commands on offer; where these change, no prompt begins as the last one",
-        },
+        "read": one_of(READS, "where the command stands in the answer", default="first"),
+        "mark": string("after, between: what stands before the command", default="Action:", most=80),
+        "end": string("between: what stands after it", default="", most=80),
+        "field": string("json, tool: name of its field", default="command", most=80),
+        "tokens": integer("of the answer, at most", default=128, least=1, most=32768),
+        "stop": array(
+            {"type": "string", "maxLength": 80},
+            "texts that end the answer; so do the line's end (first, unless a command may hold several) and `end` (between)",
+            most=4,
+        ),
+        "shown": one_of(
+            ["reply", "last", "command"],
+            "what the chat shows of past turns; last: the reply of the last one, the commands of those before it",
+            default="reply",
+        ),
+        "listed": boolean("tool: whether its definition lists the commands on offer; where these change, no prompt begins as the last one"),
     }
 
     operators = (
@@ -120,21 +114,16 @@ class Sampling(Processor):
     name = "generation"
     hook = "before_model"
     dimension = "model"
-    group = "generation"
     schema = {
-        "temperature": {"type": "number", "minimum": 0, "maximum": 10, "default": 0.0, "description": "0 takes the likeliest token"},
-        "top_k": {"type": "integer", "minimum": 0, "maximum": 1000000, "default": 0, "description": "likeliest tokens that stay; 0 all"},
-        "top_p": {"type": "number", "minimum": 0.001, "maximum": 1, "default": 1.0, "description": "probability that the likeliest share"},
-        "min_p": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.0, "description": "least probability, against the likeliest"},
-        "presence_penalty": {"type": "number", "minimum": -10, "maximum": 10, "default": 0.0, "description": "for tokens already written"},
-        "frequency_penalty": {"type": "number", "minimum": -10, "maximum": 10, "default": 0.0, "description": "for each time of them"},
-        "repetition_penalty": {"type": "number", "minimum": 0.01, "maximum": 10, "default": 1.0, "description": "factor on them"},
-        "maker": {
-            "type": "boolean",
-            "default": False,
-            "description": "whether what the model's maker recommends goes first",
-        },
-        "seed": {"type": "integer", "minimum": 0, "maximum": 2147483647, "default": 0, "description": "added to the seed of the episode"},
+        "temperature": number("0 takes the likeliest token", default=0.0, least=0, most=10),
+        "top_k": integer("likeliest tokens that stay; 0 all", default=0, least=0, most=1000000),
+        "top_p": number("probability that the likeliest share", default=1.0, least=0.001, most=1),
+        "min_p": number("least probability, against the likeliest", default=0.0, least=0, most=1),
+        "presence_penalty": number("for tokens already written", default=0.0, least=-10, most=10),
+        "frequency_penalty": number("for each time of them", default=0.0, least=-10, most=10),
+        "repetition_penalty": number("factor on them", default=1.0, least=0.01, most=10),
+        "maker": boolean("whether what the model's maker recommends goes first"),
+        "seed": integer("added to the seed of the episode", default=0, least=0, most=2147483647),
     }
 
     operators = (
@@ -172,19 +161,12 @@ class Think(Processor):
     name = "think"
     hook = "before_model"
     dimension = "model"
-    group = "think"
     schema = {
-        "mode": {"enum": list(MODES), "default": "template", "description": "whether it thinks"},
-        "budget": {"type": "integer", "minimum": 0, "maximum": 131072, "default": 512, "description": "tokens of a thought, at most"},
-        "at_budget": {"enum": list(AT_BUDGET), "default": "close", "description": "what happens to a thought that is longer"},
-        "sentence": {"type": "string", "maxLength": 200, "default": Thinking().sentence, "description": "close: its last words"},
-        "keep": {
-            "type": "integer",
-            "minimum": 0,
-            "maximum": 1000,
-            "default": 0,
-            "description": "past turns, the last ones, whose thoughts the chat shows",
-        },
+        "mode": one_of(MODES, "whether it thinks", default="template"),
+        "budget": integer("tokens of a thought, at most", default=512, least=0, most=131072),
+        "at_budget": one_of(AT_BUDGET, "what happens to a thought that is longer", default="close"),
+        "sentence": string("close: its last words", default=Thinking().sentence, most=200),
+        "keep": integer("past turns, the last ones, whose thoughts the chat shows", default=0, least=0, most=1000),
         "template": {
             "type": "object",
             "propertyNames": {"pattern": f"^{VARIABLE.pattern}$", "description": f"a name; {', '.join(RESERVED)} are taken"},

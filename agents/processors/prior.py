@@ -27,6 +27,7 @@ from homebody.agents.processors.operator import (
     method_of,
     scaled,
 )
+from homebody.agents.processors.parameter import integer, number, one_of, string
 from homebody.agents.processors.question import fill, score, user, write
 from homebody.agents.wording import Naming
 
@@ -63,30 +64,20 @@ class LocationPrior(Processor):
     name = "location_prior"
     hook = "before_model"
     dimension = "model"
-    group = "location_prior"
     after = GUARDS
     texts = ("given", "base")
     schema = {
-        "given": {
-            "type": "string",
-            "pattern": r"\{thing\}.*\{place\}",
-            "default": "A {thing} can be found at the {place}.",
-            "description": "a sentence with {thing}, then {place}",
-        },
-        "base": {
-            "type": "string",
-            "pattern": r"\{place\}",
-            "default": "It can be found at the {place}.",
-            "description": "a sentence with {place} alone",
-        },
+        "given": string(
+            "a sentence with {thing}, then {place}", default="A {thing} can be found at the {place}.", pattern=r"\{thing\}.*\{place\}"
+        ),
+        "base": string("a sentence with {place} alone", default="It can be found at the {place}.", pattern=r"\{place\}"),
         "weight": {"type": "number", "exclusiveMinimum": 0, "default": 1.0, "description": "factor on the difference"},
-        "spread": {
-            "type": "number",
-            "minimum": 0,
-            "maximum": 4,
-            "default": 0.0,
-            "description": "how much a kind's prior is shared out among its places: the log of their number, times this, is taken off",
-        },
+        "spread": number(
+            "how much a kind's prior is shared out among its places: the log of their number, times this, is taken off",
+            default=0.0,
+            least=0,
+            most=4,
+        ),
     }
 
     operators = (
@@ -165,23 +156,16 @@ class ActionPrior(Processor):
     name = "action_prior"
     hook = "before_model"
     dimension = "model"
-    group = "action_prior"
     after = GUARDS
     texts = ("given", "base")
     schema = {
-        "given": {
-            "type": "string",
-            "pattern": r"\{goal\}[\s\S]*\{command\}",
-            "default": "To {goal}, the next thing to do is: {command}",
-            "description": "a text with {goal}, then {command}",
-        },
-        "base": {
-            "type": "string",
-            "pattern": r"\{command\}",
-            "default": "The next thing to do is: {command}",
-            "description": "a text with {command} alone",
-        },
-        "weight": {"type": "number", "minimum": 0.001, "maximum": 1000, "default": 1.0, "description": "factor on the difference"},
+        "given": string(
+            "a text with {goal}, then {command}",
+            default="To {goal}, the next thing to do is: {command}",
+            pattern=r"\{goal\}[\s\S]*\{command\}",
+        ),
+        "base": string("a text with {command} alone", default="The next thing to do is: {command}", pattern=r"\{command\}"),
+        "weight": number("factor on the difference", default=1.0, least=0.001, most=1000),
     }
 
     operators = (
@@ -225,41 +209,23 @@ class Ask(Processor):
     name = "ask"
     hook = "before_model"
     dimension = "model"
+    group = None
     after = (*GUARDS, *(name for name in PRIORS if name != "ask"), "fill_slot")
     texts = ("text",)
     schema = {
-        "text": {
-            "type": "string",
-            "default": "Goal: {goal}\n{observation}\n\nWhich of these comes next?\n{answers}",
-            "description": "the question, with {goal}, {observation} and {answers}",
-        },
-        "about": {"enum": ["commands", "kinds"], "default": "commands", "description": "what the answers are"},
-        "among": {
-            "type": "integer",
-            "minimum": 0,
-            "maximum": 1000,
-            "default": 0,
-            "description": "candidates asked about, the best; 0: all",
-        },
-        "by": {"enum": ["score", "grammar"], "default": "score", "description": "how the answer is given"},
-        "normalize": {"enum": ["sum", "mean"], "default": "mean", "description": "score: whole, or divided by the answer's length"},
-        "correct": {
-            "type": "number",
-            "minimum": 0,
-            "maximum": 1,
-            "default": 0.0,
-            "description": "score: share of an answer's own likelihood",
-        },
-        "weight": {"type": "number", "minimum": 0.001, "maximum": 1000, "default": 1.0, "description": "factor on what is added"},
-        "keep": {"type": "integer", "minimum": 0, "maximum": 1000, "default": 0, "description": "answers that stay on offer; 0: all"},
-        "when": {"enum": ["always", "stale"], "default": "always", "description": "stale: only when nothing new was seen"},
-        "every": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 1000,
-            "default": 1,
-            "description": "steps from question to question, or stale",
-        },
+        "text": string(
+            "the question, with {goal}, {observation} and {answers}",
+            default="Goal: {goal}\n{observation}\n\nWhich of these comes next?\n{answers}",
+        ),
+        "about": one_of(["commands", "kinds"], "what the answers are", default="commands"),
+        "among": integer("candidates asked about, the best; 0: all", default=0, least=0, most=1000),
+        "by": one_of(["score", "grammar"], "how the answer is given", default="score"),
+        "normalize": one_of(["sum", "mean"], "score: whole, or divided by the answer's length", default="mean"),
+        "correct": number("score: share of an answer's own likelihood", default=0.0, least=0, most=1),
+        "weight": number("factor on what is added", default=1.0, least=0.001, most=1000),
+        "keep": integer("answers that stay on offer; 0: all", default=0, least=0, most=1000),
+        "when": one_of(["always", "stale"], "stale: only when nothing new was seen", default="always"),
+        "every": integer("steps from question to question, or stale", default=1, least=1, most=1000),
     }
 
     operators = (

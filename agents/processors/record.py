@@ -9,6 +9,7 @@ from typing import Any
 from homebody.agents.harness.hooks import BeforeModel, StepEnd, TaskEnd
 from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Services, register
+from homebody.agents.processors.parameter import number
 
 PARTS = ("content", "candidates", "prior", "tools", "choice")
 
@@ -28,7 +29,6 @@ class TraceDetail(Processor):
     name = "trace_detail"
     hook = "before_model"
     dimension = "observability"
-    group = "trace_detail"
     is_recorder = True
     after = (*GUARDS, *PRIORS, "fill_slot", "open_and_compare", "shortlist", "decide", "memory_text", "show_candidates", "template")
     schema = {
@@ -65,17 +65,8 @@ class TrainingMarks(Processor):
     name = "training_marks"
     hook = "task_end"
     dimension = "training"
-    group = "training_marks"
     is_recorder = True
-    schema = {
-        "discount": {
-            "type": "number",
-            "minimum": 0.01,
-            "maximum": 1,
-            "default": 1.0,
-            "description": "weight of a step relative to the next one",
-        }
-    }
+    schema = {"discount": number("weight of a step relative to the next one", default=1.0, least=0.01, most=1)}
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)

@@ -11,6 +11,7 @@ from homebody.agents.harness.grammar import SLOT, matches
 from homebody.agents.harness.hooks import AfterModel, Changes
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.operator import UNABLE, EditOperator, where_written
+from homebody.agents.processors.parameter import number, one_of
 
 
 @register
@@ -26,20 +27,13 @@ class Repair(Processor):
     name = "repair"
     hook = "after_model"
     dimension = "control"
-    group = "repair"
     schema = {
-        "cutoff": {
-            "type": "number",
-            "minimum": 0,
-            "maximum": 1,
-            "default": 0.7,
-            "description": "likeness, 0 to 1, that a misspelt answer must have; 1 leaves only capitals to repair",
-        },
-        "within": {
-            "enum": ["candidates", "admissible"],
-            "default": "admissible",
-            "description": "candidates: a possible command that is not on offer is repaired too",
-        },
+        "cutoff": number(
+            "likeness, 0 to 1, that a misspelt answer must have; 1 leaves only capitals to repair", default=0.7, least=0, most=1
+        ),
+        "within": one_of(
+            ["candidates", "admissible"], "candidates: a possible command that is not on offer is repaired too", default="admissible"
+        ),
     }
 
     operators = (

@@ -10,6 +10,7 @@ from homebody.agents.harness.hooks import HOOK_OF_EVENT, AfterTool, BeforeModel,
 from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import GUARDS, Processor, register
 from homebody.agents.processors.operator import AIMLESS, LOOP, EditOperator, added, method_of
+from homebody.agents.processors.parameter import boolean, string
 from homebody.agents.processors.sample import SAMPLES
 from homebody.agents.sandbox import renderer
 
@@ -47,13 +48,14 @@ class Template(Processor):
     hook = ""
     hooks = tuple(WRITES)
     dimension = ""
+    group = None
     after = (
         *("system_prompt", "examples", "trim_observation", "explain_refusal"),
         *(*GUARDS, "fill_slot", "open_and_compare", "shortlist", "show_candidates"),
     )
     schema = {
-        "text": {"type": "string", "maxLength": 8000, "description": "Jinja source"},
-        "instead": {"type": "boolean", "default": False, "description": "whether the text takes the place of the text so far"},
+        "text": string("Jinja source", most=8000),
+        "instead": boolean("whether the text takes the place of the text so far"),
     }
 
     operators = (

@@ -15,6 +15,7 @@ from homebody.agents.harness.hooks import BeforeTool, Changes, StepEnd
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.control import content_words
 from homebody.agents.processors.operator import LOOP, EditOperator, where_written
+from homebody.agents.processors.parameter import integer
 
 MOST_CALLS = {"type": "integer", "minimum": 1, "maximum": 100, "default": 5, "description": "calls in an episode, at most"}
 
@@ -59,7 +60,6 @@ class Notes(Tool):
     """Lets the model write notes and read them again. Helps where the history is cut and something in it matters later."""
 
     name = "notes"
-    group = "notes"
     schema = {"calls": MOST_CALLS}
 
     operators = (
@@ -94,10 +94,9 @@ class Recall(Tool):
     """Lets the model look up what it has read in this episode. Helps a model with a short history that has to find something again."""
 
     name = "recall"
-    group = "recall"
     schema = {
         "calls": MOST_CALLS,
-        "most": {"type": "integer", "minimum": 1, "maximum": 20, "default": 2, "description": "steps quoted in one answer, at most"},
+        "most": integer("steps quoted in one answer, at most", default=2, least=1, most=20),
     }
 
     operators = (
@@ -139,7 +138,6 @@ class StepsLeft(Tool):
     """Tells the model how many steps are spent and how many remain. Helps a model that can plan and does not count."""
 
     name = "steps_left"
-    group = "steps_left"
     schema = {"calls": MOST_CALLS}
     forms = ("count steps",)
 

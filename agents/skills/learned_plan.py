@@ -9,6 +9,7 @@ from homebody.agents import wording
 from homebody.agents.harness.hooks import BeforeModel, Changes, CurrentSubgoal, StepEnd
 from homebody.agents.processors.base import Services, register
 from homebody.agents.processors.control import favourite, keep_only
+from homebody.agents.processors.parameter import array, boolean, string
 from homebody.agents.processors.question import fill as fill_blanks
 from homebody.agents.skills import operator
 from homebody.agents.skills.skill import Advice, Skill, shortlist
@@ -75,27 +76,16 @@ class LearnedPlan(Skill):
 
     name = "learned_plan"
     dimension = "memory"
-    group = "learned_plan"
     texts = ("message",)
     schema = {
         **Skill.modes,
-        "plans": {"type": "array", "items": PLAN, "default": [], "description": "one for each goal template met in training"},
-        "explore": {
-            "type": "array",
-            "items": {"type": "string"},
-            "default": [],
-            "description": "action schemas of the commands that reveal or give access to things",
-        },
-        "finish_observations": {
-            "type": "boolean",
-            "default": True,
-            "description": "whether a look that the agent has begun is ended before it searches elsewhere",
-        },
-        "message": {
-            "type": "string",
-            "default": "Goals like this one were reached in these steps: {steps}. What comes next is to {next}.",
-            "description": "advise: what the model reads, with {steps} and {next}",
-        },
+        "plans": array(PLAN, "one for each goal template met in training"),
+        "explore": array({"type": "string"}, "action schemas of the commands that reveal or give access to things"),
+        "finish_observations": boolean("whether a look that the agent has begun is ended before it searches elsewhere", default=True),
+        "message": string(
+            "advise: what the model reads, with {steps} and {next}",
+            default="Goals like this one were reached in these steps: {steps}. What comes next is to {next}.",
+        ),
     }
 
     operators = operator.PLAN

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 from homebody.agents.harness.hooks import BeforeModel, Changes
 from homebody.agents.processors.base import GUARDS, Services, register
+from homebody.agents.processors.parameter import array, mapping, number, string
 from homebody.agents.processors.prior import last_kind
 from homebody.agents.processors.question import fill
 from homebody.agents.skills import operator
@@ -47,59 +48,28 @@ class LocationMemory(Skill):
 
     name = "location_memory"
     dimension = "memory"
-    group = "location_memory"
     after = (*GUARDS, "action_prior", "location_prior")
     texts = ("message",)
     schema = {
         **Skill.modes,
-        "message": {
-            "type": "string",
-            "default": "Where {thing} was found most often: {places}.",
-            "description": "advise: what the model reads, with {thing} and {places}",
-        },
-        "hits": {
-            "type": "object",
-            "additionalProperties": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
-            "default": {},
-            "description": "hits[wanted][place]: observations of such a place that showed the wanted kind",
-        },
-        "observations": {
-            "type": "object",
-            "additionalProperties": {"type": "integer", "minimum": 1},
-            "default": {},
-            "description": "observations[place]: observations of such a place in training",
-        },
-        "scene_observations": {
-            "type": "object",
-            "additionalProperties": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
-            "default": {},
-            "description": "scene_observations[wanted][place]: those in scenes with the wanted kind; where empty, `observations` counts",
-        },
-        "mean_places": {
-            "type": "object",
-            "additionalProperties": {"type": "number", "minimum": 0.001},
-            "default": {},
-            "description": "mean_places[place]: mean number of such places in a training scene that has any",
-        },
-        "density_exponent": {
-            "type": "number",
-            "minimum": 0,
-            "maximum": 4,
-            "default": 0.0,
-            "description": "how much the number of places counts",
-        },
-        "cost": {
-            "type": "object",
-            "additionalProperties": {"type": "number", "minimum": 1},
-            "default": {},
-            "description": "cost[place]: mean number of commands until such a place has shown everything",
-        },
-        "finishing": {
-            "type": "array",
-            "items": {"type": "string"},
-            "default": [],
-            "description": "action schemas of the commands that end an observation which another command has begun",
-        },
+        "message": string(
+            "advise: what the model reads, with {thing} and {places}", default="Where {thing} was found most often: {places}."
+        ),
+        "hits": mapping(
+            {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
+            "hits[wanted][place]: observations of such a place that showed the wanted kind",
+        ),
+        "observations": mapping({"type": "integer", "minimum": 1}, "observations[place]: observations of such a place in training"),
+        "scene_observations": mapping(
+            {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
+            "scene_observations[wanted][place]: those in scenes with the wanted kind; where empty, `observations` counts",
+        ),
+        "mean_places": mapping(
+            {"type": "number", "minimum": 0.001}, "mean_places[place]: mean number of such places in a training scene that has any"
+        ),
+        "density_exponent": number("how much the number of places counts", default=0.0, least=0, most=4),
+        "cost": mapping({"type": "number", "minimum": 1}, "cost[place]: mean number of commands until such a place has shown everything"),
+        "finishing": array({"type": "string"}, "action schemas of the commands that end an observation which another command has begun"),
         "pseudo": {"type": "number", "exclusiveMinimum": 0, "default": 2.0, "description": "k, the weight of the prior in observations"},
     }
 

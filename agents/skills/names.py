@@ -7,6 +7,7 @@ from typing import Any
 
 from homebody.agents.harness.hooks import TaskStart
 from homebody.agents.processors.base import Processor, register
+from homebody.agents.processors.parameter import string
 from homebody.agents.wording import NUMBERED, Naming
 
 TEXTS = {"type": "array", "items": {"type": "string", "minLength": 1}, "default": []}
@@ -22,10 +23,9 @@ class Names(Processor):
     name = "names"
     hook = "task_start"
     dimension = "memory"
-    group = "names"
     is_recorder = True
     schema = {
-        "mark": {"type": "string", "default": " ", "description": "what stands between the word and the number of an instance"},
+        "mark": string("what stands between the word and the number of an instance", default=" "),
         "actions": {**TEXTS, "description": "action schemas, with # for each instance; none: instances are words with numbers"},
         "names": {**TEXTS, "description": "names met in training, in lower case, which are found in texts"},
     }

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 from homebody.agents.harness.grammar import SLOT, filling
 from homebody.agents.harness.hooks import BeforeModel, Changes, StepEnd
 from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Services, register
+from homebody.agents.processors.parameter import boolean, integer, mapping, number, string
 from homebody.agents.processors.prior import fill_in
 from homebody.agents.processors.question import fill
 from homebody.agents.skills import operator, page_reading
@@ -45,7 +46,6 @@ class FillSlot(Processor):
     name = "fill_slot"
     hook = "before_model"
     dimension = "tools"
-    group = "fill_slot"
     after = (*GUARDS, "goal_words")
     schema = {"drop": {**COMMANDS, "default": [], "description": "words of the goal that are left out, in lower case"}}
 
@@ -72,12 +72,11 @@ class ResultPrior(Processor):
     name = "result_prior"
     hook = "before_model"
     dimension = "model"
-    group = "result_prior"
     after = (*GUARDS, "fill_slot")
     schema = {
         "fixed": FIXED,
         "separator": SEPARATOR,
-        "weight": {"type": "number", "minimum": 0.001, "maximum": 1000, "default": 1.0, "description": "factor on the difference"},
+        "weight": number("factor on the difference", default=1.0, least=0.001, most=1000),
     }
 
     operators = operator.RESULT_PRIOR
@@ -119,53 +118,30 @@ class OpenAndCompare(Skill):
 
     name = "open_and_compare"
     dimension = "control"
-    group = "open_and_compare"
     after = (*GUARDS, *PRIORS, "fill_slot")
     texts = ("message",)
     schema = {
         **Skill.modes,
-        "message": {
-            "type": "string",
-            "default": "How well what was opened so far fits the goal, from 0 to 1: {worth}.",
-            "description": "advise: what the model reads, with {worth}",
-        },
-        "heading_mark": {"type": "string", "default": "", "description": "what stands in goals between a row's heading and a choice"},
-        "part_mark": {"type": "string", "default": "", "description": "what stands between the parts of a goal"},
-        "final": {
-            "type": "string",
-            "default": "",
-            "description": "the command that ends an episode, and that every opened page offers; without it nothing is done",
-        },
-        "back": {"type": "string", "default": "", "description": "the command that leads from an opened page to the list"},
+        "message": string(
+            "advise: what the model reads, with {worth}", default="How well what was opened so far fits the goal, from 0 to 1: {worth}."
+        ),
+        "heading_mark": string("what stands in goals between a row's heading and a choice", default=""),
+        "part_mark": string("what stands between the parts of a goal", default=""),
+        "final": string("the command that ends an episode, and that every opened page offers; without it nothing is done", default=""),
+        "back": string("the command that leads from an opened page to the list", default=""),
         "fixed": FIXED,
         "separator": SEPARATOR,
-        "document_frequency": {
-            "type": "object",
-            "additionalProperties": {"type": "number", "minimum": 0.0001, "maximum": 1},
-            "default": {},
-            "description": "share of the training goals that have a word; what is not listed is as rare as the rarest",
-        },
-        "choose": {"type": "boolean", "default": False, "description": "whether what the goal names on a page is chosen before the end"},
-        "most_opened": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 20,
-            "default": 1,
-            "description": "choices of a list that are opened, at most",
-        },
-        "weights": {
-            "type": "object",
-            "additionalProperties": {"type": "number", "minimum": -1000, "maximum": 1000},
-            "default": {},
-            "description": f"weight of what is measured on an opened page: {', '.join(page_reading.FEATURES)}; and of `prior`, a constant",
-        },
-        "threshold": {
-            "type": "number",
-            "minimum": 0,
-            "maximum": 1,
-            "default": 1.0,
-            "description": "worth of a page with which the search for a better one ends",
-        },
+        "document_frequency": mapping(
+            {"type": "number", "minimum": 0.0001, "maximum": 1},
+            "share of the training goals that have a word; what is not listed is as rare as the rarest",
+        ),
+        "choose": boolean("whether what the goal names on a page is chosen before the end"),
+        "most_opened": integer("choices of a list that are opened, at most", default=1, least=1, most=20),
+        "weights": mapping(
+            {"type": "number", "minimum": -1000, "maximum": 1000},
+            f"weight of what is measured on an opened page: {', '.join(page_reading.FEATURES)}; and of `prior`, a constant",
+        ),
+        "threshold": number("worth of a page with which the search for a better one ends", default=1.0, least=0, most=1),
     }
 
     operators = operator.OPEN_AND_COMPARE

@@ -104,9 +104,9 @@ def document(rng: Random, rules: bool = True) -> dict[str, Any]:
         *rng.choices(("code", "template"), k=rng.randint(0, 2)),
     ]
     for use in drawn:
-        group = REGISTRY[use].group
-        if group is None or group not in groups:
-            groups.add(group or "")
+        group = REGISTRY[use].alone_in()
+        if not group or group not in groups:
+            groups.add(group)
             uses.append(use)
     components = dict(zip(rng.sample(IDS, len(uses)), (draw_entry(use, rng) for use in uses), strict=True))
     made: dict[str, Any] = {"format": 2, "name": f"h{rng.randint(0, 9999)}", "components": components}
