@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -103,9 +103,9 @@ class TextTaskEnv(gymnasium.Env[str, str], ABC):
 
     def __init__(
         self,
-        *,
         observation_space: Text,
         action_space: Text,
+        *,
         max_steps: int,
         split: str,
         render_mode: str | None,
@@ -139,6 +139,17 @@ class TextTaskEnv(gymnasium.Env[str, str], ABC):
         for name in names:
             if name not in known:
                 raise UnknownParameterError(name, known)
+
+    @classmethod
+    def parameters_of(cls, made: Callable[..., object], given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return those of the constructor's parameters that go to what it makes, as to its source of tasks.
+
+        Raises:
+            UnknownParameterError: The constructor has no such parameter.
+        """
+        cls.check_parameters(given)
+        taken = inspect.signature(made).parameters
+        return {name: value for name, value in given.items() if name in taken}
 
     @property
     @abstractmethod

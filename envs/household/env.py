@@ -115,8 +115,8 @@ class HouseholdEnv(TextTaskEnv):
             PygameMissingError: Pictures are asked for and pygame is not installed.
         """
         super().__init__(
-            observation_space=AnyText(MAX_OBSERVATION),
-            action_space=Text(MAX_COMMAND, min_length=0, charset=CHARSET),
+            AnyText(MAX_OBSERVATION),
+            Text(MAX_COMMAND, min_length=0, charset=CHARSET),
             max_steps=max_steps,
             split=split,
             render_mode=render_mode,
@@ -319,17 +319,9 @@ class AlfWorldEnv(HouseholdEnv):
         super().__init__(self._source, max_steps=max_steps, split=split, explain=explain, render_mode=render_mode, render_size=render_size)
 
     @classmethod
-    def task_source(
-        cls,
-        data_dir: str | os.PathLike[str] | None = None,
-        *,
-        goals: AlfWorldGoals = "plain",
-        annotation: int = 0,
-        **others: Any,
-    ) -> AlfWorldSource:
+    def task_source(cls, **parameters: Any) -> AlfWorldSource:
         """Return where the tasks come from; takes what the constructor takes."""
-        cls.check_parameters(others)
-        return AlfWorldSource(data_dir, goals=goals, annotation=annotation)
+        return AlfWorldSource(**cls.parameters_of(AlfWorldSource, parameters))
 
     def load_game(self, task_id: str) -> TextGame:
         """Load a game file; see `AlfWorldSource.load`."""
@@ -394,21 +386,9 @@ class ProceduralEnv(HouseholdEnv):
         super().__init__(self._houses, max_steps=max_steps, split=split, explain=explain, render_mode=render_mode, render_size=render_size)
 
     @classmethod
-    def task_source(
-        cls,
-        rooms: Sequence[str] = ROOMS,
-        task_types: Sequence[str] | Mapping[str, int] | None = None,
-        clutter: float = 1.0,
-        size: float = 1.0,
-        distractors: int = 0,
-        closed: float = 1.0,
-        holdout: Holdout | None = None,
-        goals: Goals = "plain",
-        **others: Any,
-    ) -> HouseSource:
+    def task_source(cls, **parameters: Any) -> HouseSource:
         """Return where the tasks come from; takes what the constructor takes."""
-        cls.check_parameters(others)
-        return HouseSource(rooms, task_types, clutter, size, distractors, closed, holdout, goals)
+        return HouseSource(**cls.parameters_of(HouseSource, parameters))
 
     def load_game(self, task_id: str) -> TextGame:
         """Make the house; see `HouseSource.load`."""

@@ -85,8 +85,8 @@ class MiniWobEnv(TextTaskEnv):
         self._reading: Reading | None = None
         self._given: tuple[str, ...] = ()
         super().__init__(
-            observation_space=AnyText(MAX_OBSERVATION),
-            action_space=AnyText(MAX_COMMAND),
+            AnyText(MAX_OBSERVATION),
+            AnyText(MAX_COMMAND),
             max_steps=max_steps,
             split=split,
             render_mode=render_mode,
@@ -94,16 +94,16 @@ class MiniWobEnv(TextTaskEnv):
         )
 
     @classmethod
-    def task_source(cls, pages: Sequence[str] | None = None, holdout: str | None = None, **others: Any) -> PageSource:
+    def task_source(cls, **parameters: Any) -> PageSource:
         """Return where the tasks come from; takes what the constructor takes.
 
         Raises:
             EnvError: A parameter is not possible, or what the tasks are played with is not installed.
         """
-        cls.check_parameters(others)
+        wanted = cls.parameters_of(PageSource, parameters)
         pages_dir()
-        check_browser(others.get("chromium"))
-        return PageSource(pages, holdout)
+        check_browser(parameters.get("chromium"))
+        return PageSource(**wanted)
 
     @property
     def source(self) -> PageSource:

@@ -99,8 +99,8 @@ class RepairEnv(TextTaskEnv):
         self._task: Task | None = None
         self._searcher: Searcher | None = None
         super().__init__(
-            observation_space=AnyText(MAX_OBSERVATION),
-            action_space=AnyText(MAX_COMMAND),
+            AnyText(MAX_OBSERVATION),
+            AnyText(MAX_COMMAND),
             max_steps=max_steps,
             split=split,
             render_mode=render_mode,

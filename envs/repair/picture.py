@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from homebody.envs.canvas import INK, SMALLEST_TEXT, WHITE, Box, Canvas, Color, check_size, fit, line_height, wrap
+from homebody.envs.canvas import INK, SMALLEST_TEXT, WHITE, Box, Canvas, Color, fit, line_height, wrap
+from homebody.envs.still_picture import StillPicture
 
 LEAST_SIZE: Final = (320, 240)
 """Smallest width and height of a picture, in pixels."""
@@ -40,49 +40,15 @@ def changed_lines(program: str, faulty: str) -> set[int]:
     return {line + 1 for tag, _, _, first, last in blocks if tag != "equal" for line in range(first, last)}
 
 
-class RepairPicture:
-    """Draws sheets of one size, see `homebody.envs.text_env.Picture`.
+class RepairPicture(StillPicture[Sheet]):
+    """Draws sheets: the goal, the program, and what was said last."""
 
-    Args:
-        size: Width and height in pixels; at least `LEAST_SIZE`.
-
-    Raises:
-        CanvasSizeError: The size is not possible.
-    """
-
-    def __init__(self, size: tuple[int, int]) -> None:
-        self.size = check_size(size, LEAST_SIZE)
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin again: no program was shown."""
-        self._sheet: Sheet | None = None
-        self._command = self._answer = ""
-
-    def see(self, view: Sheet, command: str = "", answer: str = "", step: int = 0, *, won: bool = False) -> None:
-        """Turn to a sheet.
-
-        Args:
-            view: The program as it stands.
-            command: What was sent last; empty at the beginning.
-            answer: The observation.
-            step: How many commands were given so far.
-            won: Whether the program was handed in and is right; its answer says so.
-        """
-        self._sheet, self._command, self._answer = view, command, answer
-
-    def walk(self, n_frames: int) -> Iterator[None]:
-        """Show the program at once."""
-        yield
-
-    def at(self, x: int, y: int) -> str:
-        """Nothing has a name."""
-        return ""
+    least = LEAST_SIZE
 
     def draw(self, canvas: Canvas) -> None:
         """Draw over the whole canvas: the goal, the program, and below them what was said last; nothing where nothing was seen."""
         canvas.rect(canvas.box, WHITE)
-        sheet = self._sheet
+        sheet = self._view
         if sheet is None:
             return
         width = canvas.width - 2 * _PAD

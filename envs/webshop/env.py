@@ -96,8 +96,8 @@ class WebShopEnv(TextTaskEnv):
         if unknown is not None:
             raise UnknownParameterError(unknown, (*_SHOP_PARAMETERS, *_OWN_PARAMETERS))
         super().__init__(
-            observation_space=AnyText(MAX_OBSERVATION),
-            action_space=AnyText(MAX_COMMAND),
+            AnyText(MAX_OBSERVATION),
+            AnyText(MAX_COMMAND),
             max_steps=max_steps,
             split=split,
             render_mode=render_mode,

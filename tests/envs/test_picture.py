@@ -320,7 +320,7 @@ def test_every_type_of_alfworld_has_a_drawing_of_its_own(alfworld: Path) -> None
     furniture, things = icons.drawn_types()
     source = AlfWorldEnv(alfworld).source
     for task in source.tasks("test"):
-        game = AlfWorldEnv.task_source(alfworld).load(task.task_id).game
+        game = AlfWorldEnv.task_source(data_dir=alfworld).load(task.task_id).game
         assert set(game.receptacle_types) <= furniture
         assert set(game.object_types) <= things
 

@@ -5,11 +5,12 @@ Shows what the page holds, and marks what was clicked last. What does not fit is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from homebody.envs.canvas import WHITE, Box, Canvas, Color, check_size, fit, line_height, measure, wrap
+from homebody.envs.canvas import WHITE, Box, Canvas, Color, fit, line_height, measure, wrap
+from homebody.envs.still_picture import StillPicture
 from homebody.envs.webshop.catalogue.catalogue import Product
 from homebody.envs.webshop.pages.pages import BUY, PER_PAGE, SEARCH, SECTIONS, Page, PageView
 from homebody.envs.webshop.picture import icons
@@ -38,42 +39,15 @@ _SHELF: Final = (
 )
 
 
-class ShopPicture:
-    """Draws pages of one size.
+class ShopPicture(StillPicture[PageView]):
+    """Draws pages: the instruction, the page, and the command that led there."""
 
-    Args:
-        size: Width and height in pixels, at least `LEAST_SIZE`.
-
-    Raises:
-        CanvasSizeError: The size is not possible.
-    """
+    least = LEAST_SIZE
 
     def __init__(self, size: tuple[int, int]) -> None:
-        self.size = check_size(size, LEAST_SIZE)
+        super().__init__(size)
         self._scale = max(0.8, min(size[0] / _USUAL[0], size[1] / _USUAL[1]))
         self._places: list[tuple[Box, str]] = []
-        self._visit: PageView | None = None
-        self._last = ""
-
-    def forget(self) -> None:
-        """Begin again: no page was shown."""
-        self._visit, self._last = None, ""
-
-    def see(self, view: PageView, command: str = "", answer: str = "", step: int = 0, *, won: bool = False) -> None:
-        """Turn to a page.
-
-        Args:
-            view: The page, and what the visitor was asked to buy.
-            command: What led here; empty if nothing did.
-            answer: The observation, which the picture says in its own way.
-            step: How many commands were given so far.
-            won: Whether the purchase is what was asked for.
-        """
-        self._visit, self._last = view, command
-
-    def walk(self, n_frames: int) -> Iterator[None]:
-        """Show the page at once."""
-        yield
 
     def at(self, x: int, y: int) -> str:
         """Return the command that a click at a pixel of the last drawing would be; empty where nothing can be clicked."""
@@ -83,12 +57,12 @@ class ShopPicture:
         """Draw the page over a whole canvas of this size; nothing where none was seen."""
         self._places = []
         canvas.rect(canvas.box, _GROUND)
-        if self._visit is None:
+        if self._view is None:
             return
-        page = self._visit.page
-        top = self._head(canvas, self._visit.instruction)
+        page = self._view.page
+        top = self._head(canvas, self._view.instruction)
         foot = canvas.height - self._px(26)
-        canvas.text(fit(f"> {self._last}" if self._last else "a new visit", canvas.width - 2 * self._px(16), size=self._px(13)),
+        canvas.text(fit(f"> {self._command}" if self._command else "a new visit", canvas.width - 2 * self._px(16), size=self._px(13)),
                     self._px(16), foot + self._px(3), size=self._px(13), color=_SOFT)  # fmt: skip
         draws: dict[str, Callable[[Canvas, Box, Page], None]] = {
             "home": self._home, "results": self._results, "item": self._item, "sub": self._sub, "done": self._done,
@@ -256,7 +230,7 @@ class ShopPicture:
 
     def _frame(self, canvas: Canvas, box: Box, command: str, ground: Color) -> None:
         """Draw the ground of something, marked if it was clicked last, and remember which command a click on it is."""
-        was_last = bool(command) and command == self._last.lower()
+        was_last = bool(command) and command == self._command.lower()
         canvas.rect(box, ground, radius=8)
         canvas.rect(box, _LAST if was_last else _LINE, radius=8, border=3 if was_last else 1)
         if command:
