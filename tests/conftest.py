@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,15 +38,47 @@ def read_only() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture(scope="session")
-def stub_server() -> ModuleType:
+def load_module() -> Callable[[str], ModuleType]:
+    """Load a module of the tests, which are no package, by its path below their folder; each is loaded once."""
+
+    def load(name: str) -> ModuleType:
+        path = Path(__file__).parent / name
+        known = path.stem if path.stem != "conftest" else f"{path.parent.name}_conftest"
+        if known not in sys.modules:
+            spec = importlib.util.spec_from_file_location(known, path)
+            assert spec is not None
+            assert spec.loader is not None
+            sys.modules[known] = module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        return sys.modules[known]
+
+    return load
+
+
+@pytest.fixture
+def http_server() -> Iterator[Callable[[type[BaseHTTPRequestHandler]], ThreadingHTTPServer]]:
+    """Start a server on this machine: called with its handler, which logs nothing. Each ends with the test."""
+    running = []
+
+    def start(handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+        handler.log_message = lambda *_: None  # type: ignore[method-assign]
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        running.append((server, thread))
+        return server
+
+    yield start
+    for server, thread in running:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="session")
+def stub_server(load_module: Callable[[str], ModuleType]) -> ModuleType:
     """The module of the server whose model says fixed words."""
-    name = "stub_server"
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules[name] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module("stub_server.py")
 
 
 @pytest.fixture(scope="session")

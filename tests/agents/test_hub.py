@@ -3,11 +3,11 @@
 import json
 import re
 import struct
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +41,7 @@ class Hub:
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+def hub(http_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
     """A hub, and an empty cache."""
     state = Hub()
 
@@ -68,18 +68,10 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
             self.end_headers()
             return data
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
+    server = http_server(Handler)
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("HOMEBODY_CACHE", str(tmp_path))
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    return state
 
 
 def test_all_parts_come_from_one_commit_though_the_branch_moves(hub: Hub) -> None:

@@ -7,10 +7,8 @@ import importlib
 import json
 import re
 import struct
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -170,7 +168,7 @@ class Hub:
 
 
 @pytest.fixture
-def hub(monkeypatch) -> Iterator[Hub]:
+def hub(http_server, monkeypatch) -> Hub:
     state = Hub()
 
     class Handler(BaseHTTPRequestHandler):
@@ -189,17 +187,9 @@ def hub(monkeypatch) -> Iterator[Hub]:
             self.end_headers()
             self.wfile.write(DATA[start : state.stop_after])
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
+    server = http_server(Handler)
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    return state
 
 
 @pytest.mark.parametrize("sha256", ["", SHA256, SHA256.upper()])

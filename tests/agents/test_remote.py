@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
 from typing import Any
 
@@ -153,7 +153,7 @@ class Fake:
 
 
 @pytest.fixture
-def fake() -> Iterator[Fake]:
+def fake(http_server) -> Fake:
     state = Fake()
 
     class Handler(BaseHTTPRequestHandler):
@@ -197,18 +197,10 @@ def fake() -> Iterator[Fake]:
             self.wfile.write(data)
             self.close_connection |= answer.promised is not None or "Connection" in answer.headers
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = http_server(Handler)
     server.handle_error = lambda request, client: None  # A client that hangs up, as some tests make it do.
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
     state.url = f"http://127.0.0.1:{server.server_port}/v1"
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    return state
 
 
 @pytest.fixture(autouse=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -219,15 +217,9 @@ def data_dir(tmp_path: Path, write_game: Callable[..., Path], kitchen: Problem) 
 
 
 @pytest.fixture(scope="session")
-def reference() -> ModuleType:
-    path = Path(__file__).with_name("reference.py")
-    spec = importlib.util.spec_from_file_location("household_reference", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def reference(load_module: Callable[[str], ModuleType]) -> ModuleType:
+    """The rules of the house written anew, in plain Python."""
+    return load_module("envs/reference.py")
 
 
 @pytest.fixture(scope="session")
@@ -239,12 +231,6 @@ def alfworld() -> Path:
 
 
 @pytest.fixture(scope="session")
-def parity() -> ModuleType:
+def parity(load_module: Callable[[str], ModuleType]) -> ModuleType:
     """The recording of the real engine, and how it is made."""
-    path = Path(__file__).with_name("parity_household.py")
-    spec = importlib.util.spec_from_file_location("parity_household", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module("envs/parity_household.py")

@@ -7,11 +7,10 @@ import io
 import os
 import re
 import stat
-import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ class Server:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(http_server: Callable[..., Any]) -> Server:
     state = Server()
 
     class Handler(BaseHTTPRequestHandler):
@@ -74,17 +73,8 @@ def server() -> Iterator[Server]:
             self.end_headers()
             self.wfile.write(state.content[start : state.stop_after])
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=http.serve_forever)
-    thread.start()
-    state.url = f"http://127.0.0.1:{http.server_port}/games.zip"
-    yield state
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    state.url = f"http://127.0.0.1:{http_server(Handler).server_port}/games.zip"
+    return state
 
 
 def left(folder: Path) -> list[str]:

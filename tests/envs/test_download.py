@@ -2,10 +2,8 @@
 
 import hashlib
 import re
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -30,7 +28,7 @@ class Hub:
 
 
 @pytest.fixture
-def hub() -> Iterator[Hub]:
+def hub(http_server) -> Hub:
     state = Hub()
 
     class Handler(BaseHTTPRequestHandler):
@@ -60,17 +58,8 @@ def hub() -> Iterator[Hub]:
             self.end_headers()
             self.wfile.write(DATA[start : state.stop_after])
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    state.url = f"http://127.0.0.1:{http_server(Handler).server_port}"
+    return state
 
 
 @pytest.mark.parametrize("announces", [True, False])

@@ -1,6 +1,7 @@
 """For the tests of this folder: a toy environment, hand-made episodes, and the smallest evolution that ships something."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from gymnasium.spaces import Text
 
 from homebody.agents.content_hash import digest
 from homebody.agents.record import EpisodeRecord, StepRecord
-from homebody.envs import TaskSpec
+from homebody.envs import EnvError, TaskSpec
 from homebody.envs.household.env import ProceduralEnv
 from homebody.envs.household.houses.houses import HouseSource
 from homebody.evolution.config import EvolveConfig
@@ -291,3 +292,22 @@ def quarry_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     evolve(config, run_dir)
     return run_dir
+
+
+@pytest.fixture
+def torn(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AbstractContextManager[None]]:
+    """Let the game of one task be a torn file: `with torn(task_id):`."""
+    load_game = ProceduralEnv.load_game
+
+    @contextmanager
+    def tear(broken: str) -> Iterator[None]:
+        def damaged(self: Any, task_id: str) -> Any:
+            if task_id == broken:
+                raise EnvError("the file is torn")
+            return load_game(self, task_id)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ProceduralEnv, "load_game", damaged)
+            yield
+
+    return tear

@@ -18,7 +18,6 @@ from homebody.agents.errors import BackendClosedError, ModelNotFoundError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.agents.models.scripted import Scripted
 from homebody.envs import EnvError, tasks
-from homebody.envs.household.env import ProceduralEnv
 from homebody.evolution import loop as evolve_module
 from homebody.evolution.config import ConfigError, EvolveConfig
 from homebody.evolution.evidence.learn import TrainingStatistics
@@ -337,18 +336,10 @@ def test_where_nothing_fails_nothing_is_proposed(small: Config, tmp_path: Path) 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_a_task_that_cannot_be_loaded_is_told_and_the_run_goes_on_once_it_can(
-    baseline: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split: str
+    baseline: Any, tmp_path: Path, torn: Callable[[str], Any], split: str
 ) -> None:
     broken = tasks(baseline.config.env_id, split, 3, **baseline.config.env_kwargs)[2].task_id
-    load_game = ProceduralEnv.load_game
-
-    def damaged(self: Any, task_id: str) -> Any:
-        if task_id == broken:
-            raise EnvError("the file is torn")
-        return load_game(self, task_id)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ProceduralEnv, "load_game", damaged)
+    with torn(broken):
         told = "the file is torn" if split == "train" else f"task {broken} cannot be loaded: EnvError: the file is torn"
         with pytest.raises((EnvError, TaskError), match=told):
             evolve(baseline.config, tmp_path)

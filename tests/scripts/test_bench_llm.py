@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,15 +25,10 @@ NAMES = {
 
 
 @pytest.fixture(scope="module", params=["llama", "mamba", "qwen35"])
-def model(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+def model(load_module: Callable[[str], ModuleType], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """A tiny transformer, recurrent and hybrid model with room for an episode."""
-    spec = importlib.util.spec_from_file_location("tiny", Path(__file__).parents[1] / "agents" / "llama" / "conftest.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     path = tmp_path_factory.mktemp("tiny") / "tiny.gguf"
-    module.write_model(path, request.param, n_ctx=8192)
+    load_module("agents/llama/conftest.py").write_model(path, request.param, n_ctx=8192)
     return path
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 import zipfile
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ def games() -> dict[str, str]:
 
 
 @pytest.fixture
-def url(games: dict[str, str]) -> Iterator[str]:
+def url(http_server: Callable[..., Any], games: dict[str, str]) -> str:
     """Where an archive of the games is to be had."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
@@ -47,16 +46,7 @@ def url(games: dict[str, str]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(out.getvalue())
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=http.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{http.server_port}/games.zip"
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    return f"http://127.0.0.1:{http_server(Handler).server_port}/games.zip"
 
 
 @pytest.fixture

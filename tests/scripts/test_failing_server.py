@@ -1,9 +1,8 @@
 """Runs against a server that fails: what an error ended is no defeat, and a run that cannot go on stops in one line."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +30,12 @@ BROKEN: dict[str, tuple[int, bytes, str]] = {
 class Server:
     """A server that answers chats by `mode`: `good`, a key of BROKEN, or `gone`; after `lasts` good answers it is gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, http_server: Callable[..., Any]) -> None:
         self.mode, self.lasts = "good", 10**9
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: Any) -> None: ...
 
             def out(self, status: int, raw: bytes) -> None:
                 self.send_response(status)
@@ -68,20 +65,18 @@ class Server:
                 usage = {"prompt_tokens": 5, "completion_tokens": 1}
                 return self.out(200, json.dumps({"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}).encode())
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_address[1]}/v1"
+        self.url = f"http://127.0.0.1:{http_server(Handler).server_port}/v1"
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def server(http_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.setattr(http_client, "_FIRST_PAUSE_S", 0.001)
-    found = Server()
-    thread = threading.Thread(target=found.http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield found
-    found.http.shutdown()
-    thread.join()
-    found.http.server_close()
+    return Server(http_server)
+
+
+def evaluate(server: Server, run_dir: Path, tasks: int) -> tuple[object, ...]:
+    """A command that evaluates the server's model."""
+    return ("evaluate", "--policy", server.url, "--harness", "generic-act", "--tasks", tasks, "--max-steps", 2, "--run-dir", run_dir)
 
 
 @pytest.mark.parametrize("mode", BROKEN)
@@ -133,19 +128,7 @@ def test_a_server_that_dies_on_the_way_stops_the_run_in_one_line(
 
 def test_an_evaluation_counts_errors_apart(homebody: Command, loaded: Command, server: Server, tmp_path: Path) -> None:
     server.mode = "a refusal"
-    command = (
-        "evaluate",
-        "--policy",
-        server.url,
-        "--harness",
-        "generic-act",
-        "--tasks",
-        2,
-        "--max-steps",
-        2,
-        "--run-dir",
-        tmp_path / "run",
-    )
+    command = evaluate(server, tmp_path / "run", tasks=2)
     answer = homebody(*command, "--json", tmp_path / "result.json")
     assert answer.code == 1
     assert answer.error.startswith("2 of 2 episodes failed; the first, ")
@@ -161,19 +144,7 @@ def test_an_evaluation_counts_errors_apart(homebody: Command, loaded: Command, s
 
 def test_an_evaluation_whose_server_is_gone_keeps_what_was_played(homebody: Command, server: Server, tmp_path: Path) -> None:
     server.lasts = 3
-    command = (
-        "evaluate",
-        "--policy",
-        server.url,
-        "--harness",
-        "generic-act",
-        "--tasks",
-        4,
-        "--max-steps",
-        2,
-        "--run-dir",
-        tmp_path / "run",
-    )
+    command = evaluate(server, tmp_path / "run", tasks=4)
     answer = homebody(*command)
     assert (answer.code, answer.out) == (1, "")
     assert answer.error.startswith("the model does not answer any more: ")

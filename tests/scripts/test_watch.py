@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -44,15 +43,9 @@ def command(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def yard() -> ModuleType:
+def yard(load_module: Callable[[str], ModuleType]) -> ModuleType:
     """A text environment that is no house; loading it registers `Yard-v0`."""
-    path = Path(__file__).parents[1] / "agents" / "yard.py"
-    spec = importlib.util.spec_from_file_location("yard_to_watch", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module("agents/yard.py")
 
 
 @pytest.fixture(scope="module")

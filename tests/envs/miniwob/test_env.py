@@ -12,7 +12,8 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -306,24 +307,17 @@ window.onload = function () { core.startEpisode(); };
 
 
 @pytest.fixture
-def own_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[MiniWobEnv, list[str]]]:
+def own_page(http_server: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[MiniWobEnv, list[str]]]:
     """Return an environment that plays a page of ours, and the requests that a server on this machine got."""
-    import http.server
-    import threading
-
     asked: list[str] = []
 
-    class Server(http.server.BaseHTTPRequestHandler):
+    class Server(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Server)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = http_server(Server)
     (tmp_path / "miniwob").mkdir()
     (tmp_path / "core").symlink_to(pages_dir().parent / "core")
     (tmp_path / "miniwob" / "own-page.html").write_text(OWN_PAGE.replace("%PORT%", str(server.server_port)), "utf-8")
@@ -333,8 +327,6 @@ def own_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[
     begin(env, "own-page/train-0")
     yield env, asked
     env.close()
-    server.shutdown()
-    server.server_close()
 
 
 def test_dialogs_are_dismissed(own_page: tuple[MiniWobEnv, list[str]]) -> None:

@@ -20,7 +20,6 @@ from homebody.agents.models.scripted import Scripted
 from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, RolloutConfig
 from homebody.envs import EnvError, tasks
-from homebody.envs.household.env import ProceduralEnv
 from homebody.evolution.controls import evaluation as evaluate_module
 from homebody.evolution.controls.evaluation import evaluate, summarize
 from homebody.evolution.gate.stats import paired_gain
@@ -201,18 +200,10 @@ def test_other_settings_are_other_episodes(spec: HarnessSpec, tmp_path: Path, co
 
 
 def test_a_broken_task_stops_no_other_and_is_played_once_it_is_mended(
-    spec: HarnessSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spec: HarnessSpec, tmp_path: Path, torn: Callable[[str], Any]
 ) -> None:
     broken = tasks(ENV, "test", 2, rooms=["bathroom"])[1].task_id
-    load_game = ProceduralEnv.load_game
-
-    def damaged(self: Any, task_id: str) -> Any:
-        if task_id == broken:
-            raise EnvError("the file is torn")
-        return load_game(self, task_id)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ProceduralEnv, "load_game", damaged)
+    with torn(broken):
         result = evaluate(CONFIG, spec, "test", tasks=3, run_dir=tmp_path)
     errors = [e["error"] for e in result["episodes"]]
     assert errors == [None, {"boundary": "reset", "kind": "EnvError", "message": "the file is torn"}, None]

@@ -1,9 +1,8 @@
 """For the tests of proposers: evidence made by hand, and random harnesses."""
 
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from random import Random
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -57,14 +56,10 @@ def seed() -> HarnessSpec:
 
 
 @pytest.fixture(scope="session")
-def draw() -> Callable[[int], HarnessSpec]:
+def draw(load_module: Callable[[str], ModuleType]) -> Callable[[int], HarnessSpec]:
     """Draw the random harness of a number; tests/agents/specs.py says how."""
-    found = importlib.util.spec_from_file_location("random_specs", Path(__file__).parents[2] / "agents" / "specs.py")
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return lambda number: HarnessSpec.from_json(module.document(Random(number)))
+    specs = load_module("agents/specs.py")
+    return lambda number: HarnessSpec.from_json(specs.document(Random(number)))
 
 
 def report(number: int, *edits: tuple[str, str], shipped: str | None = None, flipped: Sequence[str] | None = None) -> dict[str, Any]:
