@@ -184,16 +184,22 @@ class TextTaskEnv(gymnasium.Env[str, str], ABC):
         """Return what a picture needs of how things stand; it stays as it is while the episode goes on."""
 
     @abstractmethod
+    def picture_class(self) -> type[Any]:
+        """Return the class of its pictures, each a `Picture`; imported here, so that play without them starts faster."""
+
     def picture(self, size: tuple[int, int]) -> Picture:
         """Return a picture of the task that is played.
 
         Args:
             size: Width and height in pixels, at least `least_picture()`.
         """
+        drawn: Picture = self.picture_class()(size)
+        return drawn
 
-    @abstractmethod
     def least_picture(self) -> tuple[int, int]:
         """Return the smallest width and height of a picture, in pixels."""
+        least: tuple[int, int] = self.picture_class().least
+        return least
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Start a task: the one of `options["task"]`, or one drawn from the split by the seeded generator.

@@ -9,10 +9,14 @@ model's own template and cut where the harness will later append or drop text. S
 - `Backend.score` does not depend on the order of the continuations, but it may depend on which others are scored with them.
 """
 
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol, runtime_checkable
+from types import TracebackType
+from typing import Any, Protocol, Self, runtime_checkable
 
+from homebody.agents.errors import BackendClosedError
 from homebody.agents.models.generation import Generation, Reply, Thinking
 
 CUT = "\x1f"
@@ -133,6 +137,44 @@ class Backend(Protocol):
     def close(self) -> None:
         """Free the model. Calling it again does nothing; any other call raises BackendClosedError."""
         ...
+
+
+class Closing(ABC):
+    """Base of the backends here: counts calls, and refuses them once it is closed. A context manager: leaving it closes it.
+
+    Args:
+        name: what the user calls the model.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.usage = Usage()
+        self._closed = False
+
+    def close(self) -> None:
+        """Free what it holds; to close it again does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._free()
+
+    @abstractmethod
+    def _free(self) -> None:
+        """Free what it holds; called once."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise BackendClosedError(self.name)
+
+    def _count(self, started: float) -> None:
+        """Count a call that began at this reading of `time.perf_counter`."""
+        self.usage.calls += 1
+        self.usage.seconds += time.perf_counter() - started
 
 
 @runtime_checkable

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from homebody.agents.errors import BackendClosedError, ScriptExhaustedError
-from homebody.agents.models.backend import Message, Prompt, Segments, Tool, Usage, parts
+from homebody.agents.errors import ScriptExhaustedError
+from homebody.agents.models.backend import Closing, Message, Prompt, Segments, Tool, parts
 from homebody.agents.models.chat_template import render_plain
 from homebody.agents.models.generation import Generation, Reply, Thinking, first_stop
 from homebody.agents.models.tool_call import in_words
@@ -35,7 +35,7 @@ class Call:
         return "".join(self.segments)
 
 
-class Scripted:
+class Scripted(Closing):
     """Implements `Backend` without a model: queued replies, given scores, recorded prompts.
 
     Tokens are white-space separated words. Segments that the last call began with count as cached.
@@ -59,18 +59,16 @@ class Scripted:
         thinks: bool = False,
         has_grammar: bool = False,
     ) -> None:
-        self.name = name
+        super().__init__(name)
         self.has_grammar = has_grammar
         self.fingerprint: dict[str, str] = {"engine": "scripted", "model": name}
         self.n_ctx = n_ctx
-        self.usage = Usage()
         self._thinks = thinks
         self.calls: list[Call] = []
         self._replies = list(replies)
         self._next = 0
         self._scores = scores
         self._held: Segments = ()
-        self._closed = False
 
     def enqueue(self, *replies: str | Reply) -> None:
         """Add replies to the end of the script."""
@@ -109,13 +107,11 @@ class Scripted:
         self._record(call)
         return [self._scores(call.prompt, text) if self._scores else 0.0 for text in continuations]
 
-    def close(self) -> None:
-        """Refuse further calls."""
-        self._closed = True
+    def _free(self) -> None:
+        """Do nothing: it holds nothing."""
 
     def _record(self, call: Call) -> None:
-        if self._closed:
-            raise BackendClosedError(self.name)
+        self._check_open()
         given = call.segments
         shared = 0
         while shared < min(len(given), len(self._held)) and given[shared] == self._held[shared]:

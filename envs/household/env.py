@@ -167,17 +167,16 @@ class HouseholdEnv(TextTaskEnv):
         state: Words = self.play.state.copy()
         return state
 
-    def picture(self, size: tuple[int, int]) -> Picture:
-        """Return a floor plan of the house."""
+    def picture_class(self) -> type[Any]:
+        """Return the class of its pictures."""
         from homebody.envs.household.picture import HousePicture
 
-        return HousePicture(self.play.game, size)
+        return HousePicture
 
-    def least_picture(self) -> tuple[int, int]:
-        """Return the smallest width and height of a picture, in pixels."""
-        from homebody.envs.household.picture import LEAST_SIZE
-
-        return LEAST_SIZE
+    def picture(self, size: tuple[int, int]) -> Picture:
+        """Return a floor plan of the house."""
+        drawn: Picture = self.picture_class()(self.play.game, size)
+        return drawn
 
     def expert(self) -> list[str]:
         """Return a shortest list of commands from here to the goal; empty if it holds. It sees the whole house.

@@ -17,6 +17,7 @@ from typing import Final
 
 from homebody.envs.core import EnvError, TaskSpec
 from homebody.envs.household.alfworld.games import GAME_FILE, TRAJECTORY_FILE, UPSTREAM_SPLITS
+from homebody.envs.household.alfworld.pddl import FLAGS
 from homebody.envs.household.engine.engine import TextGame
 from homebody.envs.household.engine.game import compile_game
 from homebody.envs.household.engine.problem import TASK_TYPES, GoalKind, Problem
@@ -25,20 +26,6 @@ from homebody.envs.household.houses.houses import HouseSource, parse_house_id
 
 """What ALFWorld looks for beside a game; it lists no game without one."""
 
-_FLAG_PREDICATES: Final = {
-    "pickupable": "pickupable",
-    "cleanable": "cleanable",
-    "heatable": "heatable",
-    "coolable": "coolable",
-    "sliceable": "sliceable",
-    "toggleable": "toggleable",
-    "container": "isReceptacleObject",
-    "clean": "isClean",
-    "hot": "isHot",
-    "cool": "isCool",
-    "sliced": "isSliced",
-    "toggled": "isToggled",
-}
 _DELIVERED: Final = "(inReceptacle ?o ?r) (objectType ?o {0}) (receptacleType ?r {1})"
 _PUT: Final = "(exists (?r - receptacle) (exists (?o - object) (and " + _DELIVERED + " {2})))"
 _GOALS: Final = {
@@ -151,7 +138,7 @@ def to_pddl(problem: Problem) -> str:
         facts += [f"(receptacleType {r.id} {r.type}Type)", f"(receptacleAtLocation {r.id} {r.location})"]
         facts += [f"(openable {r.id})"] * r.openable + [f"(opened {r.id})"] * r.opened
     for t in problem.things:
-        facts += [f"(objectType {t.id} {t.type}Type)", *(f"({_FLAG_PREDICATES[flag]} {t.id})" for flag in sorted(t.flags))]
+        facts += [f"(objectType {t.id} {t.type}Type)", *(f"({FLAGS[flag]} {t.id})" for flag in sorted(t.flags))]
         facts += [f"(inReceptacle {t.id} {r})" for r in t.inside] + [f"(objectAtLocation {t.id} {place})" for place in t.at]
         facts += [f"(inReceptacleObject {inner} {t.id})" for inner in t.contains]
     facts += [f"(canContain {r}Type {o}Type)" for r, o in sorted(problem.can_contain)]

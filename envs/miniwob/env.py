@@ -13,7 +13,7 @@ from homebody.envs.miniwob.reading import TYPED, Element, Reading, read
 from homebody.envs.miniwob.suite import SUITE, PageInfo, PageSource, pages_dir
 from homebody.envs.miniwob.tab import BrowserDiedError, Tab
 from homebody.envs.space import AnyText
-from homebody.envs.text_env import Picture, TextTaskEnv
+from homebody.envs.text_env import TextTaskEnv
 
 MAX_OBSERVATION: Final = 2**16
 """Characters; longer pages are cut."""
@@ -148,17 +148,11 @@ class MiniWobEnv(TextTaskEnv):
         """Return a screenshot as PNG."""
         return self._tab.picture() if self._tab is not None else b""
 
-    def picture(self, size: tuple[int, int]) -> Picture:
-        """Return a picture of the pages."""
+    def picture_class(self) -> type[Any]:
+        """Return the class of its pictures."""
         from homebody.envs.miniwob.picture import PagePicture
 
-        return PagePicture(size)
-
-    def least_picture(self) -> tuple[int, int]:
-        """Return the smallest width and height of a picture, in pixels."""
-        from homebody.envs.miniwob.picture import LEAST_SIZE
-
-        return LEAST_SIZE
+        return PagePicture
 
     def _begin(self, task_id: str) -> str:
         page = self._source.find(task_id)

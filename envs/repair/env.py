@@ -7,7 +7,7 @@ import re
 from typing import Any, Final
 
 from homebody.envs.core import RENDER_MODES, NotResetError, SnapshotError
-from homebody.envs.repair.picture import LEAST_SIZE, RepairPicture, Sheet
+from homebody.envs.repair.picture import RepairPicture, Sheet
 from homebody.envs.repair.programs import ProgramSource
 from homebody.envs.repair.search import SEARCHES, Searcher
 from homebody.envs.repair.suite import MOST_PROGRAM, Outcome, Result, run_cases, where_it_fails
@@ -142,13 +142,9 @@ class RepairEnv(TextTaskEnv):
         """Return what a picture shows of the program as it stands."""
         return Sheet(self.task.goal, self._program, self.task.program)
 
-    def picture(self, size: tuple[int, int]) -> RepairPicture:
-        """Return a picture of program and tests."""
-        return RepairPicture(size)
-
-    def least_picture(self) -> tuple[int, int]:
-        """Return the smallest width and height of a picture, in pixels."""
-        return LEAST_SIZE
+    def picture_class(self) -> type[RepairPicture]:
+        """Return the class of its pictures."""
+        return RepairPicture
 
     def expert(self) -> list[str]:
         """Return a shortest list of commands that repairs the program; empty once it is handed in. It knows the fault.

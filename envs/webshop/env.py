@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from homebody.envs.core import NotResetError, SnapshotError, UnknownParameterError
 from homebody.envs.space import AnyText
-from homebody.envs.text_env import Picture, TextTaskEnv
+from homebody.envs.text_env import TextTaskEnv
 from homebody.envs.webshop.goals import baseline, expert
 from homebody.envs.webshop.goals.goals import GoalSource
 from homebody.envs.webshop.goals.shop import ShopConfig, ShopParameterError, open_shop
@@ -162,17 +162,11 @@ class WebShopEnv(TextTaskEnv):
         """Return the page and the instruction."""
         return PageView(self.page, self._goal.instruction)
 
-    def picture(self, size: tuple[int, int]) -> Picture:
-        """Return a picture of the pages."""
+    def picture_class(self) -> type[Any]:
+        """Return the class of its pictures."""
         from homebody.envs.webshop.picture.picture import ShopPicture
 
-        return ShopPicture(size)
-
-    def least_picture(self) -> tuple[int, int]:
-        """Return the smallest width and height of a picture, in pixels."""
-        from homebody.envs.webshop.picture.picture import LEAST_SIZE
-
-        return LEAST_SIZE
+        return ShopPicture
 
     def expert(self) -> list[str]:
         """Return a shortest list of commands that buys what the goal asks for; empty after a purchase. It knows the product.

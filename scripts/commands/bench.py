@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -97,13 +98,10 @@ def bench_harness(repeats: int, json_path: str | None) -> None:
       homebody bench harness --json harness.json
     """
     from homebody.scripts.bench import harness
-    from homebody.scripts.bench.result import machine
 
     check_target(json_path)
     results = harness.bench_harness(repeats)
-    for result in results:
-        click.echo(_line(result))
-    write_json(json_path, {"machine": machine(), "results": results})
+    _report(results, json_path)
 
 
 @bench.command("server", short_help="Episodes in flight against a server.")
@@ -123,13 +121,10 @@ def bench_server(concurrency: int, answer_ms: float, rounds: int, json_path: str
       homebody bench server --concurrency 16 --answer-ms 200 --json server.json
     """
     from homebody.scripts.bench import server
-    from homebody.scripts.bench.result import machine
 
     check_target(json_path)
     results = server.bench_server(concurrency, answer_ms, rounds)
-    for result in results:
-        click.echo(_line(result))
-    write_json(json_path, {"machine": machine(), "results": results})
+    _report(results, json_path)
 
 
 @bench.command("render", short_help="Pictures of the house, without a window.")
@@ -146,13 +141,10 @@ def bench_render(size: tuple[int, int], houses: int, repeats: int, json_path: st
       homebody bench render --size 1920 1080 --json render.json
     """
     from homebody.scripts.bench import render
-    from homebody.scripts.bench.result import machine
 
     check_target(json_path)
     results = render.bench_render(size, houses, repeats)
-    for result in results:
-        click.echo(_line(result))
-    write_json(json_path, {"machine": machine(), "size": list(size), "results": results})
+    _report(results, json_path, size=list(size))
 
 
 @bench.command("webshop", short_help="Steps and searches of the web shop.")
@@ -172,7 +164,6 @@ def bench_webshop(data_dir: str | None, goals: int, products: int, repeats: int,
       homebody bench webshop --data-dir $WEBSHOP_DATA --products 100000 --json webshop.json
     """
     from homebody.scripts.bench import webshop
-    from homebody.scripts.bench.result import machine
 
     check_target(json_path)
     with Console().progress("measuring") as advance:
@@ -180,9 +171,7 @@ def bench_webshop(data_dir: str | None, goals: int, products: int, repeats: int,
         results = webshop.bench_webshop(
             data_dir, goals=goals, products=products, repeats=repeats, progress=lambda what: advance(next(stages), 2, what)
         )
-    for result in results:
-        click.echo(_line(result))
-    write_json(json_path, {"machine": machine(), "results": results})
+    _report(results, json_path)
 
 
 @bench.command("repair", short_help="Tests of programs, and tasks that are made.")
@@ -197,13 +186,10 @@ def bench_repair(tasks: int, repeats: int, json_path: str | None) -> None:
       homebody bench repair --json repair.json
     """
     from homebody.scripts.bench import repair
-    from homebody.scripts.bench.result import machine
 
     check_target(json_path)
     results = repair.bench_repair(tasks, repeats)
-    for result in results:
-        click.echo(_line(result))
-    write_json(json_path, {"machine": machine(), "results": results})
+    _report(results, json_path)
 
 
 @bench.command("miniwob", short_help="Resets and steps of MiniWoB++ in a browser, and its memory.")
@@ -290,6 +276,15 @@ def bench_soak(minutes: float, memory_mib: int, json_path: str | None) -> None:
         error_line(f"leaks: {'; '.join(found['leaks'])}")
         raise SystemExit(1)
     click.echo("no leaks")
+
+
+def _report(results: Sequence[dict[str, Any]], json_path: str | None, **settings: Any) -> None:
+    """Print the lines of some results, and write them with what they were measured on and with."""
+    from homebody.scripts.bench.result import machine
+
+    for result in results:
+        click.echo(_line(result))
+    write_json(json_path, {"machine": machine(), **settings, "results": results})
 
 
 def _line(result: dict[str, Any]) -> str:

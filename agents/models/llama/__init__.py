@@ -24,12 +24,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
-from homebody.agents.errors import BackendClosedError, BadRequestError, ContextOverflowError
-from homebody.agents.models.backend import TOKENIZED, Message, Prompt, Segments, Tool, Usage, parts
+from homebody.agents.errors import BadRequestError, ContextOverflowError
+from homebody.agents.models.backend import TOKENIZED, Closing, Message, Prompt, Segments, Tool, parts
 from homebody.agents.models.chat_template import ChatTemplate, render_plain
 from homebody.agents.models.generation import Generation, Reply, Thinking
 from homebody.agents.models.gguf import read_header
@@ -63,7 +62,7 @@ class _Place:
     """Of the thought, as they were generated."""
 
 
-class LlamaCpp:
+class LlamaCpp(Closing):
     """A GGUF model as a `Backend`; see there for the methods. A context manager: leaving it closes the model.
 
     Args:
@@ -90,12 +89,10 @@ class LlamaCpp:
             raise BadRequestError("n_threads", n_threads, f"1 to {MOST_THREADS}")
         if gpu_layers < -1:
             raise BadRequestError("gpu_layers", gpu_layers, "a number of layers, or -1 for all")
-        self.name = name
+        super().__init__(name)
         self.has_grammar = True
-        self.usage = Usage()
         self.on_text: OnText | None = None
         """Called with what each `chat` wrote, token by token; None, as it is at first, saves the time."""
-        self._closed = False
         self._is_on_gpu = gpu_layers != 0
         sha256 = check_file(path)
         engine = Engine(path, name=name, n_ctx=n_ctx, n_threads=n_threads, gpu_layers=gpu_layers, n_batch=n_batch, usage=self.usage)
@@ -233,17 +230,8 @@ class LlamaCpp:
         self._prompt.clear()
         self._prompt = PromptMemory(self.engine)
 
-    def close(self) -> None:
-        """Free the model and its context."""
-        if not self._closed:
-            self._closed = True
-            self.engine.close()
-
-    def __enter__(self) -> "LlamaCpp":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+    def _free(self) -> None:
+        self.engine.close()
 
     def _write(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool], rule: Grammar | None) -> Reply:
         segments, messages = parts(prompt)
@@ -322,11 +310,3 @@ class LlamaCpp:
             return None
         bos, eos = self.engine.marks()
         return ChatTemplate(source, bos=bos, eos=eos, model=self.name)
-
-    def _count(self, started: float) -> None:
-        self.usage.calls += 1
-        self.usage.seconds += time.perf_counter() - started
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise BackendClosedError(self.name)

@@ -23,18 +23,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
-from types import TracebackType
 from typing import Any
 
 from homebody.agents.errors import (
-    BackendClosedError,
     BadGrammarError,
     BadRequestError,
     ContextOverflowError,
     RemoteCannotError,
     RemoteRefusedError,
 )
-from homebody.agents.models.backend import TOKENIZED, Message, Prompt, Segments, Tool, Usage, parts
+from homebody.agents.models.backend import TOKENIZED, Closing, Message, Prompt, Segments, Tool, Usage, parts
 from homebody.agents.models.chat_template import ChatTemplate, render_plain
 from homebody.agents.models.generation import Generation, Reply, Thinking
 from homebody.agents.models.remote.habit import PROBE, PROBE_TOKENS, Habit, Refusals
@@ -69,7 +67,7 @@ class Chat(tuple[str, ...]):
     messages: tuple[Message, ...] = ()
 
 
-class OpenAICompatible:
+class OpenAICompatible(Closing):
     """A model on a server as a `Backend`; see there for the methods. A context manager: leaving it closes the connections.
 
     Args:
@@ -104,9 +102,7 @@ class OpenAICompatible:
         if not 0 < timeout_s < math.inf:
             raise BadRequestError("the time-out", timeout_s, "a number of seconds above 0")
         address = Address.parse(name)
-        self.name = name
-        self.usage = Usage()
-        self._closed = False
+        super().__init__(name)
         self._is_shared = False
         self._client = HttpClient(address, key=find_key(address, key_name), timeout_s=timeout_s, sleep=sleep)
         self._last: tuple[tuple[Message, ...], Chat] | None = None
@@ -216,17 +212,12 @@ class OpenAICompatible:
 
     def close(self) -> None:
         """Close the connections, also for those who share them; what waits for an answer waits no longer."""
-        if not self._closed:
-            self._closed = True
-            if not self._is_shared:
-                self._client.close()
-            self._pool.shutdown(cancel_futures=True)
+        super().close()
 
-    def __enter__(self) -> OpenAICompatible:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+    def _free(self) -> None:
+        if not self._is_shared:
+            self._client.close()
+        self._pool.shutdown(cancel_futures=True)
 
     def _is_mark(self, text: str) -> bool:
         """Tell whether a text is a mark of the model's vocabulary, or of its template."""
@@ -413,14 +404,6 @@ class OpenAICompatible:
         if total + room > self.n_ctx:
             raise ContextOverflowError(total + room, self.n_ctx)
         return total
-
-    def _count(self, started: float) -> None:
-        self.usage.calls += 1
-        self.usage.seconds += time.perf_counter() - started
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise BackendClosedError(self.name)
 
 
 def _with_text(complete: Callable[[Body], Reply], body: Body) -> Reply:

@@ -42,20 +42,21 @@ _PREDICATES: Final[dict[str, tuple[str, ...]]] = {
     "wasinreceptacle": ("object", "receptacle"),
     "examined": ("location",),
 }
-_FLAGS: Final = {
+FLAGS: Final = {
     "pickupable": "pickupable",
     "cleanable": "cleanable",
     "heatable": "heatable",
     "coolable": "coolable",
     "sliceable": "sliceable",
     "toggleable": "toggleable",
-    "isreceptacleobject": "container",
-    "isclean": "clean",
-    "ishot": "hot",
-    "iscool": "cool",
-    "issliced": "sliced",
-    "istoggled": "toggled",
+    "container": "isReceptacleObject",
+    "clean": "isClean",
+    "hot": "isHot",
+    "cool": "isCool",
+    "sliced": "isSliced",
+    "toggled": "isToggled",
 }
+"""ALFWorld's predicate of each flag of a thing."""
 
 
 def read_problem(path: Path, text: str, task: str) -> Problem:
@@ -203,7 +204,7 @@ class _Reader:
                 inside=tuple(inside.get(key, ())),
                 at=tuple(at.get(key, ())),
                 contains=tuple(contents.get(key, ())),
-                flags=frozenset(flag for predicate, flag in _FLAGS.items() if (key,) in self.facts[predicate]),
+                flags=frozenset(flag for flag, predicate in FLAGS.items() if (key,) in self.facts[predicate.lower()]),
             )
             for key in self._members("object")
             # ALFWorld's cracked eggs have no type, are in no receptacle, and no command ever reaches them: those are left out here.

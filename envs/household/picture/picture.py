@@ -44,8 +44,11 @@ class HousePicture:
         PygameMissingError: pygame is not installed.
     """
 
+    least = LEAST_SIZE
+    """Smallest width and height, in pixels."""
+
     def __init__(self, game: Game, size: tuple[int, int] = (960, 720)) -> None:
-        self.size = check_size(size, LEAST_SIZE)
+        self.size = check_size(size, self.least)
         self.game = game
         self._at = Measures(min(self.size[0] / 960, self.size[1] / 720))
         header, footer, title = header_height(self._at, game.task, self.size[0]), self._at.px(FOOTER), self._at.text(13) + 6
