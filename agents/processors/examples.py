@@ -172,6 +172,29 @@ def by_likeness(goal: str, bank: Sequence[Mapping[str, Any]]) -> list[Mapping[st
     return [bank[i] for i in sorted(range(len(bank)), key=lambda i: (-likeness[i], i))]
 
 
+def telling(goals: Sequence[frozenset[str]], meanings: Sequence[str]) -> dict[str, float]:
+    """Return how much each word of some goals tells about what they mean, in nats, at least 0.
+
+    It is the divergence of the meanings of the goals with that word from those of all goals (Kullback and Leibler 1951), where each
+    word has stood in one more goal of no particular meaning. A greeting tells nothing.
+    """
+    count = Counter(meanings)
+    share = {meaning: number / len(meanings) for meaning, number in count.items()}
+    found: dict[str, Counter[str]] = {}
+    for words, meaning in zip(goals, meanings, strict=True):
+        for word in words:
+            found.setdefault(word, Counter())[meaning] += 1
+    told = {}
+    for word, some in found.items():
+        of_all = some.total() + 1
+        # A meaning that the word never had keeps its part of the one goal more.
+        rest = (1 - math.fsum(share[meaning] for meaning in some)) / of_all
+        parts = [(number + share[meaning]) / of_all for meaning, number in some.items()]
+        gains = [part * math.log(part / share[meaning]) for part, meaning in zip(parts, some, strict=True)]
+        told[word] = max(0.0, math.fsum([*gains, -rest * math.log(of_all)]))
+    return told
+
+
 def render(success: Mapping[str, Any], thought_mark: str = "Thought:", command_mark: str = ">") -> str:
     """Return an example as the model reads it: the goal, what was seen first, and of each step the thought, the command and the answer.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,10 +13,11 @@ from homebody.agents.harness.hooks import Changes, Reading, TaskStart
 from homebody.agents.models.backend import Message
 from homebody.agents.models.generation import Reply
 from homebody.agents.processors.base import Processor, Services, register
-from homebody.agents.processors.examples import by_likeness
+from homebody.agents.processors.examples import by_likeness, telling
 from homebody.agents.processors.operator import AIMLESS, ENDING, LOOP, SEARCHING, UNABLE, EditOperator, Findings, Settings, scaled
-from homebody.agents.processors.parameter import array, integer, string
-from homebody.agents.processors.question import MOST_LINE, THOUGHT, room, write
+from homebody.agents.processors.parameter import array, integer, one_of, string
+from homebody.agents.processors.question import MOST_LINE, THOUGHT, room, score, write
+from homebody.agents import wording
 from homebody.agents.wording import Naming
 from homebody.envs.text import one_line
 
@@ -26,6 +28,8 @@ _BLANK = re.compile(r"\{([0-9]+)\}")
 
 SHOWN_READINGS = 6
 """Examples that an operator begins with: those of training most like the goal."""
+SHOWN_PARTS = 12
+"""The same where the goal is read part by part: two of each of six templates, for one is easily like the goal by chance."""
 
 
 def learned_reading(found: Findings) -> Settings | None:
@@ -38,7 +42,7 @@ def learned_reading(found: Findings) -> Settings | None:
     known = found.readings
     pairs, names = [list(pair) for pair in known.pairs], [list(some) for some in known.names]
     return {
-        "read_goal": {"examples": pairs, "most": SHOWN_READINGS, "templates": list(known.templates), "names": names},
+        "read_goal": {"by": "parts", "examples": pairs, "most": SHOWN_PARTS, "templates": list(known.templates), "names": names},
         "learned_plan": {"plans": list(known.plans), "explore": list(found.explore)},
         "decide": {"method": "rank"},
         **({"visited": {"actions": list(found.explore)}} if found.explore else {}),
@@ -60,6 +64,10 @@ class ReadGoal(Processor):
     It is asked once, in a chat of its own with examples. Where `templates` are given the reading is one of them, with each
     blank {0}, {1}, ... filled from `names`; a goal that is one already is not asked about. Without templates the last line of the
     answer is the reading. All that follows in the episode has the reading as its goal, and the model is shown both.
+
+    By `writing` the model writes the reading under a grammar. By `parts` it is asked by score, where it can score: which template, then
+    what fills each blank. An answer ends in a full stop, so that a template that begins as another one does is not taken for less likely. Shown are the
+    examples whose telling words are most like those of the goal, at most a quarter of them of one template.
     """
 
     name = "read_goal"
@@ -72,6 +80,7 @@ class ReadGoal(Processor):
         "examples": array(PAIR, "goals from training: as said, and in plain words"),
         "most": integer("examples shown, those most like the goal", default=6, least=0, most=50),
         "templates": array({"type": "string"}, "plain goal templates with blanks {0}, {1}; none: free"),
+        "by": one_of(("writing", "parts"), "with templates: written whole, or scored part by part", default="writing"),
         "names": array(NAMES, "for each blank what may fill it; none given: the kinds of the instances that the agent meets first"),
         "tokens": room(48),
         "thought": THOUGHT,
@@ -125,6 +134,8 @@ class ReadGoal(Processor):
         templates = _usable(self.params["templates"], self.params["names"], event, self.services.naming)
         if any(_is_of(template, names, event.goal) for template, names in templates):
             return ""
+        if templates and self.params["by"] == "parts" and (reading := self._read_by_parts(event.goal, templates)) is not None:
+            return reading
         grammar = _grammar(templates) if templates else None
         longest = max((_longest(template, names) for template, names in templates), default=0)
         tokens = max(self.params["tokens"], longest + 1)
@@ -138,11 +149,34 @@ class ReadGoal(Processor):
 
     def _messages(self, goal: str) -> list[Message]:
         bank = [{"goal": said, "plain": plain} for said, plain in self.params["examples"]]
-        shown = by_likeness(goal, bank)[: self.params["most"]][::-1]
+        return self._chat([(pair["goal"], pair["plain"]) for pair in by_likeness(goal, bank)[: self.params["most"]][::-1]], goal)
+
+    def _chat(self, shown: Sequence[tuple[str, str]], goal: str) -> list[Message]:
         messages = [{"role": "system", "content": self.params["text"]}] if self.params["text"].strip() else []
-        for pair in shown:
-            messages += [{"role": "user", "content": pair["goal"]}, {"role": "assistant", "content": pair["plain"]}]
+        for said, answer in shown:
+            messages += [{"role": "user", "content": said}, {"role": "assistant", "content": answer}]
         return [*messages, {"role": "user", "content": goal}]
+
+    def _read_by_parts(self, goal: str, templates: Sequence[tuple[str, _Names]]) -> str | None:
+        """Return the likeliest template, its blanks filled with what is likeliest in turn; None where nothing scores."""
+        messages = self._chat(_telling_examples(goal, self.params["examples"], [one for one, _ in templates], self.params["most"]), goal)
+        best = self._likeliest(messages, [f"{_bare(template)}." for template, _ in templates])
+        if best is None:
+            return None
+        reading, names = templates[best]
+        answer = f"{_bare(reading)}."
+        for number, blank in enumerate(names, start=1):
+            answers = [f"{answer} {name}{'.' if number == len(names) else ','}" for name in names[blank]]
+            best = self._likeliest(messages, answers)
+            if best is None:
+                return None
+            answer, reading = answers[best], reading.replace(f"{{{blank}}}", names[blank][best])
+        return reading
+
+    def _likeliest(self, messages: Sequence[Message], answers: Sequence[str]) -> int | None:
+        """Return the number of the likeliest answer, the first of equals; None without a model."""
+        scores = score(self.services, messages, answers)
+        return max(range(len(scores)), key=lambda i: (scores[i], -i)) if scores else None
 
 
 _Names = Mapping[str, Sequence[str]]
@@ -163,6 +197,60 @@ def _usable(templates: Sequence[str], names: Sequence[Sequence[str]], event: Tas
         if template and all(fillings.values()):
             found.append((template, fillings))
     return found
+
+
+def _bare(template: str) -> str:
+    """Return a template with a letter in each blank: A, B, ..."""
+    order = list(dict.fromkeys(_BLANK.findall(template)))
+    return _BLANK.sub(lambda found: _letter(order.index(found[1])), template.rstrip(" ."))
+
+
+def _letter(number: int) -> str:
+    return chr(ord("A") + number % 26) * (1 + number // 26)
+
+
+def _telling_examples(goal: str, pairs: Sequence[Sequence[str]], templates: Sequence[str], most: int) -> list[tuple[str, str]]:
+    """Return goals of training with their answer part by part, the one most like `goal` last.
+
+    Pairs whose plain goal is of no template are left out. Words weigh what they tell about the template and about each blank.
+    """
+    rows = [(said, *parts) for said, plain in pairs if (parts := _parts(templates, plain)) is not None]
+    if not rows:
+        return []
+    words = [frozenset(wording.words(said)) for said, _, _ in rows]
+    weight = telling(words, [template for _, template, _ in rows])
+    for blank in sorted({blank for _, _, filled in rows for blank in filled}):
+        having = [number for number, (_, _, filled) in enumerate(rows) if blank in filled]
+        for word, told in telling([words[number] for number in having], [rows[number][2][blank] for number in having]).items():
+            weight[word] += told
+    wanted = frozenset(wording.words(goal))
+
+    def of(some: frozenset[str]) -> float:
+        return math.fsum(weight.get(word, 0.0) for word in sorted(some))
+
+    likeness = [of(wanted & some) / (of(wanted | some) or 1.0) for some in words]
+    shown: list[tuple[str, str]] = []
+    left = dict.fromkeys(templates, max(1, most // 4))
+    for said, template, filled in (rows[number] for number in sorted(range(len(rows)), key=lambda number: (-likeness[number], number))):
+        if len(shown) < most and left[template]:
+            left[template] -= 1
+            shown.append((said, " ".join([f"{_bare(template)}.", *([f"{', '.join(filled.values())}."] if filled else [])])))
+    return shown[::-1]
+
+
+def _parts(templates: Sequence[str], plain: str) -> tuple[str, dict[str, str]] | None:
+    """Return the template that a plain goal is of, the longest first, and what fills its blanks; None of another goal."""
+    for template in sorted(templates, key=lambda template: (-len(template), template)):
+        pattern, met = "", dict[str, str]()
+        for number, part in enumerate(_BLANK.split(template.rstrip(" ."))):
+            if number % 2 == 0:
+                pattern += re.escape(part)
+            else:
+                pattern += f"(?P=b{part})" if part in met else f"(?P<b{part}>.+?)"
+                met[part] = ""
+        if match := re.fullmatch(pattern, one_line(plain).rstrip(" ."), re.IGNORECASE):
+            return template, {blank: match[f"b{blank}"] for blank in met}
+    return None
 
 
 def _is_of(template: str, names: _Names, text: str) -> bool:

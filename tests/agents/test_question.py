@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from homebody.agents.models.backend import CUT
 from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.processors.base import Services
+from homebody.agents.processors.examples import telling
 from homebody.agents.processors.question import fill, lines
 
 MENU = ("wait", "walk to dock 1", "walk to shed 1", "walk to shed 2")
@@ -105,6 +107,91 @@ def test_lines_of_an_answer(reply, found):
 # --- the goal
 
 FORMS = ASKING["read_goal"]
+PARTS = FORMS | {"by": "parts"}
+TAUGHT = [
+    ["Hello! Make the keg sticky", "tar a barrel"],
+    ["Hello! The box lives on the pier", "put a crate on a dock"],
+    ["The keg lives in the basin", "put a barrel on a vat"],
+    ["Hello! Sing a song", "sing"],
+]
+"""Goals of training; the last is of no template."""
+
+
+def liking(*parts):
+    """Score an answer by how many of these it ends with or holds before a comma or a full stop."""
+    return lambda answer: float(sum(f"{part}." in answer or f"{part}," in answer for part in parts))
+
+
+@pytest.mark.parametrize(
+    ("liked", "reading"),
+    [
+        (("put a A on a B", "barrel", "vat"), "put a barrel on a vat"),
+        (("put a A on a B", "crate", "dock"), "put a crate on a dock"),
+        (("tar a A", "barrel", "vat"), "tar a barrel"),
+        ((), "put a crate on a dock"),  # the first of equals
+    ],
+)
+def test_by_parts_the_likeliest_template_and_then_the_likeliest_names_are_taken(liked, reading):
+    model = Model(scores=liking(*liked))
+    assert model.make("read_goal", **PARTS).process(TaskStart(SAID, "A yard.", MENU)) == {"goal": reading}
+    assert not model.chats  # nothing is written
+    assert model.scored[0][1] == ["put a A on a B.", "tar a A."]
+    begun = "put a A on a B." if reading.startswith("put") else "tar a A."
+    end = "," if reading.startswith("put") else "."
+    assert model.scored[1][1] == [f"{begun} crate{end}", f"{begun} barrel{end}"]
+    assert len(model.scored) == (3 if reading.startswith("put") else 2)
+
+
+def test_by_parts_examples_show_the_parts_and_greetings_do_not_choose_them():
+    model = Model(scores=liking("tar a A"))
+    made = model.make("read_goal", **PARTS, examples=TAUGHT, most=8, text="")
+    assert made.process(TaskStart("Hello! The keg has to be sticky", "A yard.", MENU)) == {"goal": "tar a crate"}
+    shown = [(message["role"], message["content"]) for message in model.scored[0][0]]
+    assert shown == [
+        ("user", "Hello! The box lives on the pier"), ("assistant", "put a A on a B. crate, dock."),
+        ("user", "The keg lives in the basin"), ("assistant", "put a A on a B. barrel, vat."),
+        ("user", "Hello! Make the keg sticky"), ("assistant", "tar a A. barrel."),
+        ("user", "Hello! The keg has to be sticky"),
+    ]  # fmt: skip
+
+
+def test_by_parts_no_template_has_more_than_a_quarter_of_the_examples():
+    bank = [[f"Drop the {noun} there", "put a crate on a dock"] for noun in ("box", "case", "chest", "crate")] + [TAUGHT[0]]
+    model = Model()
+    model.make("read_goal", **PARTS, examples=bank, most=8, text="").process(TaskStart("Drop the box", "A yard.", MENU))
+    answers = [message["content"] for message in model.scored[0][0] if message["role"] == "assistant"]
+    assert answers == ["tar a A. barrel.", "put a A on a B. crate, dock.", "put a A on a B. crate, dock."]
+
+
+def test_by_parts_a_blank_that_stands_twice_is_asked_once_and_a_template_without_blanks_not_further():
+    model = Model(scores=liking("a A by a A", "vat"))
+    params = {"templates": ["a {0} by a {0}", "wait"], "names": [["crate", "vat"]], "by": "parts"}
+    assert model.make("read_goal", **params, examples=[["Rest", "wait"]]).process(TaskStart(SAID, "A yard.", MENU)) == {
+        "goal": "a vat by a vat"
+    }
+    resting = Model(scores=liking("wait"))
+    assert resting.make("read_goal", **params).process(TaskStart(SAID, "A yard.", MENU)) == {"goal": "wait"}
+    assert len(resting.scored) == 1
+    assert [message["content"] for message in model.scored[0][0] if message["role"] == "assistant"] == ["wait."]
+
+
+def test_by_parts_a_model_that_cannot_score_writes():
+    model = Model("tar a crate")
+    processor = find("read_goal")
+    made = processor(defaults(processor) | PARTS, Services(None, lambda text: 1, model.chat))
+    assert made.process(TaskStart(SAID, "A yard.", MENU)) == {"goal": "tar a crate"}
+    alone = processor(defaults(processor) | PARTS, Services(None, lambda text: 1, None))
+    assert alone.process(TaskStart(SAID, "A yard.", MENU)) is None
+
+
+def test_words_tell_what_goals_mean_as_their_meanings_diverge():
+    goals = [frozenset(goal.split()) for goal in ("hello heat egg", "hello cool egg", "hello heat mug", "hello cool mug")]
+    told = telling(goals, ["heat", "cool", "heat", "cool"])
+    assert told["hello"] == told["egg"] == told["mug"] == 0.0
+    # Two of two and the one more: (2 + 1/2) / 3 of one meaning, (0 + 1/2) / 3 of the other, against a half of each.
+    expected = 5 / 6 * math.log(5 / 3) + 1 / 6 * math.log(1 / 3)
+    assert told["heat"] == pytest.approx(expected)
+    assert telling([], []) == {}
 
 
 @pytest.mark.parametrize(

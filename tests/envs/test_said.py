@@ -41,7 +41,7 @@ def kinds_by_name() -> dict[str, dict[str, set[str]]]:
     found: dict[str, dict[str, set[str]]] = {"things": {}, "places": {}, "many": {}}
     for group in ("things", "places"):
         for kind, row in read_table()[group].items():
-            for text in (*row["train"], *row["test"]):
+            for text in (text for split in SPLITS for text in row.get(split, ())):
                 one, _, many = text.partition("/")
                 found[group].setdefault(one.lower(), set()).add(kind)
                 if group == "things":
@@ -188,7 +188,7 @@ def test_new_names_share_no_stem_with_their_kind() -> None:
         rows = read_table()[group]
         for kind, row in rows.items():
             short = {word for word in re.findall(r"[A-Z]+[a-z]*", kind) if len(word) < 4}
-            for name in (name for text in row["test"] for name in spellings(text)):
+            for name in (name for split in ("validation", "test") for text in row[split] for name in spellings(text)):
                 assert name not in trained_names()
                 stems = {kind.lower()[at : at + 4] for at in range(len(kind) - 3)}
                 assert not any(stem in name.replace(" ", "") for stem in stems), f"{kind}: {name}"
@@ -215,7 +215,7 @@ def test_goals_have_one_reading(split: str, capsys: pytest.CaptureFixture[str]) 
     with capsys.disabled():
         print(f"\n{split}: {number} goals, {len(told)} different, one reading each, {unseen / number:.1%} with a name of no training goal")
     assert len(told) > 0.9 * number
-    assert unseen == 0 if split != "test" else unseen >= 0.5 * number
+    assert unseen == 0 if split == "train" else unseen >= 0.5 * number
 
 
 def test_houses_have_one_reading_and_the_expert_solves_them() -> None:
@@ -445,6 +445,6 @@ def test_rooms_all_say_goals() -> None:
 
 GOLDEN = [
     "Hi there. The mug needs a rinse. After that it goes in the cabinet.",
-    "Sorry to trouble you. In the cabinet I expect a mug without any dirt. Thanks in advance.",
+    "Sorry to trouble you. In the locker I expect a mug without any dirt. Thanks in advance.",
     "The tankard is grubby. Spotless, it may live in the cabinet. Thanks!",
 ]

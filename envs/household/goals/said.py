@@ -19,7 +19,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final, Literal, get_args
 
-from homebody.envs.core import HELD_OUT, EnvError, did_you_mean
+from homebody.envs.core import HELD_OUT, SPLITS, EnvError, did_you_mean
 from homebody.envs.household.engine.problem import Goal, GoalKind
 
 Goals = Literal["plain", "said"]
@@ -30,7 +30,7 @@ VERSION: Final = 1
 """Part of every sentence's seed: it rises with every change to the words or to how they are chosen."""
 
 _NEW_NAME: Final = 0.6
-"""Chance of each name of a test goal to be one that no training goal has."""
+"""Chance of each name of a goal outside training to be one of its split's own, which no training goal has."""
 _DRAWS: Final = struct.Struct(">16H")
 _SUFFIX: Final = re.compile(r"\+(said|human-(0|[1-9][0-9]{0,5}))")
 
@@ -122,7 +122,7 @@ class Words:
     """The tables, ready to use."""
 
     things: Mapping[str, Mapping[str, tuple[Name, ...]]]
-    """By kind, then `train` (training and validation) or `test` (further names)."""
+    """By kind, then split: `train` serves all of them, `validation` and `test` have further names."""
     places: Mapping[str, Mapping[str, tuple[Name, ...]]]
     thing_kinds: tuple[str, ...]
     place_kinds: tuple[str, ...]
@@ -161,7 +161,7 @@ def read_table() -> dict[str, Any]:
 
 def _names(table: Mapping[str, Any]) -> dict[str, dict[str, tuple[Name, ...]]]:
     return {
-        kind: {part: tuple(_name(text, row.get("at", "in")) for text in row[part]) for part in ("train", "test")}
+        kind: {split: tuple(_name(text, row.get("at", "in")) for text in row.get(split, row["train"])) for split in SPLITS}
         for kind, row in table.items()
     }
 
@@ -175,7 +175,8 @@ def _pick(table: Mapping[str, Mapping[str, tuple[Name, ...]]], kind: str, split:
     row = table.get(kind)
     if row is None:
         return _name(kind.lower(), "in")
-    names = row["test" if split in HELD_OUT and which < _NEW_NAME * 2**16 else "train"]
+    own = "test" if split in HELD_OUT else split
+    names = row[own if which < _NEW_NAME * 2**16 else "train"]
     return names[draw % len(names)]
 
 
