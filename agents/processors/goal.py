@@ -65,9 +65,9 @@ class ReadGoal(Processor):
     blank {0}, {1}, ... filled from `names`; a goal that is one already is not asked about. Without templates the last line of the
     answer is the reading. All that follows in the episode has the reading as its goal, and the model is shown both.
 
-    By `writing` the model writes the reading under a grammar. By `parts` it is asked by score, where it can score: which template, then
-    what fills each blank. An answer ends in a full stop, so that a template that begins as another one does is not taken for less likely. Shown are the
-    examples whose telling words are most like those of the goal, at most a quarter of them of one template.
+    By `writing` the model writes the reading under a grammar. By `parts` it is asked by score, where it can score: which template,
+    then what fills each blank. An answer ends in a full stop, so that a template that begins as another one does is not taken for less
+    likely. Shown are the examples whose telling words are most like those of the goal, at most a quarter of them of one template.
     """
 
     name = "read_goal"
@@ -200,13 +200,8 @@ def _usable(templates: Sequence[str], names: Sequence[Sequence[str]], event: Tas
 
 
 def _bare(template: str) -> str:
-    """Return a template with a letter in each blank: A, B, ..."""
-    order = list(dict.fromkeys(_BLANK.findall(template)))
-    return _BLANK.sub(lambda found: _letter(order.index(found[1])), template.rstrip(" ."))
-
-
-def _letter(number: int) -> str:
-    return chr(ord("A") + number % 26) * (1 + number // 26)
+    """Return a template with "something" in each blank."""
+    return _BLANK.sub("something", template.rstrip(" ."))
 
 
 def _telling_examples(goal: str, pairs: Sequence[Sequence[str]], templates: Sequence[str], most: int) -> list[tuple[str, str]]:
