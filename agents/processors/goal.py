@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from homebody.agents import wording
 from homebody.agents.answer import read_answer
 from homebody.agents.harness.grammar import literal
 from homebody.agents.harness.hooks import Changes, Reading, TaskStart
@@ -17,7 +18,6 @@ from homebody.agents.processors.examples import by_likeness, telling
 from homebody.agents.processors.operator import AIMLESS, ENDING, LOOP, SEARCHING, UNABLE, EditOperator, Findings, Settings, scaled
 from homebody.agents.processors.parameter import array, integer, one_of, string
 from homebody.agents.processors.question import MOST_LINE, THOUGHT, room, score, write
-from homebody.agents import wording
 from homebody.agents.wording import Naming
 from homebody.envs.text import one_line
 
