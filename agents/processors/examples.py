@@ -175,24 +175,20 @@ def by_likeness(goal: str, bank: Sequence[Mapping[str, Any]]) -> list[Mapping[st
 def telling(goals: Sequence[frozenset[str]], meanings: Sequence[str]) -> dict[str, float]:
     """Return how much each word of some goals tells about what they mean, in nats, at least 0.
 
-    It is the divergence of the meanings of the goals with that word from those of all goals (Kullback and Leibler 1951), where each
-    word has stood in one more goal of no particular meaning. A greeting tells nothing.
+    It is the part of the divergence (Kullback and Leibler 1951) of the meanings of the goals with that word from those of all goals
+    that the meanings beside it have, where each word has stood in one more goal of no particular meaning. A greeting tells nothing.
     """
-    count = Counter(meanings)
-    share = {meaning: number / len(meanings) for meaning, number in count.items()}
+    share = {meaning: number / len(meanings) for meaning, number in Counter(meanings).items()}
     found: dict[str, Counter[str]] = {}
     for words, meaning in zip(goals, meanings, strict=True):
         for word in words:
             found.setdefault(word, Counter())[meaning] += 1
-    told = {}
-    for word, some in found.items():
-        of_all = some.total() + 1
-        # A meaning that the word never had keeps its part of the one goal more.
-        rest = (1 - math.fsum(share[meaning] for meaning in some)) / of_all
-        parts = [(number + share[meaning]) / of_all for meaning, number in some.items()]
-        gains = [part * math.log(part / share[meaning]) for part, meaning in zip(parts, some, strict=True)]
-        told[word] = max(0.0, math.fsum([*gains, -rest * math.log(of_all)]))
-    return told
+
+    def told(beside: Counter[str]) -> float:
+        parts = {meaning: (number + share[meaning]) / (beside.total() + 1) for meaning, number in beside.items()}
+        return max(0.0, math.fsum(part * math.log(part / share[meaning]) for meaning, part in parts.items()))
+
+    return {word: told(beside) for word, beside in found.items()}
 
 
 def render(success: Mapping[str, Any], thought_mark: str = "Thought:", command_mark: str = ">") -> str:

@@ -200,8 +200,9 @@ def _usable(templates: Sequence[str], names: Sequence[Sequence[str]], event: Tas
 
 
 def _bare(template: str) -> str:
-    """Return a template with "something" in each blank."""
-    return _BLANK.sub("something", template.rstrip(" ."))
+    """Return a template with a letter in each blank, from A on: the same blank has the same."""
+    order = list(dict.fromkeys(_BLANK.findall(template)))
+    return _BLANK.sub(lambda found: chr(ord("A") + order.index(found[1])), template.rstrip(" ."))
 
 
 def _telling_examples(goal: str, pairs: Sequence[Sequence[str]], templates: Sequence[str], most: int) -> list[tuple[str, str]]:

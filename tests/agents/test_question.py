@@ -125,9 +125,9 @@ def liking(*parts):
 @pytest.mark.parametrize(
     ("liked", "reading"),
     [
-        (("put a something on a something", "barrel", "vat"), "put a barrel on a vat"),
-        (("put a something on a something", "crate", "dock"), "put a crate on a dock"),
-        (("tar a something", "barrel", "vat"), "tar a barrel"),
+        (("put a A on a B", "barrel", "vat"), "put a barrel on a vat"),
+        (("put a A on a B", "crate", "dock"), "put a crate on a dock"),
+        (("tar a A", "barrel", "vat"), "tar a barrel"),
         ((), "put a crate on a dock"),  # the first of equals
     ],
 )
@@ -135,22 +135,22 @@ def test_by_parts_the_likeliest_template_and_then_the_likeliest_names_are_taken(
     model = Model(scores=liking(*liked))
     assert model.make("read_goal", **PARTS).process(TaskStart(SAID, "A yard.", MENU)) == {"goal": reading}
     assert not model.chats  # nothing is written
-    assert model.scored[0][1] == ["put a something on a something.", "tar a something."]
-    begun = "put a something on a something." if reading.startswith("put") else "tar a something."
+    assert model.scored[0][1] == ["put a A on a B.", "tar a A."]
+    begun = "put a A on a B." if reading.startswith("put") else "tar a A."
     end = "," if reading.startswith("put") else "."
     assert model.scored[1][1] == [f"{begun} crate{end}", f"{begun} barrel{end}"]
     assert len(model.scored) == (3 if reading.startswith("put") else 2)
 
 
 def test_by_parts_examples_show_the_parts_and_greetings_do_not_choose_them():
-    model = Model(scores=liking("tar a something"))
+    model = Model(scores=liking("tar a A"))
     made = model.make("read_goal", **PARTS, examples=TAUGHT, most=8, text="")
     assert made.process(TaskStart("Hello! The keg has to be sticky", "A yard.", MENU)) == {"goal": "tar a crate"}
     shown = [(message["role"], message["content"]) for message in model.scored[0][0]]
     assert shown == [
-        ("user", "Hello! The box lives on the pier"), ("assistant", "put a something on a something. crate, dock."),
-        ("user", "The keg lives in the basin"), ("assistant", "put a something on a something. barrel, vat."),
-        ("user", "Hello! Make the keg sticky"), ("assistant", "tar a something. barrel."),
+        ("user", "Hello! The box lives on the pier"), ("assistant", "put a A on a B. crate, dock."),
+        ("user", "The keg lives in the basin"), ("assistant", "put a A on a B. barrel, vat."),
+        ("user", "Hello! Make the keg sticky"), ("assistant", "tar a A. barrel."),
         ("user", "Hello! The keg has to be sticky"),
     ]  # fmt: skip
 
@@ -161,14 +161,14 @@ def test_by_parts_no_template_has_more_than_a_quarter_of_the_examples():
     model.make("read_goal", **PARTS, examples=bank, most=8, text="").process(TaskStart("Drop the box", "A yard.", MENU))
     answers = [message["content"] for message in model.scored[0][0] if message["role"] == "assistant"]
     assert answers == [
-        "tar a something. barrel.",
-        "put a something on a something. crate, dock.",
-        "put a something on a something. crate, dock.",
+        "tar a A. barrel.",
+        "put a A on a B. crate, dock.",
+        "put a A on a B. crate, dock.",
     ]
 
 
 def test_by_parts_a_blank_that_stands_twice_is_asked_once_and_a_template_without_blanks_not_further():
-    model = Model(scores=liking("a something by a something", "vat"))
+    model = Model(scores=liking("a A by a A", "vat"))
     params = {"templates": ["a {0} by a {0}", "wait"], "names": [["crate", "vat"]], "by": "parts"}
     assert model.make("read_goal", **params, examples=[["Rest", "wait"]]).process(TaskStart(SAID, "A yard.", MENU)) == {
         "goal": "a vat by a vat"
@@ -192,9 +192,8 @@ def test_words_tell_what_goals_mean_as_their_meanings_diverge():
     goals = [frozenset(goal.split()) for goal in ("hello heat egg", "hello cool egg", "hello heat mug", "hello cool mug")]
     told = telling(goals, ["heat", "cool", "heat", "cool"])
     assert told["hello"] == told["egg"] == told["mug"] == 0.0
-    # Two of two and the one more: (2 + 1/2) / 3 of one meaning, (0 + 1/2) / 3 of the other, against a half of each.
-    expected = 5 / 6 * math.log(5 / 3) + 1 / 6 * math.log(1 / 3)
-    assert told["heat"] == pytest.approx(expected)
+    # Two of two and the one more: (2 + 1/2) / 3 of its meaning, against a half of all.
+    assert told["heat"] == pytest.approx(5 / 6 * math.log(5 / 3))
     assert telling([], []) == {}
 
 

@@ -87,7 +87,7 @@ def test_the_harness_that_asks_names_no_goal_of_another_split() -> None:
 
 def test_command_prints_and_writes_what_was_read(homebody: Homebody, loaded: Callable[[Path], Any], tmp_path: Path) -> None:
     report = tmp_path / "readings.json"
-    answer = homebody("household", "readings", "--policy", "matcher", "--split", "validation", "--goals", 12, "--json", report)
+    answer = homebody("household", "readings", "--policy", "matcher", "--split", "train", "--goals", 12, "--json", report)
     assert answer.code == 0
     found = loaded(report)
     assert (found["policy"], found["n"], len(found["readings"])) == ("matcher", 12, 12)
