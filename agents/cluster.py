@@ -1,7 +1,8 @@
 """Episodes on a Ray cluster; the one place that imports Ray.
 
 An actor holds an environment and a policy, so a model is loaded once an actor, and plays one
-episode at a time. At most two jobs an actor are with Ray at any moment; the others wait here.
+episode at a time. It has one job to play and the next with it; the others wait here. Jobs of a few
+milliseconds go to it several at once, since a call costs Ray about as much.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import queue
 import socket
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
     from homebody.agents.rollout import Job, RolloutConfig
 
 _AHEAD = 2
-"""Jobs that an actor has: one that it plays, and the next, so that it does not wait for this process."""
+"""Calls that an actor has: one whose jobs it plays, and the next, so that it does not wait for this process."""
+_CALL_S = 0.03
+"""Seconds that the jobs of a call are to take; an episode of that length or more has a call of its own."""
+_MOST_JOBS = 16
+"""Most jobs of a call."""
 MOST_LOSSES = 5
 """Times that one job is given to another actor, because the one that had it is gone."""
 _LOOK_S = 0.5
@@ -80,10 +86,12 @@ class Cluster:
         if actors > n_free:
             ray.shutdown()
             raise ClusterError(f"--workers is {actors}, and the cluster has {n_free} free processors; give as many at most")
-        self._kind = ray.remote(num_cpus=1, max_restarts=0, max_concurrency=1)(_Actor)
+        self._kind = ray.remote(num_cpus=1, max_restarts=0, max_concurrency=1, enable_task_events=False)(_Actor)
         self._config, self._path = config, [place for place in sys.path if place]
         self._busy: dict[Any, int] = {}
-        """Jobs that each actor has; one that is not ready yet is not among them."""
+        """Calls that each actor has; one that is not ready yet is not among them."""
+        self._sizes: dict[str | None, int] = {}
+        """Jobs of a call, by who plays them: twins without a model are faster than it by far."""
         self._starting: dict[Any, Any] = {}
         """Actors that have no place or no model yet, by what will say that they are ready."""
         self._is_hurried = False
@@ -115,14 +123,14 @@ class Cluster:
     def _run(self) -> None:
         """Give jobs to actors, and records to their futures, until there is no more of either."""
         waiting: deque[_Task] = deque()
-        playing: dict[Any, tuple[_Task, Any]] = {}
+        playing: dict[Any, tuple[list[_Task], Any]] = {}
         is_open = True
         while (is_open or waiting or playing) and not self._is_hurried:
             is_open = self._take(waiting, is_idle=not waiting and not playing) and is_open
             while waiting and self._busy and min(self._busy.values()) < _AHEAD:
-                task, actor = waiting.popleft(), min(self._busy, key=self._busy.__getitem__)
-                if task.begin():
-                    playing[actor.play.remote(task.job)] = task, actor
+                actor = min(self._busy, key=self._busy.__getitem__)
+                if tasks := self._next(waiting):
+                    playing[actor.play.remote([task.job for task in tasks])] = tasks, actor
                     self._busy[actor] += 1
             refs = [*playing, *self._starting]
             for ref in self._ray.wait(refs, num_returns=1, timeout=_LOOK_S)[0] if refs else ():
@@ -130,7 +138,7 @@ class Cluster:
                     self._join(ref, waiting)
                 else:
                     self._settle(ref, *playing.pop(ref), waiting)
-        for task in (*waiting, *(task for task, _ in playing.values())):
+        for task in (*waiting, *(task for tasks, _ in playing.values() for task in tasks)):
             task.end(NodesLostError(task.job.task.task_id, "the run was ended"))
 
     def _take(self, waiting: deque[_Task], is_idle: bool) -> bool:
@@ -142,6 +150,18 @@ class Cluster:
         except queue.Empty:
             return True
         return False
+
+    def _next(self, waiting: deque[_Task]) -> list[_Task]:
+        """Take the jobs of the next call, all of them played by the same; fewer where not many wait, so that every actor has some."""
+        policy = waiting[0].job.policy
+        size = max(1, min(self._sizes.get(policy, 1), len(waiting) // len(self._busy)))
+        tasks = []
+        while waiting and size and waiting[0].job.policy == policy:
+            size -= 1
+            task = waiting.popleft()
+            if task.begin():
+                tasks.append(task)
+        return tasks
 
     def _join(self, ref: Any, waiting: deque[_Task]) -> None:
         """Let an actor play that is ready; where it could not be made, try again, unless that is the way with all of them."""
@@ -158,23 +178,28 @@ class Cluster:
                     lost.end(NodesLostError(lost.job.task.task_id, error))
             self._start()
 
-    def _settle(self, ref: Any, task: _Task, actor: Any, waiting: deque[_Task]) -> None:
-        """Give a job's record to its future; where its actor is gone, let the job wait for another one."""
+    def _settle(self, ref: Any, tasks: list[_Task], actor: Any, waiting: deque[_Task]) -> None:
+        """Give the records of a call to their futures; where its actor is gone, let the jobs wait for another one."""
         exceptions = self._ray.exceptions
         try:
-            task.future.set_result(self._ray.get(ref))
+            records, seconds = self._ray.get(ref)
             self._busy[actor] -= 1
+            self._sizes[tasks[0].job.policy] = max(1, min(_MOST_JOBS, int(_CALL_S * len(tasks) / max(seconds, 1e-6))))
+            for task, record in zip(tasks, records, strict=True):
+                task.future.set_result(record)
         except exceptions.RayTaskError as error:
             self._busy[actor] -= 1
-            task.end(error.cause if isinstance(error.cause, Exception) else error)
+            for task in tasks:
+                task.end(error.cause if isinstance(error.cause, Exception) else error)
         except exceptions.RayError as error:
-            task.losses += 1
             if self._busy.pop(actor, None) is not None:  # It is gone, and so are its other jobs.
                 self._start()
-            if task.losses >= MOST_LOSSES:
-                task.end(NodesLostError(task.job.task.task_id, error))
-            else:
-                waiting.appendleft(task)
+            for task in reversed(tasks):
+                task.losses += 1
+                if task.losses >= MOST_LOSSES:
+                    task.end(NodesLostError(task.job.task.task_id, error))
+                else:
+                    waiting.appendleft(task)
 
 
 def _check_listens(address: str) -> None:
@@ -225,6 +250,7 @@ class _Actor:
     def ready(self) -> None:
         """Answer when the model is loaded."""
 
-    def play(self, job: Job) -> EpisodeRecord:
-        """Return the record of a job."""
-        return self._seat.play(job)
+    def play(self, jobs: Sequence[Job]) -> tuple[list[EpisodeRecord], float]:
+        """Return the records of some jobs, and the seconds that they took."""
+        started = time.perf_counter()
+        return [self._seat.play(job) for job in jobs], time.perf_counter() - started

@@ -219,13 +219,11 @@ class _Forms:
         spans = [word.span() for word in _WORD.finditer(text)]
         spelt = [text[start:end].casefold() for start, end in spans]
         found: list[_Mention] = []
-        at = 0
-        while at < len(spelt):
-            begun = self._sizes.get(spelt[at])
-            if begun is None:  # As most words of a prompt.
-                at += 1
+        free = 0
+        for at in [at for at, word in enumerate(spelt) if word in self._sizes]:  # Most words of a prompt begin no command.
+            if at < free:
                 continue
-            sizes = sorted((size for size in begun if at + size <= len(spelt)), reverse=True)
+            sizes = sorted((size for size in self._sizes[spelt[at]] if at + size <= len(spelt)), reverse=True)
             size = next((size for size in sizes if tuple(spelt[at : at + size]) in self._by_words), 0)
             if size:
                 start, end = spans[at][0], spans[at + size - 1][1]
@@ -233,7 +231,7 @@ class _Forms:
                 # Of commands in the same words the one that stands there letter by letter.
                 spelt_as = next((form for form in forms if text.startswith(form, start)), "")
                 found.append(_Mention(start, start + len(spelt_as) if spelt_as else end, spelt_as or forms[0], bool(spelt_as)))
-            at += size or 1
+                free = at + size
         for form, pattern in self._slots:
             for match in pattern.finditer(text):
                 said = filling(form, match[0].rstrip("\"'`*. ") if form.endswith(SLOT) else match[0])

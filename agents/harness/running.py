@@ -161,7 +161,7 @@ class Harness:
         else:
             changes = _allowed(outcome.changes if isinstance(outcome, Intercept) else outcome, event, member.id, hook)
         try:
-            changed = replace(event, **changes)
+            changed = replace(event, **changes) if changes else event
         except ValueError as error:
             raise ContractError(f"{name}: {error}") from None
         fields = {field: [_hash(getattr(event, field)), _hash(value)] for field, value in sorted(changes.items())}

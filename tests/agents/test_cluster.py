@@ -27,7 +27,8 @@ from homebody.envs import tasks
 
 config = RolloutConfig("homebody/Household-v0", "random", max_steps=6)
 spec = HarnessSpec.load("household-act")
-jobs = [Job(spec, task, seed) for task in tasks(config.env_id, "train", 20) for seed in range(3)]
+jobs = [Job(spec, task, seed, policy=(None, "no-model", None)[seed]) for task in tasks(config.env_id, "train", 20) for seed in range(3)]
+jobs += [Job(spec, task, 3) for task in tasks(config.env_id, "train", 60)]  # enough for calls of several
 nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
 victim = nodes.add_node(num_cpus=1)
 nodes.add_node(num_cpus=1)
@@ -53,7 +54,7 @@ def test_records_are_those_of_this_process_also_where_a_node_is_killed(tmp_path:
     done = subprocess.run([sys.executable, "-P", str(tmp_path / "main.py")], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    assert len(found["here"]) == 60
+    assert len(found["here"]) == 120
     assert found["whole"] == found["here"]
     assert found["killed"] == found["here"]
 

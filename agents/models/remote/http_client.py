@@ -27,6 +27,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -264,7 +265,7 @@ class HttpClient:
         return response.status, _seconds(response.headers.get("Retry-After")), bytes(raw)
 
     def _connect(self) -> HTTPConnection:
-        kind = HTTPSConnection if self.address.scheme == "https" else HTTPConnection
+        kind = _JoinedHttps if self.address.scheme == "https" else _JoinedHttp
         connection = kind(self.address.host, self.address.port, timeout=self._timeout_s)
         connection.response_class = partial(_TimedResponse, timeout_s=self._timeout_s)  # type: ignore[assignment]
         return connection
@@ -309,6 +310,33 @@ class HttpClient:
         found = body.get("error", body) if isinstance(body, dict) else body
         details = found if isinstance(found, dict) else {"message": found}
         return self.clean(str(details.get("message") or details.get("detail") or "it gives no reason"))[:300]
+
+
+class _JoinedHttp(HTTPConnection):
+    """Sends head and body of a request together, so that the server is woken once."""
+
+    _parts: list[bytes] | None = None
+
+    def request(self, method: str, url: str, body: Any = None, headers: Any = MappingProxyType({}), **settings: Any) -> None:
+        """Send a request whose body is a text of bytes, or nothing."""
+        self._parts = []
+        try:
+            super().request(method, url, body, headers, **settings)
+            whole = b"".join(self._parts)
+        finally:
+            self._parts = None
+        super().send(whole)
+
+    def send(self, data: Any) -> None:
+        """Send, or keep what belongs to the request that is being made."""
+        if self._parts is None:
+            super().send(data)
+        else:
+            self._parts.append(data)
+
+
+class _JoinedHttps(_JoinedHttp, HTTPSConnection):
+    """The same over TLS."""
 
 
 class _TimedResponse(HTTPResponse):
