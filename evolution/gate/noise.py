@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +99,73 @@ def edit(truth: Outcomes, effect: Effect, rng: np.random.Generator) -> Outcomes:
     return edited
 
 
+class AcceptRate(TypedDict):
+    """How often the gate ships an edit of some true effect, in one of its modes."""
+
+    flips: float
+    """Chance that an outcome comes out otherwise, 0 to 1."""
+    effect: str
+    truth: float
+    """Mean true gain, a fraction; with the model where the objective is the model."""
+    twin_truth: NotRequired[float]
+    """The same of a twin, where the objective is the model."""
+    mode: str
+    accepted: float
+    """Share of the runs that ship the edit."""
+    ci95: list[float]
+    """Wilson's."""
+    runs: int
+
+
+class FinalRate(TypedDict):
+    """How often a run ends with another harness than its seed."""
+
+    tasks: int
+    flips: float
+    gain: float
+    """Of each edit with the model, share of the unsolved tasks."""
+    twin_gain: float
+    kept: float
+    """Share of the runs whose final harness is not the seed."""
+    ci95: list[float]
+    runs: int
+
+
+class BestOfRounds(TypedDict):
+    """What a harness that never changes seems to gain, reported by the best of its rounds."""
+
+    tasks: int
+    rounds: int
+    """Without round 0."""
+    flips: float
+    gain: float
+    """Mean of the best round's success minus that of round 0, a fraction."""
+    runs: int
+
+
+class Refused(TypedDict):
+    """How often the published seesaw refuses a harness that does not change."""
+
+    tasks: int
+    success: float
+    flips: float
+    refused: float
+    """Share of the runs in which some task that was solved is not solved again."""
+    runs: int
+
+
+class NeutralRun(TypedDict):
+    """What runs ship whose every edit changes nothing."""
+
+    rounds: int
+    candidates: int
+    tasks: int
+    flips: float
+    shipped: dict[str, float]
+    """By mode the mean number of edits shipped in a run."""
+    runs: int
+
+
 def judge(before: list[EpisodeRecord], after: list[EpisodeRecord], mode: str) -> bool:
     """Tell whether the gate would ship, with early stopping as in a run."""
     for done in range(TASKS_BETWEEN_LOOKS, len(before), TASKS_BETWEEN_LOOKS):
@@ -107,7 +174,7 @@ def judge(before: list[EpisodeRecord], after: list[EpisodeRecord], mode: str) ->
     return compare(before, after, "", mode).accepted
 
 
-def accept_rates(runs: int = 400, tasks: int = 40, success: float = 0.5, seed: int = 0) -> list[dict[str, Any]]:
+def accept_rates(runs: int = 400, tasks: int = 40, success: float = 0.5, seed: int = 0) -> list[AcceptRate]:
     """Simulate A/A and A/B runs of the gate.
 
     Args:
@@ -138,12 +205,15 @@ def accept_rates(runs: int = 400, tasks: int = 40, success: float = 0.5, seed: i
                 for mode, shipped in ships.items():
                     accepted[mode] += shipped
             for mode, count in accepted.items():
-                row = {"flips": flips, "effect": effect.name, "truth": gains / runs, "mode": mode, "accepted": count / runs}
-                rows.append(row | {"ci95": list(wilson(count, runs)), "runs": runs})
+                row: AcceptRate = {
+                    "flips": flips, "effect": effect.name, "truth": gains / runs, "mode": mode,
+                    "accepted": count / runs, "ci95": list(wilson(count, runs)), "runs": runs,
+                }  # fmt: skip
+                rows.append(row)
     return rows
 
 
-def accept_rates_beside(runs: int = 400, tasks: int = 40, success: float = 0.5, seed: int = 0) -> list[dict[str, Any]]:
+def accept_rates_beside(runs: int = 400, tasks: int = 40, success: float = 0.5, seed: int = 0) -> list[AcceptRate]:
     """Simulate the gate where the objective is the model.
 
     Args:
@@ -174,14 +244,17 @@ def accept_rates_beside(runs: int = 400, tasks: int = 40, success: float = 0.5, 
                 ships["auto"] = ships[choose_mode(before[:NOISE_TASKS], again)]
                 for mode, shipped in ships.items():
                     accepted[mode] += shipped
-            truths = dict(zip(("truth", "twin_truth"), (gains / runs).tolist(), strict=True))
+            gain, twin_gain = (gains / runs).tolist()
             for mode, count in accepted.items():
-                row = {"flips": flips, "effect": parts.name, **truths, "mode": mode, "accepted": count / runs}
-                rows.append(row | {"ci95": list(wilson(count, runs)), "runs": runs})
+                row: AcceptRate = {
+                    "flips": flips, "effect": parts.name, "truth": gain, "twin_truth": twin_gain, "mode": mode,
+                    "accepted": count / runs, "ci95": list(wilson(count, runs)), "runs": runs,
+                }  # fmt: skip
+                rows.append(row)
     return rows
 
 
-def final_rates(rounds: int = 6, candidates: int = 2, runs: int = 400, seed: int = 0) -> list[dict[str, Any]]:
+def final_rates(rounds: int = 6, candidates: int = 2, runs: int = 400, seed: int = 0) -> list[FinalRate]:
     """Simulate whole runs to their final harness, where the objective is the model.
 
     The seed solves `TWIN_SUCCESS` of the tasks with the model, too. Each edit solves a share of the unsolved tasks with the model, and 1 of
@@ -199,8 +272,11 @@ def final_rates(rounds: int = 6, candidates: int = 2, runs: int = 400, seed: int
                 rng = np.random.Generator(np.random.PCG64([seed, tasks, number, place]))
                 parts = Parts("", Effect("", gain, 0.0), Effect("", 0.1, 0.0))
                 kept = sum(_is_kept(rounds, candidates, tasks, flips, parts, rng) for _ in range(runs))
-                row = {"tasks": tasks, "flips": flips, "gain": gain, "twin_gain": parts.twin.gain, "kept": kept / runs}
-                rows.append(row | {"ci95": list(wilson(kept, runs)), "runs": runs})
+                row: FinalRate = {
+                    "tasks": tasks, "flips": flips, "gain": gain, "twin_gain": parts.twin.gain, "kept": kept / runs,
+                    "ci95": list(wilson(kept, runs)), "runs": runs,
+                }  # fmt: skip
+                rows.append(row)
     return rows
 
 
@@ -222,7 +298,7 @@ def _is_kept(rounds: int, candidates: int, tasks: int, flips: float, parts: Part
     return False
 
 
-def best_of_rounds(tasks: int, rounds: int, flips: float = 0.08, runs: int = 400, seed: int = 0) -> dict[str, Any]:
+def best_of_rounds(tasks: int, rounds: int, flips: float = 0.08, runs: int = 400, seed: int = 0) -> BestOfRounds:
     """Simulate a harness that never changes, reported by the best of its rounds.
 
     Returns:
@@ -237,7 +313,7 @@ def best_of_rounds(tasks: int, rounds: int, flips: float = 0.08, runs: int = 400
     return {"tasks": tasks, "rounds": rounds, "flips": flips, "gain": float(np.mean(gains)), "runs": runs}
 
 
-def no_regression_at_two(tasks: int = 134, success: float = 0.8, flips: float = 0.08, runs: int = 400, seed: int = 0) -> dict[str, Any]:
+def no_regression_at_two(tasks: int = 134, success: float = 0.8, flips: float = 0.08, runs: int = 400, seed: int = 0) -> Refused:
     """Simulate the published seesaw on a harness that does not change: solved in one of two tries before, it must be again.
 
     Returns:
@@ -252,9 +328,7 @@ def no_regression_at_two(tasks: int = 134, success: float = 0.8, flips: float = 
     return {"tasks": tasks, "success": success, "flips": flips, "refused": refused / runs, "runs": runs}
 
 
-def neutral_run(
-    rounds: int = 15, candidates: int = 2, tasks: int = 40, flips: float = 0.08, runs: int = 200, seed: int = 0
-) -> dict[str, Any]:
+def neutral_run(rounds: int = 15, candidates: int = 2, tasks: int = 40, flips: float = 0.08, runs: int = 200, seed: int = 0) -> NeutralRun:
     """Simulate whole runs whose every edit changes nothing.
 
     Returns:

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TypedDict
 
 from homebody.evolution.gate import noise
 
 
-def bench_gate(runs: int = 400, tasks: int = 40, seed: int = 0) -> dict[str, Any]:
+class GateBench(TypedDict):
+    """What `bench_gate` finds."""
+
+    tasks: int
+    seed: int
+    accept: list[noise.AcceptRate]
+    beside: list[noise.AcceptRate]
+    """Where the objective is the model."""
+    final: list[noise.FinalRate]
+    best_of_rounds: list[noise.BestOfRounds]
+    """Two rows: what an unchanged harness seems to gain by the rules of the publication."""
+    no_regression_at_two: noise.Refused
+    """How often it is refused by them."""
+    neutral: noise.NeutralRun
+    """Edits without effect that a run ships."""
+
+
+def bench_gate(runs: int = 400, tasks: int = 40, seed: int = 0) -> GateBench:
     """Simulate.
 
     Args:
         runs: simulated runs of each kind, at least 1.
         tasks: validation tasks, at least 1.
         seed: of the draws.
-
-    Returns:
-        `tasks`, `seed`; `accept` (see `noise.accept_rates`); `beside` and `final`, where the objective is the model (see
-        `noise.accept_rates_beside` and `noise.final_rates`); `best_of_rounds` (two rows) and `no_regression_at_two`: what an unchanged
-        harness seems to gain, and how often it is refused, by the rules of the publication;
-        `neutral`: edits without effect that a run ships.
     """
     return {
         "tasks": tasks,
@@ -34,13 +45,13 @@ def bench_gate(runs: int = 400, tasks: int = 40, seed: int = 0) -> dict[str, Any
     }
 
 
-def lines(found: Mapping[str, Any]) -> Iterator[str]:
+def lines(found: GateBench) -> Iterator[str]:
     """Write the result of `bench_gate` as lines of text."""
     size = f"{found['tasks']} validation tasks, {found['accept'][0]['runs']} runs a cell"
     yield f"objective success, {size}: share that ships the edit, with its 95% interval"
-    yield from _table(found["accept"], {"truth": "truth"})
+    yield from _table(found["accept"], "truth")
     yield f"objective model, {size}: truth is the gain with the model, twin that of each twin; to ship what gives the twin more is false"
-    yield from _table(found["beside"], {"truth": "truth", "twin": "twin_truth"})
+    yield from _table(found["beside"], "truth", "twin")
     yield from _finals(found["final"])
     for best in found["best_of_rounds"]:
         yield (
@@ -60,19 +71,19 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _table(rows: Sequence[Mapping[str, Any]], truths: Mapping[str, str]) -> Iterator[str]:
-    """Write accept rates, one line a chance of a flip and edit; `truths` are the columns of true gains, head -> key."""
+def _table(rows: Sequence[noise.AcceptRate], *heads: str) -> Iterator[str]:
+    """Write accept rates, one line a chance of a flip and edit; `heads` are those of the columns of true gains."""
     modes = list(dict.fromkeys(row["mode"] for row in rows))
-    heads = "".join(f"{head:>6}  " for head in truths)
-    yield f"{'flips':>6}  {'edit':<20} {heads}" + "".join(f"{mode:<24}" for mode in modes).rstrip()
+    yield f"{'flips':>6}  {'edit':<20} {''.join(f'{head:>6}  ' for head in heads)}" + "".join(f"{mode:<24}" for mode in modes).rstrip()
     for flips, effect in dict.fromkeys((row["flips"], row["effect"]) for row in rows):
         cells = [row for row in rows if (row["flips"], row["effect"]) == (flips, effect)]
-        said = "".join(f"{_cell(row, 'accepted'):<24}" for row in cells).rstrip()
-        gains = "".join(f"{100 * cells[0][key]:>+6.1f}  " for key in truths.values())
+        said = "".join(f"{_cell(row['accepted'], row['ci95']):<24}" for row in cells).rstrip()
+        truths = [cells[0]["truth"], *([cells[0]["twin_truth"]] if "twin_truth" in cells[0] else [])]
+        gains = "".join(f"{100 * truth:>+6.1f}  " for truth in truths)
         yield f"{100 * flips:>5.0f}%  {effect:<20} {gains}{said}"
 
 
-def _finals(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _finals(rows: Sequence[noise.FinalRate]) -> Iterator[str]:
     """Write how often runs end with another harness than their seed."""
     gains = list(dict.fromkeys(row["gain"] for row in rows))
     twin = rows[0]["twin_gain"]
@@ -83,9 +94,9 @@ def _finals(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield f"{'tasks':>6}  {'flips':>5}  " + "".join(f"{f'{100 * gain:.0f}%':<24}" for gain in gains).rstrip()
     for tasks, flips in dict.fromkeys((row["tasks"], row["flips"]) for row in rows):
         cells = [row for row in rows if (row["tasks"], row["flips"]) == (tasks, flips)]
-        yield f"{tasks:>6}  {100 * flips:>4.0f}%  " + "".join(f"{_cell(row, 'kept'):<24}" for row in cells).rstrip()
+        yield f"{tasks:>6}  {100 * flips:>4.0f}%  " + "".join(f"{_cell(row['kept'], row['ci95']):<24}" for row in cells).rstrip()
 
 
-def _cell(row: Mapping[str, Any], share: str) -> str:
-    low, high = row["ci95"]
-    return f"{100 * row[share]:.1f}% ({100 * low:.1f} to {100 * high:.1f})"
+def _cell(share: float, ci95: Sequence[float]) -> str:
+    low, high = ci95
+    return f"{100 * share:.1f}% ({100 * low:.1f} to {100 * high:.1f})"

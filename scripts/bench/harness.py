@@ -13,14 +13,14 @@ from homebody.agents.harness.running import Harness
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.processors.base import Services
 from homebody.agents.processors.sample import SAMPLES
-from homebody.scripts.bench.result import result
+from homebody.scripts.bench.result import Measured, result
 
 CODE = "def process(event):\n    return {'command': event['response'].strip('> \\n')}"
 """A small processor: it reads the command anew."""
 TEMPLATE = "Goal: {{ goal }}. {{ steps_left }} steps are left.{% for command in candidates %}\n- {{ command }}{% endfor %}"
 
 
-def bench_harness(repeats: int = 200) -> list[dict[str, Any]]:
+def bench_harness(repeats: int = 200) -> list[Measured]:
     """Measure; times are medians, each of one call.
 
     Args:

@@ -37,7 +37,7 @@ from homebody.envs.household.export import export_houses
 from homebody.envs.household.houses.houses import HouseSource
 from homebody.envs.household.symbolic.symbolic import HouseholdSymbolicVectorEnv
 from homebody.scripts.bench.plain_household import PlainGame
-from homebody.scripts.bench.result import machine, result
+from homebody.scripts.bench.result import Measured, machine, result
 
 PLAIN: Final = "plain Python simulator of the same rules"
 _PASSES: Final = 20
@@ -177,7 +177,7 @@ def _play_peer(python: str | None, recordings: list[Recording]) -> dict[str, Any
     return played
 
 
-def _text(root: Path, recordings: list[Recording], peer: dict[str, Any] | None, repeats: int) -> Iterable[dict[str, Any]]:
+def _text(root: Path, recordings: list[Recording], peer: dict[str, Any] | None, repeats: int) -> Iterable[Measured]:
     """Measure steps, resets and loading of the text engine; everything in turn for each game, so that a busy moment falls on all."""
     env = AlfWorldEnv(root)
     plays = [(r, TextGame(r.game, r.file.logic), PlainGame(r.file.problem, r.file.logic)) for r in recordings]
@@ -250,7 +250,7 @@ def _load_us(path: Path) -> float:
     return (time.perf_counter() - started) * 1e6
 
 
-def _batch(recordings: list[Recording], repeats: int) -> Iterable[dict[str, Any]]:
+def _batch(recordings: list[Recording], repeats: int) -> Iterable[Measured]:
     """Measure steps of a batch, its rows spread over the games, by random admissible actions, which are chosen before."""
     games = stack([recording.game for recording in recordings])
     game_of = np.arange(_ROWS, dtype=np.int64) % len(recordings)
@@ -275,7 +275,7 @@ def _batch(recordings: list[Recording], repeats: int) -> Iterable[dict[str, Any]
     yield result("bytes_per_world", n_bytes / _ROWS, "bytes", 1)
 
 
-def _vector(root: Path, recordings: list[Recording], repeats: int) -> Iterable[dict[str, Any]]:
+def _vector(root: Path, recordings: list[Recording], repeats: int) -> Iterable[Measured]:
     """Measure whole steps of the vector environment, observations, masks and autoresets included, by random admissible actions."""
     env = HouseholdSymbolicVectorEnv(_ROWS, root, tasks=[recording.task_id for recording in recordings])
     _, infos = env.reset(seed=0)

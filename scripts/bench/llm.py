@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from homebody.agents import AgentError, EpisodeRecord, HarnessSpec, Job, RolloutConfig, Rollouts, run_episode
 from homebody.agents.harness.hooks import BeforeModel
@@ -23,7 +23,7 @@ from homebody.agents.models.names import load, resolve
 from homebody.agents.policy import Decision
 from homebody.envs import TaskSpec, tasks
 from homebody.scripts.bench import peer_llm
-from homebody.scripts.bench.result import result
+from homebody.scripts.bench.result import Measured, result
 
 MAX_STEPS: Final = 15
 EPISODES: Final = 3
@@ -46,7 +46,13 @@ LIMIT: Final = "llama_decode alone, batches of the same sizes at the same positi
 ECHO: Final = "create_completion(prompt + candidate, echo=True, logprobs=1)"
 
 Progress = Callable[[str], None]
-Row = dict[str, Any]
+
+
+class ModelRow(Measured):
+    """What was measured of one model."""
+
+    model: str
+    """Its name or path."""
 
 
 @dataclass
@@ -107,7 +113,7 @@ class TimedPolicy(ModelPolicy):
         return decision
 
 
-def bench_llm(models: Sequence[str], data_dir: str | None, *, progress: Progress) -> list[Row]:
+def bench_llm(models: Sequence[str], data_dir: str | None, *, progress: Progress) -> list[ModelRow]:
     """Measure models.
 
     Args:
@@ -125,7 +131,7 @@ def bench_llm(models: Sequence[str], data_dir: str | None, *, progress: Progress
     env_id, kwargs = ("homebody/Household-v0", {}) if data_dir is None else ("homebody/AlfWorld-v0", {"data_dir": data_dir})
     alone = 1 + EPISODES
     chosen = tasks(env_id, "validation", alone + 2 + ROUNDS * PARALLEL, **kwargs)
-    rows: list[Row] = []
+    rows: list[ModelRow] = []
     for model in models:
         progress(f"{model}: episodes")
         path = resolve(model)  # Refuses addresses.
@@ -143,8 +149,16 @@ def bench_llm(models: Sequence[str], data_dir: str | None, *, progress: Progress
             _by_echo(str(path), first, prompt_tokens, decision_ms, progress),
             _by_workers(config, chosen[alone:], progress),
         ]
-        rows += [{"name": row.pop("name"), "model": model, **row} for row in found]
+        rows += [_of(model, row) for row in found]
     return rows
+
+
+def _of(model: str, row: Measured) -> ModelRow:
+    """Return a row with its model, which stands after the name."""
+    return {
+        "name": row["name"], "model": model, "value": row["value"], "unit": row["unit"],
+        "peer": row["peer"], "peer_value": row["peer_value"], "ratio": row["ratio"], "repeats": row["repeats"],
+    }  # fmt: skip
 
 
 def scoring_harness() -> HarnessSpec:
@@ -181,7 +195,7 @@ def _play(config: RolloutConfig, backend: LlamaCpp, chosen: Sequence[TaskSpec], 
     return plays
 
 
-def _inside(backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> Iterator[Row]:
+def _inside(backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> Iterator[Measured]:
     """Compare the episodes with llama.cpp alone on the same batches."""
     yield _against_limit("tokens_vs_limit", backend, plays, progress)
     yield result(
@@ -190,7 +204,7 @@ def _inside(backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> Ite
     yield result("overhead_fraction", statistics.median(1 - play.usage.decode_seconds / play.seconds for play in plays), "", len(plays))
 
 
-def _in_chats(backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> Iterator[Row]:
+def _in_chats(backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> Iterator[Measured]:
     """Measure episodes in which the chat only grows."""
     yield result("chat_cached_fraction", statistics.median(_cached_again(backend, play) for play in plays), "", len(plays))
     yield _against_limit("chat_tokens_vs_limit", backend, plays, progress)
@@ -206,7 +220,7 @@ def _cached_again(backend: LlamaCpp, play: Play) -> float:
     return served / known if known else 0.0
 
 
-def _against_limit(name: str, backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> Row:
+def _against_limit(name: str, backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> Measured:
     """Compare whole decisions with llama.cpp alone on the same batches."""
     progress(f"{backend.name}: llama.cpp alone")
     limits = [1e6 * peer_llm.replay(backend, play.steps[0].segments, play.events) / play.tokens for play in plays]
@@ -214,7 +228,7 @@ def _against_limit(name: str, backend: LlamaCpp, plays: Sequence[Play], progress
     return result(name, statistics.median(ours), "us a token", len(plays), LIMIT, statistics.median(limits))
 
 
-def _by_loop(backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> Iterator[Row]:
+def _by_loop(backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> Iterator[Measured]:
     """Compare the scoring alone, the prompt evaluated before on both sides; and whole decisions, with the prompt's new tokens."""
     progress(f"{backend.name}: a loop")
     times = []
@@ -233,7 +247,7 @@ def _by_loop(backend: LlamaCpp, plays: Sequence[Play], progress: Progress) -> It
     yield result("decision_vs_loop", whole, "ms a decision", len(times), both, whole_loop)
 
 
-def _by_echo(path: str, step: Step, prompt_tokens: int, decision_ms: float, progress: Progress) -> Row:
+def _by_echo(path: str, step: Step, prompt_tokens: int, decision_ms: float, progress: Progress) -> Measured:
     progress("echo")
     seconds = peer_llm.echo_seconds(path, "".join(step.segments), step.candidates[:2], ECHO_TOKENS)
     peer = (
@@ -244,7 +258,7 @@ def _by_echo(path: str, step: Step, prompt_tokens: int, decision_ms: float, prog
     return result("score_vs_echo", decision_ms, "ms a decision", len(seconds), peer, slow)
 
 
-def _by_workers(config: RolloutConfig, chosen: Sequence[TaskSpec], progress: Progress) -> Row:
+def _by_workers(config: RolloutConfig, chosen: Sequence[TaskSpec], progress: Progress) -> Measured:
     """Compare rounds of new episodes, the same for one worker and for two. No worker has seen a prompt of theirs but the seed prompt."""
     spec = scoring_harness()
     jobs = [Job(spec, task) for task in chosen]

@@ -19,7 +19,7 @@ import gymnasium
 
 from homebody.envs.browser import find_chromium
 from homebody.envs.miniwob.env import MiniWobEnv
-from homebody.scripts.bench.result import result
+from homebody.scripts.bench.result import Measured, result
 
 PEER: Final = "miniwob's Selenium environment"
 TEXT: Final = "homebody"
@@ -40,7 +40,7 @@ class PeerMissingError(Exception):
     """The peer cannot be played here; its text says why."""
 
 
-def bench_miniwob(*, seeds: int, episodes: int, repeats: int, progress: Progress) -> tuple[list[dict[str, Any]], str]:
+def bench_miniwob(*, seeds: int, episodes: int, repeats: int, progress: Progress) -> tuple[list[Measured], str]:
     """Measure everything.
 
     Args:

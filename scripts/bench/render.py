@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import statistics
 import time
-from typing import Any, Final
+from typing import Final
 
 from homebody.envs.household.engine.engine import TextGame
 from homebody.envs.household.engine.game import compile_game
 from homebody.envs.household.expert import expert
 from homebody.envs.household.houses.houses import HouseSource
 from homebody.envs.household.picture import HousePicture
-from homebody.scripts.bench.result import result
+from homebody.scripts.bench.result import Measured, result
 
 FRAMES_PER_STEP: Final = 8
 """Pictures of one step, as a window shows them: the agent on its way."""
 
 
-def bench_render(size: tuple[int, int], houses: int, repeats: int) -> list[dict[str, Any]]:
+def bench_render(size: tuple[int, int], houses: int, repeats: int) -> list[Measured]:
     """Measure what it takes to draw and to hand out arrays.
 
     Args:

@@ -7,17 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from homebody.envs.repair.env import RepairEnv
 from homebody.envs.repair.suite import run_cases
 from homebody.envs.repair.tasks import FunctionSource, make_task
-from homebody.scripts.bench.result import result
+from homebody.scripts.bench.result import Measured, result
 
 PEER: Final = "a Python process a suite"
 
 
-def bench_repair(tasks: int, repeats: int) -> list[dict[str, Any]]:
+def bench_repair(tasks: int, repeats: int) -> list[Measured]:
     """Measure suites, tasks and steps, all by the clock.
 
     Args:

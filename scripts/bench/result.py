@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypedDict
 
 from homebody.evolution.controls import provenance
 
 
-def result(name: str, value: float, unit: str, repeats: int, peer: str | None = None, peer_value: float | None = None) -> dict[str, Any]:
-    """Return a row of a bench's `results`.
+class Measured(TypedDict):
+    """A row of a bench's `results`."""
 
-    Args:
-        name: What was measured.
-        value: The median over the repeats.
-        unit: Of `value` and of `peer_value`; less of it is better, where there is a peer.
-        repeats: How often it was measured.
-        peer: What it is compared with; `None` where there is nothing.
-        peer_value: The same of the peer.
-    """
+    name: str
+    """What was measured."""
+    value: float
+    """The median over the repeats."""
+    unit: str
+    """Of `value` and of `peer_value`; less of it is better, where there is a peer."""
+    peer: str | None
+    """What it is compared with; None where there is nothing."""
+    peer_value: float | None
+    """The same of the peer."""
+    ratio: float | None
+    """How many times better than the peer's it is."""
+    repeats: int
+    """How often it was measured."""
+
+
+def result(name: str, value: float, unit: str, repeats: int, peer: str | None = None, peer_value: float | None = None) -> Measured:
+    """Return a row of a bench's `results`, with its ratio."""
     ratio = None if peer_value is None else peer_value / value
     return {"name": name, "value": value, "unit": unit, "peer": peer, "peer_value": peer_value, "ratio": ratio, "repeats": repeats}
 

@@ -12,12 +12,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from homebody.agents import AgentError, HarnessSpec, Job, RolloutConfig, Rollouts
 from homebody.agents.models.remote.http_client import Address, HttpClient
 from homebody.envs import tasks
-from homebody.scripts.bench.result import result
+from homebody.scripts.bench.result import Measured, result
 
 ENV_ID: Final = "homebody/Household-v0"
 MAX_STEPS: Final = 15
@@ -25,7 +25,7 @@ CLIENTS: Final = "as many clients that do nothing else"
 SERVER: Final = "the server's own time"
 
 
-def bench_server(concurrency: int, answer_ms: float, rounds: int) -> list[dict[str, Any]]:
+def bench_server(concurrency: int, answer_ms: float, rounds: int) -> list[Measured]:
     """Measure.
 
     Args:

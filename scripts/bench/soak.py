@@ -20,7 +20,7 @@ from homebody.agents.models.scripted import Scripted
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts, Seat
 from homebody.envs import tasks
 from homebody.evolution.store import Store
-from homebody.scripts.bench.result import result
+from homebody.scripts.bench.result import Measured, result
 
 WARM_UP = 0.25
 """Share of the time in which caches fill; memory is compared after it."""
@@ -113,7 +113,7 @@ def _memory(samples: list[Sample]) -> float:
     return statistics.median(sample.memory_mib for sample in samples)
 
 
-def _results(samples: list[Sample]) -> list[dict[str, Any]]:
+def _results(samples: list[Sample]) -> list[Measured]:
     first, last = _ends(samples)
     n = len(samples)
     return [

@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 
 from homebody.envs.webshop.catalogue.catalogue import Product
 from homebody.envs.webshop.catalogue.synthetic import SyntheticCatalogue, synthetic
@@ -21,7 +21,7 @@ from homebody.envs.webshop.env import WebShopEnv
 from homebody.envs.webshop.goals.baseline import first_result
 from homebody.envs.webshop.pages.pages import search_command
 from homebody.envs.webshop.search.index import SearchIndex
-from homebody.scripts.bench.result import result
+from homebody.scripts.bench.result import Measured, result
 
 UPSTREAM: Final = "WebShop at 64fa2a5 (recorded: 27.5 steps a second)"
 UPSTREAM_STEP_US: Final = 1e6 / 27.5
@@ -32,7 +32,7 @@ _MOST_STEPS: Final = 20
 Progress = Callable[[str], None]
 
 
-def bench_webshop(data_dir: str | None, *, goals: int, products: int, repeats: int, progress: Progress) -> list[dict[str, Any]]:
+def bench_webshop(data_dir: str | None, *, goals: int, products: int, repeats: int, progress: Progress) -> list[Measured]:
     """Measure everything.
 
     Args:
@@ -107,7 +107,7 @@ def _step_us(env: WebShopEnv, commands: list[str]) -> float:
     return (time.process_time() - started) / len(commands) * 1e6
 
 
-def _large(n: int) -> Iterator[dict[str, Any]]:
+def _large(n: int) -> Iterator[Measured]:
     """Index a synthetic catalogue, and search it for the instructions of its products."""
     products = synthetic(n)
     started = time.process_time()

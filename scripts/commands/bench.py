@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from homebody.scripts.console import Console, error_line
 from homebody.scripts.json_file import check_target, write_json
 from homebody.scripts.options import PATH, Group, json_out, seed
+
+if TYPE_CHECKING:
+    from homebody.scripts.bench.result import Measured
 
 
 @click.group(cls=Group, short_help="Measure how fast things are on this machine.")
@@ -278,7 +281,7 @@ def bench_soak(minutes: float, memory_mib: int, json_path: str | None) -> None:
     click.echo("no leaks")
 
 
-def _report(results: Sequence[dict[str, Any]], json_path: str | None, **settings: Any) -> None:
+def _report(results: Sequence[Measured], json_path: str | None, **settings: Any) -> None:
     """Print the lines of some results, and write them with what they were measured on and with."""
     from homebody.scripts.bench.result import machine
 
@@ -287,9 +290,9 @@ def _report(results: Sequence[dict[str, Any]], json_path: str | None, **settings
     write_json(json_path, {"machine": machine(), **settings, "results": results})
 
 
-def _line(result: dict[str, Any]) -> str:
+def _line(result: Measured) -> str:
     line = f"{result['name']:>27}  {_number(result['value'])} {result['unit']}"
-    if result["peer"]:
+    if result["peer"] and result["ratio"] is not None and result["peer_value"] is not None:
         line += f"; {_number(result['ratio'])} times better than {_number(result['peer_value'])} of {result['peer'].partition(' (')[0]}"
     return line
 
