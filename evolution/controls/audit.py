@@ -6,8 +6,8 @@ Trusts the log and the environment's list of tasks, and nothing else. A check th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypedDict
 
 from homebody.agents.errors import AgentError
 from homebody.agents.model_free import MODEL_FREE
@@ -27,6 +27,14 @@ SHOWN = 3
 """Culprits that a finding names."""
 
 
+class WrittenFinding(TypedDict):
+    """A `Finding` as results hold it."""
+
+    check: str
+    ok: bool
+    sentence: str
+
+
 @dataclass(frozen=True)
 class Finding:
     """The outcome of one check."""
@@ -36,9 +44,9 @@ class Finding:
     sentence: str
     """What was looked at, or what is wrong."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> WrittenFinding:
         """Return JSON-ready data."""
-        return asdict(self)
+        return {"check": self.check, "ok": self.ok, "sentence": self.sentence}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from homebody.agents.harness.patch import Patch
 from homebody.agents.harness.spec import HarnessSpec
@@ -23,6 +22,7 @@ from homebody.evolution.gate.episodes import describe_error
 from homebody.evolution.gate.player import Player
 from homebody.evolution.gate.rule import TASKS_BETWEEN_LOOKS, Check, Verdict, compare, refuse, stop_early
 from homebody.evolution.gate.twins import Beside, Twins
+from homebody.evolution.stored import StoredEdit
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class CandidateEvaluation:
     flipped: tuple[str, ...] | None = None
     """Training tasks that the edit solves and the present harness does not, where both were played on them."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StoredEdit:
         """Return the entry of a round's report."""
         candidate, verdict = self.candidate, self.verdict
         return {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict
 
 from homebody.agents.harness.patch import Patch, PatchError
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.evolution.gate.manifest import Impact, Manifest, ManifestError, check_manifest
 from homebody.evolution.proposers import Candidate
+from homebody.evolution.stored import StoredManifest
 
 OPERATOR_CHARS = 120
 """Most characters of an operator's name, as assets/schemas/manifest.json has it."""
@@ -22,6 +23,15 @@ class Fault:
     check: str
     """The check that it fails: `proposal` (it is an edit at all), `manifest`, or `build` (the patch applies and every processor lives)."""
     problems: tuple[str, ...]
+
+
+class Announcement(TypedDict):
+    """What those who watch are told of a candidate."""
+
+    id: str
+    dimension: str
+    manifest: StoredManifest
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class CheckedCandidate:
     problem: str = ""
     """See `Candidate.problem`."""
 
-    def announcement(self) -> dict[str, Any]:
+    def announcement(self) -> Announcement:
         """Return what those who watch are told of it, as JSON-ready data."""
         return {"id": self.id, "dimension": self.dimension, "manifest": self.manifest.to_json(), "problem": self.problem}
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypedDict
 
 from homebody.agents.harness.patch import apply
 from homebody.agents.harness.spec import HOLD_PATCHES, HarnessSpec
@@ -26,6 +26,15 @@ UNPLAYED = ("manifest", "build", "novelty", "smoke run", "critic", "proposal")
 """How the reasons of verdicts begin that were given without rollouts."""
 
 
+class WrittenCritique(TypedDict):
+    """A `Critique` as a store holds it."""
+
+    candidate_id: str
+    accepted: bool
+    objections: list[str]
+    rank: int
+
+
 @dataclass(frozen=True)
 class Critique:
     """What the critic says of a candidate."""
@@ -38,9 +47,14 @@ class Critique:
     rank: int
     """Its place in the order of play, from 0; the accepted ones come first."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> WrittenCritique:
         """Return JSON-ready data."""
-        return asdict(self)
+        return {
+            "candidate_id": self.candidate_id,
+            "accepted": self.accepted,
+            "objections": list(self.objections),
+            "rank": self.rank,
+        }
 
 
 def review(spec: HarnessSpec, candidates: Sequence[CheckedCandidate], evidence: Evidence) -> list[Critique]:

@@ -17,6 +17,7 @@ import jsonschema
 from homebody.agents.errors import AgentError
 from homebody.envs.core import did_you_mean
 from homebody.envs.text import cut
+from homebody.evolution.stored import StoredManifest
 
 
 class ManifestError(AgentError):
@@ -63,9 +64,10 @@ class Manifest:
     control: bool = False
     """Whether it claims nothing and is there to be compared with."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StoredManifest:
         """Return JSON-ready data, as assets/schemas/manifest.json has it."""
         impact = self.predicted_impact
+        control: StoredManifest = {"control": True} if self.control else {}
         return {
             "candidate_id": self.candidate_id,
             "bucket": self.bucket,
@@ -78,7 +80,7 @@ class Manifest:
                 "at_risk": list(impact.at_risk),
             },
             "attribution_signature": self.attribution_signature,
-            **({"control": True} if self.control else {}),
+            **control,
         }
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from homebody.evolution.stored import StoredSuccess
 
 Z95 = 1.959963984540054
 """97.5% quantile of the standard normal distribution."""
@@ -45,7 +46,7 @@ class Success:
         """Episodes, those that an error ended included."""
         return self.n + self.errors
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StoredSuccess:
         """Return JSON-ready data, as results hold it."""
         return {"n": self.n, "errors": self.errors, "success": self.success, "ci95": list(self.ci95) if self.ci95 else None}
 

@@ -16,6 +16,7 @@ from homebody.agents.models.backend import Backend
 from homebody.agents.record import EpisodeRecord
 from homebody.evolution.evidence.digest import Digest
 from homebody.evolution.evidence.learn import TrainingStatistics
+from homebody.evolution.stored import StoredManifest
 
 if TYPE_CHECKING:
     from homebody.evolution.evidence.landscape import Landscape
@@ -93,7 +94,7 @@ def make_manifest(
     evidence: Evidence,
     answers: Collection[str],
     signature: str,
-) -> dict[str, Any]:
+) -> StoredManifest:
     """Write the manifest of an edit that answers failures of some categories.
 
     Args:

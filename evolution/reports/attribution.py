@@ -5,12 +5,77 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from homebody.evolution.gate.stats import paired_gain
 
 OUTCOMES = ("row", "label", "attempts", "won", "won_any", "left_out")
 """Keys of a row, as a store holds it, that are no figures of its evaluation."""
+
+
+class WrittenGain(TypedDict):
+    """A `Gain` as results hold it."""
+
+    n: int
+    points: float
+    ci95: list[float]
+    headroom_closed: float | None
+
+
+class WrittenGainAtK(WrittenGain):
+    """The gain in what the best of `k` attempts solved."""
+
+    k: int
+
+
+class AttributedEdit(TypedDict):
+    """What an edit has to do with the gain."""
+
+    edit: str
+    label: str
+    left_out: list[str]
+    """Ids of the edits that are missing in its ablation, its own first."""
+    drop: float
+    """What is lost without it."""
+    ci95: list[float]
+    n: int
+    """Tasks of the drop."""
+    own: float
+    """The drop less that of the edits that go with it."""
+    added: float | None
+    """Gain at its shipping, where that was played."""
+
+
+class Attribution(TypedDict):
+    """Which edits the gain is due to."""
+
+    edits: list[AttributedEdit]
+    sum: float
+    """Of `own`."""
+    added: float | None
+    """The sum of those of the edits; None where none was played."""
+    gain: float | None
+    sentence: str
+
+
+class RowsSummary(TypedDict):
+    """What the rows of a run's controls say of its gain."""
+
+    gain: WrittenGain | None
+    """None without the rows `seed` and `final`."""
+    gain_at_k: WrittenGainAtK | None
+    """None where there was one attempt."""
+    attribution: Attribution | None
+    """None without ablations."""
+
+
+class Outcomes(TypedDict):
+    """The outcomes of a row by task."""
+
+    first: dict[str, bool]
+    """Of the first attempt."""
+    any: dict[str, bool] | None
+    """Of all together; None where there was one attempt."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +91,7 @@ class Gain:
     headroom_closed: float | None
     """Share of the tasks that were not solved before; None where there is none."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> WrittenGain:
         """Return JSON-ready data, as results hold it."""
         return {"n": self.n, "points": self.points, "ci95": list(self.ci95), "headroom_closed": self.headroom_closed}
 
@@ -59,8 +124,8 @@ class PlayedRow:
         any_of = {} if self.won_any is None else {"won_any": dict(self.won_any)}
         return {**self._head(), "won": dict(self.won), **any_of, **self._tail()}
 
-    def outcomes(self) -> dict[str, Any]:
-        """Return the outcomes by task: `first` of the first attempt, and `any` of all together, None where there was one attempt."""
+    def outcomes(self) -> Outcomes:
+        """Return the outcomes by task."""
         return {"first": dict(self.won), "any": None if self.won_any is None or self.attempts == 1 else dict(self.won_any)}
 
     def in_table(self, seed: PlayedRow | None) -> dict[str, Any]:
@@ -77,32 +142,25 @@ class PlayedRow:
         return {} if self.left_out is None else {"left_out": list(self.left_out)}
 
 
-def summarize_rows(rows: Sequence[PlayedRow], shipped: Sequence[str]) -> dict[str, Any]:
+def summarize_rows(rows: Sequence[PlayedRow], shipped: Sequence[str]) -> RowsSummary:
     """Return the gain and what each edit has to do with it.
 
     Args:
         rows: that were played.
         shipped: ids of all edits of the run, in the order of shipping; some may have no ablation.
-
-    Returns:
-        `gain`: n, points (a fraction), ci95 (paired bootstrap over tasks), headroom_closed; or None without the rows `seed` and `final`.
-        `gain_at_k`: `k` and the same of what the best of k attempts solved; or None where there was one attempt.
-        `attribution`: `edits`, of which each has `edit`, `label`, `left_out`, `drop` (what is lost without it), `ci95` and `n` of that,
-        `own` (the drop less that of the edits that go with it) and `added` (gain at its shipping, or None); `sum` of `own`; `added`, the
-        sum of those; `gain`; and `sentence`. Or None without ablations.
     """
     by_key = {row.key: row for row in rows}
     seed, final = by_key.get("seed"), by_key.get("final")
     gain = compare_rows(seed.won, final.won) if seed and final else None
-    at_k = None
+    at_k: WrittenGainAtK | None = None
     if seed and final and seed.attempts == final.attempts > 1 and (best := compare_rows(seed.won_any or {}, final.won_any or {})):
         at_k = {"k": seed.attempts, **best.to_json()}
-    gains = {"gain": gain.to_json() if gain else None, "gain_at_k": at_k}
+    found: RowsSummary = {"gain": gain.to_json() if gain else None, "gain_at_k": at_k, "attribution": None}
     ablations = [row for row in rows if row.left_out]
     if final is None or not ablations:
-        return {**gains, "attribution": None}
+        return found
     added = _added(by_key, shipped)
-    edits: list[dict[str, Any]] = []
+    edits: list[AttributedEdit] = []
     own: dict[str, float] = {}
     for row in reversed(ablations):
         drop = compare_rows(row.won, final.won)
@@ -110,8 +168,11 @@ def summarize_rows(rows: Sequence[PlayedRow], shipped: Sequence[str]) -> dict[st
             continue
         first, *others = row.left_out or ()
         own[first] = drop.points - math.fsum(own.get(other, 0.0) for other in others)
-        figures = {"drop": drop.points, "ci95": list(drop.ci95), "n": drop.n, "own": own[first], "added": added.get(first)}
-        edits.insert(0, {"edit": first, "label": row.label, "left_out": [first, *others], **figures})
+        one: AttributedEdit = {
+            "edit": first, "label": row.label, "left_out": [first, *others],
+            "drop": drop.points, "ci95": list(drop.ci95), "n": drop.n, "own": own[first], "added": added.get(first),
+        }  # fmt: skip
+        edits.insert(0, one)
     total = math.fsum(own.values())
     said = ""
     if gain:
@@ -122,10 +183,9 @@ def summarize_rows(rows: Sequence[PlayedRow], shipped: Sequence[str]) -> dict[st
         if missing := len(shipped) - len(edits):
             said += f"; {missing} of the {len(shipped)} edits were not left out"
     steps = math.fsum(added.values()) if added else None
-    return {
-        **gains,
-        "attribution": {"edits": edits, "sum": total, "added": steps, "gain": gain.points if gain else None, "sentence": said},
-    }
+    points = gain.points if gain else None
+    found["attribution"] = {"edits": edits, "sum": total, "added": steps, "gain": points, "sentence": said}
+    return found
 
 
 def compare_rows(before: Mapping[str, bool], after: Mapping[str, bool]) -> Gain | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, Literal, TypedDict, cast
 
 from homebody.evolution.config import RoundCost
 from homebody.evolution.gate.stats import success_rate
@@ -16,9 +16,102 @@ from homebody.evolution.reports import worth
 from homebody.evolution.store import Store, reads_run
 from homebody.evolution.stored import StoredRound
 
-PARTS = ("train", "validation")
+Part = Literal["train", "validation"]
+PARTS: Final[tuple[Part, ...]] = ("train", "validation")
 RECENT = 50
 """Episodes over which speeds are taken."""
+
+
+class LivePart(TypedDict):
+    """What a round has played of its training or validation tasks."""
+
+    n: int
+    errors: int
+    ci95: list[float] | None
+    won: int
+
+
+class LiveWorth(TypedDict):
+    """What a model is worth on validation, in words."""
+
+    share: str
+    """Of the decisions, the model's."""
+    twin: str
+    """The best one."""
+    value: str
+
+
+class LiveRound(TypedDict):
+    """A round, as far as it is."""
+
+    round: int
+    train: LivePart | None
+    validation: LivePart | None
+    worth: LiveWorth | None
+    """None before it is known, and without a model."""
+    shipped: str
+    """The operator of the edit that was shipped, or empty."""
+
+
+class LiveCandidate(TypedDict):
+    """A candidate, as far as it was played."""
+
+    id: str
+    round: int
+    dimension: str
+    operator: str
+    wins: int
+    losses: int
+    compared: int
+    of: int
+    """Validation tasks that it is to be compared on."""
+    verdict: str
+    reason: str
+
+
+class LiveSeries(TypedDict):
+    """What is being played."""
+
+    what: str
+    who: str
+    part: str
+    done: int
+    total: int
+
+
+class Nothing(TypedDict):
+    """Nothing is being played."""
+
+
+class LiveState(TypedDict):
+    """The state of a run, JSON-ready."""
+
+    phase: str
+    model: str
+    env: str
+    round: int
+    of_rounds: int
+    rounds: list[LiveRound]
+    candidates: list[LiveCandidate]
+    current: LiveSeries | Nothing
+    episodes: int
+    """Of this process, as `tokens`."""
+    tokens: int
+    episodes_per_s: float | None
+    """Of the last episodes; None where nothing was played, as `tokens_per_s` is."""
+    tokens_per_s: float | None
+    left: int
+    """Most episodes that can follow if the sets of tasks stay as they are."""
+    left_s: float | None
+    """Seconds for them at the present speed."""
+    may_grow: bool
+    """Whether these sets may still grow."""
+    elapsed_s: float
+    last: float | None
+    """Seconds since 1970."""
+
+
+_PARTS: Final[Mapping[str, Part]] = {"training": "train", "validation": "validation"}
 
 
 class Live:
@@ -37,9 +130,9 @@ class Live:
         self.began: float | None = None
         self.last: float | None = None
         self.round = self.episodes = self.tokens = 0
-        self.rounds: dict[int, dict[str, Any]] = {}
-        self.candidates: dict[str, dict[str, Any]] = {}
-        self.current: dict[str, Any] = {}
+        self.rounds: dict[int, LiveRound] = {}
+        self.candidates: dict[str, LiveCandidate] = {}
+        self.current: LiveSeries | None = None
         self._played: deque[tuple[float, int]] = deque(maxlen=RECENT)
         self._won: dict[str, dict[str, bool | None]] = {}  # outcome by task of each series, by its name
 
@@ -59,11 +152,13 @@ class Live:
             case "explore":
                 self.phase = "exploring without a model"
             case "round":
-                self.round, self.current = data["round"], {}
+                self.round, self.current = data["round"], None
                 self.rounds[self.round] = {"round": self.round, "train": None, "validation": None, "worth": None, "shipped": ""}
             case "candidate":
-                row = {"id": data["id"], "round": self.round, "dimension": data["dimension"], "operator": data["manifest"]["operator"]}
-                self.candidates[data["id"]] = {**row, "wins": 0, "losses": 0, "compared": 0, "of": 0, "verdict": "", "reason": ""}
+                self.candidates[data["id"]] = {
+                    "id": data["id"], "round": self.round, "dimension": data["dimension"], "operator": data["manifest"]["operator"],
+                    "wins": 0, "losses": 0, "compared": 0, "of": 0, "verdict": "", "reason": "",
+                }  # fmt: skip
             case "play":
                 self._play(when, data)
             case "series":
@@ -76,20 +171,10 @@ class Live:
             case "ship":
                 self.rounds[self.round]["shipped"] = data["operator"]
             case "end":
-                self.phase, self.current = "finished", {}
+                self.phase, self.current = "finished", None
 
-    def state(self) -> dict[str, Any]:
-        """Return the state as JSON-ready data.
-
-        Returns:
-            `phase`, `model`, `env`, `round` and `of_rounds`; `rounds` so far, each with `worth`, in words: `share` of the model's
-            decisions, the best `twin`, the model's `value` (None before it is known, and without a model); `candidates` so far;
-            `current` (`what`, `done`, `total`, or
-            empty); `episodes` and `tokens` of this process; `episodes_per_s` and `tokens_per_s` (of the last episodes; None where
-            nothing was played); `left` (most episodes that can follow if the sets of tasks stay as they are) and `left_s` (seconds
-            for them at the present speed, or None), `may_grow` (whether these sets may still grow); `elapsed_s`, and `last` (seconds
-            since 1970, or None).
-        """
+    def state(self) -> LiveState:
+        """Return the state as JSON-ready data."""
         speed = self._speed()
         left = self._left()
         return {
@@ -100,7 +185,7 @@ class Live:
             "of_rounds": self.start["rounds"],
             "rounds": list(self.rounds.values()),
             "candidates": list(self.candidates.values()),
-            "current": dict(self.current),
+            "current": self.current or {},
             "episodes": self.episodes,
             "tokens": self.tokens,
             "episodes_per_s": speed and speed[0],
@@ -114,7 +199,9 @@ class Live:
 
     def _play(self, when: float, data: Mapping[str, Any]) -> None:
         self.phase = "playing"
-        self.current = {key: data[key] for key in ("what", "who", "part", "done", "total")}
+        self.current = {
+            "what": data["what"], "who": data["who"], "part": data["part"], "done": data["done"], "total": data["total"],
+        }  # fmt: skip
         if not self._played and "task" not in data:  # where the time of the first episode is counted from
             self._played.append((when, 0))
         if "task" in data:
@@ -128,12 +215,12 @@ class Live:
         """Count what a series has brought so far: a round's success, or a candidate's wins and losses against it."""
         won = self._won.get(f"{who}: {part}", {})
         if who not in self.candidates:
-            key = {"training": "train", "validation": "validation"}.get(part)
+            key = _PARTS.get(part)
             if key is None:  # the same once more, to see whether it comes again
                 return
             found = success_rate(won.values())
-            figures = {name: value for name, value in found.to_json().items() if name != "success"}
-            self.rounds[self.round][key] = figures | {"won": sum(map(bool, won.values()))}
+            ci95 = list(found.ci95) if found.ci95 else None
+            self.rounds[self.round][key] = {"n": found.n, "errors": found.errors, "ci95": ci95, "won": sum(map(bool, won.values()))}
         elif part == "validation":
             before = self._won.get(f"round {self.round}: validation", {})
             pairs = [(before[task], after) for task, after in won.items() if task in before]
@@ -178,20 +265,21 @@ class Live:
             return int(later + (forkable if may_fork else 0) + rest_of_round)
         return int(later + rest + (validation if part == "smoke run" else 0) + forkable + rest_of_round)
 
-    def _size(self, part: str, most: bool = False) -> int:
+    def _size(self, part: Part, most: bool = False) -> int:
         """Return how many training or validation tasks a round plays at present, or at most if there are as many."""
         at_first: int = self.start[f"{part}_tasks"]
         if most:
             return at_first * int(self.start.get("growth", 1))
-        return max([at_first, *(int(item[part]["n"]) + int(item[part]["errors"]) for item in self.rounds.values() if item[part])])
+        played = [found["n"] + found["errors"] for item in self.rounds.values() if (found := item[part])]
+        return max([at_first, *played])
 
-    def _is_fork(self, candidate: Mapping[str, Any]) -> bool:
+    def _is_fork(self, candidate: LiveCandidate) -> bool:
         """Tell whether a candidate is the variant of one that was judged before it, as `gate.checked` names them."""
-        name: str = candidate["id"]
+        name = candidate["id"]
         return self.start.get("isolation") == "variants" and name.endswith("v") and name[:-1] in self.candidates
 
 
-def _worth(report: StoredRound) -> dict[str, str] | None:
+def _worth(report: StoredRound) -> LiveWorth | None:
     """Return what is shown of a model on validation: its share, its best twin, and what it is worth; None without a model."""
     if "twins" not in report:
         return None
@@ -200,7 +288,7 @@ def _worth(report: StoredRound) -> dict[str, str] | None:
 
 
 @reads_run
-def read_live(run_dir: str | Path) -> dict[str, Any] | None:
+def read_live(run_dir: str | Path) -> LiveState | None:
     """Read the state of a run, ended or not; None where the directory holds only evaluations.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from homebody.agents.record import StepRecord
 from homebody.envs.text import PIECE_MARK
@@ -62,20 +62,62 @@ def by_worth(history: History) -> Iterator[str]:
         yield from group.keys
 
 
-def transcript(record: Mapping[str, Any], max_steps: int | None = None) -> dict[str, Any]:
+class StepShown(TypedDict):
+    """What a step is, of whoever decided."""
+
+    number: int
+    kind: str
+    """`step`, `refused` or `tool`."""
+    command: str
+    thought: str
+    """Empty where the model did not think."""
+    response: str
+    """Empty where it is the command."""
+    candidates: str
+    observation: str
+    changes: str
+    """What the harness changed, in words."""
+
+
+class Decided(TypedDict):
+    """Who decided a step where a model played; empty where none did."""
+
+    who: str
+    meaning: str
+    marks: str
+    twin: str
+    """What the twin would have sent, if that is another command."""
+    asked: list[tuple[str, str]]
+    """What the model was asked: questions with their answers, or with what was made of them."""
+
+
+class Line(StepShown, Decided):
+    """A step or a tool call of a transcript."""
+
+
+class Transcript(TypedDict):
+    """An episode as what a transcript shows."""
+
+    task: str
+    goal: str
+    won: bool
+    sentence: str
+    policy: str
+    behaviour_hash: str
+    opening: str
+    end: str
+    """Why it ended early, or empty."""
+    shares: str
+    """Who decided its steps, in words; empty without a model."""
+    lines: list[Line]
+
+
+def transcript(record: Mapping[str, Any], max_steps: int | None = None) -> Transcript:
     """Return an episode as what a transcript shows.
 
     Args:
         record: an episode as data.
         max_steps: its step limit, where it is known.
-
-    Returns:
-        `task`, `goal`, `won`, `sentence`, `policy`, `behaviour_hash`, `opening`, `end` (why early, or empty), `shares` (who decided
-        its steps, in words; empty without a model), and `lines`, one a step or tool call: `number`, `kind` (`step`, `refused` or `tool`),
-        `command`, `thought` (empty where the model did not think), `response` (empty where it is the command), `candidates`,
-        `observation`, `changes` (what the harness changed, in words), and where a model played `who` decided, what that means
-        (`meaning`), with what `marks`, what the `twin` would have sent if that is another command, and what the model was `asked`:
-        pairs of a question and its answers, or of what was made of them.
     """
     error = record["error"]
     trace = [StepRecord.from_json(step) for step in record["trace"]]
@@ -92,11 +134,11 @@ def transcript(record: Mapping[str, Any], max_steps: int | None = None) -> dict[
         "opening": _cut(record["opening"], OPENING_CHARS),
         "end": end,
         "shares": decision.shares(counts) if is_by_model else "",
-        "lines": [_line(step) | (_decided(step) if is_by_model else _NOT_DECIDED) for step in trace],
+        "lines": [{**_shown(step), **(_decided(step) if is_by_model else _NOT_DECIDED)} for step in trace],
     }
 
 
-def _line(step: StepRecord) -> dict[str, Any]:
+def _shown(step: StepRecord) -> StepShown:
     changes = [f"{change['by']}: {', '.join(change['fields']) or change['outcome']}" for change in step.changed]
     if adapted := step.adapted:
         changes.append(f"adapted by {adapted['rule']} ({adapted['signal']})")
@@ -112,10 +154,10 @@ def _line(step: StepRecord) -> dict[str, Any]:
     }
 
 
-_NOT_DECIDED: dict[str, Any] = {"who": "", "meaning": "", "marks": "", "twin": "", "asked": []}
+_NOT_DECIDED: Decided = {"who": "", "meaning": "", "marks": "", "twin": "", "asked": []}
 
 
-def _decided(step: StepRecord) -> dict[str, Any]:
+def _decided(step: StepRecord) -> Decided:
     who, _, marks = decision.decision(step).partition(", ")
     asked = [(decision.asked(question)[0], ", ".join(decision.answers(question))) for question in step.questions]
     return {
