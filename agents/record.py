@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any
+from typing import Any, TypedDict
 
 from homebody.agents.content_hash import digest
 
@@ -251,6 +251,18 @@ _WHERE_KNOWN = ("variant", "strict", "reading", "questions")
 """Fields of a record that are written only where they have a value."""
 
 
+class WrittenDecisions(TypedDict, total=False):
+    """`Decisions` as results hold them."""
+
+    model_share: float | None
+    model_share_won: float | None
+    unreadable: float | None
+    cut: float | None
+    repaired: int
+    retried: int
+    decided_by: dict[str, int]
+
+
 @dataclass(frozen=True)
 class Decisions:
     """Who decided, over the steps of some episodes. Shares are in [0, 1], and None where there is nothing to share."""
@@ -273,7 +285,7 @@ class Decisions:
     retried: int
     """Free replies that named no command on offer and were written again under the grammar."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> WrittenDecisions:
         """Return JSON-ready data, as results hold it."""
         return {
             "model_share": self.model_share,

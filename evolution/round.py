@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.mask import MASKED
@@ -22,7 +22,7 @@ from homebody.evolution.gate.rule import Verdict, choose_mode, differing
 from homebody.evolution.gate.stats import Success, success_rate
 from homebody.evolution.gate.twins import MaskTest, TwinResult, beside, no_value, unmask, who_decided
 from homebody.evolution.proposers import Evidence
-from homebody.evolution.stored import StoredRound
+from homebody.evolution.stored import StoredOutcome, StoredRound, StoredValidation
 
 FEW = 5
 """Failing tasks, fewer than which neither tell what to mend nor let a gain show: a set of tasks with so few is enlarged."""
@@ -42,7 +42,7 @@ class ValidationResult:
     twins: TwinResult
     """What the model is worth there."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StoredValidation:
         """Return JSON-ready data, as results hold it."""
         return {"validation": self.validation.to_json(), **self.decisions.to_json(), **self.twins.to_json()}
 
@@ -54,7 +54,7 @@ class Outcome:
     behaviour_hash: str
     result: ValidationResult
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StoredOutcome:
         """Return JSON-ready data, as results hold it."""
         return {"behaviour_hash": self.behaviour_hash, **self.result.to_json()}
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+from homebody.agents.record import WrittenDecisions
+
 
 class StoredImpact(TypedDict, total=False):
     """Training tasks of which a manifest makes a claim."""
@@ -68,21 +70,39 @@ class StoredWorth(TypedDict, total=False):
 
     points: float
     ci95: list[float]
+    lower90: float | None
+    """One-sided lower bound of the difference, with 90% confidence."""
+    n: int
+    """Tasks that both played to their end."""
     undecided: int
     """Wins in which the model decided no step; they are not counted."""
 
 
-class StoredResult(StoredSuccess, total=False):
+class StoredTwins(TypedDict, total=False):
+    """A model beside its twins; `homebody.evolution.gate.twins.TwinResult`."""
+
+    twins: dict[str, float | None]
+    """Success of each twin, where twins were played."""
+    best_twin: str
+    model_value: StoredWorth | None
+    model_value_why: str
+    """Why there is no value, where there is none."""
+
+
+class StoredResult(StoredSuccess, WrittenDecisions, StoredTwins, total=False):
     """What a policy did on some tasks, and a row of a table."""
 
     row: str
     """What the row of a table is, and its label there."""
     label: str
     env: str
+    env_args: Mapping[str, Any]
     split: str
     max_steps: int
     harness: str
     policy: str
+    fingerprint: Mapping[str, str]
+    """What fixes the policy's choices, besides the prompt and the seed."""
     behaviour_hash: str
     trace_hash: str
     attempts: int
@@ -101,18 +121,7 @@ class StoredResult(StoredSuccess, total=False):
     cached_tokens: int
     generated_tokens: int
     wall_s: float
-    model_share: float | None
-    model_share_won: float | None
-    unreadable: float | None
-    cut: float | None
-    repaired: int
-    retried: int
-    decided_by: dict[str, int]
-    twins: dict[str, float]
-    best_twin: str
     twins_s: float
-    model_value: StoredWorth | None
-    model_value_why: str
     reward_mean: float
     success_strict: float
     ci95_strict: list[float]
@@ -130,12 +139,23 @@ class StoredVariant(TypedDict):
     reason: str
 
 
-class StoredRound(StoredResult, total=False):
+class StoredValidation(WrittenDecisions, StoredTwins, total=False):
+    """What a harness does on validation tasks; `homebody.evolution.round.ValidationResult`."""
+
+    validation: StoredSuccess
+
+
+class StoredOutcome(StoredValidation, total=False):
+    """The same of the harness with this hash."""
+
+    behaviour_hash: str
+
+
+class StoredRound(StoredResult, StoredValidation, total=False):
     """What a round did, with its validation and who decided in it."""
 
     round: int
     train: StoredSuccess
-    validation: StoredSuccess
     failures: dict[str, int]
     candidates: list[StoredEdit]
     shipped: str | None

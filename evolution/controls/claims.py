@@ -6,7 +6,7 @@ A null gain counts 0. Intervals resample tasks; models that share a task move to
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from homebody.evolution.gate.stats import paired_gain, weighted_gain
 
@@ -16,6 +16,41 @@ Row = Mapping[str, Any]
 def evolved_row(one: Mapping[str, Any]) -> str:
     """Return the key of the row of the evolved harness: the final one, or with the published protocol that of the best round."""
     return "peak" if one.get("protocol") == "published" else "final"
+
+
+class Difference(TypedDict):
+    """A difference of success, a fraction, with its interval."""
+
+    points: float
+    ci95: list[float]
+
+
+class MeanClaim(Difference):
+    """The mean gain of the held-out protocol."""
+
+    n: int
+    """Models on benchmarks."""
+
+
+class SizeClaim(Difference):
+    """Whether smaller models gain more: the smaller half minus the larger one, mean of the benchmarks."""
+
+    benchmarks: list[str]
+    sentence: str
+
+
+class ProtocolClaim(TypedDict):
+    """How much of a gain is the protocol: published minus held-out."""
+
+    model: str | None
+    """None for the mean of all, as `benchmark` is."""
+    benchmark: str | None
+    published: float
+    held_out: float
+    points: float
+    """The difference, a fraction."""
+    ci95: list[float]
+    sentence: str
 
 
 def gain_of(one: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -48,8 +83,8 @@ def changes(row: Row, one: Mapping[str, Any]) -> dict[str, float]:
     return {task: (int(after) - int(before) if row["gain"] else 0.0) for task, before, after in letters if "-" not in (before, after)}
 
 
-def mean_claim(rows: Sequence[Row], combinations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the mean gain of the held-out protocol: `points`, `ci95`, and of how many models on benchmarks, `n`.
+def mean_claim(rows: Sequence[Row], combinations: Sequence[Mapping[str, Any]]) -> MeanClaim:
+    """Return the mean gain of the held-out protocol.
 
     The repeats of a model on a benchmark share one weight. Rows of the final split and those that were evolved for success with a model
     stand apart.
@@ -64,14 +99,10 @@ def mean_claim(rows: Sequence[Row], combinations: Sequence[Mapping[str, Any]]) -
     return {"points": points, "ci95": [low, high], "n": n}
 
 
-def size_claim(rows: Sequence[Row], combinations: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def size_claim(rows: Sequence[Row], combinations: Sequence[Mapping[str, Any]]) -> SizeClaim | None:
     """Return whether smaller models gain more: on each benchmark the gain of the smaller half of its models minus that of the larger half.
 
-    Of an odd number of models the middle one stands in neither half.
-
-    Returns:
-        `points` and `ci95` of the difference, mean of the benchmarks; `benchmarks`, their names; `sentence`, a sentence. None where no
-        benchmark has models of two sizes.
+    Of an odd number of models the middle one stands in neither half. None where no benchmark has models of two sizes.
     """
     found: list[tuple[str, dict[str, float], float]] = []
     used = []
@@ -101,12 +132,8 @@ def size_claim(rows: Sequence[Row], combinations: Sequence[Mapping[str, Any]]) -
     return {"points": points, "ci95": [low, high], "benchmarks": used, "sentence": sentence}
 
 
-def protocol_claims(rows: Sequence[Row], combinations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return how much of a gain is the protocol: for each model on a benchmark with rows of both, published minus held-out, and the mean.
-
-    Returns:
-        `model` and `benchmark` (both None for the mean of all), `published`, `held_out`, `points` and `ci95` of the difference, `sentence`.
-    """
+def protocol_claims(rows: Sequence[Row], combinations: Sequence[Mapping[str, Any]]) -> list[ProtocolClaim]:
+    """Return how much of a gain is the protocol: for each model on a benchmark with rows of both, and the mean of several."""
     counted = [(row, one) for row, one in zip(rows, combinations, strict=True) if row["split"] == "test"]
     both: dict[tuple[str, str], list[tuple[str, dict[str, float], float]]] = {}
     for name in dict.fromkeys((row["model"], row["benchmark"]) for row, _ in counted):
@@ -130,7 +157,7 @@ def is_marked(row: Row) -> bool:
     return row["family"] is not None and row["objective"] == "success" and row["protocol"] == "held-out"
 
 
-def _protocol_claim(both: Mapping[tuple[str, str], Sequence[tuple[str, dict[str, float], float]]]) -> dict[str, Any]:
+def _protocol_claim(both: Mapping[tuple[str, str], Sequence[tuple[str, dict[str, float], float]]]) -> ProtocolClaim:
     flat = [(benchmark, *item) for (_, benchmark), items in both.items() for item in items]
     share = 1 / len(both)
     sides = {}
@@ -144,8 +171,10 @@ def _protocol_claim(both: Mapping[tuple[str, str], Sequence[tuple[str, dict[str,
         f"{name}: {100 * sides['published']:+.1f} points by the published protocol, {100 * sides['held-out']:+.1f} held out: "
         f"the protocol is {100 * points:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})."
     )
-    figures = {"published": sides["published"], "held_out": sides["held-out"], "points": points, "ci95": [low, high]}
-    return {"model": model, "benchmark": benchmark, **figures, "sentence": sentence}
+    return {
+        "model": model, "benchmark": benchmark, "published": sides["published"], "held_out": sides["held-out"],
+        "points": points, "ci95": [low, high], "sentence": sentence,
+    }  # fmt: skip
 
 
 def _held_out(rows: Sequence[Row], combinations: Sequence[Mapping[str, Any]]) -> list[tuple[Row, Mapping[str, Any]]]:

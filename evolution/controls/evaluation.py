@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
 from homebody.agents.content_hash import digest
 from homebody.agents.harness.spec import HarnessSpec
@@ -76,29 +75,36 @@ def evaluate(
         result = _result(config, spec, split, played, rollouts.policy, attempts)
         after = play_twins(rollouts, spec, chosen, seed, store=store, on_record=on_record) if twins else None
         if before and after:
-            result |= beside(list(played.values())[::attempts], rollouts.policy, before, after).to_json()
+            told = beside(list(played.values())[::attempts], rollouts.policy, before, after).to_json()
+            result = {**result, **told}
             result["twins_s"] = round(before.seconds + after.seconds, 2)
         result["wall_s"] = round(time.monotonic() - started, 2)
         if store:
             _keep(store, result, played)
         if store and after:
-            each_s = {"wall_s": round(after.seconds / len(TWINS), 2)}
+            each_s: StoredResult = {"wall_s": round(after.seconds / len(TWINS), 2)}
             for name, episodes in after.episodes.items():
                 if name == rollouts.policy.name and attempts == 1:
                     continue  # Kept above.
                 _keep(store, _result(config, spec, split, episodes, TWINS[name]()) | each_s, episodes)
-    return cast(StoredResult, result)
+    return result
 
 
 def _result(
     config: RolloutConfig, spec: HarnessSpec, split: str, played: Mapping[str, EpisodeRecord], policy: Policy, attempts: int = 1
-) -> dict[str, Any]:
+) -> StoredResult:
     """Return what was played, and how well."""
-    where = {"env": config.env_id, "env_args": config.env_args, "split": split, "max_steps": config.max_steps, "harness": spec.name}
+    where: StoredResult = {
+        "env": config.env_id,
+        "env_args": config.env_args,
+        "split": split,
+        "max_steps": config.max_steps,
+        "harness": spec.name,
+    }
     return {**where, **summarize(list(played.values()), attempts), "policy": policy.name, "fingerprint": policy.fingerprint}
 
 
-def _keep(store: Store, result: Mapping[str, Any], played: Mapping[str, EpisodeRecord]) -> None:
+def _keep(store: Store, result: StoredResult, played: Mapping[str, EpisodeRecord]) -> None:
     """Keep a result, with the outcome of each task."""
     figures = {key: value for key, value in result.items() if key != "episodes"}
     store.append("evaluation", {**figures, "won": _won(result), "keys": list(played)})
@@ -121,7 +127,7 @@ def _check_env_args(store: Store, config: RolloutConfig) -> None:
             )
 
 
-def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, Any]:
+def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> StoredResult:
     """Reduce episodes to figures. One that an error ended is no defeat: it is counted as an error, and in no figure of success.
 
     Args:
@@ -137,7 +143,7 @@ def summarize(records: Sequence[EpisodeRecord], attempts: int = 1) -> dict[str, 
     """
     first = records[::attempts]
     played = [record for record in first if record.error is None]
-    result: dict[str, Any] = {
+    result: StoredResult = {
         **success_rate(record.outcome for record in first).to_json(),
         "errors": sum(record.error is not None for record in records),
         **_grades(played),
@@ -184,7 +190,7 @@ def _total(records: Iterable[EpisodeRecord], counter: str) -> int:
     return int(sum(record.usage.get(counter, 0) for record in records))
 
 
-def _by_type(records: Sequence[EpisodeRecord]) -> dict[str, dict[str, Any]]:
+def _by_type(records: Sequence[EpisodeRecord]) -> dict[str, StoredResult]:
     types: dict[str, list[EpisodeRecord]] = {}
     for record in records:
         types.setdefault(record.type, []).append(record)
@@ -194,7 +200,7 @@ def _by_type(records: Sequence[EpisodeRecord]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _grades(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
+def _grades(records: Sequence[EpisodeRecord]) -> StoredResult:
     """Return mean reward and exact success of episodes played to their end; nothing where the environment does not tell."""
     if all(record.strict is None for record in records):
         return {}
@@ -206,6 +212,6 @@ def _grades(records: Sequence[EpisodeRecord]) -> dict[str, Any]:
     }
 
 
-def _won(result: Mapping[str, Any]) -> dict[str, bool]:
+def _won(result: StoredResult) -> dict[str, bool]:
     """Return the outcome of the first attempts that were played to their end, by task."""
     return {episode["task_id"]: episode["won"] for episode in result["episodes"] if not episode["attempt"] and not episode["error"]}

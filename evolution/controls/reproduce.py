@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
@@ -186,7 +186,23 @@ def plan(
     return found, left_out
 
 
-def estimate(combination: Combination, size: Size, workers: int) -> dict[str, Any]:
+class Estimate(TypedDict):
+    """What a combination may take, at the pace of one episode of the seed harness."""
+
+    episode_s: float
+    episode_tokens: int
+    least_episodes: int
+    """Of the seed harness alone, as the choice of its style, the first round and its row ask for them."""
+    least_minutes: float
+    least_tokens: int
+    most_episodes: int
+    """If all sets of tasks grow as far as they may, every candidate is played to the end, every round ships an edit, and every control is
+    played, whatever the size's minutes allow."""
+    most_minutes: float
+    most_tokens: int
+
+
+def estimate(combination: Combination, size: Size, workers: int) -> Estimate:
     """Play one training episode of the seed harness to say what the whole may take at its pace, which edited harnesses mostly beat.
 
     Twins ask no model and take no time to speak of: they are not counted.
@@ -195,12 +211,6 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
         combination: what is to be played.
         size: how much of it, as `Combination.size` returns it.
         workers: number of worker processes.
-
-    Returns:
-        `episode_s` and `episode_tokens`, of one; `least_episodes`, `least_minutes` and `least_tokens`: of the seed harness alone, as the
-        choice of its style, the first round and its row ask for them; `most_episodes`, `most_minutes` and `most_tokens`: if all sets of
-        tasks grow as far as they may, every candidate is played to the end, every round ships an edit, and every control is played,
-        whatever the size's minutes allow.
 
     Raises:
         EpisodesFailedError: an error ended the episode.
@@ -217,14 +227,11 @@ def estimate(combination: Combination, size: Size, workers: int) -> dict[str, An
     tokens = int(record.usage.get("prompt_tokens", 0) + record.usage.get("generated_tokens", 0))
     least, most = _episodes(combination, size)
     at_a_time = max(workers, combination.concurrency)
-    found: dict[str, Any] = {"episode_s": seconds, "episode_tokens": tokens}
-    for bound, episodes in (("least", least), ("most", most)):
-        found |= {
-            f"{bound}_episodes": episodes,
-            f"{bound}_minutes": episodes * seconds / at_a_time / 60,
-            f"{bound}_tokens": episodes * tokens,
-        }
-    return found
+    return {
+        "episode_s": seconds, "episode_tokens": tokens,
+        "least_episodes": least, "least_minutes": least * seconds / at_a_time / 60, "least_tokens": least * tokens,
+        "most_episodes": most, "most_minutes": most * seconds / at_a_time / 60, "most_tokens": most * tokens,
+    }  # fmt: skip
 
 
 def _episodes(combination: Combination, size: Size) -> tuple[int, int]:

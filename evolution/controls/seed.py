@@ -6,10 +6,10 @@ its gain is measured from there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from homebody.agents.harness.seed import seed_documents
 from homebody.agents.harness.spec import HarnessSpec, harness_names
@@ -70,6 +70,36 @@ def _constrained(spec: HarnessSpec, how: str) -> HarnessSpec:
     return HarnessSpec.from_json({**patched.document, "name": f"{spec.name}-{how}"})
 
 
+class TriedStyle(TypedDict):
+    """What a style of the seed harness did on the tasks of the choice."""
+
+    style: str
+    behaviour_hash: str
+    n: int
+    errors: int
+    success: float | None
+    unreadable: float | None
+
+
+class Asked(TypedDict):
+    """Among what was chosen, and on what."""
+
+    styles: dict[str, str]
+    """Names by behaviour hash."""
+    tasks: list[str]
+    """Ids."""
+
+
+class ChosenSeed(TypedDict):
+    """The choice of a seed, as the store keeps it."""
+
+    style: str
+    document: dict[str, Any]
+    """The chosen harness."""
+    tried: list[TriedStyle]
+    asked: Asked
+
+
 def choose_seed(
     run_dir: Path,
     styles: Sequence[Style],
@@ -77,7 +107,7 @@ def choose_seed(
     tasks: Sequence[TaskSpec],
     workers: int,
     on_record: OnRecord | None = None,
-) -> dict[str, Any]:
+) -> ChosenSeed:
     """Play every style on the same tasks and keep the best one in the run directory, as the event `seed` and as `FILE`.
 
     The highest success wins, of equals the fewest unreadable replies, of equals the first style. Episodes are kept, so
@@ -91,14 +121,10 @@ def choose_seed(
         workers: number of worker processes; the choice does not depend on it.
         on_record: told after each episode that is played.
 
-    Returns:
-        `style`; `document`, the chosen harness; `tried`: `style`, `behaviour_hash`, `n`, `errors`, `success` and
-        `unreadable` of each; `asked`: `styles` (name by behaviour hash) and `tasks` (ids).
-
     Raises:
         EpisodesFailedError: errors ended all episodes of all styles.
     """
-    asked = {"styles": {style.spec.behaviour_hash: style.name for style in styles}, "tasks": [task.task_id for task in tasks]}
+    asked: Asked = {"styles": {style.spec.behaviour_hash: style.name for style in styles}, "tasks": [task.task_id for task in tasks]}
     if known := _known(run_dir, asked):
         write_file(run_dir / FILE, HarnessSpec.from_json(known["document"]).dumps())
         return known
@@ -110,28 +136,31 @@ def choose_seed(
             errors = {record.task_id: record.error for record in records if record.error}
             raise EpisodesFailedError("styles of the seed harness", errors, "mend the cause and run it again")
         by_style = [records[number * len(tasks) : (number + 1) * len(tasks)] for number in range(len(styles))]
-        tried = [
-            {"style": style.name, **{key: figures[key] for key in ("behaviour_hash", "n", "errors", "success", "unreadable")}}
+        tried: list[TriedStyle] = [
+            {
+                "style": style.name, "behaviour_hash": figures["behaviour_hash"], "n": figures["n"], "errors": figures["errors"],
+                "success": figures["success"], "unreadable": figures["unreadable"],
+            }
             for style, figures in zip(styles, map(summarize, by_style), strict=True)
-        ]
+        ]  # fmt: skip
         best = max(range(len(styles)), key=lambda number: _rank(tried[number]))
-        found = {"style": styles[best].name, "document": styles[best].spec.document, "tried": tried, "asked": asked}
+        found: ChosenSeed = {"style": styles[best].name, "document": styles[best].spec.document, "tried": tried, "asked": asked}
         store.append("seed", found)
         write_file(run_dir / FILE, styles[best].spec.dumps())
     return found
 
 
-def _rank(item: Mapping[str, Any]) -> tuple[float, float]:
+def _rank(item: TriedStyle) -> tuple[float, float]:
     success, unreadable = item["success"], item["unreadable"]
     return -1.0 if success is None else success, -(unreadable or 0.0)
 
 
-def _known(run_dir: Path, asked: Mapping[str, Any]) -> dict[str, Any] | None:
+def _known(run_dir: Path, asked: Asked) -> ChosenSeed | None:
     """Return what was chosen before: of an evolution that has begun always, else where it was the same choice and no error ended a part."""
     if not holds(run_dir, "seed"):
         return None
     with Store(run_dir, readonly=True) as store:
-        found: dict[str, Any] = store.events("seed")[-1]
+        found: ChosenSeed = store.events("seed")[-1]
         has_begun = bool(store.events("start"))
     whole = found["asked"] == asked and not any(item["errors"] for item in found["tried"])
     return found if has_begun or whole else None

@@ -22,6 +22,7 @@ from homebody.envs import TaskSpec
 from homebody.evolution.gate.episodes import OnRecord, describe_error, play_once
 from homebody.evolution.gate.stats import paired_bound, paired_gain, sign_test, success_rate
 from homebody.evolution.store import Store
+from homebody.evolution.stored import StoredTwins, StoredWorth
 
 
 @dataclass(frozen=True)
@@ -134,11 +135,11 @@ class ModelValue:
         """Whether it is above 0 with 90% confidence."""
         return self.lower90 is not None and self.lower90 > 0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StoredTwins:
         """Return what results hold: `model_value`, None without a measure, and then `model_value_why`."""
         if self.points is None or self.ci95 is None:
             return {"model_value": None, "model_value_why": self.why}
-        undecided = {"undecided": self.undecided} if self.undecided else {}
+        undecided: StoredWorth = {"undecided": self.undecided} if self.undecided else {}
         return {"model_value": {"points": self.points, "ci95": list(self.ci95), "lower90": self.lower90, "n": self.n, **undecided}}
 
 
@@ -228,9 +229,9 @@ class TwinResult:
     """Success of each twin; None where no twin was played."""
     best: str = ""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StoredTwins:
         """Return `twins` and `best_twin` where twins were played, and what `ModelValue.to_json` returns."""
-        twins = {} if self.success is None else {"twins": dict(self.success), "best_twin": self.best}
+        twins: StoredTwins = {} if self.success is None else {"twins": dict(self.success), "best_twin": self.best}
         return {**twins, **self.value.to_json()}
 
 
