@@ -42,13 +42,16 @@ class PlayLayout:
         self.replay = replay
         self.canvas = Canvas(width, height)
         side = max(width // 3, 320)
-        self._world, self._side = Box(0, 0, width - side, height), Box(width - side, 0, side, height)
+        self._world, self.side = Box(0, 0, width - side, height), Box(width - side, 0, side, height)
+        """The picture of the world, and what a person uses beside it."""
         self.scene = scene_of(replay, (self._world.width, self._world.height))
         self.scene.show(0)
-        x, right = self._side.x + _PAD, self._side.right - _PAD
+        x, right = self.side.x + _PAD, self.side.right - _PAD
         self._input = Box(x, 40, right - x, 32)
-        self._buttons = [Box(x + n * ((right - x + 6) // 3), 80, (right - x + 6) // 3 - 6, 40) for n in range(3)]
-        self._list = Box(x, 154, right - x, (height - 154 - 70) // _ROW * _ROW)
+        self.buttons = [Box(x + n * ((right - x + 6) // 3), 80, (right - x + 6) // 3 - 6, 40) for n in range(3)]
+        """Where to send, to complete and to clear."""
+        self.listed = Box(x, 154, right - x, (height - 154 - 70) // _ROW * _ROW)
+        """Where the commands stand, one a row."""
         self.commands: Sequence[str] = ()
         """The commands that are possible now."""
         self.steps_left = 0
@@ -81,7 +84,7 @@ class PlayLayout:
     def draw(self) -> Canvas:
         """Draw it all, and return the canvas; the next call draws on the same one."""
         self.scene.draw(self.canvas.part(self._world))
-        canvas, side = self.canvas, self._side
+        canvas, side = self.canvas, self.side
         canvas.rect(side, PAPER)
         canvas.line([(side.x, 0), (side.x, side.bottom)], EDGE)
         canvas.text("Your turn" if not self.said else "The end", side.x + _PAD, 10, size=18, bold=True)
@@ -116,10 +119,10 @@ class PlayLayout:
         return None
 
     def _click(self, x: int, y: int) -> str | None:
-        if self._list.contains(x, y):
-            number = self._first + (y - self._list.y) // _ROW
+        if self.listed.contains(x, y):
+            number = self._first + (y - self.listed.y) // _ROW
             return self._take(self.found[number]) if number < len(self.found) else None
-        for number, box in enumerate(self._buttons):
+        for number, box in enumerate(self.buttons):
             if box.contains(x, y):
                 if number == 0:
                     return self._send()
@@ -149,7 +152,7 @@ class PlayLayout:
 
     @property
     def _rows(self) -> int:
-        return self._list.height // _ROW
+        return self.listed.height // _ROW
 
     def _type(self, text: str) -> None:
         self.typed, self._first = text, 0
@@ -174,14 +177,14 @@ class PlayLayout:
         canvas.line([(right + 1, box.y + 7), (right + 1, box.bottom - 8)], INK, 2)
         if not self.typed:
             canvas.text("type a command, or click", box.x + 18, box.y + 7, size=14, color=QUIET)
-        for button, (label, key) in zip(self._buttons, _BUTTONS, strict=True):
+        for button, (label, key) in zip(self.buttons, _BUTTONS, strict=True):
             canvas.rect(button, CARD, radius=6)
             canvas.rect(button, EDGE, radius=6, border=1)
             canvas.text(label, button.center[0], button.y + 3, size=14, bold=True, align="center")
             canvas.text(key, button.center[0], button.y + 20, size=12, color=QUIET, align="center")
 
     def _draw_list(self) -> None:
-        canvas, box, found = self.canvas, self._list, self.found
+        canvas, box, found = self.canvas, self.listed, self.found
         title = f"{len(found)} of {len(self.commands)} commands" if self.typed else f"{len(self.commands)} commands"
         canvas.text(title, box.x, box.y - 22, size=13, bold=True, color=QUIET)
         if not found:
@@ -197,7 +200,7 @@ class PlayLayout:
         where = "Click a command, or a place in the picture." if self.scene.is_picture else "Click a command, or type it."
         lines = (where, "Up and Down choose, the wheel scrolls.", "Close the window to stop.")
         for row, text in enumerate(lines):
-            canvas.text(text, box.x, self._side.bottom - 62 + 18 * row, size=13, color=QUIET)
+            canvas.text(text, box.x, self.side.bottom - 62 + 18 * row, size=13, color=QUIET)
 
 
 class Session:

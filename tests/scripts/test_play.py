@@ -189,18 +189,18 @@ def test_choosing_with_the_arrows(layout: PlayLayout) -> None:
 
 
 def test_clicking(layout: PlayLayout) -> None:
-    second = Box(layout._list.x, layout._list.y + 24, layout._list.width, 22)
+    second = Box(layout.listed.x, layout.listed.y + 24, layout.listed.width, 22)
     assert click(layout, second) == MENU[1]
-    below = Box(layout._list.x, layout._list.y + 24 * 10, layout._list.width, 22)
+    below = Box(layout.listed.x, layout.listed.y + 24 * 10, layout.listed.width, 22)
     assert click(layout, below) is None
     types(layout, "o")
-    send, complete, clear = layout._buttons
+    send, complete, clear = layout.buttons
     assert click(layout, complete) is None
     assert layout.typed == "open shed 1"
     assert click(layout, send) == "open shed 1"
     assert click(layout, clear) is None
     assert layout.typed == ""
-    assert click(layout, Box(layout._side.x, 0, 4, 4)) is None
+    assert click(layout, Box(layout.side.x, 0, 4, 4)) is None
 
 
 def test_a_click_on_a_place_types_its_name_and_sends_what_can_only_be_meant() -> None:
@@ -217,20 +217,20 @@ def test_a_click_on_a_place_types_its_name_and_sends_what_can_only_be_meant() ->
 
 def test_a_long_list_scrolls(layout: PlayLayout) -> None:
     layout.offer([f"go to dock {n:03}" for n in range(100)], 7)
-    rows = layout._list.height // 24
+    rows = layout.listed.height // 24
     layout.handle(Event("wheel", turns=-1))
-    assert click(layout, Box(layout._list.x, layout._list.y, 40, 20)) == "go to dock 003"
+    assert click(layout, Box(layout.listed.x, layout.listed.y, 40, 20)) == "go to dock 003"
     layout.handle(Event("wheel", turns=99))
-    assert click(layout, Box(layout._list.x, layout._list.y, 40, 20)) == "go to dock 000"
+    assert click(layout, Box(layout.listed.x, layout.listed.y, 40, 20)) == "go to dock 000"
     press(layout, "page down")
-    assert click(layout, Box(layout._list.x, layout._list.y, 40, 20)) == f"go to dock {rows:03}"
+    assert click(layout, Box(layout.listed.x, layout.listed.y, 40, 20)) == f"go to dock {rows:03}"
     press(layout, "page up")
     for _ in range(rows + 1):
         press(layout, "down")
     # The chosen one comes into model_call.
-    assert click(layout, Box(layout._list.x, layout._list.y, 40, 20)) == "go to dock 001"
+    assert click(layout, Box(layout.listed.x, layout.listed.y, 40, 20)) == "go to dock 001"
     layout.handle(Event("wheel", turns=-99))
-    assert click(layout, Box(layout._list.x, layout._list.y + 24 * (rows - 1), 40, 20)) == "go to dock 099"
+    assert click(layout, Box(layout.listed.x, layout.listed.y + 24 * (rows - 1), 40, 20)) == "go to dock 099"
 
 
 @pytest.mark.parametrize("size", [LEAST, (960, 600), (960, 720), (1920, 1080)])
@@ -248,7 +248,7 @@ def test_all_on_the_desk_can_be_read(monkeypatch: pytest.MonkeyPatch, size: tupl
     def text(self: Canvas, *arguments: Any, **rest: Any) -> Box:
         box = draw(self, *arguments, **rest)
         if self is layout.canvas and box.width:
-            assert layout._side.holds(box), arguments
+            assert layout.side.holds(box), arguments
             boxes.append(box)
         return box
 

@@ -98,7 +98,8 @@ class LlamaCpp(Closing):
         engine = Engine(path, name=name, n_ctx=n_ctx, n_threads=n_threads, gpu_layers=gpu_layers, n_batch=n_batch, usage=self.usage)
         self.engine = engine
         """What lies below; for measurements. Whoever changes sequence 0 of it spoils later results."""
-        self._prompt = PromptMemory(engine)
+        self.prompts = PromptMemory(engine)
+        """What it remembers of prompts; for measurements, too."""
         self._scratch = np.empty(engine.n_vocab, np.float32)
         self._tokens = lru_cache(maxsize=TOKENIZED)(engine.tokenize)
         try:
@@ -227,8 +228,8 @@ class LlamaCpp(Closing):
     def forget(self) -> None:
         """Forget every prompt: what comes next is evaluated from its start."""
         self._check_open()
-        self._prompt.clear()
-        self._prompt = PromptMemory(self.engine)
+        self.prompts.clear()
+        self.prompts = PromptMemory(self.engine)
 
     def _free(self) -> None:
         self.engine.close()
@@ -283,7 +284,7 @@ class LlamaCpp(Closing):
             raise BadRequestError("the prompt", "", "a text of at least one token")
         if total + room > self.n_ctx:
             raise ContextOverflowError(total + room, self.n_ctx)
-        cached, row = self._prompt.enter(pieces)
+        cached, row = self.prompts.enter(pieces)
         self.usage.prompt_tokens += total
         self.usage.cached_tokens += cached
         return total, row

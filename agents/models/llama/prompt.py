@@ -76,14 +76,16 @@ class PromptMemory:
         """Most points."""
         self._engine = engine
         self._cached = _Prefill()
-        self._saved: dict[Texts, tuple[_Prefill, State]] = {}
-        self._points: dict[Texts, _Point] = {}
+        self.saved: dict[Texts, tuple[_Prefill, State]] = {}
+        """States of whole prompts by their texts, the one used last at the end."""
+        self.points: dict[Texts, _Point] = {}
+        """Points by the texts before them, likewise."""
         self._fork: Texts = ()
 
     @property
     def n_bytes(self) -> int:
         """Bytes of all saved states and points."""
-        return sum(map(_size, self._saved.values())) + sum(point.state.nbytes for point in self._points.values())
+        return sum(map(_size, self.saved.values())) + sum(point.state.nbytes for point in self.points.values())
 
     def enter(self, pieces: Sequence[Piece]) -> tuple[int, Floats]:
         """Make a prompt the content of sequence 0.
@@ -130,12 +132,12 @@ class PromptMemory:
 
     def _keep(self, texts: Texts) -> int:
         """Reduce sequence 0 to what is known of a prompt, restored where a saved one has more; return the number of its segments."""
-        _touch(self._saved, texts)
-        _touch(self._points, texts)
-        best = max(self._saved, key=lambda key: self._worth(self._saved[key][0], texts), default=())
-        taken = self._saved.get(best)
+        _touch(self.saved, texts)
+        _touch(self.points, texts)
+        best = max(self.saved, key=lambda key: self._worth(self.saved[key][0], texts), default=())
+        taken = self.saved.get(best)
         if taken and self._worth(taken[0], texts) > self._worth(self._cached, texts):
-            del self._saved[best]
+            del self.saved[best]
         else:
             taken = None
         base = taken[0] if taken else self._cached
@@ -146,19 +148,19 @@ class PromptMemory:
         if taken:
             self._cached = base if self._engine.restore(taken[1]) else _Prefill()
             if not goes_on:
-                self._saved[best] = taken
-                _trim(self._saved, _size, self.saved_bytes)
+                self.saved[best] = taken
+                _trim(self.saved, _size, self.saved_bytes)
         if goes_on:
             for end in range(shared + 1, len(base.texts) + 1):
-                self._points.pop(base.texts[:end], None)
+                self.points.pop(base.texts[:end], None)
         else:
             self._fork = texts[:shared]
-            if self._fork in self._points:
-                self._points[self._fork] = replace(self._points[self._fork], is_fork=True)
+            if self._fork in self.points:
+                self.points[self._fork] = replace(self.points[self._fork], is_fork=True)
         kept = self._reached(self._cached, texts)
         if kept < len(self._cached.texts):
             self._cached = _Prefill(texts[:kept], self._cached.sizes[:kept])
-            point = self._points.get(texts[:kept])
+            point = self.points.get(texts[:kept])
             if kept == 0 or not self._engine.go_back(sum(self._cached.sizes), point.state if point else None):
                 self.clear()
         return len(self._cached.texts)
@@ -167,7 +169,7 @@ class PromptMemory:
         """Return the number of segments of an evaluated prompt from which another can go on."""
         count = prefill.shared(texts)
         if not self._engine.forgets:
-            while 0 < count < len(prefill.texts) and texts[:count] not in self._points:
+            while 0 < count < len(prefill.texts) and texts[:count] not in self.points:
                 count -= 1
         return count
 
@@ -177,23 +179,23 @@ class PromptMemory:
 
     def _save(self, prefill: _Prefill) -> None:
         """Save the cached prompt, unless it is saved, or too large."""
-        if not prefill.texts or prefill.texts in self._saved or self._engine.state_size() > self.saved_bytes:
+        if not prefill.texts or prefill.texts in self.saved or self._engine.state_size() > self.saved_bytes:
             return
-        self._saved[prefill.texts] = (prefill, self._engine.state())
-        _trim(self._saved, _size, self.saved_bytes)
+        self.saved[prefill.texts] = (prefill, self._engine.state())
+        _trim(self.saved, _size, self.saved_bytes)
 
     def _mark(self, texts: Texts) -> None:
         """Keep a point after these segments, which are what sequence 0 holds."""
-        if texts and not self._engine.forgets and self.n_points and texts not in self._points:
-            self._points[texts] = _Point(self._engine.point(), is_fork=texts == self._fork)
-            _trim(self._points, lambda _: 1, self.n_points)
+        if texts and not self._engine.forgets and self.n_points and texts not in self.points:
+            self.points[texts] = _Point(self._engine.point(), is_fork=texts == self._fork)
+            _trim(self.points, lambda _: 1, self.n_points)
 
     def _thin(self, texts: Texts) -> None:
         """Drop the points inside a prompt to which nothing goes back."""
         for end in range(2, len(texts) - RECENT):
-            point = self._points.get(texts[:end])
+            point = self.points.get(texts[:end])
             if point and not point.is_fork:
-                del self._points[texts[:end]]
+                del self.points[texts[:end]]
 
 
 def _touch(known: dict[Texts, V], texts: Texts) -> None:

@@ -53,7 +53,7 @@ def test_results_do_not_depend_on_what_was_asked_before(tiny, architecture, save
         alone.forget()
         expected[call] = ask(alone, *call)
     backend = tiny(architecture)
-    backend._prompt.saved_bytes, backend._prompt.n_points = saved_bytes, n_points
+    backend.prompts.saved_bytes, backend.prompts.n_points = saved_bytes, n_points
     draw = random.Random(saved_bytes)
     for call in draw.choices(calls, k=100):
         assert ask(backend, *call) == expected[call], call
@@ -106,19 +106,19 @@ def test_saved_states_are_bounded_and_the_least_recently_used_go_first(tiny):
     backend = tiny("llama")
     cup, box, lamp, one, two = questions = [(f"the {word} is in the",) for word in ("cup", "box", "lamp", "red", "blue")]
     backend.score(cup, MENU)
-    memory = backend._prompt
+    memory = backend.prompts
     each = backend.engine.state_size() + 4 * backend.engine.n_vocab  # The logits are 4-byte numbers.
     memory.saved_bytes = 2 * each + 50
     for question in questions[1:4]:
         backend.score(question, MENU)
-    assert list(memory._saved) == [box, lamp]
+    assert list(memory.saved) == [box, lamp]
     backend.score(box, MENU)
-    assert list(memory._saved) == [lamp, one]
+    assert list(memory.saved) == [lamp, one]
     backend.score(two, MENU)
-    assert list(memory._saved) == [one, box]
+    assert list(memory.saved) == [one, box]
     memory.saved_bytes = 10  # Not even one: nothing is copied.
     backend.score(cup, MENU)
-    assert list(memory._saved) == [one, box]
+    assert list(memory.saved) == [one, box]
 
 
 def test_state_that_llama_refuses_is_evaluated_again(tiny, architecture, monkeypatch):
@@ -173,7 +173,7 @@ def test_scores_are_near_the_sum_along_a_plain_prompt(tiny, architecture):
     backend = tiny(architecture)
     for text, score in zip(MENU, backend.score(episode(2), MENU), strict=True):
         total, given = 0.0, list(episode(2))
-        for token in backend._tokens(text, False):
+        for token in backend.engine.tokenize(text, False):
             row = backend.read(given, 1)[1].astype(np.float64)
             total += row[token] - np.log(np.exp(row - row.max()).sum()) - row.max()
             given.append(backend.engine.piece(token).decode())
@@ -215,8 +215,8 @@ def test_points_take_a_tenth_of_the_state_after_each_segment(tiny, architecture)
         fresh = tiny(architecture)
         fresh.read(segments[:end])
         whole += fresh.engine.state_size()
-    assert 0 < backend._prompt.n_bytes < whole / 10
-    assert len(backend._prompt._points) <= 2 + RECENT
+    assert 0 < backend.prompts.n_bytes < whole / 10
+    assert len(backend.prompts.points) <= 2 + RECENT
 
 
 @pytest.mark.parametrize("architecture", ["mamba", "jamba", "qwen35"])

@@ -160,7 +160,7 @@ def test_controls_pass_whatever_they_do() -> None:
 
 
 def test_a_critique_is_json() -> None:
-    assert Critique("c1", False, ("no",), 1).to_json() == {"candidate_id": "c1", "accepted": False, "objections": ("no",), "rank": 1}
+    assert Critique("c1", False, ("no",), 1).to_json() == {"candidate_id": "c1", "accepted": False, "objections": ["no"], "rank": 1}
 
 
 @pytest.mark.parametrize(
