@@ -30,7 +30,7 @@ from homebody.evolution.gate.proposal import Proposals
 from homebody.evolution.proposers import find_proposer
 from homebody.evolution.proposers.registry import find_entry
 from homebody.evolution.round import Approve, Rounds
-from homebody.evolution.store import RunError, Store
+from homebody.evolution.store import RunError, Store, reading
 from homebody.evolution.stored import StoredEnd
 
 MEASURED = 2
@@ -82,6 +82,8 @@ def evolve(
     seed_spec = HarnessSpec.load(config.harness).check()
     train, validation = config.tasks("train"), config.tasks("validation")
     with ExitStack() as stack:
+        if resume:
+            stack.enter_context(reading(run_dir))
         # The models first: where there is no such model, no run directory is made.
         rollouts = stack.enter_context(Rollouts(config.rollout, workers, cluster))
         config = _with_objective(config, rollouts)

@@ -107,7 +107,7 @@ class Store:
             if db is not None:
                 db.close()
             self._release()
-            if isinstance(error, sqlite3.DatabaseError):
+            if isinstance(error, sqlite3.DatabaseError | UnicodeError):
                 raise _unusable(path, error) from None
             raise
         self._db = db
@@ -186,15 +186,18 @@ class Store:
         for table in self._tables:
             row = self._db.execute(f"SELECT data FROM {table} WHERE key = ?", (key,)).fetchone()
             if row:
-                return EpisodeRecord.from_json(self._parse(row[0]))
+                with reading(self.run_dir):
+                    return EpisodeRecord.from_json(self._parse(row[0]))
         return None
 
     def settle(self, key: str) -> None:
         """Give an episode that was kept ahead of its turn its place, now that the turn has come."""
         row = self._db.execute("SELECT data FROM ahead WHERE key = ?", (key,)).fetchone()
         if row:
+            with reading(self.run_dir):
+                behaviour_hash = str(self._parse(row[0])["behaviour_hash"])
             with self._db:
-                self._place(key, self._parse(row[0])["behaviour_hash"], row[0])
+                self._place(key, behaviour_hash, row[0])
 
     def episodes(self) -> dict[str, dict[str, Any]]:
         """Return what was kept of every episode, by key, as data: reports can be made of runs whose records had other fields.

@@ -32,7 +32,7 @@ from homebody.evolution.loop import evolve
 from homebody.evolution.reports.attribution import PlayedRow, summarize_rows
 from homebody.evolution.reports.lineage import Lineage, read_lineage
 from homebody.evolution.reports.summary import GRADES
-from homebody.evolution.store import Store, holds
+from homebody.evolution.store import Store, holds, reads_run
 
 SKILLS = "homebody.agents.skills."
 """The package of the processors that hold what demonstrations taught: plans, memory of places, values of pages."""
@@ -101,6 +101,7 @@ class Row:
         return PlayedRow(self.key, self.label, won_any, self.attempts, None, figures, self.left_out)
 
 
+@reads_run
 def play_controls(
     run_dir: UserPath,
     plan: Plan,

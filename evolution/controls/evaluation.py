@@ -20,7 +20,7 @@ from homebody.envs import tasks as list_tasks
 from homebody.evolution.gate.episodes import OnRecord, play_once
 from homebody.evolution.gate.stats import pass_at_k, success_rate, wilson
 from homebody.evolution.gate.twins import beside, play_twins, who_decided
-from homebody.evolution.store import RunError, Store
+from homebody.evolution.store import RunError, Store, reading
 from homebody.evolution.stored import StoredResult
 
 TWIN_TASKS = 40
@@ -117,8 +117,9 @@ def _validation_tasks(config: RolloutConfig) -> Sequence[TaskSpec]:
 
 def _check_env_args(store: Store, config: RolloutConfig) -> None:
     """One run has one environment: its tables would set side by side what cannot be compared."""
-    evolved = [replace(config, env_kwargs=start["env_kwargs"]).env_args for start in store.events("start")]
-    evaluated = [item.get("env_args", {}) for item in store.events("evaluation")]
+    with reading(store.run_dir):
+        evolved = [replace(config, env_kwargs=start["env_kwargs"]).env_args for start in store.events("start")]
+        evaluated = [item.get("env_args", {}) for item in store.events("evaluation")]
     for before in evolved + evaluated:
         if before != config.env_args:
             raise RunError(

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from homebody.agents.record import EpisodeRecord
 from homebody.envs import TaskSpec
 from homebody.envs.file import FolderError, PathError
+from homebody.evolution.loop import evolve
 from homebody.evolution.store import FORM, SCHEMA, RunError, Store, episode_key, holds
 
 TASK = TaskSpec("train/a-0", "a", "train")
@@ -295,6 +297,28 @@ def test_row_that_is_no_json_is_named(tmp_path: Path, data: str | None) -> None:
     database.close()
     with Store(tmp_path, readonly=True) as store, pytest.raises(RunError, match=r"run\.sqlite cannot be used: .*; move it away"):
         store.events("start")
+
+
+@pytest.mark.parametrize(
+    ("table", "path", "value", "said"),
+    [
+        ("episodes", "$.usage", None, "KeyError: 'usage'"),
+        ("episodes", "$.trace[0].scores", 5, "TypeError"),
+        ("events WHERE kind = 'start'", "$.env_kwargs", [1], "AttributeError"),
+        ("events WHERE kind = 'round'", "$.round", None, "KeyError: 'round'"),
+    ],
+)
+def test_a_run_of_other_rows_is_named_when_it_goes_on(baseline: Any, tmp_path: Path, table: str, path: str, value: Any, said: str) -> None:
+    run_dir = tmp_path / "run"
+    shutil.copytree(baseline.run_dir, run_dir)
+    database = sqlite3.connect(run_dir / "run.sqlite")
+    name, _, where = table.partition(" ")
+    changed = f"json_remove(data, '{path}')" if value is None else f"json_set(data, '{path}', json('{json.dumps(value)}'))"
+    with database:
+        database.execute(f"UPDATE {name} SET data = {changed} {where}")
+    database.close()
+    with pytest.raises(RunError, match=rf"run\.sqlite is not as homebody writes it \({said}.*; give a run that"):
+        evolve(baseline.config, run_dir, resume=True)
 
 
 @pytest.mark.parametrize("pages", [5, 20])

@@ -18,7 +18,7 @@ import tomllib
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -56,6 +56,9 @@ from homebody.envs.webshop.goals.goals import human_goals, load_prices
 from homebody.envs.webshop.goals.shop import ShopConfig, open_shop
 from homebody.envs.webshop.site.site import Site
 from homebody.evolution.config import EvolveConfig
+from homebody.evolution.controls.baselines import play_controls
+from homebody.evolution.controls.evaluation import evaluate
+from homebody.evolution.controls.rows import Plan
 from homebody.evolution.loop import evolve
 
 ALL = int(os.environ.get("HOMEBODY_HOSTILE", "2000"))
@@ -369,15 +372,38 @@ def take_path(case: bytes, folder: Path) -> None:
     assert site().answer("/1/buy", text).status < 500
 
 
+RUN = EvolveConfig(
+    "homebody/Household-v0", "no-model", "household", rounds=1, train_tasks=2, validation_tasks=2, max_steps=3, exploration_steps=0
+)
+
+
 @cache
 def run() -> Path:
     """A small run that has ended."""
     folder = Path(tempfile.mkdtemp(prefix="homebody-hostile-"))
-    config = EvolveConfig(
-        "homebody/Household-v0", "no-model", "household", rounds=1, train_tasks=2, validation_tasks=2, max_steps=3, exploration_steps=0
-    )
-    evolve(config, folder)
+    evolve(RUN, folder)
     return folder
+
+
+def damage_run(folder: Path, dice: random.Random) -> Path:
+    """Copy the run, with bytes changed or rows bent."""
+    path = folder / "run" / "run.sqlite"
+    shutil.rmtree(path.parent, ignore_errors=True)
+    shutil.copytree(run(), path.parent)
+    if dice.random() < 0.1:
+        content = bytearray(path.read_bytes())
+        for _ in range(dice.choice((1, 20, 500))):
+            content[dice.randrange(len(content))] = dice.randrange(256)
+        path.write_bytes(content)
+        return path.parent
+    db = sqlite3.connect(path)
+    with db:
+        for _ in range(dice.choice((1, 1, 3))):
+            table, key = dice.choice((("events", "id"), ("events", "id"), ("episodes", "key")))
+            at, data = dice.choice(db.execute(f"SELECT {key}, data FROM {table}").fetchall())
+            db.execute(f"UPDATE {table} SET data = ? WHERE {key} = ?", (json.dumps(bent(json.loads(data), dice)), at))
+    db.close()
+    return path.parent
 
 
 def take_run(case: int, folder: Path) -> None:
@@ -391,23 +417,7 @@ def take_run(case: int, folder: Path) -> None:
     from homebody.scripts.view import source
 
     dice = random.Random(case)
-    path = folder / "run" / "run.sqlite"
-    shutil.rmtree(path.parent, ignore_errors=True)
-    shutil.copytree(run(), path.parent)
-    if dice.random() < 0.1:
-        content = bytearray(path.read_bytes())
-        for _ in range(dice.choice((1, 20, 500))):
-            content[dice.randrange(len(content))] = dice.randrange(256)
-        path.write_bytes(content)
-    else:
-        db = sqlite3.connect(path)
-        with db:
-            for _ in range(dice.choice((1, 1, 3))):
-                table, key = dice.choice((("events", "id"), ("events", "id"), ("episodes", "key")))
-                at, data = dice.choice(db.execute(f"SELECT {key}, data FROM {table}").fetchall())
-                db.execute(f"UPDATE {table} SET data = ? WHERE {key} = ?", (json.dumps(bent(json.loads(data), dice)), at))
-        db.close()
-    run_dir = str(path.parent)
+    run_dir = str(damage_run(folder, dice))
     reads: list[Callable[[], object]] = [
         lambda: markdown(read_run(run_dir)), lambda: build_page(run_dir) if dice.random() < 0.1 else None,
         lambda: read_live(run_dir), lambda: source.read_run(run_dir),
@@ -415,6 +425,28 @@ def take_run(case: int, folder: Path) -> None:
     ]  # fmt: skip
     with reading(run_dir):
         dice.choice(reads)()
+
+
+def take_resumed(case: int, folder: Path) -> None:
+    """Go on with a run of somebody else, of which some episodes and the end are missing."""
+    dice = random.Random(case)
+    run_dir = damage_run(folder, dice)
+    with suppress(sqlite3.DatabaseError):
+        db = sqlite3.connect(run_dir / "run.sqlite")
+        with db:
+            if dice.random() < 0.6:
+                db.execute("DELETE FROM events WHERE kind IN ('round', 'end')")
+            keys = [key for (key,) in db.execute("SELECT key FROM episodes ORDER BY key")]
+            for key in dice.sample(keys, dice.randrange(len(keys))) if dice.random() < 0.5 else ():
+                db.execute("DELETE FROM episodes WHERE key = ?", (key,))
+    db.close()
+    spec = HarnessSpec.load("household-act")
+    goes_on: list[Callable[[], object]] = [
+        lambda: evolve(RUN, run_dir, resume=True),
+        lambda: evaluate(RUN.rollout, spec, "validation", tasks=2, run_dir=run_dir),
+        lambda: play_controls(run_dir, Plan(only=("final", "seed"), tasks=1)),
+    ]
+    dice.choice(goes_on[:2] if dice.random() < 0.8 else goes_on)()
 
 
 def take_json(case: bytes, folder: Path) -> None:
@@ -463,6 +495,7 @@ BOUNDARIES: dict[str, tuple[Callable[[Any, Path], None], st.SearchStrategy[Any],
     "archives": (take_archive, texts(archives), 0.5),
     "paths and forms": (take_path, texts(PATHS), 1),
     "run folders": (take_run, SEEDS, 0.05),
+    "run folders that go on": (take_resumed, SEEDS, 0.02),
 }
 """What takes a case, how cases are drawn, and its weight in the budget."""
 WEIGHTS = sum(weight for _, _, weight in BOUNDARIES.values())
