@@ -198,13 +198,13 @@ class Canvas:
         """Draw a disc, or a ring of width `border`."""
         import_pygame().draw.circle(self.surface, color, center, radius, border)
 
-    def ellipse(self, box: Sequence[float], color: Color, *, border: int = 0) -> None:
-        """Draw an ellipse that fills a box, or only its border."""
-        import_pygame().draw.ellipse(self.surface, color, box, border)
+    def ellipse(self, box: Sequence[float], color: Color) -> None:
+        """Draw an ellipse that fills a box."""
+        import_pygame().draw.ellipse(self.surface, color, box)
 
-    def polygon(self, points: Sequence[Point], color: Color, *, border: int = 0) -> None:
-        """Draw a filled polygon, or only its border."""
-        import_pygame().draw.polygon(self.surface, color, points, border)
+    def polygon(self, points: Sequence[Point], color: Color) -> None:
+        """Draw a filled polygon."""
+        import_pygame().draw.polygon(self.surface, color, points)
 
     def line(self, points: Sequence[Point], color: Color, width: int = 1) -> None:
         """Draw a line through two or more points."""
@@ -235,7 +235,7 @@ class Canvas:
             self.surface.blit(_line_of(text, size, bold, color), (left, round(y)))
         return Box(left, round(y), width, height)
 
-    def paragraph(self, text: str, box: Box, *, size: int = 14, color: Color = INK, bold: bool = False, align: Align = "left") -> int:
+    def paragraph(self, text: str, box: Box, *, size: int = 14, color: Color = INK, bold: bool = False) -> int:
         """Write a text in a box, broken at its width; what does not fit its height is cut, with an ellipsis. Return the height used."""
         step = line_height(size)
         most = max(1, box.height // step)
@@ -243,9 +243,8 @@ class Canvas:
         lines = wrap(text[: (most + 2) * max(box.width, 1)], box.width, size=size, bold=bold)
         if len(lines) > most:
             lines = [*lines[: most - 1], fit(" ".join(lines[most - 1 :]), box.width, size=size, bold=bold)]
-        x = {"left": box.x, "center": box.x + box.width / 2, "right": box.right}[align]
         for n, line in enumerate(lines):
-            self.text(line, x, box.y + n * step, size=size, color=color, bold=bold, align=align)
+            self.text(line, box.x, box.y + n * step, size=size, color=color, bold=bold)
         return len(lines) * step
 
     def paste(self, other: Canvas, x: int = 0, y: int = 0, *, opacity: float = 1.0) -> None:

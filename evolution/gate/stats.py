@@ -89,17 +89,16 @@ def paired_gain(before: Sequence[bool], after: Sequence[bool], resamples: int = 
     return float(change.mean()), float(low), float(high)
 
 
-def paired_bound(before: Sequence[bool], after: Sequence[bool], level: float = 0.9, resamples: int = 10_000) -> float:
-    """Return the one-sided lower bound of the mean gain of paired outcomes: the gain is above it with this confidence.
+def paired_bound(before: Sequence[bool], after: Sequence[bool], resamples: int = 10_000) -> float:
+    """Return the one-sided lower bound of the mean gain of paired outcomes: the gain is above it with 90% confidence.
 
     Args:
         before: outcome of each task under the first harness; shape (n,).
         after: outcome of the same tasks under the second; shape (n,).
-        level: the confidence, in (0, 1).
         resamples: number of bootstrap samples.
     """
     change = np.asarray(after, dtype=float) - np.asarray(before, dtype=float)
-    return float(np.quantile(_resampled_means(change, resamples), 1 - level))
+    return float(np.quantile(_resampled_means(change, resamples), 1 - 0.9))
 
 
 def _resampled_means(change: NDArray[np.float64], resamples: int) -> NDArray[np.float64]:

@@ -158,11 +158,11 @@ class HttpClient:
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
 
-    def get(self, path: str, *, attempts: int = ATTEMPTS) -> Any:
+    def get(self, path: str) -> Any:
         """Return what the server has at a path; see `post`."""
-        return self._call("GET", path, b"", attempts)
+        return self._call("GET", path, b"")
 
-    def post(self, path: str, body: Any, *, attempts: int = ATTEMPTS) -> Any:
+    def post(self, path: str, body: Any) -> Any:
         """Send JSON and return the JSON that comes back.
 
         Raises:
@@ -170,7 +170,7 @@ class HttpClient:
             RemoteRefusedError: the server answered with an error.
             RemoteAnswerError: the answer is not JSON.
         """
-        return self._call("POST", path, json.dumps(body).encode(), attempts)
+        return self._call("POST", path, json.dumps(body).encode())
 
     def wrong(self, problem: str) -> RemoteAnswerError:
         """Return the error of an answer that cannot be, in one line and without the key."""
@@ -191,9 +191,9 @@ class HttpClient:
         while self._idle:
             self._idle.pop().close()
 
-    def _call(self, method: str, path: str, data: bytes, attempts: int) -> Any:
+    def _call(self, method: str, path: str, data: bytes) -> Any:
         error: RemoteError | None = None
-        attempt = 0
+        attempt, attempts = 0, ATTEMPTS
         while attempt < attempts:
             if error is not None:
                 self._sleep(self._pause(data, attempt, error))
@@ -217,7 +217,7 @@ class HttpClient:
                 error = RemoteRefusedError(self.address.shown, path, status, self._told(raw), retry_after=retry_after)
                 if not _is_passing(status):
                     break
-            if status in _BUSY and attempts == ATTEMPTS:
+            if status in _BUSY:
                 attempts = BUSY_ATTEMPTS
         assert error is not None
         raise error
