@@ -24,6 +24,7 @@ from homebody.envs.core import (
     UnknownParameterError,
     check_options,
 )
+from homebody.envs.space import AnyText
 
 if TYPE_CHECKING:
     from homebody.envs.canvas import Canvas
@@ -81,8 +82,6 @@ class TextTaskEnv(gymnasium.Env[str, str], ABC):
     the class's own methods that have no underscore.
 
     Args:
-        observation_space: Of the observations.
-        action_space: Of the commands; `step` takes any value.
         max_steps: Steps after which `truncated` is set; at least 1.
         split: Where a reset without options draws its task.
         render_mode: One of `RENDER_MODES`, or None for play without pictures.
@@ -98,13 +97,15 @@ class TextTaskEnv(gymnasium.Env[str, str], ABC):
     metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}  # noqa: RUF012  # declared so by Gymnasium
     snapshots_share: ClassVar[str] = "tasks"
     """What an environment has to have in common with the one that a snapshot is from, in a word."""
+    max_observation: ClassVar[int] = 2**16
+    """Most characters of an observation; longer ones are cut."""
+    max_command: ClassVar[int] = 1024
+    """Most characters of the samples of the action space; `step` takes any value."""
     unpickled: ClassVar[tuple[str, ...]] = ()
     """Attributes that a pickle leaves out; `_revive` sets them again."""
 
     def __init__(
         self,
-        observation_space: Text,
-        action_space: Text,
         *,
         max_steps: int,
         split: str,
@@ -113,8 +114,8 @@ class TextTaskEnv(gymnasium.Env[str, str], ABC):
     ) -> None:
         if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
             raise MaxStepsError(max_steps)
-        self.observation_space = observation_space
-        self.action_space = action_space
+        self.observation_space = AnyText(self.max_observation)
+        self.action_space: Text = AnyText(self.max_command)
         self.max_steps = max_steps
         self._split = split
         self._drawn_from: list[TaskSpec] | None = None

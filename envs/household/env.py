@@ -29,15 +29,10 @@ from homebody.envs.household.goals.said import Goals
 from homebody.envs.household.houses.building import ROOMS
 from homebody.envs.household.houses.holdout import Holdout
 from homebody.envs.household.houses.houses import HouseSource
-from homebody.envs.space import AnyText
 from homebody.envs.text_env import Picture, TextTaskEnv
 
 CHARSET: Final = string.digits + string.ascii_letters + string.punctuation + " \n"
 """The characters of commands, and of observations other than what a person wrote: a task sentence may hold any."""
-MAX_OBSERVATION: Final = 2**16
-"""Characters; the largest of ALFWorld's observations has under 1500."""
-MAX_COMMAND: Final = 256
-"""Characters of the action space's samples; `step` takes any text."""
 
 _MAX_GAMES: Final = 64
 """How many games an environment keeps ready to play."""
@@ -86,6 +81,7 @@ class HouseholdEnv(TextTaskEnv):
         the agent was told since the reset, and hides the rest.
     """
 
+    max_command = 256
     unpickled = ("_games", "_play")
 
     def __init__(
@@ -114,14 +110,8 @@ class HouseholdEnv(TextTaskEnv):
             CanvasSizeError: There can be no picture of this size.
             PygameMissingError: Pictures are asked for and pygame is not installed.
         """
-        super().__init__(
-            AnyText(MAX_OBSERVATION),
-            Text(MAX_COMMAND, min_length=0, charset=CHARSET),
-            max_steps=max_steps,
-            split=split,
-            render_mode=render_mode,
-            render_size=render_size,
-        )
+        super().__init__(max_steps=max_steps, split=split, render_mode=render_mode, render_size=render_size)
+        self.action_space = Text(self.max_command, min_length=0, charset=CHARSET)
         self._source = source
         self._explain = explain
         self._why = ""

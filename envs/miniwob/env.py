@@ -12,13 +12,8 @@ from homebody.envs.miniwob import expert, scripted
 from homebody.envs.miniwob.reading import TYPED, Element, Reading, read
 from homebody.envs.miniwob.suite import SUITE, PageInfo, PageSource, pages_dir
 from homebody.envs.miniwob.tab import BrowserDiedError, Tab
-from homebody.envs.space import AnyText
 from homebody.envs.text_env import TextTaskEnv
 
-MAX_OBSERVATION: Final = 2**16
-"""Characters; longer pages are cut."""
-MAX_COMMAND: Final = 1024
-"""Characters of the action space's samples; `step` takes any text."""
 MOST_TYPED: Final = 500
 """Characters of one command that are typed; a longer one is refused."""
 
@@ -84,14 +79,7 @@ class MiniWobEnv(TextTaskEnv):
         self._tab: Tab | None = None
         self._reading: Reading | None = None
         self._given: tuple[str, ...] = ()
-        super().__init__(
-            AnyText(MAX_OBSERVATION),
-            AnyText(MAX_COMMAND),
-            max_steps=max_steps,
-            split=split,
-            render_mode=render_mode,
-            render_size=render_size,
-        )
+        super().__init__(max_steps=max_steps, split=split, render_mode=render_mode, render_size=render_size)
 
     @classmethod
     def task_source(cls, **parameters: Any) -> PageSource:
@@ -165,7 +153,7 @@ class MiniWobEnv(TextTaskEnv):
             raw = self._opened().begin(page, task_id, mode)
         self._given = ()
         self._reading = read(raw, self._about(page).actions)
-        return self.reading.text[:MAX_OBSERVATION]
+        return self.reading.text[: self.max_observation]
 
     def _act(self, action: object) -> tuple[str, float, bool]:
         before = self.reading
@@ -181,7 +169,7 @@ class MiniWobEnv(TextTaskEnv):
                 self._drop()
                 raise
         now = self.reading
-        return now.text[:MAX_OBSERVATION], now.reward if now.done and not before.done else 0.0, now.done
+        return now.text[: self.max_observation], now.reward if now.done and not before.done else 0.0, now.done
 
     def _info(self) -> dict[str, Any]:
         reading = self.reading

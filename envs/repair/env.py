@@ -12,7 +12,6 @@ from homebody.envs.repair.programs import ProgramSource
 from homebody.envs.repair.search import SEARCHES, Searcher
 from homebody.envs.repair.suite import MOST_PROGRAM, Outcome, Result, run_cases, where_it_fails
 from homebody.envs.repair.tasks import FunctionSource, RepairParameterError, Task
-from homebody.envs.space import AnyText
 from homebody.envs.text import clean
 from homebody.envs.text_env import TextTaskEnv
 
@@ -20,9 +19,6 @@ MOST_SHOWN: Final = 3
 """Failing tests that `run` shows, the first ones."""
 MOST_CHARACTERS: Final = 100
 """Of a value or a call in an observation."""
-MAX_OBSERVATION: Final = 2**16
-MAX_COMMAND: Final = 4096
-"""Characters of the action space's samples; `step` takes any text."""
 WRITE: Final = "write {text}"
 NO_COMMAND: Final = "No such command. Commands: run, show, replace N: code, write code, undo, submit."
 _UNFILLED: Final = "Write Python code in the place of {text}."
@@ -58,6 +54,7 @@ class RepairEnv(TextTaskEnv):
     online_label = "search: tries changes of the kinds that faults are made of, by what the visible tests say"
     """What `scripted_policy` is, for tables."""
     metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 2}  # noqa: RUF012  # declared so by Gymnasium
+    max_command = 4096
 
     def __init__(
         self,
@@ -98,14 +95,7 @@ class RepairEnv(TextTaskEnv):
         self._search = search
         self._task: Task | None = None
         self._searcher: Searcher | None = None
-        super().__init__(
-            AnyText(MAX_OBSERVATION),
-            AnyText(MAX_COMMAND),
-            max_steps=max_steps,
-            split=split,
-            render_mode=render_mode,
-            render_size=render_size,
-        )
+        super().__init__(max_steps=max_steps, split=split, render_mode=render_mode, render_size=render_size)
 
     @classmethod
     def task_source(

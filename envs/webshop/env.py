@@ -7,7 +7,6 @@ from dataclasses import fields
 from typing import Any, Final
 
 from homebody.envs.core import NotResetError, SnapshotError, UnknownParameterError
-from homebody.envs.space import AnyText
 from homebody.envs.text_env import TextTaskEnv
 from homebody.envs.webshop.goals import baseline, expert
 from homebody.envs.webshop.goals.goals import GoalSource
@@ -18,10 +17,6 @@ from homebody.envs.webshop.pages.snapshot import Place, VisitState
 
 OBSERVATIONS: Final = ("text", "text_rich", "html", "url")
 """What an observation can be; see `render`."""
-MAX_OBSERVATION: Final = 2**20
-"""Characters; descriptions of products have no limit of their own, and longer pages are cut."""
-MAX_COMMAND: Final = 1024
-"""Characters of the action space's samples; `step` takes any text."""
 _SHOP_PARAMETERS: Final = tuple(field.name for field in fields(ShopConfig))
 _OWN_PARAMETERS: Final = ("observation", "max_steps", "split", "show_score", "render_mode", "render_size")
 
@@ -56,6 +51,8 @@ class WebShopEnv(TextTaskEnv):
     metadata: dict[str, Any] = {**TextTaskEnv.metadata, "render_fps": 2}  # noqa: RUF012  # declared so by Gymnasium
     snapshots_share = "catalogue"
     unpickled = ("goal_shop", "_page", "_goal", "_visited", "_bought")
+    max_observation = 2**20
+    """Descriptions of products have no limit of their own."""
 
     def __init__(
         self,
@@ -95,14 +92,7 @@ class WebShopEnv(TextTaskEnv):
         unknown = next((name for name in shop if name not in _SHOP_PARAMETERS), None)
         if unknown is not None:
             raise UnknownParameterError(unknown, (*_SHOP_PARAMETERS, *_OWN_PARAMETERS))
-        super().__init__(
-            AnyText(MAX_OBSERVATION),
-            AnyText(MAX_COMMAND),
-            max_steps=max_steps,
-            split=split,
-            render_mode=render_mode,
-            render_size=render_size,
-        )
+        super().__init__(max_steps=max_steps, split=split, render_mode=render_mode, render_size=render_size)
         self._config = ShopConfig(data_dir, **shop)
         self.goal_shop = open_shop(self._config)
         self._observation = observation
@@ -210,7 +200,7 @@ class WebShopEnv(TextTaskEnv):
             shown = render.html(page, filling)
         else:
             shown = render.url(page, self._goal.goal_id)
-        return shown[:MAX_OBSERVATION]
+        return shown[: self.max_observation]
 
     def _info(self) -> dict[str, Any]:
         info: dict[str, Any] = {

@@ -26,7 +26,7 @@ from homebody.envs.household.alfworld.gamefile import load_game_file
 from homebody.envs.household.engine.engine import TextGame
 from homebody.envs.household.engine.game import compile_game
 from homebody.envs.household.engine.problem import Problem
-from homebody.envs.household.env import CHARSET, MAX_OBSERVATION
+from homebody.envs.household.env import CHARSET, HouseholdEnv
 from homebody.envs.household.export import to_game_file
 from homebody.envs.household.houses.houses import HouseSource
 from homebody.envs.text import clean
@@ -411,7 +411,7 @@ def outcome_of(path: Path, dice: random.Random) -> str:
         observations.append(play.step(dice.choice(menu) if dice.random() < 0.9 else "".join(dice.choices(string.printable, k=9))))
         assert play.reward in (0.0, 1.0)
     for text in observations:
-        assert len(text) <= MAX_OBSERVATION
+        assert len(text) <= HouseholdEnv.max_observation
         assert set(text) <= {*CHARSET, *file.problem.task}
         assert text == clean(text)
     return "loaded and played"
