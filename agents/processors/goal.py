@@ -16,7 +16,7 @@ from homebody.agents.models.generation import Reply
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.examples import by_likeness, telling
 from homebody.agents.processors.operator import AIMLESS, ENDING, LOOP, SEARCHING, UNABLE, EditOperator, Findings, Settings, scaled
-from homebody.agents.processors.parameter import array, integer, one_of, string
+from homebody.agents.processors.parameter import array, integer, mapping, one_of, string
 from homebody.agents.processors.question import MOST_LINE, THOUGHT, room, score, write
 from homebody.agents.wording import Naming
 from homebody.envs.text import one_line
@@ -41,8 +41,16 @@ def learned_reading(found: Findings) -> Settings | None:
         return None
     known = found.readings
     pairs, names = [list(pair) for pair in known.pairs], [list(some) for some in known.names]
+    fits = {template: [list(some) for some in blanks] for template, blanks in known.fits.items()}
     return {
-        "read_goal": {"by": "parts", "examples": pairs, "most": SHOWN_PARTS, "templates": list(known.templates), "names": names},
+        "read_goal": {
+            "by": "parts",
+            "examples": pairs,
+            "most": SHOWN_PARTS,
+            "templates": list(known.templates),
+            "names": names,
+            "fits": fits,
+        },
         "learned_plan": {"plans": list(known.plans), "explore": list(found.explore)},
         "decide": {"method": "rank"},
         **({"visited": {"actions": list(found.explore)}} if found.explore else {}),
@@ -61,9 +69,9 @@ def free_reading(found: Findings) -> Settings:
 class ReadGoal(Processor):
     """Has the model say the goal again in plain words. Helps where people say goals in words that plans and prompts do not know.
 
-    It is asked once, in a chat of its own with examples. Where `templates` are given the reading is one of them, with each
-    blank {0}, {1}, ... filled from `names`; a goal that is one already is not asked about. Without templates the last line of the
-    answer is the reading. All that follows in the episode has the reading as its goal, and the model is shown both.
+    It is asked once, in a chat of its own with examples. Where `templates` are given the reading is one of them, with each blank {0},
+    {1}, ... filled from `names`, or from its own row of `fits`; a goal that is one already is not asked about. Without templates the
+    last line of the answer is the reading. All that follows in the episode has the reading as its goal, and the model is shown both.
 
     By `writing` the model writes the reading under a grammar. By `parts` it is asked by score, where it can score: which template,
     then what fills each blank. An answer ends in a full stop, so that a template that begins as another one does is not taken for less
@@ -82,6 +90,7 @@ class ReadGoal(Processor):
         "templates": array({"type": "string"}, "plain goal templates with blanks {0}, {1}; none: free"),
         "by": one_of(("writing", "parts"), "with templates: written whole, or scored part by part", default="writing"),
         "names": array(NAMES, "for each blank what may fill it; none given: the kinds of the instances that the agent meets first"),
+        "fits": mapping(array(NAMES, "for each blank"), "the same for the blanks of one template, by template, where others can fill it"),
         "tokens": room(48),
         "thought": THOUGHT,
     }
@@ -131,7 +140,8 @@ class ReadGoal(Processor):
 
     def _read(self, event: TaskStart) -> str:
         """Return the reading; empty where there is none."""
-        templates = _usable(self.params["templates"], self.params["names"], event, self.services.naming)
+        rows = {template: self.params["fits"].get(template, self.params["names"]) for template in self.params["templates"]}
+        templates = _usable(rows, event, self.services.naming)
         if any(_is_of(template, names, event.goal) for template, names in templates):
             return ""
         if templates and self.params["by"] == "parts" and (reading := self._read_by_parts(event.goal, templates)) is not None:
@@ -183,11 +193,11 @@ _Names = Mapping[str, Sequence[str]]
 """What may fill each blank of a template, by its number."""
 
 
-def _usable(templates: Sequence[str], names: Sequence[Sequence[str]], event: TaskStart, naming: Naming) -> list[tuple[str, _Names]]:
-    """Return the templates whose blanks can be filled, each with what fills them."""
+def _usable(rows: Mapping[str, Sequence[Sequence[str]]], event: TaskStart, naming: Naming) -> list[tuple[str, _Names]]:
+    """Return the templates whose blanks can be filled, each with what fills them: of its row, by number, or what is met first."""
     met = sorted({kind for text in (event.observation, *event.candidates) for kind in naming.kinds(text)})
     found: list[tuple[str, _Names]] = []
-    for template in dict.fromkeys(map(one_line, templates)):
+    for template, names in {one_line(template): names for template, names in rows.items()}.items():
         blanks = dict.fromkeys(_BLANK.findall(template))
         given = {blank: names[int(blank)] if int(blank) < len(names) and names[int(blank)] else met for blank in blanks}
         # A name with a blank of its own could never be filled to the end.

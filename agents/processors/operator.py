@@ -60,6 +60,8 @@ class Readings:
     """Plain goal templates with blanks {0}, {1}."""
     names: tuple[tuple[str, ...], ...]
     """For each blank what may fill it; nothing for the kinds of instances that an agent meets first."""
+    fits: Mapping[str, tuple[tuple[str, ...], ...]]
+    """The same for each template alone."""
     plans: tuple[Plan, ...]
     """For each goal template the plan that won, as `learned_plan` has it."""
     won: float = 0.0

@@ -63,18 +63,21 @@ def readings(statistics: TrainingStatistics, more: Sequence[Mapping[str, Any]] =
     if sum(map(len, (meaning.group for meaning in made))) < LEAST or len({plain for m in made for _, plain in m.pairs()}) < 2:
         return None
     pairs = [pair for meaning in made for pair in meaning.pairs()]
-    most = max((len(meaning.blanks) for meaning in made), default=0)
-    names = [_fillers(made, blank, statistics) for blank in range(most)]
+    names = _fillers(made, statistics)
+    fits = {one.template: _fillers([other for other in made if other.template == one.template], statistics) for one in made}
     step = max(1, -(-len(pairs) // MOST_PAIRS))
     templates = tuple(dict.fromkeys(meaning.template for meaning in made))
     won = min(1.0, len(pairs) / max(1, len(statistics.tasks)))
-    return Readings(tuple(pairs[::step]), templates, tuple(names), tuple(meaning.plan() for meaning in made), won)
+    return Readings(tuple(pairs[::step]), templates, names, fits, tuple(meaning.plan() for meaning in made), won)
 
 
-def _fillers(made: Sequence[_Meaning], blank: int, statistics: TrainingStatistics) -> tuple[str, ...]:
-    """Return the kinds that may fill a blank, with those that random walks saw there; nothing where all of them are met first."""
-    found = {kind for meaning in made for kind in (*meaning.kinds_of(blank), *meaning.seen_at(blank, statistics.kinds))}
-    return () if found <= set(statistics.first) else tuple(sorted(found))
+def _fillers(made: Sequence[_Meaning], statistics: TrainingStatistics) -> tuple[tuple[str, ...], ...]:
+    """Return for each blank the kinds that may fill it, with those that random walks saw there; nothing where all are met first."""
+    found = [
+        {kind for meaning in made for kind in (*meaning.kinds_of(blank), *meaning.seen_at(blank, statistics.kinds))}
+        for blank in range(max((len(meaning.blanks) for meaning in made), default=0))
+    ]
+    return tuple(() if kinds <= set(statistics.first) else tuple(sorted(kinds)) for kinds in found)
 
 
 class _Meaning:

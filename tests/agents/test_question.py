@@ -179,6 +179,20 @@ def test_by_parts_a_blank_that_stands_twice_is_asked_once_and_a_template_without
     assert [message["content"] for message in model.scored[0][0] if message["role"] == "assistant"] == ["wait."]
 
 
+@pytest.mark.parametrize("by", ["parts", "writing"])
+def test_a_template_is_filled_with_what_fits_it_alone(by):
+    model = Model("tar a vat", scores=liking("tar a A"))
+    params = FORMS | {"by": by, "fits": {"tar a {0}": [["vat", "tub"]], "sing": [["song"]]}}
+    assert model.make("read_goal", **params).process(TaskStart(SAID, "A yard.", MENU)) == {"goal": "tar a vat"}
+    if by == "parts":
+        assert model.scored[1][1] == ["tar a A. vat.", "tar a A. tub."]
+    else:
+        assert model.generations[0].grammar == (
+            'root ::= "put a " blank-0 " on a " blank-1 | "tar a " blank-2\n'
+            'blank-0 ::= "crate" | "barrel"\nblank-1 ::= "dock" | "vat"\nblank-2 ::= "vat" | "tub"'
+        )
+
+
 def test_by_parts_a_model_that_cannot_score_writes():
     model = Model("tar a crate")
     processor = find("read_goal")

@@ -211,10 +211,19 @@ def test_goals_said_in_other_words_are_read_off_how_they_were_won() -> None:
 
 
 def test_what_random_walks_saw_may_fill_a_blank_and_what_is_met_first_need_not_be_listed() -> None:
-    kinds = {"lift # off #": [["barrel", "crate", "keg", "sack"], ["pit"]], "drop # on #": [["barrel", "crate", "keg", "sack"], ["pit"]]}
+    kinds = {
+        "lift # off #": [["barrel", "crate", "keg", "mast", "sack"], ["pit"]],
+        "drop # on #": [["barrel", "keg"], ["pit"]],
+        "tar # with #": [["mast"], ["brush"]],
+    }
     found = readings(TrainingStatistics(explore=("walk to #",), kinds=kinds, first=("dock", "pit", "shed", "yard")), HARBOUR)
     assert found is not None
-    assert found.names == (("barrel", "crate", "keg", "sack"), ())
+    assert found.names == (("barrel", "crate", "keg", "mast", "sack"), ())
+    # What fits a template alone was won with, or seen at all its commands: nobody drops a mast or tars a keg.
+    assert found.fits == {
+        "drop {0} on {1}": (("barrel", "crate", "keg", "sack"), ()),
+        "tar {0} with brush": (("barrel", "crate", "mast", "sack"),),
+    }
 
 
 def test_the_same_commands_in_another_order_are_one_meaning() -> None:
