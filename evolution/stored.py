@@ -172,6 +172,9 @@ class StoredStart(TypedDict, total=False):
     max_steps: int
     objective: str
     policy: str
+    harness_of: Mapping[str, Any]
+    """Where the final harness evolved for another model: that `model`, its `policy`, `seed_hash` and `changes` of its run, and the
+    harness (`document`, `behaviour_hash`)."""
 
 
 class StoredEnd(TypedDict, total=False):

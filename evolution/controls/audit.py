@@ -214,7 +214,8 @@ def _replay(log: _Log) -> Outcome:
         lineage.final  # noqa: B018 - reading it compares the file with the log
     except AgentError as error:
         wrong.append(str(error))
-    return f"the seed with {len(lineage.edits)} shipped edits is the final harness, {lineage.end['final_hash'][:12]}", wrong
+    made = f"what evolved for {lineage.harness_of}" if lineage.harness_of else f"the seed with {len(lineage.edits)} shipped edits"
+    return f"{made} is the final harness, {lineage.end['final_hash'][:12]}", wrong
 
 
 def _literals(log: _Log) -> Outcome:
@@ -234,6 +235,8 @@ def _literals(log: _Log) -> Outcome:
 
 def _masks(log: _Log) -> Outcome:
     """The final harness does not play worse on purpose where it sees no model: a twin that looks like one does no better."""
+    if log.lineage.harness_of:
+        return f"the audit of the run in which the harness evolved for {log.lineage.harness_of} has looked at that", []
     found = log.lineage.end.get("masked")
     if found is None:
         return "the final harness has no model's part to be doubted", []

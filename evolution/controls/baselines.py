@@ -155,6 +155,7 @@ def play_controls(
             "tokens": lineage.end["tokens"],
             "edits": [edit.label for edit in lineage.edits],
             "final_hash": lineage.end["final_hash"],
+            **({"harness_of": lineage.harness_of} if lineage.harness_of else {}),
         },
         "rows": [row.in_table(seed) for row in rows],
         "skipped": controls.skipped,
@@ -208,6 +209,8 @@ class _Controls:
     def _reason_to_skip(self, key: str) -> str:
         """Return why a row makes no sense for this run; nothing if it does."""
         edits = self.lineage.edits
+        if self.lineage.harness_of and key in (*SLOW, "noop", "ablation", "incremental"):
+            return f"nothing was evolved here: the harness evolved for {self.lineage.harness_of}"
         if key == "ablation" and not edits:
             return "no edit was shipped"
         if key == "incremental" and len(edits) < 2:

@@ -13,12 +13,10 @@ from homebody.evolution.controls.benchmark import BenchmarkError
 from homebody.evolution.controls.provenance import note
 from homebody.evolution.controls.reproduce import Combination
 from homebody.evolution.controls.results import shipped_results
-from homebody.evolution.controls.rows import Plan
+from homebody.evolution.controls.rows import FIXED, Plan
 from homebody.evolution.controls.table import called
 from homebody.evolution.reports.lineage import read_lineage
 from homebody.evolution.store import RunError, Store
-
-ROWS = ("seed", "final", "no-skills", "matcher", "scripted", "expert")
 
 
 def play_final(combination: Combination, tasks: int | None, workers: int, on_episode: OnEpisode | None = None) -> Combination:
@@ -60,7 +58,7 @@ def play_final(combination: Combination, tasks: int | None, workers: int, on_epi
         with Store(combination.run_dir) as store:
             store.append("opened", now)
     note(combination.run_dir)
-    play_controls(combination.run_dir, Plan(FINAL, most, only=ROWS), workers=workers, on_episode=on_episode)
+    play_controls(combination.run_dir, Plan(FINAL, most, only=FIXED), workers=workers, on_episode=on_episode)
     return replace(combination, split=FINAL)
 
 
@@ -70,6 +68,7 @@ def _opened_before(combination: Combination) -> list[dict[str, Any]]:
     for row, one in shipped_results().pairs():
         is_same = (row["model"], row["benchmark"], row["split"]) == (called(combination.model), combination.benchmark.name, FINAL)
         is_same = is_same and row["repeat"] == combination.repeat and one["objective"] == (combination.objective or one["objective"])
+        is_same = is_same and row.get("harness_of") == (combination.harness_of and called(combination.harness_of))
         made = {item["version"] for item in one["manifest"]["played_with"]}
         if is_same and version("homebody") in made:
             found.append({"version": version("homebody"), "final_hash": one["manifest"]["behaviour_hash"]["evolved"]})

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from homebody.agents.model_free import MODEL_FREE
-from homebody.evolution.controls.claims import evolved_row, gain_of, is_marked
+from homebody.evolution.controls.claims import evolved_row, gain_of, is_counted, is_marked
 from homebody.evolution.reports.gain import MOST_UNREADABLE, NO_GAIN, describe_gain, null_gain
 from homebody.evolution.reports.summary import cell, graded
 from homebody.evolution.reports.worth import SHARE_HEADS, beside, gained, percent, share_cells
@@ -16,7 +16,8 @@ from homebody.evolution.stored import StoredResult
 def controls_markdown(result: Mapping[str, Any]) -> str:
     """Write what `homebody.evolution.controls.baselines.play_controls` returns."""
     run = result["run"]
-    lines = [f"## {run['env']}, {run['model']}: {run['split']} split, {run['max_steps']} steps a task", ""]
+    of = f" in the harness of {run['harness_of']}" if run.get("harness_of") else ""
+    lines = [f"## {run['env']}, {run['model']}{of}: {run['split']} split, {run['max_steps']} steps a task", ""]
     lines += [f"Played: {run['about']}.", ""] if run.get("about") else []
     lines += table(map(control_cells, result["rows"]), CONTROL_HEADS)
     lines += said(result)
@@ -151,8 +152,9 @@ def result_cells(row: Mapping[str, Any], one: Mapping[str, Any]) -> list[str]:
 
 
 def marks(row: Mapping[str, Any]) -> list[str]:
-    """Return what makes a row another than those of the held-out protocol on test tasks, for what the model adds."""
-    found = ["published protocol"] if row["protocol"] == "published" else []
+    """Return what makes a row another than those of the held-out protocol on test tasks, for what the model adds, in its own harness."""
+    found = [cell(f"in the harness of {row['harness_of']}")] if row.get("harness_of") else []
+    found += ["published protocol"] if row["protocol"] == "published" else []
     found += ["objective success"] if is_marked(row) else []
     found += ["final split"] if row["split"] == "final" else []
     return [*found, *([f"repeat {row['repeat']}"] if row["repeat"] > 1 else [])]
@@ -188,8 +190,7 @@ def describe_claims(report: Mapping[str, Any]) -> list[str]:
     """Return what the rows say together: the mean gain, how much of a gain is the protocol, and whether smaller models gain more."""
     mean, found = report["mean_gain"], []
     if mean["n"] > 1:
-        counted = [row for row in report["rows"] if row["protocol"] == "held-out" and row["split"] == "test" and not is_marked(row)]
-        null = sum(row["gain"] is None for row in counted)
+        null = sum(row["gain"] is None for row in report["rows"] if is_counted(row))
         found.append(f"Mean gain of {mean['n']} models on benchmarks: {interval(mean)} points; {null} null gains count 0.")
     found += [cell(claim["sentence"]) for claim in report["protocol"]]
     return [*found, *([cell(report["size"]["sentence"])] if report["size"] else [])]
@@ -212,10 +213,11 @@ def describe_origin(manifest: Mapping[str, Any]) -> str:
         f"homebody {item['version']}" + (f" at {item['commit'][:12]}" if item["commit"] else "") + f" on {item['machine']['processor']}"
         for item in manifest["played_with"]
     ]
-    hashes = manifest["behaviour_hash"]
+    hashes, origin = manifest["behaviour_hash"], manifest.get("harness_of")
+    evolved = f", which evolved for {cell(origin['model'])} from {origin['seed_hash'][:12]}" if origin else ""
     return (
         f"Played with {', then '.join(with_what) or 'a version that is not known'}; seed {manifest['seed']}; "
-        f"harnesses {hashes['seed'][:12]} and {hashes['evolved'][:12]}."
+        f"harnesses {hashes['seed'][:12]} and {hashes['evolved'][:12]}{evolved}."
     )
 
 
@@ -237,6 +239,12 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     ]
     if any(map(is_marked, report["rows"])):
         lines.append("Objective success: an edit had to gain, whoever decided; elsewhere it had to gain as much with the model as without.")
+    if any(row.get("harness_of") for row in report["rows"]):
+        lines.append(
+            "In the harness of another model, marked: the harness evolved on that model's episodes. "
+            "Such rows count neither in the mean gain nor in the comparison of sizes: another model's "
+            "evolution found what they gain."
+        )
     if any(row["protocol"] == "published" for row in report["rows"]):
         lines.append("Published protocol, marked: evolved and tested on the same tasks; what any of the attempts solved in the best round.")
     if report["quick"]:
@@ -272,6 +280,8 @@ def _operators(one: Mapping[str, Any]) -> list[str]:
     rows = [
         [cell(row["operator"]), str(row["tried"]), str(row["accepted"]), str(row["shipped"]), hit_rate(row)] for row in one["operators"]
     ]
+    if one.get("harness_of"):
+        return [f"Nothing was evolved here: the harness evolved for {cell(one['harness_of'])}.", ""]
     spent = one["cost"]
     said = f"The evolution took {spent['episodes']} episodes, {spent['exploration_steps']} exploration steps and {spent['wall_s']:.0f} s."
     return [said, "", *table(rows, heads)]

@@ -44,7 +44,8 @@ SHOWN = {
 """Figures of a combination, with what each shows for those who do not see it."""
 TOGETHER = {
     "by-benchmark": "Gain and model_value in points with their intervals, by benchmark and model.",
-    "by-size": "Gain and model_value by the number of the model's parameters; lines join models of one family on one benchmark.",
+    "by-size": "Gain and model_value by the number of the model's parameters; lines join models of one family on one benchmark, and hollow "
+    "marks are of harnesses that evolved for another model.",
     "curves": "Line charts of the share of validation tasks solved in each round, by benchmark, a line a model.",
     "kinds": "Grid of the dimensions of edits by model: how many edits were shipped, of how many that were tried.",
     "hit-rates": SHOWN["hit-rates"],
@@ -115,6 +116,7 @@ def _combination(number: int, row: Mapping[str, Any], one: Mapping[str, Any]) ->
     attribution = controls["attribution"]
     return {
         **{key: one[key] for key in ("about", "cost", "run", "candidates")},
+        "harness_of": one.get("harness_of"),
         "name": ", ".join([f"{one['model']} on {one['benchmark']}", *marks(row)]),
         "origin": describe_origin(one["manifest"]),
         "figures": [{"svg": Markup(inline_svg(figure, f"c{number}-{name}")), "alternative": SHOWN[name]} for name, figure in _figures(one)],

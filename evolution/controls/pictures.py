@@ -62,7 +62,8 @@ def draw_by_benchmark(report: Mapping[str, Any]) -> Picture | None:
 def draw_by_size(report: Mapping[str, Any]) -> Picture | None:
     """Draw gain and model_value by the number of parameters, a null gain as 0: a colour a family, a mark a benchmark.
 
-    A line joins the models of one family on one benchmark, and no others.
+    A line joins the models of one family on one benchmark, and no others. A model in the harness that evolved for another is a hollow mark
+    that no line joins.
     """
     rows = [row for row in report["rows"] if row["parameters"] and row["protocol"] == "held-out" and row["split"] == "test"]
     rows = [row for row in rows if row["repeat"] == 1]
@@ -79,13 +80,15 @@ def draw_by_size(report: Mapping[str, Any]) -> Picture | None:
                 here = [row for row in rows if (row["family"], row["benchmark"]) == (family, benchmark)]
                 # Side by side, where models of one size would hide each other.
                 shift = 1 + 0.06 * (benchmarks[benchmark] - (len(benchmarks) - 1) / 2)
-                points = sorted((row["parameters"] * shift, *_measure(row, key)) for row in here)
+                points = sorted((row["parameters"] * shift, *_measure(row, key), not row.get("harness_of")) for row in here)
                 colour, marker = COLOURS[families[family] % len(COLOURS)], MARKERS[benchmarks[benchmark] % len(MARKERS)]
-                line = "-" if len({place for place, *_ in points}) > 1 else "none"
-                axes.plot([place for place, *_ in points], [at for _, at, _, _ in points], color=colour, linestyle=line, linewidth=1.4)
-                for place, at, low, high in points:
+                joined = [(place, at) for place, at, _, _, is_own in points if is_own]
+                line = "-" if len({place for place, _ in joined}) > 1 else "none"
+                axes.plot([place for place, _ in joined], [at for _, at in joined], color=colour, linestyle=line, linewidth=1.4)
+                for place, at, low, high, is_own in points:
                     axes.plot([place, place], [low, high], color=colour, linewidth=1.0, alpha=0.6)
-                    axes.plot([place], [at], marker=marker, markersize=8, color=colour, markeredgecolor=GROUND, zorder=3)
+                    face, edge = (colour, GROUND) if is_own else (GROUND, colour)
+                    axes.plot([place], [at], marker=marker, markersize=8, color=face, markeredgecolor=edge, zorder=3)
             axes.set_xscale("log")
             axes.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.5)
             axes.set_xticks(sizes, [_count(size) for size in sizes])
@@ -97,7 +100,10 @@ def draw_by_size(report: Mapping[str, Any]) -> Picture | None:
             panels[0].plot([], [], color=COLOURS[number % len(COLOURS)], linewidth=3, label=family)
         for benchmark, number in benchmarks.items():
             panels[0].plot([], [], color=INK, linestyle="none", marker=MARKERS[number % len(MARKERS)], label=benchmark)
-        entries = len(families) + len(benchmarks)
+        others = any(row.get("harness_of") for row in rows)
+        if others:
+            panels[0].plot([], [], color=GROUND, linestyle="none", marker="o", markeredgecolor=INK, label="harness of another model")
+        entries = len(families) + len(benchmarks) + others
         figure.legend(frameon=False, fontsize=9, loc="outside lower center", ncols=min(entries, 8), labelcolor=INK)
     return figure
 
@@ -155,7 +161,7 @@ def draw_kinds(report: Mapping[str, Any]) -> Picture | None:
             tally[1] += 1
     if not counts:
         return None
-    models = list(dict.fromkeys(one["model"] for one in report["combinations"]))
+    models = list(dict.fromkeys(one["model"] for one in report["combinations"] if not one.get("harness_of")))
     total = {name: sum(tally[0] for (kind, _), tally in counts.items() if kind == name) for name, _ in counts}
     kinds = sorted(total, key=lambda name: (total[name], name))
     with plain_text():

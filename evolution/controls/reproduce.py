@@ -19,7 +19,7 @@ from homebody.envs.core import did_you_mean
 from homebody.envs.file import expand_path
 from homebody.evolution.config import PROTOCOLS, EvolveConfig, RoundCost
 from homebody.evolution.controls.benchmark import Benchmark, BenchmarkError, benchmarks
-from homebody.evolution.controls.rows import BASELINES, SLOW
+from homebody.evolution.controls.rows import BASELINES, FIXED, SLOW
 from homebody.evolution.controls.seed import seed_styles
 from homebody.evolution.gate.player import EpisodesFailedError
 
@@ -93,16 +93,29 @@ class Combination:
     """From 1; the evolution's seed is one less."""
     split: str = "test"
     """Where it is tested."""
+    harness_of: str | None = None
+    """The model whose evolved harness it plays; None: its own."""
 
     @property
     def name(self) -> str:
         """Its name for people."""
         marks = [f"{self.protocol} protocol"] if self.protocol != "held-out" else []
+        marks += [f"in the harness of {self.harness_of}"] if self.harness_of else []
         marks += [f"repeat {self.repeat}"] if self.repeat > 1 else []
         return ", ".join([f"{self.model} on {self.benchmark.name}", *marks])
 
+    @property
+    def origin(self) -> Combination:
+        """The combination whose evolution made the harness that it plays, in the same folder of runs; itself where that is its own."""
+        if self.harness_of is None:
+            return self
+        folder = self.run_dir.with_name(_folder_name(self.harness_of, self.benchmark, self.protocol, self.objective, self.repeat))
+        return replace(self, model=self.harness_of, harness_of=None, run_dir=folder)
+
     def size(self, size: Size) -> Size:
         """Return how much of it to play, where so much is played of a combination in the held-out protocol."""
+        if self.harness_of is not None:
+            return replace(size, only=FIXED)
         if self.protocol == "held-out":
             return size
         tested = len(self.tasks("test", size.tasks or self.benchmark.tasks))
@@ -137,6 +150,7 @@ def plan(
     protocols: Sequence[str] = ("held-out",),
     repeats: int = 1,
     objective: str | None = None,
+    harness_of: str | None = None,
 ) -> tuple[list[Combination], list[str]]:
     """Choose what to play.
 
@@ -148,13 +162,19 @@ def plan(
         protocols: of `homebody.evolution.config.PROTOCOLS`.
         repeats: evolutions of each combination, with seeds of their own.
         objective: see `Combination`.
+        harness_of: likewise.
 
     Returns:
         The combinations, and a line for each benchmark that was left out because it cannot be played here.
 
     Raises:
-        BenchmarkError: a benchmark that was named does not exist or cannot be played, or none can; or there is no such protocol.
+        BenchmarkError: a benchmark that was named does not exist or cannot be played, or none can; or there is no such protocol;
+            or a model is to play in its own harness, or in that of the published protocol.
     """
+    if harness_of is not None and harness_of in models:
+        raise BenchmarkError(f"{harness_of} plays in its own harness without --harness-of; leave it out of --models")
+    if harness_of is not None and "published" in protocols:
+        raise BenchmarkError("--harness-of plays harnesses of the held-out protocol; leave --protocol out")
     for protocol in protocols:
         if protocol not in PROTOCOLS:
             raise BenchmarkError(f"no protocol is called {protocol!r}{did_you_mean(protocol, PROTOCOLS)}; there are {', '.join(PROTOCOLS)}")
@@ -176,13 +196,10 @@ def plan(
     folder = expand_path(run_dir)
     found = []
     for one, model, protocol, repeat in product(chosen, models, protocols, range(1, repeats + 1)):
-        marks = [protocol] if protocol != "held-out" else []
-        marks += [objective] if objective else []
-        marks += [f"r{repeat}"] if repeat > 1 else []
-        name = "-".join([_slug(model), one.name, *marks])
+        name = _folder_name(model, one, protocol, objective, repeat, harness_of)
         wanted = objective or ("success" if protocol == "published" else None)
         combination = Combination(model, one, folder / name, one.env_kwargs(data_dir))
-        found.append(replace(combination, protocol=protocol, objective=wanted, repeat=repeat))
+        found.append(replace(combination, protocol=protocol, objective=wanted, repeat=repeat, harness_of=harness_of))
     return found, left_out
 
 
@@ -244,6 +261,9 @@ def _episodes(combination: Combination, size: Size) -> tuple[int, int]:
     noise = EvolveConfig.noise_tasks
     # What the chosen style has played is played already when the evolution begins, unless that has other tasks.
     style_tasks = len(combination.tasks("validation", size.style_tasks))
+    if combination.harness_of is not None:  # the styles, both harnesses, and the evolved one without its skills
+        styles = len(seed_styles(one.harness, combination.model)) * style_tasks
+        return styles + size.attempts * seed_tasks, styles + size.attempts * (seed_tasks + tested) + tested
     again = 0 if is_published else min(style_tasks, size.validation_tasks)
     styles = len(seed_styles(one.harness, combination.model)) * style_tasks - again
     least = styles + min(size.train_tasks, train) + min(size.validation_tasks, validation) + noise + size.attempts * seed_tasks
@@ -256,6 +276,14 @@ def _episodes(combination: Combination, size: Size) -> tuple[int, int]:
     fixed = size.attempts * (seed_tasks + tested) + (others + 2 * size.rounds - 1) * tested
     slow = len(set(SLOW) & set(size.only)) * (evolved + seed_tasks)
     return least, styles + evolved + fixed + slow
+
+
+def _folder_name(model: str, benchmark: Benchmark, protocol: str, objective: str | None, repeat: int, harness_of: str | None = None) -> str:
+    marks = [protocol] if protocol != "held-out" else []
+    marks += [objective] if objective else []
+    marks += [f"r{repeat}"] if repeat > 1 else []
+    marks += [f"harness-of-{_slug(harness_of)}"] if harness_of else []
+    return "-".join([_slug(model), benchmark.name, *marks])
 
 
 def _slug(model: str) -> str:

@@ -22,8 +22,8 @@ from homebody.evolution.controls.claims import mean_claim, protocol_claims, size
 FORMAT = 1
 """Of the file: counted up when an older one cannot be read any more."""
 FILE = "results.json"
-KEY = ("model", "benchmark", "protocol", "objective", "split", "repeat")
-"""What tells the rows of a table apart."""
+KEY = ("model", "benchmark", "protocol", "objective", "split", "repeat", "harness_of")
+"""What tells the rows of a table apart; a row without `harness_of` is of a harness that evolved for its model."""
 MAY_DIFFER = ("tokens",)
 """Of two rows that say the same: what was served from a cache depends on the machine."""
 
@@ -125,7 +125,7 @@ def merge(parts: Sequence[Results]) -> Results:
                 if differing := [key for key, value in facts.items() if known[key] != value]:
                     was = ", ".join(f"{key} is {known[key]!r} in {source} and {facts[key]!r} in {part.source}" for key in differing)
                     raise ResultsError(f"{what} {name} is not the same in all results: {was}; make tables of their own")
-            key = tuple(row[name] for name in KEY)
+            key = tuple(row.get(name) for name in KEY)
             if key in found:
                 source, known_row, known_one = found[key]
                 _check_same(known_row, known_one, row, one, f"{source} and {part.source}")
@@ -162,7 +162,8 @@ def _check_same(
     differing += ["outcomes"] if known_one["outcomes"] != one["outcomes"] else []
     differing += ["behaviour_hash"] if known_one["manifest"]["behaviour_hash"] != one["manifest"]["behaviour_hash"] else []
     if differing:
-        name = f"{row['model']} on {row['benchmark']} ({row['protocol']}, {row['objective']}, {row['split']}, repeat {row['repeat']})"
+        of = f", in the harness of {row['harness_of']}" if row.get("harness_of") else ""
+        name = f"{row['model']} on {row['benchmark']} ({row['protocol']}, {row['objective']}, {row['split']}, repeat {row['repeat']}{of})"
         raise ResultsError(f"{where} both have {name} and differ in {', '.join(differing)}; leave one of them out")
 
 

@@ -28,6 +28,8 @@ TWINNED = ("seed", "final", "peak")
 """Rows that stand beside their twins."""
 SLOW = ("best-of-n", "random-edits")
 """Rows that may take longer than the evolution did: as many episodes, and all at the pace of the seed harness."""
+FIXED = ("seed", "final", "no-skills", "matcher", "scripted", "expert")
+"""Rows that need two harnesses and no evolution: those of the final split, and of a harness that evolved for another model."""
 
 
 class ControlError(AgentError):

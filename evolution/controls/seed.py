@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from homebody.agents.harness.seed import seed_documents
+from homebody.agents.harness.seed import STYLES, seed_documents
 from homebody.agents.harness.spec import HarnessSpec, harness_names
 from homebody.agents.processors.operator import method_of
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
@@ -49,8 +49,19 @@ def seed_styles(seed: str, model: str | None = None) -> list[Style]:
     Raises:
         AgentError: there is no such model, or it cannot be read.
     """
+    return _styles(seed, seed_documents(seed, harness_names(), model))
+
+
+def find_seed(seed: str, behaviour_hash: str) -> HarnessSpec | None:
+    """Return the style of a seed that behaves so, of those that any model is tried with; None where there is none in this version."""
+    documents = [f"{seed}-{style}" for style in STYLES if f"{seed}-{style}" in harness_names()]
+    return next((style.spec for style in _styles(seed, documents) if style.spec.behaviour_hash == behaviour_hash), None)
+
+
+def _styles(seed: str, documents: Sequence[str]) -> list[Style]:
+    """Return the styles of documents of a seed, no two of which behave the same."""
     found: dict[str, Style] = {}
-    for name in seed_documents(seed, harness_names(), model):
+    for name in documents:
         spec = HarnessSpec.load(name)
         method = method_of(spec)
         styles = {method: spec} if method != "generate" else {"free": spec, **{how: _constrained(spec, how) for how in _held(spec)}}

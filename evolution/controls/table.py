@@ -13,7 +13,7 @@ from homebody.evolution.controls.reproduce import Combination
 from homebody.evolution.controls.results import Results
 from homebody.evolution.reports.gain import null_gain
 from homebody.evolution.reports.history import candidates, cost, operators, read_history
-from homebody.evolution.reports.lineage import Lineage, read_lineage
+from homebody.evolution.reports.lineage import Edit, Lineage, read_lineage
 from homebody.evolution.store import RunError, Store
 from homebody.evolution.stored import StoredStart
 
@@ -40,7 +40,7 @@ def read_combination(combination: Combination) -> dict[str, Any]:
     """Read what was played of a combination: all that its row, the page and the figures show, and how it came about.
 
     Returns:
-        `model`, `benchmark`, `protocol`, `repeat`, `about`, `run` (its folder's name), `seed` (how its style was chosen, see
+        `model`, `harness_of`, `benchmark`, `protocol`, `repeat`, `about`, `run` (its folder's name), `seed` (how its style was chosen, see
         `homebody.evolution.controls.seed.choose_seed`), `controls` (as `play_controls` returned it last for the split, without `outcomes`),
         `outcomes` (`tasks`, and of `seed` and `evolved` a letter a task: 1 solved, 0 not, - not played; of the published protocol what any
         attempt solved), `policy` (its fingerprint), `objective`, `manifest` (see `_manifest`), `rounds`, `operators`, `candidates` and
@@ -64,6 +64,7 @@ def read_combination(combination: Combination) -> dict[str, Any]:
     found, start = candidates(history), history.run["start"] or StoredStart()
     return {
         "model": called(combination.model),
+        "harness_of": called(combination.harness_of) if combination.harness_of else None,
         "benchmark": combination.benchmark.name,
         "protocol": combination.protocol,
         "repeat": combination.repeat,
@@ -74,7 +75,7 @@ def read_combination(combination: Combination) -> dict[str, Any]:
         "seed": {key: seeds[-1][key] for key in ("style", "tried", "asked")},
         "controls": {key: value for key, value in controls.items() if key != "outcomes"},
         "outcomes": _outcomes(controls.get("outcomes", {}), combination.protocol),
-        "manifest": _manifest(read_lineage(combination.run_dir), controls, made),
+        "manifest": _manifest(read_lineage(combination.run_dir), controls, made, start.get("harness_of")),
         "rounds": [_round(item) for item in history.run["rounds"]],
         "operators": operators(found),
         "candidates": [_candidate(edit) for edit in found],
@@ -96,7 +97,8 @@ def table_row(one: Mapping[str, Any]) -> dict[str, Any]:
         `no_skills`, success of the evolved harness without its skills, None where it has none; `matcher`, success of the evolved harness
         with goals read without a model, None where the environment reads none; `gain` (`points`, `ci95`, `n` tasks that both played), None
         where it is null, and then `why` in a clause; `model_value` (`points`, `ci95`), None where there is no measure; `model_share` of
-        the evolved harness; `tokens` of the evolution; `model_sha256`, None where the model is no file here. What was not played is None.
+        the evolved harness; `tokens` of the evolution; `model_sha256`, None where the model is no file here; `harness_of`, the model for
+        which the harness evolved, None where it is this one. What was not played is None.
         Of the published protocol the evolved harness is that of the best round, and no gain is null: it has no such rule.
     """
     controls, run, policy = one["controls"], one["controls"]["run"], one["policy"]
@@ -134,6 +136,7 @@ def table_row(one: Mapping[str, Any]) -> dict[str, Any]:
         "model_share": final.get("model_share"),
         "tokens": run["tokens"],
         "model_sha256": policy.get("sha256"),
+        "harness_of": one.get("harness_of"),
     }
 
 
@@ -175,19 +178,22 @@ def _outcomes(found: Mapping[str, Any], protocol: str) -> dict[str, Any]:
     return {"tasks": tasks, **{side: "".join(letters[one.get(task)] for task in tasks) for side, one in of.items()}}
 
 
-def _manifest(lineage: Lineage, controls: Mapping[str, Any], made: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _manifest(
+    lineage: Lineage, controls: Mapping[str, Any], made: Sequence[Mapping[str, Any]], origin: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """Return how a row came about.
 
     Returns:
         `played_with` (version, commit and machine, more than one where they changed on the way); `env`, `env_args`, `max_steps`,
         `protocol`, `seed` (of evolution and episodes); `sampling` and `behaviour_hash` of `seed` and `evolved` harness; `changes`, the
-        edits that lead from the one to the other.
+        edits that lead from the one to the other; `harness_of` where the harness evolved for another model: that `model`, its `policy`,
+        and the `seed_hash` and `changes` of its run.
     """
     config, edits = lineage.config, lineage.edits
     peak = next((row["behaviour_hash"] for row in controls["rows"] if row["row"] == "peak"), None)
     if peak is not None and peak != lineage.replayed.behaviour_hash:
         edits = edits[: next((number for number, edit in enumerate(edits, 1) if edit.after.behaviour_hash == peak), 0)]
-    evolved = edits[-1].after if edits else lineage.seed
+    evolved = lineage.given or (edits[-1].after if edits else lineage.seed)
     return {
         "played_with": list(made),
         "env": config.env_id,
@@ -197,11 +203,16 @@ def _manifest(lineage: Lineage, controls: Mapping[str, Any], made: Sequence[Mapp
         "seed": config.seed,
         "sampling": {"seed": _sampling(lineage.seed), "evolved": _sampling(evolved)},
         "behaviour_hash": {"seed": lineage.seed.behaviour_hash, "evolved": evolved.behaviour_hash},
-        "changes": [
-            {"id": edit.id, "round": edit.round, "operator": edit.operator, "dimension": edit.dimension, "patch": edit.patch}
-            for edit in edits
-        ],
+        "changes": changes_of(edits),
+        **({"harness_of": {key: value for key, value in origin.items() if key != "document"}} if origin else {}),
     }
+
+
+def changes_of(edits: Sequence[Edit]) -> list[dict[str, Any]]:
+    """Return shipped edits as the manifest of a row holds them."""
+    return [
+        {"id": edit.id, "round": edit.round, "operator": edit.operator, "dimension": edit.dimension, "patch": edit.patch} for edit in edits
+    ]
 
 
 def _sampling(spec: HarnessSpec) -> dict[str, Any]:

@@ -48,10 +48,16 @@ class Lineage:
     """Those that the final harness has, in the order of shipping."""
     candidates: Mapping[str, HarnessSpec]
     """Every harness that the run made, by behaviour hash: rejected ones, too, as far as their patches apply."""
+    harness_of: str | None = None
+    """The model for which the final harness evolved, in another run; None: it evolved in this one."""
+    given: HarnessSpec | None = None
+    """The final harness where it evolved in another run."""
 
     @property
     def replayed(self) -> HarnessSpec:
-        """The seed with the patches of these edits."""
+        """The seed with the patches of these edits, or the harness that was given."""
+        if self.given is not None:
+            return self.given
         return self.edits[-1].after if self.edits else self.seed
 
     @property
@@ -101,7 +107,11 @@ def read_lineage(run_dir: UserPath, data_dir: UserPath | None = None) -> Lineage
             "now; use the version of homebody that made the run, or evolve again"
         )
     edits, made = _replay(run_dir, seed, rounds)
-    return Lineage(expand_path(run_dir), config, ends[-1], seed, tuple(edits[: ends[-1].get("kept")]), made)
+    found = Lineage(expand_path(run_dir), config, ends[-1], seed, tuple(edits[: ends[-1].get("kept")]), made)
+    if origin := start.get("harness_of"):
+        given = HarnessSpec.from_json(origin["document"])
+        return replace(found, harness_of=origin["model"], given=given, candidates={**made, given.behaviour_hash: given})
+    return found
 
 
 def replay(seed: HarnessSpec, rounds: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], HarnessSpec]]:

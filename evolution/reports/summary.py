@@ -32,6 +32,7 @@ ENDINGS = {
     "tokens": f"its budget of tokens {RAISE}",
     "minutes": f"its budget of minutes {RAISE}",
     "approval": "the person at the gate said stop; evolve --resume asks again",
+    "harness of": "nothing is evolved: its harness evolved for another model",
 }
 """Why a run ends, as its result says it (`stopped`) and as people read it."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,8 @@ QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
               help="As of evolve.  [default: as there; with the published protocol success]")  # fmt: skip
 @click.option("--repeats", type=click.IntRange(1, 20), default=1, show_default=True, metavar="R",
               help="Evolutions of each combination, with seeds of their own.")  # fmt: skip
+@click.option("--harness-of", metavar="MODEL", help="Play the models in the harnesses that evolved for MODEL, in DIR or in a table given "
+              "with --merge; nothing is evolved.")  # fmt: skip
 @click.option("--tasks", "n_tasks", type=click.IntRange(min=1), metavar="N",
               help="Test tasks, the first N.  [default: as many as the benchmark has]")  # fmt: skip
 @click.option("--final", "is_final", is_flag=True, help="Play the final split with the harnesses that DIR has, once a release.")
@@ -54,8 +57,8 @@ QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
 @server_settings
 @json_out
 def reproduce(
-    models: str | None, benchmarks: str | None, protocols: str, objective: str | None, repeats: int, n_tasks: int | None,
-    is_final: bool, is_estimate: bool, merged: tuple[str, ...], source: str | None, quick: bool, run_dir: str,
+    models: str | None, benchmarks: str | None, protocols: str, objective: str | None, repeats: int, harness_of: str | None,
+    n_tasks: int | None, is_final: bool, is_estimate: bool, merged: tuple[str, ...], source: str | None, quick: bool, run_dir: str,
     data_dir: str | None, workers: int, n_ctx: int | None,
     n_threads: int, gpu_layers: int, concurrency: int, timeout_s: float | None, json_path: str | None,
 ) -> None:  # fmt: skip
@@ -73,6 +76,9 @@ def reproduce(
     other command lists, once a release, with the harnesses of an earlier call. Rows that were played on other machines are added with
     --merge, and --from draws a table again without playing: its results.json holds all that is shown.
 
+    --harness-of plays models in the harnesses that evolved for another model, each beside its own best seed
+    and its twins. Such rows are marked, and they count in no mean.
+
     --quick takes at most about 15 minutes for one model on one benchmark, where the 29 episodes that choose and test the seed take no more
     than six: with --workers 2 on 2 cores SmolLM2 needs some 10 s of a core for one in a house, up to 45 s in the shop. The evolution
     ends after 7 minutes with what it has shipped, so a slow machine may come to another harness. Controls for which the time does not
@@ -83,6 +89,7 @@ def reproduce(
       homebody reproduce --quick --run-dir runs/quick --workers 2
       homebody reproduce --models smollm2,gemma3-270m --data-dir $ALFWORLD_DATA --run-dir runs/all --workers 2
       homebody reproduce --benchmarks household --protocol held-out,published --repeats 3 --run-dir runs/both
+      homebody reproduce --models gemma3-270m --harness-of smollm2 --benchmarks household --merge runs/all --run-dir runs/all
       homebody reproduce --from assets/results.json --merge runs/all --run-dir runs/drawn
       homebody reproduce --models hf:owner/repo:Qwen3.5-9B-Q4_K_M.gguf --benchmarks alfworld --run-dir runs/qwen
     """
@@ -93,14 +100,16 @@ def reproduce(
 
     check_target(json_path, run_dir)
     console = Console()
-    if source is not None and (models or benchmarks or is_final or is_estimate):
-        raise click.UsageError("--from plays nothing; leave --models, --benchmarks, --final and --estimate out")
+    if source is not None and (models or benchmarks or harness_of or is_final or is_estimate):
+        raise click.UsageError("--from plays nothing; leave --models, --benchmarks, --harness-of, --final and --estimate out")
     parts = [read_results(path) for path in (*([source] if source is not None else []), *merged)]
     failed = False
     if source is None:
         names = _split(benchmarks or (QUICK_BENCHMARKS if quick else None))
         who = _split(models or (QUICK_MODELS if quick else MODELS)) or []
-        chosen, left_out = plan(who, names, run_dir, data_dir, _split(protocols) or [], repeats, objective)
+        chosen, left_out = plan(who, names, run_dir, data_dir, _split(protocols) or [], repeats, objective, harness_of)
+        if not is_final:
+            chosen = _with_harness(chosen, parts, left_out, is_named=names is not None)
         for line in left_out:
             console.line(f"left out: {line}")
         chosen = [
@@ -118,7 +127,7 @@ def reproduce(
                 return
             make_folder(run_dir)
             for combination in chosen:
-                failed |= _play(combination, combination.size(size), workers, console)
+                failed |= _play(combination, combination.size(size), parts, workers, console)
         parts.insert(0, gather_results(chosen, run_dir, quick))
     _show(merge(parts), run_dir, json_path, console)
     if failed:
@@ -169,12 +178,43 @@ def _split(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _play(combination: Combination, size: Size, workers: int, console: Console) -> bool:
-    """Choose the seed of a combination, then evolve and test it, each in a process of its own; returns whether the audit found fault."""
+def _with_harness(chosen: list[Combination], tables: Sequence[Results], left_out: list[str], is_named: bool) -> list[Combination]:
+    """Return the combinations whose harness there is: all that evolve their own, and those for whose model one has evolved.
+
+    Benchmarks that were not named may lack one: each says so in `left_out`.
+
+    Raises:
+        AgentError: a benchmark that was named lacks one, or all do.
+    """
+    from homebody.agents.errors import AgentError
+    from homebody.evolution.controls.transfer import find_evolved
+
+    found, lacking = [], []
+    for combination in chosen:
+        try:
+            if combination.harness_of is not None:
+                find_evolved(combination, tables)
+            found.append(combination)
+        except AgentError as error:
+            if is_named:
+                raise
+            lacking.append(error)
+    if not found:
+        raise lacking[0]
+    left_out += dict.fromkeys(map(str, lacking))
+    return found
+
+
+def _play(combination: Combination, size: Size, tables: Sequence[Results], workers: int, console: Console) -> bool:
+    """Choose the seed of a combination, then evolve and test it, each in a process of its own; returns whether the audit found fault.
+
+    In the harness that evolved for another model, of a run or of one of the tables, nothing is evolved.
+    """
     from homebody.evolution.controls.markdown import describe_seed
     from homebody.evolution.controls.provenance import note
     from homebody.evolution.controls.seed import choose_seed, seed_styles
     from homebody.evolution.controls.table import read_combination
+    from homebody.evolution.controls.transfer import begin_transfer, find_evolved
 
     started = time.monotonic()
     styles, rollout = seed_styles(combination.benchmark.harness, combination.model), combination.rollout
@@ -185,8 +225,9 @@ def _play(combination: Combination, size: Size, workers: int, console: Console) 
         )
     console.line(f"{combination.name}: {describe_seed(seed)}")
     note(combination.run_dir)
-    code = _homebody(evolve_arguments(combination, size, workers), console)
-    if code:
+    if combination.harness_of is not None:
+        begin_transfer(combination, find_evolved(combination, tables))
+    elif code := _homebody(evolve_arguments(combination, size, workers), console):
         raise SystemExit(code)
     spent = (time.monotonic() - started) / 60
     code = _homebody(controls_arguments(combination, size, workers, spent), console)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from homebody.evolution.controls import provenance, seed, table
+from homebody.evolution.controls import provenance, seed, table, transfer
 from homebody.evolution.controls import reproduce as library
 from homebody.evolution.controls.benchmark import Benchmark, benchmarks
 from homebody.evolution.controls.reproduce import FULL, Combination, Size
 from homebody.evolution.controls.results import Results
-from homebody.evolution.store import Store
+from homebody.evolution.store import RunError, Store
 from homebody.scripts.commands import reproduce as command
 
 TINY = Size(2, 2, 0, 1, 2, 1, "tokens", 5.0, 1, growth=1, evolve_minutes=3.0, only=("seed", "final", "noop"))
@@ -257,7 +257,16 @@ def test_an_estimate_plays_an_episode_and_begins_nothing(homebody: Callable[...,
     [
         (["--protocol", "publisht"], "no protocol is called 'publisht'; did you mean published?; there are held-out, published"),
         (["--from", "none.json"], "none.json: cannot be read (No such file or directory); check the path"),
-        (["--from", "none.json", "--models", "smollm2"], "--from plays nothing; leave --models, --benchmarks, --final and --estimate out"),
+        (
+            ["--from", "none.json", "--models", "smollm2"],
+            "--from plays nothing; leave --models, --benchmarks, --harness-of, --final and --estimate out",
+        ),
+        (["--from", "none.json", "--harness-of", "smollm2"], "--from plays nothing; leave --models, --benchmarks, --harness-of,"),
+        (["--harness-of", "no-model"], "no-model plays in its own harness without --harness-of; leave it out of --models"),
+        (["--harness-of", "random", "--protocol", "held-out,published"], "--harness-of plays harnesses of the held-out protocol"),
+        (["--harness-of", "random", "--benchmarks", "household"], "no harness of random on household is known: "),
+        (["--harness-of", "random"], "no harness of random on household is known: "),
+        (["--harness-of", "random", "--benchmarks", "household", "--final"], "holds no run"),
         (["--merge", "none.json"], "none.json: cannot be read"),
         (["--final", "--protocol", "published", "--benchmarks", "household"], "the published protocol holds nothing out"),
         (["--repeats", "0"], "Invalid value for '--repeats'"),
@@ -288,3 +297,61 @@ def test_a_command_that_was_stopped_goes_on_to_the_same_rows(
     assert stopped["rows"] == whole["rows"]
     for key in ("outcomes", "manifest", "rounds", "candidates"):
         assert stopped["combinations"][0][key] == whole["combinations"][0][key], key
+
+
+def test_a_model_plays_in_the_harness_that_evolved_for_another(
+    homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path, loaded: Any
+) -> None:
+    asked = ("reproduce", "--quick", "--run-dir", tmp_path / "runs")
+    assert homebody(*asked, "--models", "no-model").code == 0
+    del tiny[:]
+    of = (*asked, "--models", "random", "--harness-of", "no-model", "--merge", tmp_path / "runs")
+    answer = homebody(*of)
+    assert answer.code == 0, answer.err
+    assert [arguments[4] for arguments in tiny] == ["controls"]
+    assert "random on household, in the harness of no-model: " in answer.out
+    found = loaded(tmp_path / "runs" / "results.json")
+    assert [(row["model"], row["harness_of"]) for row in found["rows"]] == [("random", "no-model"), ("no-model", None)]
+    assert [one["run"] for one in found["combinations"]] == ["random-household-harness-of-no-model", "no-model-household"]
+    mine, theirs = (one["manifest"]["behaviour_hash"]["evolved"] for one in found["combinations"])
+    assert mine == theirs
+
+    # Given again it plays nothing that is there, and the same files come out; a table alone gives the same harness.
+    names = ("results.json", "results.md", "results.html", "results.png")
+    before = {name: (tmp_path / "runs" / name).read_bytes() for name in names}
+    assert homebody(*of).code == 0
+    assert {name: (tmp_path / "runs" / name).read_bytes() for name in names} == before
+    elsewhere = (*of[:2], "--run-dir", tmp_path / "elsewhere", *of[4:])
+    assert homebody(*elsewhere).code == 0
+    again = loaded(tmp_path / "elsewhere" / "results.json")
+    assert again["rows"] == found["rows"]
+    assert again["combinations"][0]["outcomes"] == found["combinations"][0]["outcomes"]
+
+    # Its final split is its own, once a release.
+    final = homebody(*asked, "--models", "random", "--harness-of", "no-model", "--final", "--tasks", 2)
+    assert final.code == 0, final.err
+    rows = loaded(tmp_path / "runs" / "results.json")["rows"]
+    assert [(row["harness_of"], row["split"]) for row in rows] == [("no-model", "test"), ("no-model", "final")]
+    assert "random on household, in the harness of no-model, final split: " in final.out
+
+
+def test_a_benchmark_without_the_harness_is_left_out_where_it_was_not_named(
+    homebody: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[str] = []
+    monkeypatch.setattr(command, "_play", lambda one, *rest: bool(played.append(one.name)))
+    monkeypatch.setattr(command, "_estimate", lambda *arguments: None)
+    known = {name: one for name, one in benchmarks().items() if name in ("household", "repair")}
+    monkeypatch.setattr(library, "benchmarks", lambda: known)
+    monkeypatch.setattr(table, "gather_results", empty)
+    monkeypatch.setattr(transfer, "find_evolved", only_of_repair)
+    answer = homebody("reproduce", "--models", "random", "--harness-of", "no-model", "--run-dir", tmp_path)
+    assert answer.code == 0, answer.err
+    assert played == ["random on repair, in the harness of no-model"]
+    assert "left out: no harness of household" in answer.out
+
+
+def only_of_repair(combination: Combination, tables: Any) -> None:
+    """Fail for every other benchmark."""
+    if combination.benchmark.name != "repair":
+        raise RunError(f"no harness of {combination.benchmark.name}")

@@ -248,3 +248,39 @@ def test_kinds_of_edits_are_counted_by_model() -> None:
     figure = draw_kinds(report((row, one), record("big 1B")))
     assert figure is not None
     assert {text.get_text() for text in figure.axes[0].texts} == {"1 of 3", "1 of 1"}
+
+
+def borrowed(model: str, evolved: str = "1111", **changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A record of a model in the harness that evolved for another."""
+    row, one = record(model, evolved=evolved, harness_of="small 100M", **changes)
+    return row, {**one, "harness_of": "small 100M", "rounds": [], "candidates": [], "operators": []}
+
+
+@pytest.mark.parametrize("model", ["big 1B", "small 300M", "small 100M"])
+def test_a_row_in_the_harness_of_another_model_stands_beside_those_that_evolved_and_counts_in_no_claim(model: str) -> None:
+    own = [record("small 100M", evolved="1000"), record("small 300M", evolved="0000"), record("small 100M", protocol="published")]
+    both = merge([results(*own), results(borrowed(model))])
+    assert len(both.rows) == 4
+    alone, beside = report(*own), build_report(both.rows, both.combinations, False)
+    for claim in ("mean_gain", "size", "protocol"):
+        assert beside[claim] == alone[claim]
+
+
+def test_two_tables_that_differ_in_a_borrowed_row_say_which() -> None:
+    with pytest.raises(ResultsError, match=r"both have big 1B on quarry \(.*, in the harness of small 100M\) and differ in"):
+        merge([results(borrowed("big 1B")), results(borrowed("big 1B", "1110"), source="there")])
+
+
+def test_a_mark_in_the_harness_of_another_model_is_hollow_and_no_line_joins_it() -> None:
+    figure = draw_by_size(report(record("small 100M"), record("small 300M"), borrowed("small 1B")))
+    assert figure is not None
+    axes = figure.axes[0]
+    (line,) = [item for item in axes.lines if item.get_linestyle() == "-" and item.get_linewidth() == 1.4]
+    assert list(line.get_xdata()) == [1e8, 3e8]
+    marks = {item.get_xdata()[0]: item for item in axes.lines if item.get_marker() == "o" and len(item.get_xdata()) == 1}
+    assert marks[1e9].get_markerfacecolor() != marks[1e8].get_markerfacecolor()
+    assert marks[1e9].get_markeredgecolor() == marks[1e8].get_markerfacecolor()
+    assert "harness of another model" in [text.get_text() for text in figure.legends[0].get_texts()]
+    kinds = draw_kinds(report(record("small 100M"), borrowed("small 1B")))
+    assert kinds is not None
+    assert "small 1B" not in [label.get_text() for label in kinds.axes[0].get_xticklabels()]
