@@ -16,7 +16,7 @@ from homebody.evolution.controls.results import Results, ResultsError
 from homebody.evolution.controls.seed import FILE, find_seed
 from homebody.evolution.controls.table import called, changes_of
 from homebody.evolution.reports.lineage import read_lineage
-from homebody.evolution.store import RunError, Store, holds
+from homebody.evolution.store import RunError, Store, holds, reading
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ def find_evolved(combination: Combination, tables: Sequence[Results]) -> Evolved
     origin = combination.origin
     if holds(origin.run_dir, "end"):
         lineage = read_lineage(origin.run_dir)
-        with Store(origin.run_dir, readonly=True) as store:
-            start = store.events("start")[-1]
-        changes, objective = changes_of(lineage.edits), start.get("objective", "success")
-        return Evolved(called(origin.model), start["policy"], objective, lineage.seed.behaviour_hash, changes, lineage.final)
+        with reading(origin.run_dir), Store(origin.run_dir, readonly=True) as store:
+            policy = store.events("start")[-1]["policy"]
+        objective, changes = lineage.config.objective or "success", changes_of(lineage.edits)
+        return Evolved(called(origin.model), policy, objective, lineage.seed.behaviour_hash, changes, lineage.final)
     for table in tables:
         for row, one in table.pairs():
             if _is_row_of(row, origin):
@@ -83,10 +83,12 @@ def begin_transfer(combination: Combination, evolved: Evolved) -> None:
     harness_of = evolved.to_json()
     with Store(run_dir, readonly=True) as store:
         starts, ends = store.events("start"), store.events("end")
-    if starts and starts[-1]["harness_of"]["behaviour_hash"] != evolved.spec.behaviour_hash:
+    with reading(run_dir):
+        known = starts[-1]["harness_of"]["behaviour_hash"] if starts else evolved.spec.behaviour_hash
+    if known != evolved.spec.behaviour_hash:
         raise RunError(
-            f"{run_dir} was begun with harness {starts[-1]['harness_of']['behaviour_hash'][:12]} of "
-            f"{evolved.model}, and this is {evolved.spec.behaviour_hash[:12]}; choose another --run-dir"
+            f"{run_dir} was begun with harness {known[:12]} of {evolved.model}, and this is "
+            f"{evolved.spec.behaviour_hash[:12]}; choose another --run-dir"
         )
     final = run_dir / "final.json"
     write_file(final, evolved.spec.dumps())
