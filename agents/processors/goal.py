@@ -24,6 +24,7 @@ from homebody.envs.text import one_line
 PAIR = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
 NAMES = {"type": "array", "items": {"type": "string"}}
 _BLANK = re.compile(r"\{([0-9]+)\}")
+_WORD = re.compile(r"\s*(?:\w+|\S)")
 
 
 SHOWN_READINGS = 6
@@ -73,9 +74,9 @@ class ReadGoal(Processor):
     {1}, ... filled from `names`, or from its own row of `fits`; a goal that is one already is not asked about. Without templates the
     last line of the answer is the reading. All that follows in the episode has the reading as its goal, and the model is shown both.
 
-    By `writing` the model writes the reading under a grammar. By `parts` it is asked by score, where it can score: which template,
-    then what fills each blank. An answer ends in a full stop, so that a template that begins as another one does is not taken for less
-    likely. Shown are the examples whose telling words are most like those of the goal, at most a quarter of them of one template.
+    By `writing` the model writes the reading under a grammar. By `parts` it is asked by score, where it can score: which template, word
+    by word where they part, then what fills each blank. An answer ends in a full stop, so that a template can begin as another one does.
+    Shown are the examples whose telling words are most like those of the goal, at most a quarter of them of one template.
     """
 
     name = "read_goal"
@@ -170,7 +171,7 @@ class ReadGoal(Processor):
     def _read_by_parts(self, goal: str, templates: Sequence[tuple[str, _Names]]) -> str | None:
         """Return the likeliest template, its blanks filled with what is likeliest in turn; None where nothing scores."""
         messages = self._chat(_telling_examples(goal, self.params["examples"], [one for one, _ in templates], self.params["most"]), goal)
-        best = self._likeliest(messages, [f"{_bare(template)}." for template, _ in templates])
+        best = self._branch(messages, [f"{_bare(template)}." for template, _ in templates])
         if best is None:
             return None
         reading, names = templates[best]
@@ -182,6 +183,23 @@ class ReadGoal(Processor):
                 return None
             answer, reading = answers[best], reading.replace(f"{{{blank}}}", names[blank][best])
         return reading
+
+    def _branch(self, messages: Sequence[Message], answers: Sequence[str]) -> int | None:
+        """Return the number of the answer that the likelier word leads to wherever answers part; None without a model.
+
+        What follows where they have parted counts nothing, so that a long answer is not less likely than a short one.
+        """
+        words = [_WORD.findall(answer) for answer in answers]
+        left, depth = list(range(len(answers))), 0
+        while len(left) > 1:
+            heads: dict[str, list[int]] = {}
+            for number in left:
+                heads.setdefault("".join(words[number][: depth + 1]), []).append(number)
+            best = self._likeliest(messages, list(heads)) if len(heads) > 1 else 0
+            if best is None:
+                return None
+            left, depth = list(heads.values())[best], depth + 1
+        return left[0]
 
     def _likeliest(self, messages: Sequence[Message], answers: Sequence[str]) -> int | None:
         """Return the number of the likeliest answer, the first of equals; None without a model."""

@@ -117,17 +117,17 @@ TAUGHT = [
 """Goals of training; the last is of no template."""
 
 
-def liking(*parts):
-    """Score an answer by how many of these it ends with or holds before a comma or a full stop."""
-    return lambda answer: float(sum(f"{part}." in answer or f"{part}," in answer for part in parts))
+def liking(*words):
+    """Score an answer by whether its last word is one of these."""
+    return lambda answer: float(answer.rstrip(".,").split(" ")[-1] in words)
 
 
 @pytest.mark.parametrize(
     ("liked", "reading"),
     [
-        (("put a A on a B", "barrel", "vat"), "put a barrel on a vat"),
-        (("put a A on a B", "crate", "dock"), "put a crate on a dock"),
-        (("tar a A", "barrel", "vat"), "tar a barrel"),
+        (("put", "barrel", "vat"), "put a barrel on a vat"),
+        (("put", "crate", "dock"), "put a crate on a dock"),
+        (("tar", "barrel", "vat"), "tar a barrel"),
         ((), "put a crate on a dock"),  # the first of equals
     ],
 )
@@ -135,7 +135,7 @@ def test_by_parts_the_likeliest_template_and_then_the_likeliest_names_are_taken(
     model = Model(scores=liking(*liked))
     assert model.make("read_goal", **PARTS).process(TaskStart(SAID, "A yard.", MENU)) == {"goal": reading}
     assert not model.chats  # nothing is written
-    assert model.scored[0][1] == ["put a A on a B.", "tar a A."]
+    assert model.scored[0][1] == ["put", "tar"]  # where they part
     begun = "put a A on a B." if reading.startswith("put") else "tar a A."
     end = "," if reading.startswith("put") else "."
     assert model.scored[1][1] == [f"{begun} crate{end}", f"{begun} barrel{end}"]
@@ -143,7 +143,7 @@ def test_by_parts_the_likeliest_template_and_then_the_likeliest_names_are_taken(
 
 
 def test_by_parts_examples_show_the_parts_and_greetings_do_not_choose_them():
-    model = Model(scores=liking("tar a A"))
+    model = Model(scores=liking("tar"))
     made = model.make("read_goal", **PARTS, examples=TAUGHT, most=8, text="")
     assert made.process(TaskStart("Hello! The keg has to be sticky", "A yard.", MENU)) == {"goal": "tar a crate"}
     shown = [(message["role"], message["content"]) for message in model.scored[0][0]]
@@ -168,7 +168,7 @@ def test_by_parts_no_template_has_more_than_a_quarter_of_the_examples():
 
 
 def test_by_parts_a_blank_that_stands_twice_is_asked_once_and_a_template_without_blanks_not_further():
-    model = Model(scores=liking("a A by a A", "vat"))
+    model = Model(scores=liking("a", "vat"))
     params = {"templates": ["a {0} by a {0}", "wait"], "names": [["crate", "vat"]], "by": "parts"}
     assert model.make("read_goal", **params, examples=[["Rest", "wait"]]).process(TaskStart(SAID, "A yard.", MENU)) == {
         "goal": "a vat by a vat"
@@ -179,9 +179,18 @@ def test_by_parts_a_blank_that_stands_twice_is_asked_once_and_a_template_without
     assert [message["content"] for message in model.scored[0][0] if message["role"] == "assistant"] == ["wait."]
 
 
+@pytest.mark.parametrize(("last", "reading"), [("then", "put a crate then tar it"), ("on", "put a crate on a dock"), (".", "put a crate")])
+def test_by_parts_a_template_that_begins_as_others_do_is_told_from_them_where_they_part(last, reading):
+    model = Model(scores=lambda answer: float(answer.endswith(last)))
+    templates = ["put a {0} on a {1}", "tar a {0}", "put a {0}", "put a {0} then tar it"]
+    made = model.make("read_goal", by="parts", templates=templates, names=FORMS["names"])
+    assert made.process(TaskStart(SAID, "A yard.", MENU)) == {"goal": reading}
+    assert [asked for _, asked in model.scored[:2]] == [["put", "tar"], ["put a A on", "put a A.", "put a A then"]]
+
+
 @pytest.mark.parametrize("by", ["parts", "writing"])
 def test_a_template_is_filled_with_what_fits_it_alone(by):
-    model = Model("tar a vat", scores=liking("tar a A"))
+    model = Model("tar a vat", scores=liking("tar"))
     params = FORMS | {"by": by, "fits": {"tar a {0}": [["vat", "tub"]], "sing": [["song"]]}}
     assert model.make("read_goal", **params).process(TaskStart(SAID, "A yard.", MENU)) == {"goal": "tar a vat"}
     if by == "parts":
