@@ -50,7 +50,7 @@ class WebShopEnv(TextTaskEnv):
     """What `scripted_policy` is, for tables."""
     metadata: dict[str, Any] = {**TextTaskEnv.metadata, "render_fps": 2}  # noqa: RUF012  # declared so by Gymnasium
     snapshots_share = "catalogue"
-    unpickled = ("goal_shop", "_page", "_goal", "_visited", "_bought")
+    unpickled = ("goal_shop", "_there", "_page", "_goal", "_visited", "_bought")
     max_observation = 2**20
     """Descriptions of products have no limit of their own."""
 
@@ -95,6 +95,7 @@ class WebShopEnv(TextTaskEnv):
         super().__init__(max_steps=max_steps, split=split, render_mode=render_mode, render_size=render_size)
         self._config = ShopConfig(data_dir, **shop)
         self.goal_shop = open_shop(self._config)
+        self._there = self.goal_shop
         self._observation = observation
         self._show_score = show_score
         self._page: Page | None = None
@@ -112,12 +113,12 @@ class WebShopEnv(TextTaskEnv):
     @property
     def about(self) -> str:
         """What is played, for tables: which goals, how many products, who tells the nouns of titles."""
-        return self.goal_shop.about
+        return self._there.about
 
     @property
     def shop(self) -> Shop:
         """The catalogue, the search engine and the pages."""
-        return self.goal_shop.shop
+        return self._there.shop
 
     @property
     def page(self) -> Page:
@@ -127,7 +128,8 @@ class WebShopEnv(TextTaskEnv):
         return self._page
 
     def _begin(self, task_id: str) -> str:
-        self._goal = self.goal_shop.source.goal(task_id)
+        there = self.goal_shop.of_task(task_id)
+        self._goal, self._there = there.source.goal(task_id), there
         self._page = self.shop.home()
         self._visited: set[str] = set()
         self._bought: dict[str, Any] = {}
@@ -135,7 +137,7 @@ class WebShopEnv(TextTaskEnv):
 
     def _act(self, action: object) -> tuple[str, float, bool]:
         page = self.page
-        there = self.goal_shop.shop.follow(page, action)
+        there = self.shop.follow(page, action)
         buys = False
         if there is not page:
             self._page = there
@@ -145,7 +147,7 @@ class WebShopEnv(TextTaskEnv):
             elif there.product is not None:
                 self._visited.add(there.product.asin)
                 if buys:
-                    self._bought = self.goal_shop.rate(self._goal, there.product, there.options)
+                    self._bought = self._there.rate(self._goal, there.product, there.options)
         return self._observe(), float(self._bought["reward"]) if buys else 0.0, buys
 
     def view(self) -> PageView:
@@ -165,7 +167,7 @@ class WebShopEnv(TextTaskEnv):
             NotResetError: The environment was never reset.
             NoWayError: The product cannot be found.
         """
-        return expert.plan(self.shop, self.page, self._goal, self.goal_shop.rater(self._goal))
+        return expert.plan(self.shop, self.page, self._goal, self._there.rater(self._goal))
 
     def scripted_policy(self) -> list[str]:
         """Return the next command, in a list, of the plainest shopper that sees only what an agent sees: it takes the first result.
@@ -181,11 +183,13 @@ class WebShopEnv(TextTaskEnv):
     def _go_back(self, task_id: str, kept: VisitState) -> None:
         if not isinstance(kept, VisitState):
             raise SnapshotError(f"it is not of a visit but {type(kept).__name__}", self.snapshots_share)
-        self._goal, self._page = self.goal_shop.source.goal(task_id), kept.place.page(self.shop)
+        there = self.goal_shop.of_task(task_id)
+        self._goal, self._page, self._there = there.source.goal(task_id), kept.place.page(there.shop), there
         self._visited, self._bought = set(kept.visited), dict(kept.rating)
 
     def _revive(self) -> None:
         self.goal_shop, self._page = open_shop(self._config), None
+        self._there = self.goal_shop
 
     def _observe(self) -> str:
         page = self.page

@@ -236,10 +236,12 @@ def test_the_final_split_is_opened_once_a_release_by_the_harness_that_was_tested
     assert homebody(*asked, "--final", "--tasks", 2).code == 0
 
 
-def test_a_benchmark_without_a_final_split_says_so(homebody: Callable[..., Any], tmp_path: Path) -> None:
-    answer = homebody("reproduce", "--models", "no-model", "--benchmarks", "webshop", "--final", "--run-dir", tmp_path / "r")
+def test_a_benchmark_without_a_final_split_says_so(homebody: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Benchmark, "check", lambda *arguments: None)
+    asked = ("reproduce", "--models", "no-model", "--benchmarks", "alfworld", "--data-dir", tmp_path)
+    answer = homebody(*asked, "--final", "--run-dir", tmp_path / "r")
     assert answer.code == 2
-    assert "benchmark webshop has no final split" in answer.error
+    assert "benchmark alfworld has no final split: split 'final' has no tasks in " in answer.error
     assert not (tmp_path / "r").exists()
 
 

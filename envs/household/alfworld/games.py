@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal, get_args
 
-from homebody.envs.core import SPLITS, EnvError, NoTasksError, TaskSpec, UnknownSplitError, UnknownTaskError, take_tasks
+from homebody.envs.core import FINAL, SPLITS, EnvError, NoTasksError, TaskSpec, UnknownSplitError, UnknownTaskError, take_tasks
 from homebody.envs.file import expand_path, nearby_folder
 from homebody.envs.household.alfworld.errors import GamePathError
 from homebody.envs.household.alfworld.gamefile import load_game_file, load_sentence, read_game_file
@@ -111,11 +111,14 @@ class AlfWorldSource:
 
         Raises:
             UnknownSplitError: There is no such split.
-            NoTasksError: The folder has no game of this split.
+            NoTasksError: The folder has no game of this split; the final one has none in any folder.
             TaskCountError: `n` is not from 1 to the number of games.
             DataDirError: The folder is one of a split, or another beside the data.
             GameFileError: A game's path cannot be a task id; or does not tell its task type, and its file cannot be read.
         """
+        if split == FINAL:
+            remedy = "ALFWorld lists all its games; the houses of homebody/Household-v0 have a final split"
+            raise NoTasksError(split, str(self.root), remedy)
         canonical = canonical_split(split)
         if canonical not in self._listed:
             self._listed[canonical] = self._list(canonical)

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from homebody.envs.core import NoTasksError, TaskSpec, UnknownSplitError, UnknownTaskError, take_tasks
+from homebody.envs.core import FINAL, NoTasksError, TaskSpec, UnknownSplitError, UnknownTaskError, take_tasks
 from homebody.envs.text import clean, finite, short
 from homebody.envs.webshop.catalogue.catalogue import CatalogueError, Product, catalogue_hash, read_shop_file
 
@@ -131,10 +131,12 @@ class GoalSource:
     Args:
         goals: In upstream's order.
         where: How to name their origin in a message.
+        final: Returns the source of the final split; None where its goals are among these, or there are none.
     """
 
-    def __init__(self, goals: Sequence[Goal], where: str) -> None:
+    def __init__(self, goals: Sequence[Goal], where: str, final: Callable[[], GoalSource] | None = None) -> None:
         self.goals = _distinct(goals)
+        self._final = final
         self._where = where
         self._by_id = {goal.goal_id: goal for goal in self.goals}
         self._tasks: dict[str, list[TaskSpec]] = {}
@@ -145,17 +147,22 @@ class GoalSource:
         They are in the order of a draw by weight without repeats, so the first ones are a sample as upstream's resets would give.
 
         Raises:
-            UnknownSplitError: `split` is none of `SPLITS`.
+            UnknownSplitError: `split` is none of `SPLITS`, nor `FINAL`.
             NoTasksError: No goal is in this split.
             TaskCountError: `n` is no positive whole number, or more than there are.
         """
-        if split not in SPLIT_BOUNDS:
+        if split not in (*SPLIT_BOUNDS, FINAL):
             raise UnknownSplitError(split, SPLIT_BOUNDS)
+        if split == FINAL and self._final is not None:
+            return self._final().tasks(split, n)
         if split not in self._tasks:
-            goals = sorted((goal for goal in self.goals if split_of(goal.asin) == split), key=_draw_order)
+            goals = sorted((goal for goal in self.goals if _split_of_goal(goal) == split), key=_draw_order)
             self._tasks[split] = [TaskSpec(goal.goal_id, goal.category or "other", split) for goal in goals]
         if not self._tasks[split]:
-            raise NoTasksError(split, self._where, "take another split, or a larger catalogue")
+            remedy = "take another split, or a larger catalogue"
+            if split == FINAL:
+                remedy = "the other splits have all goals of the first 10,000 products; the built-in catalogue has a final split"
+            raise NoTasksError(split, self._where, remedy)
         return take_tasks(self._tasks[split], split, n)
 
     def goal(self, task_id: object) -> Goal:
@@ -193,6 +200,16 @@ def manifest(goals: Sequence[Goal], products: Sequence[Product], price: Price, i
     return {**facts, "hash": _sha256(facts)}
 
 
+def is_final(task_id: object) -> bool:
+    """Tell whether a task is of the final split, by its id."""
+    return isinstance(task_id, str) and task_id.startswith(f"{FINAL}/")
+
+
+def in_final(goals: Iterable[Goal]) -> list[Goal]:
+    """Return goals as those of the final split, which their ids say."""
+    return [replace(goal, goal_id=f"{FINAL}/{goal.goal_id}") for goal in goals]
+
+
 def split_of(asin: str) -> str:
     """Return the split that a product's goals are in."""
     place = _unit(_SPLIT_SALT, asin)
@@ -219,6 +236,10 @@ def load_prices(path: Path, price_seed: int | None = None) -> dict[str, float]:
         if isinstance(price, bool) or (dollars := finite(price)) is None or dollars < 0:
             raise CatalogueError(path, f"the price of {short(asin)} is {short(price)}", "give dollars, a number of at least 0")
     return {asin: float(price) for asin, price in prices.items()}
+
+
+def _split_of_goal(goal: Goal) -> str:
+    return FINAL if is_final(goal.goal_id) else split_of(goal.asin)
 
 
 def _goal(

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,17 @@ from homebody.envs.core import EnvError, did_you_mean
 from homebody.envs.file import expand_path
 from homebody.envs.webshop.catalogue.catalogue import HUMAN_FILE, PRODUCT_FILES, SMALL_FILE, CatalogueError, Product, load_catalogue
 from homebody.envs.webshop.goals import expert
-from homebody.envs.webshop.goals.goals import Goal, GoalSource, draw_price, human_goals, load_prices, manifest, synthetic_goals
+from homebody.envs.webshop.goals.goals import (
+    Goal,
+    GoalSource,
+    draw_price,
+    human_goals,
+    in_final,
+    is_final,
+    load_prices,
+    manifest,
+    synthetic_goals,
+)
 from homebody.envs.webshop.goals.nouns import DEFAULT, Tagger, find_tagger
 from homebody.envs.webshop.goals.reward import reward
 from homebody.envs.webshop.pages.pages import Shop
@@ -25,6 +35,8 @@ GOALS: Final = ("synthetic", "human")
 DUPLICATES: Final = ("error", "skip")
 MOST_ASKED_FOR: Final = 10_000
 """Products of a catalogue that goals are made for: the first ones. A million products would have millions of goals."""
+FINAL_SEED: Final = 1_000_000
+"""Added to the seed of the built-in catalogue, it gives the catalogue of the final split: other products, which no other split has."""
 _MOST_RATINGS: Final = 10_000
 """Purchases whose rating a goal_shop keeps."""
 
@@ -98,6 +110,27 @@ class GoalShop:
     ratings: dict[Hashable, dict[str, Any]] = field(default_factory=dict)
     """Ratings of purchases that were made before."""
 
+    def of_task(self, task_id: object) -> GoalShop:
+        """Return the shop that a task is played in: this one, or that of the final split."""
+        return self.final if is_final(task_id) else self
+
+    @cached_property
+    def final(self) -> GoalShop:
+        """The shop of the final split.
+
+        It is the built-in catalogue from another seed; of upstream's files it is the same shop, with goals
+        for products that no goal of the other splits asks for.
+        """
+        config = self.config
+        if config.data_dir is None:
+            found = open_shop(replace(config, catalogue_seed=config.catalogue_seed + FINAL_SEED, prices=None))
+            goals = found.source.goals
+        else:
+            found, further = self, self.shop.products[MOST_ASKED_FOR : 2 * MOST_ASKED_FOR]
+            goals = _goals(config, further, self.price)
+        where = f"the final split of the {config.goals} goals of {config.data_dir or 'the built-in catalogue'}"
+        return replace(found, source=GoalSource(in_final(goals), where), ratings={})
+
     def rate(self, goal: Goal, product: Product, options: Mapping[str, str]) -> dict[str, Any]:
         """Return the reward for buying a product, with its parts and the tagger's name; not to be changed, for it is kept.
 
@@ -168,17 +201,21 @@ def _open(config: ShopConfig, files: tuple[object, ...]) -> GoalShop:
     )
     if price.given and all(shop.product(asin) is None for asin in price.given):
         raise CatalogueError(config.prices, "has no price of any product on sale", "give the prices of this catalogue, or none")
-    asked_for = shop.products[:MOST_ASKED_FOR]
-    if config.goals == "human":
-        goals = human_goals(asked_for, Path(config.data_dir or "", HUMAN_FILE), price, config.price_seed)
-    else:
-        goals = synthetic_goals(asked_for, price, config.price_seed)
+    goals = _goals(config, shop.products[:MOST_ASKED_FOR], price)
     count = f"{len(shop.products)} products"
     where = f"the {config.goals} goals of {config.data_dir or 'the built-in catalogue'} ({count})"
     about = (
         f"{config.goals} goals, {count} of {'the built-in catalogue' if config.data_dir is None else 'upstream'}, nouns by {config.tagger}"
     )
-    return GoalShop(config, shop, GoalSource(goals, where), price, config.tagger, tag, about)
+    made = GoalShop(config, shop, GoalSource(goals, where, lambda: made.final.source), price, config.tagger, tag, about)
+    return made
+
+
+def _goals(config: ShopConfig, asked_for: Sequence[Product], price: Prices) -> list[Goal]:
+    """Return the goals of products."""
+    if config.goals == "human":
+        return human_goals(asked_for, Path(config.data_dir or "", HUMAN_FILE), price, config.price_seed)
+    return synthetic_goals(asked_for, price, config.price_seed)
 
 
 @lru_cache(maxsize=4)

@@ -56,6 +56,7 @@ class BrowserShop(WebShopEnv):
     def _begin(self, task_id: str) -> str:
         """Start a task on a visit of its own."""
         super()._begin(task_id)
+        self._site.goal_shop = self._there
         self._path = self._site.enter(self._goal)
         self._tab.goto(self._where + self._path, wait_until="domcontentloaded")
         self._read = self._tab.evaluate(_READ)
@@ -82,6 +83,7 @@ class BrowserShop(WebShopEnv):
     def _go_back(self, task_id: str, kept: VisitState) -> None:
         """Go back to a page, on a visit of its own."""
         super()._go_back(task_id, kept)
+        self._site.goal_shop = self._there
         self._path = self._site.enter(self._goal)
         visit = self._site.visit(self._path)
         if visit is not None and self.page.kind == "done":
