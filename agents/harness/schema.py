@@ -185,7 +185,7 @@ def _conflicts(processors: Processors) -> Iterator[str]:
     """Find components of which a harness can have one only."""
     groups: dict[str, str] = {}
     for name, processor in processors.items():
-        if processor is None or not (group := processor.alone_in()):
+        if processor is None or not (group := processor.group):
             continue
         if (first := groups.setdefault(group, name)) != name:
             yield f"{_place(name)}: a second component of group {group!r}, beside {_place(first)}; keep one"

@@ -73,8 +73,8 @@ class Processor(ABC):
     hooks: ClassVar[tuple[str, ...]] = HOOKS
     """The hooks that its component may name, where `hook` is empty."""
     dimension: str
-    group: ClassVar[str | None] = ""
-    """At most one processor of a group may stand in a harness. Empty: its `name` is the group. None: any number may stand there."""
+    group: ClassVar[str | None] = None
+    """At most one processor of a group may stand in a harness; None: any number. A registered one that names none has its own name."""
     after: ClassVar[tuple[str, ...]] = ()
     """Processors of the same hook that are asked before this one: names, or `module:Class`."""
     before: ClassVar[tuple[str, ...]] = ()
@@ -94,11 +94,6 @@ class Processor(ABC):
         self.params = params
         self.services = services
         self.notes: dict[str, Any] = {}
-
-    @classmethod
-    def alone_in(cls) -> str:
-        """Return the group of which a harness has one processor at most; empty where it may have any number."""
-        return cls.name if cls.group == "" else cls.group or ""
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any], services: Services) -> Processor:
@@ -133,6 +128,8 @@ REGISTRY: dict[str, type[Processor]] = {}
 
 def register(processor: type[Processor]) -> type[Processor]:
     """Add a processor class to the table; used as a decorator."""
+    if processor.group is None and "group" not in vars(processor):
+        processor.group = processor.name
     REGISTRY[processor.name] = processor
     return processor
 

@@ -104,7 +104,7 @@ def document(rng: Random, rules: bool = True) -> dict[str, Any]:
         *rng.choices(("code", "template"), k=rng.randint(0, 2)),
     ]
     for use in drawn:
-        group = REGISTRY[use].alone_in()
+        group = REGISTRY[use].group
         if not group or group not in groups:
             groups.add(group)
             uses.append(use)
