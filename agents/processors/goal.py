@@ -25,6 +25,8 @@ PAIR = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems":
 NAMES = {"type": "array", "items": {"type": "string"}}
 _BLANK = re.compile(r"\{([0-9]+)\}")
 _WORD = re.compile(r"\s*(?:\w+|\S)")
+MOST_BLANKS = 3
+"""Blanks of a template whose examples are taken apart: with more of them the ways to cut a hostile text have no bound to speak of."""
 
 
 SHOWN_READINGS = 6
@@ -190,15 +192,15 @@ class ReadGoal(Processor):
         What follows where they have parted counts nothing, so that a long answer is not less likely than a short one.
         """
         words = [_WORD.findall(answer) for answer in answers]
-        left, depth = list(range(len(answers))), 0
-        while len(left) > 1:
+        left = list(range(len(answers)))
+        for depth in range(max(map(len, words))):  # Equal answers never part: the first stands for them.
             heads: dict[str, list[int]] = {}
             for number in left:
                 heads.setdefault("".join(words[number][: depth + 1]), []).append(number)
             best = self._likeliest(messages, list(heads)) if len(heads) > 1 else 0
             if best is None:
                 return None
-            left, depth = list(heads.values())[best], depth + 1
+            left = list(heads.values())[best]
         return left[0]
 
     def _likeliest(self, messages: Sequence[Message], answers: Sequence[str]) -> int | None:
@@ -263,8 +265,15 @@ def _telling_examples(goal: str, pairs: Sequence[Sequence[str]], templates: Sequ
 
 
 def _parts(templates: Sequence[str], plain: str) -> tuple[str, dict[str, str]] | None:
-    """Return the template that a plain goal is of, the longest first, and what fills its blanks; None of another goal."""
+    """Return the template that a plain goal is of, the longest first, and what fills its blanks; None of another goal.
+
+    A goal of more than `MOST_LINE` characters, or a template of more than `MOST_BLANKS` blanks, is not tried.
+    """
+    if len(plain) > MOST_LINE:
+        return None
     for template in sorted(templates, key=lambda template: (-len(template), template)):
+        if len(set(_BLANK.findall(template))) > MOST_BLANKS:
+            continue
         pattern, met = "", dict[str, str]()
         for number, part in enumerate(_BLANK.split(template.rstrip(" ."))):
             if number % 2 == 0:

@@ -188,6 +188,22 @@ def test_by_parts_a_template_that_begins_as_others_do_is_told_from_them_where_th
     assert [asked for _, asked in model.scored[:2]] == [["put", "tar"], ["put a A on", "put a A.", "put a A then"]]
 
 
+@pytest.mark.parametrize("templates", [["a {0}", "a {1}"], ["wait", "wait."], ["x {0} y", "x {1} y", "z"]])
+def test_by_parts_templates_that_read_alike_end_in_the_first_of_them(templates):
+    model = Model(scores=lambda answer: float(answer.startswith(("a", "w", "x"))))
+    found = model.make("read_goal", by="parts", templates=templates, names=[["crate"], ["dock"]]).process(TaskStart(SAID, "A yard.", MENU))
+    assert found == {"goal": templates[0].replace("{0}", "crate")}
+
+
+def test_by_parts_an_example_that_could_be_cut_in_no_end_of_ways_is_left_out():
+    blanks = "".join(f"{{{number}}}" for number in range(12))
+    model = Model()
+    params = {"by": "parts", "templates": [f"{blanks}!", "tar a {0}"], "names": [["a"]] * 12, "most": 8}
+    bank = [["Long", "a" * 250 + "?"], ["Longer", "tar a " + "b" * 1000], ["Sticky", "tar a barrel"]]
+    assert model.make("read_goal", **params, examples=bank).process(TaskStart(SAID, "A yard.", MENU))
+    assert [message["content"] for message in model.scored[0][0] if message["role"] == "assistant"] == ["tar a A. barrel."]
+
+
 @pytest.mark.parametrize("by", ["parts", "writing"])
 def test_a_template_is_filled_with_what_fits_it_alone(by):
     model = Model("tar a vat", scores=liking("tar"))
