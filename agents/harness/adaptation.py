@@ -104,6 +104,12 @@ def _phase_steps(when: Mapping[str, Any], steps: Steps, since: int, opening: str
     return phases.count(when["phase"]) >= int(when["at_least"])
 
 
+def _plan_over(when: Mapping[str, Any], steps: Steps, since: int, opening: str, steps_left: int) -> bool:
+    led = [step.subgoal is not None for step in steps]
+    count = int(when["at_least"])
+    return len(steps) - since >= count and any(led) and not any(led[-count:])
+
+
 SIGNALS: dict[str, Callable[[Mapping[str, Any], Steps, int, str, int], bool]] = {
     "stalled": _stalled,
     "refused": _refused,
@@ -111,6 +117,7 @@ SIGNALS: dict[str, Callable[[Mapping[str, Any], Steps, int, str, int], bool]] = 
     "unusable": _unusable,
     "steps_left": _steps_left,
     "phase_steps": _phase_steps,
+    "plan_over": _plan_over,
 }
 """Whether a signal is seen: given its conditions, the steps, the number of those before the rule was last applied, the first observation
 and the steps that remain. What each means stands in assets/schemas/harness.json."""

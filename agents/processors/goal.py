@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from homebody.agents import wording
 from homebody.agents.answer import read_answer
 from homebody.agents.harness.grammar import literal
-from homebody.agents.harness.hooks import Changes, Reading, TaskStart
+from homebody.agents.harness.hooks import Changes, Reading, StepEnd, TaskStart
 from homebody.agents.models.backend import Message
 from homebody.agents.models.generation import Reply
 from homebody.agents.processors.base import Processor, Services, register
 from homebody.agents.processors.examples import by_likeness, telling
 from homebody.agents.processors.operator import AIMLESS, ENDING, LOOP, SEARCHING, UNABLE, EditOperator, Findings, Settings, scaled
-from homebody.agents.processors.parameter import array, integer, mapping, one_of, string
+from homebody.agents.processors.parameter import array, boolean, integer, mapping, one_of, string
 from homebody.agents.processors.question import MOST_LINE, THOUGHT, room, score, write
 from homebody.agents.wording import Naming
 from homebody.envs.text import one_line
@@ -79,6 +79,9 @@ class ReadGoal(Processor):
     By `writing` the model writes the reading under a grammar. By `parts` it is asked by score, where it can score: which template, word
     by word where they part, then what fills each blank. An answer ends in a full stop, so that a template can begin as another one does.
     Shown are the examples whose telling words are most like those of the goal, at most a quarter of them of one template.
+
+    A reading that led to nothing can be read once more in the midst of an episode: `again` has the blanks filled with what was met so far,
+    where any of it fits, and where that gives the first reading, takes what was next likeliest at the choice that was least sure.
     """
 
     name = "read_goal"
@@ -94,6 +97,7 @@ class ReadGoal(Processor):
         "by": one_of(("writing", "parts"), "with templates: written whole, or scored part by part", default="writing"),
         "names": array(NAMES, "for each blank what may fill it; none given: the kinds of the instances that the agent meets first"),
         "fits": mapping(array(NAMES, "for each blank"), "the same for the blanks of one template, by template, where others can fill it"),
+        "again": boolean("by parts: whether what was read first, of all names, is taken for wrong, and of what was met the next is read"),
         "tokens": room(48),
         "thought": THOUGHT,
     }
@@ -126,11 +130,27 @@ class ReadGoal(Processor):
             AIMLESS | ENDING | SEARCHING,
             lambda spec, found: scaled("read_goal", "most", 0.5, 1, 50)(spec, found),
         ),
+        EditOperator(
+            "read the goal again",
+            "What was met on the way says what the goal can mean, and a reading that has led to nothing is not it.",
+            AIMLESS | ENDING | SEARCHING,
+            lambda spec, found: {"read_goal": {"again": True}} if spec.param("read_goal", "by") == "parts" else None,
+            calls_episode=1,
+            signals=("plan_over", "phase_steps"),
+            midst_only=True,
+        ),
     )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)
         self._reading: str | None = None
+        self._met: set[str] = set()
+        """Kinds of the instances that the episode has shown so far."""
+
+    def observe(self, step: StepEnd) -> None:
+        """Note what is met."""
+        if self.params["again"]:
+            self._met.update(kind for text in (step.observation, *step.admissible) for kind in self.services.naming.kinds(text))
 
     def process(self, event: TaskStart) -> Changes | None:
         """Read the goal, at the first call."""
@@ -147,8 +167,13 @@ class ReadGoal(Processor):
         templates = _usable(rows, event, self.services.naming)
         if any(_is_of(template, names, event.goal) for template, names in templates):
             return ""
-        if templates and self.params["by"] == "parts" and (reading := self._read_by_parts(event.goal, templates)) is not None:
-            return reading
+        if templates and self.params["by"] == "parts":
+            asked = _Parts(self.services, self._chat(self._telling(event.goal, templates), event.goal))
+            reading = asked.read(templates)
+            if reading is not None and self.params["again"]:
+                reading = asked.read_other(_of_met(templates, self._met), reading)
+            if reading is not None:
+                return reading
         grammar = _grammar(templates) if templates else None
         longest = max((_longest(template, names) for template, names in templates), default=0)
         tokens = max(self.params["tokens"], longest + 1)
@@ -170,23 +195,55 @@ class ReadGoal(Processor):
             messages += [{"role": "user", "content": said}, {"role": "assistant", "content": answer}]
         return [*messages, {"role": "user", "content": goal}]
 
-    def _read_by_parts(self, goal: str, templates: Sequence[tuple[str, _Names]]) -> str | None:
+    def _telling(self, goal: str, templates: Sequence[tuple[str, _Names]]) -> list[tuple[str, str]]:
+        return _telling_examples(goal, self.params["examples"], [template for template, _ in templates], self.params["most"])
+
+
+class _Parts:
+    """A goal that is read part by part, by score.
+
+    Args:
+        services: of the processor.
+        messages: the chat that ends with the goal.
+    """
+
+    def __init__(self, services: Services, messages: Sequence[Message]) -> None:
+        self._services, self._messages = services, messages
+        self._known: dict[tuple[str, ...], list[float] | None] = {}
+        """Scores by answers."""
+        self._margins: list[float] = []
+        """Of each choice so far, by how much the likeliest is ahead of the next."""
+        self._turn: int | None = None
+        """Number of the choice at which the next likeliest is taken."""
+
+    def read(self, templates: Sequence[tuple[str, _Names]], turn: int | None = None) -> str | None:
         """Return the likeliest template, its blanks filled with what is likeliest in turn; None where nothing scores."""
-        messages = self._chat(_telling_examples(goal, self.params["examples"], [one for one, _ in templates], self.params["most"]), goal)
-        best = self._branch(messages, [f"{_bare(template)}." for template, _ in templates])
+        self._margins, self._turn = [], turn
+        best = self._branch([f"{_bare(template)}." for template, _ in templates])
         if best is None:
             return None
         reading, names = templates[best]
         answer = f"{_bare(reading)}."
         for number, blank in enumerate(names, start=1):
             answers = [f"{answer} {name}{'.' if number == len(names) else ','}" for name in names[blank]]
-            best = self._likeliest(messages, answers)
+            best = self._choose(answers)
             if best is None:
                 return None
             answer, reading = answers[best], reading.replace(f"{{{blank}}}", names[blank][best])
         return reading
 
-    def _branch(self, messages: Sequence[Message], answers: Sequence[str]) -> int | None:
+    def read_other(self, templates: Sequence[tuple[str, _Names]], first: str) -> str | None:
+        """Return the likeliest reading; where that is `first`, the one that parts from it at the choice that was least sure.
+
+        Where there is no choice to be made otherwise it is `first`; None where nothing scores.
+        """
+        reading = self.read(templates)
+        if reading != first or not self._margins:
+            return reading
+        turn = min(range(len(self._margins)), key=lambda number: (self._margins[number], number))
+        return self.read(templates, turn) if self._margins[turn] < math.inf else first
+
+    def _branch(self, answers: Sequence[str]) -> int | None:
         """Return the number of the answer that the likelier word leads to wherever answers part; None without a model.
 
         What follows where they have parted counts nothing, so that a long answer is not less likely than a short one.
@@ -197,16 +254,24 @@ class ReadGoal(Processor):
             heads: dict[str, list[int]] = {}
             for number in left:
                 heads.setdefault("".join(words[number][: depth + 1]), []).append(number)
-            best = self._likeliest(messages, list(heads)) if len(heads) > 1 else 0
+            best = self._choose(list(heads)) if len(heads) > 1 else 0
             if best is None:
                 return None
             left = list(heads.values())[best]
         return left[0]
 
-    def _likeliest(self, messages: Sequence[Message], answers: Sequence[str]) -> int | None:
-        """Return the number of the likeliest answer, the first of equals; None without a model."""
-        scores = score(self.services, messages, answers)
-        return max(range(len(scores)), key=lambda i: (scores[i], -i)) if scores else None
+    def _choose(self, answers: Sequence[str]) -> int | None:
+        """Return the number of the likeliest answer, the first of equals, or of the next where it is its turn; None without a model."""
+        key = tuple(answers)
+        if key not in self._known:
+            self._known[key] = score(self._services, self._messages, answers)
+        scores = self._known[key]
+        if not scores:
+            return None
+        order = sorted(range(len(scores)), key=lambda number: (-scores[number], number))
+        is_turn = len(self._margins) == self._turn
+        self._margins.append(scores[order[0]] - scores[order[1]] if len(order) > 1 else math.inf)
+        return order[1 if is_turn and len(order) > 1 else 0]
 
 
 _Names = Mapping[str, Sequence[str]]
@@ -227,6 +292,14 @@ def _usable(rows: Mapping[str, Sequence[Sequence[str]]], event: TaskStart, namin
         if template and all(fillings.values()):
             found.append((template, fillings))
     return found
+
+
+def _of_met(templates: Sequence[tuple[str, _Names]], met: Collection[str]) -> list[tuple[str, _Names]]:
+    """Return templates whose blanks are filled only with what was met, where any of that fits the blank."""
+    return [
+        (template, {blank: [name for name in some if name in met] or some for blank, some in names.items()})
+        for template, names in templates
+    ]
 
 
 def _bare(template: str) -> str:

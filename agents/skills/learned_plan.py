@@ -97,7 +97,8 @@ class LearnedPlan(Skill):
         self._goal: tuple[tuple[str, ...], list[Subgoal]] | None = None
         self._skip: set[str] = set()
         """Kinds of places that are searched last."""
-        self._started = False
+        self._meant: str | None = None
+        """The goal as it was read when the plan began; None before."""
         self._next = 0
         self._bound: dict[str, str] = {}
         self._here = ""
@@ -107,12 +108,14 @@ class LearnedPlan(Skill):
         self._looked: set[str] = set()
         self._tried: set[str] = set()
         """Instances that were reached for the present subgoal and did not allow it."""
+        self._acts: list[str] = []
+        """Commands that did something since the plan began, or since it ended: what another plan may find done."""
 
     def advise(self, event: BeforeModel) -> Advice | None:
-        """Mark the candidates that serve the next subgoal, and say so in the subgoal."""
-        if not self._started:
+        """Mark the candidates that serve the next subgoal, and say so in the subgoal. A goal that is read otherwise begins its own plan."""
+        if event.goal != self._meant:
             self._start(event)
-        if self._goal is None or self._next >= len(self._goal[1]):
+        if self._goal is None or self._is_over():
             return None
         slots, steps = self._goal
         subgoal = steps[self._next]
@@ -139,15 +142,14 @@ class LearnedPlan(Skill):
         if not step.accepted:
             return
         action, args = self._naming.template(step.command)
-        if self._goal is not None and self._next < len(self._goal[1]):
-            slots, steps = self._goal
-            bound = self._bind(step.command, steps[self._next], slots)
-            if bound is not None:
-                self._bound.update(bound)
-                self._next += 1
-                self._tried.clear()
-                for entity in args:
-                    self._seen_at.pop(entity, None)
+        if action not in self._explore:
+            self._acts.append(step.command)
+        if self._reach(step.command):
+            self._tried.clear()
+            for entity in args:
+                self._seen_at.pop(entity, None)
+            if self._is_over():
+                self._acts.clear()
         if action in self._explore and args:
             self._here = args[-1]
             self._done.add(step.command)
@@ -157,7 +159,8 @@ class LearnedPlan(Skill):
         self._note_things(step.observation, step.admissible)
 
     def _start(self, event: BeforeModel) -> None:
-        self._started = True
+        self._meant = event.goal
+        self._goal, self._skip, self._next, self._bound, self._tried = None, set(), 0, {}, set()
         # Of several templates the one with most words of its own is meant.
         for known in sorted(self.params["plans"], key=lambda known: -len(wording.own_words(known["goal"]))):
             slots = self._naming.match(known["goal"], event.goal)
@@ -165,7 +168,24 @@ class LearnedPlan(Skill):
                 self._goal = (slots, known["steps"])
                 self._skip = {slots[int(slot[1:-1])] for slot in known.get("skip", ()) if int(slot[1:-1]) < len(slots)}
                 break
+        for command in self._acts:
+            self._reach(command)
         self._note_places(event.admissible)
+
+    def _reach(self, command: str) -> bool:
+        """Advance past the next subgoal if a command reaches it; tells whether it does."""
+        if self._goal is None or self._is_over():
+            return False
+        slots, steps = self._goal
+        bound = self._bind(command, steps[self._next], slots)
+        if bound is None:
+            return False
+        self._bound.update(bound)
+        self._next += 1
+        return True
+
+    def _is_over(self) -> bool:
+        return self._goal is not None and self._next == len(self._goal[1])
 
     def _note_places(self, admissible: tuple[str, ...]) -> None:
         for command in admissible:
@@ -176,9 +196,11 @@ class LearnedPlan(Skill):
     def _note_things(self, observation: str, admissible: tuple[str, ...]) -> None:
         if not self._here:
             return
+        # What an ended plan has bound lies where it is seen, as all else, for the plan of another reading.
+        bound = () if self._is_over() else self._bound.values()
         for text in (observation, *admissible):
             for entity in self._naming.entities(text):
-                if entity not in self._bound.values():
+                if entity not in bound:
                     self._seen_at[entity] = self._here
 
     def _bind(self, command: str, subgoal: Subgoal, slots: tuple[str, ...]) -> dict[str, str] | None:

@@ -20,9 +20,16 @@ MOST_OWN = 12
 """Successes of the model that are kept, the shortest."""
 MOST_THOUGHT = 200
 """Characters of a thought in an example."""
-TELLING = ("stalled", "refused", "repeated", "unusable")
-"""Signals for which a trigger is learned."""
 COUNTS = range(2, 7)
+TELLING = {
+    "stalled": COUNTS,
+    "refused": COUNTS,
+    "repeated": COUNTS,
+    "unusable": COUNTS,
+    "phase_steps": range(2, 13),
+    "plan_over": range(1, 7),
+}
+"""Signals for which a trigger is learned, with the counts that are tried: a search is longer than a trouble, and a plan ends once."""
 OFTEN, SELDOM = 1 / 3, 1 / 5
 """Share of failing episodes that a trigger must be seen in, at least, and of won ones, at most."""
 OF_LAST = 5
@@ -65,14 +72,15 @@ def learned(statistics: TrainingStatistics) -> dict[str, Any]:
 
 def when(signal: str, count: int) -> dict[str, Any]:
     """Return the condition of a mid-task rule."""
-    return {"signal": signal, "at_least": count, **({"of_last": max(OF_LAST, count)} if signal == "refused" else {})}
+    more: dict[str, dict[str, Any]] = {"refused": {"of_last": max(OF_LAST, count)}, "phase_steps": {"phase": "search"}}
+    return {"signal": signal, "at_least": count, **more.get(signal, {})}
 
 
 def triggers(won: Sequence[EpisodeRecord], lost: Sequence[EpisodeRecord]) -> dict[str, int]:
     """Return by signal the least count that is seen in many failing episodes and in few won ones; a signal without one is left out."""
     found: dict[str, int] = {}
-    for signal in TELLING:
-        for count in COUNTS:
+    for signal, counts in TELLING.items():
+        for count in counts:
             if lost and _share(lost, signal, count) >= OFTEN and _share(won, signal, count) <= SELDOM:
                 found[signal] = count
                 break

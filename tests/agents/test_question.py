@@ -218,6 +218,32 @@ def test_a_template_is_filled_with_what_fits_it_alone(by):
         )
 
 
+@pytest.mark.parametrize(
+    ("met", "reading"),
+    [
+        ("You see nothing.", "put a barrel on a dock"),  # the thing was least sure
+        ("You see barrel 1, vat 1.", "put a barrel on a vat"),  # of what was met another reading is the likeliest
+        ("You see crate 1.", "put a crate on a vat"),  # of what was met it is the same, and the place was least sure
+        ("You see crate 1, dock 1.", "tar a crate"),  # the template alone can be another
+    ],
+)
+def test_a_goal_is_read_again_of_what_was_met_and_otherwise(met, reading):
+    sure = {"put": 9.0, "tar": 1.0, "crate": 3.0, "barrel": 2.5, "dock": 3.0, "vat": 2.0}
+    model = Model(scores=lambda answer: sure[answer.rstrip(".,").split(" ")[-1]])
+    first = model.make("read_goal", **PARTS).process(TaskStart(SAID, "A yard.", MENU))
+    assert first == {"goal": "put a crate on a dock"}
+    again = model.make("read_goal", **PARTS, again=True)
+    again.observe(StepEnd(1, "look", True, met, ()))
+    assert again.process(TaskStart(SAID, "A yard.", MENU)) == {"goal": reading}
+
+
+def test_a_goal_that_can_be_read_in_one_way_is_read_so_again():
+    model = Model()
+    made = model.make("read_goal", by="parts", templates=["tar a {0}"], names=[["crate"]], again=True)
+    assert made.process(TaskStart(SAID, "A yard.", MENU)) == {"goal": "tar a crate"}
+    assert len(model.scored) == 1  # what was scored once is not asked again
+
+
 def test_by_parts_a_model_that_cannot_score_writes():
     model = Model("tar a crate")
     processor = find("read_goal")

@@ -43,6 +43,16 @@ def refused(command: str, answer: str, **fields: Any) -> dict[str, Any]:
     return {"command": command, "observation": answer, "accepted": False, **fields}
 
 
+def import_yard() -> Any:
+    """Return the little world of the agents' tests."""
+    sys.path.insert(0, str(Path(__file__).parents[2] / "agents"))
+    try:
+        import yard
+    finally:
+        sys.path.pop(0)
+    return yard
+
+
 # --- what training showed
 
 
@@ -280,6 +290,7 @@ def test_the_operator_lets_the_reading_of_the_model_decide_the_plan(evidence: Ma
     from homebody.agents.model_policy import ModelPolicy
     from homebody.agents.models.scripted import Scripted
 
+    yard = import_yard()
     found = gather(BARE, evidence("ceiling", statistics=TrainingStatistics(explore=("walk to #", "unlock #"), bank=tuple(HARBOUR))))
     spec = edited(BARE, "read the goal, and follow what was learned", found)
     read = params(spec, "read_goal")
@@ -290,11 +301,6 @@ def test_the_operator_lets_the_reading_of_the_model_decide_the_plan(evidence: Ma
         ["drop {0} on {1}", "tar {0} with brush"],
     )
     assert params(spec, "decide") == {"method": "rank"}  # the plan leads
-    sys.path.insert(0, str(Path(__file__).parents[2] / "agents"))
-    try:
-        import yard
-    finally:
-        sys.path.pop(0)
     task = yard.TaskSpec("one", "one", "train")
     played = run_episode(yard.Yard(), spec, ModelPolicy(Scripted([], lambda prompt, text: float("crate" in text))), task, max_steps=30)
     assert played.reading == "drop crate on dock"  # the goal was said as: put a crate on a dock
@@ -336,6 +342,47 @@ def test_a_mid_task_rule_comes_with_the_trigger_that_training_showed(evidence: M
     assert (candidate.dimension, candidate.manifest["attribution_signature"]) == ("control", "decide")
     assert "decide" not in spec.components
     assert not any("once" in name for name in {c.manifest["operator"] for c in propose(BARE, evidence("unusable_answers"), 80)})
+
+
+def test_a_goal_is_read_again_where_training_shows_that_a_plan_ends_in_vain(evidence: Make, episode: Episode) -> None:
+    from homebody.agents.episode import run_episode
+    from homebody.agents.model_policy import ModelPolicy
+    from homebody.agents.models.scripted import Scripted
+
+    def searched(phase: str | None) -> dict[str, Any]:
+        return {"command": "wait", "observation": "You wait.", "subgoal": phase and {"phase": phase, "wanted": "crate"}}
+
+    lost = [episode(task_id="train/a-0", trace=[searched("search" if n < 12 else None) for n in range(14)])]
+    won = [episode(True, task_id="train/b-0", trace=[searched("search" if n < 9 else "act") for n in range(11)])]
+    statistics = TrainingStatistics(explore=("walk to #", "unlock #"), bank=tuple(HARBOUR))
+    found = gather(BARE, evidence("ceiling", statistics=statistics, episodes=[*lost, *won]))
+    assert {signal: found.triggers[signal] for signal in ("phase_steps", "plan_over")} == {"phase_steps": 10, "plan_over": 1}
+    name = "read the goal again, once the plan is over or the search is long"
+    read = edited(BARE, "read the goal, and follow what was learned", found)
+    by_name = {operator.name: operator for _, operator in operators(read)}
+    assert "read the goal again" not in by_name  # from the start on there is nothing that it could be but
+    edit = by_name[name].build(read, found)
+    assert edit is not None
+    spec = read.patch(as_patch(read, edit)).check()
+    patch = [{"op": "add", "path": "/components/read_goal/params/again", "value": True}]
+    assert spec.adaptations == [
+        {"name": "read-the-goal-again-once-the-plan-is-over", "when": {"signal": "plan_over", "at_least": 1}, "patch": patch},
+        {
+            "name": "read-the-goal-again-once-the-search-is-long",
+            "when": {"signal": "phase_steps", "at_least": 10, "phase": "search"},
+            "patch": patch,
+        },
+    ]
+    assert by_name[name].build(spec, found) is None  # both are there
+    assert by_name[name].build(BARE, found) is None  # nothing is read part by part
+    yard = import_yard()
+    likes = {"drop": 9.0, "crate": 9.0, "shed": 2.0, "dock": 1.0}
+    model = Scripted([], lambda prompt, text: likes.get(text.rstrip(".,").split(" ")[-1], 0.0))
+    task = yard.TaskSpec("one", "one", "train")
+    without, with_rules = (run_episode(yard.Yard(), harness, ModelPolicy(model), task, max_steps=30) for harness in (read, spec))
+    assert (without.won, without.reading) == (False, "drop crate on shed")
+    assert (with_rules.won, with_rules.reading) == (True, "drop crate on dock")
+    assert [applied["signal"] for applied in with_rules.adaptations] == ["plan_over"]
 
 
 @pytest.mark.parametrize(
