@@ -25,7 +25,7 @@ from homebody.evolution.controls.ablation import leave_one_out
 from homebody.evolution.controls.audit import audit
 from homebody.evolution.controls.cost import equal_attempts, needed_s
 from homebody.evolution.controls.evaluation import evaluate, outcome_of
-from homebody.evolution.controls.rows import BASELINES, SLOW, TWINNED, Plan
+from homebody.evolution.controls.rows import BASELINES, OPTIONAL, SLOW, TWINNED, Plan
 from homebody.evolution.gate.player import EpisodesFailedError
 from homebody.evolution.gate.stats import success_rate
 from homebody.evolution.loop import evolve
@@ -196,11 +196,11 @@ class _Controls:
                 self.skipped[key] = reason
                 continue
             late = f"the {plan.minutes or 0:g} minutes did not suffice; homebody controls RUN_DIR --only {key} plays it"
-            if time.monotonic() + needed_s(key, self.lineage, plan, self.workers) > ends:
+            if key in OPTIONAL and time.monotonic() + needed_s(key, self.lineage, plan, self.workers) > ends:
                 self.skipped[key] = late
                 continue
             for row in self._rows(key):
-                if time.monotonic() + (needed_s(row.key, self.lineage, plan, self.workers) if row.key != key else 0.0) > ends:
+                if row.key != key in OPTIONAL and time.monotonic() + needed_s(row.key, self.lineage, plan, self.workers) > ends:
                     self.skipped[row.key] = late
                     continue
                 found.append(self._play(row))
@@ -233,7 +233,9 @@ class _Controls:
         lineage, plan, label = self.lineage, self.plan, BASELINES[key]
         model, slow = lineage.config.model, plan.seed_tasks or plan.tasks
         if key in TWINNED:
-            spec, tasks = (lineage.seed, slow) if key == "seed" else (lineage.final, plan.tasks)
+            # A final harness that is the seed is as slow, and has played all that the seed has.
+            is_seed = key == "seed" or lineage.final.behaviour_hash == lineage.seed.behaviour_hash
+            spec, tasks = (lineage.seed if key == "seed" else lineage.final), (slow if is_seed else plan.tasks)
             if key == "peak":
                 spec, which = self._peak()
                 label = f"{label}: {which}"

@@ -39,7 +39,7 @@ class Size:
     equal: str
     """What best-of-N has as much of as the evolution."""
     minutes: float | None
-    """After so many minutes no further control is begun, nor one that would end later at the pace of the seed harness; None: no limit."""
+    """As `Plan` has it; None: no limit."""
     style_tasks: int
     """Validation tasks on which the style of the seed is chosen; the evolution plays them first."""
     growth: int = 8
@@ -59,6 +59,7 @@ class Size:
             validation_tasks=tasks,
             rounds=15,
             candidates=4,
+            attempts=2,
             growth=1,
             tasks=tasks,
             seed_tasks=None,
@@ -67,7 +68,7 @@ class Size:
 
 
 FULL = Size(12, 40, 200_000, 6, None, None, "episodes", None, 20)
-QUICK = Size(6, 10, 150_000, 4, 40, 10, "tokens", 14.0, 3, growth=2, evolve_minutes=7.0)
+QUICK = Size(6, 10, 150_000, 4, 40, 10, "tokens", 14.0, 3, growth=2, evolve_minutes=7.0, attempts=1)
 """Of the minutes a half for the evolution. The styles of the seed, its row and that of the evolved harness take some four more where
 an episode takes 10 s of a core."""
 

@@ -26,6 +26,8 @@ BASELINES = {
 protocol alone."""
 TWINNED = ("seed", "final", "peak")
 """Rows that stand beside their twins."""
+OPTIONAL = ("noop", "random-edits", "no-skills", "best-of-n", "ablation", "incremental")
+"""Rows that ask the model beyond what a gain needs: they alone are left out where the time is short."""
 SLOW = ("best-of-n", "random-edits")
 """Rows that may take longer than the evolution did: as many episodes, and all at the pace of the seed harness."""
 FIXED = ("seed", "final", "no-skills", "matcher", "scripted", "expert")
@@ -51,8 +53,8 @@ class Plan:
     """What best-of-N has as much of as the evolution had: `episodes` or `tokens`."""
     only: tuple[str, ...] = tuple(BASELINES)
     minutes: float | None = None
-    """After so many minutes no further row is begun, and none before that would end later at the pace of the seed harness; None sets no
-    limit."""
+    """After so many minutes none of `OPTIONAL` is begun, and none before that would end later at the pace of the seed harness; None sets
+    no limit."""
 
     def check(self) -> None:
         """Check the settings.

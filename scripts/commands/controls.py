@@ -28,7 +28,8 @@ from homebody.scripts.options import PATH, SPLIT, json_out, server_settings, wor
     "--minutes",
     type=click.FloatRange(min=0),
     metavar="M",
-    help="After M minutes no further row is begun, nor one that would end later at the pace of the seed harness; without it no limit.",
+    help="After M minutes no row is begun that asks the model beyond the seed and the evolved harness, nor one that would end later at the "
+    "pace of the seed harness; without it no limit.",
 )
 @click.option("--data-dir", type=PATH, metavar="DIR", help="Where the game files lie now, if elsewhere than in the run.")
 @workers

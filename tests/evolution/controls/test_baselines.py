@@ -131,11 +131,24 @@ def test_rows_can_be_chosen(played: Any) -> None:
     assert some["attribution"] is None
 
 
-def test_no_row_is_begun_after_the_time(quarry_run: Path, tmp_path: Path) -> None:
+def test_after_the_time_what_a_gain_needs_is_played_and_nothing_else_that_asks(quarry_run: Path, tmp_path: Path) -> None:
     run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
-    result = play_controls(run_dir, Plan(only=("seed", "random-edits"), minutes=0.0))
-    assert result["rows"] == []
-    assert result["skipped"]["seed"] == "the 0 minutes did not suffice; homebody controls RUN_DIR --only seed plays it"
+    result = play_controls(run_dir, Plan(only=("seed", "final", "noop", "random-edits"), tasks=4, minutes=0.0))
+    assert {row.partition(" ")[0] for row in rows(result)} == {"seed", "final"}
+    assert result["gain"]["n"] == 4
+    assert result["skipped"] == {
+        key: f"the 0 minutes did not suffice; homebody controls RUN_DIR --only {key} plays it" for key in ("noop", "random-edits")
+    }
+
+
+def test_a_final_harness_that_is_the_seed_is_not_played_further(quarry_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_dir = Path(shutil.copytree(quarry_run, tmp_path / "run"))
+    lineage = read_lineage(run_dir)
+    (run_dir / "final.json").write_text(lineage.seed.dumps())
+    monkeypatch.setattr(module, "read_lineage", lambda run_dir, data_dir: replace(lineage, edits=(), given=lineage.seed))
+    result = play_controls(run_dir, Plan(only=("seed", "final"), tasks=4, seed_tasks=2))
+    assert [row["n"] for row in result["rows"]] == [2] * 10
+    assert (result["gain"]["n"], result["gain"]["points"]) == (2, 0.0)
 
 
 def test_attempts_can_be_equal_in_tokens(quarry_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,13 +119,13 @@ def test_an_estimate_comes_from_a_real_episode(tmp_path: Path, quarry: Any) -> N
     told = estimate(Combination("no-model", few, tmp_path / "run", few.env_kwargs(None)), QUICK, 2)
     assert quarry.played == ["train/bring-0"]
     # Two styles on three validation tasks, beside the one that is chosen; training and validation tasks of the first round, four of these
-    # once more, and two attempts at ten test tasks.
-    assert told["least_episodes"] == 2 * 3 + 6 + 10 + 4 + 2 * 10
+    # once more, and ten test tasks.
+    assert told["least_episodes"] == 2 * 3 + 6 + 10 + 4 + 10
     # In each of four rounds both sets, grown to all tasks that there are (12 each), and two candidates on a smoke run and the latter.
     evolved = 4 + 4 * (12 + 12 + 2 * (1 + 12))
-    # Seed and final harness twice, four other rows, four ablations and three incremental ones; random edits and best-of-N as long as the
+    # Seed and final harness, four other rows, four ablations and three incremental ones; random edits and best-of-N as long as the
     # evolution.
-    assert told["most_episodes"] == 2 * 3 + evolved + 2 * (10 + 12) + (4 + 4 + 3) * 12 + 2 * (evolved + 10)
+    assert told["most_episodes"] == 2 * 3 + evolved + (10 + 12) + (4 + 4 + 3) * 12 + 2 * (evolved + 10)
     for bound in ("least", "most"):
         assert told[f"{bound}_minutes"] == pytest.approx(told[f"{bound}_episodes"] * told["episode_s"] / 120)
 
