@@ -38,9 +38,10 @@ SHOWN_PARTS = 12
 def learned_reading(found: Findings) -> Settings | None:
     """Return the settings by which a goal is read as one of the plain goal templates that training taught, and its plan followed.
 
-    A plan is followed by ranking, as everywhere: what leads to its next subgoal is searched where such things were in training.
+    A plan is followed by ranking, as everywhere: what leads to its next subgoal is searched where such things were in training. Where plans
+    have won by the goals as they are worded, there is nothing to be read.
     """
-    if found.readings is None:
+    if found.readings is None or found.plans:
         return None
     known = found.readings
     pairs, names = [list(pair) for pair in known.pairs], [list(some) for some in known.names]

@@ -9,8 +9,8 @@ that leave it nothing to decide come after all others. After a round that shippe
 dimension of the harness that no edit has touched yet, if an operator there answers a failure: the guard against trying ever finer
 versions of what did not help. A round of one candidate has no place to spare for that.
 
-An edit that was refused because its best twin gains more than the model is good machinery that leaves the model no part. It comes
-again, before all others, together with an operator that asks the model.
+An edit that was refused because its best twin gains more than the model is good machinery that leaves the model no part, and so is one
+that exploration, which has no model, has won with. It comes before all others, together with an operator that asks the model.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ OFTEN = 2
 """Rejections at the gate, without one acceptance, after which an operator counts as failed though its flips were not measured."""
 CHEAP, DEAR = 1.25, 2.5
 """Model calls of an edited harness, in those of the present one: up to the first an operator is cheap, beyond the second it is dear."""
+PROVED = 0.5
+"""Share of training tasks that exploration has won with what an operator brings, from which on it is good machinery, untried."""
 STEPS = 10.0
 """Steps of an episode where none were played."""
 
@@ -68,7 +70,8 @@ def ranked(spec: HarnessSpec, evidence: Evidence, found: Findings) -> list[Use]:
     every = [use for use in operators(spec) if evidence.has_model or use[1].without_model]
     table = [use for use in every if answered(use[1], evidence.landscape)]
     table.sort(key=lambda use: _place(use[1], spec, evidence, found))
-    pairs = [use for use in _pairs(every, evidence.landscape) if answered(use[1], evidence.landscape)]
+    pairs = [use for use in _pairs(every, evidence, found) if answered(use[1], evidence.landscape)]
+    pairs.sort(key=lambda use: _has_failed(use[1].name, evidence.landscape))
     return [use for use in (*pairs, *table) if use[1].name not in objected]
 
 
@@ -141,9 +144,14 @@ def _at_work(spec: HarnessSpec, edited: HarnessSpec, use: str) -> str:
     return target(spec, use) if edited.adaptations != spec.adaptations else ""
 
 
-def _pairs(every: list[Use], landscape: Landscape) -> Iterator[Use]:
-    """Yield what a twin took over, each with every operator that asks the model."""
-    taken = dict.fromkeys(edit["operator"] for edit in landscape.tried if _is_taken_over(edit))
+def _pairs(every: list[Use], evidence: Evidence, found: Findings) -> Iterator[Use]:
+    """Yield what a twin took over, each with every operator that asks the model.
+
+    Where the objective is the model, that is also what exploration has won with by itself: its twin wins as much, untried.
+    """
+    taken = {edit["operator"] for edit in evidence.landscape.tried if _is_taken_over(edit)}
+    if evidence.objective == "model":
+        taken |= {operator.name for _, operator in every if operator.dictates and operator.proof(found) >= PROVED}
     for use, first in (use for use in every if use[1].name in taken):
         for asking, second in every:
             if second.asks and asking not in ("decide", use):
