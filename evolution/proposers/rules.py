@@ -153,20 +153,30 @@ def _pairs(every: list[Use], evidence: Evidence, found: Findings) -> Iterator[Us
     if evidence.objective == "model":
         taken |= {operator.name for _, operator in every if operator.dictates and operator.proof(found) >= PROVED}
     for use, first in (use for use in every if use[1].name in taken):
-        for asking, second in every:
-            if second.asks and asking not in ("decide", use):
-                why = f"Its twin gained more than the model, which now has a part in it. {second.why}"
-                yield (
-                    asking,
-                    EditOperator(
-                        f"{first.name}, and {second.name}",
-                        why,
-                        first.answers,
-                        lambda spec, found, one=first, other=second: _both(one, other, spec, found),  # type: ignore[misc]
-                        second.calls_episode,
-                        second.calls_step,
-                    ),
-                )
+        # What is asked should be what the machinery leaves open, and cost little: steps need no model any more.
+        asks = [(asking, second) for asking, second in every if second.asks and asking not in ("decide", use)]
+        for asking, second in sorted(asks, key=lambda use, first=first: (-_left_open(first, use[1]), _calls(use[1]), use[1].name)):  # type: ignore[misc]
+            why = f"It wins without a model, which now has a part in it. {second.why}"
+            yield (
+                asking,
+                EditOperator(
+                    f"{first.name}, and {second.name}",
+                    why,
+                    first.answers,
+                    lambda spec, found, one=first, other=second: _both(one, other, spec, found),  # type: ignore[misc]
+                    second.calls_episode,
+                    second.calls_step,
+                ),
+            )
+
+
+def _left_open(first: EditOperator, second: EditOperator) -> float:
+    """Return the share of what the second answers that the first does not answer."""
+    return len(second.answers - first.answers) / max(1, len(second.answers))
+
+
+def _calls(operator: EditOperator) -> float:
+    return operator.calls_episode + STEPS * operator.calls_step
 
 
 def _is_taken_over(edit: TriedEdit) -> bool:
