@@ -93,7 +93,7 @@ class Decide(Processor):
             "A model that may write nothing but a command on offer cannot be refused.",
             UNABLE,
             lambda spec, found: {"decide": {"method": "grammar"}} if method_of(spec) == "generate" else None,
-            signals=("unusable",),
+            signal="unusable",
         ),
         EditOperator(
             "write again under a grammar",
@@ -108,7 +108,7 @@ class Decide(Processor):
             UNABLE | LOOP,
             lambda spec, found: {"decide": {"method": "score"}} if method_of(spec) in WRITING else None,
             calls_step=1,
-            signals=("repeated",),
+            signal="repeated",
         ),
         EditOperator(
             "take off a command's own likelihood",
@@ -129,7 +129,7 @@ class Decide(Processor):
             AIMLESS | UNABLE,
             where_written({"decide": {"method": "vote", "constrained": True}}),
             calls_step=4,
-            signals=("stalled",),
+            signal="stalled",
         ),
     )
 

@@ -81,8 +81,9 @@ class ReadGoal(Processor):
     by word where they part, then what fills each blank. An answer ends in a full stop, so that a template can begin as another one does.
     Shown are the examples whose telling words are most like those of the goal, at most a quarter of them of one template.
 
-    A reading that led to nothing can be read once more in the midst of an episode: `again` has the blanks filled with what was met so far,
-    where any of it fits, and where that gives the first reading, takes what was next likeliest at the choice that was least sure.
+    A goal can be read again in the midst of an episode, when a rule of the harness sets `again`, and at each further rule: what was read
+    before was in vain. Blanks are filled with what was met so far, where any of it fits. Where the likeliest reading was in vain, what was
+    next likeliest is taken at one choice, the one that was least sure first.
     """
 
     name = "read_goal"
@@ -98,7 +99,7 @@ class ReadGoal(Processor):
         "by": one_of(("writing", "parts"), "with templates: written whole, or scored part by part", default="writing"),
         "names": array(NAMES, "for each blank what may fill it; none given: the kinds of the instances that the agent meets first"),
         "fits": mapping(array(NAMES, "for each blank"), "the same for the blanks of one template, by template, where others can fill it"),
-        "again": boolean("by parts: whether what was read first, of all names, is taken for wrong, and of what was met the next is read"),
+        "again": boolean("by parts: whether what was read before is taken for wrong, and the next is read, of what was met"),
         "tokens": room(48),
         "thought": THOUGHT,
     }
@@ -137,14 +138,18 @@ class ReadGoal(Processor):
             AIMLESS | ENDING | SEARCHING,
             lambda spec, found: {"read_goal": {"again": True}} if spec.param("read_goal", "by") == "parts" else None,
             calls_episode=1,
-            signals=("plan_over", "phase_steps"),
+            signal="plan_over",
             midst_only=True,
+            times=2,
         ),
     )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:
         super().__init__(params, services)
         self._reading: str | None = None
+        self._vain: list[str] = []
+        """Readings that led to nothing."""
+        self._asked: _Parts | None = None
         self._met: set[str] = set()
         """Kinds of the instances that the episode has shown so far."""
 
@@ -154,8 +159,10 @@ class ReadGoal(Processor):
             self._met.update(kind for text in (step.observation, *step.admissible) for kind in self.services.naming.kinds(text))
 
     def process(self, event: TaskStart) -> Changes | None:
-        """Read the goal, at the first call."""
-        if self._reading is None:
+        """Read the goal, at the first call, and again at each further one where that is wanted."""
+        if self._reading is not None and self.params["again"]:
+            self._vain.append(self._reading)
+        if self._reading is None or self.params["again"]:
             self._reading = self._read(event)
         if self._reading in ("", event.goal):
             return None
@@ -169,10 +176,12 @@ class ReadGoal(Processor):
         if any(_is_of(template, names, event.goal) for template, names in templates):
             return ""
         if templates and self.params["by"] == "parts":
-            asked = _Parts(self.services, self._chat(self._telling(event.goal, templates), event.goal))
-            reading = asked.read(templates)
+            self._asked = self._asked or _Parts(self.services, self._chat(self._telling(event.goal, templates), event.goal))
+            reading = self._asked.read(templates)
             if reading is not None and self.params["again"]:
-                reading = asked.read_other(_of_met(templates, self._met), reading)
+                # The first reading was another instance's, before the rule.
+                self._vain = self._vain or [reading]
+                reading = self._asked.read_other(_of_met(templates, self._met), self._vain)
             if reading is not None:
                 return reading
         grammar = _grammar(templates) if templates else None
@@ -233,16 +242,19 @@ class _Parts:
             answer, reading = answers[best], reading.replace(f"{{{blank}}}", names[blank][best])
         return reading
 
-    def read_other(self, templates: Sequence[tuple[str, _Names]], first: str) -> str | None:
-        """Return the likeliest reading; where that is `first`, the one that parts from it at the choice that was least sure.
+    def read_other(self, templates: Sequence[tuple[str, _Names]], vain: Sequence[str]) -> str | None:
+        """Return the likeliest reading that was not in vain, of those that part from the likeliest at one choice at most.
 
-        Where there is no choice to be made otherwise it is `first`; None where nothing scores.
+        Choices are turned in the order of how sure they were, the least sure first. Where all are in vain it is the last of them; None
+        where nothing scores.
         """
         reading = self.read(templates)
-        if reading != first or not self._margins:
-            return reading
-        turn = min(range(len(self._margins)), key=lambda number: (self._margins[number], number))
-        return self.read(templates, turn) if self._margins[turn] < math.inf else first
+        turns = sorted((margin, number) for number, margin in enumerate(self._margins) if margin < math.inf)
+        for _, turn in turns:
+            if reading not in vain:
+                return reading
+            reading = self.read(templates, turn)
+        return reading if reading not in vain else vain[-1]
 
     def _branch(self, answers: Sequence[str]) -> int | None:
         """Return the number of the answer that the likelier word leads to wherever answers part; None without a model.

@@ -83,7 +83,7 @@ class Answer(Processor):
             "A model that says in a sentence what comes next chooses the command that fits it.",
             AIMLESS | ENDING | LOOP,
             lambda spec, found: THOUGHT_FIRST if method_of(spec) in ("generate", "grammar") and _reads(spec) in ("first", "last") else None,
-            signals=("stalled",),
+            signal="stalled",
         ),
         EditOperator(
             "command without a thought",
@@ -191,7 +191,7 @@ class Think(Processor):
             AIMLESS | ENDING | LOOP,
             lambda spec, found: {"think": {"mode": "on", "budget": 256}} if spec.param("think", "mode") == "off" else None,
             calls_step=3,  # a thought is as long as several answers
-            signals=("stalled",),
+            signal="stalled",
         ),
         EditOperator(
             "answer without thinking",

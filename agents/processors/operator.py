@@ -124,10 +124,12 @@ class EditOperator:
     """Whether it changes what a policy without a model does: candidates, their prior, or how one is chosen by them."""
     proof: Callable[[Findings], float] = lambda found: 0.0
     """Returns the share of training tasks that what it brings has won in exploration, 0 to 1; 0 where exploration says nothing of it."""
-    signals: tuple[str, ...] = ()
-    """Signals of a trace at which the edit can be made in the midst of an episode; none where it has to be there from the start."""
+    signal: str = ""
+    """Signal of a trace at which the edit can be made in the midst of an episode too; empty where it has to be there from the start."""
     midst_only: bool = False
     """Whether it can be made there alone."""
+    times: int = 1
+    """How often in an episode, at most."""
 
     @property
     def asks(self) -> bool:

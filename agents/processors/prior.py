@@ -235,7 +235,7 @@ class Ask(Processor):
             AIMLESS | LOOP | UNABLE,
             lambda spec, found: {"ask": {"about": "commands", "text": WHICH_NEXT, "keep": 8}} if spec.id_of("ask") is None else None,
             calls_step=1,
-            signals=("stalled",),
+            signal="stalled",
         ),
         EditOperator(
             "ask where to look",

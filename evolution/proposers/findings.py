@@ -21,15 +21,8 @@ MOST_OWN = 12
 MOST_THOUGHT = 200
 """Characters of a thought in an example."""
 COUNTS = range(2, 7)
-TELLING = {
-    "stalled": COUNTS,
-    "refused": COUNTS,
-    "repeated": COUNTS,
-    "unusable": COUNTS,
-    "phase_steps": range(2, 13),
-    "plan_over": range(1, 7),
-}
-"""Signals for which a trigger is learned, with the counts that are tried: a search is longer than a trouble, and a plan ends once."""
+TELLING = {"stalled": COUNTS, "refused": COUNTS, "repeated": COUNTS, "unusable": COUNTS, "plan_over": range(1, 7)}
+"""Signals for which a trigger is learned, with the counts that are tried: a plan is over once."""
 OFTEN, SELDOM = 1 / 3, 1 / 5
 """Share of failing episodes that a trigger must be seen in, at least, and of won ones, at most."""
 OF_LAST = 5
@@ -72,8 +65,7 @@ def learned(statistics: TrainingStatistics) -> dict[str, Any]:
 
 def when(signal: str, count: int) -> dict[str, Any]:
     """Return the condition of a mid-task rule."""
-    more: dict[str, dict[str, Any]] = {"refused": {"of_last": max(OF_LAST, count)}, "phase_steps": {"phase": "search"}}
-    return {"signal": signal, "at_least": count, **more.get(signal, {})}
+    return {"signal": signal, "at_least": count, **({"of_last": max(OF_LAST, count)} if signal == "refused" else {})}
 
 
 def triggers(won: Sequence[EpisodeRecord], lost: Sequence[EpisodeRecord]) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """The edit operators of a harness: those that the processors of the library declare, and the user's own processors in it.
 
-An operator that names signals comes a second time as mid-task rules: its edit is made only in an episode that shows one of them, as
+An operator that names a signal comes a second time as a mid-task rule: its edit is made only in an episode that shows the signal, as
 often as tells failing training episodes from won ones.
 """
 
@@ -21,7 +21,6 @@ SEEN = {
     "refused": "commands are refused",
     "repeated": "a command is repeated",
     "unusable": "answers are no commands",
-    "phase_steps": "the search is long",
     "plan_over": "the plan is over",
 }
 """Signals in words."""
@@ -34,37 +33,32 @@ def operators(spec: HarnessSpec) -> list[tuple[str, EditOperator]]:
     uses = sorted(set(REGISTRY) | {item["use"] for item in spec.components.values() if known(item["use"]) is None})
     found = [(use, operator) for use in uses for operator in find(use).operators]
     at_once = [(use, operator) for use, operator in found if not operator.midst_only]
-    return [*at_once, *((use, mid_task(operator)) for use, operator in found if operator.signals)]
+    return [*at_once, *((use, mid_task(operator)) for use, operator in found if operator.signal)]
 
 
 def mid_task(operator: EditOperator) -> EditOperator:
-    """Return the operator that makes another's edit in the midst of an episode, where one of its signals is seen."""
+    """Return the operator that makes another's edit in the midst of an episode, where its signal is seen."""
 
     def build(spec: HarnessSpec, found: Findings) -> Patch | None:
-        seen = [signal for signal in operator.signals if signal in found.triggers]
-        edit = operator.build(spec, found) if seen and len(spec.adaptations) + len(seen) <= MOST_RULES else None
+        count = found.triggers.get(operator.signal)
+        edit = None if count is None or len(spec.adaptations) >= MOST_RULES else operator.build(spec, found)
         patch = [] if edit is None else as_patch(spec, edit)
-        if not patch:
+        if not patch or count is None:
             return None
-        rules = [{"name": _rule(operator, signal), "when": when(signal, found.triggers[signal]), "patch": patch} for signal in seen]
-        names = {rule["name"] for rule in rules}
-        if any(known["name"] in names for known in spec.adaptations):
+        name = re.sub(r"[^a-z0-9]+", "-", operator.name.lower()).strip("-")
+        often = {"most": operator.times} if operator.times > 1 else {}
+        rule = {"name": name, "when": when(operator.signal, count), "patch": patch, **often}
+        if any(known["name"] == rule["name"] for known in spec.adaptations):
             return None
         if spec.adaptations:
-            return [{"op": "add", "path": "/adaptations/-", "value": rule} for rule in rules]
-        return [{"op": "add", "path": "/adaptations", "value": rules}]
+            return [{"op": "add", "path": "/adaptations/-", "value": rule}]
+        return [{"op": "add", "path": "/adaptations", "value": [rule]}]
 
     return replace(
         operator,
-        name=f"{operator.name}, once {' or '.join(SEEN[signal] for signal in operator.signals)}",
+        name=f"{operator.name}, once {SEEN[operator.signal]}",
         why="Failing episodes show the signal and won ones seldom do, so the edit is made only in an episode that shows it.",
         build=build,
         calls_step=operator.calls_step / 2,  # from about the middle of an episode on
-        signals=(),
+        signal="",
     )
-
-
-def _rule(operator: EditOperator, signal: str) -> str:
-    """Return the name of a rule: with the signal where an operator has several."""
-    name = operator.name if len(operator.signals) == 1 else f"{operator.name} once {SEEN[signal]}"
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

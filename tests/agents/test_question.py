@@ -237,6 +237,16 @@ def test_a_goal_is_read_again_of_what_was_met_and_otherwise(met, reading):
     assert again.process(TaskStart(SAID, "A yard.", MENU)) == {"goal": reading}
 
 
+def test_a_goal_is_read_again_at_each_asking_until_nothing_else_is_left():
+    sure = {"put": 9.0, "tar": 1.0, "crate": 3.0, "barrel": 2.5, "dock": 3.0, "vat": 2.0}
+    model = Model(scores=lambda answer: sure[answer.rstrip(".,").split(" ")[-1]])
+    again = model.make("read_goal", **PARTS, again=True)
+    found = [again.process(TaskStart(SAID, "A yard.", MENU))["goal"] for _ in range(5)]
+    assert found == ["put a barrel on a dock", "put a crate on a vat", "tar a crate", "tar a crate", "tar a crate"]
+    asked = [tuple(answers) for _, answers in model.scored]
+    assert len(asked) == len(set(asked))  # nothing is scored twice
+
+
 def test_a_goal_that_can_be_read_in_one_way_is_read_so_again():
     model = Model()
     made = model.make("read_goal", by="parts", templates=["tar a {0}"], names=[["crate"]], again=True)
