@@ -42,6 +42,7 @@ def gather(spec: HarnessSpec, evidence: Evidence) -> Findings:
     bank = tuple(dict(success) for success in statistics.bank)
     template = statistics.naming.template
     endings = [template(success["steps"][-1]["command"])[0] for success in (*bank, *own)]
+    found = triggers(won, lost)
     endings += [template(record.moves[-1].command)[0] for record in _premature(evidence, lost) if record.moves]
     return Findings(
         refusals=_refusals(lost),
@@ -51,7 +52,8 @@ def gather(spec: HarnessSpec, evidence: Evidence) -> Findings:
         own=own,
         endings=tuple(dict.fromkeys(endings)),
         readings=readings(statistics, own),
-        triggers=triggers(won, lost),
+        triggers=found,
+        shown={signal: _share(lost, signal, count) - _share(won, signal, count) for signal, count in found.items()},
         **learned(statistics),
     )
 

@@ -59,6 +59,8 @@ def mid_task(operator: EditOperator) -> EditOperator:
         name=f"{operator.name}, once {SEEN[operator.signal]}",
         why="Failing episodes show the signal and won ones seldom do, so the edit is made only in an episode that shows it.",
         build=build,
+        calls_episode=operator.calls_episode / 2,  # in some episodes
         calls_step=operator.calls_step / 2,  # from about the middle of an episode on
+        proof=lambda found: found.shown.get(operator.signal, 0.0),
         signal="",
     )

@@ -33,7 +33,7 @@ from homebody.evolution.proposers.operators import operators
 
 OFTEN = 2
 """Rejections at the gate, without one acceptance, after which an operator counts as failed though its flips were not measured."""
-CHEAP, DEAR = 1.25, 2.5
+CHEAP, DEAR = 1.5, 2.5
 """Model calls of an edited harness, in those of the present one: up to the first an operator is cheap, beyond the second it is dear."""
 PROVED = 0.5
 """Share of training tasks that exploration has won with what an operator brings, from which on it is good machinery, untried."""
