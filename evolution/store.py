@@ -149,15 +149,23 @@ class Store:
         return [(when, self._parse(data)) for when, data in rows]
 
     def working_s(self) -> float:
-        """Return the seconds that the run was worked on so far: of each process that evolved, from its first to its last sign of life."""
+        """Return the seconds that the run was worked on so far: of each process that evolved, from its first to its last sign of life.
+
+        A process that came to the same end as the one before it has played nothing, and counts for nothing.
+        """
         rows = self._db.execute(
-            "SELECT time, kind = 'progress' AND data LIKE '[\"begin\"%' FROM events WHERE kind IN ('progress', 'end') ORDER BY id"
+            "SELECT time, kind = 'progress' AND data LIKE '[\"begin\"%', CASE kind WHEN 'end' THEN data END FROM events "
+            "WHERE kind IN ('progress', 'end') ORDER BY id"
         )
-        total, first, last = 0.0, 0.0, 0.0
-        for when, begins in rows:
+        total, first, last, played = 0.0, 0.0, 0.0, None
+        for when, begins, end in rows:
             if begins:
                 total, first = total + last - first, when
             last = when
+            content = self._parse(end) if end is not None else None
+            if isinstance(content, dict) and "episodes" in content:
+                before, played = played, content["episodes"]
+                first = when if played == before else first
         return total + last - first
 
     def add_episode(self, key: str, record: EpisodeRecord) -> None:

@@ -285,6 +285,20 @@ def test_working_time_leaves_out_what_lies_between_processes(tmp_path: Path, mon
         assert store.working_s() == 8
 
 
+def test_working_time_leaves_out_a_process_that_played_nothing_after_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("homebody.evolution.store.time.monotonic", lambda: now[0])
+    with Store(tmp_path) as store:
+        for when, kind, data in (
+            (100, "progress", ["begin", {}]), (103, "end", {"episodes": 2}),
+            (200, "progress", ["begin", {}]), (209, "end", {"episodes": 2}),  # gone on with, as it was
+            (300, "progress", ["begin", {}]), (304, "end", {"episodes": 5}),  # with a larger budget
+        ):  # fmt: skip
+            now[0] = float(when)
+            store.append(kind, data)
+        assert store.working_s() == 3 + 4
+
+
 @pytest.mark.parametrize("data", ["{", "", "[" * 100_000, None])
 def test_row_that_is_no_json_is_named(tmp_path: Path, data: str | None) -> None:
     with Store(tmp_path) as store:
