@@ -151,7 +151,8 @@ class Rounds:
         """Play the next round, add its report to `reports`, and return the harness that the round after it starts from.
 
         Raises:
-            EndOfRunError: a budget is spent, or the person at the gate said stop; the round leaves no report.
+            EndOfRunError: a budget is spent before a candidate was accepted, or the person at the gate said stop; the round leaves no
+                report. Once one was accepted, the round is decided among those that were judged, also when the run is gone on with.
         """
         number, config, store = len(self.reports) + 1, self.player.config, self.player.store
         self.player.tell("round", {"round": number, "behaviour_hash": spec.behaviour_hash})
@@ -181,13 +182,23 @@ class Rounds:
         )
         twins = self.player.play_twins(spec, self.validation) if config.objective == "model" else None
         gate = Gate(self.player, spec, self.train, self.validation, training, before, self._tried, self.mode, twins)
+        decided = next((item for item in store.events("round") if item["round"] == number), None)
         for candidate, critique in self.proposals.gather(spec.without_variants(), evidence):
-            if critique.accepted or candidate.problem:
+            if decided is not None and candidate.id not in {one["id"] for one in decided["candidates"]}:
+                break
+            if not critique.accepted and not candidate.problem:
+                gate.reject(candidate, critique.objections)
+                continue
+            tried = set(self._tried)
+            try:
                 judged = gate.judge(candidate)
                 if config.isolation == "variants":
                     gate.fork(judged)
-            else:
-                gate.reject(candidate, critique.objections)
+            except EndOfRunError:
+                if not any(one.verdict.accepted for one in gate.evaluations):
+                    raise
+                self._tried.intersection_update(tried)  # What was not judged to the end may come again.
+                break
         for one in gate.evaluations:
             if one.edited is not None and not one.verdict.accepted and not one.verdict.lost:
                 self._unclear |= {one.edited.behaviour_hash, one.edited.without_variants().behaviour_hash}

@@ -396,6 +396,26 @@ def test_a_token_budget_ends_the_run_where_it_is_spent_and_again_there_when_resu
     assert result["played"] == []
 
 
+def test_a_budget_that_is_spent_in_a_round_does_not_lose_what_was_accepted(loop: Loop) -> None:
+    outcomes = {20: ("----", 9), 1: ("+---", 9), 2: ("++--", 9), 3: ("++++", 9)}
+    # Round 1: 2 + 4 by the seed, 1 + 4 by the first edit, 1 + 1 by the second, with which a budget of 125 is spent.
+    for resume in (False, True):
+        result = loop(outcomes, [[1, 2], [2]], candidates=2, budget_tokens=125, resume=resume)
+        assert (result["stopped"], result["episodes"]) == ("tokens", 13)
+        assert [(item["shipped"], [one["id"] for one in item["candidates"]]) for item in result["rounds"]] == [("1", ["1"])]
+        assert final_turns(result) == 1
+    # With more the round stays decided, and what was not judged to the end may come again.
+    result = loop(outcomes, [[1, 2], [2]], candidates=2, resume=True)
+    assert [(item["shipped"], [one["id"] for one in item["candidates"]]) for item in result["rounds"]][:2] == [("1", ["1"]), ("2", ["2"])]
+    assert final_turns(result) == 2
+
+
+def test_a_budget_that_is_spent_before_anything_was_accepted_leaves_no_round(loop: Loop) -> None:
+    outcomes = {20: ("----", 9), 1: ("----", 9), 2: ("++--", 9)}
+    result = loop(outcomes, [[1, 2]], candidates=2, budget_tokens=125)
+    assert (result["stopped"], result["rounds"], final_turns(result)) == ("tokens", [], 20)
+
+
 @pytest.mark.parametrize("more", [126, 10_000, None])
 def test_a_budget_that_is_raised_lets_the_run_go_on(loop: Loop, tmp_path: Path, more: int | None) -> None:
     outcomes = {20: ("----", 9), 1: ("+---", 9), 2: ("++--", 9)}
