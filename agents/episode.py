@@ -351,21 +351,29 @@ class _Episode:
 
     def _keep(self, step: StepRecord, is_last: bool = False) -> None:
         """Add a step to the trace, adapt the harness to what it shows, and add what processors did meanwhile."""
-        self.trace.append(step)
+        self.trace.append(self._with_rest(step))
         left = self.max_steps - self.steps
         goes_on = left and not is_last and self.harness.interrupted is None
         if goes_on and (adapted := self.adaptation.look(self.shown.opening, self.trace, left)):
-            step = replace(step, adapted=adapted)
             if self.shadow is not None:
                 self.shadow.adapt(self.adaptation.spec)
             # Asked again, so that a prompt that the patch has changed holds from here on.
             self.shown.begin(self._run(self.shown.start))
-        collected = self.harness.collect()
-        self.has_asked = self.has_asked or bool(self.inquiry.questions)
-        step = replace(step, questions=self.inquiry.take(), changed=tuple(collected["changed"]), notes=collected.get("notes", {}))
-        self.trace[-1] = step
+            self.trace[-1] = self._with_rest(replace(self.trace[-1], adapted=adapted))
         if self.on_step:
             self.on_step(self.trace[-1])
+
+    def _with_rest(self, step: StepRecord) -> StepRecord:
+        """Return a step with what processors did and asked since the last one was taken down."""
+        collected = self.harness.collect()
+        self.has_asked = self.has_asked or bool(self.inquiry.questions)
+        notes = {key: {**step.notes.get(key, {}), **some} for key, some in collected.get("notes", {}).items()}
+        return replace(
+            step,
+            questions=(*step.questions, *self.inquiry.take()),
+            changed=(*step.changed, *collected["changed"]),
+            notes={**step.notes, **notes},
+        )
 
 
 def _said(decision: Decision) -> str:

@@ -105,9 +105,8 @@ def _phase_steps(when: Mapping[str, Any], steps: Steps, since: int, opening: str
 
 
 def _plan_over(when: Mapping[str, Any], steps: Steps, since: int, opening: str, steps_left: int) -> bool:
-    led = [step.subgoal is not None for step in steps]
-    count = int(when["at_least"])
-    return len(steps) - since >= count and any(led) and not any(led[-count:])
+    last = steps[since:][-when["at_least"] :]
+    return len(last) == when["at_least"] and all(any(notes.get("plan_over") for notes in step.notes.values()) for step in last)
 
 
 SIGNALS: dict[str, Callable[[Mapping[str, Any], Steps, int, str, int], bool]] = {

@@ -157,6 +157,8 @@ class LearnedPlan(Skill):
             self._tried.add(self._here)
         self._note_places(step.admissible)
         self._note_things(step.observation, step.admissible)
+        if self._is_over() and not step.won:
+            self.notes["plan_over"] = True
 
     def _start(self, event: BeforeModel) -> None:
         self._meant = event.goal

@@ -53,6 +53,7 @@ def test_schema_names_the_signals_of_the_code():
 
 NEW = [step(observation=text) for text in "abc"]
 SAME = [step(observation="a")] * 3
+OVER = replace(step(), notes={"book": {"plan_over": True}})
 
 
 @pytest.mark.parametrize(
@@ -75,10 +76,11 @@ SAME = [step(observation="a")] * 3
         ({"signal": "steps_left", "at_most": 3}, [step()], 4, False),
         ({"signal": "phase_steps", "phase": "search", "at_least": 2}, [step(phase="search"), step(), step(phase="search")], 9, True),
         ({"signal": "phase_steps", "phase": "search", "at_least": 2}, [step(phase="search"), step(phase="act")], 9, False),
-        ({"signal": "plan_over", "at_least": 2}, [step(phase="act"), step(), step()], 9, True),
-        ({"signal": "plan_over", "at_least": 2}, [step(phase="act"), step()], 9, False),
-        ({"signal": "plan_over", "at_least": 1}, [step(), step()], 9, False),  # no plan has led
-        ({"signal": "plan_over", "at_least": 1}, [step(phase="act"), step(), step(phase="act")], 9, False),
+        ({"signal": "plan_over", "at_least": 1}, [step(), OVER], 9, True),
+        ({"signal": "plan_over", "at_least": 2}, [OVER, OVER], 9, True),
+        ({"signal": "plan_over", "at_least": 2}, [step(), OVER], 9, False),
+        ({"signal": "plan_over", "at_least": 1}, [OVER, step()], 9, False),
+        ({"signal": "plan_over", "at_least": 1}, [step(phase="act"), step()], 9, False),
         # Calls of the harness's own tools are no steps.
         ({"signal": "repeated", "at_least": 2}, [replace(step(), tool=True), step()], 9, False),
     ],

@@ -349,11 +349,10 @@ def test_a_goal_is_read_again_where_training_shows_that_a_plan_ends_in_vain(evid
     from homebody.agents.model_policy import ModelPolicy
     from homebody.agents.models.scripted import Scripted
 
-    def searched(phase: str | None) -> dict[str, Any]:
-        return {"command": "wait", "observation": "You wait.", "subgoal": phase and {"phase": phase, "wanted": "crate"}}
-
-    lost = [episode(task_id="train/a-0", trace=[searched("search" if n < 12 else None) for n in range(14)])]
-    won = [episode(True, task_id="train/b-0", trace=[searched("search" if n < 9 else "act") for n in range(11)])]
+    waited = {"command": "wait", "observation": "You wait."}
+    over = {**waited, "notes": {"learned_plan": {"plan_over": True}}}
+    lost = [episode(task_id="train/a-0", trace=[waited, over, over])]
+    won = [episode(True, task_id="train/b-0", trace=[waited, waited])]
     statistics = TrainingStatistics(explore=("walk to #", "unlock #"), bank=tuple(HARBOUR))
     found = gather(BARE, evidence("ceiling", statistics=statistics, episodes=[*lost, *won]))
     assert found.triggers["plan_over"] == 1
