@@ -196,15 +196,19 @@ class _Controls:
                 self.skipped[key] = reason
                 continue
             late = f"the {plan.minutes or 0:g} minutes did not suffice; homebody controls RUN_DIR --only {key} plays it"
-            if key in OPTIONAL and time.monotonic() + needed_s(key, self.lineage, plan, self.workers) > ends:
+            if self._is_late(key, ends, key):
                 self.skipped[key] = late
                 continue
             for row in self._rows(key):
-                if row.key != key in OPTIONAL and time.monotonic() + needed_s(row.key, self.lineage, plan, self.workers) > ends:
+                if row.key != key and self._is_late(key, ends, row.key):
                     self.skipped[row.key] = late
                     continue
                 found.append(self._play(row))
         return found
+
+    def _is_late(self, key: str, ends: float, row: str) -> bool:
+        """Tell whether a row under a key of `OPTIONAL` would end too late."""
+        return key in OPTIONAL and time.monotonic() + needed_s(row, self.lineage, self.plan, self.workers) > ends
 
     def _reason_to_skip(self, key: str) -> str:
         """Return why a row makes no sense for this run; nothing if it does."""
