@@ -61,6 +61,7 @@ def mid_task(operator: EditOperator) -> EditOperator:
         build=build,
         calls_episode=operator.calls_episode / 2,  # in some episodes
         calls_step=operator.calls_step / 2,  # from about the middle of an episode on
-        proof=lambda found: found.shown.get(operator.signal, 0.0),
+        # What can be made from the start helps there, too: that its signal is seen says nothing more for it.
+        proof=(lambda found: found.shown.get(operator.signal, 0.0)) if operator.midst_only else operator.proof,
         signal="",
     )
