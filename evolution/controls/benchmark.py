@@ -34,6 +34,8 @@ class Benchmark:
     data: bool
     """Whether its environment reads files that the user has to have."""
     about: str
+    exploration_steps: int | None = None
+    """Steps of exploration, at most, where a step takes long; None: as many as anywhere."""
 
     def env_kwargs(self, data_dir: str | None) -> dict[str, Any]:
         """Return the arguments of its environment."""

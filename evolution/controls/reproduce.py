@@ -115,6 +115,8 @@ class Combination:
 
     def size(self, size: Size) -> Size:
         """Return how much of it to play, where so much is played of a combination in the held-out protocol."""
+        if self.benchmark.exploration_steps is not None:
+            size = replace(size, exploration_steps=min(size.exploration_steps, self.benchmark.exploration_steps))
         if self.harness_of is not None:
             return replace(size, only=FIXED)
         if self.protocol == "held-out":

@@ -133,6 +133,9 @@ def test_command_lines_say_all_that_fixes_a_run(tmp_path: Path) -> None:
     quick = command.controls_arguments(one, TINY, 2, 3.0)
     assert quick[quick.index("--minutes") + 1] == "2.0"
     assert command.controls_arguments(one, TINY, 2, 30.0)[quick.index("--minutes") + 1] == "0.0"
+    slow = Combination("m", benchmarks()["miniwob"], tmp_path)
+    wanted = command.evolve_arguments(slow, slow.size(FULL), 2)
+    assert wanted[wanted.index("--exploration-steps") + 1] == "3000"  # a step in a browser takes long
     full = command.controls_arguments(data, FULL, 2, 0.0)
     assert "--tasks" not in full
 
