@@ -79,7 +79,7 @@ def reproduce(
     --harness-of plays models in the harnesses that evolved for another model, each beside its own best seed
     and its twins. Such rows are marked, and they count in no mean.
 
-    --quick takes at most about 15 minutes for one model on one benchmark, where the 29 episodes that choose and test the seed take no more
+    --quick takes at most about 15 minutes for one model on one benchmark, where the 19 episodes that choose and test the seed take no more
     than six: with --workers 2 on 2 cores SmolLM2 needs some 10 s of a core for one in a house, up to 45 s in the shop. The evolution
     ends after 7 minutes with what it has shipped, so a slow machine may come to another harness. Controls for which the time does not
     suffice are named, with the command that plays them. The table says its n and its intervals.
