@@ -15,6 +15,10 @@ from homebody.evolution.reports.worth import percent
 
 BAR = 0.34
 """Height of a bar, where a row has the height 1."""
+LETTER = 0.075
+"""Width of a letter beside the rows of the results, in inches."""
+PLOT = 3.4
+"""Width of what shows 0 to 100%, in inches."""
 
 
 def draw_results(report: Mapping[str, Any]) -> Picture:
@@ -25,7 +29,10 @@ def draw_results(report: Mapping[str, Any]) -> Picture:
     """
     rows = _rows(report)
     with plain_text():
-        figure, axes = blank(10.4, 1.9 + 0.62 * len(rows))
+        left, right = (
+            max((LETTER * len(line) for row in rows for line in row[key].splitlines()), default=2.0) for key in ("label", "sentence")
+        )
+        figure, axes = blank(left + PLOT + right + 0.5, 1.9 + 0.62 * len(rows))
         title(axes, "What evolution of the harness gained")
         for place, row in enumerate(reversed(rows)):
             colour = ORANGE if row["is_published_protocol"] else BLUE
@@ -40,14 +47,14 @@ def draw_results(report: Mapping[str, Any]) -> Picture:
             axes.text(104, place, row["sentence"], va="center", fontsize=9, color=INK)
         axes.set_yticks(range(len(rows)), [row["label"] for row in reversed(rows)], fontsize=9)
         axes.set_ylim(-0.6, len(rows) - 0.4)
-        axes.set_xlim(-2, 205)
+        axes.set_xlim(-2, 104 + 100 * right / PLOT)
         axes.set_xticks(range(0, 101, 20))
         note = (
             "tasks solved, %\nhollow: seed harness; blue: ours, first attempt, held-out tasks; thin line: 95% interval\n"
             "upright line: best twin, the evolved harness without the model; grey: the gain is null"
         )
         if any(row["is_published_protocol"] for row in rows):
-            note += "\norange: published protocol (pass@2, best round, on the tasks that it evolved on); squares: the publication's rows"
+            note += "\norange: published protocol (pass@2, best round, on the tasks that it evolved on)\nsquares: the publication's rows"
         axes.set_xlabel(note, color=INK, fontsize=9)
         plain(axes, "x")
         axes.spines["bottom"].set_bounds(0, 100)
