@@ -29,9 +29,7 @@ def draw_results(report: Mapping[str, Any]) -> Picture:
     """
     rows = _rows(report)
     with plain_text():
-        left, right = (
-            max((LETTER * len(line) for row in rows for line in row[key].splitlines()), default=2.0) for key in ("label", "sentence")
-        )
+        left, right = (_width([row[key] for row in rows]) for key in ("label", "sentence"))
         figure, axes = blank(left + PLOT + right + 0.5, 1.9 + 0.62 * len(rows))
         title(axes, "What evolution of the harness gained")
         for place, row in enumerate(reversed(rows)):
@@ -98,6 +96,11 @@ def summed(combinations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         for row in one["operators"]:
             found.setdefault(row["operator"], Counter()).update({key: row[key] for key in ("predicted", "unlocked")})
     return [{"operator": name, "predicted": counts["predicted"], "unlocked": counts["unlocked"]} for name, counts in found.items()]
+
+
+def _width(texts: Sequence[str]) -> float:
+    """Return the width of the longest line, in inches."""
+    return LETTER * max((len(line) for text in texts for line in text.splitlines()), default=0)
 
 
 def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
