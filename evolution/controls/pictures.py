@@ -104,7 +104,7 @@ def draw_by_size(report: Mapping[str, Any]) -> Picture | None:
         if others:
             panels[0].plot([], [], color=GROUND, linestyle="none", marker="o", markeredgecolor=INK, label="harness of another model")
         entries = len(families) + len(benchmarks) + others
-        figure.legend(frameon=False, fontsize=9, loc="outside lower center", ncols=min(entries, 8), labelcolor=INK)
+        figure.legend(frameon=False, fontsize=9, loc="outside lower center", ncols=min(entries, 5), labelcolor=INK)
     return figure
 
 
