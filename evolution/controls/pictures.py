@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from homebody.evolution.controls.markdown import marks
@@ -62,11 +63,10 @@ def draw_by_benchmark(report: Mapping[str, Any]) -> Picture | None:
 def draw_by_size(report: Mapping[str, Any]) -> Picture | None:
     """Draw gain and model_value by the number of parameters, a null gain as 0: a colour a family, a mark a benchmark.
 
-    A line joins the models of one family on one benchmark, and no others. A model in the harness that evolved for another is a hollow mark
-    that no line joins.
+    A line joins the models of one family on one benchmark, and no others. Each repeat is a mark, and the line goes through their mean. A
+    model in the harness that evolved for another is a hollow mark that no line joins.
     """
     rows = [row for row in report["rows"] if row["parameters"] and row["protocol"] == "held-out" and row["split"] == "test"]
-    rows = [row for row in rows if row["repeat"] == 1]
     if not rows:
         return None
     families, benchmarks = _numbered(rows, "family"), _numbered(rows, "benchmark")
@@ -82,9 +82,9 @@ def draw_by_size(report: Mapping[str, Any]) -> Picture | None:
                 shift = 1 + 0.06 * (benchmarks[benchmark] - (len(benchmarks) - 1) / 2)
                 points = sorted((row["parameters"] * shift, *_measure(row, key), not row.get("harness_of")) for row in here)
                 colour, marker = COLOURS[families[family] % len(COLOURS)], MARKERS[benchmarks[benchmark] % len(MARKERS)]
-                joined = [(place, at) for place, at, _, _, is_own in points if is_own]
-                line = "-" if len({place for place, _ in joined}) > 1 else "none"
-                axes.plot([place for place, _ in joined], [at for _, at in joined], color=colour, linestyle=line, linewidth=1.4)
+                own = sorted({place for place, *_, is_own in points if is_own})
+                means = [fmean(at for place, at, _, _, is_own in points if is_own and place == at_size) for at_size in own]
+                axes.plot(own, means, color=colour, linestyle="-" if len(own) > 1 else "none", linewidth=1.4)
                 for place, at, low, high, is_own in points:
                     axes.plot([place, place], [low, high], color=colour, linewidth=1.0, alpha=0.6)
                     face, edge = (colour, GROUND) if is_own else (GROUND, colour)
