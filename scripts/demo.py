@@ -17,7 +17,7 @@ from homebody.scripts.options import PATH
 # Two rounds end before evolution has learned a table of where things are, which would make the model superfluous: the plan says what to
 # look for, and where that would be is the model's to say. The houses of the test have layouts of rooms that no training house has.
 HOUSES = ["--env-arg", "holdout=rooms"]
-EVOLVE = ["--rounds", "2", "--candidates", "1", "--train-tasks", "4", "--validation-tasks", "16", "--growth", "2"]
+EVOLVE = ["--rounds", "1", "--candidates", "1", "--train-tasks", "4", "--validation-tasks", "16", "--growth", "2"]
 EXPLORE = ["--exploration-steps", "150000"]
 SEED_TASKS, TASKS = "8", "60"
 EPISODE = "0"
