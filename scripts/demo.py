@@ -14,7 +14,7 @@ import click
 from homebody.scripts.interrupt import interruptible, run_child
 from homebody.scripts.options import PATH
 
-# Two rounds end before evolution has learned a table of where things are, which would make the model superfluous: the plan says what to
+# One round ends before evolution has learned a table of where things are, which would make the model superfluous: the plan says what to
 # look for, and where that would be is the model's to say. The houses of the test have layouts of rooms that no training house has.
 HOUSES = ["--env-arg", "holdout=rooms"]
 EVOLVE = ["--rounds", "1", "--candidates", "1", "--train-tasks", "4", "--validation-tasks", "16", "--growth", "2"]
