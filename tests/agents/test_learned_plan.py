@@ -78,6 +78,13 @@ def test_search_passes_over_a_slot_that_the_goal_has_not(book, yard):
 # --- another reading
 
 
+def lifting(learned_plan, yard):
+    """Show it that a crate was seen on a dock and lifted."""
+    learned_plan.observe(yard.told("walk to dock 1", "You see crate 1.", after(yard, "dock 1", "lift crate 1 off dock 1")))
+    learned_plan.observe(yard.told("lift crate 1 off dock 1", "You lift it.", after(yard, "dock 1", "drop crate 1 on dock 1")))
+    return learned_plan
+
+
 def test_goal_that_is_read_otherwise_begins_its_own_plan_with_what_was_seen(book, yard):
     learned_plan = book()
     learned_plan.observe(yard.told("walk to dock 1", "You see crate 1, barrel 2.", after(yard, "dock 1", "lift barrel 2 off dock 1")))
@@ -90,9 +97,7 @@ def test_goal_that_is_read_otherwise_begins_its_own_plan_with_what_was_seen(book
 
 
 def test_what_an_ended_plan_has_moved_lies_where_it_is_seen(book, yard):
-    learned_plan = book()
-    learned_plan.observe(yard.told("walk to dock 1", "You see crate 1.", after(yard, "dock 1", "lift crate 1 off dock 1")))
-    learned_plan.observe(yard.told("lift crate 1 off dock 1", "You lift it.", after(yard, "dock 1", "drop crate 1 on dock 1")))
+    learned_plan = lifting(book(), yard)
     learned_plan.observe(yard.told("drop crate 1 on dock 1", "You drop it.", after(yard, "dock 1", "lift crate 1 off dock 1")))
     assert learned_plan.process(yard.ask(after(yard, "dock 1"))) is None  # the plan is over
     found = learned_plan.process(yard.ask(after(yard, "dock 2"), goal="put a crate on a shed"))
@@ -100,9 +105,7 @@ def test_what_an_ended_plan_has_moved_lies_where_it_is_seen(book, yard):
 
 
 def test_another_plan_goes_on_from_what_is_done(book, yard):
-    learned_plan = book()
-    learned_plan.observe(yard.told("walk to dock 1", "You see crate 1.", after(yard, "dock 1", "lift crate 1 off dock 1")))
-    learned_plan.observe(yard.told("lift crate 1 off dock 1", "You lift it.", after(yard, "dock 1", "drop crate 1 on dock 1")))
+    learned_plan = lifting(book(), yard)
     found = learned_plan.process(yard.ask(after(yard, "shed 1", "drop crate 1 on shed 1"), goal="put a crate on a shed"))
     assert (found["subgoal"], found["advised"]) == (CurrentSubgoal("act", "crate"), "drop crate 1 on shed 1")
 
