@@ -51,6 +51,10 @@ class Size:
     attempts: int = 2
     only: tuple[str, ...] = tuple(BASELINES)
 
+    def within(self, minutes: float) -> Size:
+        """Return it with so many minutes for the evolution, and where the whole has a limit, twice as many for that."""
+        return replace(self, evolve_minutes=minutes, minutes=None if self.minutes is None else 2 * minutes)
+
     def as_published(self, tasks: int) -> Size:
         """Return how much the published protocol plays: up to 15 rounds of 4 candidates, all on the same tasks."""
         return replace(

@@ -121,8 +121,9 @@ def choose_seed(
 ) -> ChosenSeed:
     """Play every style on the same tasks and keep the best one in the run directory, as the event `seed` and as `FILE`.
 
-    The highest success wins, of equals the fewest unreadable replies, of equals the first style. Episodes are kept, so
-    that the evolution which begins with the seed finds its own. What was chosen before is not chosen again.
+    The highest success wins, of equals the fewest unreadable replies, of equals one whose answers are constrained, for of
+    few replies all may be read by chance, of equals the first style. Episodes are kept, so that the evolution which begins
+    with the seed finds its own. What was chosen before is not chosen again.
 
     Args:
         run_dir: of the run.
@@ -161,9 +162,9 @@ def choose_seed(
     return found
 
 
-def _rank(item: TriedStyle) -> tuple[float, float]:
+def _rank(item: TriedStyle) -> tuple[float, float, bool]:
     success, unreadable = item["success"], item["unreadable"]
-    return -1.0 if success is None else success, -(unreadable or 0.0)
+    return -1.0 if success is None else success, -(unreadable or 0.0), unreadable is None
 
 
 def _known(run_dir: Path, asked: Asked) -> ChosenSeed | None:

@@ -74,6 +74,19 @@ def test_everything_is_played_in_processes_of_its_own_and_written(
     assert result["mean_gain"] == {"points": 0.0, "ci95": [0.0, 0.0], "n": 1}
 
 
+@pytest.mark.parametrize(("given", "told"), [([], ("3.0", 5)), (["--budget-minutes", "0.5"], ("0.5", 1))])
+def test_a_budget_bounds_the_evolution_and_twice_as_much_the_whole(
+    homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path, given: list[str], told: tuple[str, int]
+) -> None:
+    answer = homebody("reproduce", "--quick", "--models", "no-model", *given, "--run-dir", tmp_path)
+    assert answer.code == 0, answer.err
+    evolve, controls = tiny
+    minutes, whole = told
+    assert evolve[evolve.index("--budget-minutes") + 1] == minutes
+    assert f"; after {whole} minutes no control is begun\n" in answer.out
+    assert whole - 1 < float(controls[controls.index("--minutes") + 1]) <= whole
+
+
 def test_an_evolution_that_fails_ends_it(homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path) -> None:
     (tmp_path / "no-model-household").mkdir()
     (tmp_path / "no-model-household" / "run.sqlite").write_text("no database, but long enough to be looked at as one " * 10)
@@ -264,8 +277,9 @@ def test_an_estimate_plays_an_episode_and_begins_nothing(homebody: Callable[...,
         (["--from", "none.json"], "none.json: cannot be read (No such file or directory); check the path"),
         (
             ["--from", "none.json", "--models", "smollm2"],
-            "--from plays nothing; leave --models, --benchmarks, --harness-of, --final and --estimate out",
+            "--from plays nothing; leave --models, --benchmarks, --harness-of, --budget-minutes, --final and --estimate out",
         ),
+        (["--from", "none.json", "--budget-minutes", "9"], "--from plays nothing; leave --models, --benchmarks, --harness-of,"),
         (["--from", "none.json", "--harness-of", "smollm2"], "--from plays nothing; leave --models, --benchmarks, --harness-of,"),
         (["--harness-of", "no-model"], "no-model plays in its own harness without --harness-of; leave it out of --models"),
         (["--harness-of", "random", "--protocol", "held-out,published"], "--harness-of plays harnesses of the held-out protocol"),

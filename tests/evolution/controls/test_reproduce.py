@@ -157,6 +157,11 @@ def test_a_quick_run_bounds_its_evolution_and_leaves_time_to_test() -> None:
     assert QUICK.evolve_minutes + tests < QUICK.minutes < 15
 
 
+def test_a_budget_gives_the_whole_twice_as_long_where_that_has_a_limit() -> None:
+    assert (QUICK.within(20).evolve_minutes, QUICK.within(20).minutes) == (20, 40)
+    assert (FULL.within(20).evolve_minutes, FULL.within(20).minutes) == (20, None)
+
+
 @pytest.mark.parametrize("size", [QUICK, FULL])
 def test_the_evolution_plays_the_tasks_of_the_styles_first(size: Size) -> None:
     assert size.style_tasks <= size.validation_tasks

@@ -107,7 +107,8 @@ def test_a_document_whose_answers_are_constrained_stays_as_it_is(monkeypatch: py
 @pytest.mark.parametrize(
     ("answer", "scores", "style"),
     [
-        (lambda held: "press", None, "act-free"),  # all succeed: the first
+        (lambda held: "press", None, "act-grammar"),  # all succeed: the first that leaves nothing to be read
+        (lambda held: "go to shaft 1" if held else "press", None, "act-free"),
         (lambda held: "press" if held else "nothing", None, "act-grammar"),
         (lambda held: "go to shaft 1", lambda prompt, text: float(text == "press"), "act-score"),
         (
@@ -117,7 +118,7 @@ def test_a_document_whose_answers_are_constrained_stays_as_it_is(monkeypatch: py
         ),  # none succeeds: what can be read
     ],
 )
-def test_success_decides_then_what_can_be_read_then_the_order(
+def test_success_decides_then_what_can_be_read_then_the_constraint_then_the_order(
     quarry: Any, tmp_path: Path, played_by: Any, answer: Any, scores: Any, style: str
 ) -> None:
     found = choose(tmp_path, played_by(answer, scores))
