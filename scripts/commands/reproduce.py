@@ -50,8 +50,9 @@ QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
 @click.option("--from", "source", type=PATH, metavar="FILE", help="Play nothing: draw all from a results.json, or its folder.")
 @click.option("--quick", is_flag=True, help="Few tasks: 3 to choose the seed's style, 6 to train, 10 for the "
               "gate, at most twice as many later, 40 to test, 10 of them with the seed; 7 minutes to evolve, 14 in all.")  # fmt: skip
-@click.option("--budget-minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="End each evolution after M minutes of "
-              "work, with what it has shipped; with --quick, all of a combination takes twice as long.  [default: no limit; with --quick 7]")  # fmt: skip
+@click.option("--budget-minutes", type=click.FloatRange(min=0, min_open=True), metavar="M",
+              help="End each evolution after M minutes of work, with what it has shipped; with --quick all of a combination takes twice as "
+              "long.  [default: no limit; with --quick 7]")  # fmt: skip
 @click.option("--run-dir", required=True, type=PATH, metavar="DIR", help="Where everything is kept.")
 @click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of the game files, for benchmarks that read some.")
 @workers
@@ -60,8 +61,8 @@ QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
 @json_out
 def reproduce(
     models: str | None, benchmarks: str | None, protocols: str, objective: str | None, repeats: int, harness_of: str | None,
-    n_tasks: int | None, is_final: bool, is_estimate: bool, merged: tuple[str, ...], source: str | None, quick: bool, budget_minutes: float | None,
-    run_dir: str, data_dir: str | None, workers: int, n_ctx: int | None,
+    n_tasks: int | None, is_final: bool, is_estimate: bool, merged: tuple[str, ...], source: str | None, quick: bool,
+    budget_minutes: float | None, run_dir: str, data_dir: str | None, workers: int, n_ctx: int | None,
     n_threads: int, gpu_layers: int, concurrency: int, timeout_s: float | None, json_path: str | None,
 ) -> None:  # fmt: skip
     """Evolve each model's harness on each benchmark, test it with its controls in another process, and set the gains beside the published.
@@ -103,7 +104,8 @@ def reproduce(
     check_target(json_path, run_dir)
     console = Console()
     if source is not None and (models or benchmarks or harness_of or is_final or is_estimate or budget_minutes):
-        raise click.UsageError("--from plays nothing; leave --models, --benchmarks, --harness-of, --budget-minutes, --final and --estimate out")
+        others = "--models, --benchmarks, --harness-of, --budget-minutes, --final and --estimate"
+        raise click.UsageError(f"--from plays nothing; leave {others} out")
     parts = [read_results(path) for path in (*([source] if source is not None else []), *merged)]
     failed = False
     if source is None:
