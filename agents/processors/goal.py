@@ -69,9 +69,9 @@ class ReadGoal(Processor):
     {1}, ... filled from `names`, or from its own row of `fits`; a goal that is one already is not asked about. Without templates the
     last line of the answer is the reading. All that follows in the episode has the reading as its goal, and the model is shown both.
 
-    By `writing` the model writes the reading under a grammar. By `parts` it is asked by score, where it can score: which template, word
-    by word where they part, then what fills each blank. An answer ends in a full stop, so that a template can begin as another one does.
-    Shown are the examples whose telling words are most like those of the goal, at most a quarter of them of one template.
+    By `writing` the model writes the reading under a grammar. By `parts` it is asked by score, where it can score: which template, then
+    what fills each blank. An answer ends in a full stop, so that a template can begin as another one does. Shown are the examples whose
+    telling words are most like those of the goal, at most a quarter of them of one template.
 
     A goal can be read again in the midst of an episode, when a rule of the harness sets `again`, and at each further rule: what was read
     before was in vain. Blanks are filled with what was met so far, where any of it fits. Where the likeliest reading was in vain, what was

@@ -17,7 +17,6 @@ from homebody.agents.wording import Naming
 from homebody.envs.text import one_line
 
 _BLANK = re.compile(r"\{([0-9]+)\}")
-_WORD = re.compile(r"\s*(?:\w+|\S)")
 MOST_BLANKS = 3
 """Blanks of a template whose examples are taken apart: with more of them the ways to cut a hostile text have no bound to speak of."""
 Names = Mapping[str, Sequence[str]]
@@ -42,9 +41,12 @@ class Parts:
         """Number of the choice at which the next likeliest is taken."""
 
     def read(self, templates: Sequence[tuple[str, Names]], turn: int | None = None) -> str | None:
-        """Return the likeliest template, its blanks filled with what is likeliest in turn; None where nothing scores."""
+        """Return the likeliest template, its blanks filled with what is likeliest in turn; None where nothing scores.
+
+        A template is scored whole: where its first word misleads, what must follow it tells.
+        """
         self._margins, self._turn = [], turn
-        best = self._branch([f"{_bare(template)}." for template, _ in templates])
+        best = self._choose([f"{_bare(template)}." for template, _ in templates]) if len(templates) > 1 else 0
         if best is None:
             return None
         reading, names = templates[best]
@@ -70,23 +72,6 @@ class Parts:
                 return reading
             reading = self.read(templates, turn)
         return reading if reading not in vain else vain[-1]
-
-    def _branch(self, answers: Sequence[str]) -> int | None:
-        """Return the number of the answer that the likelier word leads to wherever answers part; None without a model.
-
-        What follows where they have parted counts nothing, so that a long answer is not less likely than a short one.
-        """
-        words = [_WORD.findall(answer) for answer in answers]
-        left = list(range(len(answers)))
-        for depth in range(max(map(len, words))):  # Equal answers never part: the first stands for them.
-            heads: dict[str, list[int]] = {}
-            for number in left:
-                heads.setdefault("".join(words[number][: depth + 1]), []).append(number)
-            best = self._choose(list(heads)) if len(heads) > 1 else 0
-            if best is None:
-                return None
-            left = list(heads.values())[best]
-        return left[0]
 
     def _choose(self, answers: Sequence[str]) -> int | None:
         """Return the number of the likeliest answer, the first of equals, or of the next where it is its turn; None without a model."""
