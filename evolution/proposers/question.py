@@ -20,6 +20,7 @@ from homebody.evolution.evidence.digest import CATEGORIES
 from homebody.evolution.evidence.landscape import TriedEdit
 from homebody.evolution.proposers.answer import Offer, bounds
 from homebody.evolution.proposers.candidate import Evidence
+from homebody.evolution.proposers.rules import Option
 
 LEVELS = 4
 """0 says all; 1 leaves out the second failed episode and what processors are for; 2 also their parameters, the solved tasks and what
@@ -63,8 +64,8 @@ def question(spec: HarnessSpec, evidence: Evidence, offer: Offer, refused: Seque
     if level < 3 and evidence.landscape.tried:
         parts.append("Tried before:\n" + "\n".join(_tried(edit) for edit in evidence.landscape.tried[-TRIED:]))
     if offer.options:
-        ready = [f"- {name}" + ("" if level > 1 else f": {option.operator.why}") for name, option in offer.options.items()]
-        parts.append("Edits that are ready:\n" + "\n".join(ready))
+        ready = [_ready(option, level) for option in offer.options.values()]
+        parts.append("Edits that are ready, the most promising first:\n" + "\n".join(ready))
     if offer.solved and level < 2:
         parts.append("Solved tasks:\n" + "\n".join(f"- {number}: {_solved(success)}" for number, success in offer.solved.items()))
     if level < 3:
@@ -99,6 +100,12 @@ def describe_step(step: StepRecord, command: int, observation: int) -> str:
     return "\n".join(
         [*lines, f"> {_cut(step.command, command)}{'' if step.accepted else ' (refused)'}", _cut(step.observation, observation)]
     )
+
+
+def _ready(option: Option, level: int) -> str:
+    why = "" if level > 1 else f": {option.operator.why}"
+    proof = f" What it brings has won {option.proof:.0%} of training tasks." if option.proof else ""
+    return f"- {option.operator.name}{why}{proof}"
 
 
 def _solved(success: Mapping[str, Any]) -> str:

@@ -53,6 +53,8 @@ class Option:
     dimension: str
     signature: str
     """Id of the component at work."""
+    proof: float
+    """Share of training tasks that exploration has won with what it brings, where it is made from that; else 0."""
 
 
 def propose(spec: HarnessSpec, evidence: Evidence, k: int) -> list[Candidate]:
@@ -130,7 +132,7 @@ def options(spec: HarnessSpec, evidence: Evidence) -> Iterator[Option]:
         if edited.behaviour_hash not in seen and name:
             seen.add(edited.behaviour_hash)
             item = edited.components.get(name) or {"use": use, "params": {}}
-            yield Option(operator, patch, dimension_of(item, find(use)) or "control", name)
+            yield Option(operator, patch, dimension_of(item, find(use)) or "control", name, operator.proof(found))
 
 
 def _at_work(spec: HarnessSpec, edited: HarnessSpec, use: str) -> str:

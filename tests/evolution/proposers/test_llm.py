@@ -1,6 +1,7 @@
 import importlib.util
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -21,6 +22,7 @@ from homebody.evolution.proposers import Candidate, Evidence, ProposerError, fin
 from homebody.evolution.proposers.answer import MOST_LINES, PROMPT_CHARACTERS, answer_schema, make_offer, on_offer
 from homebody.evolution.proposers.findings import gather
 from homebody.evolution.proposers.llm import ANSWER_TOKENS, propose
+from homebody.evolution.proposers.question import LEVELS, question
 
 Make = Callable[..., Evidence]
 Edits = Sequence[Mapping[str, Any]]
@@ -217,6 +219,20 @@ def test_the_question_tells_the_landscape(
     assert "- history_window turns=20" in prompt
     assert "- an operator: shipped" in prompt
     assert "- loop_guard(repeats: integer 1 to 20 = 2) Takes a command off the candidates" in prompt
+
+
+@pytest.mark.parametrize("level", range(LEVELS))
+def test_the_question_tells_what_exploration_has_won_with(seed: HarnessSpec, evidence: Make, level: int) -> None:
+    given_evidence = evidence("loop", "searching")
+    offer = make_offer(seed, given_evidence)
+    first, second = list(offer.options)[:2]
+    proved = replace(offer, options={**offer.options, second: replace(offer.options[second], proof=0.374)})
+    asked = question(seed, given_evidence, proved, [], level)[-1]["content"]
+    _, ready = asked.split("Edits that are ready, the most promising first:\n")
+    lines = ready.splitlines()
+    assert lines[0].startswith(f"- {first}")
+    assert lines[1].startswith(f"- {second}")
+    assert [line.endswith(" What it brings has won 37% of training tasks.") for line in lines[:3]] == [False, True, False]
 
 
 def test_a_small_context_gets_a_short_question(seed: HarnessSpec, evidence: Make) -> None:

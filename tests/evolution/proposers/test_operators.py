@@ -368,7 +368,7 @@ def test_a_goal_is_read_again_where_training_shows_that_a_plan_ends_in_vain(evid
     assert by_name[name].build(spec, found) is None  # it is there
     assert by_name[name].build(BARE, found) is None  # nothing is read part by part
     yard = import_yard()
-    likes = {"drop": 9.0, "crate": 9.0, "shed": 2.0, "dock": 1.0}
+    likes = {"B": 9.0, "crate": 9.0, "shed": 2.0, "dock": 1.0}  # "drop A on B."
     model = Scripted([], lambda prompt, text: likes.get(text.rstrip(".,").split(" ")[-1], 0.0))
     task = yard.TaskSpec("one", "one", "train")
     without, with_rules = (run_episode(yard.Yard(), harness, ModelPolicy(model), task, max_steps=30) for harness in (read, spec))
