@@ -204,7 +204,10 @@ def describe_seed(seed: Mapping[str, Any]) -> str:
         for item in seed["tried"]
     ]
     n = len(seed["asked"]["tasks"])
-    return f"Seed: style {seed['style']}, the best of {', '.join(tried)} on {n} validation task{'' if n == 1 else 's'}."
+    known = {item["style"] for item in seed["tried"]}
+    left = sorted(name for name in seed["asked"].get("styles", {}).values() if name not in known)
+    untried = f" The time did not suffice for {', '.join(left)}." if left else ""
+    return f"Seed: style {seed['style']}, the best of {', '.join(tried)} on {n} validation task{'' if n == 1 else 's'}.{untried}"
 
 
 def describe_origin(manifest: Mapping[str, Any]) -> str:

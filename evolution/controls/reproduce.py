@@ -42,6 +42,8 @@ class Size:
     """As `Plan` has it; None: no limit."""
     style_tasks: int
     """Validation tasks on which the style of the seed is chosen; the evolution plays them first."""
+    style_minutes: float | None = None
+    """As `homebody.evolution.controls.seed.choose_seed` has it."""
     growth: int = 8
     """Factor by which the sets of tasks may grow in the evolution."""
     candidates: int = 2
@@ -52,8 +54,10 @@ class Size:
     only: tuple[str, ...] = tuple(BASELINES)
 
     def within(self, minutes: float) -> Size:
-        """Return it with so many minutes for the evolution, and where the whole has a limit, twice as many for that."""
-        return replace(self, evolve_minutes=minutes, minutes=None if self.minutes is None else 2 * minutes)
+        """Return it with so many minutes for the evolution; where the whole has a limit, with twice as many for that."""
+        if self.minutes is None:
+            return replace(self, evolve_minutes=minutes)
+        return replace(self, evolve_minutes=minutes, minutes=2 * minutes, style_minutes=minutes / 2)
 
     def as_published(self, tasks: int) -> Size:
         """Return how much the published protocol plays: up to 15 rounds of 4 candidates, all on the same tasks."""
@@ -72,9 +76,9 @@ class Size:
 
 
 FULL = Size(12, 40, 200_000, 6, None, None, "episodes", None, 20)
-QUICK = Size(6, 10, 150_000, 4, 40, 10, "tokens", 14.0, 3, growth=2, evolve_minutes=7.0, attempts=1)
-"""Of the minutes a half for the evolution. The styles of the seed, its row and that of the evolved harness take some four more where
-an episode takes 10 s of a core."""
+QUICK = Size(6, 10, 150_000, 4, 40, 10, "tokens", 14.0, 3, 3.5, growth=2, evolve_minutes=7.0, attempts=1)
+"""Of the minutes a half for the evolution, and no style of the seed is begun after a quarter. The styles, the seed's row and that of the
+evolved harness take some four more where an episode takes 10 s of a core."""
 
 
 @dataclass(frozen=True)
@@ -268,12 +272,13 @@ def _episodes(combination: Combination, size: Size) -> tuple[int, int]:
     noise = EvolveConfig.noise_tasks
     # What the chosen style has played is played already when the evolution begins, unless that has other tasks.
     style_tasks = len(combination.tasks("validation", size.style_tasks))
+    styles = len(seed_styles(one.harness, combination.model)) * style_tasks
+    begun = styles if size.style_minutes is None else style_tasks
     if combination.harness_of is not None:  # the styles, both harnesses, and the evolved one without its skills
-        styles = len(seed_styles(one.harness, combination.model)) * style_tasks
-        return styles + size.attempts * seed_tasks, styles + size.attempts * (seed_tasks + tested) + tested
+        return begun + size.attempts * seed_tasks, styles + size.attempts * (seed_tasks + tested) + tested
     again = 0 if is_published else min(style_tasks, size.validation_tasks)
-    styles = len(seed_styles(one.harness, combination.model)) * style_tasks - again
-    least = styles + min(size.train_tasks, train) + min(size.validation_tasks, validation) + noise + size.attempts * seed_tasks
+    styles, begun = styles - again, begun - again
+    least = begun + min(size.train_tasks, train) + min(size.validation_tasks, validation) + noise + size.attempts * seed_tasks
     evolved = noise + size.rounds * RoundCost(train, validation, size.candidates).total
     if is_published:  # every round is tested
         return least, styles + evolved + size.attempts * (size.rounds + 1) * tested

@@ -6,6 +6,7 @@ its gain is measured from there.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, TypedDict
 from homebody.agents.harness.seed import STYLES, seed_documents
 from homebody.agents.harness.spec import HarnessSpec, harness_names
 from homebody.agents.processors.operator import method_of
+from homebody.agents.record import EpisodeRecord
 from homebody.agents.rollout import Job, RolloutConfig, Rollouts
 from homebody.envs import TaskSpec
 from homebody.envs.file import write_file
@@ -96,7 +98,7 @@ class Asked(TypedDict):
     """Among what was chosen, and on what."""
 
     styles: dict[str, str]
-    """Names by behaviour hash."""
+    """Names by behaviour hash, those included for which the time did not suffice."""
     tasks: list[str]
     """Ids."""
 
@@ -118,8 +120,9 @@ def choose_seed(
     tasks: Sequence[TaskSpec],
     workers: int,
     on_record: OnRecord | None = None,
+    minutes: float | None = None,
 ) -> ChosenSeed:
-    """Play every style on the same tasks and keep the best one in the run directory, as the event `seed` and as `FILE`.
+    """Play the styles on the same tasks and keep the best one in the run directory, as the event `seed` and as `FILE`.
 
     The highest success wins, of equals the fewest unreadable replies, of equals one whose answers are constrained, for of
     few replies all may be read by chance, of equals the first style. Episodes are kept, so that the evolution which begins
@@ -132,6 +135,7 @@ def choose_seed(
         tasks: of the validation split.
         workers: number of worker processes; the choice does not depend on it.
         on_record: told after each episode that is played.
+        minutes: begin no further style after so many; None tries all.
 
     Raises:
         EpisodesFailedError: errors ended all episodes of all styles.
@@ -140,26 +144,38 @@ def choose_seed(
     if known := _known(run_dir, asked):
         write_file(run_dir / FILE, HarnessSpec.from_json(known["document"]).dumps())
         return known
-    jobs = [Job(style.spec, task) for style in styles for task in tasks]
     # The policy first: where there is no such model, no run directory is made.
     with Rollouts(rollout, workers) as rollouts, Store(run_dir) as store:
-        records = list(play_once(rollouts, jobs, store, on_record).values())
+        records: list[EpisodeRecord] = []
+        started = time.monotonic()
+        # Without a limit all at a time, so that no worker waits for the last episode of a style.
+        for batch in [styles] if minutes is None else [[style] for style in styles]:
+            if minutes is not None and records and time.monotonic() - started > 60 * minutes:
+                break
+            jobs = [Job(style.spec, task) for style in batch for task in tasks]
+            told = on_record and _shifted(on_record, len(records), len(styles) * len(tasks))
+            records += play_once(rollouts, jobs, store, told).values()
         if all(record.error for record in records):
             errors = {record.task_id: record.error for record in records if record.error}
             raise EpisodesFailedError("styles of the seed harness", errors, "mend the cause and run it again")
-        by_style = [records[number * len(tasks) : (number + 1) * len(tasks)] for number in range(len(styles))]
+        by_style = [records[first : first + len(tasks)] for first in range(0, len(records), len(tasks))]
         tried: list[TriedStyle] = [
             {
                 "style": style.name, "behaviour_hash": figures["behaviour_hash"], "n": figures["n"], "errors": figures["errors"],
                 "success": figures["success"], "unreadable": figures["unreadable"],
             }
-            for style, figures in zip(styles, map(summarize, by_style), strict=True)
+            for style, figures in zip(styles, map(summarize, by_style), strict=False)
         ]  # fmt: skip
-        best = max(range(len(styles)), key=lambda number: _rank(tried[number]))
+        best = max(range(len(tried)), key=lambda number: _rank(tried[number]))
         found: ChosenSeed = {"style": styles[best].name, "document": styles[best].spec.document, "tried": tried, "asked": asked}
         store.append("seed", found)
         write_file(run_dir / FILE, styles[best].spec.dumps())
     return found
+
+
+def _shifted(on_record: OnRecord, done: int, total: int) -> OnRecord:
+    """Return what tells of an episode of one style as one of all."""
+    return lambda number, _, record: on_record(done + number, total, record)
 
 
 def _rank(item: TriedStyle) -> tuple[float, float, bool]:

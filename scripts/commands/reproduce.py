@@ -52,7 +52,7 @@ QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
               "gate, at most twice as many later, 40 to test, 10 of them with the seed; 7 minutes to evolve, 14 in all.")  # fmt: skip
 @click.option("--budget-minutes", type=click.FloatRange(min=0, min_open=True), metavar="M",
               help="End each evolution after M minutes of work, with what it has shipped; with --quick all of a combination takes twice as "
-              "long.  [default: no limit; with --quick 7]")  # fmt: skip
+              "long, and a style of the seed is begun in half as long.  [default: no limit; with --quick 7]")  # fmt: skip
 @click.option("--run-dir", required=True, type=PATH, metavar="DIR", help="Where everything is kept.")
 @click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of the game files, for benchmarks that read some.")
 @workers
@@ -83,9 +83,10 @@ def reproduce(
     and its twins. Such rows are marked, and they count in no mean.
 
     --quick takes at most about 15 minutes for one model on one benchmark, where the 19 episodes that choose and test the seed take no more
-    than six: with --workers 2 on 2 cores SmolLM2 needs some 10 s of a core for one in a house, up to 45 s in the shop. The evolution
-    ends after 7 minutes with what it has shipped, so a slow machine may come to another harness. Controls for which the time does not
-    suffice are named, with the command that plays them. The table says its n and its intervals.
+    than six: with --workers 2 on 2 cores SmolLM2 needs some 10 s of a core for one in a house, up to 45 s in the shop. No style of the
+    seed is begun after 3.5 minutes, and the evolution ends after 7 with what it has shipped: a slow machine may come to another harness,
+    and a slow model to none, where --budget-minutes does not give it more. Styles and controls for which the time does not suffice are
+    named, controls with the command that plays them. The table says its n and its intervals.
 
     \b
     Examples:
@@ -226,7 +227,13 @@ def _play(combination: Combination, size: Size, tables: Sequence[Results], worke
     tasks = combination.tasks("validation", size.style_tasks)
     with console.progress("styles of the seed") as advance:
         seed = choose_seed(
-            combination.run_dir, styles, rollout, tasks, workers, lambda done, total, last: advance(done, total, last.task_id)
+            combination.run_dir,
+            styles,
+            rollout,
+            tasks,
+            workers,
+            lambda done, total, last: advance(done, total, last.task_id),
+            size.style_minutes,
         )
     console.line(f"{combination.name}: {describe_seed(seed)}")
     note(combination.run_dir)

@@ -166,6 +166,9 @@ def test_the_choice_of_the_seed_is_told() -> None:
     assert describe_seed(combination()["seed"]) == said
     assert said in results_markdown(report(combination()))
     assert said in build_results_page(report(combination()))
+    seed = combination()["seed"]
+    seed["asked"]["styles"] = {"c": "think-free", "a": "free", "d": "score", "b": "grammar"}
+    assert describe_seed(seed) == f"{said} The time did not suffice for score, think-free."
 
 
 def test_published_rows_have_their_share_of_the_headroom() -> None:

@@ -1,6 +1,7 @@
 """What is to be played for the results table."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,14 +119,17 @@ def test_an_estimate_comes_from_a_real_episode(tmp_path: Path, quarry: Any) -> N
     few = Benchmark("quarry", "Quarry-v0", {"types": ["bring", "wash"]}, "generic", 8, None, False, "fewer tasks than the size asks for")
     told = estimate(Combination("no-model", few, tmp_path / "run", few.env_kwargs(None)), QUICK, 2)
     assert quarry.played == ["train/bring-0"]
-    # Two styles on three validation tasks, beside the one that is chosen; training and validation tasks of the first round, four of these
-    # once more, and ten test tasks.
-    assert told["least_episodes"] == 2 * 3 + 6 + 10 + 4 + 10
+    # One style on validation tasks of the evolution; training and validation tasks of the first round, four of these once more, and ten
+    # test tasks.
+    assert told["least_episodes"] == 6 + 10 + 4 + 10
     # In each of four rounds both sets, grown to all tasks that there are (12 each), and two candidates on a smoke run and the latter.
     evolved = 4 + 4 * (12 + 12 + 2 * (1 + 12))
     # Seed and final harness, four other rows, four ablations and three incremental ones; random edits and best-of-N as long as the
     # evolution.
     assert told["most_episodes"] == 2 * 3 + evolved + (10 + 12) + (4 + 4 + 3) * 12 + 2 * (evolved + 10)
+    unhurried = estimate(Combination("no-model", few, tmp_path / "run", few.env_kwargs(None)), replace(QUICK, style_minutes=None), 2)
+    assert unhurried["least_episodes"] == told["least_episodes"] + 2 * 3  # the other two styles
+    assert unhurried["most_episodes"] == told["most_episodes"]
     for bound in ("least", "most"):
         assert told[f"{bound}_minutes"] == pytest.approx(told[f"{bound}_episodes"] * told["episode_s"] / 120)
 
@@ -158,8 +162,10 @@ def test_a_quick_run_bounds_its_evolution_and_leaves_time_to_test() -> None:
 
 
 def test_a_budget_gives_the_whole_twice_as_long_where_that_has_a_limit() -> None:
-    assert (QUICK.within(20).evolve_minutes, QUICK.within(20).minutes) == (20, 40)
-    assert (FULL.within(20).evolve_minutes, FULL.within(20).minutes) == (20, None)
+    quick, full = QUICK.within(20), FULL.within(20)
+    assert (quick.evolve_minutes, quick.minutes, quick.style_minutes) == (20, 40, 10)
+    assert (full.evolve_minutes, full.minutes, full.style_minutes) == (20, None, None)
+    assert QUICK.within(7) == QUICK
 
 
 @pytest.mark.parametrize("size", [QUICK, FULL])

@@ -29,9 +29,10 @@ PRESS = {"types": ["press"], "numbers": 3}
 """Tasks of the quarry that one command solves: `press`, the last on offer."""
 
 
-def choose(run_dir: Path, model: str, on_record: Any = None, tasks: int = 3) -> dict[str, Any]:
+def choose(run_dir: Path, model: str, on_record: Any = None, tasks: int = 3, minutes: float | None = None) -> dict[str, Any]:
     rollout = RolloutConfig("Quarry-v0", model, 3, PRESS)
-    return choose_seed(run_dir, seed_styles("generic"), rollout, list_tasks("Quarry-v0", "validation", tasks, **PRESS), 1, on_record)
+    chosen = list_tasks("Quarry-v0", "validation", tasks, **PRESS)
+    return choose_seed(run_dir, seed_styles("generic"), rollout, chosen, 1, on_record, minutes)
 
 
 def tried(found: dict[str, Any]) -> dict[str, tuple[float | None, float | None]]:
@@ -134,6 +135,18 @@ def test_every_style_is_told_with_its_success_and_its_unreadable_replies(quarry:
     assert set(quarry.played) == {f"validation/press-{number}" for number in range(3)}
     assert tried(found) == {"act-free": (0.0, 1.0), "act-grammar": (0.0, None), "act-score": (1.0, None)}
     assert found["style"] == "act-score"  # `press` is the shortest command
+
+
+@pytest.mark.parametrize(("minutes", "styles"), [(1e-9, ["act-free"]), (60.0, ["act-free", "act-grammar", "act-score"])])
+def test_where_the_time_is_short_no_further_style_is_begun(
+    quarry: Any, tmp_path: Path, fixed: str, minutes: float, styles: list[str]
+) -> None:
+    told: list[tuple[int, int]] = []
+    found = choose(tmp_path, fixed, lambda done, total, last: told.append((done, total)), minutes=minutes)
+    assert [*tried(found)] == styles
+    assert told == [(number, 9) for number in range(1, 3 * len(styles) + 1)]
+    assert sorted(found["asked"]["styles"].values()) == ["act-free", "act-grammar", "act-score"]
+    assert tried(found) == {style: tried(choose(tmp_path / "all", fixed))[style] for style in styles}
 
 
 def test_what_was_chosen_is_not_played_again(quarry: Any, tmp_path: Path, fixed: str) -> None:
