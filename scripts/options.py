@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
@@ -77,6 +78,17 @@ class _Split(click.types.StringParamType):
         return super().convert(value, param, ctx)
 
 
+class FiniteRange(click.FloatRange):
+    """A range of numbers, without infinity and what is no number."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it."""
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is no finite number; give one, or leave the option out", param, ctx)
+        return found
+
+
 SPLIT = _Split()
 """The type of every option `--split`."""
 
@@ -130,7 +142,7 @@ model_settings = options(
 timeout = click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     metavar="S",
     help="Seconds to wait for one answer of a server.  [default: 600]",
 )

@@ -195,7 +195,7 @@ class _Controls:
             if reason := self._reason_to_skip(key):
                 self.skipped[key] = reason
                 continue
-            late = f"the {plan.minutes or 0:g} minutes did not suffice; homebody controls RUN_DIR --only {key} plays it"
+            late = f"the {plan.minutes or 0:g} minutes did not suffice; homebody controls RUN_DIR --only {key}{plan.settings()} plays it"
             if self._is_late(key, ends, key):
                 self.skipped[key] = late
                 continue

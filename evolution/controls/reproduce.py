@@ -53,6 +53,10 @@ class Size:
     attempts: int = 2
     only: tuple[str, ...] = tuple(BASELINES)
 
+    def of(self, tasks: int) -> Size:
+        """Return it with so many test tasks, at most, for every row."""
+        return replace(self, tasks=tasks, seed_tasks=None if self.seed_tasks is None else min(self.seed_tasks, tasks))
+
     def within(self, minutes: float) -> Size:
         """Return it with so many minutes for the evolution; where the whole has a limit, with twice as many for that."""
         if self.minutes is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
@@ -47,6 +47,17 @@ class Results:
     def pairs(self) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
         """Yield each row with its combination."""
         return zip(self.rows, self.combinations, strict=True)
+
+    def without(self, others: Results) -> Results:
+        """Return it without the rows that others have, whatever those say."""
+        known = {key_of(row) for row in others.rows}
+        kept = [(row, one) for row, one in self.pairs() if key_of(row) not in known]
+        return replace(self, rows=[row for row, _ in kept], combinations=[one for _, one in kept])
+
+
+def key_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what tells a row from the others of a table."""
+    return tuple(row.get(name) for name in KEY)
 
 
 def build_report(rows: Sequence[Mapping[str, Any]], combinations: Sequence[Mapping[str, Any]], quick: bool) -> dict[str, Any]:
@@ -125,7 +136,7 @@ def merge(parts: Sequence[Results]) -> Results:
                 if differing := [key for key, value in facts.items() if known[key] != value]:
                     was = ", ".join(f"{key} is {known[key]!r} in {source} and {facts[key]!r} in {part.source}" for key in differing)
                     raise ResultsError(f"{what} {name} is not the same in all results: {was}; make tables of their own")
-            key = tuple(row.get(name) for name in KEY)
+            key = key_of(row)
             if key in found:
                 source, known_row, known_one = found[key]
                 _check_same(known_row, known_one, row, one, f"{source} and {part.source}")

@@ -56,6 +56,13 @@ class Plan:
     """After so many minutes none of `OPTIONAL` is begun, and none before that would end later at the pace of the seed harness; None sets
     no limit."""
 
+    def settings(self) -> str:
+        """Return the options of `homebody controls` that play the same tasks, each after a space."""
+        usual = Plan()
+        names = ("split", "tasks", "seed_tasks", "attempts", "equal")
+        changed = [(name, getattr(self, name)) for name in names if getattr(self, name) != getattr(usual, name)]
+        return "".join(f" --{name.replace('_', '-')} {value}" for name, value in changed)
+
     def check(self) -> None:
         """Check the settings.
 

@@ -23,7 +23,7 @@ from homebody.evolution.controls.evaluation import summarize
 from homebody.evolution.gate.episodes import OnRecord, play_once
 from homebody.evolution.gate.player import EpisodesFailedError
 from homebody.evolution.proposers.edit import set_processors
-from homebody.evolution.store import Store, holds
+from homebody.evolution.store import Store, holds, reads_run
 
 CONSTRAINED = ("grammar", "score")
 """What each document whose model writes freely is tried with besides: an answer under the grammar of the candidates, and
@@ -183,12 +183,14 @@ def _rank(item: TriedStyle) -> tuple[float, float, bool]:
     return -1.0 if success is None else success, -(unreadable or 0.0), unreadable is None
 
 
+@reads_run
 def _known(run_dir: Path, asked: Asked) -> ChosenSeed | None:
-    """Return what was chosen before: of an evolution that has begun always, else where it was the same choice and no error ended a part."""
+    """Return what was chosen before: of an evolution that has begun always, else where it was the same choice and whole."""
     if not holds(run_dir, "seed"):
         return None
     with Store(run_dir, readonly=True) as store:
         found: ChosenSeed = store.events("seed")[-1]
         has_begun = bool(store.events("start"))
-    whole = found["asked"] == asked and not any(item["errors"] for item in found["tried"])
-    return found if has_begun or whole else None
+    HarnessSpec.from_json(found["document"])  # as it is read later
+    is_whole = len(found["tried"]) == len(asked["styles"]) and not any(item["errors"] for item in found["tried"])
+    return found if has_begun or (is_whole and found["asked"] == asked) else None

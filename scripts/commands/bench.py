@@ -12,7 +12,7 @@ import click
 
 from homebody.scripts.console import Console, error_line
 from homebody.scripts.json_file import check_target, write_json
-from homebody.scripts.options import PATH, Group, json_out, seed
+from homebody.scripts.options import PATH, FiniteRange, Group, json_out, seed
 
 if TYPE_CHECKING:
     from homebody.scripts.bench.result import Measured
@@ -109,7 +109,7 @@ def bench_harness(repeats: int, json_path: str | None) -> None:
 
 @bench.command("server", short_help="Episodes in flight against a server.")
 @click.option("--concurrency", type=click.IntRange(1, 1024), default=64, show_default=True, metavar="N", help="Episodes in flight.")
-@click.option("--answer-ms", type=click.FloatRange(min=0), default=50.0, show_default=True, metavar="MS",
+@click.option("--answer-ms", type=FiniteRange(min=0), default=50.0, show_default=True, metavar="MS",
               help="What the stand-in for a server takes for an answer.")  # fmt: skip
 @click.option("--rounds", type=click.IntRange(1, 1000), default=3, show_default=True, metavar="R", help="Episodes for each of them.")
 @json_out
@@ -251,7 +251,7 @@ def bench_gate(runs: int, tasks: int, seed: int, json_path: str | None) -> None:
 
 
 @bench.command("soak", short_help="Mixed episodes for a time: leaks of memory, files and processes.")
-@click.option("--minutes", type=click.FloatRange(0.01, 10_000), default=20.0, show_default=True, metavar="M", help="How long.")
+@click.option("--minutes", type=FiniteRange(0.01, 10_000), default=20.0, show_default=True, metavar="M", help="How long.")
 @click.option(
     "--memory", "memory_mib", type=click.IntRange(64, 1 << 20), default=2048, show_default=True, metavar="MIB", help="Most memory."
 )

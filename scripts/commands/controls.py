@@ -9,7 +9,7 @@ import click
 
 from homebody.scripts.console import Console
 from homebody.scripts.json_file import check_target, json_written
-from homebody.scripts.options import PATH, SPLIT, json_out, server_settings, workers
+from homebody.scripts.options import PATH, SPLIT, FiniteRange, json_out, server_settings, workers
 
 
 @click.command(short_help="Play a run's controls: seed, no-op, random edits, ablations, ...")
@@ -26,7 +26,7 @@ from homebody.scripts.options import PATH, SPLIT, json_out, server_settings, wor
               "matcher, scripted, expert, ablation, incremental, peak.  [default: all]")  # fmt: skip
 @click.option(
     "--minutes",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     metavar="M",
     help="After M minutes no row is begun that asks the model beyond the seed and the evolved harness, nor one that would end later at the "
     "pace of the seed harness; without it no limit.",

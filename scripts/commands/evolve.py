@@ -17,6 +17,7 @@ from homebody.scripts.evolution_console import print_evolution, shown_evolution
 from homebody.scripts.json_file import check_target, json_written
 from homebody.scripts.options import (
     PATH,
+    FiniteRange,
     cluster,
     env_kwargs,
     harness_option,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
               help="rules, llm, gepa, a control (random, noop), or your own module:callable.")  # fmt: skip
 @click.option("--proposer-model", metavar="MODEL", help="Model that the proposer may ask; without it the one that plays.")
 @click.option("--proposer-ctx", "proposer_n_ctx", type=click.IntRange(min=1), metavar="N", help="Tokens of that model's context.")
-@click.option("--proposer-timeout", "proposer_timeout_s", type=click.FloatRange(min=0, min_open=True), metavar="S",
+@click.option("--proposer-timeout", "proposer_timeout_s", type=FiniteRange(min=0, min_open=True), metavar="S",
               help="Seconds to wait for one answer of that model's server.  [default: 600]")  # fmt: skip
 @click.option("--candidates", type=click.IntRange(1, 20), default=2, show_default=True, metavar="K", help="Edits tried a round.")
 @click.option(
@@ -70,9 +71,7 @@ if TYPE_CHECKING:
               help="variants: an edit that helps some goals and hurts others is kept for the former.")  # fmt: skip
 @click.option("--budget-episodes", type=click.IntRange(min=1), metavar="N", help="Most model episodes; without it no limit.")
 @click.option("--budget-tokens", type=click.IntRange(min=1), metavar="N", help="Begin no episode after N prompt and generated tokens.")
-@click.option(
-    "--budget-minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Begin no episode after M minutes of work."
-)
+@click.option("--budget-minutes", type=FiniteRange(min=0, min_open=True), metavar="M", help="Begin no episode after M minutes of work.")
 @click.option("--approve", is_flag=True, help="Ask before an edit is shipped: ship, reject or stop.")
 @workers
 @cluster

@@ -10,14 +10,16 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from homebody.scripts.console import Console
 from homebody.scripts.interrupt import run_child
-from homebody.scripts.json_file import check_target, json_written
-from homebody.scripts.options import PATH, json_out, model_settings, server_settings, workers
+from homebody.scripts.json_file import check_target, json_written, write_json
+from homebody.scripts.options import PATH, FiniteRange, json_out, model_settings, server_settings, workers
 
 if TYPE_CHECKING:
     from homebody.evolution.controls.reproduce import Combination, Size
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 MODELS = "smollm2,gemma3-270m"
 QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
+DRAWING = ("--from", "--merge", "--run-dir", "--json")
+"""Options that mean something where nothing is played."""
 
 
 @click.command(short_help="Evolve models on benchmarks and print the results table.")
@@ -50,7 +54,7 @@ QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
 @click.option("--from", "source", type=PATH, metavar="FILE", help="Play nothing: draw all from a results.json, or its folder.")
 @click.option("--quick", is_flag=True, help="Few tasks: 3 to choose the seed's style, 6 to train, 10 for the "
               "gate, at most twice as many later, 40 to test, 10 of them with the seed; 7 minutes to evolve, 14 in all.")  # fmt: skip
-@click.option("--budget-minutes", type=click.FloatRange(min=0, min_open=True), metavar="M",
+@click.option("--budget-minutes", type=FiniteRange(min=0, min_open=True), metavar="M",
               help="End each evolution after M minutes of work, with what it has shipped; with --quick all of a combination takes twice as "
               "long, and a style of the seed is begun in half as long.  [default: no limit; with --quick 7]")  # fmt: skip
 @click.option("--run-dir", required=True, type=PATH, metavar="DIR", help="Where everything is kept.")
@@ -97,22 +101,27 @@ def reproduce(
       homebody reproduce --from assets/results.json --merge runs/all --run-dir runs/drawn
       homebody reproduce --models hf:owner/repo:Qwen3.5-9B-Q4_K_M.gguf --benchmarks alfworld --run-dir runs/qwen
     """
-    from homebody.envs.file import make_folder
+    from homebody.envs.file import expand_path, make_folder
     from homebody.evolution.controls.reproduce import FULL, QUICK, plan
-    from homebody.evolution.controls.results import merge, read_results
+    from homebody.evolution.controls.results import FILE, merge, read_results
     from homebody.evolution.controls.table import gather_results
 
     check_target(json_path, run_dir)
     console = Console()
-    if source is not None and (models or benchmarks or harness_of or is_final or is_estimate or budget_minutes):
-        others = "--models, --benchmarks, --harness-of, --budget-minutes, --final and --estimate"
-        raise click.UsageError(f"--from plays nothing; leave {others} out")
+    given = _given()
+    if source is not None and (others := [option for option in given if option not in DRAWING]):
+        raise click.UsageError(f"--from plays nothing; leave {', '.join(others)} out")
+    if is_final and (others := [option for option in ("--estimate", "--budget-minutes") if option in given]):
+        raise click.UsageError(f"--final evolves nothing and plays a split that is opened once; leave {', '.join(others)} out")
+    if harness_of and budget_minutes is not None and not quick:
+        raise click.UsageError("--harness-of evolves nothing; leave --budget-minutes out, or give --quick, whose time it sets")
     parts = [read_results(path) for path in (*([source] if source is not None else []), *merged)]
     failed = False
     if source is None:
-        names = _split(benchmarks or (QUICK_BENCHMARKS if quick else None))
-        who = _split(models or (QUICK_MODELS if quick else MODELS)) or []
-        chosen, left_out = plan(who, names, run_dir, data_dir, _split(protocols) or [], repeats, objective, harness_of)
+        benchmarks = QUICK_BENCHMARKS if benchmarks is None and quick else benchmarks
+        names = None if benchmarks is None else _split("--benchmarks", benchmarks)
+        who = _split("--models", (QUICK_MODELS if quick else MODELS) if models is None else models)
+        chosen, left_out = plan(who, names, run_dir, data_dir, _split("--protocol", protocols), repeats, objective, harness_of)
         if not is_final:
             chosen = _with_harness(chosen, parts, left_out, is_named=names is not None)
         for line in left_out:
@@ -123,18 +132,21 @@ def reproduce(
         ]
         console.prepare(*dict.fromkeys(one.model for one in chosen), n_threads=n_threads, gpu_layers=gpu_layers)
         size = QUICK if quick else FULL
-        size = replace(size, tasks=n_tasks) if n_tasks is not None else size
+        size = size.of(n_tasks) if n_tasks is not None else size
         size = size.within(budget_minutes) if budget_minutes is not None else size
         if is_final:
             chosen += [_play_final(one, n_tasks, workers, console) for one in chosen]
         else:
-            _estimate(chosen, size, workers, console)
+            told = _estimate(chosen, size, workers, console)
             if is_estimate:
+                write_json(json_path, {"estimates": told})
                 return
             make_folder(run_dir)
             for combination in chosen:
                 failed |= _play(combination, combination.size(size), parts, workers, console)
-        parts.insert(0, gather_results(chosen, run_dir, quick))
+        played = gather_results(chosen, run_dir, quick)
+        # An earlier table of this very folder tells of the same runs what they were then.
+        parts = [played, *(part.without(played) if Path(part.source) == expand_path(run_dir) / FILE else part for part in parts)]
     _show(merge(parts), run_dir, json_path, console)
     if failed:
         raise SystemExit(1)
@@ -153,18 +165,19 @@ def _show(results: Results, run_dir: str, json_path: str | None, console: Consol
         console.line("\n" + "  ".join(str(path) for path in files[:5]))
 
 
-def _estimate(chosen: list[Combination], size: Size, workers: int, console: Console) -> None:
-    """Say what each combination that has not ended takes, and all of them together, before any begins."""
+def _estimate(chosen: list[Combination], size: Size, workers: int, console: Console) -> list[dict[str, Any]]:
+    """Say what each combination that has not ended takes, and all of them together, before any begins; returns what was said of each."""
     from homebody.evolution.controls.reproduce import estimate
     from homebody.evolution.store import holds
 
-    found = []
+    found: list[dict[str, Any]] = []
     for combination in chosen:
         if holds(combination.run_dir, "end"):
+            console.line(f"{combination.name}: evolved already; what is left of its rows is played")
             continue
         wanted = combination.size(size)
         told = estimate(combination, wanted, workers)
-        found.append(told)
+        found.append({"combination": combination.name, **told})
         limit = "" if wanted.minutes is None else f"; after {wanted.minutes:g} minutes no control is begun"
         tokens = f" and {told['episode_tokens']} tokens" if told["episode_tokens"] else ""
         console.line(
@@ -178,10 +191,26 @@ def _estimate(chosen: list[Combination], size: Size, workers: int, console: Cons
             f"all {len(found)}: {total['least_minutes'] / 60:.1f} to {total['most_minutes'] / 60:.1f} hours, "
             f"{total['least_tokens']} to {total['most_tokens']} tokens"
         )
+    return found
 
 
-def _split(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+def _split(option: str, text: str) -> list[str]:
+    """Return the names of a list, each once.
+
+    Raises:
+        click.UsageError: there is none.
+    """
+    found = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not found:
+        raise click.UsageError(f"{option} names nothing: {text!r}; give one name or several with commas between, or leave it out")
+    return found
+
+
+def _given() -> list[str]:
+    """Return the options that stand on the command line."""
+    context = click.get_current_context()
+    source = context.get_parameter_source
+    return [param.opts[0] for param in context.command.params if source(param.name or "") is ParameterSource.COMMANDLINE]
 
 
 def _with_harness(chosen: list[Combination], tables: Sequence[Results], left_out: list[str], is_named: bool) -> list[Combination]:

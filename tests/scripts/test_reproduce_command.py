@@ -206,6 +206,12 @@ def test_both_protocols_and_repeats_stand_in_one_table_which_merges_and_is_drawn
     assert all("--resume" in arguments for arguments in tiny if arguments[4] == "evolve")
     assert (folder / "results.md").read_bytes() == before
 
+    # More of the same run takes the place of what its table told before.
+    more = homebody(*asked, "--tasks", "1", "--merge", folder)
+    assert more.code == 0, more.err
+    assert [row["n"] for row in loaded(folder / "results.json")["rows"]] == [1, 1]
+    assert homebody(*asked).code == 0
+
     # Drawn again from the file alone, merged with itself.
     del tiny[:]
     drawn = homebody("reproduce", "--from", folder, "--merge", folder / "results.json", "--run-dir", tmp_path / "drawn")
@@ -261,10 +267,17 @@ def test_a_benchmark_without_a_final_split_says_so(homebody: Callable[..., Any],
     assert not (tmp_path / "r").exists()
 
 
-def test_an_estimate_plays_an_episode_and_begins_nothing(homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path) -> None:
-    answer = homebody("reproduce", "--quick", "--models", "no-model,random", "--estimate", "--run-dir", tmp_path / "r")
+def test_an_estimate_plays_an_episode_and_begins_nothing(
+    homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path, loaded: Any
+) -> None:
+    who = "no-model, random,no-model"
+    told = ("--estimate", "--json", tmp_path / "told.json")
+    answer = homebody("reproduce", "--quick", "--models", who, *told, "--run-dir", tmp_path / "r")
     assert answer.code == 0, answer.err
     assert answer.out.count("s an episode of the seed harness, which plays at least ") == 2
+    estimates = loaded(tmp_path / "told.json")["estimates"]
+    assert [item["combination"] for item in estimates] == ["no-model on household", "random on household"]
+    assert all(item["least_episodes"] <= item["most_episodes"] for item in estimates)
     assert "all 2: " in answer.out
     assert tiny == []
     assert not (tmp_path / "r").exists()
@@ -275,12 +288,15 @@ def test_an_estimate_plays_an_episode_and_begins_nothing(homebody: Callable[...,
     [
         (["--protocol", "publisht"], "no protocol is called 'publisht'; did you mean published?; there are held-out, published"),
         (["--from", "none.json"], "none.json: cannot be read (No such file or directory); check the path"),
-        (
-            ["--from", "none.json", "--models", "smollm2"],
-            "--from plays nothing; leave --models, --benchmarks, --harness-of, --budget-minutes, --final and --estimate out",
-        ),
-        (["--from", "none.json", "--budget-minutes", "9"], "--from plays nothing; leave --models, --benchmarks, --harness-of,"),
-        (["--from", "none.json", "--harness-of", "smollm2"], "--from plays nothing; leave --models, --benchmarks, --harness-of,"),
+        (["--from", "none.json", "--models", "smollm2", "--quick"], "--from plays nothing; leave --models, --quick out"),
+        (["--from", "none.json", "--budget-minutes", "9"], "--from plays nothing; leave --budget-minutes out"),
+        (["--from", "none.json", "--tasks", "9"], "--from plays nothing; leave --tasks out"),
+        (["--final", "--estimate"], "--final evolves nothing and plays a split that is opened once; leave --estimate out"),
+        (["--budget-minutes", "nan"], "Invalid value for '--budget-minutes': 'nan' is no finite number"),
+        (["--budget-minutes", "inf"], "Invalid value for '--budget-minutes': 'inf' is no finite number"),
+        (["--benchmarks", " , "], "--benchmarks names nothing: ' , '; give one name or several"),
+        (["--protocol", ","], "--protocol names nothing: ','"),
+        (["--harness-of", "random", "--budget-minutes", "9"], "--harness-of evolves nothing; leave --budget-minutes out, or give --quick"),
         (["--harness-of", "no-model"], "no-model plays in its own harness without --harness-of; leave it out of --models"),
         (["--harness-of", "random", "--protocol", "held-out,published"], "--harness-of plays harnesses of the held-out protocol"),
         (["--harness-of", "random", "--benchmarks", "household"], "no harness of random on household is known: "),

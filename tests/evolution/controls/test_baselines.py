@@ -137,8 +137,14 @@ def test_after_the_time_what_a_gain_needs_is_played_and_nothing_else_that_asks(q
     assert {row.partition(" ")[0] for row in rows(result)} == {"seed", "final"}
     assert result["gain"]["n"] == 4
     assert result["skipped"] == {
-        key: f"the 0 minutes did not suffice; homebody controls RUN_DIR --only {key} plays it" for key in ("noop", "random-edits")
+        key: f"the 0 minutes did not suffice; homebody controls RUN_DIR --only {key} --tasks 4 plays it" for key in ("noop", "random-edits")
     }
+
+
+def test_a_plan_tells_the_options_that_play_the_same() -> None:
+    assert Plan().settings() == ""
+    told = Plan("validation", 40, 10, 2, "tokens", ("seed",), 3.0).settings()
+    assert told == " --split validation --tasks 40 --seed-tasks 10 --attempts 2 --equal tokens"
 
 
 def test_a_final_harness_that_is_the_seed_is_not_played_further(quarry_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,9 +192,9 @@ def test_a_row_that_would_end_too_late_at_the_pace_of_the_seed_is_not_begun_unle
     assert {row.partition(" ")[0] for row in rows(result)} == {"seed", "final", "noop"}
     late = "the 1 minutes did not suffice; homebody controls RUN_DIR --only "
     assert result["skipped"] == {
-        "ablation r1c1": f"{late}ablation plays it",
-        "best-of-n": f"{late}best-of-n plays it",
-        "random-edits": f"{late}random-edits plays it",
+        "ablation r1c1": f"{late}ablation --tasks 4 --seed-tasks 2 plays it",
+        "best-of-n": f"{late}best-of-n --tasks 4 --seed-tasks 2 plays it",
+        "random-edits": f"{late}random-edits --tasks 4 --seed-tasks 2 plays it",
     }
     play_controls(run_dir, Plan(tasks=4, seed_tasks=2, only=("ablation", "random-edits")))
     later = {row.partition(" ")[0] for row in rows(play_controls(run_dir, plan))}

@@ -23,7 +23,7 @@ from homebody.evolution.controls.benchmark import benchmarks
 from homebody.evolution.controls.seed import FILE, choose_seed, seed_styles
 from homebody.evolution.gate.player import EpisodesFailedError
 from homebody.evolution.loop import evolve
-from homebody.evolution.store import Store
+from homebody.evolution.store import RunError, Store
 
 PRESS = {"types": ["press"], "numbers": 3}
 """Tasks of the quarry that one command solves: `press`, the last on offer."""
@@ -159,6 +159,23 @@ def test_what_was_chosen_is_not_played_again(quarry: Any, tmp_path: Path, fixed:
     # More tasks are another choice, for which only what is new is played.
     choose(tmp_path, fixed, tasks=1)
     assert quarry.played == []
+
+
+def test_a_choice_for_which_the_time_did_not_suffice_goes_on_where_it_was(quarry: Any, tmp_path: Path, fixed: str) -> None:
+    assert choose(tmp_path, fixed, minutes=1e-9)["style"] == "act-free"
+    quarry.played.clear()
+    assert choose(tmp_path, fixed, minutes=60.0) == choose(tmp_path / "all", fixed)
+    assert len(quarry.played) == 2 * 3 + 3 * 3  # two styles, and all three in the other folder
+    with Store(tmp_path) as store:
+        store.append("start", {})
+    assert choose(tmp_path, fixed, minutes=1e-9)["style"] == "act-score"  # of an evolution that has begun
+
+
+def test_a_choice_that_is_not_as_we_write_it_is_named(quarry: Any, tmp_path: Path, fixed: str) -> None:
+    with Store(tmp_path) as store:
+        store.append("seed", {})
+    with pytest.raises(RunError, match=r"run.sqlite is not as homebody writes it \(KeyError: 'document'\)"):
+        choose(tmp_path, fixed)
 
 
 def test_the_evolution_finds_the_episodes_of_its_seed(quarry: Any, tmp_path: Path, fixed: str) -> None:
