@@ -9,7 +9,20 @@ from typing import Any
 
 from homebody.evolution.controls.claims import evolved_row, gain_of
 from homebody.evolution.controls.markdown import counted, interval, marks
-from homebody.evolution.reports.figure import BLUE, GREY, GROUND, INK, ORANGE, VERMILION, Picture, blank, plain, plain_text, title
+from homebody.evolution.reports.figure import (
+    BLUE,
+    GREY,
+    GROUND,
+    INK,
+    ORANGE,
+    VERMILION,
+    Picture,
+    blank,
+    plain,
+    plain_text,
+    title,
+    two_lines,
+)
 from homebody.evolution.reports.gain import NO_GAIN
 from homebody.evolution.reports.worth import percent
 
@@ -81,10 +94,10 @@ def draw_hit_rates(operators: Sequence[Mapping[str, Any]]) -> Picture | None:
         for place, row in zip(places, shown, strict=True):
             share = f"{row['unlocked']} of {row['predicted']} ({100 * row['unlocked'] / row['predicted']:.0f}%)"
             axes.text(row["predicted"] + 0.02 * max(predicted), place, share, va="center", fontsize=9, color=INK)
-        axes.set_yticks(places, [textwrap.shorten(row["operator"], 40, placeholder="...") for row in shown], fontsize=9)
+        axes.set_yticks(places, [two_lines(row["operator"]) for row in shown], fontsize=9)
         axes.set_xlim(0, 1.35 * max(predicted))
         axes.set_xlabel("training tasks", color=INK)
-        axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.28 / (0.4 + 0.3 * len(shown))), ncols=2)
+        figure.legend(frameon=False, fontsize=9, loc="outside lower center", ncols=2)
         plain(axes, "x")
     return figure
 

@@ -56,7 +56,7 @@ def draw_by_benchmark(report: Mapping[str, Any]) -> Picture | None:
         panels[1].set_yticks([])
         notes = ["hollow: the gain is null"] if any(row["gain"] is None for row in rows) else []
         notes += ["orange: published protocol"] if any(row["protocol"] == "published" for row in rows) else []
-        panels[0].set_xlabel("; ".join(["points (line: 95% interval)", *notes]), color=INK)
+        panels[0].set_xlabel("\n".join(["points (line: 95% interval)", *notes]), color=INK)
     return figure
 
 
@@ -94,7 +94,8 @@ def draw_by_size(report: Mapping[str, Any]) -> Picture | None:
             axes.set_xticks(sizes, [_count(size) for size in sizes])
             axes.set_xticks([], minor=True)
             axes.set_xlabel("parameters", color=INK)
-            axes.set_ylabel("points (line: 95% interval)", color=INK)
+            null = "; a null gain is 0" if key == "gain" and any(row["gain"] is None for row in rows) else ""
+            axes.set_ylabel(f"points (line: 95% interval){null}", color=INK)
             plain(axes, "y")
         for family, number in families.items():
             panels[0].plot([], [], color=COLOURS[number % len(COLOURS)], linewidth=3, label=family)
@@ -210,7 +211,8 @@ def _borders(rows: Sequence[Mapping[str, Any]]) -> Iterator[float]:
 
 
 def _label(row: Mapping[str, Any]) -> str:
-    return f"{', '.join([row['benchmark'], *marks(row)])}\n{_short(row['model'])}, n = {row['n']}"
+    paired = f" (gain: {row['gain']['n']})" if row["gain"] and row["gain"]["n"] != row["n"] else ""
+    return f"{', '.join([row['benchmark'], *marks(row)])}\n{_short(row['model'])}, n = {row['n']}{paired}"
 
 
 def _numbered(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, int]:

@@ -85,7 +85,7 @@ def figures(run: RunFigures) -> dict[str, Figure]:
         draw("failures", 3.6, _failures, run["rounds"])
     if any(item["candidates"] for item in run["rounds"]):
         operators = {edit["manifest"]["operator"] for item in run["rounds"] for edit in item["candidates"]}
-        draw("operators", 1.2 + 0.36 * len(operators), _operators, run["rounds"])
+        draw("operators", 1.2 + 0.42 * len(operators), _operators, run["rounds"])
     return drawn
 
 
@@ -250,11 +250,16 @@ def _operators(axes: Axes, rounds: Sequence[StoredRound]) -> None:
         if any(values):
             axes.barh(range(len(names)), values, left=base, color=colour, edgecolor=INK, linewidth=0.6, height=0.62, label=came)
             base = [before + value for before, value in zip(base, values, strict=True)]
-    axes.set_yticks(range(len(names)), [textwrap.shorten(name, 40, placeholder="...") for name in names], fontsize=9)
+    axes.set_yticks(range(len(names)), [two_lines(name) for name in names], fontsize=9)
     axes.set_xlabel("candidates", color=INK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     plain(axes, "x")
     axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5), labelcolor=INK)
+
+
+def two_lines(name: str) -> str:
+    """Return the name of an operator on two lines at most: names that begin alike are told apart by their ends."""
+    return textwrap.fill(textwrap.shorten(name, 80, placeholder="..."), 42)
 
 
 def title(axes: Axes, text: str) -> None:

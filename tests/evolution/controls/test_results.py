@@ -242,6 +242,27 @@ def test_pictures_without_data_are_not_drawn() -> None:
     assert [draw(nothing) for draw in (draw_by_benchmark, draw_by_size, draw_curves, draw_kinds)] == [None] * 4
 
 
+def test_a_row_says_of_how_many_tasks_its_gain_is_and_what_its_marks_mean() -> None:
+    gain = {"points": 0.5, "ci95": [0.5, 0.5], "n": 2}
+    figure = draw_by_benchmark(report(record(gain=gain), record("big 1B", gain=None), record("mid 300M", protocol="published")))
+    assert figure is not None
+    left, right = figure.axes
+    # From the bottom.
+    assert [label.get_text() for label in left.get_yticklabels()] == [
+        "quarry, published protocol\nmid 300M, n = 4", "quarry\nbig 1B, n = 4", "quarry\nsmall 100M, n = 4 (gain: 2)"
+    ]  # fmt: skip
+    notes = left.get_xlabel().split("\n")
+    assert notes == ["points (line: 95% interval)", "hollow: the gain is null", "orange: published protocol"]
+    assert right.get_xlabel() == "points (line: 95% interval)"
+
+
+def test_results_without_those_of_others_keep_their_other_rows() -> None:
+    ours = results(record(evolved="1000"), record("big 1B"))
+    left = ours.without(results(record()))
+    assert [row["model"] for row, _ in left.pairs()] == ["big 1B"]
+    assert [*left.without(results()).pairs()] == [*left.pairs()]
+
+
 def test_kinds_of_edits_are_counted_by_model() -> None:
     row, one = record()
     one["candidates"] = [{**one["candidates"][0], "came": came} for came in ("shipped", "rejected", "rejected")]

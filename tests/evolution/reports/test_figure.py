@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from homebody.evolution.reports.figure import COLOURS, FAILURES, NAMES, VERDICTS, draw_run, figures, inline_svg, save
+from homebody.evolution.reports.figure import COLOURS, FAILURES, NAMES, VERDICTS, draw_run, figures, inline_svg, save, two_lines
 
 SIDES = {"train": {"n": 4, "success": 0.25, "ci95": [0.05, 0.7]}, "validation": {"n": 6, "success": 0.5, "ci95": [0.19, 0.81]}}
 ROUND = {
@@ -166,3 +166,15 @@ def test_many_rounds_have_short_labels() -> None:
     svg = inlined({**RUN, "rounds": rounds})["rounds"]
     assert "another" not in svg
     assert svg.count(">+<") == 9  # before the first round nothing was shipped
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("longer history", ["longer history"]),
+        ("follow the learned plan, and ask where things are", ["follow the learned plan, and ask where", "things are"]),
+        ("word " * 40, ["word word word word word word word word", "word word word word word word word..."]),
+    ],
+)
+def test_operators_that_begin_alike_are_told_apart_on_two_lines(name: str, lines: list[str]) -> None:
+    assert two_lines(name).splitlines() == lines
