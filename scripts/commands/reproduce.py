@@ -55,8 +55,8 @@ DRAWING = ("--from", "--merge", "--run-dir", "--json")
 @click.option("--quick", is_flag=True, help="Few tasks: 3 to choose the seed's style, 6 to train, 10 for the "
               "gate, at most twice as many later, 40 to test, 10 of them with the seed; 7 minutes to evolve, 14 in all.")  # fmt: skip
 @click.option("--budget-minutes", type=FiniteRange(min=0, min_open=True), metavar="M",
-              help="End each evolution after M minutes of work, with what it has shipped; with --quick all of a combination takes twice as "
-              "long, and a style of the seed is begun in half as long.  [default: no limit; with --quick 7]")  # fmt: skip
+              help="Begin no episode of an evolution after M minutes of its work; with --quick no control after twice as many, and no style "
+              "of the seed after half as many.  [default: no limit; with --quick 7]")  # fmt: skip
 @click.option("--run-dir", required=True, type=PATH, metavar="DIR", help="Where everything is kept.")
 @click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of the game files, for benchmarks that read some.")
 @workers
