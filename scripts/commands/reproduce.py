@@ -55,7 +55,7 @@ DRAWING = ("--from", "--merge", "--run-dir", "--json")
 @click.option("--quick", is_flag=True, help="Few tasks: 3 to choose the seed's style, 6 to train, 10 for the "
               "gate, at most twice as many later, 40 to test, 10 of them with the seed; 7 minutes to evolve, 14 in all.")  # fmt: skip
 @click.option("--budget-minutes", type=FiniteRange(min=0, min_open=True), metavar="M",
-              help="Begin no episode of an evolution after M minutes of its work; with --quick no control after twice as many, and no style "
+              help="Begin no episode of an evolution after M minutes of its work; with --quick no control after twice as many, no style "
               "of the seed after half as many.  [default: no limit; with --quick 7]")  # fmt: skip
 @click.option("--run-dir", required=True, type=PATH, metavar="DIR", help="Where everything is kept.")
 @click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of the game files, for benchmarks that read some.")
