@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,6 +19,7 @@ from homebody.evolution.reports.figure import (
     blank,
     plain,
     plain_text,
+    short_name,
     title,
     two_lines,
 )
@@ -139,7 +139,7 @@ def _ours(row: Mapping[str, Any], one: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "ours": True,
         "is_published_protocol": row["protocol"] == "published",
-        "label": f"{_short(row['model'])}\n{', '.join([row['benchmark'], *marks(row)])}, n = {counted(row)}, {row['max_steps']} steps",
+        "label": f"{short_name(row['model'])}\n{', '.join([row['benchmark'], *marks(row)])}, n = {counted(row)}, {row['max_steps']} steps",
         "before": 100 * row["seed"],
         "after": 100 * row["evolved"],
         "twin": None if twin is None else 100 * twin,
@@ -161,8 +161,3 @@ def _theirs(row: Mapping[str, Any]) -> dict[str, Any]:
         "intervals": [],
         "sentence": f"{row['gain']:+.1f} points\nround {row['best_round']}",
     }
-
-
-def _short(model: str) -> str:
-    """Return a model's name, of a path the last part."""
-    return textwrap.shorten(model.rpartition("/")[2], 34, placeholder="...") or model

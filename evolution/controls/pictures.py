@@ -25,6 +25,7 @@ from homebody.evolution.reports.figure import (
     grid_of,
     plain,
     plain_text,
+    short_name,
     title,
 )
 
@@ -144,7 +145,7 @@ def draw_curves(report: Mapping[str, Any]) -> Picture | None:
         for axes in panels[len(names) :]:
             axes.axis("off")
         for model, number in models.items():
-            panels[0].plot([], [], color=COLOURS[number % len(COLOURS)], marker="o", markersize=4, label=_short(model))
+            panels[0].plot([], [], color=COLOURS[number % len(COLOURS)], marker="o", markersize=4, label=short_name(model))
         panels[0].plot([], [], color=INK, linestyle="none", marker="+", label="an edit was shipped")
         if any(row["protocol"] == "published" for row, _ in pairs):
             panels[0].plot([], [], color=INK, linestyle="--", label="published protocol")
@@ -176,7 +177,7 @@ def draw_kinds(report: Mapping[str, Any]) -> Picture | None:
                 text = f"{shipped} of {tried}" if tried else "-"
                 axes.text(x, y, text, ha="center", va="center", fontsize=9, color=GROUND if share > 0.6 else INK)
         axes.set_yticks(range(len(kinds)), kinds, fontsize=9)
-        axes.set_xticks(range(len(models)), [textwrap.fill(_short(model), 18) for model in models], fontsize=9)
+        axes.set_xticks(range(len(models)), [textwrap.fill(short_name(model), 18) for model in models], fontsize=9)
         axes.set_xlim(-0.5, len(models) - 0.5)
         axes.set_ylim(-0.5, len(kinds) - 0.5)
         plain(axes, "x")
@@ -212,7 +213,7 @@ def _borders(rows: Sequence[Mapping[str, Any]]) -> Iterator[float]:
 
 def _label(row: Mapping[str, Any]) -> str:
     paired = f" (gain: {row['gain']['n']})" if row["gain"] and row["gain"]["n"] != row["n"] else ""
-    return f"{', '.join([row['benchmark'], *marks(row)])}\n{_short(row['model'])}, n = {row['n']}{paired}"
+    return f"{', '.join([row['benchmark'], *marks(row)])}\n{short_name(row['model'])}, n = {row['n']}{paired}"
 
 
 def _numbered(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, int]:
@@ -221,8 +222,3 @@ def _numbered(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, int]:
 
 def _count(parameters: float) -> str:
     return f"{parameters / 1e9:g}B" if parameters >= 1e9 or parameters % 1e8 == 0 else f"{parameters / 1e6:g}M"
-
-
-def _short(model: str) -> str:
-    """Return a model's name, of a path the last part."""
-    return textwrap.shorten(model.rpartition("/")[2], 30, placeholder="...") or model

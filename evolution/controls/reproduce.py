@@ -58,7 +58,7 @@ class Size:
         return replace(self, tasks=tasks, seed_tasks=None if self.seed_tasks is None else min(self.seed_tasks, tasks))
 
     def within(self, minutes: float) -> Size:
-        """Return it with so many minutes for the evolution; where the whole has a limit, with twice as many for that."""
+        """Return it with so many minutes for the evolution; where the whole has a limit, twice as many for that and half for the styles."""
         if self.minutes is None:
             return replace(self, evolve_minutes=minutes)
         return replace(self, evolve_minutes=minutes, minutes=2 * minutes, style_minutes=minutes / 2)

@@ -262,6 +262,11 @@ def two_lines(name: str) -> str:
     return textwrap.fill(textwrap.shorten(name, 80, placeholder="..."), 42)
 
 
+def short_name(model: str) -> str:
+    """Return a model's name, of a path the last part."""
+    return textwrap.shorten(model.rpartition("/")[2], 34, placeholder="...") or model
+
+
 def title(axes: Axes, text: str) -> None:
     """Write the title of a pair of axes."""
     axes.set_title(text, loc="left", fontsize=11, color=INK)
