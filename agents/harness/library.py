@@ -18,7 +18,7 @@ from homebody.agents.processors import (
     tool,
 )
 from homebody.agents.processors.base import REGISTRY, Processor, UnknownProcessorError, defaults, find, known, params_schema, register
-from homebody.agents.skills import learned_plan, location_memory, names, page_values
+from homebody.agents.skills import goal_parts, learned_plan, location_memory, names, page_values
 
 __all__ = [
     "REGISTRY",
@@ -33,6 +33,7 @@ __all__ = [
     "examples",
     "find",
     "goal",
+    "goal_parts",
     "known",
     "learned_plan",
     "location_memory",

@@ -159,6 +159,13 @@ class LoopGuard(Processor):
             always({"loop_guard": {}}),
             without_model=True,
         ),
+        EditOperator(
+            "give no command twice",
+            "A command that has been answered has done what it does, and given again it may undo that.",
+            UNABLE | LOOP | ENDING,
+            always({"loop_guard": {"repeats": 1}}),
+            without_model=True,
+        ),
     )
 
     def __init__(self, params: Mapping[str, Any], services: Services) -> None:

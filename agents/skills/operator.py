@@ -207,6 +207,15 @@ FILL_SLOT = (
         without_model=True,
     ),
 )
+GOAL_PARTS = (
+    EditOperator(
+        "offer the parts of the goal",
+        "What has to be written is a part of the goal, and a model that reads the parts one by one need only choose.",
+        ANY,
+        lambda spec, found: found.skills.get("goal_parts"),
+        without_model=True,
+    ),
+)
 RESULT_PRIOR = (
     EditOperator(
         "ask which choice fits",

@@ -1,7 +1,8 @@
 """Model-free play of training tasks: cheap experience, because the simulators are fast.
 
-Reads commands and observations as text. A free slot is filled with the goal, as in an episode. Play goes on beyond an environment's
-step limit, and ends where the environment does. Every step is counted, and the count is reported with every figure that rests on it.
+Reads commands and observations as text. A free slot is filled with the goal, as in an episode, or with its parts once those are known.
+Play goes on beyond an environment's step limit, and ends where the environment does. Every step is counted, and the count is reported
+with every figure that rests on it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import gymnasium
 import numpy as np
 
 from homebody.agents import wording
+from homebody.agents.harness.grammar import SLOT
+from homebody.agents.skills.goal_parts import PartsTable, parts_of
 from homebody.agents.wording import NUMBERED, Naming
 from homebody.envs import TaskSpec
 
@@ -46,6 +49,8 @@ class Walk:
     """The observation at the start."""
     slot_lines: tuple[str, ...] = ()
     """The commands at the start whose free slot may hold several lines."""
+    has_slots: bool = False
+    """Whether a command on offer had a free slot."""
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -72,6 +77,8 @@ class Explorer:
     seed: int = 0
     naming: Naming = NUMBERED
     """How instances are named, as far as it is known."""
+    parts: PartsTable | None = None
+    """What fills a free slot; None: the goal."""
     steps: int = field(default=0, init=False)
     """Steps taken so far, replays included."""
     _actions: Counter[str] = field(default_factory=Counter, init=False)
@@ -81,6 +88,7 @@ class Explorer:
     _text: str = field(default="", init=False)
     """Its first observation."""
     _slot_lines: tuple[str, ...] = field(default=(), init=False)
+    _has_slots: bool = field(default=False, init=False)
 
     def open(self, task: TaskSpec) -> Walk:
         """Begin a task and take no step."""
@@ -105,7 +113,7 @@ class Explorer:
             observation, admissible, won, over = self._step(command)
             done.add(command)
             moments.append(Moment(command, observation, admissible))
-        return Walk(task, goal, opening, tuple(moments), won, self._text, self._slot_lines)
+        return Walk(task, goal, opening, tuple(moments), won, self._text, self._slot_lines, self._has_slots)
 
     def coverage_walk(self, task: TaskSpec, actions: Sequence[str], length: int) -> Walk:
         """Observe everything once: take the commands of the given actions, in random order, what is begun first."""
@@ -123,7 +131,7 @@ class Explorer:
             here = self.naming.entities(command)
             done.add(command)
             moments.append(Moment(command, observation, admissible))
-        return Walk(task, goal, opening, tuple(moments), won, self._text, self._slot_lines)
+        return Walk(task, goal, opening, tuple(moments), won, self._text, self._slot_lines, self._has_slots)
 
     def play(self, task: TaskSpec, choose: Callable[[str, str, tuple[str, ...]], str | None], length: int) -> Walk:
         """Play as someone chooses.
@@ -142,7 +150,7 @@ class Explorer:
                 break
             observation, admissible, won, over = self._step(command)
             moments.append(Moment(command, observation, admissible))
-        return Walk(task, goal, opening, tuple(moments), won, self._text, self._slot_lines)
+        return Walk(task, goal, opening, tuple(moments), won, self._text, self._slot_lines, self._has_slots)
 
     def shorten(self, task: TaskSpec, commands: Sequence[str]) -> list[str] | None:
         """Leave out commands as long as the rest still wins.
@@ -189,6 +197,7 @@ class Explorer:
         self._text, info = self.env.reset(seed=0, options={"task": task.task_id})
         self._goal = str(info["goal"])
         self._slot_lines = tuple(info.get("slot_lines", ()))
+        self._has_slots = False
         return self._goal, self._admissible(info)
 
     def _step(self, command: str) -> tuple[str, tuple[str, ...], bool, bool]:
@@ -198,7 +207,14 @@ class Explorer:
         return observation, self._admissible(info), bool(info["won"]), bool(info["won"]) or terminated
 
     def _admissible(self, info: Mapping[str, Any]) -> tuple[str, ...]:
-        return tuple(command.replace("{text}", self._goal) for command in info["admissible_commands"])
+        commands = info["admissible_commands"]
+        if not any(SLOT in command for command in commands):
+            return tuple(commands)
+        self._has_slots = True
+        parts = parts_of(self._goal, **self.parts) if self.parts else ()
+        return tuple(
+            command.replace(SLOT, text) for command in commands for text in ((parts or (self._goal,)) if SLOT in command else ("",))
+        )
 
     def _interest(self, command: str, goal_words: str, done: set[str]) -> float:
         seldom = 1 / math.sqrt(1 + self._actions[self.naming.template(command)[0]])

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypedDict
 import gymnasium
 
 from homebody.agents import wording
+from homebody.agents.skills.goal_parts import PartsTable
 from homebody.agents.skills.learned_plan import Plan
 from homebody.agents.skills.location_memory import LocationTable
 from homebody.agents.skills.names import name_settings
@@ -23,6 +24,7 @@ from homebody.agents.wording import NUMBERED, Naming
 from homebody.envs import CheckedEnv, TaskSpec
 from homebody.evolution.evidence import locations, page_values
 from homebody.evolution.evidence.explore import Explorer, Walk
+from homebody.evolution.evidence.goal_parts import learn_goal_parts
 from homebody.evolution.evidence.guided_exploration import GuidedExploration
 from homebody.evolution.evidence.locations import LocationCounts
 from homebody.evolution.evidence.names import learn_naming, numbered
@@ -99,6 +101,8 @@ class TrainingStatistics:
     """Kinds of the instances that tasks begin with, sorted."""
     pages: PageTable | None = None
     """What an environment of pages taught; None elsewhere, and where no task was won."""
+    parts: PartsTable | None = None
+    """What parts goals have; None where no command has a free slot, and where no two goals are alike."""
     naming: Naming = NUMBERED
     """How instances are named."""
     unfit: Mapping[str, str] = field(default_factory=dict)
@@ -141,6 +145,8 @@ class TrainingStatistics:
             found["fill_slot"] = {
                 "fill_slot": {"drop": [word for word, share in self.pages["document_frequency"].items() if share >= COMMON]}
             }
+        if self.parts:
+            found["goal_parts"] = {"goal_parts": dict(self.parts)}
         return {use: Skill(use, settings) for use, settings in found.items()}
 
     def to_json(self) -> dict[str, Any]:
@@ -225,19 +231,32 @@ class PlanLearner:
     def learn(self, explorer: Explorer, tasks: Sequence[TaskSpec], budget: int) -> TrainingStatistics:
         """Take random walks and shorten what succeeded, observe everything once, and test by rollouts what the successes suggest.
 
-        About a third of the budget goes to the first, a sixth to the second and half to the third.
+        About a third of the budget goes to the first, a sixth to the second and half to the third. Where commands have free slots,
+        the goals of all tasks say what parts goals have, and tasks with slots are walked through once more with those.
         """
         explorer.naming = naming = _naming(explorer, tasks, budget)
         walks: list[Walk] = []
         wins: list[tuple[Walk, list[str]]] = []
         repeats = max(1, budget // (3 * len(tasks) * WALK_LENGTH))
+
+        def walk(task: TaskSpec, number: int) -> Walk:
+            walks.append(explorer.random_walk(task, number, WALK_LENGTH))
+            if walks[-1].won and (plan := explorer.shorten(task, [moment.command for moment in walks[-1].moments])):
+                wins.append((walks[-1], plan))
+            return walks[-1]
+
+        with_slots: list[TaskSpec] = []
         # One task at a time, whatever is done with it, since loading a task may cost more than playing it.
         for task in tasks:
             for number in range(repeats):
-                if explorer.steps < budget // 3:
-                    walks.append(explorer.random_walk(task, number, WALK_LENGTH))
-                    if walks[-1].won and (plan := explorer.shorten(task, [moment.command for moment in walks[-1].moments])):
-                        wins.append((walks[-1], plan))
+                if explorer.steps < budget // 3 and walk(task, number).has_slots and task not in with_slots:
+                    with_slots.append(task)
+        if with_slots:
+            explorer.parts = learn_goal_parts([explorer.open(task).goal for task in tasks])
+            for number in range(repeats, 2 * repeats if explorer.parts else repeats):
+                for task in with_slots:
+                    if explorer.steps < budget // 2:
+                        walk(task, number)
         explore = exploring_actions(walks, naming)
         covered = [explorer.coverage_walk(task, explore, 2 * WALK_LENGTH) for task in tasks if explorer.steps < budget // 2]
         kinds = frozenset(naming.kind(entity) for walk in (*walks, *covered) for entity in entities_of(walk, naming))
@@ -256,6 +275,7 @@ class PlanLearner:
             bank=solved(explorer, wins, kinds),
             kinds={action: [sorted(some) for some in seen] for action, seen in acting.items()},
             first=tuple(sorted({kind for walk in walks for command in walk.opening for kind in naming.kinds(command)})),
+            parts=explorer.parts,
             naming=naming,
         )
         meant = readings(statistics) if _are_worded_anew(goals) else None
