@@ -75,14 +75,14 @@ def parts_of(goal: str, templates: Sequence[Sequence[str]], marks: Sequence[Sequ
         marks: pairs of what stands before and after a part, for a goal that has none of the templates.
         most: parts, at most.
     """
-    blanks = next((found for template in templates if (found := _blanks(template, goal)) is not None), None)
+    blanks = next((found for template in templates if (found := blanks_of(template, goal)) is not None), None)
     if blanks is None:
         between = (_between(before, after) for before, after in marks)
         blanks = tuple(text for _, text in sorted((found.start(1), found[1]) for pattern in between for found in pattern.finditer(goal)))
     return tuple(dict.fromkeys(text.strip() for text in blanks if text.strip()))[:most]
 
 
-def _blanks(template: Sequence[str], goal: str) -> tuple[str, ...] | None:
+def blanks_of(template: Sequence[str], goal: str) -> tuple[str, ...] | None:
     """Return what stands in the blanks, each as short as can be but the last; None where the goal has another template."""
     first, *between, last = template
     if not goal.startswith(first):

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
 
-from homebody.agents.skills.goal_parts import PartsTable, parts_of
+from homebody.agents.skills.goal_parts import PartsTable, blanks_of
 
 ALIKE = 0.5
 """Share of their words and marks that two goals have in common in the same order, at least, to be of one template."""
-LEAST_GOALS = 2
-"""Goals that have a template, at least."""
-WHOLE = 0.6
-"""Share of the text of a template that another one has, at least, to take its place."""
+LEAST_TEXTS = 3
+"""Different texts that a blank holds, at least; so a template needs as many goals."""
+WHOLE, FEW = 0.8, 1 / 3
+"""A template gives way to another that has its goals and more, and at least this share of its text, where those are at most this share of
+the goals of the other."""
 ENCLOSED = 0.1
 """Share of the parts that two marks enclose, at least, to tell a part by themselves."""
 _TOKEN = re.compile(r"\w+(?:[^\w\s]\w+)*|[^\w\s]")
 
 Span = tuple[int, int]
 """Where a part begins and ends in its goal, in characters."""
+Template = tuple[str, ...]
+"""The texts around the parts."""
 
 
 def learn_goal_parts(goals: Sequence[str]) -> PartsTable | None:
@@ -41,18 +44,13 @@ def learn_goal_parts(goals: Sequence[str]) -> PartsTable | None:
     for goal, found in tokens.items():
         for end in _ends(found):
             alike[end].append(goal)
-    templates: dict[tuple[str, ...], None] = {}
-    for goal, found in tokens.items():
-        others = dict.fromkeys(other for end in _ends(found) for other in alike[end] if other != goal)
-        parted = (_parted(found, tokens[other]) for other in others)
-        nearest = max((pair for pair in parted if pair is not None), key=lambda pair: pair[0], default=None)
-        if nearest is not None:
-            templates[_template(goal, nearest[1])] = None
-    having = {template: frozenset(goal for goal in goals if parts_of(goal, [template], [])) for template in templates}
-    size = {template: len("".join(template)) for template in having}
-    kept = sorted((one for one, some in having.items() if len(some) >= LEAST_GOALS), key=lambda one: (-size[one], one))
-    # Where goals happen to share a part, the template of their kind has it blank, and says nearly as much.
-    kept = [one for one in kept if not any(having[one] < having[other] and size[other] >= WHOLE * size[one] for other in kept)]
+    templates = {
+        _template(goal, parts)
+        for goal, found in tokens.items()
+        for other in dict.fromkeys(other for end in _ends(found) for other in alike[end] if other != goal)
+        if (parts := _parts(found, tokens[other]))
+    }
+    kept = _needed(templates, goals)
     if not kept:
         return None
     around = Counter(pair for template in kept for pair in pairwise(template))
@@ -62,6 +60,27 @@ def learn_goal_parts(goals: Sequence[str]) -> PartsTable | None:
             marks[before[-1], after[0]] += count
     often = sorted(pair for pair, count in marks.items() if count >= ENCLOSED * around.total())
     return PartsTable(templates=[list(template) for template in kept], marks=[list(pair) for pair in often])
+
+
+def _needed(templates: Iterable[Template], goals: Sequence[str]) -> list[Template]:
+    """Return the templates that goals are likely to be made from, those that say most first.
+
+    A blank has to hold several texts; where it holds two in many goals, those are rather two templates. A template of a few goals that
+    happen to share a part gives way to the one that has this part blank.
+    """
+    having: dict[Template, frozenset[str]] = {}
+    for template in templates:
+        found = {goal: blanks for goal in goals if (blanks := blanks_of(template, goal))}
+        if found and all(len(set(texts)) >= LEAST_TEXTS for texts in zip(*found.values(), strict=True)):
+            having[template] = frozenset(found)
+    size = {template: len("".join(template)) for template in having}
+
+    def is_chance(one: Template, other: Template) -> bool:
+        is_narrower = having[one] < having[other] and len(having[one]) <= FEW * len(having[other])
+        return is_narrower and size[other] >= WHOLE * size[one]
+
+    kept = [one for one in having if not any(is_chance(one, other) for other in having)]
+    return sorted(kept, key=lambda template: (-size[template], template))
 
 
 def _ends(tokens: Sequence[re.Match[str]]) -> tuple[tuple[str, ...], ...]:
@@ -74,16 +93,18 @@ def _is_mark(char: str) -> bool:
     return not char.isalnum() and not char.isspace()
 
 
-def _parted(own: Sequence[re.Match[str]], other: Sequence[re.Match[str]]) -> tuple[float, tuple[Span, ...]] | None:
-    """Return how alike two goals are, and the parts of the first; None where they are of different templates."""
+def _parts(own: Sequence[re.Match[str]], other: Sequence[re.Match[str]]) -> tuple[Span, ...]:
+    """Return the parts of the first of two goals; none where they are of different templates."""
     matcher = SequenceMatcher(None, [token[0] for token in own], [token[0] for token in other], autojunk=False)
+    if matcher.real_quick_ratio() < ALIKE or matcher.ratio() < ALIKE:
+        return ()
     steps = [(kind, start, end) for kind, start, end, _, _ in matcher.get_opcodes() if kind != "equal"]
-    if matcher.ratio() < ALIKE or not steps or any(kind != "replace" for kind, _, _ in steps):
-        return None
-    return matcher.ratio(), tuple((own[start].start(), own[end - 1].end()) for _, start, end in steps)
+    if any(kind != "replace" for kind, _, _ in steps):
+        return ()
+    return tuple((own[start].start(), own[end - 1].end()) for _, start, end in steps)
 
 
-def _template(goal: str, parts: Sequence[Span]) -> tuple[str, ...]:
+def _template(goal: str, parts: Sequence[Span]) -> Template:
     """Return the texts around the parts of a goal."""
     edges = [0, *(edge for part in parts for edge in part), len(goal)]
     return tuple(goal[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True))

@@ -194,3 +194,16 @@ def test_play_ends_where_nothing_is_on_offer() -> None:
 def test_a_free_slot_is_filled_with_the_goal() -> None:
     walk = Explorer(Script([], ["ask[{text}]"], "Ring it.")).random_walk(TASK, 0, 2)
     assert (walk.opening, commands(walk)) == (("ask[Ring it.]",), ["ask[Ring it.]"] * 2)
+
+
+def test_a_free_slot_is_filled_with_the_parts_of_the_goal_once_they_are_known() -> None:
+    explorer = Explorer(Script([], ["ask[{text}]", "wait"], "Ring <it> for <me>."))
+    explorer.parts = {"templates": [], "marks": [["<", ">"]]}
+    assert explorer.random_walk(TASK, 0, 2).opening == ("ask[it]", "ask[me]", "wait")
+    explorer.parts = {"templates": [], "marks": [["(", ")"]]}
+    assert explorer.open(TASK).opening == ("ask[Ring <it> for <me>.]", "wait")
+
+
+def test_a_walk_says_whether_a_command_had_a_slot() -> None:
+    assert Explorer(Script([], ["ask[{text}]"])).open(TASK).has_slots
+    assert not Explorer(Script([], ["ask"])).open(TASK).has_slots

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import gymnasium
@@ -205,3 +206,38 @@ def test_a_win_without_names_is_a_milestone_and_an_example() -> None:
     assert statistics.plans == ({"goal": "ring the bell", "steps": [{"action": "end well", "args": []}]},)
     assert statistics.bank == ({"goal": "Ring the bell.", "steps": [{"command": "end well", "observation": "You see the desk."}]},)
     assert (statistics.explore, statistics.observations) == ((), {})
+
+
+class Form(gymnasium.Env[str, str]):
+    """A box that wants one word of the goal, and a bell that ends the episode."""
+
+    observation_space = action_space = Text(200)
+    words = ("amber", "cobalt", "jade", "ochre", "teal", "umber")
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        assert options is not None
+        self.word = self.words[int(options["task"].rpartition("-")[2]) % len(self.words)]
+        self.over, self.written = False, ""
+        return "A box.", self.info()
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        self.over = action == "ring the bell"
+        self.written = self.written if self.over else action.removeprefix("write ")
+        return f"The box holds {self.written}.", 0.0, self.over, False, self.info()
+
+    def info(self) -> dict[str, Any]:
+        commands = [] if self.over else ["ring the bell", "write {text}"]
+        goal = f"Paint the wall in <{self.word}> before you ring."
+        return {"goal": goal, "admissible_commands": commands, "won": self.over and self.written == self.word, "task_id": "t"}
+
+
+def test_what_goals_do_not_share_is_tried_in_a_free_slot() -> None:
+    statistics = learn(Form(), [TaskSpec(f"train/a-{number}", "a", "train") for number in range(6)], 3000)
+    parts = {"templates": [["Paint the wall in <", "> before you ring."]], "marks": [["<", ">"]]}
+    assert statistics.parts == parts
+    assert statistics.skills["goal_parts"].settings == {"goal_parts": parts}
+    assert len(statistics.bank) > 0
+    for example in statistics.bank:
+        word = example["goal"].partition("<")[2].partition(">")[0]
+        assert [step["command"] for step in example["steps"]] == [f"write {word}", "ring the bell"]
+    assert TrainingStatistics.from_json(json.loads(json.dumps(statistics.to_json()))) == statistics
