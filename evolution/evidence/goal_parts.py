@@ -10,12 +10,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from homebody.agents.skills.goal_parts import PartsTable, blanks_of
 
 ALIKE = 0.5
 """Share of their words and marks that two goals have in common in the same order, at least, to be of one template."""
+MOST_COMPARED, MOST_TOKENS = 100, 100
+"""Goals with which a goal is compared, and words and marks of a goal that is read, at most."""
 LEAST_TEXTS = 3
 """Different texts that a blank holds, at least; so a template needs as many goals."""
 WHOLE, FEW = 0.8, 1 / 3
@@ -37,8 +39,7 @@ def learn_goal_parts(goals: Sequence[str]) -> PartsTable | None:
     Returns:
         None where no two goals are alike.
     """
-    goals = list(dict.fromkeys(goals))
-    tokens = {goal: list(_TOKEN.finditer(goal)) for goal in goals}
+    tokens = {goal: found for goal in dict.fromkeys(goals) if len(found := list(_TOKEN.finditer(goal))) <= MOST_TOKENS}
     # Goals of one template begin or end alike, or nearly all do: to compare all with all would take too long.
     alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for goal, found in tokens.items():
@@ -47,10 +48,10 @@ def learn_goal_parts(goals: Sequence[str]) -> PartsTable | None:
     templates = {
         _template(goal, parts)
         for goal, found in tokens.items()
-        for other in dict.fromkeys(other for end in _ends(found) for other in alike[end] if other != goal)
+        for other in islice(dict.fromkeys(other for end in _ends(found) for other in alike[end] if other != goal), MOST_COMPARED)
         if (parts := _parts(found, tokens[other]))
     }
-    kept = _needed(templates, goals)
+    kept = _needed(templates, list(tokens))
     if not kept:
         return None
     around = Counter(pair for template in kept for pair in pairwise(template))
@@ -84,9 +85,9 @@ def _needed(templates: Iterable[Template], goals: Sequence[str]) -> list[Templat
 
 
 def _ends(tokens: Sequence[re.Match[str]]) -> tuple[tuple[str, ...], ...]:
-    """Return the first word of a goal, and its last two words or marks."""
+    """Return the last two words or marks of a goal, and its first."""
     found = tuple(token[0] for token in tokens)
-    return ((found[0],), ("", *found[-2:])) if found else ()
+    return (("", *found[-2:]), (found[0],)) if found else ()
 
 
 def _is_mark(char: str) -> bool:

@@ -1,4 +1,5 @@
 import random
+import time
 
 from homebody.agents.skills.goal_parts import parts_of
 from homebody.evolution.evidence.goal_parts import learn_goal_parts
@@ -57,6 +58,14 @@ def test_nothing_is_learned_from_goals_that_are_not_alike_and_from_one_goal_alon
     assert learn_goal_parts([]) is None
     assert learn_goal_parts(["Ring the bell.", "Ring the bell.", "Ring the bell."]) is None
     assert learn_goal_parts(["Ring the bell.", "Open every drawer of that desk", "...", "", "é"]) is None
+
+
+def test_goals_that_read_alike_take_no_time() -> None:
+    draw = random.Random(1)
+    begun = time.perf_counter()
+    learn_goal_parts([" ".join(draw.choice("ab") for _ in range(90)) for _ in range(100)])
+    assert learn_goal_parts(["go " * 5000 + str(number) for number in range(50)]) is None
+    assert time.perf_counter() - begun < 60
 
 
 def test_the_order_of_the_goals_makes_no_difference() -> None:
