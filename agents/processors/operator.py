@@ -89,6 +89,8 @@ class Findings:
     """By signal of `homebody.agents.harness.adaptation.SIGNALS`: the least count that tells failing episodes from won ones."""
     shown: Mapping[str, float] = field(default_factory=dict)
     """By the same signals: the share of failing episodes that show so much, less that of won ones."""
+    whole_goal: float = 0.0
+    """The share of failing episodes in which a free slot was filled with the whole goal, less that of won ones."""
     explore: tuple[str, ...] = ()
     """Action schemas that reveal or give access to things, most revealing first."""
     plans: Sequence[Mapping[str, Any]] = ()
@@ -125,9 +127,9 @@ class EditOperator:
     without_model: bool = False
     """Whether it changes what a policy without a model does: candidates, their prior, or how one is chosen by them."""
     proof: Callable[[Findings], float] = lambda found: 0.0
-    """Returns the share of training tasks that what it brings has won in exploration, 0 to 1; 0 where exploration says nothing of it.
-
-    Of an edit in mid-episode, by how much more failing training episodes show its signal than won ones."""
+    """Returns the share of training tasks that what it brings has won in exploration, 0 to 1; 0 where exploration says nothing of it."""
+    symptom: Callable[[Findings], float] = lambda found: 0.0
+    """Returns by how much more failing training episodes show what it mends than won ones, 0 to 1; 0 where they do not show it."""
     signal: str = ""
     """Signal of a trace at which the edit can be made in the midst of an episode too; empty where it has to be there from the start."""
     midst_only: bool = False

@@ -214,6 +214,7 @@ GOAL_PARTS = (
         ANY,
         lambda spec, found: found.skills.get("goal_parts"),
         without_model=True,
+        symptom=lambda found: max(0.0, found.whole_goal),
     ),
 )
 RESULT_PRIOR = (

@@ -54,6 +54,7 @@ def gather(spec: HarnessSpec, evidence: Evidence) -> Findings:
         readings=readings(statistics, own),
         triggers=found,
         shown={signal: _share(lost, signal, count) - _share(won, signal, count) for signal, count in found.items()},
+        whole_goal=_whole_goal(lost) - _whole_goal(won),
         **learned(statistics),
     )
 
@@ -138,6 +139,10 @@ def _actions(records: Sequence[EpisodeRecord], bank: Sequence[Mapping[str, Any]]
 
 def _share(records: Sequence[EpisodeRecord], signal: str, count: int) -> float:
     return sum(_is_seen(record, signal, count) for record in records) / max(1, len(records))
+
+
+def _whole_goal(records: Sequence[EpisodeRecord]) -> float:
+    return sum(any(record.goal in step.command for step in record.moves if step.accepted) for record in records) / max(1, len(records))
 
 
 def _is_seen(record: EpisodeRecord, signal: str, count: int) -> bool:

@@ -62,6 +62,6 @@ def mid_task(operator: EditOperator) -> EditOperator:
         calls_episode=operator.calls_episode / 2,  # in some episodes
         calls_step=operator.calls_step / 2,  # from about the middle of an episode on
         # What can be made from the start helps there, too: that its signal is seen says nothing more for it.
-        proof=(lambda found: found.shown.get(operator.signal, 0.0)) if operator.midst_only else operator.proof,
+        symptom=(lambda found: max(0.0, found.shown.get(operator.signal, 0.0))) if operator.midst_only else operator.symptom,
         signal="",
     )

@@ -2,9 +2,9 @@
 
 Their order is evidence. Operators that cost few model calls come before those that cost many; of like cost the first is the one that is
 expected to mend most tasks: the failing ones that it answers, times the share of those predicted that it mended before in this run, or
-where it was not tried the share of training tasks that what it brings has won in exploration. Of
-equals one whose edit is written from what training showed comes before one that sets what a library holds, and the more specific before
-the less. One that was tried and mended nothing goes to the end. Where the objective is the model, operators
+where it was not tried the share of training tasks that what it brings has won in exploration, or by which failing episodes show what it
+mends more than won ones. Of equals one whose edit is written from what training showed comes before one that sets what a library holds,
+and the more specific before the less. One that was tried and mended nothing goes to the end. Where the objective is the model, operators
 that leave it nothing to decide come after all others. After a round that shipped nothing, the last place of the round goes to a
 dimension of the harness that no edit has touched yet, if an operator there answers a failure: the guard against trying ever finer
 versions of what did not help. A round of one candidate has no place to spare for that.
@@ -85,11 +85,11 @@ def answered(operator: EditOperator, landscape: Landscape) -> int:
 def expected(operator: EditOperator, landscape: Landscape, found: Findings) -> float:
     """Return how many failing tasks an operator may mend, as far as this run has shown.
 
-    Where it was not tried that is half of them, and of the other half the share that exploration proved.
+    Where it was not tried that is half of them, and of the other half the share that exploration proved or failing episodes show.
     """
     rate = landscape.hit_rates.get(operator.name, {"flipped": 0, "predicted": 0})
     unmeasured = sum(edit["operator"] == operator.name and edit["flipped"] is None for edit in landscape.tried)
-    share = (rate["flipped"] + 1 + operator.proof(found)) / (rate["predicted"] + 2)
+    share = (rate["flipped"] + 1 + max(operator.proof(found), operator.symptom(found))) / (rate["predicted"] + 2)
     return float(answered(operator, landscape) * share * 0.5**unmeasured)
 
 
