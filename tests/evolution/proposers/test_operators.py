@@ -97,6 +97,16 @@ def test_a_trigger_is_the_least_count_that_tells_failing_episodes_from_won_ones(
     assert when("refused", 6) == {"signal": "refused", "at_least": 6, "of_last": 6}
 
 
+def test_how_much_more_failing_episodes_write_the_whole_goal_than_won_ones(seed: HarnessSpec, evidence: Any, episode: Episode) -> None:
+    def writing(*commands: str, won: bool = False, accepted: bool = True) -> EpisodeRecord:
+        return episode(won, goal="Sing it.", trace=[{"command": one, "observation": "", "accepted": accepted} for one in commands])
+
+    lost = [writing("say Sing it.", "stop"), writing("say Sing it."), writing("say it"), writing("say Sing it.", accepted=False)]
+    won = [writing("say Sing it.", won=True), *[writing("say it", won=True)] * 3]
+    assert gather(seed, evidence("loop", "won", episodes=[*lost, *won])).whole_goal == 0.5 - 0.25
+    assert gather(seed, evidence("loop")).whole_goal == 0.0
+
+
 # --- rules in the prompt
 
 BARE = HarnessSpec.from_json({"format": 2, "name": "bare", "components": {"rules": component("system_prompt", {"text": "You act."})}})

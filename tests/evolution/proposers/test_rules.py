@@ -85,6 +85,30 @@ def test_what_training_taught_comes_before_what_the_library_holds(seed: HarnessS
     assert found.index("explain what was refused") < found.index("explain refusals")
 
 
+WRITTEN = [{"command": "say Sing it.", "observation": "What?", "accepted": True}]
+REPEATED = [{"command": "wait", "observation": "Rain.", "accepted": True, "step": step} for step in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("name", "lost", "won"),
+    [("offer the parts of the goal", WRITTEN, REPEATED[:1]), ("give no command twice", REPEATED, REPEATED[:1])],
+)
+def test_what_failing_episodes_show_and_won_ones_do_not_brings_forward_what_mends_it(
+    seed: HarnessSpec, evidence: Make, episode: Any, name: str, lost: list[dict[str, Any]], won: list[dict[str, Any]]
+) -> None:
+    parts = TrainingStatistics(parts={"templates": [["Sing ", "."]], "marks": []}, bank=({"goal": "x", "steps": [{"command": "y"}]},))
+
+    def place(lost: list[dict[str, Any]], won: list[dict[str, Any]]) -> int:
+        episodes = [
+            episode(task_id="train/a-0", goal="Sing it.", trace=lost),
+            episode(True, task_id="train/a-1", goal="Sing it.", trace=won),
+        ]
+        return first_of(seed, evidence, "premature_end", "won", statistics=parts, episodes=episodes).index(name)
+
+    assert place(lost, won) == 0
+    assert place(won, lost) == place(lost, lost) > 0
+
+
 def test_a_policy_without_a_model_is_offered_what_changes_its_candidates(seed: HarnessSpec, evidence: Make) -> None:
     given = replace(evidence("loop", "searching", "goal_untouched"), objective="success", has_model=False)
     found = names(propose(seed, given, 60))
