@@ -9,8 +9,8 @@ that leave it nothing to decide come after all others. After a round that shippe
 dimension of the harness that no edit has touched yet, if an operator there answers a failure: the guard against trying ever finer
 versions of what did not help. A round of one candidate has no place to spare for that.
 
-An edit that was refused because its best twin gains more than the model is good machinery that leaves the model no part, and so is one
-that exploration, which has no model, has won with. It comes before all others, together with an operator that asks the model.
+An edit by which the harness decides and that was refused because its best twin gains more than the model is good machinery that leaves
+the model no part, and so is one that exploration, which has no model, has won with. It comes before all others, together with an operator that asks the model.
 """
 
 from __future__ import annotations
@@ -147,14 +147,14 @@ def _at_work(spec: HarnessSpec, edited: HarnessSpec, use: str) -> str:
 
 
 def _pairs(every: list[Use], evidence: Evidence, found: Findings) -> Iterator[Use]:
-    """Yield what a twin took over, each with every operator that asks the model.
+    """Yield what decides by itself and a twin took over, each with every operator that asks the model.
 
     Where the objective is the model, that is also what exploration has won with by itself: its twin wins as much, untried.
     """
     taken = {edit["operator"] for edit in evidence.landscape.tried if _is_taken_over(edit)}
     if evidence.objective == "model":
         taken |= {operator.name for _, operator in every if operator.dictates and operator.proof(found) >= PROVED}
-    for use, first in (use for use in every if use[1].name in taken):
+    for use, first in (use for use in every if use[1].name in taken and use[1].dictates):
         # What is asked should be what the machinery leaves open, and cost little: steps need no model any more.
         asks = [(asking, second) for asking, second in every if second.asks and asking not in ("decide", use)]
         for asking, second in sorted(asks, key=lambda use, first=first: (-_left_open(first, use[1]), _calls(use[1]), use[1].name)):  # type: ignore[misc]
