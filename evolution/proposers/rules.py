@@ -10,7 +10,8 @@ dimension of the harness that no edit has touched yet, if an operator there answ
 versions of what did not help. A round of one candidate has no place to spare for that.
 
 An edit by which the harness decides and that was refused because its best twin gains more than the model is good machinery that leaves
-the model no part, and so is one that exploration, which has no model, has won with. It comes before all others, together with an operator that asks the model.
+the model no part, and so is one that exploration, which has no model, has won with. It comes before all others, together with an operator
+that asks the model.
 """
 
 from __future__ import annotations

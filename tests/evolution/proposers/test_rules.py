@@ -365,6 +365,16 @@ def test_what_exploration_has_won_with_comes_with_a_question_to_the_model_untrie
     assert "follow the learned plan" in found[len(pairs) :]
 
 
+def test_what_leaves_the_choice_to_the_model_does_not_come_again_though_a_twin_gained_more(
+    seed: HarnessSpec, evidence: Make, round_report: Any
+) -> None:
+    before = round_report(1, ("guard against loops", "control"))
+    before["candidates"][0] |= {"gain": None, "twin_gain": 0.5, "verdict": "rejected"}
+    found = names(propose(seed, evidence("loop", number=2, rounds=[before]), 60))
+    assert "guard against loops" in found
+    assert not [name for name in found if name.startswith("guard against loops, and ")]
+
+
 @pytest.mark.parametrize(
     ("gain", "twin_gain", "verdict", "comes_again"),
     [
@@ -377,16 +387,6 @@ def test_what_exploration_has_won_with_comes_with_a_question_to_the_model_untrie
         (0.5, 0.5, "accepted", False),
     ],
 )
-def test_what_leaves_the_choice_to_the_model_does_not_come_again_though_a_twin_gained_more(
-    seed: HarnessSpec, evidence: Make, round_report: Any
-) -> None:
-    before = round_report(1, ("guard against loops", "control"))
-    before["candidates"][0] |= {"gain": None, "twin_gain": 0.5, "verdict": "rejected"}
-    found = names(propose(seed, evidence("loop", number=2, rounds=[before]), 60))
-    assert "guard against loops" in found
-    assert not [name for name in found if name.startswith("guard against loops, and ")]
-
-
 def test_what_a_twin_took_over_comes_again_with_a_question_to_the_model(
     seed: HarnessSpec, evidence: Make, round_report: Any, gain: float | None, twin_gain: float | None, verdict: str, comes_again: bool
 ) -> None:
