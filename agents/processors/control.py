@@ -165,7 +165,7 @@ class LoopGuard(Processor):
             UNABLE | LOOP | ENDING,
             always({"loop_guard": {"repeats": 1}}),
             without_model=True,
-            symptom=lambda found: max(0.0, found.shown.get("repeated", 0.0)),
+            symptom=lambda found: max(0.0, found.again),
         ),
     )
 

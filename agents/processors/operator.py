@@ -89,6 +89,8 @@ class Findings:
     """By signal of `homebody.agents.harness.adaptation.SIGNALS`: the least count that tells failing episodes from won ones."""
     shown: Mapping[str, float] = field(default_factory=dict)
     """By the same signals: the share of failing episodes that show so much, less that of won ones."""
+    again: float = 0.0
+    """The share of failing episodes in which a command was taken twice, less that of won ones."""
     whole_goal: float = 0.0
     """The share of failing episodes in which a free slot was filled with the whole goal, less that of won ones."""
     explore: tuple[str, ...] = ()

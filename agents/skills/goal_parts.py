@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from homebody.agents.harness.grammar import SLOT
-from homebody.agents.harness.hooks import BeforeModel, Changes
-from homebody.agents.processors.base import GUARDS, Processor, register
-from homebody.agents.processors.parameter import array, integer
+from homebody.agents.harness.hooks import BeforeModel, Changes, StepEnd
+from homebody.agents.processors.base import GUARDS, Processor, Services, register
+from homebody.agents.processors.parameter import array, boolean, integer
 from homebody.agents.skills import operator
 
 MOST_PARTS = 8
@@ -48,9 +48,23 @@ class GoalParts(Processor):
             "pairs of what stands before and after a part, for a goal of another template",
         ),
         "most": integer("parts of a goal, at most", default=MOST_PARTS, least=1, most=100),
+        "once": boolean("whether a slot that was filled is taken off, and a part that was written as long as another was not"),
     }
 
     operators = operator.GOAL_PARTS
+
+    def __init__(self, params: Mapping[str, Any], services: Services) -> None:
+        super().__init__(params, services)
+        self._offered: dict[str, tuple[str, str]] = {}
+        self._filled: set[str] = set()
+        self._written: set[str] = set()
+
+    def observe(self, step: StepEnd) -> None:
+        """Remember what was written where."""
+        if step.accepted and step.command in self._offered:
+            form, part = self._offered[step.command]
+            self._filled.add(form)
+            self._written.add(part)
 
     def process(self, event: BeforeModel) -> Changes | None:
         """Write each part into every slot that holds the goal, in the place of the goal."""
@@ -58,10 +72,15 @@ class GoalParts(Processor):
         parts = parts_of(event.goal, self.params["templates"], self.params["marks"], self.params["most"]) if forms else ()
         if not parts:
             return None
+        offered = list(zip(event.candidates, event.prior, strict=True))
+        if self.params["once"]:
+            parts = tuple(part for part in parts if part not in self._written) or parts
+            offered = [pair for pair in offered if forms.get(pair[0]) not in self._filled] or offered
+        self._offered = {form.replace(SLOT, part): (form, part) for form in forms.values() for part in parts}
         filled = [
-            (command, prior)
-            for offered, prior in zip(event.candidates, event.prior, strict=True)
-            for command in ([forms[offered].replace(SLOT, part) for part in parts] if offered in forms else [offered])
+            (written, prior)
+            for command, prior in offered
+            for written in ([forms[command].replace(SLOT, part) for part in parts] if command in forms else [command])
         ]
         return {"candidates": tuple(command for command, _ in filled), "prior": tuple(prior for _, prior in filled)}
 

@@ -207,14 +207,36 @@ FILL_SLOT = (
         without_model=True,
     ),
 )
+
+
+def _goal_parts(**more: Any) -> Build:
+    def build(spec: HarnessSpec, found: Findings) -> Settings | None:
+        settings = found.skills.get("goal_parts")
+        return {"goal_parts": {**settings["goal_parts"], **more}} if settings else None
+
+    return build
+
+
+def _whole_goal(found: Findings) -> float:
+    return max(0.0, found.whole_goal)
+
+
 GOAL_PARTS = (
     EditOperator(
         "offer the parts of the goal",
         "What has to be written is a part of the goal, and a model that reads the parts one by one need only choose.",
         ANY,
-        lambda spec, found: found.skills.get("goal_parts"),
+        _goal_parts(),
         without_model=True,
-        symptom=lambda found: max(0.0, found.whole_goal),
+        symptom=_whole_goal,
+    ),
+    EditOperator(
+        "offer each part of the goal once",
+        "What has to be written is a part of the goal, and what was written is done.",
+        ANY,
+        _goal_parts(once=True),
+        without_model=True,
+        symptom=_whole_goal,
     ),
 )
 RESULT_PRIOR = (

@@ -54,6 +54,7 @@ def gather(spec: HarnessSpec, evidence: Evidence) -> Findings:
         readings=readings(statistics, own),
         triggers=found,
         shown={signal: _share(lost, signal, count) - _share(won, signal, count) for signal, count in found.items()},
+        again=_again(lost) - _again(won),
         whole_goal=_whole_goal(lost) - _whole_goal(won),
         **learned(statistics),
     )
@@ -139,6 +140,11 @@ def _actions(records: Sequence[EpisodeRecord], bank: Sequence[Mapping[str, Any]]
 
 def _share(records: Sequence[EpisodeRecord], signal: str, count: int) -> float:
     return sum(_is_seen(record, signal, count) for record in records) / max(1, len(records))
+
+
+def _again(records: Sequence[EpisodeRecord]) -> float:
+    taken = [[step.command for step in record.moves if step.accepted] for record in records]
+    return sum(len(set(commands)) < len(commands) for commands in taken) / max(1, len(records))
 
 
 def _whole_goal(records: Sequence[EpisodeRecord]) -> float:

@@ -47,6 +47,23 @@ def test_nothing_changes_without_slots_without_parts_and_where_another_has_fille
     assert make("goal_parts", {}).process(stacks.ask(("ask[{text}]",), goal="Feed <hay>")) is None
 
 
+def test_once_a_slot_is_filled_once_and_a_part_written_once_as_long_as_another_is_left(make, stacks) -> None:
+    parts = make("goal_parts", {"marks": MARKS, "once": True})
+    event = stacks.ask(("fill a with {text}", "fill b with {text}", "wait[a]"), goal="Feed <hay> or <oats>")
+    assert parts.process(event)["candidates"][:4] == ("fill a with hay", "fill a with oats", "fill b with hay", "fill b with oats")
+    parts.observe(stacks.told("fill a with oats", accepted=False))
+    assert len(parts.process(event)["candidates"]) == 5
+    parts.observe(stacks.told("fill a with oats"))
+    assert parts.process(event)["candidates"] == ("fill b with hay", "wait[a]")
+    again = make("goal_parts", {"marks": MARKS, "once": True})
+    alone = stacks.ask(("fill a with {text}", "fill b with {text}"), goal="Feed <hay>")
+    again.process(alone)
+    again.observe(stacks.told("fill a with hay"))
+    assert again.process(alone)["candidates"] == ("fill b with hay",)
+    again.observe(stacks.told("fill b with hay"))
+    assert again.process(alone)["candidates"] == ("fill a with hay", "fill b with hay")  # nothing else is left
+
+
 def test_what_was_sent_once_is_kept_from_coming_again_with_a_part_in_its_slot() -> None:
     """Guards look at what is on offer, so they come after."""
     spec = HarnessSpec.from_json(

@@ -97,6 +97,15 @@ def test_a_trigger_is_the_least_count_that_tells_failing_episodes_from_won_ones(
     assert when("refused", 6) == {"signal": "refused", "at_least": 6, "of_last": 6}
 
 
+def test_how_much_more_failing_episodes_take_a_command_twice_than_won_ones(seed: HarnessSpec, evidence: Any, episode: Episode) -> None:
+    def taking(*commands: str, won: bool = False, accepted: bool = True) -> EpisodeRecord:
+        return episode(won, trace=[{"command": one, "observation": str(n), "accepted": accepted} for n, one in enumerate(commands)])
+
+    lost = [taking("a", "b", "a"), taking("a", "a"), taking("a", "a", accepted=False), taking("a", "b")]
+    assert gather(seed, evidence("loop", "won", episodes=[*lost, taking("a", "a", won=True), taking("b", won=True)])).again == 0.0
+    assert gather(seed, evidence("loop", "won", episodes=[*lost, taking("b", won=True)])).again == 0.5
+
+
 def test_how_much_more_failing_episodes_write_the_whole_goal_than_won_ones(seed: HarnessSpec, evidence: Any, episode: Episode) -> None:
     def writing(*commands: str, won: bool = False, accepted: bool = True) -> EpisodeRecord:
         return episode(won, goal="Sing it.", trace=[{"command": one, "observation": "", "accepted": accepted} for one in commands])

@@ -91,7 +91,7 @@ REPEATED = [{"command": "wait", "observation": "Rain.", "accepted": True, "step"
 
 @pytest.mark.parametrize(
     ("name", "lost", "won"),
-    [("offer the parts of the goal", WRITTEN, REPEATED[:1]), ("give no command twice", REPEATED, REPEATED[:1])],
+    [("offer each part of the goal once", WRITTEN, REPEATED[:1]), ("give no command twice", REPEATED, REPEATED[:1])],
 )
 def test_what_failing_episodes_show_and_won_ones_do_not_brings_forward_what_mends_it(
     seed: HarnessSpec, evidence: Make, episode: Any, name: str, lost: list[dict[str, Any]], won: list[dict[str, Any]]
