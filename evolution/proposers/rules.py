@@ -24,6 +24,7 @@ from typing import Any
 from homebody.agents.harness.library import find
 from homebody.agents.harness.order import dimension_of
 from homebody.agents.harness.patch import Patch, PatchError
+from homebody.agents.harness.schema import problems
 from homebody.agents.harness.spec import HarnessError, HarnessSpec
 from homebody.agents.processors.operator import EditOperator, Findings, Settings, method_of
 from homebody.evolution.evidence.landscape import Landscape, TriedEdit
@@ -126,8 +127,9 @@ def options(spec: HarnessSpec, evidence: Evidence) -> Iterator[Option]:
         patch = as_patch(spec, edit)
         try:
             edited = spec.patch(patch)
-            edited.processors()
-        except (HarnessError, PatchError):  # a rule or a class of the user's does the same, for example
+        except (HarnessError, PatchError):  # a rule does the same, for example
+            continue
+        if problems(edited.document, imports=True):  # or a class of the user's does
             continue
         name = _at_work(spec, edited, use)
         if edited.behaviour_hash not in seen and name:
