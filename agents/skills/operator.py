@@ -209,12 +209,13 @@ FILL_SLOT = (
 )
 
 
-def _goal_parts(**more: Any) -> Build:
-    def build(spec: HarnessSpec, found: Findings) -> Settings | None:
-        settings = found.skills.get("goal_parts")
-        return {"goal_parts": {**settings["goal_parts"], **more}} if settings else None
+def _goal_parts(spec: HarnessSpec, found: Findings) -> Settings | None:
+    return found.skills.get("goal_parts")
 
-    return build
+
+def _each_once(spec: HarnessSpec, found: Findings) -> Settings | None:
+    settings = found.skills.get("goal_parts")
+    return {"goal_parts": {**settings["goal_parts"], "once": True}, "loop_guard": {"repeats": 1}} if settings else None
 
 
 def _whole_goal(found: Findings) -> float:
@@ -226,17 +227,17 @@ GOAL_PARTS = (
         "offer the parts of the goal",
         "What has to be written is a part of the goal, and a model that reads the parts one by one need only choose.",
         ANY,
-        _goal_parts(),
+        _goal_parts,
         without_model=True,
         symptom=_whole_goal,
     ),
     EditOperator(
         "offer each part of the goal once",
-        "What has to be written is a part of the goal, and what was written is done.",
+        "What has to be written is a part of the goal, and what was written or done before need not be again.",
         ANY,
-        _goal_parts(once=True),
+        _each_once,
         without_model=True,
-        symptom=_whole_goal,
+        symptom=lambda found: max(_whole_goal(found), found.again),
     ),
 )
 RESULT_PRIOR = (
