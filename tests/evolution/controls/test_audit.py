@@ -13,6 +13,7 @@ import pytest
 from homebody.agents.harness.spec import HarnessSpec
 from homebody.agents.rollout import RolloutConfig
 from homebody.evolution.config import EvolveConfig
+from homebody.evolution.controls import audit as audit_module
 from homebody.evolution.controls.audit import Finding, audit, strings
 from homebody.evolution.controls.evaluation import evaluate
 from homebody.evolution.loop import evolve
@@ -58,6 +59,16 @@ def test_a_run_that_was_tested_passes(copy: Path) -> None:
     findings = {finding.check: finding for finding in audit(copy)}
     assert all(finding.ok for finding in findings.values()), findings
     assert findings["order"].sentence == "test tasks were played after the last round only"
+
+
+def test_where_there_are_many_test_tasks_those_that_were_played_are_looked_at_first(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To begin a task may take long, and the goals of those that were played are on record."""
+    evaluate(RolloutConfig("Quarry-v0", "random", 8, KWARGS), HarnessSpec.load(copy / "final.json"), "test", tasks=3, run_dir=copy)
+    monkeypatch.setattr(audit_module, "BEGUN", 0)
+    monkeypatch.setattr(RolloutConfig, "make_env", lambda config: pytest.fail("no task had to be begun"))
+    (literals,) = [finding for finding in audit(copy) if finding.check == "literals"]
+    assert literals.ok
+    assert literals.sentence == "no id of 12 test tasks stands in the final harness, and no goal of 3 of them"
 
 
 def test_a_test_that_was_stopped_is_accounted_for(copy: Path) -> None:
