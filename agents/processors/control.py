@@ -162,7 +162,7 @@ class LoopGuard(Processor):
         EditOperator(
             "give no command twice",
             "A command that has been answered has done what it does, and given again it may undo that.",
-            UNABLE | LOOP | ENDING,
+            LOOP | ENDING,
             always({"loop_guard": {"repeats": 1}}),
             without_model=True,
             symptom=lambda found: max(0.0, found.again),

@@ -2,12 +2,12 @@
 
 Their order is evidence. Operators that cost few model calls come before those that cost many; of like cost the first is the one that is
 expected to mend most tasks: the failing ones that it answers, times the share of those predicted that it mended before in this run, or
-where it was not tried the share of training tasks that what it brings has won in exploration, or by which failing episodes show what it
-mends more than won ones. Of equals one whose edit is written from what training showed comes before one that sets what a library holds,
-and the more specific before the less. One that was tried and mended nothing goes to the end. Where the objective is the model, operators
-that leave it nothing to decide come after all others. After a round that shipped nothing, the last place of the round goes to a
-dimension of the harness that no edit has touched yet, if an operator there answers a failure: the guard against trying ever finer
-versions of what did not help. A round of one candidate has no place to spare for that.
+where it was not tried the share of training tasks that what it brings has won in exploration, or half of that by which failing episodes
+show what it mends more than won ones. Of equals one whose edit is written from what training showed comes before one that sets what a
+library holds, and the more specific before the less. One that was tried and mended nothing goes to the end. Where the objective is the
+model, operators that leave it nothing to decide come after all others. After a round that shipped nothing, the last place of the round
+goes to a dimension of the harness that no edit has touched yet, if an operator there answers a failure: the guard against trying ever
+finer versions of what did not help. A round of one candidate has no place to spare for that.
 
 An edit by which the harness decides and that was refused because its best twin gains more than the model is good machinery that leaves
 the model no part, and so is one that exploration, which has no model, has won with. It comes before all others, together with an operator
@@ -39,6 +39,8 @@ CHEAP, DEAR = 1.5, 2.5
 """Model calls of an edited harness, in those of the present one: up to the first an operator is cheap, beyond the second it is dear."""
 PROVED = 0.5
 """Share of training tasks that exploration has won with what an operator brings, from which on it is good machinery, untried."""
+SYMPTOM = 0.5
+"""What a symptom counts for beside a proof: that failing episodes show it is not to say that the edit mends them."""
 STEPS = 10.0
 """Steps of an episode where none were played."""
 
@@ -91,7 +93,7 @@ def expected(operator: EditOperator, landscape: Landscape, found: Findings) -> f
     """
     rate = landscape.hit_rates.get(operator.name, {"flipped": 0, "predicted": 0})
     unmeasured = sum(edit["operator"] == operator.name and edit["flipped"] is None for edit in landscape.tried)
-    share = (rate["flipped"] + 1 + max(operator.proof(found), operator.symptom(found))) / (rate["predicted"] + 2)
+    share = (rate["flipped"] + 1 + max(operator.proof(found), SYMPTOM * operator.symptom(found))) / (rate["predicted"] + 2)
     return float(answered(operator, landscape) * share * 0.5**unmeasured)
 
 
