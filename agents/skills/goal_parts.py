@@ -29,7 +29,7 @@ class PartsTable(TypedDict):
 class GoalParts(Processor):
     """Puts parts of the goal into free slots, a command for each. Helps where what has to be written stands in the goal.
 
-    A free slot is filled with the whole goal otherwise, which no form wants. The parts are what stands in the blanks of the
+    A free slot is filled with the whole goal otherwise, which a form seldom wants. The parts are what stands in the blanks of the
     first template that the goal has; where it has none of them, what stands between marks that mostly enclose such parts.
     A goal without parts changes nothing.
     """
@@ -77,12 +77,11 @@ class GoalParts(Processor):
             parts = tuple(part for part in parts if part not in self._written) or parts
             offered = [pair for pair in offered if forms.get(pair[0]) not in self._filled] or offered
         self._offered = {form.replace(SLOT, part): (form, part) for form in forms.values() for part in parts}
-        filled = [
-            (written, prior)
-            for command, prior in offered
-            for written in ([forms[command].replace(SLOT, part) for part in parts] if command in forms else [command])
-        ]
-        return {"candidates": tuple(command for command, _ in filled), "prior": tuple(prior for _, prior in filled)}
+        filled: dict[str, float] = {}
+        for command, prior in offered:
+            for written in [forms[command].replace(SLOT, part) for part in parts] if command in forms else [command]:
+                filled.setdefault(written, prior)
+        return {"candidates": tuple(filled), "prior": tuple(filled.values())}
 
 
 def parts_of(goal: str, templates: Sequence[Sequence[str]], marks: Sequence[Sequence[str]], most: int = MOST_PARTS) -> tuple[str, ...]:

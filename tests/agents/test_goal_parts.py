@@ -40,6 +40,12 @@ def test_each_part_is_offered_in_the_place_of_the_goal_with_its_prior(make, stac
     assert len(changes["prior"]) == 5
 
 
+def test_a_command_that_is_on_offer_anyway_is_not_offered_twice(make, stacks) -> None:
+    parts = make("goal_parts", {"marks": MARKS})
+    changes = parts.process(stacks.ask(("pick hay", "pick {text}"), goal="Feed <hay> or <oats>"))
+    assert changes == {"candidates": ("pick hay", "pick oats"), "prior": (0.0, 0.0)}
+
+
 def test_nothing_changes_without_slots_without_parts_and_where_another_has_filled_the_slot(make, stacks) -> None:
     parts = make("goal_parts", {"templates": TEMPLATES, "marks": MARKS})
     assert parts.process(stacks.ask(stacks.LIST, goal="Feed <hay>")) is None
