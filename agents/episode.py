@@ -283,7 +283,7 @@ class _Episode:
             twin=twin,
             readable=matches(first, (*known, *event.tools)) if decision.is_free or decision.first is not None else None,
             repaired=not is_read(decision, event, known) and matches(answer.command, written),
-            retried=event.choice.method == "generate" and decision.first is not None,
+            retried=decision.is_again,
             cut=decision.is_cut,
             finish=decision.finish,
             thought=decision.thought,

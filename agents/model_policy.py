@@ -9,17 +9,19 @@ from dataclasses import replace
 import numpy as np
 
 from homebody.agents.answer import acts_by_tool, read_answer, tools_for
-from homebody.agents.harness.grammar import MOST_SLOT_CHARACTERS, SLOT, gbnf
+from homebody.agents.harness.grammar import MOST_SLOT_CHARACTERS, SLOT, filling, gbnf
 from homebody.agents.harness.hooks import BeforeModel
-from homebody.agents.models.backend import Backend, Message, Usage
+from homebody.agents.models.backend import Backend, Branching, Message, Usage
 from homebody.agents.models.generation import Generation, Reply
-from homebody.agents.policy import Decision, Ties, best, is_offered
+from homebody.agents.policy import Decision, Ties, best, is_offered, repeats
 from homebody.agents.processors.base import Chat, Score
 
 _CHARACTERS = 2
 """Characters of a free line before a command that is written under a grammar, for each token of the answer's room."""
 _MARK_TOKENS = 32
 """Room for the marks of a thought and what stands between them and the answer."""
+_ANEW = 0.7
+"""Temperature at which an answer is drawn anew where it repeated a text and the likeliest token was always taken."""
 NEUTRAL = ({"role": "user", "content": "Write one command."},)
 """The chat under which a command's own likelihood is measured: it says nothing of any goal or world."""
 
@@ -135,9 +137,12 @@ class ModelPolicy:
     def _write(self, event: BeforeModel, messages: Sequence[Message], generation: Generation, *, held: bool) -> Decision:
         """Let the model write a command; if `held`, under the grammar of what is on offer, after a line of its own where one is read so."""
         if not held:
-            reply = self.backend.chat(messages, generation, tools_for(event))
-            command = read_answer(reply, event.reading, event.admissible, event.slot_lines)
-            return Decision(reply.text, command, is_asked=True, is_free=True, reply=reply)
+
+            def free(reply: Reply) -> Decision:
+                command = read_answer(reply, event.reading, event.admissible, event.slot_lines)
+                return Decision(reply.text, command, is_asked=True, is_free=True, reply=reply)
+
+            return self._new(event, messages, generation, free)
         forms = (*event.candidates, *event.tools)
         # A token has a byte at least, so no command can need more; what the context has no room for is completed below.
         longest = 1 + max(len(form.encode()) + self._slot_room(form, event) for form in forms)
@@ -146,12 +151,42 @@ class ModelPolicy:
         most = _CHARACTERS * generation.tokens if mark else 0
         longest += most + len(mark.encode())
         grammar = gbnf(forms, mark, most, event.slot_lines)
-        reply = self.backend.chat(messages, replace(generation, tokens=max(1, min(longest, room)), grammar=grammar, stop=()))
-        written = reply.text.rpartition(f"\n{mark} ")[2] if mark else reply.text
-        command = written
-        if not is_offered(command, event):
-            command = next((form for form in event.candidates if form.startswith(written)), event.candidates[0])
-        return Decision(reply.text, command, is_asked=True, reply=reply)
+
+        def constrained(reply: Reply) -> Decision:
+            written = reply.text.rpartition(f"\n{mark} ")[2] if mark else reply.text
+            command = written
+            if not is_offered(command, event):
+                command = next((form for form in event.candidates if form.startswith(written)), event.candidates[0])
+            return Decision(reply.text, command, is_asked=True, reply=reply)
+
+        return self._new(event, messages, replace(generation, tokens=max(1, min(longest, room)), grammar=grammar, stop=()), constrained)
+
+    def _new(self, event: BeforeModel, messages: Sequence[Message], generation: Generation, read: Callable[[Reply], Decision]) -> Decision:
+        """Have an answer written, and another one where it repeats a text that is barred; the first one where none of the others will do.
+
+        The others are the next most probable ones. Where the backend cannot tell them, or samples anyway, they are drawn.
+        """
+        tools, backend = tools_for(event), self.backend
+        if not event.others:
+            return read(backend.chat(messages, generation, tools))
+        judged: list[bool] = []
+
+        def refuses(reply: Reply) -> str | None:
+            command = read(reply).command
+            # The first answer may be no command: that is a matter of how it is read, or of writing it again.
+            judged.append(repeats(command, event) or (bool(judged) and not is_offered(command, event)))
+            return _kept(reply.text, command, event) if judged[-1] else None
+
+        if isinstance(backend, Branching) and not generation.temperature and not generation.maker:
+            reply = backend.chat_unless(refuses, messages, generation, tools, others=event.others)
+        else:
+            reply = backend.chat(messages, generation, tools)
+            heat = generation.temperature or _ANEW
+            draws = (replace(generation, temperature=heat, seed=generation.seed + number) for number in range(1, event.others + 1))
+            if refuses(reply) is not None:
+                written = (backend.chat(messages, draw, tools) for draw in draws)
+                reply = next((other for other in written if refuses(other) is None), reply)
+        return replace(read(reply), is_again=len(judged) > 1 and not judged[-1])
 
     def _again(self, written: Decision, event: BeforeModel, messages: Sequence[Message], generation: Generation) -> Decision:
         """Have a reply written again under the grammar where it names no command on offer, if the model can be held to one."""
@@ -160,7 +195,7 @@ class ModelPolicy:
         again = self._write(event, messages, generation, held=True)
         # What was cut is named, though the second reply was whole.
         reply = replace(again.reply, finish=written.finish) if again.reply and written.finish and written.is_cut else again.reply
-        return replace(again, first=written.command, reply=reply)
+        return replace(again, first=written.command, is_again=True, reply=reply)
 
     def _slot_room(self, form: str, event: BeforeModel) -> int:
         """Return the tokens that the free slot of a command may take."""
@@ -209,3 +244,17 @@ class ModelPolicy:
             scores = self.backend.score(NEUTRAL, new)
             self._neutral.update(zip(new, scores, strict=True))
         return self._neutral
+
+
+def _kept(text: str, command: str, event: BeforeModel) -> str:
+    """Return what another answer keeps of one: all before the command, and of a command with a slot all before what fills that."""
+    for form in (*event.admissible, *event.tools):
+        filled = filling(form, command) if SLOT in form else None
+        if filled:
+            start = form.partition(SLOT)[0]
+            at = text.rfind(start + filled.partition("\n")[0])
+            if at >= 0:
+                return text[: at + len(start)]
+    mark = event.reading.mark if event.reading.read in ("after", "between") else ""
+    at = text.lower().rfind(mark.lower())
+    return text[: at + len(mark)] if mark and at >= 0 else ""

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from homebody.agents.harness.grammar import matches
+from homebody.agents.harness.grammar import filling, matches
 from homebody.agents.harness.hooks import BeforeModel
 from homebody.agents.models.backend import Message, Usage
 from homebody.agents.models.generation import Reply
@@ -37,6 +37,8 @@ class Decision:
     """Whether its first reply was written without a grammar."""
     first: str | None = None
     """The command read from the first free reply, where the model wrote more than one; else None."""
+    is_again: bool = False
+    """Whether another answer stands in the place of its first one: that named no command on offer, or repeated what is barred."""
     reply: Reply | None = None
     """What the model wrote; None where it wrote nothing."""
 
@@ -145,6 +147,36 @@ def best(
 def is_command(command: str, event: BeforeModel) -> bool:
     """Tell whether a text can be a command: one line, or several where a command's slot may hold them."""
     return is_name(command) or (command == clean(command) and matches(command, event.slot_lines))
+
+
+def repeats(command: str, event: BeforeModel) -> bool:
+    """Tell whether a command repeats a text that is barred.
+
+    It does if it is that text, spaces at the ends of lines and empty lines aside. What fills a slot with several lines repeats a text, too,
+    in which these lines stand one below the other, all as far in: numbers before them do not make it another text, but another
+    indentation does.
+    """
+    lines = _lines(command)
+    filled = next((filled for form in event.slot_lines if (filled := filling(form, command)) is not None), "")
+    inner = _lines(filled)
+    for text in event.barred:
+        read = _lines(text)
+        if read == lines:
+            return True
+        starts = range(len(read) - len(inner) + 1) if len(inner) > 1 else ()
+        if any(_holds(read[start : start + len(inner)], inner) for start in starts):
+            return True
+    return False
+
+
+def _holds(read: Sequence[str], lines: Sequence[str]) -> bool:
+    """Tell whether lines end with others, each at the same place."""
+    places = {len(one) - len(other) if one.endswith(other) else None for one, other in zip(read, lines, strict=True)}
+    return len(places) == 1 and None not in places
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 
 def is_offered(command: str, event: BeforeModel) -> bool:

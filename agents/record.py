@@ -86,7 +86,7 @@ class StepRecord:
     repaired: bool = False
     """Whether a processor put a command in the place of an unreadable reply."""
     retried: bool = False
-    """Whether a free reply that named no command on offer was written again under the grammar."""
+    """Whether a reply was written again: under the grammar where it named no command on offer, another way where it repeated a text."""
     cut: bool | None = None
     """Whether the reply ended because it had no more room; None where the model wrote nothing."""
     finish: str | None = None

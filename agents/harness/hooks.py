@@ -166,7 +166,7 @@ class BeforeModel:
     """The model (or whoever decides) is about to be asked."""
 
     CHANGES: ClassVar[frozenset[str]] = frozenset(
-        {"content", "candidates", "prior", "tools", "subgoal", "choice", "generation", "reading", "thoughts", "advised"}
+        {"content", "candidates", "prior", "tools", "subgoal", "choice", "generation", "reading", "thoughts", "advised", "barred", "others"}
     )
     goal: str
     observation: str
@@ -196,6 +196,10 @@ class BeforeModel:
     """The candidate that a learned skill would send here; empty where none advises."""
     slot_lines: tuple[str, ...] = ()
     """Of `admissible`, the commands whose free slot may hold several lines; among the candidates it is left open."""
+    barred: tuple[str, ...] = ()
+    """Texts that a written command is not to repeat: commands, and what was read. See `homebody.agents.policy.repeats`."""
+    others: int = 0
+    """Answers, at most, that the model writes in the place of one that repeats such a text, 0 to `MOST_SAMPLES`."""
 
     def __post_init__(self) -> None:
         known = set(self.admissible)
@@ -328,6 +332,8 @@ FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "thoughts": ("an integer of at least 0", lambda value: type(value) is int and value >= 0),
     "tools": ("a tuple of texts", _tuple_of(str)),
     "advised": ("a text", _text),
+    "barred": ("a tuple of texts", _tuple_of(str)),
+    "others": (f"an integer of 0 to {MOST_SAMPLES}", lambda value: type(value) is int and 0 <= value <= MOST_SAMPLES),
     "command": ("a text", _text),
     "approved": ("true or false", lambda value: isinstance(value, bool)),
     "answer": ("a text or None", lambda value: value is None or _text(value)),

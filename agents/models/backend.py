@@ -11,7 +11,7 @@ model's own template and cut where the harness will later append or drop text. S
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
@@ -175,6 +175,30 @@ class Closing(ABC):
         """Count a call that began at this reading of `time.perf_counter`."""
         self.usage.calls += 1
         self.usage.seconds += time.perf_counter() - started
+
+
+Refuses = Callable[[Reply], str | None]
+"""Tells of a reply that will not do which beginning of its text others are to keep, perhaps none; None of one that will do."""
+
+
+@runtime_checkable
+class Branching(Protocol):
+    """A backend that can write the next most probable answers, too."""
+
+    def chat_unless(self, refuses: Refuses, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = (), *, others: int) -> Reply:
+        """Return the first of the model's replies that is not refused, the most probable first; the very first where all are.
+
+        Args:
+            refuses: judges a reply; it must not ask the model.
+            prompt: as of `Backend.chat`, as are the next two. At a temperature above 0 there is one reply alone.
+            generation: see there.
+            tools: see there.
+            others: further replies, at most. They share the thought.
+
+        Raises:
+            AgentError: as `Backend.chat`.
+        """
+        ...
 
 
 @runtime_checkable

@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from homebody.agents.errors import BadRequestError, ContextOverflowError
-from homebody.agents.models.backend import TOKENIZED, Closing, Message, Prompt, Segments, Tool, parts
+from homebody.agents.models.backend import TOKENIZED, Closing, Message, Prompt, Refuses, Segments, Tool, parts
 from homebody.agents.models.chat_template import ChatTemplate, render_plain
 from homebody.agents.models.generation import Generation, Reply, Thinking
 from homebody.agents.models.gguf import read_header
@@ -128,12 +128,16 @@ class LlamaCpp(Closing):
 
     def chat(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = ()) -> Reply:
         """Return the reply; the model's own end marks end it too."""
+        return self.chat_unless(lambda _: None, prompt, generation, tools, others=0)
+
+    def chat_unless(self, refuses: Refuses, prompt: Prompt, generation: Generation, tools: Sequence[Tool] = (), *, others: int) -> Reply:
+        """Return the first reply that is not refused; where the temperature is above 0 there is one alone."""
         self._check_open()
         generation = generation.sampled(self._recommended)
         grammar = schema_grammar(generation.schema) if generation.schema is not None else generation.grammar
         started = time.perf_counter()
         with open_grammar(self.engine.vocab, grammar) as rule:
-            reply = self._write(prompt, generation, tools, rule)
+            reply = self._write(prompt, generation, tools, rule, refuses, others)
         self._count(started)
         return reply
 
@@ -234,7 +238,15 @@ class LlamaCpp(Closing):
     def _free(self) -> None:
         self.engine.close()
 
-    def _write(self, prompt: Prompt, generation: Generation, tools: Sequence[Tool], rule: Grammar | None) -> Reply:
+    def _write(
+        self,
+        prompt: Prompt,
+        generation: Generation,
+        tools: Sequence[Tool],
+        rule: Grammar | None,
+        refuses: Refuses,
+        others: int,
+    ) -> Reply:
         segments, messages = parts(prompt)
         is_open, signs = False, None
         if messages:
@@ -248,19 +260,22 @@ class LlamaCpp(Closing):
         start, row = self._enter(pieces, room)
         sampling = open_sampler(generation, self.engine.n_vocab, is_on_gpu=self._is_on_gpu)
         with self.engine.copies(1), sampling as sampler:
-            run = Run(self.engine, start, row, sampler, self._scratch if self.on_text else None)
+            is_branching = others > 0 and generation.temperature == 0.0
+            run = Run(self.engine, start, row, sampler, self._scratch if self.on_text else None, is_branching=is_branching)
             calls = CallReader(self._template.tool_form if self._template else None, offered=bool(tools))
             named = filter(None, (generation.thinking.start, generation.thinking.end))
             texts = self._texts | control_texts(self.engine, named)
             writer = Writer(self.engine, signs, run, generation, rule, calls, texts)
             reply = writer.write(is_open=is_open)
-            logs = run.logs
+            written, logs = run.tokens, run.logs
+            if is_branching and (other := writer.others(refuses, reply, others)) is not None and other is not reply:
+                reply, written, logs = other, run.tokens, run.logs
         self.usage.generated_tokens += writer.chosen
         if self.on_text:
-            self.on_text(reply.text, [token for _, tokens in pieces for token in tokens], run.tokens, logs)
+            self.on_text(reply.text, [token for _, tokens in pieces for token in tokens], written, logs)
         if writer.before is None:
             return reply
-        return replace(reply, place=_Place(segments, tuple(run.tokens[: writer.before])))
+        return replace(reply, place=_Place(segments, tuple(written[: writer.before])))
 
     def _opened(self, messages: Sequence[Message], thinking: Thinking, tools: Sequence[Tool]) -> tuple[Segments, bool]:
         """Return the prompt of a chat, and whether it ends in an open thought."""

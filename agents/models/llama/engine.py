@@ -140,6 +140,14 @@ class Engine:
             for sequence in range(1, count + 1):
                 llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
+    def shorten(self, sequence: int, size: int) -> None:
+        """Reduce a copy of sequence 0 to its first tokens, at least those of sequence 0; just to these where the model does not forget."""
+        if self.forgets:
+            llama_cpp.llama_memory_seq_rm(self._memory, sequence, size, -1)
+        else:
+            llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+            llama_cpp.llama_memory_seq_cp(self._memory, 0, sequence, -1, -1)
+
     def go_back(self, size: int, point: NDArray[np.uint8] | None = None) -> bool:
         """Reduce sequence 0 to its first tokens.
 

@@ -59,10 +59,17 @@ class Sampler:
         """Count a token of the reply."""
         self._counts[token] += 1
 
+    def recount(self, tokens: Iterable[int]) -> None:
+        """Count these tokens of the reply, and no others."""
+        self._counts = Counter(tokens)
+
+    def weighed(self, row: Floats) -> Floats:
+        """Return logits (n_vocab,) with the penalties."""
+        return self._penalized(row) if self._penalizes and self._counts else row
+
     def __call__(self, row: Floats) -> int:
         """Return a token for logits (n_vocab,)."""
-        if self._penalizes and self._counts:
-            row = self._penalized(row)
+        row = self.weighed(row)
         if self._of.temperature == 0.0:
             return int(row.argmax())
         scaled = row.astype(np.float64)
@@ -178,13 +185,27 @@ class Grammar:
         """
         token = choice(row)
         if not np.isfinite(self._filter(self._ids[token : token + 1], row[token : token + 1])).all():
-            allowed = self._filter(self._ids, row)
+            allowed = self.allowed(row)
             if not np.isfinite(allowed).any():
                 raise BadGrammarError("no token of the model's vocabulary can follow")
             token = choice(allowed)
+        self.take(token)
+        return token
+
+    def restart(self, tokens: Iterable[int]) -> None:
+        """Begin anew, after these tokens."""
+        llama_cpp.llama_sampler_reset(self._sampler)
+        for token in tokens:
+            llama_cpp.llama_sampler_accept(self._sampler, token)
+
+    def allowed(self, row: Floats) -> Floats:
+        """Return logits (n_vocab,), -inf for a token that may not follow."""
+        return self._filter(self._ids, row)
+
+    def take(self, token: int) -> None:
+        """Move on by a token that may follow."""
         if not llama_cpp.llama_vocab_is_eog(self._vocab, token):
             llama_cpp.llama_sampler_accept(self._sampler, token)
-        return token
 
     def _filter(self, ids: NDArray[np.int32], logits: Floats) -> Floats:
         words = np.zeros(len(ids), WORD)

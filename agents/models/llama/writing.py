@@ -6,11 +6,14 @@ tokenized again. Models with recurrent memory cannot go back to where another to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, count
 
 import numpy as np
 
+from homebody.agents.models.backend import Refuses
 from homebody.agents.models.generation import Generation, Reply, first_stop
 from homebody.agents.models.llama.engine import N_OUTPUTS, Engine
 from homebody.agents.models.llama.sampling import Floats, Grammar, Sampler, log_probabilities
@@ -27,13 +30,19 @@ class Run:
         row: logits (n_vocab,) after it.
         sampler: chooses tokens.
         logs_scratch: overwritten; (n_vocab,). None saves the time of the log-probabilities.
+        is_branching: whether `gaps` are kept.
     """
 
-    def __init__(self, engine: Engine, start: int, row: Floats, sampler: Sampler, logs_scratch: Floats | None = None) -> None:
+    def __init__(
+        self, engine: Engine, start: int, row: Floats, sampler: Sampler, logs_scratch: Floats | None = None, *, is_branching: bool = False
+    ) -> None:
         self.tokens: list[int] = []
         """All tokens so far, the one that ended the reply included."""
         self._logs: list[float] = []
+        self.gaps: dict[int, float] = {}
+        """By the number of tokens before a chosen one: its logit above the next best one's, at least 0."""
         self._engine, self._start, self._row, self._sampler, self._scratch = engine, start, row, sampler, logs_scratch
+        self._first, self._is_branching = row, is_branching
         self._pending: tuple[int, ...] = ()
         """The last of them, not evaluated yet."""
 
@@ -50,7 +59,47 @@ class Run:
         if barred is not None:
             row = row.copy()
             row[barred] = -np.inf
-        return self._sampler(row) if rule is None else rule.choose(row, self._sampler)
+        token = self._sampler(row) if rule is None else rule.choose(row, self._sampler)
+        if self._is_branching:
+            weights = self._sampler.weighed(row)
+            self.gaps[len(self.tokens)] = max(0.0, float(weights[token]) - float(np.delete(weights, token).max()))
+        return token
+
+    def next_best(self, taken: Iterable[int], rule: Grammar | None) -> tuple[int, float, float] | None:
+        """Return the best token that is none of those taken here, and how far below the first one its logit and the next one's lie.
+
+        None where no other token may follow.
+        """
+        weights = self._sampler.weighed(self._logits())
+        weights = weights.copy() if rule is None else rule.allowed(weights)
+        first = float(weights.max())
+        weights[list(taken)] = -np.inf
+        token = int(weights.argmax())
+        best = float(weights[token])
+        weights[token] = -np.inf
+        return (token, first - best, first - float(weights.max())) if np.isfinite(best) else None
+
+    def go_to(self, tokens: Sequence[int]) -> None:
+        """Go to where the reply is these tokens, back and on from there as far as it takes."""
+        common = 0
+        while common < min(len(tokens), len(self.tokens)) and tokens[common] == self.tokens[common]:
+            common += 1
+        if common < len(self.tokens):
+            self._back(common)
+        if common < len(tokens):
+            self.take(*tokens[common:])
+
+    def _back(self, size: int) -> None:
+        """Go back to the first tokens. The last of them is evaluated again, for the logits after it."""
+        if self._scratch is not None:
+            self._logits()
+        kept = max(0, size - 1) if self._engine.forgets else 0
+        self._engine.shorten(1, self._start + kept)
+        self.tokens = self.tokens[:size]
+        self._logs = self._logs[:size]
+        self._pending = tuple(self.tokens[kept:])
+        self._row = self._first
+        self._sampler.recount(self.tokens)
 
     def take(self, *tokens: int) -> None:
         """Go on by these tokens, which are evaluated together."""
@@ -70,8 +119,11 @@ class Run:
             group, self._pending = self._pending[:most], self._pending[most:]
             start = self._start + len(self.tokens) - len(self._pending) - len(group)
             rows = self._engine.decode(group, start, 1, outputs=len(group))
+            noted = start - self._start + 1
             for row, token in zip(rows, (*group[1:], *self._pending[:1]), strict=False):
-                self._note(row, token)
+                if noted == len(self._logs):
+                    self._note(row, token)
+                noted += 1
             self._row = rows[-1]
         return self._row
 
@@ -124,6 +176,10 @@ class Writer:
         self._is_free = rule is None and generation.tokens > 0
         """Whether the model itself writes what stands between thought and answer."""
         self._stops = tuple(stop.encode() for stop in generation.stop)
+        self._given = b""
+        """What the answer began with before its first token: the end of a thought that was chosen with it."""
+        self._end = 0
+        """Bytes of the answer without what ended it and without white space at its end."""
 
     def write(self, *, is_open: bool) -> Reply:
         """Return the reply, without its place.
@@ -139,6 +195,85 @@ class Writer:
             self._run.take(*signs.start)
             return self._think()
         return self._answer(may_open=self._is_free)
+
+    def others(self, refuses: Refuses, first: Reply, most: int) -> Reply | None:
+        """Return the first further answer that is not refused; None where `most` of them are.
+
+        Each leaves an earlier one at one token and goes on greedily. What comes next is the one that loses the least at these tokens
+        against the first answer: Lawler's order of the best solutions (1972), with a greedy end in the place of the best one. None is
+        an earlier one with more behind it: what follows an answer is mostly the next turn.
+
+        Args:
+            refuses: see `homebody.agents.models.backend.Branching`.
+            first: the first answer, refused as well.
+            most: answers that are written.
+        """
+        kept = refuses(first)
+        if kept is None or self.before is None:
+            return None if kept is not None else first
+        order = count()
+        branches = self._branches(order, self.before, 0.0, kept)
+        for _ in range(most):
+            found = self._next(branches, order)
+            if found is None:
+                return None
+            size, loss, token = found
+            reply = replace(self._answer_from(token), thought=first.thought)
+            kept = refuses(reply)
+            if kept is None:
+                return reply
+            # What has to be kept is not left at an earlier place any more.
+            branches = [branch for branch in branches if branch.place >= len(kept.encode())]
+            heapq.heapify(branches)
+            for branch in self._branches(order, size + 1, loss, kept):
+                heapq.heappush(branches, branch)
+        return None
+
+    def _branches(self, order: Iterator[int], start: int, loss: float, kept: str) -> list[_Branch]:
+        """Return the branches of what is written, from some number of tokens on and after the text that is kept, in the order of a heap."""
+        assert self.before is not None
+        tokens, places, before = tuple(self._run.tokens), self._places(), self.before
+        found = [
+            _Branch(loss + self._run.gaps[at], next(order), tokens[:at], (tokens[at],), loss, places[at - before])
+            for at in range(start, len(tokens))
+            if at in self._run.gaps and len(kept.encode()) <= places[at - before] < self._end
+        ]
+        return sorted(found)
+
+    def _next(self, branches: list[_Branch], order: Iterator[int]) -> tuple[int, float, int] | None:
+        """Go to the next branch; return the number of tokens before it, what is lost there, and its token."""
+        assert self.before is not None
+        while branches:
+            branch = heapq.heappop(branches)
+            self._run.go_to(branch.tokens)
+            if self._rule is not None:
+                self._rule.restart(branch.tokens[self.before :])
+            found = self._run.next_best(branch.taken, self._rule)
+            if found is None:
+                continue
+            token, gap, next_gap = found
+            loss = branch.loss_before + gap
+            if loss > branch.loss and branches and loss > branches[0].loss:  # The grammar leaves out what was expected here.
+                heapq.heappush(branches, replace(branch, loss=loss))
+                continue
+            again = replace(branch, loss=branch.loss_before + next_gap, order=next(order), taken=(*branch.taken, token))
+            heapq.heappush(branches, again)
+            return len(branch.tokens), loss, token
+        return None
+
+    def _places(self) -> list[int]:
+        """Return the number of bytes of the answer before each of its tokens."""
+        sizes = [len(self._given), *(len(self._piece(token)) for token in self._run.tokens[self.before :])]
+        return list(accumulate(sizes))[:-1]
+
+    def _answer_from(self, token: int) -> Reply:
+        """Write the rest of an answer that goes on by this token."""
+        assert self.before is not None
+        if self._rule is not None:
+            self._rule.take(token)
+        self.chosen += 1
+        text = self._given + b"".join(self._piece(one) for one in self._run.tokens[self.before :])
+        return self._answer(text, before=self.before, token=token)
 
     def _think(self) -> Reply:
         """Write a thought to its end, and the answer after it."""
@@ -175,19 +310,28 @@ class Writer:
             self._run.take(*self._engine.tokenize(marks.gap, True))
         return replace(self._answer(rest), thought=_decoded(text).strip())
 
-    def _answer(self, text: bytes = b"", *, may_open: bool = False) -> Reply:
-        """Write the answer, of which the beginning may be there; if `may_open`, a thought before it is one."""
+    def _answer(self, text: bytes = b"", *, may_open: bool = False, before: int | None = None, token: int | None = None) -> Reply:
+        """Write the answer, of which the beginning may be there; if `may_open`, a thought before it is one.
+
+        Args:
+            text: its beginning.
+            may_open: see above.
+            before: tokens of the reply before it, where some of its own are there already.
+            token: the next one, where that is chosen.
+        """
         generation, signs = self._generation, self._signs
-        self.before = len(self._run.tokens)
+        if before is None:
+            self._given = text
+        self.before = len(self._run.tokens) if before is None else before
         finish = "length" if generation.tokens else "stop"
         barred = signs.opener if signs is not None and not may_open and self._is_free else None
-        for _ in range(generation.tokens):
-            token = self._choose(barred)
-            self._run.take(token)
-            if self._engine.ends(token):
+        for _ in range(generation.tokens - (len(self._run.tokens) - self.before)):
+            chosen, token = self._choose(barred) if token is None else token, None
+            self._run.take(chosen)
+            if self._engine.ends(chosen):
                 finish = "stop"
                 break
-            text += self._piece(token)
+            text += self._piece(chosen)
             if may_open and signs is not None and text.lstrip().startswith(signs.marks.start.encode()):
                 return self._think()
             if not self._is_free:
@@ -198,6 +342,7 @@ class Writer:
             if self._begins(text) is None and (at := first_stop(text, self._stops)) is not None:
                 text, finish = text[:at], "stop"
                 break
+        self._end = len(text.rstrip())
         shown = _decoded(text)
         if signs is not None and self.before:
             shown = shown.partition(signs.marks.start)[0]
@@ -216,6 +361,23 @@ class Writer:
 
     def _piece(self, token: int) -> bytes:
         return self._texts.get(token) or self._engine.piece(token)
+
+
+@dataclass(frozen=True, order=True)
+class _Branch:
+    """A token at which another answer leaves one that was written."""
+
+    loss: float
+    """What the other answer loses there and before against the first one, in logits, at least."""
+    order: int
+    tokens: tuple[int, ...] = field(compare=False)
+    """Of the reply before it."""
+    taken: tuple[int, ...] = field(compare=False)
+    """What was written there."""
+    loss_before: float = field(compare=False)
+    """What was lost before it."""
+    place: int = field(compare=False)
+    """Bytes of the answer before it."""
 
 
 def make_signs(engine: Engine, marks: Marks) -> Signs:
