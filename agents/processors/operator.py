@@ -91,6 +91,8 @@ class Findings:
     """By the same signals: the share of failing episodes that show so much, less that of won ones."""
     again: float = 0.0
     """The share of failing episodes in which a command was taken twice, less that of won ones."""
+    circling: float = 0.0
+    """The same of a command that was given again in the same situation: after the same command and answer."""
     whole_goal: float = 0.0
     """The share of failing episodes in which a free slot was filled with the whole goal, less that of won ones."""
     explore: tuple[str, ...] = ()

@@ -37,16 +37,16 @@ class NoRepeat(Processor):
             "An answer that was given before, or copies what was read, changes nothing; the next most probable one may.",
             LOOP | AIMLESS | ENDING,
             where_written({"no_repeat": {"in_a_row": False}}),
-            calls_step=1,
-            symptom=lambda found: max(0.0, found.again),
+            calls_step=0.4,  # steps that repeat something are written twice or more, the others once
+            symptom=lambda found: max(0.0, found.circling),
         ),
         EditOperator(
             "write another command each time",
             "A command that was just given has done what it does; the next most probable one goes on.",
             LOOP | AIMLESS | ENDING,
             where_written({"no_repeat": {}}),
-            calls_step=1,
-            symptom=lambda found: max(0.0, found.again),
+            calls_step=0.4,  # steps that repeat something are written twice or more, the others once
+            symptom=lambda found: max(0.0, found.circling),
         ),
     )
 

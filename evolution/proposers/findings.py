@@ -55,6 +55,7 @@ def gather(spec: HarnessSpec, evidence: Evidence) -> Findings:
         triggers=found,
         shown={signal: _share(lost, signal, count) - _share(won, signal, count) for signal, count in found.items()},
         again=_again(lost) - _again(won),
+        circling=_circling(lost) - _circling(won),
         whole_goal=_whole_goal(lost) - _whole_goal(won),
         **learned(statistics),
     )
@@ -145,6 +146,16 @@ def _share(records: Sequence[EpisodeRecord], signal: str, count: int) -> float:
 def _again(records: Sequence[EpisodeRecord]) -> float:
     taken = [[step.command for step in record.moves if step.accepted] for record in records]
     return sum(len(set(commands)) < len(commands) for commands in taken) / max(1, len(records))
+
+
+def _circling(records: Sequence[EpisodeRecord]) -> float:
+    return sum(len(set(_situated(record))) < len(record.moves) for record in records) / max(1, len(records))
+
+
+def _situated(record: EpisodeRecord) -> list[tuple[str, str, str]]:
+    """Return each command with what was given and answered before it."""
+    before = [("", record.opening), *((step.command, step.observation) for step in record.moves)]
+    return [(*situation, step.command) for situation, step in zip(before, record.moves, strict=False)]
 
 
 def _whole_goal(records: Sequence[EpisodeRecord]) -> float:
