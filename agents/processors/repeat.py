@@ -8,7 +8,7 @@ from typing import Any
 from homebody.agents.harness.grammar import SLOT, matches
 from homebody.agents.harness.hooks import MOST_SAMPLES, BeforeModel, Changes, StepEnd
 from homebody.agents.processors.base import Processor, Services, register
-from homebody.agents.processors.operator import AIMLESS, ENDING, LOOP, EditOperator, where_written
+from homebody.agents.processors.operator import AIMLESS, ENDING, LOOP, SEARCHING, EditOperator, where_written
 from homebody.agents.processors.parameter import boolean, integer
 
 
@@ -36,17 +36,15 @@ class NoRepeat(Processor):
             "write what was not written before",
             "An answer that was given before, or copies what was read, changes nothing; the next most probable one may.",
             LOOP | AIMLESS | ENDING,
-            where_written({"no_repeat": {"in_a_row": False}}),
+            lambda spec, found: where_written({"no_repeat": {}})(spec, found) if spec.id_of("no_repeat") is None else None,
             calls_step=0.4,  # steps that repeat something are written twice or more, the others once
             symptom=lambda found: max(0.0, found.circling),
         ),
         EditOperator(
-            "write another command each time",
-            "A command that was just given has done what it does; the next most probable one goes on.",
-            LOOP | AIMLESS | ENDING,
-            where_written({"no_repeat": {}}),
-            calls_step=0.4,  # steps that repeat something are written twice or more, the others once
-            symptom=lambda found: max(0.0, found.circling),
+            "give a command again at once",
+            "Where a command goes a step further each time, it has to be given several times in a row.",
+            AIMLESS | ENDING | SEARCHING,
+            lambda spec, found: {"no_repeat": {"in_a_row": False}} if spec.param("no_repeat", "in_a_row") else None,
         ),
     )
 

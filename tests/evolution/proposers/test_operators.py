@@ -106,6 +106,28 @@ def test_how_much_more_failing_episodes_take_a_command_twice_than_won_ones(seed:
     assert gather(seed, evidence("loop", "won", episodes=[*lost, taking("b", won=True)])).again == 0.5
 
 
+def test_how_much_more_failing_episodes_go_in_circles_than_won_ones(seed: HarnessSpec, evidence: Any, episode: Episode) -> None:
+    def going(*commands: str, won: bool = False) -> EpisodeRecord:
+        """Each command is answered by its own letter, and `x` by what was answered before."""
+        answers = [[one for one in commands[: n + 1] if one != "x"][-1] for n in range(len(commands))]
+        return episode(won, trace=[{"command": one, "observation": answer} for one, answer in zip(commands, answers, strict=True)])
+
+    lost = [going("a", "b", "a", "b"), going("a", "a", "a"), going("a", "b", "a"), going("a", "x", "x")]
+    assert gather(seed, evidence("loop", "won", episodes=[*lost, going("a", "b", "c", "b", won=True)])).circling == 0.5
+    assert gather(seed, evidence("loop", "won", episodes=[*lost, going("a", "b", "a", "b", won=True)])).circling == -0.5
+
+
+def test_what_keeps_a_model_from_repeating_itself_is_set_once_and_loosened(seed: HarnessSpec) -> None:
+    writes = seed.patch(as_patch(seed, {"decide": {"method": "generate"}}))
+    edited_once = edited(writes, "write what was not written before", Findings())
+    assert params(edited_once, "no_repeat") == {}
+    assert operator("write what was not written before").build(edited_once, Findings()) is None
+    assert operator("give a command again at once").build(writes, Findings()) is None
+    assert params(edited(edited_once, "give a command again at once", Findings()), "no_repeat") == {"in_a_row": False}
+    ranks = seed.patch(as_patch(seed, {"decide": {"method": "rank"}}))
+    assert operator("write what was not written before").build(ranks, Findings()) is None
+
+
 def test_how_much_more_failing_episodes_write_the_whole_goal_than_won_ones(seed: HarnessSpec, evidence: Any, episode: Episode) -> None:
     def writing(*commands: str, won: bool = False, accepted: bool = True) -> EpisodeRecord:
         return episode(won, goal="Sing it.", trace=[{"command": one, "observation": "", "accepted": accepted} for one in commands])
