@@ -209,10 +209,12 @@ class Writer:
             most: answers that are written.
         """
         kept = refuses(first)
-        if kept is None or self.before is None:
-            return None if kept is not None else first
+        if kept is None:
+            return first
+        if self.before is None:
+            return None
         order = count()
-        branches = self._branches(order, self.before, 0.0, kept)
+        branches = self._branches(order, self.before, 0.0, self._after(kept))
         for _ in range(most):
             found = self._next(branches, order)
             if found is None:
@@ -223,20 +225,26 @@ class Writer:
             if kept is None:
                 return reply
             # What has to be kept is not left at an earlier place any more.
-            branches = [branch for branch in branches if branch.place >= len(kept.encode())]
+            end = self._after(kept)
+            branches = [branch for branch in branches if branch.place >= end] + self._branches(order, size + 1, loss, end)
             heapq.heapify(branches)
-            for branch in self._branches(order, size + 1, loss, kept):
-                heapq.heappush(branches, branch)
         return None
 
-    def _branches(self, order: Iterator[int], start: int, loss: float, kept: str) -> list[_Branch]:
-        """Return the branches of what is written, from some number of tokens on and after the text that is kept, in the order of a heap."""
+    def _after(self, kept: str) -> int:
+        """Return the number of bytes up to the end of a text in what is written; 0 without it."""
+        assert self.before is not None
+        text = self._given + b"".join(self._piece(token) for token in self._run.tokens[self.before :])
+        at = text.find(kept.encode())
+        return at + len(kept.encode()) if at >= 0 else 0
+
+    def _branches(self, order: Iterator[int], start: int, loss: float, end: int) -> list[_Branch]:
+        """Return the branches of what is written, from some number of tokens on and after so many bytes, in the order of a heap."""
         assert self.before is not None
         tokens, places, before = tuple(self._run.tokens), self._places(), self.before
         found = [
             _Branch(loss + self._run.gaps[at], next(order), tokens[:at], (tokens[at],), loss, places[at - before])
             for at in range(start, len(tokens))
-            if at in self._run.gaps and len(kept.encode()) <= places[at - before] < self._end
+            if at in self._run.gaps and end <= places[at - before] < self._end
         ]
         return sorted(found)
 
