@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from homebody.agents.answer import acts_by_tool, read_answer, tools_for
-from homebody.agents.harness.grammar import MOST_SLOT_CHARACTERS, SLOT, filling, gbnf
-from homebody.agents.harness.hooks import BeforeModel
+from homebody.agents.harness.grammar import MOST_SLOT_CHARACTERS, SLOT, filling, gbnf, matches
+from homebody.agents.harness.hooks import BeforeModel, Reading
 from homebody.agents.models.backend import Backend, Branching, Message, Usage
 from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.policy import Decision, Ties, best, is_offered, repeats
@@ -151,15 +151,19 @@ class ModelPolicy:
         most = _CHARACTERS * generation.tokens if mark else 0
         longest += most + len(mark.encode())
         grammar = gbnf(forms, mark, most, event.slot_lines)
+        # A slot of several lines has no end of its own.
+        stop = generation.stop if any(form in event.slot_lines for form in forms) else ()
 
         def constrained(reply: Reply) -> Decision:
             written = reply.text.rpartition(f"\n{mark} ")[2] if mark else reply.text
             command = written
+            if matches(command, event.slot_lines):  # it ends where another command begins, as in a free answer
+                command = read_answer(Reply(command), Reading("first"), event.admissible, event.slot_lines)
             if not is_offered(command, event):
                 command = next((form for form in event.candidates if form.startswith(written)), event.candidates[0])
             return Decision(reply.text, command, is_asked=True, reply=reply)
 
-        return self._new(event, messages, replace(generation, tokens=max(1, min(longest, room)), grammar=grammar, stop=()), constrained)
+        return self._new(event, messages, replace(generation, tokens=max(1, min(longest, room)), grammar=grammar, stop=stop), constrained)
 
     def _new(self, event: BeforeModel, messages: Sequence[Message], generation: Generation, read: Callable[[Reply], Decision]) -> Decision:
         """Have an answer written, and another one where it repeats a text that is barred; the first one where none of the others will do.

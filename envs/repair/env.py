@@ -31,7 +31,7 @@ class RepairEnv(TextTaskEnv):
     """Repair a small Python program (`homebody/Repair-v0`).
 
     Observation:
-        `Text`: the answer to the command. At first the program, its lines numbered from 1, and the number of visible tests.
+        `Text`: the answer to the command. At first the number of visible tests and the program, its lines numbered from 1.
     Action:
         `Text`: `run` (the visible tests: which fail, with values and errors), `show` (the program), `replace N: CODE` (line N becomes
         the code, which takes that line's indentation; several lines up to an empty one), `write CODE` (the whole program; of code in
@@ -170,7 +170,8 @@ class RepairEnv(TextTaskEnv):
         self._set(task, task.program, ())
         self._won = False
         tests = len(task.visible)
-        observation = f"{numbered(task.program)}\n\n{tests} visible test{'s' if tests > 1 else ''}."
+        # The program stands last: what follows it a small model takes for a part of it.
+        observation = f"{tests} visible test{'s' if tests > 1 else ''}.\n\n{numbered(task.program)}"
         self._searcher = Searcher(self._search)
         self._searcher.see("", observation)
         return observation

@@ -44,8 +44,8 @@ class Searcher:
     def see(self, command: str, observation: str) -> None:
         """Read an answer of the environment; the first one, to no command, is the opening."""
         if not command:
-            # Lines are numbered, so the first empty one ends the program.
-            lines = observation.partition("\n\n")[0].split("\n")
+            # Lines are numbered, so the program begins after the last empty one.
+            lines = observation.rpartition("\n\n")[2].split("\n")
             self._program = "\n".join(found[1] or "" for line in lines if (found := _LINE.fullmatch(line)) is not None)
         elif command == "run":
             self._is_known = True

@@ -65,16 +65,19 @@ class Run:
             self.gaps[len(self.tokens)] = max(0.0, float(weights[token]) - float(np.delete(weights, token).max()))
         return token
 
-    def next_best(self, taken: Iterable[int], rule: Grammar | None) -> tuple[int, float, float] | None:
+    def next_best(self, taken: Iterable[int], rule: Grammar | None, *, goes_on: bool) -> tuple[int, float, float] | None:
         """Return the best token that is none of those taken here, and how far below the first one its logit and the next one's lie.
 
-        None where no other token may follow.
+        None where no other token may follow. If the answer has to go on, none that ends it is returned.
         """
         weights = self._sampler.weighed(self._logits())
         weights = weights.copy() if rule is None else rule.allowed(weights)
         first = float(weights.max())
         weights[list(taken)] = -np.inf
         token = int(weights.argmax())
+        while goes_on and self._engine.ends(token) and np.isfinite(weights[token]):
+            weights[token] = -np.inf
+            token = int(weights.argmax())
         best = float(weights[token])
         weights[token] = -np.inf
         return (token, first - best, first - float(weights.max())) if np.isfinite(best) else None
@@ -201,7 +204,7 @@ class Writer:
 
         Each leaves an earlier one at one token and goes on greedily. What comes next is the one that loses the least at these tokens
         against the first answer: Lawler's order of the best solutions (1972), with a greedy end in the place of the best one. None is
-        an earlier one with more behind it: what follows an answer is mostly the next turn.
+        an earlier one with more behind it, for what follows an answer is mostly the next turn, nor one cut short by whole lines.
 
         Args:
             refuses: see `homebody.agents.models.backend.Branching`.
@@ -214,7 +217,7 @@ class Writer:
         if self.before is None:
             return None
         order = count()
-        branches = self._branches(order, self.before, 0.0, self._after(kept))
+        branches = sorted(self._branches(order, self.before, 0.0, self._after(kept)))
         for _ in range(most):
             found = self._next(branches, order)
             if found is None:
@@ -238,15 +241,16 @@ class Writer:
         return at + len(kept.encode()) if at >= 0 else 0
 
     def _branches(self, order: Iterator[int], start: int, loss: float, end: int) -> list[_Branch]:
-        """Return the branches of what is written, from some number of tokens on and after so many bytes, in the order of a heap."""
+        """Return the branches of what is written, from some number of tokens on and after so many bytes."""
         assert self.before is not None
         tokens, places, before = tuple(self._run.tokens), self._places(), self.before
-        found = [
-            _Branch(loss + self._run.gaps[at], next(order), tokens[:at], (tokens[at],), loss, places[at - before])
-            for at in range(start, len(tokens))
-            if at in self._run.gaps and end <= places[at - before] < self._end
+        text = self._given + b"".join(self._piece(token) for token in tokens[before:])
+        last_line = text.rfind(b"\n", 0, self._end)
+        return [
+            _Branch(loss + self._run.gaps[at], next(order), tokens[:at], (tokens[at],), loss, place, place <= last_line)
+            for at, place in enumerate(places, before)
+            if at >= start and at in self._run.gaps and end <= place < self._end
         ]
-        return sorted(found)
 
     def _next(self, branches: list[_Branch], order: Iterator[int]) -> tuple[int, float, int] | None:
         """Go to the next branch; return the number of tokens before it, what is lost there, and its token."""
@@ -256,7 +260,7 @@ class Writer:
             self._run.go_to(branch.tokens)
             if self._rule is not None:
                 self._rule.restart(branch.tokens[self.before :])
-            found = self._run.next_best(branch.taken, self._rule)
+            found = self._run.next_best(branch.taken, self._rule, goes_on=branch.goes_on)
             if found is None:
                 continue
             token, gap, next_gap = found
@@ -342,12 +346,11 @@ class Writer:
             text += self._piece(chosen)
             if may_open and signs is not None and text.lstrip().startswith(signs.marks.start.encode()):
                 return self._think()
-            if not self._is_free:
-                continue
-            if self._calls.find(_decoded(text)) or END.encode() in text:
+            if self._is_free and (self._calls.find(_decoded(text)) or END.encode() in text):
                 finish = "stop"
                 break
-            if self._begins(text) is None and (at := first_stop(text, self._stops)) is not None:
+            is_call = self._is_free and self._begins(text) is not None
+            if not is_call and (at := first_stop(text, self._stops)) is not None:
                 text, finish = text[:at], "stop"
                 break
         self._end = len(text.rstrip())
@@ -386,6 +389,8 @@ class _Branch:
     """What was lost before it."""
     place: int = field(compare=False)
     """Bytes of the answer before it."""
+    goes_on: bool = field(compare=False)
+    """Whether the answer that it leaves has another line after it."""
 
 
 def make_signs(engine: Engine, marks: Marks) -> Signs:

@@ -38,7 +38,7 @@ def test_the_contract_holds(kwargs: dict[str, Any]) -> None:
 def test_the_opening_is_the_program_and_the_number_of_tests() -> None:
     env = gymnasium.make("homebody/Repair-v0")
     observation, info = env.reset(options={"task": TASK})
-    assert observation == f"{PROGRAM}\n\n5 visible tests."
+    assert observation == f"5 visible tests.\n\n{PROGRAM}"
     replace = [f"replace {n}: {{text}}" for n in range(1, 6)]
     assert info == {
         "goal": "repair the function greatest_common_divisor",
@@ -175,7 +175,7 @@ def test_the_search_reads_observations_alone() -> None:
     from homebody.envs.repair.search import Searcher
 
     searcher = Searcher("interpreter")
-    searcher.see("", "1 def f(a):\n2     return a + 2\n\n2 visible tests.")
+    searcher.see("", "2 visible tests.\n\n1 def f(a):\n2     return a + 2")
     assert searcher.choose(8) == "run"
     searcher.see("run", "1 of 2 visible tests fail.\nf(3) returned 5, not 4")
     assert searcher.choose(7) == "write def f(a):\n    return a + 1"
