@@ -90,6 +90,18 @@ def test_under_the_grammar_the_slot_holds_lines():
     assert '"write " [^\\x00-\\x20\\x7F] [^\\x00-\\x09\\x0B-\\x1F\\x7F]*' in model.calls[0].generation.grammar
 
 
+def test_under_the_grammar_what_fills_the_slot_ends_where_another_command_begins():
+    record = play(ModelPolicy(Scripted(["write one\n  two\n> erase\nThe board is empty."])), "grammar", read="first", tokens=50)
+    assert record.trace[0].command == "write one\n  two"
+    assert record.won
+
+
+def test_stop_texts_hold_under_the_grammar_where_a_slot_holds_lines():
+    model = Scripted(["write one\n  two\nThe board"])
+    assert play(ModelPolicy(model), "grammar", read="first", tokens=50, stop=["\nThe board"]).won
+    assert model.calls[0].generation.stop == ("\nThe board",)
+
+
 def test_an_expert_may_send_several_lines_and_others_send_none():
     assert play(MODEL_FREE["expert"]()).won
     for name in ("random", "no-model", "echo"):

@@ -7,6 +7,8 @@ from homebody.agents.harness.grammar import gbnf
 from homebody.agents.models.backend import Branching
 from homebody.agents.models.generation import Generation, Thinking
 from homebody.agents.models.llama import LlamaCpp
+from homebody.agents.models.llama.sampling import Sampler
+from homebody.agents.models.llama.writing import Run
 
 PROMPT = ("you see a red cup.", " what next?")
 FAST = ("llama", "qwen35", "mamba")
@@ -123,6 +125,27 @@ def test_what_is_written_token_by_token_is_that_of_the_answer(tiny):
     again, expected = model.trace(PROMPT, text)
     if again == tokens:  # A text may be spelt by other tokens, too.
         np.testing.assert_allclose(logs, expected, atol=1e-3)
+
+
+def test_none_is_an_answer_that_is_cut_short(tiny):
+    model = tiny()
+    start, row = model.read(PROMPT, 4)
+    end = next(token for token in np.argsort(-row) if model.engine.ends(int(token)))
+    better = [int(token) for token in np.flatnonzero(row > row[end])]
+    with model.engine.copies(1):
+        run = Run(model.engine, start, row, Sampler(Generation()))
+        assert run.next_best(better, None, goes_on=False)[0] == end
+        found = run.next_best(better, None, goes_on=True)
+    assert not model.engine.ends(found[0])
+    assert found[1] > float(row.max() - row[end])
+
+
+def test_stops_end_a_slot_of_several_lines_under_a_grammar_too(tiny):
+    grammar = gbnf(["note {text}"], slot_lines=["note {text}"])
+    free = tiny().chat(PROMPT, Generation(tokens=30, grammar=grammar)).text
+    mark = free[8:10]
+    text = tiny().chat(PROMPT, Generation(tokens=30, grammar=grammar, stop=(mark,))).text
+    assert text == free[: free.find(mark)]
 
 
 def test_a_sampling_model_has_one_answer(tiny):
