@@ -47,6 +47,8 @@ DRAWING = ("--from", "--merge", "--run-dir", "--json")
               "with --merge; nothing is evolved.")  # fmt: skip
 @click.option("--tasks", "n_tasks", type=click.IntRange(min=1), metavar="N",
               help="Test tasks, the first N.  [default: as many as the benchmark has]")  # fmt: skip
+@click.option("--seed-tasks", "n_seed_tasks", type=click.IntRange(min=1), metavar="N",
+              help="Test tasks that the seed plays too, the first N.  [default: as --tasks; with --quick 10]")  # fmt: skip
 @click.option("--final", "is_final", is_flag=True, help="Play the final split with the harnesses that DIR has, once a release.")
 @click.option("--estimate", "is_estimate", is_flag=True, help="Say what it takes and play no more than that needs.")
 @click.option("--merge", "merged", multiple=True, type=PATH, metavar="FILE", help="Add the rows of a results.json that was written "
@@ -65,7 +67,8 @@ DRAWING = ("--from", "--merge", "--run-dir", "--json")
 @json_out
 def reproduce(
     models: str | None, benchmarks: str | None, protocols: str, objective: str | None, repeats: int, harness_of: str | None,
-    n_tasks: int | None, is_final: bool, is_estimate: bool, merged: tuple[str, ...], source: str | None, quick: bool,
+    n_tasks: int | None, n_seed_tasks: int | None,
+    is_final: bool, is_estimate: bool, merged: tuple[str, ...], source: str | None, quick: bool,
     budget_minutes: float | None, run_dir: str, data_dir: str | None, workers: int, n_ctx: int | None,
     n_threads: int, gpu_layers: int, concurrency: int, timeout_s: float | None, json_path: str | None,
 ) -> None:  # fmt: skip
@@ -111,7 +114,7 @@ def reproduce(
     given = _given()
     if source is not None and (others := [option for option in given if option not in DRAWING]):
         raise click.UsageError(f"--from plays nothing; leave {', '.join(others)} out")
-    if is_final and (others := [option for option in ("--estimate", "--budget-minutes") if option in given]):
+    if is_final and (others := [option for option in ("--estimate", "--budget-minutes", "--seed-tasks") if option in given]):
         raise click.UsageError(f"--final evolves nothing and plays a split that is opened once; leave {', '.join(others)} out")
     if harness_of and budget_minutes is not None and not quick:
         raise click.UsageError("--harness-of evolves nothing; leave --budget-minutes out, or give --quick, whose time it sets")
@@ -132,6 +135,7 @@ def reproduce(
         ]
         console.prepare(*dict.fromkeys(one.model for one in chosen), n_threads=n_threads, gpu_layers=gpu_layers)
         size = QUICK if quick else FULL
+        size = replace(size, seed_tasks=n_seed_tasks) if n_seed_tasks is not None else size
         size = size.of(n_tasks) if n_tasks is not None else size
         size = size.within(budget_minutes) if budget_minutes is not None else size
         if is_final:

@@ -87,6 +87,18 @@ def test_a_budget_bounds_the_evolution_and_twice_as_much_the_whole(
     assert whole - 1 < float(controls[controls.index("--minutes") + 1]) <= whole
 
 
+def test_the_seed_plays_as_many_test_tasks_as_are_asked_for(homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path) -> None:
+    """Given again with more, nothing of what was played is played again, and the row tells of all."""
+    told = []
+    for given in ([], ["--seed-tasks", "2"]):
+        answer = homebody("reproduce", "--quick", "--models", "no-model", *given, "--run-dir", tmp_path, "--json", tmp_path / "r.json")
+        assert answer.code == 0, answer.err
+        controls = tiny[-1]
+        rows = json.loads((tmp_path / "r.json").read_text())["combinations"][0]["controls"]["rows"]
+        told.append((controls[controls.index("--seed-tasks") + 1], next(row["n"] for row in rows if row["row"] == "seed")))
+    assert told == [("1", 1), ("2", 2)]
+
+
 def test_an_evolution_that_fails_ends_it(homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path) -> None:
     (tmp_path / "no-model-household").mkdir()
     (tmp_path / "no-model-household" / "run.sqlite").write_text("no database, but long enough to be looked at as one " * 10)
@@ -291,6 +303,8 @@ def test_an_estimate_plays_an_episode_and_begins_nothing(
         (["--from", "none.json", "--models", "smollm2", "--quick"], "--from plays nothing; leave --models, --quick out"),
         (["--from", "none.json", "--budget-minutes", "9"], "--from plays nothing; leave --budget-minutes out"),
         (["--from", "none.json", "--tasks", "9"], "--from plays nothing; leave --tasks out"),
+        (["--final", "--seed-tasks", "9"], "--final evolves nothing and plays a split that is opened once; leave --seed-tasks out"),
+        (["--seed-tasks", "0"], "Invalid value for '--seed-tasks'"),
         (["--final", "--estimate"], "--final evolves nothing and plays a split that is opened once; leave --estimate out"),
         (["--budget-minutes", "nan"], "Invalid value for '--budget-minutes': 'nan' is no finite number"),
         (["--budget-minutes", "inf"], "Invalid value for '--budget-minutes': 'inf' is no finite number"),
