@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +21,8 @@ _CHARACTERS = 2
 """Characters of a free line before a command that is written under a grammar, for each token of the answer's room."""
 _MARK_TOKENS = 32
 """Room for the marks of a thought and what stands between them and the answer."""
+_BROKEN = "\ufffd"
+"""What stands for bytes that are no character."""
 _ANEW = 0.7
 """Temperature at which an answer is drawn anew where it repeated a text and the likeliest token was always taken."""
 NEUTRAL = ({"role": "user", "content": "Write one command."},)
@@ -151,8 +154,9 @@ class ModelPolicy:
         most = _CHARACTERS * generation.tokens if mark else 0
         longest += most + len(mark.encode())
         grammar = gbnf(forms, mark, most, event.slot_lines)
-        # A slot of several lines has no end of its own.
-        stop = generation.stop if any(form in event.slot_lines for form in forms) else ()
+        # A slot of several lines has no end of its own; a line's end is none.
+        has_lines = any(form in event.slot_lines for form in forms)
+        stop = tuple(text for text in generation.stop if text.strip()) if has_lines else ()
 
         def constrained(reply: Reply) -> Decision:
             written = reply.text.rpartition(f"\n{mark} ")[2] if mark else reply.text
@@ -175,11 +179,12 @@ class ModelPolicy:
             return read(backend.chat(messages, generation, tools))
         judged: list[bool] = []
 
-        def refuses(reply: Reply) -> str | None:
+        def refuses(reply: Reply) -> tuple[int, int] | None:
             command = read(reply).command
             # The first answer may be no command: that is a matter of how it is read, or of writing it again.
-            judged.append(repeats(command, event) or (bool(judged) and not is_offered(command, event)))
-            return _kept(reply.text, command, event) if judged[-1] else None
+            is_possible = not judged or (is_offered(command, event) and _BROKEN not in command)
+            judged.append(repeats(command, event) or not is_possible)
+            return _span(reply.text, command, event) if judged[-1] else None
 
         if isinstance(backend, Branching) and not generation.temperature and not generation.maker:
             reply = backend.chat_unless(refuses, messages, generation, tools, others=event.others)
@@ -250,15 +255,21 @@ class ModelPolicy:
         return self._neutral
 
 
-def _kept(text: str, command: str, event: BeforeModel) -> str:
-    """Return what another answer keeps of one: all before the command, and of a command with a slot all before what fills that."""
-    for form in (*event.admissible, *event.tools):
-        filled = filling(form, command) if SLOT in form else None
-        if filled:
-            start = form.partition(SLOT)[0]
-            at = text.rfind(start + filled.partition("\n")[0])
-            if at >= 0:
-                return text[: at + len(start)]
-    mark = event.reading.mark if event.reading.read in ("after", "between") else ""
-    at = text.lower().rfind(mark.lower())
-    return text[: at + len(mark)] if mark and at >= 0 else ""
+def _span(text: str, command: str, event: BeforeModel) -> tuple[int, int]:
+    """Return between which characters of an answer another one may leave it: its command, and of one with a slot what fills that.
+
+    The space before what fills a slot counts to it: most tokens begin with theirs.
+    """
+    reading, start = event.reading, 0
+    if reading.read in ("after", "between") and reading.mark:
+        start = max((found.end() for found in re.finditer(re.escape(reading.mark), text, re.IGNORECASE)), default=0)
+    find = text.rfind if reading.read == "last" else text.find
+    form = next((form for form in (*event.admissible, *event.tools) if SLOT in form and filling(form, command)), SLOT)
+    before, filled = form.partition(SLOT)[0], filling(form, command) or ""
+    at = find(before + filled.partition("\n")[0], start)
+    if at < 0:
+        return start, len(text)
+    end = at + len(before)
+    for line in filled.split("\n"):
+        end = max(end, text.find(line, end) + len(line))
+    return at + len(before.rstrip()), end

@@ -6,6 +6,7 @@ the environment.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from homebody.agents.models.backend import Message, Usage
 from homebody.agents.models.generation import Reply
 from homebody.agents.processors.base import Chat, Score
 from homebody.envs.text import clean, is_name
+
+_NUMBER = re.compile(r"\s*\d+[.:)|]?\s")
+"""The number of a line, with a space."""
+_FENCE = re.compile(r"\s*```\w*\s*$")
 
 
 @dataclass(frozen=True)
@@ -152,9 +157,8 @@ def is_command(command: str, event: BeforeModel) -> bool:
 def repeats(command: str, event: BeforeModel) -> bool:
     """Tell whether a command repeats a text that is barred.
 
-    It does if it is that text, spaces at the ends of lines and empty lines aside. What fills a slot with several lines repeats a text, too,
-    in which these lines stand one below the other, all as far in: numbers before them do not make it another text, but another
-    indentation does.
+    It does if it is that text; spaces at the ends of lines, empty lines and fences of ``` aside. What fills a slot with several lines
+    repeats a text, too, in which these lines stand one below the other, as they are or numbered.
     """
     lines = _lines(command)
     filled = next((filled for form in event.slot_lines if (filled := filling(form, command)) is not None), "")
@@ -170,13 +174,15 @@ def repeats(command: str, event: BeforeModel) -> bool:
 
 
 def _holds(read: Sequence[str], lines: Sequence[str]) -> bool:
-    """Tell whether lines end with others, each at the same place."""
-    places = {len(one) - len(other) if one.endswith(other) else None for one, other in zip(read, lines, strict=True)}
-    return len(places) == 1 and None not in places
+    """Tell whether lines are others, or end with them after numbers that all take the same room."""
+    if read == lines:
+        return True
+    before = [one[: len(one) - len(other)] if one.endswith(other) else "" for one, other in zip(read, lines, strict=True)]
+    return len(set(map(len, before))) == 1 and all(map(_NUMBER.fullmatch, before))
 
 
 def _lines(text: str) -> list[str]:
-    return [line.rstrip() for line in text.splitlines() if line.strip()]
+    return [line.rstrip() for line in text.splitlines() if line.strip() and not _FENCE.match(line)]
 
 
 def is_offered(command: str, event: BeforeModel) -> bool:

@@ -177,8 +177,8 @@ class Closing(ABC):
         self.usage.seconds += time.perf_counter() - started
 
 
-Refuses = Callable[[Reply], str | None]
-"""Tells of a reply that will not do which beginning of its text others are to keep, perhaps none; None of one that will do."""
+Refuses = Callable[[Reply], tuple[int, int] | None]
+"""Tells of a reply that will not do between which characters of its text another one may leave it; None of one that will do."""
 
 
 @runtime_checkable

@@ -58,17 +58,19 @@ class NoRepeat(Processor):
 
     def observe(self, step: StepEnd) -> None:
         """Remember the command, and in which situation it was sent."""
-        if matches(step.command, self._slots):
+        now = tuple(form for form in step.admissible if SLOT in form)
+        if matches(step.command, (*self._slots, *now)):
             self._filled[step.command] = None
         self._sent.setdefault(self._situation, []).append(step.command)
-        self._situation = (step.command, step.observation)
+        self._situation, self._slots = (step.command, step.observation), now
+        self._read[step.observation] = None
 
     def process(self, event: BeforeModel) -> Changes:
         """Bar what is known."""
         self._slots = tuple(form for form in event.admissible if SLOT in form)
         self._situation = (self._situation[0], event.env_text)
         self._read[event.env_text] = None
-        last = [self._situation[0]] if self.params["in_a_row"] else []
+        last = [self._situation[0]] if self.params["in_a_row"] and self._situation[0] else []
         read = self._read if self.params["copies"] and event.slot_lines else ()
         barred = dict.fromkeys((*self._filled, *self._sent.get(self._situation, ()), *last, *read))
         return {"barred": tuple(barred), "others": self.params["others"]}

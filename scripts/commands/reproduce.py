@@ -136,7 +136,8 @@ def reproduce(
         console.prepare(*dict.fromkeys(one.model for one in chosen), n_threads=n_threads, gpu_layers=gpu_layers)
         size = QUICK if quick else FULL
         size = replace(size, seed_tasks=n_seed_tasks) if n_seed_tasks is not None else size
-        size = size.of(n_tasks) if n_tasks is not None else size
+        most = size.tasks if n_tasks is None else n_tasks
+        size = size.of(most) if most is not None else size
         size = size.within(budget_minutes) if budget_minutes is not None else size
         if is_final:
             chosen += [_play_final(one, n_tasks, workers, console) for one in chosen]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from homebody.agents.harness.hooks import Choice, Reading
-from homebody.agents.model_policy import ModelPolicy
+from homebody.agents.model_policy import ModelPolicy, _span
 from homebody.agents.models.generation import Generation, Reply
 from homebody.agents.models.scripted import Scripted
 from homebody.agents.policy import is_offered, repeats
@@ -27,15 +27,15 @@ class Ranked(Drawing):
     """Has its replies in their order, as a backend that tells the next most probable ones."""
 
     def chat_unless(self, refuses, prompt, generation, tools=(), *, others):
-        self.kept = []
+        self.left = []
         first = None
         for _ in range(1 + others):
             reply = self.chat(prompt, generation, tools)
             first = first or reply
-            kept = refuses(reply)
-            if kept is None:
+            span = refuses(reply)
+            if span is None:
                 return reply
-            self.kept.append(kept)
+            self.left.append(reply.text[slice(*span)])
         return first
 
 
@@ -62,6 +62,11 @@ def decided(backend, event):
         ("note a\n  b", "note a\n b", False),
         ("note a\n  b", "1 a\n2   b\n3 c", True),
         ("note a\n  b", "c\na\n  b", True),
+        ("note ```python\na\n  b\n```", "a\n  b", True),
+        ("note a\n  b", "  9: a\n 10:   b", True),
+        ("note a\n  b", "5 # a\n6 #   b", False),
+        ("note a\nb", "  a\n  b", False),  # less far in
+        ("note a\nb", "xa\nxb", False),
         ("note a\n  b", "1 a\n2  b", False),  # another indentation
         ("note a\n  b", "1 a\n2 c\n3   b", False),  # not one below the other
         ("note a", "1 a\n2 b", False),  # a line alone may be taken from what was read
@@ -127,6 +132,14 @@ def test_it_says_how_many_others_may_be_written(make, yard):
     assert make("no_repeat", {"others": 2}).process(yard.ask(MENU))["others"] == 2
 
 
+def test_what_went_before_is_known_where_it_comes_in_late(make, yard):
+    """A processor that a rule adds in mid-episode is told of the steps before, and was asked at none of them."""
+    guard = make("no_repeat", {"in_a_row": False})
+    guard.observe(yard.told("call help", "1 a\n2 b", MENU))
+    guard.last = "1 a\n2 b"
+    assert barred(guard, yard, slot_lines=("call {text}",)) == {"call help", "1 a\n2 b"}
+
+
 # --- the policy
 
 
@@ -149,12 +162,33 @@ def test_the_next_most_probable_one_is_taken_where_the_backend_ranks_them(yard):
     backend = Ranked(["wait", "call help", "walk to dock 1"])
     decision = decided(backend, barring(yard, "wait", "call help"))
     assert (decision.command, decision.is_again) == ("walk to dock 1", True)
-    assert backend.kept == ["", "call "]
+    assert backend.left == ["wait", " help"]
 
 
 def test_others_have_to_be_commands_on_offer_and_the_first_need_not(yard):
     assert decided(Ranked(["sing"]), barring(yard, "wait")).command == "sing"
     assert decided(Ranked(["wait", "sing", "call help"]), barring(yard, "wait")).command == "call help"
+
+
+@pytest.mark.parametrize(
+    ("text", "command", "read", "left"),
+    [
+        ("call help\ncall help", "call help", "first", " help"),  # the first of two
+        ("call help\ncall help", "call help", "last", " help"),
+        ("`wait`.\nand more", "wait", "first", "wait"),
+        ("note a\n  b\n\n  b\nmore", "note a\n  b", "first", " a\n  b"),
+        ("WAIT", "wait", "first", "WAIT"),  # not found: all of it
+    ],
+)
+def test_where_an_answer_may_be_left(yard, text, command, read, left):
+    event = barring(yard, candidates=(*MENU, NOTE), slot_lines=(NOTE,), reading=Reading(read))
+    begin, end = _span(text, command, event)
+    assert text[begin:end] == left
+    assert begin == (text.find if read == "first" else text.rfind)(left)
+
+
+def test_others_hold_no_broken_characters(yard):
+    assert decided(Ranked(["wait", "call h\ufffd", "call help"]), barring(yard, "wait")).command == "call help"
 
 
 def test_where_all_repeat_the_first_stays(yard):
@@ -166,16 +200,16 @@ def test_where_all_repeat_the_first_stays(yard):
 def test_without_others_nothing_is_judged(yard):
     backend = Ranked(["wait"])
     assert decided(backend, barring(yard, "wait", others=0)).command == "wait"
-    assert not hasattr(backend, "kept")
+    assert not hasattr(backend, "left")
 
 
-def test_others_keep_what_stands_before_the_command(yard):
+def test_others_leave_an_answer_within_its_command(yard):
     reading = Reading("after", "Action:")
     backend = Ranked(["So.\nAction: wait", "So.\nAction: call help", "So.\nAction: call home"])
     free = {"reading": reading, "generation": Generation(tokens=50)}
     decision = decided(backend, barring(yard, "wait", "call help", **free))
     assert decision.command == "call home"
-    assert backend.kept == ["So.\nAction:", "So.\nAction: call "]
+    assert backend.left == ["wait", " help"]
     backend = Ranked(["So.\nAction: wait", "So.\nAction: walk to dock 1"])
     decision = decided(backend, barring(yard, "wait", **free, choice=Choice("grammar")))
     assert (decision.command, decision.is_again, decision.is_free) == ("walk to dock 1", True, False)

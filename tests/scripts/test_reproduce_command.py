@@ -90,7 +90,7 @@ def test_a_budget_bounds_the_evolution_and_twice_as_much_the_whole(
 def test_the_seed_plays_as_many_test_tasks_as_are_asked_for(homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path) -> None:
     """Given again with more, nothing of what was played is played again, and the row tells of all."""
     told = []
-    for given in ([], ["--seed-tasks", "2"]):
+    for given in ([], ["--seed-tasks", "9"]):  # of two there are
         answer = homebody("reproduce", "--quick", "--models", "no-model", *given, "--run-dir", tmp_path, "--json", tmp_path / "r.json")
         assert answer.code == 0, answer.err
         controls = tiny[-1]

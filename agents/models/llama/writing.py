@@ -65,13 +65,23 @@ class Run:
             self.gaps[len(self.tokens)] = max(0.0, float(weights[token]) - float(np.delete(weights, token).max()))
         return token
 
-    def next_best(self, taken: Iterable[int], rule: Grammar | None, *, goes_on: bool) -> tuple[int, float, float] | None:
+    def next_best(
+        self, taken: Iterable[int], rule: Grammar | None, *, barred: int | None = None, goes_on: bool = False
+    ) -> tuple[int, float, float] | None:
         """Return the best token that is none of those taken here, and how far below the first one its logit and the next one's lie.
 
-        None where no other token may follow. If the answer has to go on, none that ends it is returned.
+        None where no other token may follow.
+
+        Args:
+            taken: tokens that were written here.
+            rule: the grammar, moved on up to here.
+            barred: a token that may not follow.
+            goes_on: whether none is wanted that ends the answer.
         """
         weights = self._sampler.weighed(self._logits())
         weights = weights.copy() if rule is None else rule.allowed(weights)
+        if barred is not None:
+            weights[barred] = -np.inf
         first = float(weights.max())
         weights[list(taken)] = -np.inf
         token = int(weights.argmax())
@@ -204,73 +214,80 @@ class Writer:
 
         Each leaves an earlier one at one token and goes on greedily. What comes next is the one that loses the least at these tokens
         against the first answer: Lawler's order of the best solutions (1972), with a greedy end in the place of the best one. None is
-        an earlier one with more behind it, for what follows an answer is mostly the next turn, nor one cut short by whole lines.
+        an earlier one with more behind it, for what follows an answer is mostly the next turn, nor one cut short by whole lines. Where a
+        refusal says from where on an answer is to change, it is not left before that any more.
 
         Args:
             refuses: see `homebody.agents.models.backend.Branching`.
             first: the first answer, refused as well.
             most: answers that are written.
         """
-        kept = refuses(first)
-        if kept is None:
+        span = refuses(first)
+        if span is None:
             return first
         if self.before is None:
             return None
         order = count()
-        branches = sorted(self._branches(order, self.before, 0.0, self._after(kept)))
+        branches = sorted(self._branches(order, self.before, 0.0, self._in_bytes(first, span)))
         for _ in range(most):
             found = self._next(branches, order)
             if found is None:
                 return None
             size, loss, token = found
             reply = replace(self._answer_from(token), thought=first.thought)
-            kept = refuses(reply)
-            if kept is None:
+            span = refuses(reply)
+            if span is None:
                 return reply
-            # What has to be kept is not left at an earlier place any more.
-            end = self._after(kept)
-            branches = [branch for branch in branches if branch.place >= end] + self._branches(order, size + 1, loss, end)
+            begin, end = self._in_bytes(reply, span)
+            tokens = tuple(self._run.tokens)
+            branches = [branch for branch in branches if branch.place >= begin or branch.before != tokens[: branch.at]]
+            branches += self._branches(order, size + 1, loss, (begin, end))
             heapq.heapify(branches)
         return None
 
-    def _after(self, kept: str) -> int:
-        """Return the number of bytes up to the end of a text in what is written; 0 without it."""
-        assert self.before is not None
-        text = self._given + b"".join(self._piece(token) for token in self._run.tokens[self.before :])
-        at = text.find(kept.encode())
-        return at + len(kept.encode()) if at >= 0 else 0
+    def _in_bytes(self, reply: Reply, span: tuple[int, int]) -> tuple[int, int]:
+        """Return a span of the text of the answer that was just written, in bytes of what was written."""
+        lead = max(0, self._written().find(reply.text.encode()))
+        begin, end = (len(reply.text[:at].encode()) for at in span)
+        return lead + begin, lead + end
 
-    def _branches(self, order: Iterator[int], start: int, loss: float, end: int) -> list[_Branch]:
-        """Return the branches of what is written, from some number of tokens on and after so many bytes."""
+    def _written(self) -> bytes:
+        """Return the bytes of the answer."""
         assert self.before is not None
-        tokens, places, before = tuple(self._run.tokens), self._places(), self.before
-        text = self._given + b"".join(self._piece(token) for token in tokens[before:])
-        last_line = text.rfind(b"\n", 0, self._end)
+        return self._given + b"".join(self._piece(token) for token in self._run.tokens[self.before :])
+
+    def _branches(self, order: Iterator[int], start: int, loss: float, span: tuple[int, int]) -> list[_Branch]:
+        """Return the branches of what is written, from some number of tokens on and within a span of bytes."""
+        assert self.before is not None
+        tokens, (begin, end) = tuple(self._run.tokens), span
+        end = min(end, self._end)
+        last_line = self._written().rfind(b"\n", 0, self._end)
         return [
-            _Branch(loss + self._run.gaps[at], next(order), tokens[:at], (tokens[at],), loss, place, place <= last_line)
-            for at, place in enumerate(places, before)
-            if at >= start and at in self._run.gaps and end <= place < self._end
+            _Branch(loss + self._run.gaps[at], next(order), tokens, at, (tokens[at],), loss, place, place <= last_line)
+            for at, place in enumerate(self._places(), self.before)
+            if at >= start and at in self._run.gaps and begin <= place < end
         ]
 
     def _next(self, branches: list[_Branch], order: Iterator[int]) -> tuple[int, float, int] | None:
         """Go to the next branch; return the number of tokens before it, what is lost there, and its token."""
         assert self.before is not None
+        barred = self._signs.opener if self._signs is not None and self._is_free else None
         while branches:
             branch = heapq.heappop(branches)
-            self._run.go_to(branch.tokens)
+            self._run.go_to(branch.before)
             if self._rule is not None:
-                self._rule.restart(branch.tokens[self.before :])
-            found = self._run.next_best(branch.taken, self._rule, goes_on=branch.goes_on)
+                self._rule.restart(branch.before[self.before :])
+            found = self._run.next_best(branch.taken, self._rule, barred=barred, goes_on=branch.goes_on)
             if found is None:
                 continue
             token, gap, next_gap = found
             loss = branch.loss_before + gap
-            if loss > branch.loss and branches and loss > branches[0].loss:  # The grammar leaves out what was expected here.
+            if loss > branch.loss and branches and loss > branches[0].loss:  # What was expected here may not follow.
                 heapq.heappush(branches, replace(branch, loss=loss))
                 continue
             again = replace(branch, loss=branch.loss_before + next_gap, order=next(order), taken=(*branch.taken, token))
             heapq.heappush(branches, again)
-            return len(branch.tokens), loss, token
+            return branch.at, loss, token
         return None
 
     def _places(self) -> list[int]:
@@ -284,8 +301,7 @@ class Writer:
         if self._rule is not None:
             self._rule.take(token)
         self.chosen += 1
-        text = self._given + b"".join(self._piece(one) for one in self._run.tokens[self.before :])
-        return self._answer(text, before=self.before, token=token)
+        return self._answer(self._written(), before=self.before, token=token)
 
     def _think(self) -> Reply:
         """Write a thought to its end, and the answer after it."""
@@ -382,7 +398,9 @@ class _Branch:
     """What the other answer loses there and before against the first one, in logits, at least."""
     order: int
     tokens: tuple[int, ...] = field(compare=False)
-    """Of the reply before it."""
+    """Of the answer that it leaves, and of the thought before that."""
+    at: int = field(compare=False)
+    """How many of them stand before it."""
     taken: tuple[int, ...] = field(compare=False)
     """What was written there."""
     loss_before: float = field(compare=False)
@@ -391,6 +409,11 @@ class _Branch:
     """Bytes of the answer before it."""
     goes_on: bool = field(compare=False)
     """Whether the answer that it leaves has another line after it."""
+
+    @property
+    def before(self) -> tuple[int, ...]:
+        """The tokens before it."""
+        return self.tokens[: self.at]
 
 
 def make_signs(engine: Engine, marks: Marks) -> Signs:

@@ -19,13 +19,13 @@ OPENS = (
 )
 
 
-def others(model: LlamaCpp, most: int, generation: Generation, prompt=PROMPT, keep=lambda text: "") -> list[str]:
+def others(model: LlamaCpp, most: int, generation: Generation, prompt=PROMPT, span=lambda text: (0, len(text))) -> list[str]:
     """Return the answers that a model is made to write, the first one included."""
     found = []
 
     def refuses(reply):
         found.append(reply.text)
-        return keep(reply.text)
+        return span(reply.text)
 
     model.chat_unless(refuses, prompt, generation, others=most)
     return found
@@ -33,7 +33,7 @@ def others(model: LlamaCpp, most: int, generation: Generation, prompt=PROMPT, ke
 
 def unless(wanted):
     """Refuse what is not wanted."""
-    return lambda reply: None if wanted(reply) else ""
+    return lambda reply: None if wanted(reply) else (0, len(reply.text))
 
 
 def spelt(model: LlamaCpp, tokens) -> str:
@@ -98,18 +98,34 @@ def test_they_keep_what_is_to_be_kept(fixed):
     model = fixed(PLAIN, ")you see a box: wait<|end|>", own=("wait",))
     chat = [{"role": "user", "content": "what next?"}]
     begun = "you see a box:"
-    found = others(model, 6, Generation(tokens=8), chat, keep=lambda text: begun)
+    found = others(model, 6, Generation(tokens=8), chat, span=lambda text: (len(begun), len(text)))
     assert found[0] == "you see a box: wait"
     assert all(text.startswith(begun) for text in found)
     assert len(set(found)) > 3
     assert not all(text.startswith("you") for text in others(model, 6, Generation(tokens=8), chat))
 
 
-def test_from_where_on_they_keep_it_can_change(fixed):
+def test_where_an_answer_may_be_left_can_change(fixed):
     model = fixed(PLAIN, ")you see a box: wait<|end|>", own=("wait",))
     chat = [{"role": "user", "content": "what next?"}]
-    found = others(model, 8, Generation(tokens=8), chat, keep=lambda text: text[:4] if text.startswith("you see a") else "")
+    found = others(model, 8, Generation(tokens=8), chat, span=lambda text: (4 if text.startswith("you see a") else 0, len(text)))
     assert all(text.startswith("you ") for text in found)
+
+
+def test_what_follows_the_command_is_no_place_to_leave_it(fixed):
+    model = fixed(PLAIN, ")you see a box: wait<|end|>", own=("wait",))
+    chat = [{"role": "user", "content": "what next?"}]
+    found = others(model, 6, Generation(tokens=8), chat, span=lambda text: (0, 3))
+    assert not any(text.startswith("you") for text in found[1:])
+
+
+def test_no_other_opens_a_thought(fixed):
+    model = fixed(OPENS, "\nyou see the box</think>\n\n<think>wait<|end|>", own=("wait",))
+    generation = Generation(tokens=6, thinking=Thinking("on", budget=20))
+    found = others(model, 6, generation, [{"role": "user", "content": "you see a box."}])
+    assert len(found) == 7
+    assert not any("<think>" in text for text in found)
+    assert sum(text == "" for text in found) <= 1
 
 
 def test_what_is_written_token_by_token_is_that_of_the_answer(tiny):
