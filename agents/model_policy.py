@@ -190,8 +190,8 @@ class ModelPolicy:
             reply = backend.chat_unless(refuses, messages, generation, tools, others=event.others)
         else:
             reply = backend.chat(messages, generation, tools)
-            heat = generation.temperature or _ANEW
-            draws = (replace(generation, temperature=heat, seed=generation.seed + number) for number in range(1, event.others + 1))
+            temperature = generation.temperature or _ANEW
+            draws = (replace(generation, temperature=temperature, seed=generation.seed + number) for number in range(1, event.others + 1))
             if refuses(reply) is not None:
                 written = (backend.chat(messages, draw, tools) for draw in draws)
                 reply = next((other for other in written if refuses(other) is None), reply)

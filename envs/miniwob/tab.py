@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import ExitStack
 from importlib import resources
@@ -12,6 +11,7 @@ from homebody.envs.browser import open_browser
 from homebody.envs.core import EnvError
 from homebody.envs.miniwob.reading import Element
 from homebody.envs.miniwob.suite import pages_dir
+from homebody.envs.text import parse_json
 
 SIZE: Final = (400, 420)
 """Width and height of the tab, in pixels."""
@@ -190,7 +190,7 @@ class Tab:
 
     def _told(self, doing: str, code: str, *given: Any) -> dict[str, Any]:
         """Return what a function of the page tells, as a JSON text: playwright takes twice as long over an object of a page's size."""
-        found: dict[str, Any] = json.loads(self._call(doing, lambda: self._page.evaluate(code, *given)))
+        found: dict[str, Any] = parse_json(self._call(doing, lambda: self._page.evaluate(code, *given)), "a page")
         return found
 
     def _call(self, doing: str, call: Any) -> Any:
