@@ -44,8 +44,8 @@ def test_event_has_all_fields_and_the_entrys_params() -> None:
     )
     assert made.process(SAMPLES["before_model"]) is None
     fields = [
-        "admissible", "advised", "barred", "candidates", "choice", "content", "env_text", "generation", "goal", "observation", "others", "params",
-        "prior", "reading", "slot_lines", "steps_left", "subgoal", "thoughts", "tools",
+        "admissible", "advised", "barred", "candidates", "choice", "content", "env_text", "generation", "goal", "observation",
+        "others", "params", "prior", "reading", "slot_lines", "steps_left", "subgoal", "thoughts", "tools",
     ]  # fmt: skip
     assert made.notes == {"printed": f"{fields} {{'max_failures': 3, 'values': {{'n': 2}}}} look lever generate\n"}
 
