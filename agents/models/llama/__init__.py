@@ -34,9 +34,10 @@ from homebody.agents.models.generation import Generation, Reply, Thinking
 from homebody.agents.models.gguf import read_header
 from homebody.agents.models.llama.engine import N_OUTPUTS, Engine
 from homebody.agents.models.llama.prompt import Piece, PromptMemory
+from homebody.agents.models.llama.run import Run
 from homebody.agents.models.llama.sampling import Floats, Grammar, log_probabilities, open_grammar, open_sampler, schema_grammar
 from homebody.agents.models.llama.weights import check_file, quantization, requantize
-from homebody.agents.models.llama.writing import Run, Signs, Writer, control_texts, make_signs
+from homebody.agents.models.llama.writing import Signs, Writer, control_texts, make_signs
 from homebody.agents.models.thinking import Marks, find_marks, marks_for, may_think, open_prompt
 from homebody.agents.models.token_trie import branches, plant
 from homebody.agents.models.tool_call import END, START, CallReader, in_words

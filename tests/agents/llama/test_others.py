@@ -7,8 +7,8 @@ from homebody.agents.harness.grammar import gbnf
 from homebody.agents.models.backend import Branching
 from homebody.agents.models.generation import Generation, Thinking
 from homebody.agents.models.llama import LlamaCpp
+from homebody.agents.models.llama.run import Run
 from homebody.agents.models.llama.sampling import Sampler
-from homebody.agents.models.llama.writing import Run
 
 PROMPT = ("you see a red cup.", " what next?")
 FAST = ("llama", "qwen35", "mamba")
