@@ -1,7 +1,7 @@
 """How fast pages of MiniWoB++ are played in a browser, beside the package's own Selenium environment; and how its memory grows.
 
-Both play the same pages with the same clicks and texts, one browser each, by the clock. The peer takes no screenshots, which is its
-faster mode; its own limit of time is left as it is.
+Both play the same pages with the same clicks and texts, one browser each, by the clock. The peer is played as it comes, where each
+observation has a screenshot, and again without them, which is its faster mode; its own limit of time is left as it is.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from homebody.envs.miniwob.env import MiniWobEnv
 from homebody.scripts.bench.result import Measured, result
 
 PEER: Final = "miniwob's Selenium environment"
+PEER_WITHOUT: Final = f"{PEER}, without its screenshots"
 TEXT: Final = "homebody"
 PLAYS: Final[dict[str, tuple[tuple[str, int], ...]]] = {
     "click-button-sequence": (("button", 0), ("button", 1)),
@@ -50,9 +51,10 @@ def bench_miniwob(*, seeds: int, episodes: int, repeats: int, progress: Progress
         progress: Told what is being measured.
 
     Returns:
-        Rows `reset_ms` and `step_ms` (of the same page, observations included), `page_ms` (a reset that opens another page) and
-        `memory_growth` (share by which the browser's memory has grown, from the first tenth of the episodes to the last); and why the peer
-        is missing, or an empty text.
+        Rows `reset_ms` and `step_ms` (of the same page, observations included; beside the peer as it comes), `reset_text_ms` and
+        `step_text_ms` (the same, beside the peer without screenshots), `page_ms` (a reset that opens another page) and `memory_growth`
+        (share by which the browser's memory has grown, from the first tenth of the episodes to the last); and why the peer is missing, or
+        an empty text.
 
     Raises:
         EnvError: The pages, playwright or a browser are missing.
@@ -64,9 +66,11 @@ def bench_miniwob(*, seeds: int, episodes: int, repeats: int, progress: Progress
         progress("the peer")
         theirs, missing = _peer(seeds, repeats)
         rows = []
-        for name, at in (("reset_ms", 0), ("step_ms", 1)):
-            peer_value = statistics.median(one[at] for one in theirs) if theirs else None
-            rows.append(result(name, statistics.median(one[at] for one in ours), "ms", repeats, PEER if theirs else None, peer_value))
+        for peer, kind in ((PEER, ""), (PEER_WITHOUT, "_text"))[: len(theirs) or 1]:
+            for at, what in enumerate(("reset", "step")):
+                peer_value = statistics.median(one[at] for one in theirs[peer]) if theirs else None
+                value = statistics.median(one[at] for one in ours)
+                rows.append(result(f"{what}{kind}_ms", value, "ms", repeats, peer if theirs else None, peer_value))
         rows.append(result("page_ms", statistics.median(one[2] for one in ours), "ms", repeats))
         progress("memory")
         growth = _growth(env, episodes)
@@ -93,22 +97,23 @@ def _ours(env: MiniWobEnv, seeds: int) -> tuple[float, float, float]:
     return statistics.fmean(resets), statistics.fmean(steps), statistics.fmean(pages)
 
 
-def _peer(seeds: int, repeats: int) -> tuple[list[tuple[float, float]], str]:
-    """Return the same of the peer, resets and steps of each repeat; or nothing, and why."""
+def _peer(seeds: int, repeats: int) -> tuple[dict[str, list[tuple[float, float]]], str]:
+    """Return the same of the peer in both its modes, resets and steps of each repeat; or nothing, and why."""
     try:
         with _peer_envs() as envs:
-            return [_theirs(envs, seeds) for _ in range(repeats)], ""
+            modes = ((PEER, True), (PEER_WITHOUT, False))
+            return {name: [_theirs(envs, seeds, screenshots=on) for _ in range(repeats)] for name, on in modes}, ""
     except PeerMissingError as missing:
-        return [], str(missing)
+        return {}, str(missing)
 
 
-def _theirs(envs: dict[str, Any], seeds: int) -> tuple[float, float]:
+def _theirs(envs: dict[str, Any], seeds: int, *, screenshots: bool) -> tuple[float, float]:
     resets, steps = [], []
     for page, plays in PLAYS.items():
         env = envs[page]
         for seed in range(1, seeds + 1):
             started = time.perf_counter()
-            seen, _ = env.reset(seed=seed, options={"record_screenshots": False})
+            seen, _ = env.reset(seed=seed, options={"record_screenshots": screenshots})
             resets.append((time.perf_counter() - started) * 1e3)
             for role, n in plays:
                 element = [one for one in seen["dom_elements"] if one["tag"] in _TAGS[role]][n]

@@ -203,7 +203,8 @@ def bench_repair(tasks: int, repeats: int, json_path: str | None) -> None:
 def bench_miniwob(seeds: int, episodes: int, repeats: int, json_path: str | None) -> None:
     """Measure resets and steps beside the package's own Selenium environment, and how the browser's memory grows; one browser.
 
-    The peer needs a chromedriver on PATH (Debian: apt-get install chromium-driver); without it homebody's rows stand alone.
+    The peer is played as it comes, where each observation has a screenshot, and again without them; it needs a chromedriver on PATH
+    (Debian: apt-get install chromium-driver), and without one homebody's rows stand alone.
 
     \b
     Example:
