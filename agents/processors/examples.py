@@ -61,12 +61,17 @@ MOST_EXAMPLES = 8
 
 
 def shown_bank(spec: HarnessSpec, bank: Sequence[Mapping[str, Any]]) -> Settings | None:
-    """Return the settings that show these successes, with the mark before a command that the harness reads; None where none is seen."""
+    """Return the settings that show these successes beside those of other goals that the harness has; None where none is seen.
+
+    Where the harness has none yet, the mark before a command is the one that it reads.
+    """
     if not bank or method_of(spec) == "rank":
         return None
+    goals = {success["goal"] for success in bank}
+    kept = [success for success in spec.param("examples", "bank") or () if success["goal"] not in goals]
     mark = spec.param("answer", "mark") if spec.param("answer", "read") == "after" else None
     marked = {"command_mark": mark} if mark and spec.id_of("examples") is None else {}
-    return {"examples": {"bank": list(bank), **marked}}
+    return {"examples": {"bank": [*bank, *kept], **marked}}
 
 
 def commands_alone(bank: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -233,8 +233,7 @@ def _with_thoughts(success: Mapping[str, Any], thoughts: Sequence[str], spec: Ha
     said = [one_line(thought).strip() for thought in thoughts]
     said += [""] * len(success["steps"])
     steps = [{**({"thought": thought} if thought else {}), **step} for thought, step in zip(said, success["steps"], strict=False)]
-    others = [other for other in spec.param("examples", "bank") or () if other["goal"] != success["goal"]]
-    settings = shown_bank(spec, [{**success, "steps": steps}, *others])
+    settings = shown_bank(spec, [{**success, "steps": steps}])
     patch = set_processors(spec, settings) if settings else []
     return f"example with thoughts: {one_line(success['goal'][:60])}", target(spec, "examples"), "context", patch
 

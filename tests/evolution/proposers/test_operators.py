@@ -199,6 +199,10 @@ def test_examples_come_from_training_with_the_mark_that_the_harness_reads() -> N
     assert params(edited(marked, "show solved tasks", found), "examples")["command_mark"] == "Do:"
     alone = edited(BARE, "show solved tasks as commands alone", found)
     assert params(alone, "examples")["bank"][0] == {"goal": "sort apples", "steps": [{"command": "sort apples"}, {"command": "done"}]}
+    # What the harness showed of other goals stays, after what is new.
+    other = {"goal": "sort figs", "steps": [{"command": "sort figs"}]}
+    before = BARE.patch([{"op": "add", "path": "/components/examples", "value": component("examples", {"bank": [BANK[1], other]})}])
+    assert params(edited(before, "show solved tasks", Findings(bank=BANK[1:])), "examples")["bank"] == [*BANK[1:], other]
     more = edited(alone, "show more examples", found)
     assert (params(more, "examples")["most"], params(more, "examples")["tokens"]) == (4, 800)
     assert operator("show more examples").build(edited(more, "show more examples", found), found) is None  # eight are most
