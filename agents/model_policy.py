@@ -172,19 +172,26 @@ class ModelPolicy:
     def _new(self, event: BeforeModel, messages: Sequence[Message], generation: Generation, read: Callable[[Reply], Decision]) -> Decision:
         """Have an answer written, and another one where it repeats a text that is barred; the first one where none of the others will do.
 
-        The others are the next most probable ones. Where the backend cannot tell them, or samples anyway, they are drawn.
+        The others are the next most probable ones. Where the backend cannot tell them, or samples anyway, they are drawn. A line before
+        the command that stood before the last one, too, is a part of what is repeated.
         """
         tools, backend = tools_for(event), self.backend
         if not event.others:
             return read(backend.chat(messages, generation, tools))
         judged: list[bool] = []
+        said = next((str(message["content"]) for message in reversed(messages) if message["role"] == "assistant"), "")
+        is_whole = False
 
         def refuses(reply: Reply) -> tuple[int, int] | None:
+            nonlocal is_whole
             command = read(reply).command
+            if not judged:
+                is_whole = _before(reply.text, event.reading) == _before(said, event.reading) != ""
             # The first answer may be no command: that is a matter of how it is read, or of writing it again.
             is_possible = not judged or (is_offered(command, event) and _BROKEN not in command)
             judged.append(repeats(command, event) or not is_possible)
-            return _span(reply.text, command, event) if judged[-1] else None
+            begin, end = _span(reply.text, command, event)
+            return (0 if is_whole else begin, end) if judged[-1] else None
 
         if isinstance(backend, Branching) and not generation.temperature and not generation.maker:
             reply = backend.chat_unless(refuses, messages, generation, tools, others=event.others)
@@ -255,16 +262,26 @@ class ModelPolicy:
         return self._neutral
 
 
+def _mark(text: str, reading: Reading) -> tuple[int, int]:
+    """Return where the mark before the command of an answer begins and ends; the answer's beginning where there is none."""
+    if reading.read not in ("after", "between") or not reading.mark:
+        return 0, 0
+    return max((found.span() for found in re.finditer(re.escape(reading.mark), text, re.IGNORECASE)), default=(0, 0))
+
+
+def _before(text: str, reading: Reading) -> str:
+    """Return what stands before the mark."""
+    return text[: _mark(text, reading)[0]].strip()
+
+
 def _span(text: str, command: str, event: BeforeModel) -> tuple[int, int]:
-    """Return between which characters of an answer another one may leave it: its command, and of one with a slot what fills that.
+    """Return between which characters of an answer another one may leave it: its command, and of one with several lines what these fill.
 
     The space before what fills a slot counts to it: most tokens begin with theirs.
     """
-    reading, start = event.reading, 0
-    if reading.read in ("after", "between") and reading.mark:
-        start = max((found.end() for found in re.finditer(re.escape(reading.mark), text, re.IGNORECASE)), default=0)
-    find = text.rfind if reading.read == "last" else text.find
-    form = next((form for form in (*event.admissible, *event.tools) if SLOT in form and filling(form, command)), SLOT)
+    start = _mark(text, event.reading)[1]
+    find = text.rfind if event.reading.read == "last" else text.find
+    form = next((form for form in event.slot_lines if filling(form, command)), SLOT)
     before, filled = form.partition(SLOT)[0], filling(form, command) or ""
     at = find(before + filled.partition("\n")[0], start)
     if at < 0:

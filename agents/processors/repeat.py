@@ -18,8 +18,9 @@ class NoRepeat(Processor):
 
     Not to be repeated are: commands that filled a free slot; what was sent before in the same situation, that is, after the same command
     and its answer; with `in_a_row` the command before; and with `copies` every text that was read, where a slot may hold several lines.
-    In the place of such an answer the model writes the next most probable one, which leaves the first at the token where it was least
-    sure (a sampling model draws anew), and so on, up to `others`. Where all of them repeat something, the first stays.
+    In the place of such an answer the model writes the next most probable one, which leaves the first at the token of its command where
+    it was least sure (a sampling model draws anew), and so on, up to `others`; a thought that is the last answer's is left as well. Where
+    all of them repeat something, the first stays.
     """
 
     name = "no_repeat"

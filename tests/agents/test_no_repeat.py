@@ -43,10 +43,10 @@ def barring(yard, *barred, others=3, **given):
     return yard.ask(given.pop("candidates", MENU), barred=barred, others=others, **given)
 
 
-def decided(backend, event):
+def decided(backend, event, chat=CHAT):
     policy = ModelPolicy(backend)
     policy.begin(0, 0, None)
-    return policy.decide(event, CHAT)
+    return policy.decide(event, chat)
 
 
 # --- what repeats a text
@@ -162,7 +162,7 @@ def test_the_next_most_probable_one_is_taken_where_the_backend_ranks_them(yard):
     backend = Ranked(["wait", "call help", "walk to dock 1"])
     decision = decided(backend, barring(yard, "wait", "call help"))
     assert (decision.command, decision.is_again) == ("walk to dock 1", True)
-    assert backend.left == ["wait", " help"]
+    assert backend.left == ["wait", "call help"]
 
 
 def test_others_have_to_be_commands_on_offer_and_the_first_need_not(yard):
@@ -173,8 +173,8 @@ def test_others_have_to_be_commands_on_offer_and_the_first_need_not(yard):
 @pytest.mark.parametrize(
     ("text", "command", "read", "left"),
     [
-        ("call help\ncall help", "call help", "first", " help"),  # the first of two
-        ("call help\ncall help", "call help", "last", " help"),
+        ("call help\ncall help", "call help", "first", "call help"),  # the first of two
+        ("call help\ncall help", "call help", "last", "call help"),
         ("`wait`.\nand more", "wait", "first", "wait"),
         ("note a\n  b\n\n  b\nmore", "note a\n  b", "first", " a\n  b"),
         ("WAIT", "wait", "first", "WAIT"),  # not found: all of it
@@ -209,7 +209,7 @@ def test_others_leave_an_answer_within_its_command(yard):
     free = {"reading": reading, "generation": Generation(tokens=50)}
     decision = decided(backend, barring(yard, "wait", "call help", **free))
     assert decision.command == "call home"
-    assert backend.left == ["wait", " help"]
+    assert backend.left == ["wait", "call help"]
     backend = Ranked(["So.\nAction: wait", "So.\nAction: walk to dock 1"])
     decision = decided(backend, barring(yard, "wait", **free, choice=Choice("grammar")))
     assert (decision.command, decision.is_again, decision.is_free) == ("walk to dock 1", True, False)
@@ -219,3 +219,19 @@ def test_a_reply_is_a_record_of_the_answer_that_was_taken(yard):
     backend = Ranked([Reply("wait", finish="length"), Reply("call help")])
     decision = decided(backend, barring(yard, "wait"))
     assert (decision.response, decision.finish, is_offered(decision.command, barring(yard))) == ("call help", "stop", True)
+
+
+def test_a_line_that_stood_before_the_last_command_is_left_as_well(yard):
+    event = barring(yard, "wait", reading=Reading("after", "Action:"), generation=Generation(tokens=50))
+    chat = [*CHAT, {"role": "assistant", "content": "So be it. \nAction: call home"}, {"role": "user", "content": "Nobody."}]
+    backend = Ranked(["So be it.\nAction: wait", "So it is.\nAction: wait", "So.\nAction: call help"])
+    assert decided(backend, event, chat).command == "call help"
+    # Of the second answer, too: it may differ from the first by a word that leads to the same command.
+    assert backend.left == ["So be it.\nAction: wait", "So it is.\nAction: wait"]
+    backend = Ranked(["So it is.\nAction: wait", "So be it.\nAction: wait", "So.\nAction: call help"])
+    assert decided(backend, event, chat).command == "call help"
+    assert backend.left == ["wait", "wait"]
+    bare = [*CHAT, {"role": "assistant", "content": "Action: call home"}]
+    backend = Ranked(["Action: wait", "Action: call help"])
+    assert decided(backend, event, bare).command == "call help"
+    assert backend.left == ["wait"]
