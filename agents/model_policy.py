@@ -190,8 +190,10 @@ class ModelPolicy:
             # The first answer may be no command: that is a matter of how it is read, or of writing it again.
             is_possible = not judged or (is_offered(command, event) and _BROKEN not in command)
             judged.append(repeats(command, event) or not is_possible)
+            if not judged[-1]:
+                return None
             begin, end = _span(reply.text, command, event)
-            return (0 if is_whole else begin, end) if judged[-1] else None
+            return (0 if is_whole else begin), end
 
         if isinstance(backend, Branching) and not generation.temperature and not generation.maker:
             reply = backend.chat_unless(refuses, messages, generation, tools, others=event.others)

@@ -66,6 +66,9 @@ class Naming:
         return _match(template, " ".join(words(goal)), self.is_numbered)
 
 
+FUNCTION_WORDS = frozenset(["a", "an", "the", "some", "it", "in", "on", "at", "to", "of", "for", "from", "with", "by", "and", "or", "is"])
+"""Words of English that say nothing of what a goal is about."""
+
 NUMBERED = Naming()
 """Instances are words with numbers."""
 
@@ -132,6 +135,13 @@ def _match(template: str, goal: str, is_one_word: bool) -> tuple[str, ...] | Non
 def words(text: str) -> tuple[str, ...]:
     """Return the lower-case words of `text`, punctuation dropped."""
     return tuple(_WORD.findall(text.lower()))
+
+
+@lru_cache(maxsize=65536)
+def content_words(text: str) -> frozenset[str]:
+    """Return the words of a text that say what it is about, a plural's s dropped; no numbers, no function words."""
+    found = (word for word in words(text) if word not in FUNCTION_WORDS and not word.isdigit())
+    return frozenset(word.removesuffix("s") if len(word) > 3 else word for word in found)
 
 
 def goal_template(goal: str, kinds: Collection[str]) -> tuple[str, tuple[str, ...]]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
-from homebody.agents import wording
 from homebody.agents.harness.hooks import METHODS, MOST_SAMPLES, AfterTool, BeforeModel, Changes, Choice, StepEnd, TaskStart
 from homebody.agents.processors.base import GUARDS, PRIORS, Processor, Services, register
 from homebody.agents.processors.operator import (
@@ -25,6 +23,7 @@ from homebody.agents.processors.operator import (
 )
 from homebody.agents.processors.parameter import boolean, integer, number, one_of, string
 from homebody.agents.processors.question import THOUGHT, fill, lines, room, told, user, write
+from homebody.agents.wording import content_words
 
 
 def keep_only(event: BeforeModel, keep: list[bool]) -> Changes | None:
@@ -40,17 +39,6 @@ def keep_only(event: BeforeModel, keep: list[bool]) -> Changes | None:
 def favourite(candidates: Sequence[str], prior: Sequence[float]) -> str:
     """Return the candidate of highest prior, the first of equals."""
     return candidates[max(range(len(candidates)), key=lambda i: (prior[i], -i))]
-
-
-FUNCTION_WORDS = frozenset(["a", "an", "the", "some", "it", "in", "on", "at", "to", "of", "for", "from", "with", "by", "and", "or", "is"])
-"""Words of English that say nothing of what a goal is about."""
-
-
-@lru_cache(maxsize=65536)
-def content_words(text: str) -> frozenset[str]:
-    """Return the words of a text that say what it is about, a plural's s dropped; no numbers, no function words."""
-    found = (word for word in wording.words(text) if word not in FUNCTION_WORDS and not word.isdigit())
-    return frozenset(word.removesuffix("s") if len(word) > 3 else word for word in found)
 
 
 @register

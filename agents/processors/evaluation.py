@@ -9,10 +9,11 @@ from homebody.agents import wording
 from homebody.agents.harness.grammar import matches
 from homebody.agents.harness.hooks import BeforeModel, BeforeTool, Changes, StepEnd
 from homebody.agents.processors.base import GUARDS, Processor, Services, register
-from homebody.agents.processors.control import content_words, keep_only
+from homebody.agents.processors.control import keep_only
 from homebody.agents.processors.operator import AIMLESS, ENDING, WRITING, EditOperator, Findings, Settings, method_of
 from homebody.agents.processors.parameter import array, integer, number, string
 from homebody.agents.processors.question import fill, score, user
+from homebody.agents.wording import content_words
 
 if TYPE_CHECKING:
     from homebody.agents.harness.spec import HarnessSpec

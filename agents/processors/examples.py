@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from homebody.agents.harness.hooks import Changes, TaskStart
 from homebody.agents.models.backend import CUT
 from homebody.agents.processors.base import Processor, register
-from homebody.agents.processors.control import content_words
 from homebody.agents.processors.operator import (
     AIMLESS,
     ENDING,
@@ -22,6 +21,7 @@ from homebody.agents.processors.operator import (
     method_of,
 )
 from homebody.agents.processors.parameter import array, integer, string
+from homebody.agents.wording import content_words
 
 if TYPE_CHECKING:
     from homebody.agents.harness.spec import HarnessSpec

@@ -13,9 +13,9 @@ from typing import Any
 from homebody.agents.harness.grammar import filling, matches
 from homebody.agents.harness.hooks import BeforeTool, Changes, StepEnd
 from homebody.agents.processors.base import Processor, Services, register
-from homebody.agents.processors.control import content_words
 from homebody.agents.processors.operator import LOOP, EditOperator, where_written
 from homebody.agents.processors.parameter import integer
+from homebody.agents.wording import content_words
 
 MOST_CALLS = {"type": "integer", "minimum": 1, "maximum": 100, "default": 5, "description": "calls in an episode, at most"}
 

@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from homebody.agents.processors.control import content_words
 from homebody.agents.processors.operator import Readings
 from homebody.agents.skills.learned_plan import Plan, Subgoal
-from homebody.agents.wording import Naming
+from homebody.agents.wording import Naming, content_words
 
 if TYPE_CHECKING:
     from homebody.evolution.evidence.learn import TrainingStatistics

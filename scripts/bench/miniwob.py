@@ -22,7 +22,8 @@ from homebody.envs.miniwob.env import MiniWobEnv
 from homebody.scripts.bench.result import Measured, result
 
 PEER: Final = "miniwob's Selenium environment"
-PEER_WITHOUT: Final = f"{PEER}, without its screenshots"
+MODES: Final = ((PEER, "", True), (f"{PEER}, without its screenshots", "_text", False))
+"""Of the peer: its name, what the names of its rows have, and whether it takes screenshots."""
 TEXT: Final = "homebody"
 PLAYS: Final[dict[str, tuple[tuple[str, int], ...]]] = {
     "click-button-sequence": (("button", 0), ("button", 1)),
@@ -66,7 +67,7 @@ def bench_miniwob(*, seeds: int, episodes: int, repeats: int, progress: Progress
         progress("the peer")
         theirs, missing = _peer(seeds, repeats)
         rows = []
-        for peer, kind in ((PEER, ""), (PEER_WITHOUT, "_text"))[: len(theirs) or 1]:
+        for peer, kind, _ in MODES if theirs else MODES[:1]:
             for at, what in enumerate(("reset", "step")):
                 peer_value = statistics.median(one[at] for one in theirs[peer]) if theirs else None
                 value = statistics.median(one[at] for one in ours)
@@ -101,8 +102,7 @@ def _peer(seeds: int, repeats: int) -> tuple[dict[str, list[tuple[float, float]]
     """Return the same of the peer in both its modes, resets and steps of each repeat; or nothing, and why."""
     try:
         with _peer_envs() as envs:
-            modes = ((PEER, True), (PEER_WITHOUT, False))
-            return {name: [_theirs(envs, seeds, screenshots=on) for _ in range(repeats)] for name, on in modes}, ""
+            return {name: [_theirs(envs, seeds, screenshots=on) for _ in range(repeats)] for name, _, on in MODES}, ""
     except PeerMissingError as missing:
         return {}, str(missing)
 

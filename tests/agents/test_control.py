@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homebody.agents.harness.hooks import METHODS, BeforeModel, Choice
-from homebody.agents.processors.control import content_words, keep_only
+from homebody.agents.processors.control import keep_only
 
 MENU = ("wait", "walk to dock 1", "walk to dock 2")
 
@@ -74,20 +74,6 @@ def test_loop_guard_never_empties_the_candidates(make, yard):
 def test_whole_numbers_make_the_same_settings_as_their_floats(make, yard):
     whole, floats = (make("decide", {"weight": value, "correct": value}).process(yard.ask(MENU))["choice"] for value in (1, 1.0))
     assert repr(whole) == repr(floats)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Put two crates on a dock.", {"put", "two", "crate", "dock"}),
-        ("drop crate 1 on dock 12", {"drop", "crate", "dock"}),
-        ("is it in the vat", {"vat"}),
-        ("gas", {"gas"}),
-        ("", set()),
-    ],
-)
-def test_content_words_are_what_a_text_is_about(text, expected):
-    assert content_words(text) == expected
 
 
 # --- stall_guard

@@ -105,3 +105,17 @@ def test_the_mark_before_a_number_is_data(mark, text, found):
     naming = Naming(mark)
     assert naming.entities(text) == found
     assert {naming.kind(entity) for entity in found} == {"box"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Put two crates on a dock.", {"put", "two", "crate", "dock"}),
+        ("drop crate 1 on dock 12", {"drop", "crate", "dock"}),
+        ("is it in the vat", {"vat"}),
+        ("gas", {"gas"}),
+        ("", set()),
+    ],
+)
+def test_content_words_are_what_a_text_is_about(text, expected):
+    assert wording.content_words(text) == expected

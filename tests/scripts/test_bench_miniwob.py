@@ -37,6 +37,18 @@ def test_rows_without_the_peer(homebody: Callable[..., Any], tmp_path: Path, mon
     assert "was not played" in answer.out
 
 
+def test_rows_beside_the_peer_in_both_its_modes(monkeypatch: pytest.MonkeyPatch) -> None:
+    modes = {name: [(800.0 * number, 600.0 * number)] for number, (name, _, _) in enumerate(miniwob.MODES, 1)}
+    monkeypatch.setattr(miniwob, "_peer", lambda seeds, repeats: (modes, ""))
+    found, missing = miniwob.bench_miniwob(seeds=1, episodes=10, repeats=1, progress=lambda what: None)
+    rows = {row["name"]: row for row in found}
+    assert missing == ""
+    assert [rows[name]["peer"] for name in ("reset_ms", "step_ms")] == [miniwob.PEER] * 2
+    assert [rows[name]["peer"] for name in ("reset_text_ms", "step_text_ms")] == [f"{miniwob.PEER}, without its screenshots"] * 2
+    assert [rows[name]["peer_value"] for name in ("reset_ms", "step_ms", "reset_text_ms", "step_text_ms")] == [800, 600, 1600, 1200]
+    assert rows["reset_text_ms"]["ratio"] == pytest.approx(1600 / rows["reset_ms"]["value"])
+
+
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="the system does not tell the memory of a process")
 def test_memory_is_that_of_all_processes_below() -> None:
     before = miniwob.memory_below(os.getpid())
