@@ -245,9 +245,13 @@ class ModelPolicy:
         return replace(given, scores=scores, first=answers[0].command if answers[0].is_free else None, reply=reply)
 
     def _scores(self, event: BeforeModel, messages: Sequence[Message], reply: Reply | None) -> list[float]:
-        """Return the model's score of each candidate, as `Choice` says."""
+        """Return the model's score of each candidate, as `Choice` and `BeforeModel.guidance` say."""
         choice = event.choice
         sums = self.backend.score(messages, event.candidates, reply)
+        unguided = [{**message, "content": message["content"].replace(event.goal, "")} for message in messages]
+        if event.guidance and unguided != list(messages):
+            others = self.backend.score(unguided, event.candidates, reply)
+            sums = [value - event.guidance * other for value, other in zip(sums, others, strict=True)]
         if choice.correct:
             neutral = self._neutral_scores(event.candidates)
             sums = [value - choice.correct * neutral[command] for value, command in zip(sums, event.candidates, strict=True)]

@@ -166,7 +166,21 @@ class BeforeModel:
     """The model (or whoever decides) is about to be asked."""
 
     CHANGES: ClassVar[frozenset[str]] = frozenset(
-        {"content", "candidates", "prior", "tools", "subgoal", "choice", "generation", "reading", "thoughts", "advised", "barred", "others"}
+        {
+            "content",
+            "candidates",
+            "prior",
+            "tools",
+            "subgoal",
+            "choice",
+            "generation",
+            "reading",
+            "thoughts",
+            "advised",
+            "barred",
+            "others",
+            "guidance",
+        }
     )
     goal: str
     observation: str
@@ -200,6 +214,8 @@ class BeforeModel:
     """Texts that a written command is not to repeat: commands, and what was read. See `homebody.agents.policy.repeats`."""
     others: int = 0
     """Answers, at most, that the model writes in the place of one that repeats such a text, 0 to `MOST_SAMPLES`."""
+    guidance: float = 0.0
+    """Share of a command's score without the goal that is taken off its score, 0 to 1."""
 
     def __post_init__(self) -> None:
         known = set(self.admissible)
@@ -318,6 +334,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
 FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "goal": ("a text that is not empty", lambda value: isinstance(value, str) and bool(value.strip())),
     "system_prompt": ("a text", _text),
@@ -334,6 +354,7 @@ FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "advised": ("a text", _text),
     "barred": ("a tuple of texts", _tuple_of(str)),
     "others": (f"an integer of 0 to {MOST_SAMPLES}", lambda value: type(value) is int and 0 <= value <= MOST_SAMPLES),
+    "guidance": ("a number of 0 to 1", _is_share),
     "command": ("a text", _text),
     "approved": ("true or false", lambda value: isinstance(value, bool)),
     "answer": ("a text or None", lambda value: value is None or _text(value)),

@@ -218,6 +218,11 @@ def _each_once(spec: HarnessSpec, found: Findings) -> Settings | None:
     return {"goal_parts": {**settings["goal_parts"], "once": True}, "loop_guard": {"repeats": 1}} if settings else None
 
 
+def _scored_parts(spec: HarnessSpec, found: Findings) -> Settings | None:
+    settings = _each_once(spec, found) if method_of(spec) != "rank" and spec.id_of("guidance") is None else None
+    return {**settings, "decide": {"method": "score"}, "guidance": {}} if settings else None
+
+
 def _whole_goal(found: Findings) -> float:
     return max(0.0, found.whole_goal)
 
@@ -237,6 +242,13 @@ GOAL_PARTS = (
         ANY,
         _each_once,
         without_model=True,
+        symptom=lambda found: max(_whole_goal(found), found.again),
+    ),
+    EditOperator(
+        "choose by guided score among the parts of the goal",
+        "A model that copies a command, or gives it again, may still prefer the right one once it is on offer, each part once.",
+        ANY,
+        _scored_parts,
         symptom=lambda found: max(_whole_goal(found), found.again),
     ),
 )

@@ -10,7 +10,7 @@ import pytest
 from homebody.agents.answer import read_answer, read_command
 from homebody.agents.episode import run_episode
 from homebody.agents.harness.grammar import filling, gbnf
-from homebody.agents.harness.hooks import Choice, Reading
+from homebody.agents.harness.hooks import FIELDS, Choice, Reading
 from homebody.agents.model_free import (
     MODEL_FREE,
     TWINS,
@@ -424,6 +424,56 @@ def test_uncorrected_score_does_not_ask_for_the_commands_own_likelihood(yard):
     backend = Scripted(scores=surprise)
     began(ModelPolicy(backend)).decide(yard.ask(MENU, choice=Choice("score")), CHAT)
     assert len(backend.calls) == 1
+
+
+# --- score, guided
+
+GOALLESS_LOGS = {"call": -1.0, "lift crate 1": -6.0, "wait": -2.0, "walk to dock 1": -8.0}
+GOAL = "Lift what is at the dock."
+TOLD = [{"role": "system", "content": "Act."}, {"role": "user", "content": f"{GOAL} A yard. {GOAL}"}]
+
+
+def goal_or_not(prompt, text):
+    return (LOGS if GOAL in "".join(prompt) else GOALLESS_LOGS)[text]
+
+
+@pytest.mark.parametrize(
+    ("guidance", "how", "expected"),
+    [
+        # -4 + 1, -6 + 6, -3 + 2, -7 + 8
+        (1.0, Choice("score"), (("walk to dock 1", 1.0), ("lift crate 1", 0.0), ("wait", -1.0), ("call", -3.0))),
+        # Half of it: -3.5, -3, -2, -3
+        (0.5, Choice("score"), (("wait", -2.0), ("lift crate 1", -3.0), ("walk to dock 1", -3.0), ("call", -3.5))),
+        # By character.
+        (
+            1.0,
+            Choice("score", "mean"),
+            (("walk to dock 1", round(1 / 14, 6)), ("lift crate 1", 0.0), ("wait", -0.25), ("call", -0.75)),
+        ),
+    ],
+)
+def test_guidance_takes_off_a_share_of_the_score_in_the_chat_without_the_goal(guidance, how, expected, yard):
+    backend = Scripted(scores=goal_or_not)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, goal=GOAL, choice=how, guidance=guidance), TOLD)
+    assert decision.scores == expected
+    assert [call.segments for call in backend.calls] == [
+        render_plain(TOLD),
+        render_plain([TOLD[0], {"role": "user", "content": " A yard. "}]),
+    ]
+    assert TOLD[1]["content"] == f"{GOAL} A yard. {GOAL}"
+
+
+def test_a_chat_that_does_not_say_the_goal_is_scored_once_whatever_the_guidance(yard):
+    backend = Scripted(scores=goal_or_not)
+    decision = began(ModelPolicy(backend)).decide(yard.ask(MENU, goal=GOAL, choice=Choice("score"), guidance=1.0), CHAT)
+    assert (decision.command, len(backend.calls)) == ("call", 1)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, True, float("nan"), "0.5"])
+def test_a_processor_cannot_guide_by_less_than_nothing_or_more_than_all(share, yard):
+    named, holds = FIELDS["guidance"]
+    assert (named, holds(share)) == ("a number of 0 to 1", False)
+    assert all(map(holds, (0, 1.0)))
 
 
 # --- grammar

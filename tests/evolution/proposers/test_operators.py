@@ -368,6 +368,33 @@ def test_what_exploration_has_won_with_comes_before_what_is_only_hoped_for(evide
     assert first.manifest["operator"] == "read the goal, and follow what was learned"
 
 
+def test_parts_of_the_goal_are_chosen_by_guided_score_whether_the_model_wrote_or_scored_before() -> None:
+    found = Findings(skills={"goal_parts": {"goal_parts": {"templates": [["Sing ", "."]], "marks": []}}})
+    name = "choose by guided score among the parts of the goal"
+    scoring = HarnessSpec.from_json({"format": 2, "name": "s", "components": {"decide": component("decide", {"method": "score"})}})
+    for spec in (BARE, scoring):
+        after = edited(spec, name, found)
+        assert params(after, "goal_parts") == {"templates": [["Sing ", "."]], "marks": [], "once": True}
+        assert (params(after, "decide"), params(after, "guidance"), params(after, "loop_guard")) == (
+            {"method": "score"},
+            {},
+            {"repeats": 1},
+        )
+        assert operator(name).build(after, found) is None
+    assert operator(name).build(BARE, Findings()) is None
+    ranking = HarnessSpec.from_json({"format": 2, "name": "r", "components": {"decide": component("decide", {"method": "rank"})}})
+    assert operator(name).build(ranking, found) is None
+
+
+def test_guidance_comes_to_a_harness_that_scores_and_has_none() -> None:
+    name = "prefer what the goal makes likelier"
+    scoring = HarnessSpec.from_json({"format": 2, "name": "s", "components": {"decide": component("decide", {"method": "score"})}})
+    assert operator(name).build(BARE, Findings()) is None
+    after = edited(scoring, name, Findings())
+    assert params(after, "guidance") == {}
+    assert operator(name).build(after, Findings()) is None
+
+
 # --- rules in the midst of an episode, code, and a user's own
 
 
