@@ -57,6 +57,10 @@ class Size:
         """Return it with so many test tasks, at most, for every row."""
         return replace(self, tasks=tasks, seed_tasks=None if self.seed_tasks is None else min(self.seed_tasks, tasks))
 
+    def judged_on(self, tasks: int) -> Size:
+        """Return it with so many validation tasks for the gate; the same share of them choose the style of the seed, at least one."""
+        return replace(self, validation_tasks=tasks, style_tasks=max(1, self.style_tasks * tasks // self.validation_tasks))
+
     def within(self, minutes: float) -> Size:
         """Return it with so many minutes for the evolution; where the whole has a limit, twice as many for that and half for the styles."""
         if self.minutes is None:

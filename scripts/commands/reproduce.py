@@ -29,6 +29,8 @@ MODELS = "smollm2,gemma3-270m"
 QUICK_MODELS, QUICK_BENCHMARKS = "smollm2", "household"
 DRAWING = ("--from", "--merge", "--run-dir", "--json")
 """Options that mean something where nothing is played."""
+EVOLVING = ("--estimate", "--budget-minutes", "--seed-tasks", "--validation-tasks")
+"""Options that mean nothing where a harness that has evolved plays the final split."""
 
 
 @click.command(short_help="Evolve models on benchmarks and print the results table.")
@@ -49,6 +51,9 @@ DRAWING = ("--from", "--merge", "--run-dir", "--json")
               help="Test tasks, the first N.  [default: as many as the benchmark has]")  # fmt: skip
 @click.option("--seed-tasks", "n_seed_tasks", type=click.IntRange(min=1), metavar="N",
               help="Test tasks that the seed plays too, the first N.  [default: as --tasks; with --quick 10]")  # fmt: skip
+@click.option("--validation-tasks", "n_validation_tasks", type=click.IntRange(min=1), metavar="N",
+              help="Validation tasks for the gate, the first N; half of them choose the seed's style, with --quick 3 of 10.  "
+              "[default: 40; with --quick 10]")  # fmt: skip
 @click.option("--final", "is_final", is_flag=True, help="Play the final split with the harnesses that DIR has, once a release.")
 @click.option("--estimate", "is_estimate", is_flag=True, help="Say what it takes and play no more than that needs.")
 @click.option("--merge", "merged", multiple=True, type=PATH, metavar="FILE", help="Add the rows of a results.json that was written "
@@ -67,7 +72,7 @@ DRAWING = ("--from", "--merge", "--run-dir", "--json")
 @json_out
 def reproduce(
     models: str | None, benchmarks: str | None, protocols: str, objective: str | None, repeats: int, harness_of: str | None,
-    n_tasks: int | None, n_seed_tasks: int | None,
+    n_tasks: int | None, n_seed_tasks: int | None, n_validation_tasks: int | None,
     is_final: bool, is_estimate: bool, merged: tuple[str, ...], source: str | None, quick: bool,
     budget_minutes: float | None, run_dir: str, data_dir: str | None, workers: int, n_ctx: int | None,
     n_threads: int, gpu_layers: int, concurrency: int, timeout_s: float | None, json_path: str | None,
@@ -114,7 +119,7 @@ def reproduce(
     given = _given()
     if source is not None and (others := [option for option in given if option not in DRAWING]):
         raise click.UsageError(f"--from plays nothing; leave {', '.join(others)} out")
-    if is_final and (others := [option for option in ("--estimate", "--budget-minutes", "--seed-tasks") if option in given]):
+    if is_final and (others := [option for option in EVOLVING if option in given]):
         raise click.UsageError(f"--final evolves nothing and plays a split that is opened once; leave {', '.join(others)} out")
     if harness_of and budget_minutes is not None and not quick:
         raise click.UsageError("--harness-of evolves nothing; leave --budget-minutes out, or give --quick, whose time it sets")
@@ -136,6 +141,7 @@ def reproduce(
         console.prepare(*dict.fromkeys(one.model for one in chosen), n_threads=n_threads, gpu_layers=gpu_layers)
         size = QUICK if quick else FULL
         size = replace(size, seed_tasks=n_seed_tasks) if n_seed_tasks is not None else size
+        size = size.judged_on(n_validation_tasks) if n_validation_tasks is not None else size
         most = size.tasks if n_tasks is None else n_tasks
         size = size.of(most) if most is not None else size
         size = size.within(budget_minutes) if budget_minutes is not None else size

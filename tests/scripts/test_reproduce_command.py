@@ -99,6 +99,20 @@ def test_the_seed_plays_as_many_test_tasks_as_are_asked_for(homebody: Callable[.
     assert told == [("1", 1), ("2", 2)]
 
 
+def test_the_gate_has_as_many_validation_tasks_as_are_asked_for_and_the_choice_of_the_seed_its_share(
+    homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path
+) -> None:
+    for asked, chosen_on in ((6, 3), (1, 1)):  # one of two, and at least one
+        one = tmp_path / str(asked)
+        wanted = ["--validation-tasks", str(asked), "--run-dir", one, "--json", one / "r.json"]
+        answer = homebody("reproduce", "--quick", "--models", "no-model", *wanted)
+        assert answer.code == 0, answer.err
+        evolve = tiny[-2]
+        assert evolve[evolve.index("--validation-tasks") + 1] == str(asked)
+        (combination,) = json.loads((one / "r.json").read_text())["combinations"]
+        assert {style["n"] for style in combination["seed"]["tried"]} == {chosen_on}
+
+
 def test_an_evolution_that_fails_ends_it(homebody: Callable[..., Any], tiny: list[list[str]], tmp_path: Path) -> None:
     (tmp_path / "no-model-household").mkdir()
     (tmp_path / "no-model-household" / "run.sqlite").write_text("no database, but long enough to be looked at as one " * 10)
@@ -304,6 +318,9 @@ def test_an_estimate_plays_an_episode_and_begins_nothing(
         (["--from", "none.json", "--budget-minutes", "9"], "--from plays nothing; leave --budget-minutes out"),
         (["--from", "none.json", "--tasks", "9"], "--from plays nothing; leave --tasks out"),
         (["--final", "--seed-tasks", "9"], "--final evolves nothing and plays a split that is opened once; leave --seed-tasks out"),
+        (["--final", "--validation-tasks", "9"], "split that is opened once; leave --validation-tasks out"),
+        (["--from", "none.json", "--validation-tasks", "9"], "--from plays nothing; leave --validation-tasks out"),
+        (["--validation-tasks", "0"], "Invalid value for '--validation-tasks'"),
         (["--seed-tasks", "0"], "Invalid value for '--seed-tasks'"),
         (["--final", "--estimate"], "--final evolves nothing and plays a split that is opened once; leave --estimate out"),
         (["--budget-minutes", "nan"], "Invalid value for '--budget-minutes': 'nan' is no finite number"),
