@@ -44,8 +44,8 @@ def test_event_has_all_fields_and_the_entrys_params() -> None:
     )
     assert made.process(SAMPLES["before_model"]) is None
     fields = [
-        "admissible", "advised", "barred", "candidates", "choice", "content", "env_text", "generation", "goal", "observation",
-        "others", "params", "prior", "reading", "slot_lines", "steps_left", "subgoal", "thoughts", "tools",
+        "admissible", "advised", "barred", "candidates", "choice", "content", "env_text", "generation", "goal", "guidance",
+        "observation", "others", "params", "prior", "reading", "slot_lines", "steps_left", "subgoal", "thoughts", "tools",
     ]  # fmt: skip
     assert made.notes == {"printed": f"{fields} {{'max_failures': 3, 'values': {{'n': 2}}}} look lever generate\n"}
 
@@ -129,7 +129,8 @@ def test_dry_run_finds_what_the_hook_does_not_allow() -> None:
     (problem,) = Code.check_entry(entry("return {'goal': 'x', 'content': 'y'}"))
     assert problem == (
         "/source: on a sample event: it changed goal at before_model, "
-        "which lets it change advised, barred, candidates, choice, content, generation, others, prior, reading, subgoal, thoughts, tools"
+        "which lets it change advised, barred, candidates, choice, content, generation, guidance, others, prior, reading, subgoal, "
+        "thoughts, tools"
     )
     (problem,) = Code.check_entry(entry("return {'won': True}", "task_end"))
     assert problem == "/source: on a sample event: it changed won at task_end, which lets it change nothing"
