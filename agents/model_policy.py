@@ -248,9 +248,9 @@ class ModelPolicy:
         """Return the model's score of each candidate, as `Choice` and `BeforeModel.guidance` say."""
         choice = event.choice
         sums = self.backend.score(messages, event.candidates, reply)
-        unguided = [{**message, "content": message["content"].replace(event.goal, "")} for message in messages]
-        if event.guidance and unguided != list(messages):
-            others = self.backend.score(unguided, event.candidates, reply)
+        if event.guidance and any(event.goal in message["content"] for message in messages):
+            goalless = [{**message, "content": message["content"].replace(event.goal, "")} for message in messages]
+            others = self.backend.score(goalless, event.candidates, reply)
             sums = [value - event.guidance * other for value, other in zip(sums, others, strict=True)]
         if choice.correct:
             neutral = self._neutral_scores(event.candidates)
