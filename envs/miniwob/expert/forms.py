@@ -19,7 +19,7 @@ from homebody.envs.miniwob.expert.script import (
     submit,
     typed,
 )
-from homebody.envs.miniwob.reading import Reading
+from homebody.envs.miniwob.reading import Element, Reading
 
 # --- choices
 
@@ -52,10 +52,15 @@ def _movies(reading: Reading, given: Given) -> str:
     assert found
     fields = {"genre": found[1], "director": found[2], "year": found[3]}
     boxes = [
-        (one, next(text for key, text in fields.items() if key in one.name.lower().replace("released", "year")))
+        (one, next(text for key, text in fields.items() if key in (one.name or _below(reading, one)).lower().replace("released", "year")))
         for one in all_of(reading, "textbox")
     ]
     return first_of(*fill(*boxes), click(next(one for one in reading.elements.values() if one.role != "textbox")))
+
+
+def _below(reading: Reading, element: Element) -> str:
+    """Return the line after an element's."""
+    return reading.lines[1 + next(number for number, line in enumerate(reading.lines) if line.startswith(element.ref))]
 
 
 @for_pages("form-sequence-2")

@@ -168,10 +168,17 @@ def test_the_expert_solves_pages(env: MiniWobEnv, page: str) -> None:
     assert solve(env, f"{page}/test-3")
 
 
+def test_the_expert_reads_a_label_that_stands_below_its_field(env: MiniWobEnv) -> None:
+    task = "multi-layouts/train-25"
+    assert 'textbox (1) = ""\nDirector\ntextbox (2) = ""' in env.reset(options={"task": task})[0]
+    assert solve(env, task)
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get("HOMEBODY_MINIWOB_GOLD"), reason="HOMEBODY_MINIWOB_GOLD=20 plays 20 seeds of each page")
+@pytest.mark.skipif(not os.environ.get("HOMEBODY_MINIWOB_GOLD"), reason="HOMEBODY_MINIWOB_GOLD=20 plays 20 seeds of each page and split")
 def test_the_expert_solves_every_page(env: MiniWobEnv) -> None:
-    tasks = [f"{page}/train-{seed}" for page in SUITE for seed in range(int(os.environ["HOMEBODY_MINIWOB_GOLD"]))]
+    seeds = range(int(os.environ["HOMEBODY_MINIWOB_GOLD"]))
+    tasks = [f"{page}/{split}-{seed}" for page in SUITE for split in ("train", "validation", "test") for seed in seeds]
     assert [task for task in tasks if not solve(env, task)] == []
 
 
