@@ -270,11 +270,9 @@ def _highlight(reading: Reading, given: Given) -> str:
 
 @for_pages("terminal")
 def _terminal(reading: Reading, given: Given) -> str:
-    found = re.search(r"ending with the extension (\.[\w.]+)|delete a file that has no|extension", reading.goal)
-    assert found
-    shown = " ".join(line for line in reading.lines[1:])
     if len(given) < 2:
         return ["type: ls", "press Enter"][len(given)]
-    files = re.findall(r"[\w-]+(?:\.\w+)+", shown.partition(" ls")[2])
-    wanted = next(name for name in files if found[1] and name.endswith(found[1]))
+    found = re.search(r"ending with the extension (\.[\w.]+)", reading.goal)
+    files = " ".join(reading.lines[1:]).partition(" ls ")[2].partition(" user$")[0].split()
+    wanted = next(name for name in files if (name.endswith(found[1]) if found else "." not in name))
     return [f"type: rm {wanted}", "press Enter"][len(given) % 2]

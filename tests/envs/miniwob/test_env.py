@@ -174,6 +174,11 @@ def test_the_expert_reads_a_label_that_stands_below_its_field(env: MiniWobEnv) -
     assert solve(env, task)
 
 
+def test_the_expert_finds_a_file_that_has_no_extension(env: MiniWobEnv) -> None:
+    assert env.reset(options={"task": "terminal/validation-6"})[1]["goal"].endswith("delete a file that has no file extension.")
+    assert solve(env, "terminal/validation-6")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("HOMEBODY_MINIWOB_GOLD"), reason="HOMEBODY_MINIWOB_GOLD=20 plays 20 seeds of each page and split")
 def test_the_expert_solves_every_page(env: MiniWobEnv) -> None:
