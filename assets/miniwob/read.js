@@ -16,7 +16,7 @@
     if (!found || found[4] === "0") return "";
     const [r, g, b] = [1, 2, 3].map((n) => Number(found[n]) / 255), most = Math.max(r, g, b), least = Math.min(r, g, b), range = most - least;
     const light = (most + least) / 2;
-    if (range < 0.1) return light > 0.93 ? "white" : light < 0.1 ? "black" : "grey";
+    if (range < 0.06) return light > 0.93 ? "white" : light < 0.1 ? "black" : "grey";
     const part = most === r ? ((g - b) / range + 6) % 6 : most === g ? (b - r) / range + 2 : (r - g) / range + 4;
     const hue = HUES.find(([end]) => part * 60 < end)[1];
     if (hue === "red" && light > 0.8) return "pink";

@@ -179,6 +179,13 @@ def test_the_expert_finds_a_file_that_has_no_extension(env: MiniWobEnv) -> None:
     assert solve(env, "terminal/validation-6")
 
 
+def test_a_pale_shade_is_no_grey(env: MiniWobEnv) -> None:
+    """The palest that the page paints has a saturation of 30% and a lightness of 89%."""
+    seen = env.reset(options={"task": "click-shades/test-4"})[0]
+    assert ("item pink" in seen, "item grey" in seen) == (True, False)
+    assert solve(env, "click-shades/test-4")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("HOMEBODY_MINIWOB_GOLD"), reason="HOMEBODY_MINIWOB_GOLD=20 plays 20 seeds of each page and split")
 def test_the_expert_solves_every_page(env: MiniWobEnv) -> None:
