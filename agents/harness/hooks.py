@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, isfinite
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 from homebody.agents.harness.grammar import matches
 from homebody.agents.models.generation import Generation
@@ -330,12 +330,8 @@ def _numbers(value: object) -> bool:
     return isinstance(value, tuple) and all(_is_number(item) for item in value)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-
-
-def _is_share(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {
@@ -354,7 +350,7 @@ FIELDS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "advised": ("a text", _text),
     "barred": ("a tuple of texts", _tuple_of(str)),
     "others": (f"an integer of 0 to {MOST_SAMPLES}", lambda value: type(value) is int and 0 <= value <= MOST_SAMPLES),
-    "guidance": ("a number of 0 to 1", _is_share),
+    "guidance": ("a number of 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1),
     "command": ("a text", _text),
     "approved": ("true or false", lambda value: isinstance(value, bool)),
     "answer": ("a text or None", lambda value: value is None or _text(value)),
