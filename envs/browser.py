@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
+import math
+import os
 import shutil
+import signal
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any, Final
 
@@ -14,6 +19,8 @@ from homebody.envs.core import EnvError
 
 CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome")
 """Names of programs that will do, the best first."""
+PATIENCE: Final = 120.0
+"""Seconds after which a browser that gives no answer counts as stuck."""
 
 
 class BrowserError(EnvError):
@@ -58,18 +65,55 @@ def open_browser(*, headless: bool = True, executable: str | None = None) -> Ite
         BrowserError: playwright or the browser is missing, or the browser does not start.
     """
     path = check_browser(executable)
+    if not isinstance(headless, bool):
+        raise BrowserError(f"headless={headless!r} is not possible", "give True or False")
     with _playwright() as running:
         try:
             browser = running.chromium.launch(executable_path=path, headless=headless)
         except Exception as error:
             said = str(error).strip().splitlines()
-            raise BrowserError(
-                f"{path} does not start: {said[0] if said else type(error).__name__}", "check that it runs by itself"
-            ) from None
+            remedy = "check that it runs by itself" + ("" if headless else " and that there is a display, or give headless=True")
+            raise BrowserError(f"{path} does not start: {said[0] if said else type(error).__name__}", remedy) from None
         try:
             yield browser
         finally:
             browser.close()
+
+
+class Patience:
+    """Kills a browser that is stuck: playwright waits for ever for what a page is to work out, and for what the mouse does.
+
+    Args:
+        browser: As `open_browser` yields it.
+        seconds: How long it may take for one call.
+    """
+
+    def __init__(self, browser: Any, seconds: float = PATIENCE) -> None:
+        processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+        self._pid = next(int(process["id"]) for process in processes if process["type"] == "browser")
+        self._seconds, self._due = seconds, math.inf
+        self._is_over = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Wait for one call."""
+        self._due = time.monotonic() + self._seconds
+        try:
+            yield
+        finally:
+            self._due = math.inf
+
+    def end(self) -> None:
+        """Watch no longer."""
+        self._is_over.set()
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(min(1.0, self._seconds)):
+            if time.monotonic() > self._due:
+                with suppress(OSError):
+                    os.kill(self._pid, signal.SIGKILL)
+                return
 
 
 _local = threading.local()
@@ -79,6 +123,8 @@ _local = threading.local()
 @contextmanager
 def _playwright() -> Iterator[Any]:
     running: list[Any] = _local.__dict__.setdefault("running", [])
+    if not running and _has_loop():
+        raise BrowserError("an asyncio event loop runs in this thread", "play in a thread of its own, as asyncio.to_thread gives one")
     running.append(running[0] if running else _api().sync_playwright().start())
     try:
         yield running[0]
@@ -86,6 +132,12 @@ def _playwright() -> Iterator[Any]:
         last = running.pop()
         if not running:
             last.stop()
+
+
+def _has_loop() -> bool:
+    with suppress(RuntimeError):
+        return asyncio.get_running_loop() is not None
+    return False
 
 
 def _api() -> ModuleType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -16,6 +17,7 @@ from homebody.envs.text_env import TextTaskEnv
 
 MOST_TYPED: Final = 500
 """Characters of one command that are typed; a longer one is refused."""
+_WHOLE: Final = re.compile(r"\s*-?\d{1,7}\s*")
 
 
 class MiniWobEnv(TextTaskEnv):
@@ -128,7 +130,11 @@ class MiniWobEnv(TextTaskEnv):
         return [] if self.reading.done else [scripted.choose(self.reading, self._given)]
 
     def close(self) -> None:
-        """Close the browser and the window; to close them again does nothing."""
+        """Close the browser and the window; to close them again does nothing.
+
+        Raises:
+            BrowserThreadError: The browser was opened in another thread.
+        """
         super().close()
         self._drop()
 
@@ -158,7 +164,6 @@ class MiniWobEnv(TextTaskEnv):
     def _act(self, action: object) -> tuple[str, float, bool]:
         before = self.reading
         command = action.strip("\n") if isinstance(action, str) else ""
-        self._given = (*self._given, command)
         if not before.done:
             if self._tab is None:
                 raise BrowserDiedError("go on", "there is none any more")
@@ -168,6 +173,7 @@ class MiniWobEnv(TextTaskEnv):
             except BrowserDiedError:
                 self._drop()
                 raise
+        self._given = (*self._given, command)
         now = self.reading
         return now.text[: self.max_observation], now.reward if now.done and not before.done else 0.0, now.done
 
@@ -200,11 +206,11 @@ class MiniWobEnv(TextTaskEnv):
         return self._tab
 
     def _drop(self) -> None:
-        """Give up the browser, which may be dead."""
-        tab, self._tab = self._tab, None
-        if tab is not None:
-            with suppress(Exception):
-                tab.close()
+        """Close the browser, which may be dead."""
+        if self._tab is not None:
+            with suppress(BrowserDiedError):
+                self._tab.close()
+            self._tab = None
 
     @staticmethod
     def _about(page: str) -> PageInfo:
@@ -237,7 +243,7 @@ def do(tab: Tab, reading: Reading, command: str) -> None:
     elif kind == "set":
         ref, _, value = rest.rpartition(" to ")
         element = _usable(reading, ref)
-        if element and element.role == "slider" and value.strip().lstrip("-").isdecimal() and len(value) < 8:
+        if element and element.role == "slider" and _WHOLE.fullmatch(value):
             tab.slide(element, int(value))
     elif kind == "scroll" and (element := reading.elements.get(rest.partition(" in ")[2])) and command in reading.commands:
         tab.scroll(element, down=rest.startswith("down"))

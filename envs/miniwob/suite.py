@@ -7,13 +7,22 @@ task is won where the page's raw reward, which knows no clock, reaches the thres
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from homebody.envs.core import FINAL, SPLITS, EnvError, TaskSpec, UnknownSplitError, UnknownTaskError, take_tasks
+from homebody.envs.core import (
+    FINAL,
+    SPLITS,
+    EnvError,
+    TaskSpec,
+    UnknownSplitError,
+    UnknownTaskError,
+    did_you_mean,
+    take_tasks,
+)
 
 SEEDS: Final = {"train": 200, "validation": 50, "test": 50, FINAL: 50}
 """Seeds of each page in each split; no seed is in two of them."""
@@ -134,12 +143,15 @@ class PageSource:
     def __init__(self, pages: Sequence[str] | None = None, holdout: str | None = None) -> None:
         if holdout not in (None, "tasks"):
             raise HoldoutError(holdout)
-        if pages is not None and (isinstance(pages, str) or not all(isinstance(page, str) for page in pages)):
-            pages = pages.split("+") if isinstance(pages, str) else [str(page) for page in pages]
-        self._pages = tuple(SUITE) if pages is None else tuple(dict.fromkeys(pages))
-        for page in self._pages:
-            if page not in SUITE and not (page and page.replace("-", "").isalnum() and (pages_dir() / f"{page}.html").is_file()):
-                raise UnknownPageError(page, "is no page of the package miniwob")
+        named = SUITE if pages is None else pages.split("+") if isinstance(pages, str) else pages
+        if not isinstance(named, Iterable):
+            raise UnknownPageError(named, "is no list of names and no names joined by +")
+        self._pages = tuple(dict.fromkeys(map(str, named)))
+        outside = [page for page in self._pages if page not in SUITE]
+        there = {path.stem for path in pages_dir().glob("*.html")} if outside else set()
+        for page in outside:
+            if page not in there:
+                raise UnknownPageError(page, f"is no page of the package miniwob{did_you_mean(page, SUITE)}")
         if not self._pages:
             raise UnknownPageError("", "names no page")
         self._holdout = holdout

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import threading
 from contextlib import ExitStack
 from importlib import resources
 from typing import Any, Final
 
-from homebody.envs.browser import open_browser
+from homebody.envs.browser import PATIENCE, Patience, open_browser
 from homebody.envs.core import EnvError
 from homebody.envs.miniwob.reading import Element
 from homebody.envs.miniwob.suite import pages_dir
@@ -29,6 +30,16 @@ class BrowserDiedError(EnvError):
         super().__init__(f"the browser was lost: it could not {doing}: {why}; the next reset opens another")
 
 
+class BrowserThreadError(EnvError):
+    """A browser was used in another thread than the one that opened it."""
+
+    def __init__(self, doing: str, owner: str) -> None:
+        super().__init__(
+            f"the browser could not {doing} in thread {threading.current_thread().name!r}: it belongs to {owner!r}, which opened it; "
+            "use the environment there alone, or make one for each thread"
+        )
+
+
 class Tab:
     """One tab, reused from task to task.
 
@@ -45,7 +56,10 @@ class Tab:
         self._folder = pages_dir()
         self._read = _script("read.js")
         self._open = ExitStack()
+        self._owner = threading.current_thread()
         browser = self._open.enter_context(open_browser(headless=headless, executable=chromium))
+        self._patience = Patience(browser, PATIENCE)
+        self._open.callback(self._patience.end)
         self._page: Any = browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]}, device_scale_factor=_SCALE)
         self._page.add_init_script(_script("clock.js"))
         self._page.on("dialog", lambda dialog: dialog.dismiss())
@@ -173,8 +187,13 @@ class Tab:
         return png
 
     def close(self) -> None:
-        """Close the browser; to close it again does nothing."""
-        self._open.close()
+        """Close the browser; to close it again does nothing.
+
+        Raises:
+            BrowserDiedError: It is gone.
+            BrowserThreadError: It was opened in another thread.
+        """
+        self._call("close", self._open.close)
 
     def _drag(self, begin: tuple[float, float], end: tuple[float, float]) -> None:
         mouse = self._page.mouse
@@ -195,8 +214,11 @@ class Tab:
         return found
 
     def _call(self, doing: str, call: Any) -> Any:
+        if threading.current_thread() is not self._owner:
+            raise BrowserThreadError(doing, self._owner.name)
         try:
-            return call()
+            with self._patience.waiting():
+                return call()
         except Exception as error:  # playwright's own errors, which are not imported here
             raise BrowserDiedError(doing, error) from None
 

@@ -94,11 +94,11 @@ def reproduce(
     --harness-of plays models in the harnesses that evolved for another model, each beside its own best seed
     and its twins. Such rows are marked, and they count in no mean.
 
-    --quick takes at most about 15 minutes for one model on one benchmark, where the 19 episodes that choose and test the seed take no more
-    than six: with --workers 2 on 2 cores SmolLM2 needs some 10 s of a core for one in a house, up to 45 s in the shop. No style of the
-    seed is begun after 3.5 minutes, and the evolution ends after 7 with what it has shipped: a slow machine may come to another harness,
-    and a slow model to none, where --budget-minutes does not give it more. Styles and controls for which the time does not suffice are
-    named, controls with the command that plays them. The table says its n and its intervals.
+    --quick takes at most about 15 minutes for one model on one benchmark with its own numbers of tasks, where the 19 episodes that choose
+    and test the seed take no more than six: with --workers 2 on 2 cores SmolLM2 needs some 10 s of a core for one in a house, up to 45 s
+    in the shop. No style of the seed is begun after 3.5 minutes, and the evolution ends after 7 with what it has shipped: a slow machine
+    may come to another harness, and a slow model to none, where --budget-minutes does not give it more. Styles and controls for which the
+    time does not suffice are named, controls with the command that plays them. The table says its n and its intervals.
 
     \b
     Examples:

@@ -64,6 +64,9 @@ def watch(
     is_run = Path(source).is_dir()
     stored = read_run(source) if is_run else [read_file(source)]
     if is_run and episode is None:
+        for name, given in {"--record": record, "--beside": beside, "--size": size}.items():
+            if given is not None:
+                raise click.UsageError(f"{name} is of one episode, and {source} is a run; give --episode N, without it they are listed")
         _list(stored)
         write_json(json_path, [_row(number, item) for number, item in enumerate(stored, 1)])
         return

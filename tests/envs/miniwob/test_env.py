@@ -6,12 +6,14 @@ seeds of every page.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import pickle
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -27,7 +29,7 @@ from homebody.envs.miniwob import tab as tab_module
 from homebody.envs.miniwob.env import MiniWobEnv
 from homebody.envs.miniwob.expert import NoScriptError
 from homebody.envs.miniwob.suite import SUITE, MiniWobPackageError, pages_dir
-from homebody.envs.miniwob.tab import BrowserDiedError
+from homebody.envs.miniwob.tab import BrowserDiedError, BrowserThreadError
 
 pytest.importorskip("playwright", reason="playwright is not installed: pip install homebody[miniwob]")
 try:
@@ -409,6 +411,79 @@ def test_a_browser_that_is_killed_ends_one_episode() -> None:
         env.close()
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the browser's processes in /proc")
+def test_a_browser_that_is_stuck_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tab_module, "PATIENCE", 0.5)
+    others = set(browser_processes())
+    env = MiniWobEnv()
+    try:
+        begin(env, "click-test/train-0")
+        before = env.snapshot()
+        ours = set(browser_processes()) - others
+        pages = [pid for pid in ours if b"--type=renderer" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        for pid in pages:
+            os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(BrowserDiedError, match="the next reset opens another"):
+            env.step("wait")
+        assert env.snapshot() == before
+        for pid in pages:
+            os.kill(pid, signal.SIGKILL)
+        monkeypatch.undo()
+        assert begin(env, "click-test/train-1") == "Click the button.\nbutton Click Me!"
+    finally:
+        env.close()
+
+
+def test_a_browser_belongs_to_the_thread_that_opened_it(env: MiniWobEnv) -> None:
+    said = []
+
+    def use() -> None:
+        for call in (lambda: env.step("wait"), lambda: begin(env, "click-test/train-1"), env.close):
+            with pytest.raises(BrowserThreadError) as caught:
+                call()
+            said.append(str(caught.value))
+
+    begin(env, "click-test/train-0")
+    thread = threading.Thread(target=use, name="another")
+    thread.start()
+    thread.join()
+    assert len(said) == 3
+    assert all("thread 'another': it belongs to 'MainThread'" in line for line in said)
+    assert env.step("click button Click Me!")[4]["won"]
+
+
+def test_in_an_event_loop_a_line_says_what_to_do() -> None:
+    async def play_here() -> None:
+        begin(MiniWobEnv(), "click-test/train-0")
+
+    def play_there() -> str:
+        env = MiniWobEnv()
+        try:
+            return begin(env, "click-test/train-0")
+        finally:
+            env.close()
+
+    async def play_in_a_thread() -> str:
+        return await asyncio.to_thread(play_there)
+
+    def both() -> None:  # in this thread playwright may run already, and with it its own loop
+        with pytest.raises(BrowserError, match=r"event loop runs in this thread; play in a thread of its own, as asyncio\.to_thread"):
+            asyncio.run(play_here())
+        seen.append(asyncio.run(play_in_a_thread()))
+
+    seen: list[str] = []
+    thread = threading.Thread(target=both)
+    thread.start()
+    thread.join()
+    assert seen == ["Click the button.\nbutton Click Me!"]
+
+
+@pytest.mark.parametrize("value", ["--5", "-", "", "5.5", "\u0665x", "1" * 5000])
+def test_a_slider_is_set_to_whole_numbers_alone(env: MiniWobEnv, value: str) -> None:
+    page = begin(env, "use-slider/train-0")
+    assert env.step(f"set slider to {value}")[0] == page
+
+
 def test_a_page_outside_the_suite_is_played_without_an_expert() -> None:
     env = MiniWobEnv(pages=["drag-box"])
     try:
@@ -424,6 +499,8 @@ def test_without_a_browser_a_line_says_how_to_get_one(monkeypatch: pytest.Monkey
     env = MiniWobEnv(chromium=str(tmp_path / "none"))
     with pytest.raises(BrowserError, match="does not start"):
         begin(env, "click-test/train-0")
+    with pytest.raises(BrowserError, match=r"headless='maybe' is not possible; give True or False"):
+        begin(MiniWobEnv(headless="maybe"), "click-test/train-0")  # type: ignore[arg-type]
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BrowserError, match="apt-get install chromium"):
         begin(MiniWobEnv(), "click-test/train-0")

@@ -66,12 +66,19 @@ def test_tasks_that_do_not_exist(task: object) -> None:
         PageSource().find(task)
 
 
-@pytest.mark.parametrize("pages", ["click-buton", "../core/core", "click-button+no-such", [""], "", ["a/b"], [5]])
+@pytest.mark.parametrize("pages", ["click-buton", "../core/core", "click-button+no-such", [""], "", ["a/b"], [5], 5, True, "a" * 300])
 def test_pages_that_do_not_exist(pages: Any) -> None:
     if importlib.util.find_spec("miniwob") is None:
         pytest.skip("the pages are not installed: pip install homebody[miniwob]")
     with pytest.raises(UnknownPageError, match="the suite has: click-button, "):
         PageSource(pages)
+
+
+def test_a_page_with_a_slip_is_told_its_name() -> None:
+    if importlib.util.find_spec("miniwob") is None:
+        pytest.skip("the pages are not installed: pip install homebody[miniwob]")
+    with pytest.raises(UnknownPageError, match="did you mean click-button"):
+        PageSource("click-buton")
 
 
 def test_pages_are_chosen_as_a_list_or_joined() -> None:
