@@ -44,8 +44,10 @@ EVOLVED = {
     "alfworld-gemma3-270m": "homebody/AlfWorld-v0",
     "household-adaptive": "homebody/Household-v0",
     "household-said-qwen2.5-coder-0.5b": "homebody/Household-v0",
+    "miniwob-smollm2": "homebody/MiniWob-v0",
 }
-FOR_MODEL = ("household-said-qwen2.5-coder-0.5b",)
+SAID = "household-said-qwen2.5-coder-0.5b"
+FOR_MODEL = (SAID, "miniwob-smollm2")
 """Those that had to show that their model adds something: the others solve as much without one, mostly."""
 
 
@@ -73,12 +75,16 @@ def test_evolved_harness_says_where_it_comes_from(name: str, env_id: str) -> Non
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_evolved_harness_names_no_task(split: str, name: str) -> None:
     text = json.dumps(HarnessSpec.load(name).document)
-    assert not any(task.task_id in text for task in tasks("homebody/Household-v0", split))
+    try:
+        found = tasks(EVOLVED[name], split)
+    except (BrowserError, MiniWobPackageError) as missing:
+        pytest.skip(str(missing))
+    assert not any(task.task_id in text for task in found)
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_no_goal_of_another_split_stands_among_the_examples(split: str) -> None:
-    examples = HarnessSpec.load(*FOR_MODEL).components["read_goal"]["params"]["examples"]
+    examples = HarnessSpec.load(SAID).components["read_goal"]["params"]["examples"]
     said = {goal for goal, _ in examples}
     env = gymnasium.make("homebody/Household-v0", goals="said", holdout="rooms")
     goals = set()

@@ -13,8 +13,10 @@ from homebody.agents.model_policy import ModelPolicy
 from homebody.agents.models.llama import LlamaCpp
 from homebody.agents.record import BY_MODEL, EpisodeRecord
 from homebody.envs import make, tasks
+from homebody.envs.browser import BrowserError
 from homebody.envs.household.export import export_houses
 from homebody.envs.household.houses.houses import HouseSource
+from homebody.envs.miniwob.suite import MiniWobPackageError
 
 STEPS = 8
 
@@ -85,6 +87,22 @@ def test_what_the_model_reads_is_what_the_harness_follows(model: LlamaCpp) -> No
     assert first.reading.split()[0] in {template.split()[0] for template in templates}
     assert {step.decided_by for step in first.trace} & {"reading"}
     assert twin.reading is None
+
+
+def test_a_model_chooses_on_a_page_by_what_the_goal_makes_likelier(model: LlamaCpp) -> None:
+    env_id, spec = "homebody/MiniWob-v0", HarnessSpec.load("miniwob-smollm2")
+    try:
+        (task,) = tasks(env_id, "validation", 1, pages="login-user")
+    except (BrowserError, MiniWobPackageError) as missing:
+        pytest.skip(str(missing))
+    with closing(make(env_id, pages="login-user")) as env:
+        first, again = (run_episode(env, spec, ModelPolicy(model), task, max_steps=3) for _ in range(2))
+        alone = run_episode(env, spec.without("guidance"), ModelPolicy(model), task, max_steps=3)
+    assert first.error is None
+    assert first.trace_hash == again.trace_hash
+    assert {step.decided_by for step in first.trace} & set(BY_MODEL)
+    assert first.usage["prompt_tokens"] > alone.usage["prompt_tokens"]
+    assert not any(record.goal in step.command for record in (first, alone) for step in record.trace)
 
 
 @pytest.mark.parametrize("name", ASKS)
