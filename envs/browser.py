@@ -88,7 +88,7 @@ class Patience:
         seconds: How long it may take for one call.
     """
 
-    def __init__(self, browser: Any, seconds: float = PATIENCE) -> None:
+    def __init__(self, browser: Any, seconds: float) -> None:
         processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
         self._pid = next(int(process["id"]) for process in processes if process["type"] == "browser")
         self._seconds, self._due = seconds, math.inf
