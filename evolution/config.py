@@ -146,7 +146,7 @@ class EvolveConfig:
         )
 
     def tasks(self, split: str) -> list[TaskSpec]:
-        """Return all tasks of `train` or `validation`, as the protocol has it.
+        """Return all tasks of a split, as the protocol has it.
 
         Raises:
             EnvError: they cannot be listed.

@@ -91,7 +91,7 @@ def evolve(
         store = stack.enter_context(Store(run_dir))
         what = {key: value for key, value in asdict(config).items() if key not in HOW}
         start = {**what, "seed_hash": seed_spec.behaviour_hash, "policy": rollouts.policy.fingerprint}
-        _claim(store, {**start, "approve": approve is not None}, resume)
+        _claim(store, config, {**start, "approve": approve is not None}, resume)
         store.append_once("harness", {"document": seed_spec.document})
         player = Player(config, store, rollouts, progress or (lambda kind, data: None))
         store.append("progress", ["begin", {}])
@@ -147,11 +147,12 @@ def _check_begun(run_dir: str | Path) -> None:
             raise RunError(f"{store.run_dir} holds no evolution to go on with; leave --resume out to begin one")
 
 
-def _claim(store: Store, start: dict[str, Any], resume: bool) -> None:
+def _claim(store: Store, config: EvolveConfig, start: dict[str, Any], resume: bool) -> None:
     """Make the store this run's, or check that it is; a budget that was raised is kept as a start of its own.
 
     Raises:
-        RunError: it holds a run that is not to be resumed, or one with other settings.
+        RunError: it holds a run that is not to be resumed, one with other settings, or one that a budget ended and whose harnesses have
+            played test tasks since: edits that come later would have come after the test.
     """
     known = store.events("start")
     if not known:
@@ -167,8 +168,19 @@ def _claim(store: Store, start: dict[str, Any], resume: bool) -> None:
         was = ", ".join(f"{key} was {before.get(key)!r} and is {now[key]!r}" for key in wrong)
         same = "a budget can only be raised; give the same or more" if lowered else "give the same"
         raise RunError(f"{store.run_dir} holds a run with other settings ({was}); {same}, or choose another --run-dir")
+    ended = store.events("end")
+    if ended and f"budget_{ended[-1]['stopped']}" in differing and config.protocol == "held-out" and _is_tested(store, config):
+        raise RunError(
+            f"{store.run_dir} holds a run that its budget of {ended[-1]['stopped']} ended, and its test tasks have been played since; "
+            "with a larger one its evolution would go on after the test: give the same budgets, or choose another --run-dir"
+        )
     if digest(known[-1]) != digest(start):
         store.append("start", start)
+
+
+def _is_tested(store: Store, config: EvolveConfig) -> bool:
+    test = {task.task_id for task in config.tasks("test")}
+    return any(not test.isdisjoint(tasks) for _, tasks in store.evaluated())
 
 
 def _settings(start: Mapping[str, Any]) -> dict[str, Any]:

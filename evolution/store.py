@@ -148,6 +148,11 @@ class Store:
         rows = self._db.execute("SELECT time, data FROM events WHERE kind = ? ORDER BY id", (kind,))
         return [(when, self._parse(data)) for when, data in rows]
 
+    def evaluated(self) -> list[tuple[float, list[str]]]:
+        """Return when (seconds since 1970) an evaluation began or ended, and its tasks, oldest first."""
+        begun = [(when, item["tasks"]) for when, item in self.timed("evaluating")]
+        return sorted(begun + [(when, [*item["won"]]) for when, item in self.timed("evaluation")])
+
     def working_s(self) -> float:
         """Return the seconds that the run was worked on so far: of each process that evolved, from its first to its last sign of life.
 

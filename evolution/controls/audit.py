@@ -124,9 +124,7 @@ def _read(run_dir: UserPath, data_dir: UserPath | None) -> _Log:
         manifests = [edit["manifest"] for _, item in rounds for edit in item["candidates"]]
         began: dict[str, float] = {}
         ids = _ids(lineage)
-        for when, played in sorted(
-            [(when, item["tasks"]) for when, item in announced] + [(when, [*item["won"]]) for when, item in evaluations]
-        ):
+        for when, played in store.evaluated():
             for split in {split for split, known in ids.items() if known & set(played)}:
                 began.setdefault(split, when)
         return _Log(

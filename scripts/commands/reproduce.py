@@ -63,7 +63,8 @@ EVOLVING = ("--estimate", "--budget-minutes", "--seed-tasks", "--validation-task
               "gate, at most twice as many later, 40 to test, 10 of them with the seed; 7 minutes to evolve, 14 in all.")  # fmt: skip
 @click.option("--budget-minutes", type=FiniteRange(min=0, min_open=True), metavar="M",
               help="Begin no episode of an evolution after M minutes of its work; with --quick no control after twice as many, no style "
-              "of the seed after half as many.  [default: no limit; with --quick 7]")  # fmt: skip
+              "of the seed after half as many. A larger M goes on with an evolution until its test has begun.  [default: no limit; with "
+              "--quick 7]")  # fmt: skip
 @click.option("--run-dir", required=True, type=PATH, metavar="DIR", help="Where everything is kept.")
 @click.option("--data-dir", type=PATH, metavar="DIR", help="Folder of the game files, for benchmarks that read some.")
 @workers

@@ -437,6 +437,31 @@ def test_a_budget_that_is_raised_lets_the_run_go_on(loop: Loop, tmp_path: Path, 
         loop(outcomes, [[1], [2]], max_steps=9, resume=True)
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_no_budget_is_raised_once_test_tasks_were_played(loop: Loop, tmp_path: Path, split: str) -> None:
+    outcomes = {20: ("----", 9), 1: ("+---", 9), 2: ("++--", 9)}
+    first = loop(outcomes, [[1], [2]], budget_tokens=125)
+    with Store(tmp_path) as store:
+        store.append("evaluating", {"tasks": [f"{split}/bring-0"], "keys": []})
+    if split == "validation":
+        assert loop(outcomes, [[1], [2]], budget_tokens=10_000, resume=True)["stopped"] == "no proposals"
+        return
+    before = (tmp_path / "final.json").read_bytes()
+    with pytest.raises(RunError, match=r"tokens ended, and its test tasks have been played since; .* give the same budgets, or"):
+        loop(outcomes, [[1], [2]], budget_tokens=10_000, resume=True)
+    assert (tmp_path / "final.json").read_bytes() == before
+    again = loop(outcomes, [[1], [2]], budget_tokens=125, resume=True)
+    assert (again["stopped"], again["final_hash"], again["played"]) == ("tokens", first["final_hash"], [])
+
+
+def test_a_budget_that_ended_nothing_may_be_raised_after_the_test(loop: Loop, tmp_path: Path) -> None:
+    outcomes = {20: ("----", 9), 1: ("+---", 9)}
+    assert loop(outcomes, [[1]], budget_tokens=10_000)["stopped"] == "no proposals"
+    with Store(tmp_path) as store:
+        store.append("evaluating", {"tasks": ["test/bring-0"], "keys": []})
+    assert loop(outcomes, [[1]], budget_tokens=20_000, resume=True)["played"] == []
+
+
 def test_a_run_out_of_minutes_says_so_and_plays_nothing_more(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
 
