@@ -269,6 +269,22 @@
     document.addEventListener("copy", (event) => { event.clipboardData.setData("text/plain", " "); event.preventDefault(); }, {once: true});
     document.execCommand("copy");
   };
+  // A browser takes the focus from what can no longer have it when it draws next, and tells nobody. So that no frame decides what is read
+  // and where keys go, it is done at once.
+  const unfocus = () => {
+    const at = document.activeElement;
+    if (!at || at === document.body || (!at.matches(":disabled") && at.checkVisibility({visibilityProperty: true}))) return;
+    const mute = (event) => event.stopImmediatePropagation(), kinds = ["blur", "focusout", "change"];
+    for (const kind of kinds) window.addEventListener(kind, mute, true);
+    at.blur();
+    for (const kind of kinds) window.removeEventListener(kind, mute, true);
+  };
+  const settle = async () => {
+    unfocus();
+    __pass(1000);
+    await drawn();
+    unfocus();
+  };
   window.__begin = async (seed, mode) => {
     core.EPISODE_MAX_TIME = 1e9;
     Math.seedrandom(seed);
@@ -277,13 +293,11 @@
     if (document.activeElement) document.activeElement.blur();
     forget();
     core.startEpisodeReal();
-    __pass(1000);
-    await drawn();
+    await settle();
     return read();
   };
   window.__after = async () => {
-    __pass(1000);
-    await drawn();
+    await settle();
     return read();
   };
   // The part of the tab that the task fills, in pixels of the page.

@@ -153,6 +153,35 @@ def test_time_is_told_by_commands() -> None:
         env.close()
 
 
+@pytest.mark.parametrize("done", ["at.disabled = true", "at.style.display = 'none'", "at.style.visibility = 'hidden'"])
+def test_what_cannot_have_the_focus_loses_it_before_a_frame_is_drawn(env: MiniWobEnv, done: str) -> None:
+    """A browser takes it away when it draws next, which may be before or after the page is read, and tells the page of nothing."""
+    play(env, "enter-text/train-1", "type into textbox: ab")
+    told = env._tab._page.evaluate(
+        "async () => { const at = document.activeElement; let heard = 0;"
+        f"for (const kind of ['blur', 'change', 'focusout']) at.addEventListener(kind, () => heard++); {done};"
+        "const told = await __after(); at.disabled = false; at.style.display = at.style.visibility = '';"
+        "return [told.pieces.filter((one) => one.role === 'textbox').map((one) => one.states), document.activeElement.tagName, heard]; }"
+    )
+    assert told == [[["disabled"]] if "disabled" in done else [], "BODY", 0]
+
+
+def test_a_browser_gives_back_the_memory_of_pages_that_it_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tab_module, "_TIDIED", 2)
+    env = MiniWobEnv()
+    try:
+        begin(env, "click-button/train-1")
+        freed: list[str] = []
+        monkeypatch.setattr(env._tab._page, "request_gc", lambda: freed.append(env.page))
+        for task in ("click-button/train-2", "click-test/train-1", "enter-text/train-1", "click-link/train-1", "enter-date/train-1"):
+            begin(env, task)
+        assert freed == ["click-button", "enter-text"]
+        monkeypatch.undo()
+        begin(env, "click-test/train-1")
+    finally:
+        env.close()
+
+
 # --- what is done
 
 
