@@ -76,7 +76,7 @@ class Tab:
             BrowserDiedError: The browser is gone.
         """
         if page != self._shown:
-            # A browser that is never idle puts this off: in one of three runs of 500 episodes its memory doubled.
+            # A browser that is never idle puts this off: its memory once doubled in 500 episodes (docs/benchmarks.md).
             if self._n_opened % _TIDIED == _TIDIED - 1:
                 self._call("tidy up", self._page.request_gc)
             self._n_opened += 1
