@@ -269,15 +269,11 @@
     document.addEventListener("copy", (event) => { event.clipboardData.setData("text/plain", " "); event.preventDefault(); }, {once: true});
     document.execCommand("copy");
   };
-  // A browser takes the focus from what can no longer have it when it draws next, and tells nobody. So that no frame decides what is read
-  // and where keys go, it is done at once.
+  // A browser takes the focus from what can no longer have it when it draws next. So that no frame decides what is read and where keys go,
+  // it is done at once, with the events that it would send.
   const unfocus = () => {
     const at = document.activeElement;
-    if (!at || at === document.body || (!at.matches(":disabled") && at.checkVisibility({visibilityProperty: true}))) return;
-    const mute = (event) => event.stopImmediatePropagation(), kinds = ["blur", "focusout", "change"];
-    for (const kind of kinds) window.addEventListener(kind, mute, true);
-    at.blur();
-    for (const kind of kinds) window.removeEventListener(kind, mute, true);
+    if (at && at !== document.body && (at.matches(":disabled") || !at.checkVisibility({visibilityProperty: true}))) at.blur();
   };
   const settle = async () => {
     unfocus();
